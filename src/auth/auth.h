@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Is this user who it says?  Floor 2.  Runs in a process that lives for one
+ * question.  No side effects but PAM's own; no delays (the asker times the
+ * answer); no logging.
+ */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+#include "base/secret.h"
+#include "sys/identity.h"
+#include "sys/sock.h"
+
+enum auth_method {
+	AUTH_METHOD_PASS,
+	AUTH_METHOD_RPOP,
+};
+
+/* One bounded record.  peer comes from the kernel, the rest from a client. */
+struct auth_request {
+	enum auth_method	method;
+	char			user[IDENTITY_USER_MAX + 1];
+	struct secret		secret;		/* PASS: password; RPOP: the
+						   client-side user name */
+	struct sock_addr	peer;
+};
+
+enum auth_result { AUTH_OK, AUTH_REFUSED, AUTH_ERROR };
+
+/* For the log alone.  The client hears one text for all. */
+enum auth_reason {
+	REASON_NONE,
+	REASON_UNKNOWN_USER,
+	REASON_BAD_PASSWORD,
+	REASON_EMPTY_PASSWORD,
+	REASON_BAD_NAME,		/* no such name can exist */
+	REASON_EXPIRED,
+	REASON_LOCKED,
+	REASON_UID,			/* 0 or outside uid_min..uid_max */
+	REASON_GID,
+	REASON_SHELL,
+	REASON_DENIED,			/* deny_file */
+	REASON_RPOP,			/* no such row, or not a reserved port */
+	REASON_ERROR,			/* the database could not be asked */
+	REASON_COUNT
+};
+/* "unknown-user", ... : stable words. */
+const char	*auth_reason_word(enum auth_reason r);
+
+struct auth_verdict {
+	enum auth_result	result;
+	enum auth_reason	reason;
+	struct identity		id;		/* when AUTH_OK */
+	char			detail[160];	/* for the log */
+};
+
+enum auth_source { AUTH_PAM, AUTH_FILE };
+
+struct auth_conf {
+	enum auth_source	 source;	/* auth = pam | file */
+	const char		*pam_service;	/* "popper" */
+	const char		*passwd_file;
+	const char		*virtual_user;	/* identity of rows without uid:
+						   name or uid[:gid]; "" = none */
+	uid_t			 uid_min;
+	uid_t			 uid_max;
+	gid_t			 gid_min;
+	const char		*gids_denied;	/* names and numbers, blanks between */
+	const char		*deny_file;	/* one login name a line; may be missing */
+	bool			 shell_check;	/* shell must stand in shells_file */
+	const char		*shells_file;
+	const char		*rpop_file;	/* "" = RPOP off */
+};
+
+/*
+ * What a back end opens before privileges go: file back ends read their
+ * file into memory here (the row of one user alone is kept later).
+ */
+struct auth_ops {
+	const char	*name;
+	bool		 needs_root;		/* PAM does */
+	int	(*prepare)(const struct auth_conf *c, void **state_r,
+		    struct fault *f);
+	void	(*verify)(void *state, const struct auth_conf *c,
+		    const struct auth_request *q, struct auth_verdict *v);
+	void	(*done)(void *state);
+};
+extern const struct auth_ops	auth_pam_ops;
+extern const struct auth_ops	auth_file_ops;
+const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
+
+/*
+ * The whole question: name syntax, deny file, back end, then the rules on
+ * uid, gids and shell.  Unknown users cost what known ones do (a dummy hash).
+ */
+void	auth_check(const struct auth_conf *c, void *state,
+	    const struct auth_request *q, struct auth_verdict *v);
+
+/*
+ * The range rules alone, once more, by the process that is about to become
+ * that user: uid and primary gid.  Supplementary groups that are not allowed
+ * are taken out of id.
+ */
+bool	auth_identity_allowed(const struct auth_conf *c, struct identity *id,
+	    enum auth_reason *why_r);
+
+/* RPOP (RFC 1081): rows "address client-user local-user"; root-owned file. */
+bool	auth_rpop_allowed(const struct auth_conf *c, const struct auth_request *q,
+	    struct fault *f);
+
+#endif

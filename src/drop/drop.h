@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A maildrop.  Floor 2; run by the session process with the user's rights
+ * (and by the recovery child, likewise).  All calls may block on the disk.
+ *
+ * A session sees an immutable snapshot: entries in arrival order whose bytes
+ * stay what they are, whatever others do to the spool meanwhile; commit()
+ * merges the session's deletions with what is there by then.
+ */
+#ifndef DROP_DROP_H
+#define DROP_DROP_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+#include "base/span.h"
+
+#include <sys/types.h>
+
+#define DROP_UIDL_MAX	70		/* RFC 1939 s.7 */
+#define DROP_NOTE_MAX	256
+
+enum {					/* drop_entry.flags */
+	DROP_SEEN	= 1u << 0,	/* an earlier session RETRieved it */
+};
+
+struct drop_entry {
+	uint64_t	locator;	/* the back end's; opaque */
+	uint64_t	size_disk;	/* octets that read() gives */
+	uint64_t	size_wire;	/* with CRLF line ends, see proto/dot.h */
+	uint32_t	flags;
+	char		uidl[DROP_UIDL_MAX + 1];
+};
+
+struct snapshot {
+	const struct drop_entry	*entries;	/* owned by the drop */
+	size_t			 n;
+};
+
+/*
+ * What a maildrop asks of its host, which may be the monitor at the other end
+ * of a link.  None has an argument of its own: which file is meant was fixed
+ * when the session began.
+ */
+enum drop_lock_purpose { DROP_LOCK_SCAN, DROP_LOCK_UPDATE };
+struct drop_host {
+	void	*ctx;
+	/*
+	 * The dotlock of a spool in a system folder, one try.  NULL: the user
+	 * owns the folder, the drop makes its own dotlock.  FAULT_IN_USE when
+	 * held by another.  UPDATE: the lock says pid 0, and the spool file is
+	 * made (user's, empty) when it is missing.
+	 */
+	int	(*lock)(void *ctx, enum drop_lock_purpose why, struct fault *f);
+	int	(*refresh)(void *ctx, struct fault *f);
+	int	(*unlock)(void *ctx, struct fault *f);
+	/* An unnamed file for the temporary copy; the caller owns *fd_r. */
+	int	(*tempfile)(void *ctx, int *fd_r, struct fault *f);
+	/*
+	 * The journal of this maildrop: a file whose folder entry is durable.
+	 * reserve: blocks that were kept back for a full disk belong to it
+	 * (DROP_RESERVE octets).  The caller owns *fd_r.
+	 */
+	int	(*journal)(void *ctx, bool reserve, int *fd_r, struct fault *f);
+	/* Remove the .user.pop that an older popper left beside the spool; its
+	 * mail is in the spool by now, durably. */
+	int	(*drop_legacy)(void *ctx, struct fault *f);
+	/*
+	 * The note that went with a commit is to be made true now: the spool is
+	 * durable, the journal is still there.  Idempotent.
+	 */
+	int	(*note)(void *ctx, struct span note, struct fault *f);
+	/* Something for the operator's log: a fixed word and a text. */
+	void	(*tell)(void *ctx, const char *id, const char *text);
+};
+#define DROP_RESERVE	(1u << 20)
+
+struct drop_conf {
+	const char		*path;		/* the spool file */
+	uid_t			 uid;		/* who must own it */
+	int			 journal_fd;	/* one that exists, or -1; borrows */
+	bool			 status;	/* write Status: at commit */
+	unsigned		 lock_timeout_s;
+	const struct drop_host	*host;
+};
+
+struct drop_extra {
+	uint64_t	off;
+	uint64_t	len;
+};
+
+/* What the session did.  Arrays have snapshot.n elements. */
+struct drop_change {
+	const bool	*deleted;
+	const bool	*retrieved;
+	/* Messages to append, in mailbox form (bulletins): already the bytes that
+	 * go into the spool, each with From_ line and final blank line. */
+	int		 extra_fd;
+	const struct drop_extra *extra;
+	size_t		 nextra;
+	struct span	 note;		/* journalled; see drop_host.note */
+};
+
+struct drop_outcome {
+	uint64_t	deleted;	/* messages removed */
+	uint64_t	deleted_octets;	/* size_wire */
+	uint64_t	vanished;	/* deleted ones that others had removed */
+	bool		rewritten;	/* the spool was written to */
+	bool		extra_dropped;	/* no room for the bulletins: not added,
+					   the note was not made true */
+	bool		status_dropped;
+};
+
+struct drop;
+
+/* RFC 1939's maildrop, as a back end provides it. */
+struct drop_ops {
+	const char	*name;
+	/* Is there a maildrop of this kind?  No lock, nothing is changed. */
+	int	(*probe)(const struct drop_conf *c, struct fault *f);
+	/*
+	 * Finish an interrupted commit if there is one, lock, copy, scan,
+	 * unlock.  O(octets).  A missing spool is an empty drop.  FAULT_IN_USE:
+	 * the lock could not be had in time; FAULT_PERM: not a mailbox (it was
+	 * not touched); FAULT_TEMP: anything that may pass.
+	 */
+	int	(*open)(const struct drop_conf *c, struct drop **drop_r,
+		    struct fault *f) MUSTUSE;
+	void	(*snapshot)(const struct drop *d, struct snapshot *out);
+	/*
+	 * n octets of message i from octet off of its size_disk (without From_
+	 * line and separator).  Fewer only at its end.  O(n).
+	 */
+	ssize_t	(*read)(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
+		    struct fault *f) MUSTUSE;
+	/*
+	 * RFC 1939 s.6.  After a crash at any point, followed by recovery, the
+	 * maildrop is the old one or the new one; no undeleted message is
+	 * lost; mail that came meanwhile survives.  -1: nothing was deleted
+	 * (or recovery will finish it: then FAULT_TEMP says so).
+	 */
+	int	(*commit)(struct drop *d, const struct drop_change *c,
+		    struct drop_outcome *out, struct fault *f) MUSTUSE;
+	void	(*close)(struct drop *d);
+};
+
+extern const struct drop_ops	mbox_ops;
+
+/*
+ * Finish an interrupted commit of this maildrop, as the user: at once when a
+ * session died, at boot, before a scan.  0 also when there was nothing to do;
+ * *did_r says.  Takes the spool's locks.
+ */
+int	drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
+	    MUSTUSE;
+
+/*
+ * A read-only drop over mailbox bytes in a file that nobody changes: bulletins,
+ * copies of boards.  fd is borrowed.  commit() of such a drop does nothing.
+ */
+int	mbox_open_image(int fd, uint64_t off, uint64_t len, struct drop **drop_r,
+	    struct fault *f) MUSTUSE;
+/* Which operations a drop has. */
+const struct drop_ops	*drop_ops_of(const struct drop *d);
+
+/*
+ * Unique-ids of several lists that are shown as one (maildrop, then
+ * bulletins): give twins the suffixes that they would have in one maildrop.
+ * Entries are changed in place.  O(n log n).
+ */
+void	drop_distinct(struct drop_entry **entries, size_t n);
+
+/* The smallest scan: is this an mbox (empty counts)?  For `check`. */
+int	mbox_probe_file(int fd, struct fault *f) MUSTUSE;
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Replies.  Floor 1, pure.  The one bounded builder of what goes on the wire.
+ * Texts are ours; no byte of the client's comes back but checked numbers.
+ */
+#ifndef PROTO_REPLY_H
+#define PROTO_REPLY_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/fault.h"
+
+/* Response codes: RFC 2449 s.8, RFC 3206. */
+enum reply_code {
+	CODE_NONE,
+	CODE_IN_USE,
+	CODE_SYS_TEMP,
+	CODE_SYS_PERM,
+	CODE_AUTH,
+};
+
+/*
+ * Append "+OK text\r\n" or "-ERR [CODE] text\r\n".  -1 when out has no room (it
+ * needs LIMIT_REPLY).  A text that would be too long is cut; CR, LF and NUL in
+ * it become blanks; without a code, text must not begin with '['.
+ */
+int	reply_ok(struct buf *out, const char *fmt, ...) MUSTUSE PRINTF(2, 3);
+int	reply_err(struct buf *out, enum reply_code code, const char *fmt, ...)
+	    MUSTUSE PRINTF(3, 4);
+
+/* The fixed sentence and code that a client gets for a fault. */
+int	reply_fault(struct buf *out, const struct fault *f) MUSTUSE;
+
+/* A line inside a multi-line reply (not dot-stuffed: ours never need it). */
+int	reply_line(struct buf *out, const char *fmt, ...) MUSTUSE PRINTF(2, 3);
+/* ".\r\n" */
+int	reply_end(struct buf *out) MUSTUSE;
+
+/*
+ * CAPA's lines, from one table (RFC 2449 s.6).  Announce only what this build
+ * and this listener do.
+ */
+struct capa_facts {
+	enum {
+		CAPA_BEFORE_LOGIN,
+		CAPA_AFTER_LOGIN
+	}		 phase;
+	const char	*implementation;	/* NULL: not told */
+};
+int	reply_capa(struct buf *out, const struct capa_facts *facts) MUSTUSE;
+
+#endif

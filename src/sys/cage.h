@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a role gives up before it reads a foreign byte: the root folder, the
+ * limits, the system calls.  Floor 1.  The seccomp programs are made from one
+ * table with libseccomp when popper is built (src/sys/cage_gen.c), so that a
+ * process only loads them.  Unknown system calls get ENOSYS, forbidden ones
+ * kill the process.
+ */
+#ifndef SYS_CAGE_H
+#define SYS_CAGE_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+
+#include <stdbool.h>
+
+enum cage_kind {
+	CAGE_FRONT,		/* talks to a stranger: no files at all */
+	CAGE_VERIFY,		/* hashes one password: no files, no network */
+	CAGE_RESOLVER,		/* UDP and TCP sockets, no files */
+	CAGE_SESSION,		/* the user's files; no exec, no socket, no ids */
+};
+
+/* chroot into dir (root-owned, not writable by others, empty) and chdir. */
+int	cage_chroot(const char *dir, struct fault *f) MUSTUSE;
+
+/*
+ * rlimits for the kind: no core, descriptors, processes (0 further ones for
+ * FRONT and VERIFY), memory (address space is left alone under sanitizers);
+ * not dumpable, no ptrace by the same user.
+ */
+int	cage_limits(enum cage_kind kind, struct fault *f) MUSTUSE;
+
+/*
+ * no_new_privs and the system call filter.  A last step: from now on only
+ * what the kind's table allows.  When the kernel has no seccomp: FAULT_PERM
+ * for FRONT, VERIFY and RESOLVER (we do not go on without), success and
+ * *degraded_r = true for SESSION.
+ */
+int	cage_enter(enum cage_kind kind, bool *degraded_r, struct fault *f)
+	    MUSTUSE;
+
+/* At the start of every process: no core dump, not dumpable, umask 077. */
+void	cage_process_defaults(void);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The locks of mail spools.  Floor 1.  Nothing here waits: who wants to wait
+ * tries again (spec: take one, try the other, on failure release both, sleep a
+ * random while).
+ */
+#ifndef SYS_LOCK_H
+#define SYS_LOCK_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * fcntl lock of the whole file, by open file description (F_OFD_SETLK): it
+ * conflicts with the POSIX locks of MTAs and mail readers, is not lost when
+ * another descriptor of the file is closed, and is shared over fork.
+ * 0; -1 with FAULT_IN_USE when somebody holds it, else FAULT_TEMP.
+ */
+int	lock_fcntl(int fd, bool exclusive, struct fault *f) MUSTUSE;
+int	lock_fcntl_release(int fd, struct fault *f);
+
+/* flock(2), exclusive: for files of our own.  Same results. */
+int	lock_flock(int fd, struct fault *f) MUSTUSE;
+
+/*
+ * The dotlock NAME.lock in the folder dirfd, as Debian Policy 11.6 and
+ * liblockfile make it: a unique file, link(2), the link count looked at.
+ * pid goes into it ("0" when the lock must not be broken because that process
+ * died: liblockfile then waits for the age limit).  A lock that is older
+ * than five minutes (by the file system's clock), or whose pid is dead on this
+ * host, is stale and is broken, safely against a second breaker.
+ * 0; -1 with FAULT_IN_USE when held, FAULT_PERM (EACCES) when the caller may
+ * not create files there, FAULT_TEMP otherwise (ENOSPC too).
+ */
+int	dotlock_take(int dirfd, const char *name, pid_t pid, struct fault *f)
+	    MUSTUSE;
+/* Touch it, so that nobody takes it for stale; call at least once a minute. */
+int	dotlock_refresh(int dirfd, const char *name, struct fault *f) MUSTUSE;
+/* Change the pid that stands in a lock we hold. */
+int	dotlock_repid(int dirfd, const char *name, pid_t pid, struct fault *f)
+	    MUSTUSE;
+int	dotlock_release(int dirfd, const char *name, struct fault *f);
+
+#endif

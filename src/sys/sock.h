@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * TCP sockets, addresses, waiting.  Floor 1.
+ */
+#ifndef SYS_SOCK_H
+#define SYS_SOCK_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+#include "base/span.h"
+
+#include <sys/types.h>
+
+#define SOCK_ADDR_MAX	64	/* octets of an address as text */
+
+/* One end of a connection; a v4-mapped IPv6 address is shown as IPv4. */
+struct sock_addr {
+	char		text[SOCK_ADDR_MAX];	/* "192.0.2.1", "2001:db8::1",
+						   "local" when not an IP socket */
+	uint16_t	port;			/* host order; 0 when none */
+	uint8_t		family;			/* 4, 6, or 0 */
+	uint8_t		raw[16];		/* network order; 4 or 16 octets */
+};
+
+int	sock_peer(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
+int	sock_local(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
+
+/*
+ * Listen on "1.2.3.4:110", "[::1]:110", "*:110" (both families: two sockets
+ * may be returned; IPv6 alone suffices when it is not v6only), ":110" = "*:110".
+ * Fills up to cap descriptors, returns their number or -1.
+ */
+int	sock_listen(const char *where, int *fds, size_t cap, struct fault *f)
+	    MUSTUSE;
+/* Whether the text is such an address: for `check`. */
+bool	sock_listen_valid(const char *where);
+/* Next connection, close-on-exec; -1 with err EAGAIN when none waits. */
+int	sock_accept(int fd, int *fd_r, struct fault *f) MUSTUSE;
+
+/* SO_KEEPALIVE, TCP_NODELAY; best effort (a pipe has neither). */
+void	sock_tune(int fd);
+/* SO_DEBUG; -1 with the reason, which is only worth a note. */
+int	sock_debug(int fd, struct fault *f) MUSTUSE;
+/* Octets that the kernel still holds for the peer (SIOCOUTQ); 0 if unknown. */
+uint64_t sock_unsent(int fd);
+/* No more from us; the peer sees the end after the last octet. */
+void	sock_shutdown_write(int fd);
+
+/* Non-blocking read and write.  -1 with err EAGAIN: not now; read 0: end. */
+ssize_t	sock_read(int fd, void *p, size_t n, struct fault *f) MUSTUSE;
+ssize_t	sock_write(int fd, struct span s, struct fault *f) MUSTUSE;
+
+enum { WAIT_READ = 1, WAIT_WRITE = 2, WAIT_HANGUP = 4 };
+struct wait_for {
+	int		fd;		/* -1: left out */
+	uint8_t		events;		/* in: WAIT_READ | WAIT_WRITE */
+	uint8_t		ready;		/* out; errors and hang-ups show as all
+					   that was asked, plus WAIT_HANGUP */
+};
+/* Number ready, 0 after timeout_ms (-1: none) or on a signal. */
+int	sock_wait(struct wait_for *w, size_t n, int timeout_ms);
+
+/* Milliseconds of a clock that is never set back. */
+uint64_t clock_ms(void);
+/* Sleep at least ms. */
+void	clock_sleep(unsigned ms);
+
+/* n unpredictable octets. */
+void	random_bytes(void *p, size_t n);
+
+#endif

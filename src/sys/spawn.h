@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The only room that starts another program.  Floor 1.  No shell, an argument
+ * vector, a clean environment, descriptors closed by range.
+ */
+#ifndef SYS_SPAWN_H
+#define SYS_SPAWN_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+#include "sys/identity.h"
+
+#include <sys/types.h>
+
+struct spawn {
+	const char		*path;		/* absolute */
+	const char *const	*argv;		/* NULL at the end */
+	const char *const	*env;		/* NULL at the end; all of it */
+	const struct identity	*as;		/* NULL: as we are */
+	const char		*dir;		/* working folder */
+	int			 stdin_fd;	/* its position is set to 0 first */
+	unsigned		 timeout_s;	/* then SIGTERM, 5 s later SIGKILL */
+};
+
+/*
+ * Run and wait.  What it prints (at most 1 KiB, both streams) is put into out
+ * as text for the operator.  *status_r: exit code, or 128 + signal.
+ */
+int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
+	    struct fault *f) MUSTUSE;
+
+/* fork(); in the child signals are default and the log knows it. */
+pid_t	spawn_fork(struct fault *f) MUSTUSE;
+/* Wait for pid; status as above.  Returns 1 when it ended, 0 when it runs on
+ * after timeout_ms (-1: for ever). */
+int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);
+void	spawn_kill(pid_t pid, int signal);
+/* _exit without flushing anything. */
+void	spawn_exit(int status) NORETURN;
+
+#endif
