@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: ISC
+"""Debian packages as files, without installing them.
+
+unpack("postfix", "procmail") downloads the packages and those of their
+dependencies that the host lacks, and unpacks all into one folder below the
+build folder.  No maintainer script runs and nothing of the host changes.  The
+folder is laid out for a merged /usr, so that it can be a lower layer of a
+private host's overlay (see host.py).
+"""
+
+import os
+import shutil
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+
+
+def build_dir():
+    """The build folder that tests/run told us, or the usual one."""
+    return os.path.abspath(os.environ.get("POPPER_BUILD")
+                           or os.path.join(TOP, "build"))
+
+
+def _apt(*args, cwd=None):
+    env = dict(os.environ, LC_ALL="C", DEBIAN_FRONTEND="noninteractive")
+    return subprocess.run(args, cwd=cwd, env=env, text=True, check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+
+
+def missing(*packages):
+    """The packages that the host would have to install for these."""
+    r = _apt("apt-get", "-s", "-o", "Debug::NoLocking=1",
+             "--no-install-recommends", "install", *packages)
+    if r.returncode != 0:
+        raise RuntimeError("apt-get -s install %s: %s"
+                           % (" ".join(packages), r.stderr.strip()))
+    found = [line.split()[1] for line in r.stdout.splitlines()
+             if line.startswith("Inst ")]
+    # A package that the host has is unpacked all the same: the host's own
+    # copy may be configured.
+    return sorted(set(found) | set(packages))
+
+
+def unpack(*packages):
+    """The root folder that holds the files of these packages."""
+    base = os.path.join(build_dir(), "unpacked")
+    name = packages[0]
+    root = os.path.join(base, name)
+    done = os.path.join(base, name + ".done")
+    want = " ".join(packages)
+    try:
+        with open(done, encoding="ascii") as f:
+            if f.read() == want:
+                return root
+    except FileNotFoundError:
+        pass
+    fresh = root + ".new"
+    debs = os.path.join(base, "debs")
+    for folder in (fresh, root):
+        shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(fresh)
+    os.makedirs(debs, exist_ok=True)
+    for package in missing(*packages):
+        _dpkg_x(_download(package, debs), fresh)
+    _merge_usr(fresh)
+    os.rename(fresh, root)
+    with open(done, "w", encoding="ascii") as f:
+        f.write(want)
+    return root
+
+
+def _download(package, debs):
+    def stored():
+        return [f for f in os.listdir(debs)
+                if f.startswith(package + "_") and f.endswith(".deb")]
+    if not stored():
+        r = _apt("apt-get", "download", package, cwd=debs)
+        if r.returncode != 0:
+            raise RuntimeError("apt-get download %s: %s"
+                               % (package, r.stderr.strip()))
+    return os.path.join(debs, sorted(stored())[-1])
+
+
+def _dpkg_x(deb, root):
+    subprocess.run(["dpkg", "-x", deb, root], check=True)
+
+
+def _merge_usr(root):
+    """/bin, /sbin and /lib* are links on Debian: a folder there would hide
+    the link of the layer below."""
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        old = os.path.join(root, name)
+        if os.path.isdir(old) and not os.path.islink(old):
+            shutil.copytree(old, os.path.join(root, "usr", name),
+                            symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(old)
