@@ -61,8 +61,8 @@ def layers(orders):
     mount("tmpfs", base, "tmpfs", 0, "mode=755,size=" + orders["size"])
     upper, work, root = (folder(base + "/" + n)
                          for n in ("upper", "work", "root"))
-    for package in orders["packages"]:
-        subprocess.run(["cp", "-a", package + "/.", upper], check=True)
+    for archive in orders["packages"]:
+        subprocess.run(["tar", "-xpf", archive, "-C", upper], check=True)
     mount("overlay", root, "overlay", 0,
           "lowerdir=/,upperdir=%s,workdir=%s" % (upper, work))
     return root

@@ -16,9 +16,11 @@ import re
 import sys
 from typing import NamedTuple
 
+DAYS = b"Sun|Mon|Tue|Wed|Thu|Fri|Sat"
 MONTHS = b"Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 FROM = re.compile(
-    rb"From .*\b(?:" + MONTHS + rb") +\d{1,2} +\d{1,2}:\d\d(?::\d\d)?\b"
+    rb"From .*\b(?:" + DAYS + rb") +(?:" + MONTHS + rb") +\d{1,2}"
+    rb" +\d{1,2}:\d\d(?::\d\d)?\b"
     rb".*\b\d{4}\b")
 
 

@@ -2,15 +2,17 @@
 """Debian packages as files, without installing them.
 
 unpack("postfix", "procmail") downloads the packages and those of their
-dependencies that the host lacks, and unpacks all into one folder below the
-build folder.  No maintainer script runs and nothing of the host changes.  The
-folder is laid out for a merged /usr, so that it can be a lower layer of a
-private host's overlay (see host.py).
+dependencies that the host lacks, and makes one archive of their files in the
+build folder (an archive, since the files' owners matter and an ordinary user
+must be able to remove the folder).  No maintainer script runs and nothing of
+the host changes.  The archive is laid out for a merged /usr: a private host
+(see host.py) is made with it.
 """
 
 import os
 import shutil
 import subprocess
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -44,31 +46,24 @@ def missing(*packages):
 
 
 def unpack(*packages):
-    """The root folder that holds the files of these packages."""
+    """A tar archive with the files of these packages."""
     base = os.path.join(build_dir(), "unpacked")
-    name = packages[0]
-    root = os.path.join(base, name)
-    done = os.path.join(base, name + ".done")
-    want = " ".join(packages)
-    try:
-        with open(done, encoding="ascii") as f:
-            if f.read() == want:
-                return root
-    except FileNotFoundError:
-        pass
-    fresh = root + ".new"
     debs = os.path.join(base, "debs")
-    for folder in (fresh, root):
-        shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(fresh)
+    archive = os.path.join(base, "+".join(packages) + ".tar")
+    if os.path.exists(archive):
+        return archive
     os.makedirs(debs, exist_ok=True)
-    for package in missing(*packages):
-        _dpkg_x(_download(package, debs), fresh)
-    _merge_usr(fresh)
-    os.rename(fresh, root)
-    with open(done, "w", encoding="ascii") as f:
-        f.write(want)
-    return root
+    with tempfile.TemporaryDirectory(dir=base) as root:
+        for package in missing(*packages):
+            subprocess.run(["dpkg", "-x", _download(package, debs), root],
+                           check=True)
+        _merge_usr(root)
+        # The folder itself is private, what stands for / is not.
+        os.chmod(root, 0o755)
+        subprocess.run(["tar", "--numeric-owner", "-cf", archive + ".new",
+                        "-C", root, "."], check=True)
+    os.rename(archive + ".new", archive)
+    return archive
 
 
 def _download(package, debs):
@@ -81,10 +76,6 @@ def _download(package, debs):
             raise RuntimeError("apt-get download %s: %s"
                                % (package, r.stderr.strip()))
     return os.path.join(debs, sorted(stored())[-1])
-
-
-def _dpkg_x(deb, root):
-    subprocess.run(["dpkg", "-x", deb, root], check=True)
 
 
 def _merge_usr(root):

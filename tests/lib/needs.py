@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: ISC
+"""The Debian packages that building and testing need, and getting them.
+
+As a program: installs what is missing (through sudo when not root);
+`--build` leaves the tests' own needs out, `--list` only prints.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+
+
+def build_needs():
+    with open(os.path.join(TOP, "debian/control"), encoding="utf-8") as f:
+        field = re.search(r"^Build-Depends:(.*(?:\n[ \t].*)*)", f.read(),
+                          re.M).group(1)
+    names = [re.match(r"[a-z0-9+.-]+", w.strip()) for w in field.split(",")]
+    # debhelper makes packages; nothing here is one yet.
+    return [m.group(0) for m in names
+            if m and not m.group(0).startswith("debhelper")]
+
+
+def test_needs():
+    with open(os.path.join(TOP, "tests/packages"), encoding="utf-8") as f:
+        lines = [line.split("#")[0].strip() for line in f]
+    return [line for line in lines if line]
+
+
+def missing(names):
+    r = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names],
+        check=False, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL)
+    here = {line.split()[0] for line in r.stdout.splitlines()
+            if line.endswith(" installed")}
+    return [n for n in names if n not in here]
+
+
+def install(names):
+    """Gives False when it could not."""
+    names = missing(names)
+    if not names:
+        return True
+    root = [] if os.geteuid() == 0 else ["sudo"]
+    print("installing:", " ".join(names), flush=True)
+    apt = root + ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    if subprocess.run(apt + ["update"], check=False).returncode != 0:
+        return False
+    return subprocess.run(apt + ["-y", "--no-install-recommends", "install",
+                                 *names], check=False,
+                          stdout=subprocess.DEVNULL).returncode == 0
+
+
+def main():
+    names = build_needs()
+    if "--build" not in sys.argv:
+        names += test_needs()
+    if "--list" in sys.argv:
+        print("\n".join(names))
+    elif not install(names):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
