@@ -24,15 +24,21 @@ struct spawn {
 
 /*
  * Run and wait.  What it prints (at most 1 KiB, both streams) is put into out
- * as text for the operator.  *status_r: exit code, or 128 + signal.
+ * as text for the operator.  *status_r: exit code, or 128 + signal.  It leads a
+ * process group of its own, which is killed as a whole.  -1: it could not be
+ * started (the reason is in f), or was killed after the time-out (ETIMEDOUT);
+ * one that ends by itself after SIGTERM counts with its exit code.
  */
 int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
 	    struct fault *f) MUSTUSE;
 
-/* fork(); in the child signals are default and the log knows it. */
+/*
+ * fork(); in the child no signal is blocked, all are default but SIGPIPE,
+ * which is ignored (a write says EPIPE).
+ */
 pid_t	spawn_fork(struct fault *f) MUSTUSE;
-/* Wait for pid; status as above.  Returns 1 when it ended, 0 when it runs on
- * after timeout_ms (-1: for ever). */
+/* Wait for our child pid; status as above (127 when it is none of ours).
+ * Returns 1 when it ended, 0 when it runs on after timeout_ms (-1: for ever). */
 int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);
 void	spawn_kill(pid_t pid, int signal);
 /* _exit without flushing anything. */

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Sockets of the client, waiting, clocks, random octets.
+ * Runs as: serve and the monitor (listen, accept, addresses), front and
+ * session (reading, writing, waiting).
+ * Reads from: strangers; the octets go up as they are.
+ */
+#include "sys/sock.h"
+
+#include "base/alloc.h"
+#include "base/num.h"
+#include "sys/file.h"
+#include "sys/sys_priv.h"
+
+#include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	LISTEN_QUEUE	= 1024,
+	WAIT_SMALL	= 16,
+};
+
+union any_addr {
+	struct sockaddr		sa;
+	struct sockaddr_in	v4;
+	struct sockaddr_in6	v6;
+	struct sockaddr_storage	room;
+};
+
+/* ------------------------------------------------------- addresses */
+
+static void
+addr_set(struct sock_addr *out, int family, const void *raw, uint16_t port)
+{
+	size_t n = family == AF_INET ? 4 : 16;
+
+	out->family = family == AF_INET ? 4 : 6;
+	out->port = port;
+	memcpy(out->raw, raw, n);
+	ASSERT(inet_ntop(family, raw, out->text, sizeof(out->text)) != NULL);
+}
+
+static void
+addr_from(const union any_addr *a, struct sock_addr *out)
+{
+	*out = (struct sock_addr){ .text = "local" };
+	if (a->sa.sa_family == AF_INET)
+		addr_set(out, AF_INET, &a->v4.sin_addr, ntohs(a->v4.sin_port));
+	else if (a->sa.sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr))
+		addr_set(out, AF_INET, a->v6.sin6_addr.s6_addr + 12,
+		    ntohs(a->v6.sin6_port));
+	else if (a->sa.sa_family == AF_INET6)
+		addr_set(out, AF_INET6, &a->v6.sin6_addr,
+		    ntohs(a->v6.sin6_port));
+}
+
+static int
+addr_of(int (*ask)(int, struct sockaddr *restrict, socklen_t *restrict),
+    int fd, const char *what, struct sock_addr *out, struct fault *f)
+{
+	union any_addr	a = { .sa.sa_family = AF_UNSPEC };
+	socklen_t	n = sizeof(a);
+
+	/* A pipe or a terminal, under a test or by hand, is "local". */
+	if (ask(fd, &a.sa, &n) == -1 && errno != ENOTSOCK)
+		return SYS_FAULT(f, "%s", what);
+	addr_from(&a, out);
+	return 0;
+}
+
+int
+sock_peer(int fd, struct sock_addr *out, struct fault *f)
+{
+	return addr_of(getpeername, fd, "address of the client", out, f);
+}
+
+int
+sock_local(int fd, struct sock_addr *out, struct fault *f)
+{
+	return addr_of(getsockname, fd, "address of the server", out, f);
+}
+
+/* ------------------------------------------------------- listening */
+
+/* What "host:port" says: one address, or both wildcards. */
+struct listen_at {
+	size_t		n;
+	union any_addr	addr[2];
+};
+
+static void
+listen_add(struct listen_at *at, int family, const void *raw, uint16_t port)
+{
+	union any_addr *a = &at->addr[at->n++];
+
+	memset(a, 0, sizeof(*a));
+	if (family == AF_INET) {
+		a->v4.sin_family = AF_INET;
+		a->v4.sin_port = htons(port);
+		memcpy(&a->v4.sin_addr, raw, 4);
+	} else {
+		a->v6.sin6_family = AF_INET6;
+		a->v6.sin6_port = htons(port);
+		memcpy(&a->v6.sin6_addr, raw, 16);
+	}
+}
+
+static bool
+listen_parse_host(struct span host, uint16_t port, struct listen_at *at)
+{
+	char	text[INET6_ADDRSTRLEN];
+	uint8_t	raw[16];
+
+	if (host.n == 0 || span_eq(host, SPAN("*"))) {
+		const struct in_addr any4 = { .s_addr = INADDR_ANY };
+
+		listen_add(at, AF_INET6, &in6addr_any, port);
+		listen_add(at, AF_INET, &any4, port);
+		return true;
+	}
+	if (host.p[0] == '[') {
+		if (host.n < 2 || host.p[host.n - 1] != ']' ||
+		    !span_cstr(span_of(host.p + 1, host.n - 2), text,
+		    sizeof(text)) || inet_pton(AF_INET6, text, raw) != 1)
+			return false;
+		listen_add(at, AF_INET6, raw, port);
+		return true;
+	}
+	if (!span_cstr(host, text, sizeof(text)) ||
+	    inet_pton(AF_INET, text, raw) != 1)
+		return false;
+	listen_add(at, AF_INET, raw, port);
+	return true;
+}
+
+static bool
+listen_parse(const char *where, struct listen_at *at)
+{
+	struct span	text = span_str(where);
+	size_t		colon = text.n;
+	uint64_t	port;
+
+	at->n = 0;
+	while (colon > 0 && text.p[colon - 1] != ':')
+		colon--;
+	if (colon == 0 || !num_parse(span_skip(text, colon), 65535, &port))
+		return false;
+	return listen_parse_host(span_first(text, colon - 1), (uint16_t)port,
+	    at);
+}
+
+bool
+sock_listen_valid(const char *where)
+{
+	struct listen_at at;
+
+	return listen_parse(where, &at);
+}
+
+static int
+listen_one(const union any_addr *a)
+{
+	AUTO(fd_close) int fd = -1;
+	const int	on = 1;
+	bool		v6 = a->sa.sa_family == AF_INET6;
+
+	fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
+	if (fd == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
+	    (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
+	    sizeof(on)) == -1) ||
+	    bind(fd, &a->sa, v6 ? sizeof(a->v6) : sizeof(a->v4)) == -1 ||
+	    listen(fd, LISTEN_QUEUE) == -1) {
+		int err = errno;
+
+		fd_close(&fd);
+		errno = err;
+		return -1;
+	}
+	return fd_take(&fd);
+}
+
+int
+sock_listen(const char *where, int *fds, size_t cap, struct fault *f)
+{
+	struct listen_at	at;
+	size_t			n = 0;
+
+	if (!listen_parse(where, &at))
+		return fault_set(f, FAULT_PERM,
+		    "cannot listen on \"%s\": not ADDRESS:PORT", where);
+	if (at.n > cap)
+		return fault_set(f, FAULT_LIMIT, "too many addresses");
+	for (size_t i = 0; i < at.n; i++) {
+		int fd = listen_one(&at.addr[i]);
+
+		if (fd >= 0) {
+			fds[n++] = fd;
+			continue;
+		}
+		/* A host without IPv6: its IPv4 half of "*" is enough. */
+		if (at.n == 2 && i == 0 &&
+		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+			continue;
+		(void)SYS_FAULT(f, "listen on %s", where);
+		while (n > 0)
+			fd_close(&fds[--n]);
+		return -1;
+	}
+	return (int)n;
+}
+
+/* accept(2): errors of the new connection are not errors of the listener. */
+static bool
+accept_again(int err)
+{
+	switch (err) {
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case ENOPROTOOPT:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENONET:
+	case EOPNOTSUPP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+sock_accept(int fd, int *fd_r, struct fault *f)
+{
+	do
+		*fd_r = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	while (*fd_r == -1 && accept_again(errno));
+	return *fd_r == -1 ? SYS_FAULT(f, "accept") : 0;
+}
+
+/* ------------------------------------------------------- one connection */
+
+void
+sock_tune(int fd)
+{
+	const int on = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+int
+sock_debug(int fd, struct fault *f)
+{
+	const int on = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_DEBUG, &on, sizeof(on)) == -1)
+		return SYS_FAULT(f, "SO_DEBUG");
+	return 0;
+}
+
+uint64_t
+sock_unsent(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, SIOCOUTQ, &n) == -1 || n < 0 ? 0 : (uint64_t)n;
+}
+
+void
+sock_shutdown_write(int fd)
+{
+	/* A pipe cannot; its end comes with the close. */
+	(void)shutdown(fd, SHUT_WR);
+}
+
+/*
+ * MSG_DONTWAIT and MSG_NOSIGNAL belong to the call and leave the open file,
+ * which others may share, as it is; a pipe needs fd_set_nonblock first.
+ */
+ssize_t
+sock_read(int fd, void *p, size_t n, struct fault *f)
+{
+	ssize_t r = SYS_RETRY(recv(fd, p, n, MSG_DONTWAIT));
+
+	if (r == -1 && errno == ENOTSOCK)
+		r = SYS_RETRY(read(fd, p, n));
+	return r == -1 ? SYS_FAULT(f, "read from the client") : r;
+}
+
+ssize_t
+sock_write(int fd, struct span s, struct fault *f)
+{
+	ssize_t w = SYS_RETRY(send(fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL));
+
+	if (w == -1 && errno == ENOTSOCK)
+		w = SYS_RETRY(write(fd, s.p, s.n));
+	return w == -1 ? SYS_FAULT(f, "write to the client") : w;
+}
+
+/* ------------------------------------------------------- waiting */
+
+static uint8_t
+ready_of(const struct wait_for *w, short got)
+{
+	uint8_t ready = 0;
+
+	if (got & POLLIN)
+		ready |= WAIT_READ;
+	if (got & POLLOUT)
+		ready |= WAIT_WRITE;
+	if (got & (POLLERR | POLLHUP | POLLNVAL))
+		ready |= (w->events & (WAIT_READ | WAIT_WRITE)) | WAIT_HANGUP;
+	return ready;
+}
+
+int
+sock_wait(struct wait_for *w, size_t n, int timeout_ms)
+{
+	struct pollfd	 small[WAIT_SMALL];
+	struct pollfd	*p = n <= WAIT_SMALL ? small : xalloc(n, sizeof(*p));
+	int		 ready;
+
+	for (size_t i = 0; i < n; i++) {
+		p[i] = (struct pollfd){
+			.fd	= w[i].fd,
+			.events	= (short)
+			    ((w[i].events & WAIT_READ ? POLLIN : 0) |
+			    (w[i].events & WAIT_WRITE ? POLLOUT : 0)),
+		};
+		w[i].ready = 0;
+	}
+	ready = poll(p, n, timeout_ms);
+	for (size_t i = 0; ready > 0 && i < n; i++)
+		w[i].ready = ready_of(&w[i], p[i].revents);
+	if (p != small)
+		free(p);
+	return ready > 0 ? ready : 0;
+}
+
+/* ------------------------------------------------------- time and chance */
+
+uint64_t
+clock_ms(void)
+{
+	struct timespec t;
+
+	ASSERT(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void
+clock_sleep(unsigned ms)
+{
+	struct timespec left = {
+		.tv_sec		= ms / 1000,
+		.tv_nsec	= (long)(ms % 1000) * 1000000,
+	};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+		continue;
+}
+
+void
+random_bytes(void *p, size_t n)
+{
+	uint8_t	*to = p;
+	size_t	 got = 0;
+
+	while (got < n) {
+		ssize_t r = SYS_RETRY(getrandom(to + got, n - got, 0));
+
+		ASSERT(r > 0);
+		got += (size_t)r;
+	}
+}
