@@ -3,9 +3,12 @@
  * A command line to a command: one table says what exists, in which states,
  * with which arguments.  Floor 1, pure.  What a command does is above.
  *
- * Lenient where old clients need it: any case, tabs, repeated and trailing
- * blanks.  Strict otherwise: a control byte or an octet >= 0x80 outside PASS is
- * malformed; a number has no sign, no leading zero, and fits.
+ * Lenient where old clients need it: any case, tabs, leading, repeated and
+ * trailing blanks.  Strict otherwise: a control byte or an octet >= 0x80 outside
+ * PASS is malformed; a number has no sign, no leading zero, and fits.  PASS
+ * keeps every octet behind its first blank (only NUL is malformed there).
+ *
+ * Cost of everything here: one pass over the line and one over the table.
  */
 #ifndef PROTO_COMMAND_H
 #define PROTO_COMMAND_H
@@ -87,7 +90,8 @@ enum command_result {
 /*
  * Parse one line.  *out is filled when COMMAND_OK; out->id is also set (and
  * otherwise CMD_COUNT) when the keyword was recognised but something else was
- * wrong.
+ * wrong.  XTND without a known subcommand is unknown.  "PASS " is an empty
+ * password, for authentication to refuse; "PASS" has too few arguments.
  */
 enum command_result	command_parse(struct span line, enum pop_state state,
 			    struct command *out);
@@ -99,9 +103,10 @@ const struct command_row	*command_row(enum command_id id);
 
 /*
  * The line as it may be logged: arguments of commands with SECRET_ARGS are
- * replaced by "***", also when the line is not well formed or the keyword is
- * a near miss ("PAS", " pass"): everything is hidden unless the first word is a
- * known command without secrets.  Writes at most cap octets, returns them.
+ * replaced by "***", and so is the whole of a line whose keyword is no known
+ * command, since it may be a near miss ("PAS x").  Arguments of other commands
+ * are hidden when the line is malformed or has too many of them ("USER ann
+ * secret").  Writes at most cap octets, returns their number.
  */
 size_t	command_redact(struct span line, char *out, size_t cap);
 

@@ -24,13 +24,17 @@ struct dot_encoder {
 /*
  * Encode from *in (advanced) into out until *in is used up or out has no room
  * for more: then call again.  Progress is made whenever out has room for four
- * octets.  O(n), one pass by memchr.
+ * octets.  O(octets taken): a memchr and a memcpy a line, no work per octet,
+ * however small the room and however long the line.
  */
 void	dot_encode(struct dot_encoder *e, struct span *in, struct buf *out);
 /* The missing line end, if any, and ".\r\n"; needs 5 octets of room. */
 int	dot_encode_end(struct dot_encoder *e, struct buf *out) MUSTUSE;
 
-/* Octets of the text on the wire; the same state, no output.  Start with {0}. */
+/*
+ * Octets of the text on the wire; the same state, no output.  Start with {0}.
+ * O(n), a memchr a line.
+ */
 struct dot_counter {
 	uint64_t	octets;
 	bool		mid_line;
@@ -41,7 +45,8 @@ uint64_t	dot_count_end(struct dot_counter *c);
 
 /*
  * The way in, for XTND XMIT: CRLF (or LF) becomes LF, a leading dot is taken
- * off, a line that is just "." ends.  Start with {0}.
+ * off, a line that is just "." ends; a CR elsewhere and every other octet pass.
+ * Start with {0}.
  */
 struct dot_decoder {
 	uint8_t		state;
@@ -50,6 +55,7 @@ struct dot_decoder {
 /*
  * Decode from *in (advanced) into out; stops behind the final line (then
  * done is true and *in begins with what follows) or when out is full.
+ * O(octets taken), by runs as above.
  */
 void	dot_decode(struct dot_decoder *d, struct span *in, struct buf *out);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Bytes to command lines; the one place that decides what ends a line: LF,
- * with any CR before it taken off (old clients send bare LF).  Floor 1, pure.
- * Any split of the input gives the same lines.
+ * with the CR before it, if there, taken off (old clients send bare LF).
+ * Floor 1, pure.  Any split of the input gives the same lines.
  */
 #ifndef PROTO_LINE_H
 #define PROTO_LINE_H
@@ -22,17 +22,20 @@ enum line_result {
 	LINE_TOO_LONG,			/* one such line has ended: answer once */
 };
 
+/* Wipes too: call it again behind a line that held a password. */
 void	line_init(struct line_reader *r);
 
 /*
  * Take bytes from *in (it is advanced) until a line is complete.  *line_r
- * points into *in or into r and is valid until the next call.
+ * points into *in or into r and is valid until the next call.  A line counts
+ * as too long when it is longer than LIMIT_LINE, its end included.
  * O(octets taken), at most one copy.
  */
 enum line_result	line_feed(struct line_reader *r, struct span *in,
 			    struct span *line_r);
 
-/* An unfinished line is kept?  Then its bytes (for a hand-over). */
+/* An unfinished line is kept?  Then its bytes (for a hand-over, which happens
+ * behind a complete line and so never in the middle of an over-long one). */
 struct span	line_pending(const struct line_reader *r);
 
 #endif

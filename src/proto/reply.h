@@ -20,9 +20,10 @@ enum reply_code {
 };
 
 /*
- * Append "+OK text\r\n" or "-ERR [CODE] text\r\n".  -1 when out has no room (it
- * needs LIMIT_REPLY).  A text that would be too long is cut; CR, LF and NUL in
- * it become blanks; without a code, text must not begin with '['.
+ * Append "+OK text\r\n" or "-ERR [CODE] text\r\n".  -1 when out has no room
+ * (LIMIT_REPLY is always enough).  A text that would be too long is cut; CR, LF
+ * and NUL in it become blanks, and so does a '[' that would make it begin like
+ * a response code.  O(length).
  */
 int	reply_ok(struct buf *out, const char *fmt, ...) MUSTUSE PRINTF(2, 3);
 int	reply_err(struct buf *out, enum reply_code code, const char *fmt, ...)
@@ -31,21 +32,24 @@ int	reply_err(struct buf *out, enum reply_code code, const char *fmt, ...)
 /* The fixed sentence and code that a client gets for a fault. */
 int	reply_fault(struct buf *out, const struct fault *f) MUSTUSE;
 
-/* A line inside a multi-line reply (not dot-stuffed: ours never need it). */
+/*
+ * A line inside a multi-line reply, as above.  Ours need no dot-stuffing: a
+ * leading dot becomes a blank.  Mail goes through proto/dot.h.
+ */
 int	reply_line(struct buf *out, const char *fmt, ...) MUSTUSE PRINTF(2, 3);
 /* ".\r\n" */
 int	reply_end(struct buf *out) MUSTUSE;
 
 /*
- * CAPA's lines, from one table (RFC 2449 s.6).  Announce only what this build
- * and this listener do.
+ * CAPA's lines, from one table (RFC 2449 s.6), without the "+OK" before and the
+ * final "." after.  Announce only what this build and this listener do.
  */
 struct capa_facts {
 	enum {
 		CAPA_BEFORE_LOGIN,
 		CAPA_AFTER_LOGIN
 	}		 phase;
-	const char	*implementation;	/* NULL: not told */
+	const char	*implementation;	/* its words; NULL: not told */
 };
 int	reply_capa(struct buf *out, const struct capa_facts *facts) MUSTUSE;
 

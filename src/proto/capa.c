@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#include "proto/reply.h"
+
+#include "base/span.h"
+
+#define BEFORE	(1u << CAPA_BEFORE_LOGIN)
+#define AFTER	(1u << CAPA_AFTER_LOGIN)
+
+/*
+ * All are told in both phases: RFC 2449 s.5 wants what is available before
+ * login listed after it as well.
+ */
+static const struct {
+	const char	*line;
+	unsigned	 phases;
+	const char	*source;
+} lines[] = {
+	{ "TOP",		BEFORE | AFTER, "2449 s.6.1" },
+	{ "USER",		BEFORE | AFTER, "2449 s.6.2" },
+	{ "UIDL",		BEFORE | AFTER, "2449 s.6.8" },
+	{ "RESP-CODES",		BEFORE | AFTER, "2449 s.6.4" },
+	{ "AUTH-RESP-CODE",	BEFORE | AFTER, "3206 s.6" },
+	{ "PIPELINING",		BEFORE | AFTER, "2449 s.6.6" },
+	{ "EXPIRE NEVER",	BEFORE | AFTER, "2449 s.6.7" },
+};
+
+int
+reply_capa(struct buf *out, const struct capa_facts *facts)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if ((lines[i].phases & (1u << facts->phase)) != 0 &&
+		    reply_line(out, "%s", lines[i].line) < 0)
+			return -1;
+	if (facts->implementation == NULL)
+		return 0;
+	return reply_line(out, "IMPLEMENTATION %s", facts->implementation);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: ISC */
+#include "proto/dot.h"
+
+/*
+ * What one turn of the encoder may write besides a run of the text: a doubled
+ * dot and CRLF.  With less room it waits for the next call, so that no state
+ * between the two octets of a pair is needed.
+ */
+#define ENCODE_TURN	3
+
+static size_t
+min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Where output goes: inside the room that a buffer has reserved. */
+struct sink {
+	uint8_t	*p;
+	size_t	 room;
+};
+
+static void
+put(struct sink *to, struct span s)
+{
+	if (s.n == 0)
+		return;
+	memcpy(to->p, s.p, s.n);
+	to->p += s.n;
+	to->room -= s.n;
+}
+
+static struct sink
+sink_open(struct buf *out, size_t most)
+{
+	size_t n = min(most, buf_room(out));
+
+	return (struct sink){ buf_reserve(out, n), n };
+}
+
+static void
+sink_close(const struct sink *to, const uint8_t *start, struct buf *out)
+{
+	buf_extend(out, (size_t)(to->p - start));
+}
+
+/* A piece of one line, and its end if that is in sight and fits. */
+static void
+encode_turn(struct dot_encoder *e, struct span *in, struct sink *to)
+{
+	struct span	run;
+
+	if (!e->mid_line && in->p[0] == '.')
+		put(to, SPAN("."));
+	run = span_first(*in, to->room);
+	run = span_first(run, span_find(run, '\n'));
+	put(to, run);
+	*in = span_skip(*in, run.n);
+	if (run.n > 0) {
+		e->mid_line = true;
+		e->after_cr = run.p[run.n - 1] == '\r';
+	}
+	if (in->n == 0 || in->p[0] != '\n' || to->room < 2)
+		return;
+	put(to, e->after_cr ? SPAN("\n") : SPAN("\r\n"));
+	*in = span_skip(*in, 1);
+	*e = (struct dot_encoder){ 0 };
+}
+
+void
+dot_encode(struct dot_encoder *e, struct span *in, struct buf *out)
+{
+	/* At worst, each octet becomes two. */
+	struct sink	to = sink_open(out, in->n > SIZE_MAX / 2 - ENCODE_TURN
+			    ? SIZE_MAX : 2 * in->n + ENCODE_TURN);
+	const uint8_t	*start = to.p;
+
+	while (in->n > 0 && to.room >= ENCODE_TURN)
+		encode_turn(e, in, &to);
+	sink_close(&to, start, out);
+}
+
+int
+dot_encode_end(struct dot_encoder *e, struct buf *out)
+{
+	bool missing = e->mid_line;
+
+	if (buf_append(out, missing ? SPAN("\r\n.\r\n") : SPAN(".\r\n")) < 0)
+		return -1;
+	*e = (struct dot_encoder){ 0 };
+	return 0;
+}
+
+void
+dot_count(struct dot_counter *c, struct span text)
+{
+	while (text.n > 0) {
+		size_t lf = span_find(text, '\n');
+
+		if (lf > 0) {
+			c->mid_line = true;
+			c->after_cr = text.p[lf - 1] == '\r';
+		}
+		c->octets += lf;
+		if (lf == text.n)
+			return;
+		c->octets += c->after_cr ? 1 : 2;
+		c->mid_line = false;
+		c->after_cr = false;
+		text = span_skip(text, lf + 1);
+	}
+}
+
+uint64_t
+dot_count_end(struct dot_counter *c)
+{
+	if (c->mid_line)
+		c->octets += 2;
+	c->mid_line = false;
+	c->after_cr = false;
+	return c->octets;
+}
+
+enum {					/* dot_decoder.state */
+	AT_START,			/* of a line */
+	IN_LINE,
+	AFTER_CR,			/* held back: it may belong to CRLF */
+	AFTER_DOT,			/* the first octet of a line */
+	AFTER_DOT_CR,			/* both held back */
+};
+
+/* A run up to the next LF; a CR at its end is held back. */
+static void
+decode_run(struct dot_decoder *d, struct span *in, struct sink *to)
+{
+	struct span	run = span_first(*in, to->room);
+
+	run = span_first(run, span_find(run, '\n'));
+	*in = span_skip(*in, run.n);
+	if (run.n > 0 && run.p[run.n - 1] == '\r') {
+		run.n--;
+		d->state = AFTER_CR;
+	}
+	put(to, run);
+}
+
+static void
+decode_line_end(struct dot_decoder *d, struct span *in, struct sink *to)
+{
+	*in = span_skip(*in, 1);
+	d->done = d->state == AFTER_DOT || d->state == AFTER_DOT_CR;
+	if (!d->done)
+		put(to, SPAN("\n"));
+	d->state = AT_START;
+}
+
+/*
+ * One step on an octet that is no LF.  What was held back and turned out to
+ * be text is written; then the octet is looked at again.
+ */
+static void
+decode_text(struct dot_decoder *d, struct span *in, struct sink *to)
+{
+	uint8_t c = in->p[0];
+
+	switch (d->state) {
+	case AT_START:
+		d->state = c == '.' ? AFTER_DOT : IN_LINE;
+		if (c == '.')
+			*in = span_skip(*in, 1);
+		return;
+	case AFTER_DOT:
+		d->state = c == '\r' ? AFTER_DOT_CR : IN_LINE;
+		if (c == '\r')
+			*in = span_skip(*in, 1);
+		return;
+	case AFTER_DOT_CR:
+		d->state = AFTER_CR;
+		return;
+	case AFTER_CR:
+		put(to, SPAN("\r"));
+		d->state = IN_LINE;
+		return;
+	default:
+		decode_run(d, in, to);
+	}
+}
+
+void
+dot_decode(struct dot_decoder *d, struct span *in, struct buf *out)
+{
+	struct sink	to = sink_open(out, in->n == SIZE_MAX ? in->n
+			    : in->n + 1);	/* a CR held back */
+	const uint8_t	*start = to.p;
+
+	while (in->n > 0 && to.room > 0 && !d->done) {
+		if (in->p[0] == '\n')
+			decode_line_end(d, in, &to);
+		else
+			decode_text(d, in, &to);
+	}
+	sink_close(&to, start, out);
+}
