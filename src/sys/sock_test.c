@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: ISC */
+#include "sys/file.h"
+#include "sys/sock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void
+test_listen_syntax(void **state)
+{
+	static const struct {
+		const char	*where;
+		bool		 ok;
+	} cases[] = {
+		{ "*:110", true },
+		{ ":110", true },
+		{ "127.0.0.1:1110", true },
+		{ "[::1]:110", true },
+		{ "[::]:65535", true },
+		{ "", false },
+		{ "110", false },
+		{ ":", false },
+		{ "*:", false },
+		{ "*:65536", false },
+		{ "*:-1", false },
+		{ "*:11x", false },
+		{ "::1:110", false },
+		{ "[::1:110", false },
+		{ "[]:110", false },
+		{ "[127.0.0.1]:110", false },
+		{ "[::1]110", false },
+		{ "localhost:110", false },
+		{ "1.2.3:110", false },
+		{ "1.2.3.4.5:110", false },
+		{ "1.2.3.4:110 ", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (sock_listen_valid(cases[i].where) != cases[i].ok)
+			fail_msg("%s", cases[i].where);
+}
+
+static int
+client_of(int listener, int family)
+{
+	struct sockaddr_storage	a;
+	socklen_t		n = sizeof(a);
+	int			fd = socket(family, SOCK_STREAM, 0);
+
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+	if (family == AF_INET) {
+		struct sockaddr_in to = {
+			.sin_family = AF_INET,
+			.sin_port = ((struct sockaddr_in *)&a)->sin_port,
+			.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		};
+
+		assert_int_equal(connect(fd, (struct sockaddr *)&to,
+		    sizeof(to)), 0);
+	} else {
+		assert_int_equal(connect(fd, (struct sockaddr *)&a, n), 0);
+	}
+	return fd;
+}
+
+static void
+test_connection(void **state)
+{
+	struct sock_addr	addr;
+	struct fault		f;
+	struct wait_for		w[2];
+	char			c[8];
+	int			l;
+	int			s;
+	int			to;
+	int			on = 0;
+	socklen_t		n = sizeof(on);
+
+	(void)state;
+	assert_int_equal(sock_listen("127.0.0.1:0", &l, 1, &f), 1);
+	assert_int_equal(sock_accept(l, &s, &f), -1);
+	assert_int_equal(f.err, EAGAIN);
+	to = client_of(l, AF_INET);
+	w[0] = (struct wait_for){ .fd = l, .events = WAIT_READ };
+	assert_int_equal(sock_wait(w, 1, 1000), 1);
+	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(fcntl(s, F_GETFD), FD_CLOEXEC);
+	assert_true(fd_is_socket(s));
+
+	assert_int_equal(sock_peer(s, &addr, &f), 0);
+	assert_string_equal(addr.text, "127.0.0.1");
+	assert_int_equal(addr.family, 4);
+	assert_int_equal(addr.raw[0], 127);
+	assert_true(addr.port > 0);
+	sock_tune(s);
+	assert_int_equal(getsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, &n), 0);
+	assert_true(on);
+
+	assert_int_equal(sock_read(s, c, sizeof(c), &f), -1);
+	assert_int_equal(f.err, EAGAIN);
+	w[0] = (struct wait_for){ .fd = s, .events = WAIT_READ };
+	w[1] = (struct wait_for){ .fd = -1, .events = WAIT_READ };
+	assert_int_equal(sock_wait(w, 2, 20), 0);
+	w[0].events = WAIT_READ | WAIT_WRITE;
+	assert_int_equal(sock_wait(w, 2, 1000), 1);
+	assert_int_equal(w[0].ready, WAIT_WRITE);
+	assert_int_equal(sock_write(to, SPAN("hi"), &f), 2);
+	w[0].events = WAIT_READ;
+	assert_int_equal(sock_wait(w, 2, 1000), 1);
+	assert_int_equal(sock_read(s, c, sizeof(c), &f), 2);
+
+	sock_shutdown_write(to);
+	assert_int_equal(sock_wait(w, 2, 1000), 1);
+	assert_int_equal(sock_read(s, c, sizeof(c), &f), 0);
+	assert_int_equal(sock_write(s, SPAN("x"), &f), 1);	/* half open */
+	fd_close(&to);
+	clock_sleep(20);
+	(void)!sock_write(s, SPAN("x"), &f);
+	clock_sleep(20);
+	assert_int_equal(sock_write(s, SPAN("x"), &f), -1);	/* no SIGPIPE */
+	w[0].events = WAIT_READ | WAIT_WRITE;
+	assert_int_equal(sock_wait(w, 1, 1000), 1);
+	assert_int_equal(w[0].ready, WAIT_READ | WAIT_WRITE | WAIT_HANGUP);
+	assert_int_equal(sock_peer(s, &addr, &f), -1);
+	assert_int_equal(f.err, ENOTCONN);
+	fd_close(&s);
+	fd_close(&l);
+}
+
+static void
+test_unsent(void **state)
+{
+	static uint8_t	block[65536];
+	struct fault	f;
+	uint64_t	sent = 0;
+	ssize_t		n;
+	int		l;
+	int		s;
+	int		to;
+
+	(void)state;
+	assert_int_equal(sock_listen("127.0.0.1:0", &l, 1, &f), 1);
+	to = client_of(l, AF_INET);
+	clock_sleep(10);
+	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(sock_unsent(s), 0);
+	while ((n = sock_write(s, span_of(block, sizeof(block)), &f)) > 0)
+		sent += (uint64_t)n;
+	assert_int_equal(f.err, EAGAIN);
+	assert_true(sock_unsent(s) > 0 && sock_unsent(s) <= sent);
+	assert_int_equal(sock_unsent(-1), 0);
+	fd_close(&s);
+	fd_close(&to);
+	fd_close(&l);
+}
+
+/* "*" serves both families; a v4 client is shown as one. */
+static void
+test_wildcard(void **state)
+{
+	struct sock_addr	addr;
+	struct fault		f;
+	int			fds[2];
+	int			n;
+
+	(void)state;
+	n = sock_listen("*:0", fds, 2, &f);
+	assert_true(n >= 1);
+	for (int i = 0; i < n; i++) {
+		int s;
+		int family;
+		socklen_t len = sizeof(family);
+		int to;
+
+		assert_int_equal(getsockopt(fds[i], SOL_SOCKET, SO_DOMAIN,
+		    &family, &len), 0);
+		to = client_of(fds[i], family);
+		clock_sleep(10);
+		assert_int_equal(sock_accept(fds[i], &s, &f), 0);
+		assert_int_equal(sock_peer(s, &addr, &f), 0);
+		assert_string_equal(addr.text,
+		    family == AF_INET ? "127.0.0.1" : "::1");
+		assert_int_equal(sock_local(s, &addr, &f), 0);
+		assert_int_equal(addr.family, family == AF_INET ? 4 : 6);
+		fd_close(&s);
+		fd_close(&to);
+		fd_close(&fds[i]);
+	}
+	assert_int_equal(sock_listen("*:0", fds, 1, &f), -1);
+	assert_int_equal(f.class, FAULT_LIMIT);
+	assert_int_equal(sock_listen("nonsense", fds, 2, &f), -1);
+}
+
+static void
+test_mapped(void **state)
+{
+	struct sockaddr_in6	a = { .sin6_family = AF_INET6 };
+	struct sock_addr	addr;
+	socklen_t		n = sizeof(a);
+	struct fault		f;
+	int			l = socket(AF_INET6, SOCK_STREAM, 0);
+	int			off = 0;
+	int			to;
+	int			s;
+
+	(void)state;
+	if (l == -1) {
+		print_message("needs IPv6\n");
+		skip();
+	}
+	assert_int_equal(setsockopt(l, IPPROTO_IPV6, IPV6_V6ONLY, &off,
+	    sizeof(off)), 0);
+	assert_int_equal(bind(l, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(l, 1), 0);
+	to = client_of(l, AF_INET);
+	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(sock_peer(s, &addr, &f), 0);
+	assert_string_equal(addr.text, "127.0.0.1");
+	assert_int_equal(addr.family, 4);
+	fd_close(&s);
+	fd_close(&to);
+	fd_close(&l);
+}
+
+static void
+test_pipe(void **state)
+{
+	struct sock_addr	addr;
+	struct fault		f;
+	int			r;
+	int			w;
+	char			c[4];
+
+	(void)state;
+	assert_int_equal(fd_pipe(&r, &w, &f), 0);
+	assert_int_equal(fd_set_nonblock(r, true, &f), 0);
+	assert_int_equal(sock_peer(r, &addr, &f), 0);
+	assert_string_equal(addr.text, "local");
+	assert_int_equal(addr.family, 0);
+	assert_int_equal(sock_read(r, c, sizeof(c), &f), -1);
+	assert_int_equal(f.err, EAGAIN);
+	assert_int_equal(sock_write(w, SPAN("abc"), &f), 3);
+	assert_int_equal(sock_read(r, c, sizeof(c), &f), 3);
+	assert_int_equal(sock_debug(w, &f), -1);
+	sock_tune(w);
+	fd_close(&w);
+	assert_int_equal(sock_read(r, c, sizeof(c), &f), 0);
+	fd_close(&r);
+}
+
+static void
+on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static void
+test_wait_signal(void **state)
+{
+	struct sigaction act = { .sa_handler = on_alarm };
+	struct wait_for	many[40];
+	uint64_t	start = clock_ms();
+	int		r;
+	int		w;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGALRM, &act, NULL), 0);
+	assert_int_equal(fd_pipe(&r, &w, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++)
+		many[i] = (struct wait_for){ .fd = r, .events = WAIT_READ };
+	(void)alarm(1);
+	assert_int_equal(sock_wait(many, ARRAY_LEN(many), 5000), 0);
+	assert_true(clock_ms() - start < 4000);
+	many[39] = (struct wait_for){ .fd = w, .events = WAIT_WRITE };
+	assert_int_equal(sock_wait(many, ARRAY_LEN(many), 5000), 1);
+	assert_int_equal(many[39].ready, WAIT_WRITE);
+	fd_close(&r);
+	fd_close(&w);
+}
+
+static void
+test_random(void **state)
+{
+	uint8_t x[600] = { 0 };
+	uint8_t y[600] = { 0 };
+
+	(void)state;
+	random_bytes(x, sizeof(x));
+	random_bytes(y, sizeof(y));
+	assert_memory_not_equal(x, y, 16);
+	assert_memory_not_equal(x + 584, y + 584, 16);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_listen_syntax),
+		cmocka_unit_test(test_connection),
+		cmocka_unit_test(test_unsent),
+		cmocka_unit_test(test_wildcard),
+		cmocka_unit_test(test_mapped),
+		cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_wait_signal),
+		cmocka_unit_test(test_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

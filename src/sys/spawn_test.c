@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC */
+#include "sys/file.h"
+#include "sys/sock.h"
+#include "sys/spawn.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+input(const char *text)
+{
+	int fd = -1;
+
+	assert_int_equal(file_open_unnamed("/tmp", &fd, NULL), 0);
+	assert_int_equal(file_write(fd, text, strlen(text), NULL), 0);
+	return fd;
+}
+
+struct outcome {
+	char		out[2000];
+	int		status;
+	struct fault	f;
+	uint64_t	ms;
+};
+
+static int
+shell(const char *script, const struct identity *as, unsigned timeout_s,
+    struct outcome *o)
+{
+	const char *const argv[] = { "sh", "-c", script, NULL };
+	const char *const env[] = { "PATH=/usr/bin:/bin", "X=y", NULL };
+	AUTO(fd_close) int in = input("the input\n");
+	struct spawn s = {
+		.path = "/bin/sh", .argv = argv, .env = env, .as = as,
+		.dir = "/", .stdin_fd = in, .timeout_s = timeout_s,
+	};
+	uint64_t start = clock_ms();
+	int r = spawn_run(&s, o->out, sizeof(o->out), &o->status, &o->f);
+
+	o->ms = clock_ms() - start;
+	return r;
+}
+
+static void
+test_run(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	assert_int_equal(shell("cat; echo err >&2; pwd; exit 3", NULL, 10, &o),
+	    0);
+	assert_int_equal(o.status, 3);
+	assert_string_equal(o.out, "the input\nerr\n/\n");
+	assert_int_equal(shell("kill -9 $$", NULL, 10, &o), 0);
+	assert_int_equal(o.status, 128 + 9);
+	assert_int_equal(shell("env | sort | grep -v ^_= | grep -v ^PWD",
+	    NULL, 10, &o), 0);
+	assert_string_equal(o.out, "PATH=/usr/bin:/bin\nX=y\n");
+	assert_int_equal(shell("printf 'a\\0b'", NULL, 10, &o), 0);
+	assert_string_equal(o.out, "a?b");
+}
+
+/* Only 0, 1 and 2 arrive, whatever we have open, and no ignored signal. */
+static void
+test_clean(void **state)
+{
+	struct outcome	o;
+	sigset_t	usr1;
+
+	(void)state;
+	assert_int_equal(dup2(2, 77), 77);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)sigemptyset(&usr1);
+	(void)sigaddset(&usr1, SIGUSR1);
+	(void)sigprocmask(SIG_BLOCK, &usr1, NULL);
+	assert_int_equal(shell("for i in 0 1 2 3 4 5 6 10 11 12 77; do "
+	    "[ -e /proc/$$/fd/$i ] && echo $i; done; "
+	    "grep -E '^Sig(Blk|Ign)' /proc/$$/status", NULL, 10, &o), 0);
+	assert_memory_equal(o.out, "0\n1\n2\nSig", 9);
+	assert_non_null(strstr(o.out, "SigBlk:\t0000000000000000"));
+	assert_non_null(strstr(o.out, "SigIgn:\t0000000000000000"));
+	(void)sigprocmask(SIG_UNBLOCK, &usr1, NULL);
+	(void)close(77);
+}
+
+static void
+test_much_output(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	assert_int_equal(shell("head -c 300000 /dev/zero | tr '\\0' x; exit 4",
+	    NULL, 20, &o), 0);
+	assert_int_equal(o.status, 4);
+	assert_int_equal(strlen(o.out), 1024);
+}
+
+static void
+test_not_started(void **state)
+{
+	const char *const argv[] = { "x", NULL };
+	const char *const env[] = { NULL };
+	AUTO(fd_close) int in = input("");
+	struct spawn s = { .path = "/nonexistent/x", .argv = argv, .env = env,
+		.dir = "/", .stdin_fd = in, .timeout_s = 5 };
+	struct identity root = { .uid = 0 };
+	struct fault f;
+	char out[100];
+	int status;
+
+	(void)state;
+	assert_int_equal(spawn_run(&s, out, sizeof(out), &status, &f), -1);
+	assert_non_null(strstr(f.text, "/nonexistent/x"));
+	s.dir = "/nonexistent";
+	s.path = "/bin/sh";
+	assert_int_equal(spawn_run(&s, out, sizeof(out), &status, &f), -1);
+	assert_non_null(strstr(f.text, "folder /nonexistent"));
+	s.dir = "/";
+	s.as = &root;
+	assert_int_equal(spawn_run(&s, out, sizeof(out), &status, &f), -1);
+	assert_non_null(strstr(f.text, "refused"));
+}
+
+/* The time-out kills the whole group, grandchildren included. */
+static void
+test_timeout(void **state)
+{
+	struct outcome	o;
+	int		r;
+	int		w;
+
+	(void)state;
+	assert_int_equal(shell("sleep 60 & echo $!; wait", NULL, 1, &o), -1);
+	assert_int_equal(o.f.err, ETIMEDOUT);
+	assert_int_equal(o.status, 128 + SIGTERM);
+	assert_true(o.ms >= 1000 && o.ms < 4000);
+	r = (int)strtol(o.out, NULL, 10);
+	assert_true(r > 1);
+	for (w = 0; w < 100 && kill(r, 0) == 0; w++) {
+		/* A zombie until init has waited for it. */
+		char path[64];
+		char text[256] = "";
+		FILE *fp;
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/stat", r);
+		fp = fopen(path, "re");
+		if (fp == NULL)
+			break;
+		(void)!fread(text, 1, sizeof(text) - 1, fp);
+		(void)fclose(fp);
+		if (strstr(text, ") Z ") != NULL)
+			break;
+		clock_sleep(20);
+	}
+	assert_true(w < 100);
+	/* One that ignores SIGTERM, and one that ends by itself after it. */
+	assert_int_equal(shell("trap '' TERM; while :; do sleep 1; done", NULL,
+	    1, &o), -1);
+	assert_int_equal(o.status, 128 + SIGKILL);
+	assert_int_equal(shell("trap 'exit 7' TERM; sleep 60 & wait", NULL, 1,
+	    &o), 0);
+	assert_int_equal(o.status, 7);
+}
+
+/* A daemon that keeps the output open does not keep us waiting. */
+static void
+test_background(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	assert_int_equal(shell("sleep 8 & echo started", NULL, 10, &o), 0);
+	assert_string_equal(o.out, "started\n");
+	assert_true(o.ms < 4000);
+}
+
+static void
+test_as(void **state)
+{
+	struct identity	nobody = { .uid = 65534, .gid = 65533, .ngids = 1,
+		.gids = { 65532 } };
+	struct outcome	o;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("needs root\n");
+		skip();
+	}
+	assert_int_equal(shell("id -u; id -G; "
+	    "grep NoNewPrivs /proc/self/status", &nobody, 10, &o), 0);
+	assert_string_equal(o.out, "65534\n65533 65532\nNoNewPrivs:\t0\n");
+}
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+}
+
+static void
+test_fork_and_wait(void **state)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	int	status = -1;
+	pid_t	pid;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGUSR2, &act, NULL), 0);
+	pid = spawn_fork(NULL);
+	if (pid == 0) {
+		struct sigaction now;
+
+		(void)sigaction(SIGUSR2, NULL, &now);
+		if (now.sa_handler != SIG_DFL)
+			spawn_exit(1);
+		(void)sigaction(SIGPIPE, NULL, &now);
+		clock_sleep(300);
+		spawn_exit(now.sa_handler == SIG_IGN ? 9 : 2);
+	}
+	assert_int_equal(spawn_wait(pid, 0, &status), 0);
+	assert_int_equal(spawn_wait(pid, 50, &status), 0);
+	assert_int_equal(spawn_wait(pid, 5000, &status), 1);
+	assert_int_equal(status, 9);
+	assert_int_equal(spawn_wait(pid, 5000, &status), 1);	/* not ours */
+	assert_int_equal(status, 127);
+	pid = spawn_fork(NULL);
+	if (pid == 0)
+		for (;;)
+			clock_sleep(1000);
+	spawn_kill(pid, SIGKILL);
+	assert_int_equal(spawn_wait(pid, -1, &status), 1);
+	assert_int_equal(status, 128 + SIGKILL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_much_output),
+		cmocka_unit_test(test_not_started),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_background),
+		cmocka_unit_test(test_as),
+		cmocka_unit_test(test_fork_and_wait),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
