@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+#include "auth/options.h"
+
+#include "auth/auth.h"
+
+#include <assert.h>
+
+static_assert(sizeof(enum auth_source) == sizeof(int), "CONF_WORD");
+static_assert(sizeof(uid_t) == sizeof(unsigned), "CONF_COUNT");
+static_assert(sizeof(gid_t) == sizeof(unsigned), "CONF_COUNT");
+
+static const char *const sources[] = {
+	[AUTH_PAM]	= "pam",
+	[AUTH_FILE]	= "file",
+	NULL
+};
+
+/* A PAM service is a file's name in pam.d, so it may not be a path. */
+static bool
+is_service(const char *value)
+{
+	struct span s = span_str(value);
+
+	return s.n > 0 && s.p[0] != '.' && span_find(s, '/') == s.n &&
+	    span_find(s, ' ') == s.n;
+}
+
+#define AT(member)	offsetof(struct auth_conf, member)
+
+const struct conf_option auth_options[] = {
+	{
+		.name = "auth", .type = CONF_WORD, .offset = AT(source),
+		.fallback = "pam", .words = sources,
+		.meaning = "where passwords are looked up",
+		.man = "Where a name and password are looked up:\n"
+		    ".Cm pam\n"
+		    "asks the host's accounts through PAM,\n"
+		    ".Cm file\n"
+		    "reads\n"
+		    ".Ic passwd_file .",
+	},
+	{
+		.name = "pam_service", .type = CONF_TEXT,
+		.offset = AT(pam_service), .fallback = "popper",
+		.valid = is_service,
+		.meaning = "which PAM service is asked, a file name in "
+		    "/etc/pam.d",
+		.man = "The PAM service, a file in\n.Pa /etc/pam.d .",
+	},
+	{
+		.name = "passwd_file", .type = CONF_PATH,
+		.offset = AT(passwd_file), .fallback = "/etc/popper/users",
+		.min = 1,
+		.meaning = "which file holds the virtual users",
+		.man = "The users of\n"
+		    ".Ic auth No = Cm file ,\n"
+		    "one a line as\n"
+		    ".Dl user:password:uid:gid:gecos:home:shell:extra\n"
+		    "Managed by\n"
+		    ".Nm popper Cm passwd .\n"
+		    "It may not be readable by others.",
+	},
+	{
+		.name = "virtual_user", .type = CONF_TEXT,
+		.offset = AT(virtual_user), .fallback = "",
+		.meaning = "who serves users whose row has no uid, as a name "
+		    "or uid:gid",
+		.man = "The identity of users whose row in\n"
+		    ".Ic passwd_file\n"
+		    "names none: an account, or\n"
+		    ".Ar uid Ns Op : Ns Ar gid .\n"
+		    "When empty, such users cannot log in.",
+	},
+	{
+		.name = "uid_min", .type = CONF_COUNT, .offset = AT(uid_min),
+		.fallback = "1000", .min = 1, .max = UINT32_MAX - 1,
+		.meaning = "the lowest uid that may log in",
+		.man = "The lowest user ID that may log in; never 0.",
+	},
+	{
+		.name = "uid_max", .type = CONF_COUNT, .offset = AT(uid_max),
+		.fallback = "60000", .min = 1, .max = UINT32_MAX - 1,
+		.meaning = "the highest uid that may log in",
+		.man = "The highest user ID that may log in.",
+	},
+	{
+		.name = "gid_min", .type = CONF_COUNT, .offset = AT(gid_min),
+		.fallback = "100", .min = 1, .max = UINT32_MAX - 1,
+		.meaning = "the lowest primary gid that may log in",
+		.man = "The lowest group ID that a user may have.\n"
+		    "A user with a lower primary group cannot log in;\n"
+		    "lower supplementary groups are left out of the session.",
+	},
+	{
+		.name = "gids_denied", .type = CONF_TEXT,
+		.offset = AT(gids_denied),
+		.fallback = "root shadow disk mail adm sudo docker",
+		.meaning = "which groups no session may have",
+		.man = "Groups, by name or number, that no session may have,\n"
+		    "whatever\n"
+		    ".Ic gid_min\n"
+		    "says.",
+	},
+	{
+		.name = "deny_file", .type = CONF_PATH, .offset = AT(deny_file),
+		.fallback = "/etc/popper/deny",
+		.meaning = "which file lists the names that may not log in",
+		.man = "A file of login names, one a line, that are refused.\n"
+		    "It need not exist.",
+	},
+	{
+		.name = "shell_check", .type = CONF_BOOL,
+		.offset = AT(shell_check), .fallback = "yes",
+		.meaning = "whether a user's shell must be listed in "
+		    "shells_file",
+		.man = "Whether a user of the host needs a shell that stands "
+		    "in\n.Ic shells_file .",
+	},
+	{
+		.name = "shells_file", .type = CONF_PATH,
+		.offset = AT(shells_file), .fallback = "/etc/shells",
+		.meaning = "which file lists the good shells",
+		.man = "The list of good shells, see\n.Xr shells 5 .",
+	},
+	{
+		.name = "rpop_file", .type = CONF_PATH, .offset = AT(rpop_file),
+		.fallback = "",
+		.meaning = "which file allows hosts and users the RPOP command",
+		.man = "Rows of\n"
+		    ".Dl address client-user local-user\n"
+		    "that let a client in with RPOP (RFC 1081), without a "
+		    "password,\n"
+		    "when it comes from that address and a reserved port.\n"
+		    "The file must belong to root.\n"
+		    "When empty there is no RPOP.\n"
+		    "Addresses can be forged: use it inside a trusted network "
+		    "or not at all.",
+	},
+	{ .name = NULL }
+};

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * This room's rows of popper.conf, and the table of all rooms.  Pure.
+ */
+#include "role/settings.h"
+
+#include "auth/options.h"
+#include "bull/options.h"
+#include "sys/sock.h"
+
+#include <stdio.h>
+
+static const char *const isolations[] = {
+	[ISOLATION_SPLIT]	= "split",
+	[ISOLATION_SINGLE]	= "single",
+	NULL
+};
+
+/* An address with a port, or one that becomes good with a port behind it. */
+static bool
+is_server(struct span w)
+{
+	char	word[SOCK_ADDR_MAX];
+	char	v4[SOCK_ADDR_MAX + 8];
+	char	v6[SOCK_ADDR_MAX + 8];
+
+	if (w.p[0] == '*' || !span_cstr(w, word, sizeof(word)))
+		return false;
+	snprintf(v4, sizeof(v4), "%s:53", word);
+	snprintf(v6, sizeof(v6), "[%s]:53", word);
+	return sock_listen_valid(v6) || (w.p[0] != ':' &&
+	    (sock_listen_valid(word) || sock_listen_valid(v4)));
+}
+
+static bool
+are_servers(const char *value)
+{
+	struct span rest = span_str(value), w;
+
+	while ((w = span_word(&rest)).n > 0) {
+		if (!is_server(w))
+			return false;
+	}
+	return true;
+}
+
+/* It goes into the greeting and into To: lines. */
+static bool
+is_hostname(const char *value)
+{
+	for (; *value != '\0'; value++) {
+		uint8_t c = (uint8_t)*value;
+
+		if (!ascii_isdigit(c) && c != '.' && c != '-' && c != '_' &&
+		    (ascii_lower(c) < 'a' || ascii_lower(c) > 'z'))
+			return false;
+	}
+	return true;
+}
+
+#define AT(member)	offsetof(struct role_settings, member)
+
+static const struct conf_option role_options[] = {
+	{
+		.name = "isolation", .type = CONF_WORD,
+		.offset = AT(isolation), .fallback = "split",
+		.words = isolations,
+		.meaning = "whether the parts of a session run as processes "
+		    "of their own",
+		.man = "With\n"
+		    ".Cm split\n"
+		    "the parts of a session are processes with no more "
+		    "rights than they need; popper must be started by "
+		    "root.\n"
+		    "With\n"
+		    ".Cm single\n"
+		    "one process does all, as the user who started it, "
+		    "for tests and small hosts; only with\n"
+		    ".Ic auth No = Cm file .",
+	},
+	{
+		.name = "listen", .type = CONF_LIST,
+		.offset = AT(listen), .fallback = "*:110",
+		.valid = sock_listen_valid,
+		.meaning = "where popper serve listens, as address:port",
+		.man = "Where\n"
+		    ".Nm popper Cm serve\n"
+		    "listens: an address, a colon and a port;\n"
+		    ".Ql *\n"
+		    "stands for all addresses, an IPv6 address stands "
+		    "in brackets.\n"
+		    "May be given more than once.",
+	},
+	{
+		.name = "max_sessions", .type = CONF_COUNT,
+		.offset = AT(max_sessions), .fallback = "1000",
+		.min = 1,
+		.meaning = "how many sessions popper serve runs at a time",
+		.man = "How many sessions\n"
+		    ".Nm popper Cm serve\n"
+		    "runs at a time.",
+	},
+	{
+		.name = "max_sessions_per_address", .type = CONF_COUNT,
+		.offset = AT(max_sessions_per_address), .fallback = "20",
+		.min = 1,
+		.meaning = "how many sessions one address may have at a time",
+		.man = "How many of them one client address may have.",
+	},
+	{
+		.name = "hostname", .type = CONF_TEXT,
+		.offset = AT(hostname), .fallback = "",
+		.valid = is_hostname,
+		.meaning = "the name of this host, for the greeting and for "
+		    "bulletins",
+		.man = "The name of this host in the greeting and in the\n"
+		    ".Ql To:\n"
+		    "of bulletins.\n"
+		    "When empty, the canonical name of the host.",
+	},
+	{
+		.name = "hide_version", .type = CONF_BOOL,
+		.offset = AT(hide_version), .fallback = "no",
+		.meaning = "whether strangers are not told the version",
+		.man = "Leave the version out of the greeting and of CAPA.",
+	},
+	{
+		.name = "front_user", .type = CONF_TEXT,
+		.offset = AT(front_user), .fallback = "_popfront",
+		.min = 1,
+		.meaning = "who runs the part that talks to strangers, as a "
+		    "name or uid:gid",
+		.man = "The identity of the process that talks to a "
+		    "client before it has logged in: an account that "
+		    "owns nothing, or\n"
+		    ".Ar uid Ns Op : Ns Ar gid .",
+	},
+	{
+		.name = "chroot_dir", .type = CONF_PATH,
+		.offset = AT(chroot_dir), .fallback = "/var/lib/popper/empty",
+		.min = 1,
+		.meaning = "which empty folder is the root folder of the part "
+		    "that talks to strangers",
+		.man = "The empty folder, owned by root, into which that "
+		    "process is locked.",
+	},
+	{
+		.name = "state_dir", .type = CONF_PATH,
+		.offset = AT(state_dir), .fallback = "/var/lib/popper",
+		.min = 1,
+		.meaning = "which folder keeps journals and what must survive "
+		    "a restart",
+		.man = "The folder of journals of interrupted updates and "
+		    "of other things that must survive a restart.\n"
+		    "It belongs to root (with\n"
+		    ".Ic isolation No = Cm single ,\n"
+		    "to the user who runs popper).",
+	},
+	{
+		.name = "run_dir", .type = CONF_PATH,
+		.offset = AT(run_dir), .fallback = "/run/popper",
+		.min = 1,
+		.meaning = "which folder holds the session locks",
+		.man = "The folder of the session locks.",
+	},
+	{
+		.name = "temp_dir", .type = CONF_PATH,
+		.offset = AT(temp_dir), .fallback = "",
+		.meaning = "which folder takes the temporary copies of "
+		    "maildrops",
+		.man = "The folder of the temporary copies of maildrops; "
+		    "they have no name there and vanish with the "
+		    "session.\n"
+		    "When empty, the folder of the spool if it belongs "
+		    "to root, else\n"
+		    ".Ic state_dir .",
+	},
+	{
+		.name = "temp_max", .type = CONF_SIZE,
+		.offset = AT(temp_max), .fallback = "4G",
+		.min = 0,
+		.meaning = "how large all temporary copies may be together",
+		.man = "How large all temporary copies may be together.\n"
+		    "When there is no room for a copy the session "
+		    "reads the maildrop itself.",
+	},
+	{
+		.name = "timeout", .type = CONF_SECONDS,
+		.offset = AT(timeout_s), .fallback = "120",
+		.flag = 'T', .min = 1,
+		.meaning = "how long a client may send nothing before the "
+		    "session ends",
+		.man = "How long to wait for a command of a client.\n"
+		    "The clock runs only while the client takes "
+		    "nothing either.\n"
+		    "STD 53 asks for at least 600, which the shipped "
+		    "file sets; the default is that of the 1990 manual.\n"
+		    "A session that times out deletes nothing.",
+	},
+	{
+		.name = "login_timeout", .type = CONF_SECONDS,
+		.offset = AT(login_timeout_s), .fallback = "60",
+		.min = 1,
+		.meaning = "how long a client may take to log in",
+		.man = "How long a client may take from the greeting to a "
+		    "login.",
+	},
+	{
+		.name = "drain_timeout", .type = CONF_SECONDS,
+		.offset = AT(drain_timeout_s), .fallback = "5",
+		.min = 1,
+		.meaning = "how long to wait for a client to take the last "
+		    "reply",
+		.man = "How long to wait, at the end of a session, until "
+		    "the client has taken the last reply.",
+	},
+	{
+		.name = "auth_tries", .type = CONF_COUNT,
+		.offset = AT(auth_tries), .fallback = "1",
+		.min = 1, .max = 100,
+		.meaning = "how many failed logins end a session",
+		.man = "How many failed logins end a session.",
+	},
+	{
+		.name = "auth_fail_delay", .type = CONF_SECONDS,
+		.offset = AT(auth_fail_delay_s), .fallback = "3",
+		.max = 60,
+		.meaning = "how long after the password a refusal is told",
+		.man = "A refusal is told so long after the password "
+		    "came, whatever its reason, or at the next "
+		    "multiple of it.",
+	},
+	{
+		.name = "auth_timeout", .type = CONF_SECONDS,
+		.offset = AT(auth_timeout_s), .fallback = "30",
+		.min = 1,
+		.meaning = "how long a password may take to be judged",
+		.man = "How long the judgement of a password may take "
+		    "before it counts as refused.",
+	},
+	{
+		.name = "max_bad_commands", .type = CONF_COUNT,
+		.offset = AT(max_bad_commands), .fallback = "20",
+		.min = 1,
+		.meaning = "how many unknown commands end a session",
+		.man = "How many commands that popper does not know, or "
+		    "not in that state, end a session.",
+	},
+	{
+		.name = "peer_check", .type = CONF_BOOL,
+		.offset = AT(peer_check), .fallback = "yes",
+		.meaning = "whether the names of clients are looked up",
+		.man = "Look up the canonical name of each client and the "
+		    "addresses of that name, and log a warning when "
+		    "they are missing or do not match.\n"
+		    "This never refuses or delays a client.",
+	},
+	{
+		.name = "peer_check_timeout", .type = CONF_SECONDS,
+		.offset = AT(peer_check_timeout_s), .fallback = "5",
+		.min = 1, .max = 60,
+		.meaning = "how long a look-up may take",
+		.man = "How long these look-ups may take.",
+	},
+	{
+		.name = "name_servers", .type = CONF_TEXT,
+		.offset = AT(name_servers), .fallback = "",
+		.valid = are_servers,
+		.meaning = "which name servers are asked, as addresses with "
+		    "blanks between",
+		.man = "The name servers to ask, as addresses, perhaps "
+		    "with a port\n"
+		    ".Pq Ql 127.0.0.1:5353 ,\n"
+		    "with blanks between.\n"
+		    "When empty, those of\n"
+		    ".Xr resolv.conf 5 .",
+	},
+	{ .name = NULL }
+};
+
+#define IN(room)	offsetof(struct settings, room)
+
+const struct conf_room settings_rooms[] = {
+	{ "Server and processes",	role_options,	IN(role) },
+	{ "Authentication",		auth_options,	IN(auth) },
+	{ "Maildrops",			drop_options,	IN(drop) },
+	{ "Bulletins",			bull_options,	IN(bull) },
+	{ "Extensions",			xtnd_options,	IN(xtnd) },
+	{ "Logging",			log_options,	IN(log) },
+};
+const size_t settings_nrooms = ARRAY_LEN(settings_rooms);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * All settings of popper in one place: what the rooms' rows and this room's
+ * own describe, read from popper.conf and the old command line flags.  Floor 4;
+ * every role, read once when the process starts and constant from then on.
+ * Nothing is printed here: who called decides where mistakes go.
+ */
+#ifndef ROLE_SETTINGS_H
+#define ROLE_SETTINGS_H
+
+#include "auth/auth.h"
+#include "bull/bull.h"
+#include "drop/options.h"
+#include "xtnd/options.h"
+#include "conf/conf.h"
+#include "watch/options.h"
+
+enum isolation { ISOLATION_SPLIT, ISOLATION_SINGLE };
+
+struct role_settings {
+	int			 isolation;	/* enum isolation */
+	struct conf_list	 listen;	/* serve: "*:110" */
+	unsigned		 max_sessions;
+	unsigned		 max_sessions_per_address;
+	const char		*hostname;	/* "" = the canonical name */
+	bool			 hide_version;
+	const char		*front_user;	/* for identity_service */
+	const char		*chroot_dir;
+	const char		*state_dir;
+	const char		*run_dir;
+	const char		*temp_dir;	/* "" = see popper.conf(5) */
+	uint64_t		 temp_max;	/* octets of all copies */
+	unsigned		 timeout_s;	/* -T */
+	unsigned		 login_timeout_s;
+	unsigned		 drain_timeout_s;
+	unsigned		 auth_tries;
+	unsigned		 auth_fail_delay_s;
+	unsigned		 auth_timeout_s;
+	unsigned		 max_bad_commands;
+	bool			 peer_check;
+	unsigned		 peer_check_timeout_s;
+	const char		*name_servers;	/* "" = resolv.conf */
+};
+
+struct settings {
+	struct role_settings	 role;
+	struct auth_conf	 auth;
+	struct drop_settings	 drop;
+	struct bull_conf	 bull;		/* dir is NULL when not set */
+	struct xtnd_settings	 xtnd;
+	struct log_settings	 log;
+
+	const char		*config;	/* the file's path as it was named */
+	const char		*config_name;	/* its last component: valid after
+						   the change of folder */
+	bool			 config_found;
+	struct conf_store	*store;		/* owns the strings, mistakes */
+};
+
+/* The rows of all rooms, in the order of the manual page. */
+extern const struct conf_room	settings_rooms[];
+extern const size_t		settings_nrooms;
+
+/* What settings_load makes of the command line and the file. */
+enum settings_result {
+	SETTINGS_GOOD		= 0,	/* perhaps with warnings */
+	SETTINGS_USAGE		= 64,	/* a flag or a flag's value is bad */
+	SETTINGS_CONFIG		= 78,	/* the file is missing or has errors */
+};
+
+/*
+ * Read the command line (argv[0] is skipped): the old flags that stand in
+ * `flags` ("bdsTt", or "" for none) and --config FILE; then the file
+ * (POPPER_SYSCONFDIR/popper.conf; a missing default file is fine); then
+ * change to the file's folder, so that relative paths lead from there.
+ * Flags win over the file; relative paths in flags are taken from the folder
+ * popper was started in.
+ *
+ * *out is filled in every case, with defaults in place of what is bad, and
+ * released by settings_fini.  The mistakes are in out->store: line 0 is the
+ * command line or no line at all, other lines are the file's.  The result is
+ * an exit code; usage wins over configuration.  Context: the start of a
+ * process, before anything else runs (it changes the working folder).
+ */
+enum settings_result	settings_load(int argc, char **argv, const char *flags,
+			    struct settings *out) MUSTUSE;
+void	settings_fini(struct settings *s);
+
+#endif
