@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: ISC
+"""A bare popper under real super-servers, as root, for accounts of PAM.
+
+openbsd-inetd, xinetd and systemd-socket-activate (--inetd) each start it on
+the POP3 port and on the POP2 port, as the manual says.
+"""
+
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from lib import nasty, spool                                    # noqa: E402
+from lib.host import HOSTNAME, Host                             # noqa: E402
+from lib.popper import Pop, PopError                            # noqa: E402
+from lib.unpack import unpack                                   # noqa: E402
+
+PORTS = (110, 109)
+MAIL = nasty.mbox(nasty.NASTY[:5])
+
+# Lines of popper itself, whatever its super-server logs.
+OURS = r"^popper(\[\d+\])?: "
+
+
+class SuperServer:
+    """The tests; a subclass says how its super-server is started."""
+
+    packages = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Host(packages=[unpack(p) for p in cls.packages])
+        cls.addClassCleanup(cls.host.close)
+        cls.host.add_user("alice", 1001, password="wonderland")
+        cls.host.write("/etc/popper/popper.conf",
+                       "peer_check = no\nauth_fail_delay = 1\n")
+
+    def begin(self, *flags):
+        """The super-server, ready, with popper's flags in its table."""
+        server = self.start(list(flags))
+        self.addCleanup(server.stop)
+        for port in PORTS:
+            self.host.wait_port(port)
+        return server
+
+    def setUp(self):
+        self.host.spool("alice", MAIL)
+        self.log = self.host.syslog
+        self.mark = self.log.mark()
+
+    def pop(self, port=110, **kw):
+        pop = Pop(self.host.connect(port), **kw)
+        self.addCleanup(pop.close)
+        return pop
+
+    def test_session_on_both_ports(self):
+        self.begin("-s")
+        for port in PORTS:
+            with self.subTest(port=port):
+                self.host.spool("alice", MAIL)
+                sent = spool.messages(MAIL)
+                mark = self.log.mark()
+                pop = self.pop(port)
+                self.assertRegex(pop.greeting.decode(),
+                                 r"^\+OK .+ at %s starting\.$" % HOSTNAME)
+                self.assertEqual(pop.login("alice", "wonderland"),
+                                 (5, sum(len(m.wire) for m in sent)))
+                for i, m in enumerate(sent, 1):
+                    self.assertEqual(pop.retr(i), m.wire)
+                pop.dele(2)
+                pop.dele(4)
+                pop.quit()
+                left = spool.messages(self.host.spool("alice"))
+                self.assertEqual(
+                    [nasty_name(m) for m in left],
+                    [nasty.NAMES[i] for i in (0, 2, 4)])
+                gone = len(sent[1].wire) + len(sent[3].wire)
+                self.log.wait(OURS + r".*\balice 2 %d 3 \d+" % gone, mark)
+                self.log.wait(OURS + "login user=alice", mark)
+                self.log.wait(OURS + "session-end user=alice", mark)
+
+    def test_wrong_password_ends_the_session(self):
+        self.begin()
+        for user in ("alice", "nobody-of-that-name", "root"):
+            with self.subTest(user=user):
+                mark = self.log.mark()
+                pop = self.pop()
+                pop.cmd("USER", user)
+                began = time.monotonic()
+                with self.assertRaises(PopError) as e:
+                    pop.cmd("PASS", "wrong")
+                self.assertEqual(e.exception.args[0],
+                                 b"[AUTH] Authentication failed.")
+                self.assertGreater(time.monotonic() - began, 0.9)
+                pop.at_end()
+                self.log.wait(OURS + "login-failed user=%s .*reason="
+                              % user, mark)
+        self.assertEqual(self.host.spool("alice"), MAIL)
+
+    def test_bad_flag_is_a_line_in_the_log(self):
+        for flags in (["-Z"], ["-T", "soon"], ["-b"]):
+            with self.subTest(flags=flags):
+                server = self.begin(*flags)
+                mark = self.log.mark()
+                for port in PORTS:
+                    sock = self.host.connect(port)
+                    self.assertEqual(sock.recv(100), b"")
+                    sock.close()
+                self.log.wait(OURS, mark, count=2)
+                time.sleep(0.2)
+                self.assertEqual(len(self.log.find(OURS, mark)), 2)
+                server.stop()
+
+    def test_bad_trace_path_does_not_stop_mail(self):
+        self.begin("-t", "/nonexistent/folder/trace")
+        mark = self.log.mark()
+        pop = self.pop()
+        pop.login("alice", "wonderland")
+        self.assertEqual(len(pop.list()), 5)
+        pop.quit()
+        self.log.wait(OURS + ".*/nonexistent/folder/trace", mark)
+
+    def test_trace_file_takes_the_debugging(self):
+        self.begin("-t", "/var/lib/popper/trace")
+        pop = self.pop()
+        pop.login("alice", "wonderland")
+        pop.quit()
+        trace = self.host.read("/var/lib/popper/trace")
+        self.assertIn(b"alice", trace)
+        self.assertNotIn(b"wonderland", trace)
+
+    def test_second_session_is_told_in_use(self):
+        self.begin()
+        first = self.pop()
+        first.login("alice", "wonderland")
+        second = self.pop(109)
+        second.cmd("USER", "alice")
+        with self.assertRaises(PopError) as e:
+            second.cmd("PASS", "wonderland")
+        self.assertTrue(e.exception.args[0].startswith(b"[IN-USE] "))
+        second.close()
+        self.assertEqual(first.stat()[0], 5)
+        first.quit()
+        third = self.pop()
+        third.login("alice", "wonderland")
+        third.quit()
+
+    def test_log_daemon_restart(self):
+        self.begin("-s")
+        waiting, logged_in = self.pop(), self.pop()
+        logged_in.login("alice", "wonderland")
+        self.log.stop(unlink=True)
+        self.log.start()
+        mark = self.log.mark()
+        logged_in.dele(1)
+        logged_in.quit()
+        self.log.wait(OURS + "session-end user=alice", mark)
+        self.log.wait(OURS + r".*\balice 1 \d+ 4 \d+", mark)
+        waiting.cmd("USER", "alice")
+        with self.assertRaises(PopError):
+            waiting.cmd("PASS", "wrong")
+        self.log.wait(OURS + "login-failed user=alice", mark)
+
+    def test_session_runs_as_the_user(self):
+        self.begin()
+        pop = self.pop()
+        pop.login("alice", "wonderland")
+        owners = self.host.call(processes, "popper")
+        self.assertIn(1001, owners)
+        # The monitor, which stays, is the only one with rights.
+        self.assertEqual(owners.count(0), 1)
+        pop.quit()
+
+    def test_password_is_in_no_line(self):
+        self.begin("-d")
+        pop = self.pop()
+        pop.login("alice", "wonderland")
+        pop.quit()
+        pop = self.pop()
+        pop.cmd("USER", "alice")
+        with self.assertRaises(PopError):
+            pop.cmd("PASS", "queen-of-hearts")
+        self.log.wait("login-failed", self.mark)
+        self.assertEqual(self.log.find("wonderland|queen-of-hearts"), [])
+
+
+def nasty_name(message):
+    for line in message.disk.split(b"\n"):
+        if line.startswith(b"Subject: "):
+            return line[9:].decode()
+    raise AssertionError("no subject")
+
+
+def processes(name):
+    """The uids of the processes of this name."""
+    out = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/status" % pid, encoding="ascii") as f:
+                lines = f.read().splitlines()
+        except FileNotFoundError:
+            continue
+        if lines[0].split()[1] == name and "Z" not in lines[2]:
+            out.append(next(int(line.split()[1]) for line in lines
+                            if line.startswith("Uid:")))
+    return out
+
+
+class Inetd(SuperServer, unittest.TestCase):
+    packages = ("openbsd-inetd",)
+
+    def start(self, flags):
+        # The words after the program are its argv, argv[0] included.
+        self.host.write("/etc/inetd.conf", "".join(
+            "%s stream tcp nowait.1000 root /usr/sbin/popper popper %s\n"
+            % (name, " ".join(flags)) for name in ("pop3", "pop2")))
+        return self.host.popen(["/usr/sbin/inetd", "-i", "/etc/inetd.conf"])
+
+
+class Xinetd(SuperServer, unittest.TestCase):
+    packages = ("xinetd",)
+
+    def start(self, flags):
+        service = """service %s
+{
+	type = UNLISTED
+	port = %d
+	socket_type = stream
+	protocol = tcp
+	wait = no
+	user = root
+	server = /usr/sbin/popper
+	server_args = %s
+	cps = 1000 1
+	disable = no
+}
+"""
+        self.host.write(
+            "/etc/xinetd.conf", "defaults\n{\n\tinstances = UNLIMITED\n}\n"
+            + "".join(service % (name, port, " ".join(flags) or "-T 600")
+                      for name, port in (("pop3", 110), ("pop2", 109))))
+        return self.host.popen(["/usr/sbin/xinetd", "-dontfork", "-f",
+                                "/etc/xinetd.conf"])
+
+
+class Systemd(SuperServer, unittest.TestCase):
+    packages = ("systemd",)
+
+    def start(self, flags):
+        return self.host.popen(
+            ["/usr/bin/systemd-socket-activate", "--inetd", "--accept",
+             "-l", "127.0.0.1:110", "-l", "127.0.0.1:109",
+             "/usr/sbin/popper", *flags], stderr=-3)
+
+
+if __name__ == "__main__":
+    unittest.main()
