@@ -23,6 +23,9 @@ SIDEWAYS = {
     ("watch", "sys"): "a log line goes through a socket",
 }
 
+# Headers that are made when popper is built.
+MADE = {"sys/cage_filters.h"}
+
 # Headers that any room may use: no call of theirs touches the world, or they
 # only name types.
 HARMLESS = {
@@ -101,7 +104,8 @@ class Floors(unittest.TestCase):
                 if not ours:
                     continue
                 other = header.split("/")[0]
-                if not os.path.exists(os.path.join(TOP, "src", header)):
+                if header not in MADE and not os.path.exists(
+                        os.path.join(TOP, "src", header)):
                     faults.append("src/%s:%d: \"%s\" is not ROOM/FILE"
                                   % (name, i, header))
                 elif FLOOR[other] > FLOOR[room]:

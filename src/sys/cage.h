@@ -40,7 +40,10 @@ int	cage_limits(enum cage_kind kind, struct fault *f) MUSTUSE;
 int	cage_enter(enum cage_kind kind, bool *degraded_r, struct fault *f)
 	    MUSTUSE;
 
-/* At the start of every process: no core dump, not dumpable, umask 077. */
+/*
+ * At the start of every process: no core dump, not dumpable, umask 077,
+ * SIGPIPE ignored (a write says EPIPE).
+ */
 void	cage_process_defaults(void);
 
 #endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs when popper is built: prints the seccomp program of each cage as C.
+ * This file is the one table of which role may use which system call.
+ *
+ * What stands in the table for a role is allowed.  What stands in `deadly`
+ * and is not allowed ends the process.  Everything else says ENOSYS (and is
+ * logged by the kernel), so that a C library which tries a newer call goes
+ * on to the older one.  A call for another architecture ends the process.
+ *
+ * Besides what popper calls itself the table has what glibc 2.36 and 2.41 call
+ * behind its functions (Debian 12 and 13).  With the argument `wide`
+ * the table also has what the run time of the sanitizers and of the coverage
+ * needs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef SIOCOUTQ
+#define SIOCOUTQ	TIOCOUTQ	/* the same number, by another header */
+#endif
+
+enum {
+	F	= 1 << 0,		/* FRONT */
+	V	= 1 << 1,		/* VERIFY */
+	R	= 1 << 2,		/* RESOLVER */
+	S	= 1 << 3,		/* SESSION */
+	ALL	= F | V | R | S,
+	IO	= F | R | S,		/* those who wait for a network */
+	WIDE	= 1 << 4,		/* every role of a wide build */
+};
+
+/* An argument that must have a value, under a mask. */
+struct arg {
+	bool		set;
+	unsigned	index;
+	uint64_t	mask;
+	uint64_t	value;
+};
+
+#define IS(i, v)	{ true, (i), ~(uint64_t)0, (uint64_t)(v) }
+/* An int: its upper half is whatever the register held. */
+#define INT_IS(i, v)	{ true, (i), 0xffffffff, (uint32_t)(v) }
+#define WITHOUT(i, v)	{ true, (i), (v), 0 }
+
+struct rule {
+	const char	*name;
+	int		 call;
+	unsigned	 who;
+	struct arg	 arg;
+};
+
+#define CALL(x)		#x, SCMP_SYS(x)
+
+/* Rows for one call add up.  Calls that an architecture lacks fall away. */
+static const struct rule rules[] = {
+	/* memory; never executable */
+	{ CALL(brk),			ALL },
+	{ CALL(mmap),			ALL, WITHOUT(2, PROT_EXEC) },
+	{ CALL(mmap2),			ALL, WITHOUT(2, PROT_EXEC) },
+	{ CALL(mprotect),		ALL, WITHOUT(2, PROT_EXEC) },
+	{ CALL(munmap),			ALL },
+	{ CALL(mremap),			ALL },
+	{ CALL(madvise),		ALL },
+	{ CALL(mlock),			ALL },
+	{ CALL(munlock),		ALL },
+
+	/* oneself: the end, signals, time, chance */
+	{ CALL(exit),			ALL },
+	{ CALL(exit_group),		ALL },
+	{ CALL(rt_sigaction),		ALL },
+	{ CALL(rt_sigprocmask),		ALL },
+	{ CALL(rt_sigreturn),		ALL },
+	{ CALL(sigreturn),		ALL },
+	{ CALL(restart_syscall),	ALL },
+	{ CALL(getpid),			ALL },
+	{ CALL(gettid),			ALL },
+	{ CALL(getuid),			ALL },
+	{ CALL(geteuid),		ALL },
+	{ CALL(getgid),			ALL },
+	{ CALL(getegid),		ALL },
+	{ CALL(clock_gettime),		ALL },
+	{ CALL(clock_gettime64),	ALL },
+	{ CALL(gettimeofday),		ALL },
+	{ CALL(time),			ALL },
+	{ CALL(clock_nanosleep),	ALL },
+	{ CALL(clock_nanosleep_time64),	ALL },
+	{ CALL(nanosleep),		ALL },
+	{ CALL(getrandom),		ALL },
+	{ CALL(futex),			ALL },
+	{ CALL(futex_time64),		ALL },
+	{ CALL(rseq),			ALL },
+	{ CALL(set_robust_list),	ALL },
+	{ CALL(sysinfo),		S },	/* qsort */
+
+	/* descriptors that are open already */
+	{ CALL(read),			ALL },
+	{ CALL(readv),			ALL },
+	{ CALL(pread64),		V | S },
+	{ CALL(write),			ALL },
+	{ CALL(writev),			ALL },
+	{ CALL(close),			ALL },
+	{ CALL(lseek),			V | S },
+	{ CALL(_llseek),		V | S },
+	{ CALL(fstat),			ALL },
+	{ CALL(fstat64),		ALL },
+	{ CALL(newfstatat),		F | V | R, INT_IS(3, AT_EMPTY_PATH) },
+	{ CALL(poll),			ALL },
+	{ CALL(ppoll),			ALL },
+	{ CALL(ppoll_time64),		ALL },
+	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFL) },
+	{ CALL(fcntl),			ALL, INT_IS(1, F_SETFL) },
+	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFD) },
+	{ CALL(fcntl),			ALL, INT_IS(1, F_SETFD) },
+	{ CALL(fcntl),			ALL, INT_IS(1, F_DUPFD_CLOEXEC) },
+	{ CALL(fcntl64),		ALL, INT_IS(1, F_GETFL) },
+	{ CALL(fcntl64),		ALL, INT_IS(1, F_SETFL) },
+	{ CALL(fcntl64),		ALL, INT_IS(1, F_GETFD) },
+	{ CALL(fcntl64),		ALL, INT_IS(1, F_SETFD) },
+	{ CALL(fcntl64),		ALL, INT_IS(1, F_DUPFD_CLOEXEC) },
+	{ CALL(ioctl),			IO, INT_IS(1, SIOCOUTQ) },
+	{ CALL(ioctl),			ALL, INT_IS(1, TCGETS) }, /* stdio */
+	{ CALL(pipe2),			F | S },
+	{ CALL(shutdown),		F | S },
+
+	/* sockets that are open already: the client, links, the log */
+	{ CALL(sendmsg),		ALL },
+	{ CALL(recvmsg),		ALL },
+	{ CALL(sendto),			ALL },
+	{ CALL(send),			ALL },
+	{ CALL(recvfrom),		ALL },
+	{ CALL(recv),			ALL },
+
+	/* name servers */
+	{ CALL(socket),			R, INT_IS(0, AF_INET) },
+	{ CALL(socket),			R, INT_IS(0, AF_INET6) },
+	{ CALL(connect),		R },
+	{ CALL(bind),			R },
+	{ CALL(getsockname),		R },
+	{ CALL(getpeername),		R },
+	{ CALL(getsockopt),		R },
+	{ CALL(setsockopt),		R },
+	{ CALL(ioctl),			R, INT_IS(1, FIONBIO) },
+	{ CALL(ioctl),			R, INT_IS(1, FIONREAD) },
+
+	/* the user's files, with the user's rights */
+	{ CALL(openat),			S },
+	{ CALL(openat2),		S },
+	{ CALL(newfstatat),		S },
+	{ CALL(fstatat64),		S },
+	{ CALL(statx),			S },
+	{ CALL(fstatfs),		S },
+	{ CALL(fstatfs64),		S },
+	{ CALL(faccessat),		S },
+	{ CALL(faccessat2),		S },
+	{ CALL(getdents64),		S },
+	{ CALL(getcwd),			S },
+	{ CALL(pwrite64),		S },
+	{ CALL(fsync),			S },
+	{ CALL(fdatasync),		S },
+	{ CALL(ftruncate),		S },
+	{ CALL(ftruncate64),		S },
+	{ CALL(fallocate),		S },
+	{ CALL(fadvise64),		S },
+	{ CALL(fchmod),			S },
+	{ CALL(fchown),			S },
+	{ CALL(fchown32),		S },
+	{ CALL(umask),			S },
+	{ CALL(mkdirat),		S },
+	{ CALL(linkat),			S },
+	{ CALL(renameat),		S },
+	{ CALL(renameat2),		S },
+	{ CALL(unlinkat),		S },
+	{ CALL(utimensat),		S },
+	{ CALL(utimensat_time64),	S },
+	{ CALL(flock),			S },
+	{ CALL(fcntl),			S, INT_IS(1, F_SETLK) },
+	{ CALL(fcntl),			S, INT_IS(1, F_OFD_SETLK) },
+	{ CALL(fcntl64),		S, INT_IS(1, F_SETLK) },
+	{ CALL(fcntl64),		S, INT_IS(1, F_OFD_SETLK) },
+	/* kill(pid, 0) alone: is the owner of a dotlock alive? */
+	{ CALL(kill),			S, INT_IS(1, 0) },
+
+	/* the run time of sanitizers, of leak detection, of coverage */
+	{ CALL(openat),			WIDE },
+	{ CALL(newfstatat),		WIDE },
+	{ CALL(readlink),		WIDE },
+	{ CALL(readlinkat),		WIDE },
+	{ CALL(lseek),			WIDE },
+	{ CALL(fcntl),			WIDE },
+	{ CALL(ftruncate),		WIDE },
+	{ CALL(mkdirat),		WIDE },
+	{ CALL(mkdir),			WIDE },
+	{ CALL(getdents64),		WIDE },
+	{ CALL(dup),			WIDE },
+	{ CALL(pipe2),			WIDE },
+	{ CALL(getppid),		WIDE },
+	{ CALL(tgkill),			WIDE },
+	{ CALL(sigaltstack),		WIDE },
+	{ CALL(sched_yield),		WIDE },
+	{ CALL(sched_getaffinity),	WIDE },
+	{ CALL(prlimit64),		WIDE },
+	{ CALL(getrlimit),		WIDE },
+	{ CALL(prctl),			WIDE },
+	{ CALL(clone),			WIDE },
+	{ CALL(wait4),			WIDE },
+	{ CALL(ptrace),			WIDE },
+	{ CALL(uname),			WIDE },
+	{ CALL(getcwd),			WIDE },
+	{ CALL(process_vm_readv),	WIDE },
+};
+
+/* Nobody does these by accident. */
+static const struct rule deadly[] = {
+	{ CALL(execve) },		{ CALL(execveat) },
+	{ CALL(ptrace) },		{ CALL(kcmp) },
+	{ CALL(process_vm_readv) },	{ CALL(process_vm_writev) },
+	{ CALL(process_madvise) },	{ CALL(pidfd_getfd) },
+	{ CALL(socket) },		{ CALL(socketpair) },
+	{ CALL(connect) },		{ CALL(bind) },
+	{ CALL(listen) },		{ CALL(accept) },
+	{ CALL(accept4) },
+	{ CALL(setuid) },		{ CALL(setgid) },
+	{ CALL(setreuid) },		{ CALL(setregid) },
+	{ CALL(setresuid) },		{ CALL(setresgid) },
+	{ CALL(setfsuid) },		{ CALL(setfsgid) },
+	{ CALL(setgroups) },		{ CALL(capset) },
+	{ CALL(mount) },		{ CALL(umount2) },
+	{ CALL(pivot_root) },		{ CALL(chroot) },
+	{ CALL(open_tree) },		{ CALL(move_mount) },
+	{ CALL(fsopen) },		{ CALL(fsmount) },
+	{ CALL(mount_setattr) },	{ CALL(unshare) },
+	{ CALL(setns) },		{ CALL(open_by_handle_at) },
+	{ CALL(mknod) },		{ CALL(mknodat) },
+	{ CALL(kexec_load) },		{ CALL(kexec_file_load) },
+	{ CALL(init_module) },		{ CALL(finit_module) },
+	{ CALL(delete_module) },	{ CALL(bpf) },
+	{ CALL(perf_event_open) },	{ CALL(userfaultfd) },
+	{ CALL(io_uring_setup) },	{ CALL(io_uring_enter) },
+	{ CALL(io_uring_register) },	{ CALL(memfd_create) },
+	{ CALL(keyctl) },		{ CALL(add_key) },
+	{ CALL(request_key) },		{ CALL(personality) },
+	{ CALL(modify_ldt) },		{ CALL(ioperm) },
+	{ CALL(iopl) },			{ CALL(acct) },
+	{ CALL(reboot) },		{ CALL(swapon) },
+	{ CALL(swapoff) },		{ CALL(quotactl) },
+	{ CALL(settimeofday) },		{ CALL(clock_settime) },
+	{ CALL(clock_settime64) },	{ CALL(sethostname) },
+	{ CALL(setdomainname) },	{ CALL(syslog) },
+};
+
+#define LEN(a)	(sizeof(a) / sizeof((a)[0]))
+
+static void
+must(int rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	(void)fprintf(stderr, "cage_gen: %s: %s\n", what, strerror(-rc));
+	exit(EXIT_FAILURE);
+}
+
+static void
+add(scmp_filter_ctx ctx, uint32_t action, const struct rule *r)
+{
+	const struct scmp_arg_cmp arg = {
+		r->arg.index, SCMP_CMP_MASKED_EQ, r->arg.mask, r->arg.value,
+	};
+	int rc;
+
+	if (r->call == __NR_SCMP_ERROR)
+		must(-EINVAL, r->name);
+	rc = r->arg.set ? seccomp_rule_add_array(ctx, action, r->call, 1, &arg)
+	    : seccomp_rule_add_array(ctx, action, r->call, 0, NULL);
+	if (rc != -EDOM)		/* not on this architecture */
+		must(rc, r->name);
+}
+
+static bool
+allowed(int call, unsigned who)
+{
+	for (size_t i = 0; i < LEN(rules); i++)
+		if (rules[i].call == call && (rules[i].who & who) != 0)
+			return true;
+	return false;
+}
+
+static scmp_filter_ctx
+make(unsigned who)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+
+	must(ctx == NULL ? -ENOMEM : 0, "init");
+	must(seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
+	    SCMP_ACT_KILL_PROCESS), "architecture");
+	/* A tree, not a list; libseccomp before 2.5 has lists only. */
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (size_t i = 0; i < LEN(rules); i++)
+		if ((rules[i].who & who) != 0)
+			add(ctx, SCMP_ACT_ALLOW, &rules[i]);
+	for (size_t i = 0; i < LEN(deadly); i++)
+		if (!allowed(deadly[i].call, who))
+			add(ctx, SCMP_ACT_KILL_PROCESS, &deadly[i]);
+	return ctx;
+}
+
+/* libseccomp writes the program to a descriptor; back it comes as numbers. */
+static void
+print(scmp_filter_ctx ctx, const char *name)
+{
+	FILE			*file = tmpfile();
+	struct sock_filter	 op;
+
+	must(file == NULL ? -errno : 0, "temporary file");
+	must(seccomp_export_bpf(ctx, fileno(file)), "export");
+	must(fseek(file, 0, SEEK_SET) == -1 ? -errno : 0, "rewind");
+	(void)printf("static const struct sock_filter filter_%s[] = {\n", name);
+	while (fread(&op, sizeof(op), 1, file) == 1)
+		(void)printf("\t{ 0x%04x, %u, %u, 0x%08x },\n", op.code, op.jt,
+		    op.jf, op.k);
+	(void)printf("};\n\n");
+	(void)fclose(file);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct {
+		const char	*name;
+		unsigned	 who;
+	} kinds[] = {
+		{ "front",	F },
+		{ "verify",	V },
+		{ "resolver",	R },
+		{ "session",	S },
+	};
+	bool wide = argc == 2 && strcmp(argv[1], "wide") == 0;
+
+	(void)printf("/* Made by cage_gen.c; do not edit. */\n");
+	for (size_t i = 0; i < LEN(kinds); i++) {
+		scmp_filter_ctx ctx = make(kinds[i].who | (wide ? WIDE : 0));
+
+		print(ctx, kinds[i].name);
+		seccomp_release(ctx);
+	}
+	return ferror(stdout) || fflush(stdout) == EOF ? EXIT_FAILURE :
+	    EXIT_SUCCESS;
+}
