@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+#include "bull/popbull.h"
+
+#include "base/num.h"
+#include "bull/bull_priv.h"
+#include "sys/file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* More of a file than any number needs. */
+#define POPBULL_LOOK	64
+
+enum popbull_state
+popbull_parse(struct span text, uint64_t *number_r)
+{
+	switch (bull_number(text, number_r)) {
+	case BULL_NAME_GOOD:
+		return POPBULL_NUMBER;
+	case BULL_NAME_OTHER:
+		return POPBULL_GARBAGE;
+	case BULL_NAME_TOO_LONG:
+		break;
+	}
+	return POPBULL_REFUSED;
+}
+
+enum popbull_state
+popbull_read(const struct bull_place *where, uint64_t *number_r,
+    struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct file_facts	facts;
+	enum popbull_state	state;
+	uint8_t			text[POPBULL_LOOK];
+	ssize_t			n;
+
+	if (file_open(where->dirfd, where->name, FILE_READ, 0, &fd, f) == -1)
+		return f->err == ENOENT ? POPBULL_MISSING : POPBULL_REFUSED;
+	if (file_facts(fd, &facts, f) == -1)
+		return POPBULL_REFUSED;
+	if (facts.nlink != 1) {
+		(void)fault_set(f, FAULT_PERM, "%s has %" PRIu64
+		    " names (hard links)", where->name, facts.nlink);
+		return POPBULL_REFUSED;
+	}
+	n = file_pread(fd, text, sizeof(text), 0, f);
+	if (n == -1)
+		return POPBULL_REFUSED;
+	state = popbull_parse(span_of(text, (size_t)n), number_r);
+	if (state == POPBULL_REFUSED)
+		(void)fault_set(f, FAULT_PERM,
+		    "%s: more than %d digits", where->name, BULL_DIGITS_MAX);
+	return state;
+}
+
+/*
+ * What cannot be read is replaced all the same: rename(2) follows no link, and
+ * a commit that cannot make its note true would be offered it for ever.
+ */
+int
+bull_store(const struct bull_place *where, uint64_t number, struct fault *f)
+{
+	char		text[32];
+	uint64_t	now;
+	int		n;
+
+	if (popbull_read(where, &now, f) == POPBULL_NUMBER && now >= number)
+		return 0;
+	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
+	return file_replace(where->dirfd, where->name, 0600,
+	    span_of(text, (size_t)n), f);
+}
+
+#define NOTE_WORD	"bulletin "
+
+size_t
+bull_note(uint64_t number, char out[BULL_NOTE_MAX])
+{
+	return (size_t)snprintf(out, BULL_NOTE_MAX, NOTE_WORD "%" PRIu64,
+	    number);
+}
+
+bool
+bull_note_parse(struct span note, uint64_t *number_r)
+{
+	return span_starts(note, SPAN(NOTE_WORD)) &&
+	    num_parse(span_skip(note, sizeof(NOTE_WORD) - 1), BULL_NUMBER_MAX,
+	    number_r);
+}
