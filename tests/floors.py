@@ -21,6 +21,7 @@ FLOOR = {"base": 0, "proto": 1, "conf": 1, "sys": 1, "watch": 1,
 # (room, room on the same floor): why.
 SIDEWAYS = {
     ("watch", "sys"): "a log line goes through a socket",
+    ("watch", "conf"): "each room exports its rows of popper.conf",
 }
 
 # Headers that are made when popper is built.
@@ -37,6 +38,9 @@ HARMLESS = {
 
 # Other headers outside of sys/: file or room, header, why.
 LISTED = [
+    ("role/settings.c", "getopt.h", "the old flags"),
+    ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "
+     "folder of popper.conf"),
 ]
 
 # Functions that have no place in this code, and what to use.

@@ -66,11 +66,11 @@ put_option(const struct out *o, const struct conf_option *row)
 	put_type(o, row);
 	o->put(o->ctx, "\n");
 	o->put(o->ctx, row->man);
-	o->put(o->ctx, "\n.br\nDefault: ");
+	o->put(o->ctx, "\n.br\n");
 	if (row->fallback[0] == '\0') {
-		o->put(o->ctx, "empty.\n");
+		o->put(o->ctx, "Default: empty.\n");
 	} else {
-		o->put(o->ctx, "\n.Ql ");
+		o->put(o->ctx, "Default:\n.Ql ");
 		put_quoted(o, row->fallback);
 		o->put(o->ctx, " .\n");
 	}
