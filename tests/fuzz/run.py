@@ -14,7 +14,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(os.environ.get("POPPER_BUILD",
                                     os.path.join(TOP, "build")), "fuzz")
-SECONDS = 600 if os.environ.get("POPPER_LONG") else 5
+SECONDS = int(os.environ.get("POPPER_FUZZ_SECONDS") or
+              (600 if os.environ.get("POPPER_LONG") else 5))
 SEED = os.environ.get("POPPER_SEED", "1")
 
 
