@@ -38,6 +38,15 @@ HARMLESS = {
 
 # Other headers outside of sys/: file or room, header, why.
 LISTED = [
+    ("auth/account.c", "grp.h", "whose groups are they?"),
+    ("auth/account.c", "pwd.h", "who has this name?"),
+    ("auth/account.c", "shadow.h", "has the account a password?"),
+    ("auth/file.c", "unistd.h", "geteuid: rows without a uid"),
+    ("auth/file_load.c", "unistd.h", "geteuid: is the file ours?"),
+    ("auth/pam.c", "dlfcn.h", "libpam is opened by the worker alone"),
+    ("auth/pam.c", "security/pam_appl.h", "PAM"),
+    ("auth/passwd_hash.c", "crypt.h", "crypt_rn"),
+    ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
     ("role/settings.c", "getopt.h", "the old flags"),
     ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "
      "folder of popper.conf"),

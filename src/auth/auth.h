@@ -71,12 +71,17 @@ struct auth_conf {
 	const char		*deny_file;	/* one login name a line; may be missing */
 	bool			 shell_check;	/* shell must stand in shells_file */
 	const char		*shells_file;
-	const char		*rpop_file;	/* "" = RPOP off */
+	const char		*rpop_file;	/* RPOP (RFC 1081): rows "address
+						   client-user local-user"; "" = off */
 };
 
 /*
- * What a back end opens before privileges go: file back ends read their
- * file into memory here (the row of one user alone is kept later).
+ * prepare opens and reads, before privileges go, all that the answer needs:
+ * the password file, the deny file, the shells, RPOP's table, libpam.  So it
+ * is called by the worker alone, after its fork, and the file back end can
+ * answer from a cage that opens nothing.  A file that another account could
+ * have written is a fault: nobody logs in by it.  What prepare read is wiped by
+ * done.  verify is for auth_check; others call that.
  */
 struct auth_ops {
 	const char	*name;
@@ -92,8 +97,12 @@ extern const struct auth_ops	auth_file_ops;
 const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
 
 /*
- * The whole question: name syntax, deny file, back end, then the rules on
- * uid, gids and shell.  Unknown users cost what known ones do (a dummy hash).
+ * The whole question: name syntax, deny file, RPOP's table, back end, then the
+ * rules on uid, gids and shell.  state is what prepare gave.  What is refused
+ * early, unknown users among it, costs what others cost (a dummy hash).
+ * A name is 1..255 octets of printable ASCII without '/', ':' and blanks, does
+ * not start with '-', '.' or '#' and does not end in ".lock" (that would be the
+ * lock of another maildrop).
  */
 void	auth_check(const struct auth_conf *c, void *state,
 	    const struct auth_request *q, struct auth_verdict *v);
@@ -105,9 +114,5 @@ void	auth_check(const struct auth_conf *c, void *state,
  */
 bool	auth_identity_allowed(const struct auth_conf *c, struct identity *id,
 	    enum auth_reason *why_r);
-
-/* RPOP (RFC 1081): rows "address client-user local-user"; root-owned file. */
-bool	auth_rpop_allowed(const struct auth_conf *c, const struct auth_request *q,
-	    struct fault *f);
 
 #endif

@@ -4,7 +4,9 @@
  *   user:password:uid:gid:gecos:home:shell:extra
  * Floor 2.  Passwords are crypt(3) hashes, with or without a scheme in braces
  * ({CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, {YESCRYPT}..., {PLAIN}, {NOLOGIN}).
- * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop), nologin.
+ * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop),
+ * nologin; allow_nets and proxy, which popper cannot obey, close the row.
+ * The first row of a user counts; lines that start with '#' are comments.
  */
 #ifndef AUTH_PASSWD_FILE_H
 #define AUTH_PASSWD_FILE_H
@@ -19,25 +21,63 @@ struct passwd_row {
 	struct span	password;
 	struct span	uid;
 	struct span	gid;
+	struct span	gecos;
 	struct span	home;
 	struct span	shell;
+	struct span	extra;		/* words "key" or "key=value" */
 	struct span	maildrop;	/* from the extra fields */
 	bool		nologin;
+	struct span	unsupported;	/* a field that we must not ignore */
 };
+
+#define PASSWD_BCRYPT_MAX	72	/* octets that bcrypt looks at */
 
 /* One line; false when it is no row (too few fields, empty user...). */
 bool	passwd_row_parse(struct span line, struct passwd_row *out) MUSTUSE;
 
-/* A password against a stored one; constant path for both outcomes. */
+/*
+ * A password against a stored one; the same path for both outcomes.  What is
+ * stored and cannot be hashed against costs a dummy hash and never matches,
+ * nor does an empty password, or one with a NUL against a hash.  *f is set when
+ * the stored text is a mistake of the operator.
+ */
 bool	passwd_verify(struct span stored, const struct secret *x,
 	    struct fault *f) MUSTUSE;
-/* A fresh yescrypt (default), "sha512", "bcrypt" hash, or "plain". */
+/* Stored so that no password can match: "", "*...", "!...", {NOLOGIN}. */
+bool	passwd_disabled(struct span stored) MUSTUSE;
+/*
+ * What to store for a password: scheme is "yescrypt", "sha512", "bcrypt" or
+ * "plain".  FAULT_AUTH: the password does not do; FAULT_PROTO: the scheme.
+ */
 int	passwd_hash(const char *scheme, const struct secret *x, char *out,
 	    size_t cap, struct fault *f) MUSTUSE;
 
-/* `popper passwd`: change the file as a whole, under a lock, keeping comments,
- * order, owner and mode.  row NULL: remove the user. */
-int	passwd_file_put(const char *path, const char *user, const char *row,
+/* What `popper passwd` sets; NULL leaves a column as it is. */
+struct passwd_change {
+	const char	*password;	/* as passwd_hash made it */
+	const char	*uid;
+	const char	*gid;
+	const char	*home;		/* absolute, or "" */
+	const char	*maildrop;	/* absolute or "~/...", or "" */
+};
+
+/*
+ * Change one user's row, or add it; NULL removes the user.  The file is
+ * replaced as a whole, under a lock, keeping comments, order, owner and mode; a
+ * new file gets 0600.  FAULT_AUTH: no such user to remove, or a new user
+ * without a password; FAULT_PROTO: a value that cannot stand in a row;
+ * FAULT_PERM: not permitted; FAULT_IN_USE: another one holds the lock for too
+ * long; FAULT_TEMP: the disk.  May block.
+ */
+int	passwd_file_put(const char *path, const char *user,
+	    const struct passwd_change *change, struct fault *f) MUSTUSE;
+
+/* Call fn for each row. */
+int	passwd_file_each(const char *path,
+	    void (*fn)(void *ctx, const struct passwd_row *row), void *ctx,
 	    struct fault *f) MUSTUSE;
+
+/* Would a login be checked against this file?  The fault says why not. */
+int	passwd_file_check(const char *path, struct fault *f) MUSTUSE;
 
 #endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+/* The host's accounts, by the name service: passwd, group, shadow. */
+#include "auth/auth_priv.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <shadow.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define ENTRY_FIRST	4096		/* octets of an entry's text */
+#define ENTRY_MAX	(1u << 20)
+#define DAY_S		86400
+
+static bool
+no_such_entry(int err)
+{
+	/* The last two are how some name services say that there is none. */
+	return err == 0 || err == ENOENT || err == ESRCH;
+}
+
+static bool
+fill(const struct passwd *pw, struct account *out)
+{
+	out->id = (struct identity){ .uid = pw->pw_uid, .gid = pw->pw_gid };
+	return span_cstr(span_str(pw->pw_name), out->id.user,
+	    sizeof(out->id.user)) &&
+	    span_cstr(span_str(pw->pw_dir), out->id.home,
+	    sizeof(out->id.home)) &&
+	    span_cstr(span_str(pw->pw_shell), out->shell, sizeof(out->shell));
+}
+
+static void
+fill_groups(const struct auth_policy *p, struct identity *id)
+{
+	int	 n = NGROUPS_MAX;
+	gid_t	*all = xalloc((size_t)n, sizeof(*all));
+
+	if (getgrouplist(id->user, id->gid, all, &n) < 0)
+		n = NGROUPS_MAX;
+	for (int i = 0; i < n && id->ngids < IDENTITY_GIDS_MAX; i++)
+		if (all[i] != id->gid && policy_gid_allowed(p, all[i]))
+			id->gids[id->ngids++] = all[i];
+	free(all);
+}
+
+int
+account_find(const char *name, const struct auth_policy *p,
+    struct account *out, struct fault *f)
+{
+	struct passwd	 pw;
+	struct passwd	*hit = NULL;
+	bool		 fits = false;
+	int		 rc = ERANGE;
+
+	for (size_t n = ENTRY_FIRST; rc == ERANGE && n <= ENTRY_MAX; n *= 4) {
+		char *b = xalloc(n, 1);
+
+		rc = getpwnam_r(name, &pw, b, n, &hit);
+		if (hit != NULL)
+			fits = fill(hit, out);
+		free(b);
+	}
+	if (hit == NULL && no_such_entry(rc))
+		return 0;
+	if (hit == NULL)
+		return fault_errno(f, FAULT_TEMP, rc, "account");
+	if (!fits)
+		return fault_set(f, FAULT_PERM,
+		    "the account's name, home or shell is too long");
+	fill_groups(p, &out->id);
+	return 1;
+}
+
+/* As shadow(5) has it: -1 and absent fields set no limit. */
+static bool
+is_expired(const struct spwd *sp)
+{
+	long today = (long)(time(NULL) / DAY_S);
+
+	if (sp->sp_expire >= 0 && today >= sp->sp_expire)
+		return true;
+	if (sp->sp_lstchg == 0)
+		return true;
+	return sp->sp_lstchg > 0 && sp->sp_max >= 0 && sp->sp_max < 10000 &&
+	    today > sp->sp_lstchg + sp->sp_max;
+}
+
+static enum account_password
+judge(const struct spwd *sp)
+{
+	const char *hash = sp->sp_pwdp;
+
+	if (hash == NULL || hash[0] == '\0')
+		return ACCOUNT_BLANK;
+	if (hash[0] == '!')
+		return ACCOUNT_LOCKED;
+	if (is_expired(sp))
+		return ACCOUNT_EXPIRED;
+	return hash[0] == '*' ? ACCOUNT_UNUSABLE : ACCOUNT_HASHED;
+}
+
+/*
+ * An account without a shadow entry has its hash elsewhere (another name
+ * service), or in passwd itself, where it may be blank.
+ */
+static enum account_password
+judge_passwd(const char *name)
+{
+	char			 b[ENTRY_FIRST];
+	struct passwd		 pw;
+	struct passwd		*hit = NULL;
+
+	if (getpwnam_r(name, &pw, b, sizeof(b), &hit) != 0 || hit == NULL)
+		return ACCOUNT_HASHED;
+	return hit->pw_passwd[0] == '\0' ? ACCOUNT_BLANK : ACCOUNT_HASHED;
+}
+
+enum account_password
+account_password(const char *name)
+{
+	enum account_password	 state = ACCOUNT_HASHED;
+	struct spwd		 sp;
+	struct spwd		*hit = NULL;
+	char			*b = xalloc(ENTRY_FIRST, 1);
+
+	if (getspnam_r(name, &sp, b, ENTRY_FIRST, &hit) == 0 && hit != NULL)
+		state = judge(hit);
+	else
+		state = judge_passwd(name);
+	explicit_bzero(b, ENTRY_FIRST);
+	free(b);
+	return state;
+}
+
+void
+account_decoy(char *out, size_t cap)
+{
+	const struct spwd *sp;
+
+	out[0] = '\0';
+	setspent();
+	while (out[0] == '\0' && (sp = getspent()) != NULL)
+		if (sp->sp_pwdp != NULL && sp->sp_pwdp[0] == '$')
+			(void)span_cstr(span_str(sp->sp_pwdp), out, cap);
+	endspent();
+}

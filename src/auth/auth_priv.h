@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of this room share: the files that are read before
+ * privileges go, the rules on names, ids and shells, the host's accounts.
+ * Floor 2, private to auth/.
+ */
+#ifndef AUTH_AUTH_PRIV_H
+#define AUTH_AUTH_PRIV_H
+
+#include "auth/auth.h"
+#include "base/buf.h"
+
+#define AUTH_FILE_MAX	(64u << 20)	/* octets of a file of ours */
+#define AUTH_GIDS_MAX	128		/* rows of gids_denied */
+#define AUTH_HASH_MAX	384		/* octets of a stored password */
+
+/* ---- files read whole (file_load.c) ---- */
+
+enum auth_load {
+	LOAD_OPTIONAL	= 1u << 0,	/* a missing file is an empty one */
+	LOAD_SECRET	= 1u << 1,	/* others must not read it */
+};
+
+/*
+ * Read a regular file that root or we own and that no other account can
+ * write.  out is empty afterwards when it fails; the caller owns it and calls
+ * buf_fini, which wipes it.  May block on the disk.
+ */
+int	auth_load(const char *path, unsigned how, struct buf *out,
+	    struct fault *f) MUSTUSE;
+
+/*
+ * The next line that says something: without surrounding blanks, CR, and
+ * comments that start with '#'.
+ */
+bool	auth_line(struct span *rest, struct span *line_r);
+
+/* ---- rules (policy.c) ---- */
+
+struct gid_list {
+	size_t	n;
+	gid_t	gid[AUTH_GIDS_MAX];
+};
+
+/*
+ * All that the rules need to know, so that they hold in a process that can
+ * open nothing.
+ */
+struct auth_policy {
+	const struct auth_conf	*c;		/* borrows */
+	struct gid_list		 denied;
+	struct buf		 deny;		/* owns: text of deny_file */
+	struct buf		 shells;	/* owns: text of shells_file */
+};
+
+int	policy_load(const struct auth_conf *c, struct auth_policy *p,
+	    struct fault *f) MUSTUSE;
+void	policy_fini(struct auth_policy *p);
+
+/* Could an account have this name?  Everything else is told nothing about it. */
+bool	policy_name_valid(struct span name);
+bool	policy_denied(const struct auth_policy *p, struct span name);
+bool	policy_gid_allowed(const struct auth_policy *p, gid_t gid);
+bool	policy_shell_allowed(const struct auth_policy *p, struct span shell);
+
+/*
+ * The rules on ids; false with the reason (and a text for the log, of cap
+ * octets).  Takes supplementary groups out of id that are not allowed.
+ */
+bool	policy_ids_allowed(const struct auth_policy *p, struct identity *id,
+	    enum auth_reason *why_r, char *detail, size_t cap);
+
+struct pam_lib;
+
+/* ---- what prepare leaves behind, of either back end ---- */
+
+struct auth_state {
+	struct auth_policy	 policy;
+	struct buf		 rpop;		/* owns: text of rpop_file */
+	struct buf		 rows;		/* owns: text of passwd_file */
+	size_t			 nrows;
+	struct identity		 virtual_user;	/* uid 0: there is none */
+	char			 decoy[AUTH_HASH_MAX];	/* PAM: a hash as the
+						   host's accounts have them */
+	struct pam_lib		*pam;		/* owns; see pam.c */
+};
+
+/* The part of prepare that both share; NULL with a fault. */
+struct auth_state	*state_new(const struct auth_conf *c, struct fault *f);
+void			 state_free(struct auth_state *s);
+
+/*
+ * Do the work of one password check for this request and forget the outcome:
+ * so that a question which is refused early costs what others cost.
+ */
+void	auth_spend(const struct auth_state *s, const struct auth_request *q);
+
+/*
+ * The password file's row of a user; always reads the whole text.  False:
+ * there is none, and *row_r (of some other user) is there to be measured
+ * against.  There must be rows.
+ */
+struct passwd_row;
+bool	file_find(const struct auth_state *s, struct span user,
+	    struct passwd_row *row_r);
+
+/*
+ * RPOP (RFC 1081): a row "address client-user local-user" stands in rpop_file
+ * for this request, and it comes from a reserved port.
+ */
+bool	rpop_allowed(const struct auth_state *s, const struct auth_request *q);
+
+/* Fill *v anew. */
+void	verdict_refuse(struct auth_verdict *v, enum auth_reason why,
+	    const char *fmt, ...) PRINTF(3, 4);
+/* The database could not be asked: AUTH_ERROR. */
+void	verdict_error(struct auth_verdict *v, const char *fmt, ...)
+	    PRINTF(2, 3);
+
+/* ---- accounts of the host (account.c); may ask the network by NSS ---- */
+
+struct account {
+	struct identity	id;
+	char		shell[IDENTITY_PATH_MAX + 1];
+};
+
+enum account_password {
+	ACCOUNT_HASHED,			/* or it is where we do not see it */
+	ACCOUNT_BLANK,			/* no password at all */
+	ACCOUNT_UNUSABLE,		/* "*" and the like */
+	ACCOUNT_LOCKED,			/* '!' before it, as passwd -l does */
+	ACCOUNT_EXPIRED,		/* the account or its password */
+};
+
+/*
+ * 1 found, 0 no such account, -1 fault.  Supplementary groups that the policy
+ * does not allow are left out; of the others the first IDENTITY_GIDS_MAX are
+ * kept.
+ */
+int	account_find(const char *name, const struct auth_policy *p,
+	    struct account *out, struct fault *f) MUSTUSE;
+
+/* What shadow(5) says about the password; root alone can read it. */
+enum account_password	account_password(const char *name);
+
+/* A hash as accounts of this host have them, or "" (all of cap is used). */
+void	account_decoy(char *out, size_t cap);
+
+#endif

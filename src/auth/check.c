@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+/* The order in which a login is judged. */
+#include "auth/auth_priv.h"
+#include "auth/passwd_file.h"
+
+#include "base/alloc.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const words[] = {
+	[REASON_NONE]		= "none",
+	[REASON_UNKNOWN_USER]	= "unknown-user",
+	[REASON_BAD_PASSWORD]	= "bad-password",
+	[REASON_EMPTY_PASSWORD]	= "empty-password",
+	[REASON_BAD_NAME]	= "bad-name",
+	[REASON_EXPIRED]	= "expired",
+	[REASON_LOCKED]		= "locked",
+	[REASON_UID]		= "uid",
+	[REASON_GID]		= "gid",
+	[REASON_SHELL]		= "shell",
+	[REASON_DENIED]		= "denied",
+	[REASON_RPOP]		= "rpop",
+	[REASON_ERROR]		= "error",
+};
+static_assert(ARRAY_LEN(words) == REASON_COUNT, "a word for each reason");
+
+const char *
+auth_reason_word(enum auth_reason r)
+{
+	/* It may come from another role. */
+	return (size_t)r < ARRAY_LEN(words) ? words[r] : words[REASON_ERROR];
+}
+
+const struct auth_ops *
+auth_ops_of(const struct auth_conf *c)
+{
+	switch (c->source) {
+	case AUTH_PAM:
+		return &auth_pam_ops;
+	case AUTH_FILE:
+		return &auth_file_ops;
+	}
+	return &auth_pam_ops;
+}
+
+static void
+refuse(struct auth_verdict *v, enum auth_result result, enum auth_reason why,
+    const char *fmt, va_list ap)
+{
+	*v = (struct auth_verdict){ .result = result, .reason = why };
+	if (vsnprintf(v->detail, sizeof(v->detail), fmt, ap) < 0)
+		v->detail[0] = '\0';
+}
+
+void
+verdict_refuse(struct auth_verdict *v, enum auth_reason why, const char *fmt,
+    ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	refuse(v, AUTH_REFUSED, why, fmt, ap);
+	va_end(ap);
+}
+
+void
+verdict_error(struct auth_verdict *v, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	refuse(v, AUTH_ERROR, REASON_ERROR, fmt, ap);
+	va_end(ap);
+}
+
+struct auth_state *
+state_new(const struct auth_conf *c, struct fault *f)
+{
+	struct auth_state *s = xalloc(1, sizeof(*s));
+
+	if (policy_load(c, &s->policy, f) < 0) {
+		free(s);
+		return NULL;
+	}
+	if (c->rpop_file[0] != '\0' &&
+	    auth_load(c->rpop_file, 0, &s->rpop, f) < 0) {
+		state_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+state_free(struct auth_state *s)
+{
+	if (s == NULL)
+		return;
+	policy_fini(&s->policy);
+	buf_fini(&s->rpop);
+	buf_fini(&s->rows);
+	explicit_bzero(s, sizeof(*s));
+	free(s);
+}
+
+void
+auth_spend(const struct auth_state *s, const struct auth_request *q)
+{
+	struct span		stored = span_str(s->decoy);
+	struct passwd_row	row = { 0 };
+
+	if (q->method != AUTH_METHOD_PASS)
+		return;
+	if (s->nrows > 0) {
+		(void)file_find(s, span_str(q->user), &row);
+		stored = row.password;
+	}
+	if (passwd_verify(stored, &q->secret, NULL))
+		return;			/* whatever it said */
+}
+
+/* What can be said without the back end; REASON_NONE: ask it. */
+static enum auth_reason
+judge_early(const struct auth_state *s, const struct auth_request *q)
+{
+	struct span user = span_str(q->user);
+
+	if (!policy_name_valid(user))
+		return REASON_BAD_NAME;
+	if (policy_denied(&s->policy, user))
+		return REASON_DENIED;
+	if (q->method == AUTH_METHOD_RPOP)
+		return rpop_allowed(s, q) ? REASON_NONE : REASON_RPOP;
+	return q->secret.n == 0 ? REASON_EMPTY_PASSWORD : REASON_NONE;
+}
+
+/*
+ * A back end may know the user by another name than the one that was typed:
+ * all rules hold for the name and the ids it came up with.
+ */
+static void
+judge_identity(const struct auth_state *s, struct auth_verdict *v)
+{
+	char			detail[sizeof(v->detail)];
+	enum auth_reason	why;
+	struct span		user = span_str(v->id.user);
+
+	if (!policy_name_valid(user))
+		verdict_refuse(v, REASON_BAD_NAME, "the account's own name");
+	else if (policy_denied(&s->policy, user))
+		verdict_refuse(v, REASON_DENIED, "the account's own name");
+	else if (!policy_ids_allowed(&s->policy, &v->id, &why, detail,
+	    sizeof(detail)))
+		verdict_refuse(v, why, "%s", detail);
+}
+
+void
+auth_check(const struct auth_conf *c, void *state, const struct auth_request *q,
+    struct auth_verdict *v)
+{
+	const struct auth_state	*s = state;
+	enum auth_reason	 why = judge_early(s, q);
+
+	verdict_error(v, "no verdict");
+	if (why != REASON_NONE) {
+		auth_spend(s, q);
+		verdict_refuse(v, why, "%s", "");
+		return;
+	}
+	auth_ops_of(c)->verify(state, c, q, v);
+	if (v->result == AUTH_OK)
+		judge_identity(s, v);
+}

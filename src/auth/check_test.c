@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: ISC */
+/* The whole question, with the back end of a password file. */
+#include "auth/auth_priv.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define USERS \
+	"# the house\n" \
+	"\n" \
+	"ann:{PLAIN}wonderland:::Ann:/h/ann::\n" \
+	"bob:{PLAIN}wonderland:1500:1501::::userdb_mail=mbox:/m/bob\n" \
+	"cy@example.org:{PLAIN}of all 3:::::::\n" \
+	"home:{PLAIN}x:::::/h:\n" \
+	"tilde:{PLAIN}x:::" ":/h/t::userdb_mail=~/mbox\n" \
+	"homeless:{PLAIN}x::::::userdb_mail=~/mbox\n" \
+	"relative:{PLAIN}x::::h::\n" \
+	"maildir:{PLAIN}x::::::userdb_mail=maildir:/m\n" \
+	"root:{PLAIN}x:0:0::::\n" \
+	"toor:{PLAIN}x:0:1501::::\n" \
+	"low:{PLAIN}x:999:1501::::\n" \
+	"high:{PLAIN}x:60001:1501::::\n" \
+	"huge:{PLAIN}x:4294967295:1501::::\n" \
+	"wrap:{PLAIN}x:4294968796:1501::::\n" \
+	"named:{PLAIN}x:ann:1501::::\n" \
+	"gid0:{PLAIN}x:1500:0::::\n" \
+	"gidlow:{PLAIN}x:1500:99::::\n" \
+	"giddenied:{PLAIN}x:1500:1666::::\n" \
+	"nogid:{PLAIN}x:1500:::::\n" \
+	"star:*::::::\n" \
+	"bang:!$6$s$x::::::\n" \
+	"empty:::::::\n" \
+	"odd:{ODD}x::::::\n" \
+	"closed:{PLAIN}x::::::nologin\n" \
+	"nets:{PLAIN}x::::::allow_nets=127.0.0.1\n" \
+	"denied:{PLAIN}x::::::\n" \
+	"twice:{PLAIN}first::::::\n" \
+	"twice:{PLAIN}second::::::\n" \
+	"joe.lock:{PLAIN}x::::::\n" \
+	"-x:{PLAIN}x::::::\n" \
+	"..:{PLAIN}x::::::\n"
+
+#define LONG_NAME \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"	/* 255 */
+
+static char		folder[] = "/tmp/popper-auth-test.XXXXXX";
+static char		users[64], deny[64], rpop[64];
+static struct auth_conf	conf;
+
+static void
+put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	(void)snprintf(users, sizeof(users), "%s/users", folder);
+	(void)snprintf(deny, sizeof(deny), "%s/deny", folder);
+	(void)snprintf(rpop, sizeof(rpop), "%s/rpop", folder);
+	put_text(users, USERS);
+	put_text(deny, "# not these\ndenied\n\n  ghost  # gone\r\n");
+	put_text(rpop, "192.0.2.7 annie ann\n192.0.2.7 s star\n"
+	    "192.0.2.7 d denied\n192.0.2.7 few\n192.0.2.7 a b many\n");
+	conf = (struct auth_conf){
+		.source = AUTH_FILE,
+		.pam_service = "popper",
+		.passwd_file = users,
+		.virtual_user = "5000:5001",
+		.uid_min = 1000,
+		.uid_max = 60000,
+		.gid_min = 100,
+		.gids_denied = "root 1666 no-such-group-here",
+		.deny_file = deny,
+		.shell_check = true,
+		.shells_file = "/nonexistent/shells",
+		.rpop_file = rpop,
+	};
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	(void)unlink(users);
+	(void)unlink(deny);
+	(void)unlink(rpop);
+	return rmdir(folder);
+}
+
+static void
+ask(struct auth_request *q, struct auth_verdict *v)
+{
+	struct fault	 f = { 0 };
+	void		*state;
+
+	if (auth_ops_of(&conf)->prepare(&conf, &state, &f) < 0)
+		fail_msg("%s", f.text);
+	auth_check(&conf, state, q, v);
+	auth_ops_of(&conf)->done(state);
+}
+
+static void
+ask_pass(const char *user, struct span password, struct auth_verdict *v)
+{
+	struct auth_request q = { .method = AUTH_METHOD_PASS };
+
+	assert_true(span_cstr(span_str(user), q.user, sizeof(q.user)));
+	assert_true(secret_set(&q.secret, password));
+	ask(&q, v);
+}
+
+static const struct {
+	const char		*user;
+	const char		*password;
+	enum auth_result	 result;
+	enum auth_reason	 reason;
+} cases[] = {
+	{ "ann",	"wonderland",	AUTH_OK,	REASON_NONE },
+	{ "bob",	"wonderland",	AUTH_OK,	REASON_NONE },
+	{ "cy@example.org", "of all 3",	AUTH_OK,	REASON_NONE },
+	{ "tilde",	"x",		AUTH_OK,	REASON_NONE },
+	{ "home",	"x",		AUTH_OK,	REASON_NONE },
+	{ "twice",	"first",	AUTH_OK,	REASON_NONE },
+	{ "twice",	"second",	AUTH_REFUSED,	REASON_BAD_PASSWORD },
+	{ "ann",	"Wonderland",	AUTH_REFUSED,	REASON_BAD_PASSWORD },
+	{ "ann",	"wonderland ",	AUTH_REFUSED,	REASON_BAD_PASSWORD },
+	{ "ann",	"",		AUTH_REFUSED,	REASON_EMPTY_PASSWORD },
+	{ "nobody2",	"",		AUTH_REFUSED,	REASON_EMPTY_PASSWORD },
+	{ "empty",	"",		AUTH_REFUSED,	REASON_EMPTY_PASSWORD },
+	{ "empty",	"x",		AUTH_REFUSED,	REASON_LOCKED },
+	{ "Ann",	"wonderland",	AUTH_REFUSED,	REASON_UNKNOWN_USER },
+	{ "an",		"wonderland",	AUTH_REFUSED,	REASON_UNKNOWN_USER },
+	{ "anna",	"wonderland",	AUTH_REFUSED,	REASON_UNKNOWN_USER },
+	{ "ann%n%s",	"x",		AUTH_REFUSED,	REASON_UNKNOWN_USER },
+	{ "ann'--",	"x",		AUTH_REFUSED,	REASON_UNKNOWN_USER },
+	{ "*",		"x",		AUTH_REFUSED,	REASON_UNKNOWN_USER },
+	{ LONG_NAME,	"x",		AUTH_REFUSED,	REASON_UNKNOWN_USER },
+	{ "star",	"*",		AUTH_REFUSED,	REASON_LOCKED },
+	{ "bang",	"x",		AUTH_REFUSED,	REASON_LOCKED },
+	{ "closed",	"x",		AUTH_REFUSED,	REASON_LOCKED },
+	{ "odd",	"x",		AUTH_REFUSED,	REASON_ERROR },
+	{ "nets",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
+	{ "nets",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "named",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "wrap",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "huge",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "relative",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "maildir",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "homeless",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "root",	"x",		AUTH_REFUSED,	REASON_UID },
+	{ "toor",	"x",		AUTH_REFUSED,	REASON_UID },
+	{ "low",	"x",		AUTH_REFUSED,	REASON_UID },
+	{ "high",	"x",		AUTH_REFUSED,	REASON_UID },
+	{ "gid0",	"x",		AUTH_REFUSED,	REASON_GID },
+	{ "gidlow",	"x",		AUTH_REFUSED,	REASON_GID },
+	{ "giddenied",	"x",		AUTH_REFUSED,	REASON_GID },
+	{ "nogid",	"x",		AUTH_REFUSED,	REASON_GID },
+	{ "denied",	"x",		AUTH_REFUSED,	REASON_DENIED },
+	{ "ghost",	"x",		AUTH_REFUSED,	REASON_DENIED },
+	{ "",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },
+	{ "..",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },
+	{ "-x",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },
+	{ "#",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },
+	{ "joe.lock",	"x",		AUTH_REFUSED,	REASON_BAD_NAME },
+	{ "ann:{PLAIN}wonderland", "x",	AUTH_REFUSED,	REASON_BAD_NAME },
+	{ "../ann",	"x",		AUTH_REFUSED,	REASON_BAD_NAME },
+};
+
+static void
+check_table(void **state)
+{
+	struct auth_verdict v;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("%s %s\n", cases[i].user, cases[i].password);
+		ask_pass(cases[i].user, span_str(cases[i].password), &v);
+		assert_int_equal(v.reason, cases[i].reason);
+		assert_int_equal(v.result, cases[i].result);
+		if (v.result != AUTH_OK) {
+			assert_string_equal(v.id.user, "");
+			assert_int_equal(v.id.uid, 0);
+		}
+		assert_null(strstr(v.detail, "wonderland"));
+	}
+}
+
+static void
+identities(void **state)
+{
+	struct auth_verdict v;
+
+	(void)state;
+	ask_pass("ann", SPAN("wonderland"), &v);
+	assert_string_equal(v.id.user, "ann");
+	assert_int_equal(v.id.uid, 5000);
+	assert_int_equal(v.id.gid, 5001);
+	assert_string_equal(v.id.home, "/h/ann");
+	assert_string_equal(v.id.maildrop, "");
+	assert_int_equal(v.id.ngids, 0);
+	assert_true(v.id.virtual);
+	/* Two users with one password stay two. */
+	ask_pass("bob", SPAN("wonderland"), &v);
+	assert_string_equal(v.id.user, "bob");
+	assert_int_equal(v.id.uid, 1500);
+	assert_int_equal(v.id.gid, 1501);
+	assert_string_equal(v.id.home, "");
+	assert_string_equal(v.id.maildrop, "/m/bob");
+	ask_pass("tilde", SPAN("x"), &v);
+	assert_string_equal(v.id.maildrop, "/h/t/mbox");
+}
+
+/* Every octet, at every place of a name. */
+static void
+names_by_octet(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		char	b[3][4] = { "xab", "axb", "abx" };
+		bool	inside = c > ' ' && c < 0x7f && c != '/' && c != ':';
+		bool	first = inside && c != '-' && c != '.' && c != '#';
+
+		for (int i = 0; i < 3; i++)
+			b[i][i] = (char)c;
+		assert_int_equal(policy_name_valid(span_of(b[0], 3)), first);
+		assert_int_equal(policy_name_valid(span_of(b[1], 3)), inside);
+		assert_int_equal(policy_name_valid(span_of(b[2], 3)), inside);
+	}
+	assert_true(policy_name_valid(SPAN(LONG_NAME)));
+	assert_false(policy_name_valid(SPAN(LONG_NAME "a")));
+	assert_false(policy_name_valid(SPAN("")));
+	assert_false(policy_name_valid(SPAN(".lock")));
+	assert_true(policy_name_valid(SPAN("lock")));
+}
+
+/* Each of the octets can stand in a password; none is cut off or folded. */
+static void
+passwords_by_octet(void **state)
+{
+	struct auth_verdict	v;
+	char			row[64];
+	uint8_t			x[3] = { 'a', 0, 'b' };
+
+	(void)state;
+	for (unsigned c = 1; c < 256; c++) {
+		x[1] = (uint8_t)c;
+		if (c == '\n' || c == '\r' || c == ':')
+			continue;
+		(void)snprintf(row, sizeof(row), "u:{PLAIN}a%cb:::::::\n",
+		    (int)c);
+		put_text(users, row);
+		ask_pass("u", span_of(x, 3), &v);
+		assert_int_equal(v.result, AUTH_OK);
+		ask_pass("u", span_of(x, 2), &v);
+		assert_int_equal(v.reason, REASON_BAD_PASSWORD);
+		x[1] ^= 0x20;
+		ask_pass("u", span_of(x, 3), &v);
+		assert_int_equal(v.reason, REASON_BAD_PASSWORD);
+	}
+	put_text(users, USERS);
+}
+
+/* ---- RPOP ---- */
+
+static const struct {
+	const char		*address;
+	uint16_t		 port;
+	uint8_t			 family;
+	const char		*client;
+	const char		*user;
+	enum auth_reason	 reason;
+} rpops[] = {
+	{ "192.0.2.7", 600, 4, "annie", "ann", REASON_NONE },
+	{ "192.0.2.7", 512, 4, "annie", "ann", REASON_NONE },
+	{ "192.0.2.7", 1023, 4, "annie", "ann", REASON_NONE },
+	{ "192.0.2.7", 1024, 4, "annie", "ann", REASON_RPOP },
+	{ "192.0.2.7", 511, 4, "annie", "ann", REASON_RPOP },
+	{ "192.0.2.7", 600, 0, "annie", "ann", REASON_RPOP },
+	{ "192.0.2.70", 600, 4, "annie", "ann", REASON_RPOP },
+	{ "192.0.2.7", 600, 4, "anni", "ann", REASON_RPOP },
+	{ "192.0.2.7", 600, 4, "", "ann", REASON_RPOP },
+	{ "192.0.2.7", 600, 4, "annie", "bob", REASON_RPOP },
+	{ "192.0.2.7", 600, 4, "a", "b", REASON_RPOP },
+	{ "192.0.2.7", 600, 4, "few", "", REASON_BAD_NAME },
+	{ "192.0.2.7", 600, 4, "s", "star", REASON_LOCKED },
+	{ "192.0.2.7", 600, 4, "d", "denied", REASON_DENIED },
+};
+
+static void
+ask_rpop(size_t i, struct auth_verdict *v)
+{
+	struct auth_request q = { .method = AUTH_METHOD_RPOP };
+
+	q.peer.port = rpops[i].port;
+	q.peer.family = rpops[i].family;
+	assert_true(span_cstr(span_str(rpops[i].address), q.peer.text,
+	    sizeof(q.peer.text)));
+	assert_true(span_cstr(span_str(rpops[i].user), q.user,
+	    sizeof(q.user)));
+	assert_true(secret_set(&q.secret, span_str(rpops[i].client)));
+	ask(&q, v);
+}
+
+static void
+rpop_table(void **state)
+{
+	struct auth_verdict v;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rpops); i++) {
+		ask_rpop(i, &v);
+		assert_int_equal(v.reason, rpops[i].reason);
+		assert_int_equal(v.result, v.reason == REASON_NONE ? AUTH_OK :
+		    AUTH_REFUSED);
+	}
+	conf.rpop_file = "";		/* off: the table is not even read */
+	ask_rpop(0, &v);
+	assert_int_equal(v.reason, REASON_RPOP);
+	conf.rpop_file = rpop;
+}
+
+/* ---- what keeps everybody out ---- */
+
+static void
+refuses_to_prepare(void)
+{
+	struct fault	 f = { 0 };
+	void		*state = &f;
+
+	assert_int_equal(auth_ops_of(&conf)->prepare(&conf, &state, &f), -1);
+	assert_null(state);
+	assert_int_not_equal(f.class, FAULT_NONE);
+}
+
+static void
+files_of_others(void **state)
+{
+	const char *const trusted[] = { users, deny, rpop };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(trusted); i++) {
+		assert_int_equal(chmod(trusted[i], 0620), 0);
+		refuses_to_prepare();
+		assert_int_equal(chmod(trusted[i], 0602), 0);
+		refuses_to_prepare();
+		assert_int_equal(chmod(trusted[i], 0600), 0);
+	}
+	assert_int_equal(chmod(users, 0604), 0);
+	refuses_to_prepare();
+	assert_int_equal(chmod(users, 0600), 0);
+	assert_int_equal(unlink(users), 0);
+	refuses_to_prepare();
+	put_text(users, USERS);
+	assert_int_equal(unlink(rpop), 0);
+	refuses_to_prepare();
+	put_text(rpop, "");
+	conf.virtual_user = "no-such-account-here";
+	refuses_to_prepare();
+	conf.virtual_user = "0:0";
+	refuses_to_prepare();
+	conf.virtual_user = "5000:5001";
+}
+
+static void
+no_deny_file_denies_nobody(void **state)
+{
+	struct auth_verdict v;
+
+	(void)state;
+	assert_int_equal(unlink(deny), 0);
+	ask_pass("denied", SPAN("x"), &v);
+	assert_int_equal(v.result, AUTH_OK);
+	put_text(deny, "ann");		/* without a line end */
+	ask_pass("ann", SPAN("wonderland"), &v);
+	assert_int_equal(v.reason, REASON_DENIED);
+	put_text(deny, "");
+}
+
+static void
+an_empty_file_knows_nobody(void **state)
+{
+	struct auth_verdict v;
+
+	(void)state;
+	put_text(users, "");
+	ask_pass("ann", SPAN("x"), &v);
+	assert_int_equal(v.reason, REASON_UNKNOWN_USER);
+	ask_pass("..", SPAN("x"), &v);
+	assert_int_equal(v.reason, REASON_BAD_NAME);
+	put_text(users, USERS);
+}
+
+/* ---- rules alone ---- */
+
+static void
+gids_are_taken_out(void **state)
+{
+	struct identity id = { .uid = 1000, .gid = 1000, .ngids = 6,
+	    .gids = { 0, 100, 1666, 99, 1000, 65534 } };
+	enum auth_reason why;
+
+	(void)state;
+	assert_true(auth_identity_allowed(&conf, &id, &why));
+	assert_int_equal(why, REASON_NONE);
+	assert_int_equal(id.ngids, 3);
+	assert_int_equal(id.gids[0], 100);
+	assert_int_equal(id.gids[1], 1000);
+	assert_int_equal(id.gids[2], 65534);
+	id.ngids = IDENTITY_GIDS_MAX + 1;
+	assert_false(auth_identity_allowed(&conf, &id, &why));
+}
+
+static const struct {
+	uid_t			uid;
+	gid_t			gid;
+	enum auth_reason	reason;
+} ids[] = {
+	{ 1000,		100,		REASON_NONE },
+	{ 60000,	60000,		REASON_NONE },
+	{ 0,		1000,		REASON_UID },
+	{ 999,		1000,		REASON_UID },
+	{ 60001,	1000,		REASON_UID },
+	{ (uid_t)-1,	1000,		REASON_UID },
+	{ 1000,		0,		REASON_GID },
+	{ 1000,		99,		REASON_GID },
+	{ 1000,		1666,		REASON_GID },
+	{ 1000,		(gid_t)-1,	REASON_GID },
+};
+
+static void
+ranges(void **state)
+{
+	struct auth_conf wide = conf;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		struct identity	 id = { .uid = ids[i].uid, .gid = ids[i].gid };
+		enum auth_reason why;
+
+		assert_int_equal(auth_identity_allowed(&conf, &id, &why),
+		    ids[i].reason == REASON_NONE);
+		assert_int_equal(why, ids[i].reason);
+	}
+	/* uid 0 is not for sale, whatever the settings say. */
+	wide.uid_min = 0;
+	wide.gid_min = 0;
+	wide.uid_max = UINT32_MAX;
+	wide.gids_denied = "";
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		struct identity	 id = { .uid = ids[i].uid, .gid = ids[i].gid };
+		enum auth_reason why;
+
+		assert_int_equal(auth_identity_allowed(&wide, &id, &why),
+		    id.uid != 0 && id.uid != (uid_t)-1 && id.gid != 0 &&
+		    id.gid != (gid_t)-1);
+	}
+}
+
+static const struct {
+	const char	*shells;
+	const char	*shell;
+	bool		 allowed;
+} shells[] = {
+	{ "/bin/sh\n/bin/bash\n", "/bin/bash", true },
+	{ "/bin/sh\n/bin/bash", "/bin/bash", true },
+	{ "/bin/sh # the shell\n", "/bin/sh", true },
+	{ "/bin/sh\n", "/bin/s", false },
+	{ "/bin/sh\n", "/bin/sh2", false },
+	{ "#/bin/sh\n", "/bin/sh", false },
+	{ "/bin/sh\n", "", false },
+	{ "", "/bin/sh", false },
+	{ "", "", false },
+	{ "/POPPER/ANY/SHELL\n", "/usr/sbin/nologin", true },
+	{ "/bin/sh\n/POPPER/ANY/SHELL\n", "", true },
+	{ "/POPPER/ANY/SHELLS\n", "/usr/sbin/nologin", false },
+};
+
+static void
+shell_table(void **state)
+{
+	struct auth_conf	c = conf;
+	struct auth_policy	p = { .c = &c };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
+		buf_init(&p.shells, 1024);
+		assert_int_equal(buf_append(&p.shells,
+		    span_str(shells[i].shells)), 0);
+		c.shell_check = true;
+		assert_int_equal(policy_shell_allowed(&p,
+		    span_str(shells[i].shell)), shells[i].allowed);
+		c.shell_check = false;
+		assert_true(policy_shell_allowed(&p,
+		    span_str(shells[i].shell)));
+		buf_fini(&p.shells);
+	}
+}
+
+static void
+reason_words(void **state)
+{
+	(void)state;
+	for (int i = 0; i < REASON_COUNT; i++)
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(auth_reason_word(i),
+			    auth_reason_word(k));
+	assert_string_equal(auth_reason_word(REASON_COUNT), "error");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(check_table),
+		cmocka_unit_test(identities),
+		cmocka_unit_test(names_by_octet),
+		cmocka_unit_test(passwords_by_octet),
+		cmocka_unit_test(rpop_table),
+		cmocka_unit_test(files_of_others),
+		cmocka_unit_test(no_deny_file_denies_nobody),
+		cmocka_unit_test(an_empty_file_knows_nobody),
+		cmocka_unit_test(gids_are_taken_out),
+		cmocka_unit_test(ranges),
+		cmocka_unit_test(shell_table),
+		cmocka_unit_test(reason_words),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

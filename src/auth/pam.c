@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Back end of the host's accounts: PAM decides on the password and on the
+ * account, the name service says who that is.
+ * Runs as: root, in the worker, a process of one question; PAM's modules may do
+ * there what they like.
+ * Reads from: PAM's modules, passwd, group, shadow; of the client nothing but
+ * the bounded request.
+ * Trusts: PAM's modules, as everybody who uses PAM must.  Not their word alone:
+ * a yes without having asked for the password is a no.
+ *
+ * PAM is not asked about accounts that may not log in anyway, so that nobody
+ * can try root's password here, nor about names that the host does not know.
+ */
+#include "auth/auth_priv.h"
+
+#include "base/alloc.h"
+
+#include <dlfcn.h>
+#include <security/pam_appl.h>
+#include <stdlib.h>
+
+#define PAM_LIBRARY	"libpam.so.0"
+#define PAM_TERMINAL	"pop3"		/* for modules that want PAM_TTY */
+#define ASK_FLAGS	(PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK)
+
+/* popper itself is not linked with libpam: other roles need not carry it. */
+struct pam_lib {
+	void				*handle;
+	__typeof__(pam_start)		*start;
+	__typeof__(pam_end)		*end;
+	__typeof__(pam_set_item)	*set_item;
+	__typeof__(pam_get_item)	*get_item;
+	__typeof__(pam_authenticate)	*authenticate;
+	__typeof__(pam_acct_mgmt)	*acct_mgmt;
+	__typeof__(pam_strerror)	*strerror;
+};
+
+static int
+lib_open(struct pam_lib *lib, struct fault *f)
+{
+	const struct {
+		const char	 *name;
+		void		**where;
+	} calls[] = {
+		{ "pam_start",		(void **)&lib->start },
+		{ "pam_end",		(void **)&lib->end },
+		{ "pam_set_item",	(void **)&lib->set_item },
+		{ "pam_get_item",	(void **)&lib->get_item },
+		{ "pam_authenticate",	(void **)&lib->authenticate },
+		{ "pam_acct_mgmt",	(void **)&lib->acct_mgmt },
+		{ "pam_strerror",	(void **)&lib->strerror },
+	};
+
+	lib->handle = dlopen(PAM_LIBRARY, RTLD_NOW);
+	if (lib->handle == NULL)
+		return fault_set(f, FAULT_PERM, "%s", dlerror());
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		*calls[i].where = dlsym(lib->handle, calls[i].name);
+		if (*calls[i].where == NULL)
+			return fault_set(f, FAULT_PERM, "%s", dlerror());
+	}
+	return 0;
+}
+
+static void
+lib_close(struct pam_lib *lib)
+{
+	if (lib->handle != NULL)
+		dlclose(lib->handle);
+	free(lib);
+}
+
+/* ---- the conversation ---- */
+
+struct talk {
+	const struct auth_request	*q;	/* borrows */
+	bool				 told;	/* the password was asked for */
+	int				 rc;	/* PAM's last word */
+};
+
+/* Anything but a question for the password or the name goes unanswered. */
+static char *
+answer(struct talk *t, int style)
+{
+	const struct secret	*x = &t->q->secret;
+	char			*copy;
+
+	if (style == PAM_PROMPT_ECHO_ON)
+		return strdup(t->q->user);
+	if (style != PAM_PROMPT_ECHO_OFF ||
+	    t->q->method != AUTH_METHOD_PASS)
+		return NULL;
+	copy = malloc(x->n + 1);
+	if (copy != NULL && !span_cstr(secret_span(x), copy, x->n + 1)) {
+		free(copy);
+		return NULL;
+	}
+	t->told = copy != NULL;
+	return copy;
+}
+
+static void
+forget(struct pam_response *r, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (r[i].resp == NULL)
+			continue;
+		explicit_bzero(r[i].resp, strlen(r[i].resp));
+		free(r[i].resp);
+	}
+	free(r);
+}
+
+/* Linux-PAM's form: an array of pointers.  The caller frees what it gets. */
+static int
+converse(int n, const struct pam_message **msg, struct pam_response **resp_r,
+    void *ctx)
+{
+	struct pam_response *r;
+
+	if (n <= 0 || n > PAM_MAX_NUM_MSG)
+		return PAM_CONV_ERR;
+	r = calloc((size_t)n, sizeof(*r));
+	if (r == NULL)
+		return PAM_BUF_ERR;
+	for (int i = 0; i < n; i++) {
+		int style = msg[i]->msg_style;
+
+		if (style == PAM_TEXT_INFO || style == PAM_ERROR_MSG)
+			continue;
+		r[i].resp = answer(ctx, style);
+		if (r[i].resp == NULL) {
+			forget(r, n);
+			return PAM_CONV_ERR;
+		}
+	}
+	*resp_r = r;
+	return PAM_SUCCESS;
+}
+
+/* The asker answers at a fixed time; a delay of PAM's would come on top. */
+static void
+no_delay(int retval, unsigned usec, void *ctx)
+{
+	(void)retval;
+	(void)usec;
+	(void)ctx;
+}
+
+/* ---- what it says ---- */
+
+static enum auth_reason
+reason_of(int rc)
+{
+	switch (rc) {
+	case PAM_USER_UNKNOWN:
+		return REASON_UNKNOWN_USER;
+	case PAM_AUTH_ERR:
+		return REASON_BAD_PASSWORD;
+	case PAM_ACCT_EXPIRED:
+	case PAM_NEW_AUTHTOK_REQD:
+	case PAM_AUTHTOK_EXPIRED:
+	case PAM_CRED_EXPIRED:
+		return REASON_EXPIRED;
+	case PAM_PERM_DENIED:
+	case PAM_MAXTRIES:
+		return REASON_LOCKED;
+	default:
+		return REASON_ERROR;	/* it could not find out */
+	}
+}
+
+/*
+ * Debian's stacks end in pam_deny, which hides why; shadow tells it to the log.
+ * A hash that can match nothing was not hashed against: that work is done
+ * here.
+ */
+static enum auth_reason
+reason_of_refusal(const struct auth_state *s, const struct auth_request *q,
+    int rc, bool in_account)
+{
+	enum auth_reason why = reason_of(rc);
+
+	if (why != REASON_BAD_PASSWORD)
+		return why;
+	switch (account_password(q->user)) {
+	case ACCOUNT_LOCKED:
+		auth_spend(s, q);
+		return REASON_LOCKED;
+	case ACCOUNT_UNUSABLE:
+		auth_spend(s, q);
+		break;
+	case ACCOUNT_EXPIRED:
+		return in_account ? REASON_EXPIRED : why;
+	case ACCOUNT_HASHED:
+	case ACCOUNT_BLANK:
+		break;
+	}
+	return in_account ? REASON_LOCKED : why;
+}
+
+/* May this account log in at all?  A no is in *v. */
+static bool
+account_allowed(const struct auth_state *s, struct account *a,
+    enum auth_method method, struct auth_verdict *v)
+{
+	enum account_password	password = account_password(a->id.user);
+	enum auth_reason	why;
+	char			detail[sizeof(v->detail)];
+
+	if (!policy_ids_allowed(&s->policy, &a->id, &why, detail,
+	    sizeof(detail)))
+		verdict_refuse(v, why, "%s", detail);
+	else if (!policy_shell_allowed(&s->policy, span_str(a->shell)))
+		verdict_refuse(v, REASON_SHELL, "%s is not in %s",
+		    a->shell[0] == '\0' ? "no shell" : a->shell,
+		    s->policy.c->shells_file);
+	else if (password == ACCOUNT_BLANK)
+		verdict_refuse(v, REASON_EMPTY_PASSWORD,
+		    "the account has no password");
+	else if (method == AUTH_METHOD_RPOP && password == ACCOUNT_LOCKED)
+		verdict_refuse(v, REASON_LOCKED, "%s", "");
+	else
+		return true;
+	return false;
+}
+
+/* ---- the question ---- */
+
+static bool
+set_items(const struct pam_lib *lib, pam_handle_t *h,
+    const struct auth_request *q)
+{
+	void (*delay)(int, unsigned, void *) = no_delay;
+
+	return lib->set_item(h, PAM_RHOST, q->peer.text) == PAM_SUCCESS &&
+	    lib->set_item(h, PAM_TTY, PAM_TERMINAL) == PAM_SUCCESS &&
+	    lib->set_item(h, PAM_FAIL_DELAY, (const void *)delay) ==
+	    PAM_SUCCESS;
+}
+
+/* Both steps; true when PAM lets the user in, else the reason is in *v. */
+static bool
+ask(const struct auth_state *s, pam_handle_t *h, struct talk *t,
+    struct auth_verdict *v)
+{
+	const struct pam_lib		*lib = s->pam;
+	const struct auth_request	*q = t->q;
+	enum auth_reason		 why;
+
+	if (q->method == AUTH_METHOD_PASS) {
+		t->rc = lib->authenticate(h, ASK_FLAGS);
+		if (t->rc != PAM_SUCCESS) {
+			why = reason_of_refusal(s, q, t->rc, false);
+			verdict_refuse(v, why, "%s", lib->strerror(h, t->rc));
+			return false;
+		}
+		if (!t->told) {
+			auth_spend(s, q);
+			verdict_refuse(v, REASON_EMPTY_PASSWORD,
+			    "PAM did not ask for the password");
+			return false;
+		}
+	}
+	t->rc = lib->acct_mgmt(h, ASK_FLAGS);
+	if (t->rc == PAM_SUCCESS)
+		return true;
+	why = reason_of_refusal(s, q, t->rc, true);
+	verdict_refuse(v, why, "account: %s", lib->strerror(h, t->rc));
+	return false;
+}
+
+/* Who PAM says it was: a module may have changed the name. */
+static void
+accept_user(const struct auth_state *s, pam_handle_t *h, enum auth_method m,
+    struct auth_verdict *v)
+{
+	const void	*name = NULL;
+	struct account	 a;
+	struct fault	 f;
+	int		 rc;
+
+	if (s->pam->get_item(h, PAM_USER, &name) != PAM_SUCCESS ||
+	    name == NULL) {
+		verdict_error(v, "PAM forgot the user's name");
+		return;
+	}
+	rc = account_find(name, &s->policy, &a, &f);
+	if (rc < 0)
+		verdict_error(v, "%s", f.text);
+	else if (rc == 0)
+		verdict_refuse(v, REASON_UNKNOWN_USER,
+		    "PAM's name for the user is no account");
+	else if (account_allowed(s, &a, m, v))
+		*v = (struct auth_verdict){ .result = AUTH_OK, .id = a.id };
+}
+
+static void
+ask_pam(const struct auth_state *s, const struct auth_conf *c,
+    const struct auth_request *q, struct auth_verdict *v)
+{
+	struct talk		 talk = { .q = q };
+	const struct pam_conv	 conv = { .conv = converse,
+				    .appdata_ptr = &talk };
+	pam_handle_t		*h = NULL;
+
+	talk.rc = s->pam->start(c->pam_service, q->user, &conv, &h);
+	if (talk.rc != PAM_SUCCESS) {
+		verdict_error(v, "pam_start: error %d", talk.rc);
+		return;
+	}
+	if (!set_items(s->pam, h, q))
+		verdict_error(v, "PAM takes no PAM_RHOST");
+	else if (ask(s, h, &talk, v))
+		accept_user(s, h, q->method, v);
+	if (v->reason == REASON_ERROR)
+		v->result = AUTH_ERROR;
+	(void)s->pam->end(h, talk.rc);	/* nothing can be done about it */
+}
+
+/* PAM takes C strings of its own maximum, NUL included. */
+static bool
+can_be_told(const struct secret *x)
+{
+	return x->n < PAM_MAX_RESP_SIZE &&
+	    span_find(secret_span(x), '\0') == x->n;
+}
+
+static void
+pam_verify(void *state, const struct auth_conf *c,
+    const struct auth_request *q, struct auth_verdict *v)
+{
+	const struct auth_state	*s = state;
+	struct account		 a;
+	struct fault		 f;
+	int			 rc = account_find(q->user, &s->policy, &a, &f);
+
+	if (rc < 0) {
+		verdict_error(v, "%s", f.text);
+	} else if (rc == 0) {
+		auth_spend(s, q);
+		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
+	} else if (!account_allowed(s, &a, q->method, v)) {
+		auth_spend(s, q);
+	} else if (!can_be_told(&q->secret)) {
+		auth_spend(s, q);
+		verdict_refuse(v, REASON_BAD_PASSWORD,
+		    "longer than PAM takes, or with a NUL");
+	} else {
+		ask_pam(s, c, q, v);
+	}
+}
+
+static void
+pam_done(void *state)
+{
+	struct auth_state *s = state;
+
+	if (s == NULL)
+		return;
+	if (s->pam != NULL)
+		lib_close(s->pam);
+	state_free(s);
+}
+
+static int
+pam_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
+{
+	struct auth_state *s = state_new(c, f);
+
+	*state_r = NULL;
+	if (s == NULL)
+		return -1;
+	s->pam = xalloc(1, sizeof(*s->pam));
+	if (lib_open(s->pam, f) < 0) {
+		pam_done(s);
+		return -1;
+	}
+	account_decoy(s->decoy, sizeof(s->decoy));
+	*state_r = s;
+	return 0;
+}
+
+const struct auth_ops auth_pam_ops = {
+	.name = "pam",
+	.needs_root = true,
+	.prepare = pam_prepare,
+	.verify = pam_verify,
+	.done = pam_done,
+};

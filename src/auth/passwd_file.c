@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/* One row of a password file. */
+#include "auth/passwd_file.h"
+
+enum column {
+	COL_USER, COL_PASSWORD, COL_UID, COL_GID, COL_GECOS, COL_HOME,
+	COL_SHELL, COL_EXTRA, COL_COUNT
+};
+
+/* The last column is the rest of the line, colons included. */
+static size_t
+split(struct span line, struct span col[COL_COUNT])
+{
+	size_t n = 0;
+
+	while (n < COL_EXTRA) {
+		size_t at = span_find(line, ':');
+
+		col[n++] = span_first(line, at);
+		if (at == line.n)
+			return n;
+		line = span_skip(line, at + 1);
+	}
+	col[n++] = line;
+	return n;
+}
+
+/*
+ * The folder or file of a mail location; other kinds than mbox keep their
+ * word, so that the path is seen to be none.
+ */
+static struct span
+location_path(struct span value)
+{
+	if (!span_starts(value, SPAN("mbox:")))
+		return value;
+	value = span_skip(value, 5);
+	return span_first(value, span_find(value, ':'));
+}
+
+static void
+extra_field(struct span word, struct passwd_row *out)
+{
+	size_t		at = span_find(word, '=');
+	struct span	key = span_first(word, at);
+	struct span	value = span_skip(word, at + 1);
+
+	if (span_eq(key, SPAN("userdb_mail")))
+		out->maildrop = location_path(value);
+	else if (span_eq(key, SPAN("nologin")))
+		out->nologin = true;
+	/* Each of these narrows who may log in here, and we cannot obey. */
+	else if (span_eq(key, SPAN("allow_nets")) ||
+	    span_eq(key, SPAN("proxy")) || span_eq(key, SPAN("proxy_maybe")))
+		out->unsupported = key;
+}
+
+bool
+passwd_row_parse(struct span line, struct passwd_row *out)
+{
+	struct span	col[COL_COUNT] = { 0 };
+	struct span	rest;
+	struct span	word;
+
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	if (line.n == 0 || line.p[0] == '#' || split(line, col) < 2 ||
+	    col[COL_USER].n == 0)
+		return false;
+	*out = (struct passwd_row){
+		.user = col[COL_USER],
+		.password = col[COL_PASSWORD],
+		.uid = col[COL_UID],
+		.gid = col[COL_GID],
+		.gecos = col[COL_GECOS],
+		.home = col[COL_HOME],
+		.shell = col[COL_SHELL],
+		.extra = col[COL_EXTRA],
+	};
+	rest = col[COL_EXTRA];
+	for (word = span_word(&rest); word.n > 0; word = span_word(&rest))
+		extra_field(word, out);
+	return true;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Passwords against what is stored of them, by libxcrypt.
+ *
+ * crypt(3) takes C strings: a password with a NUL would be cut there, and so
+ * would match too much.  It is hashed as something else and never matches.
+ */
+#include "auth/passwd_file.h"
+
+#include "base/alloc.h"
+
+#include <crypt.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Hashed in place of what cannot be hashed: the default scheme and its cost. */
+#define DUMMY_SETTING	"$y$j9T$PopperHasNoSuchUser..."
+
+/*
+ * Scheme names as Dovecot spells them, and how their hashes begin ("" = any
+ * that libxcrypt knows).  NULL: no hash at all.
+ */
+struct scheme {
+	const char	*name;
+	const char	*start;
+};
+
+static const struct scheme schemes[] = {
+	{ "CRYPT",		"" },
+	{ "YESCRYPT",		"$y$" },
+	{ "GOST-YESCRYPT",	"$gy$" },
+	{ "SCRYPT",		"$7$" },
+	{ "SHA512-CRYPT",	"$6$" },
+	{ "SHA256-CRYPT",	"$5$" },
+	{ "BLF-CRYPT",		"$2" },
+	{ "MD5-CRYPT",		"$1$" },
+	{ "PLAIN",		NULL },
+	{ "CLEARTEXT",		NULL },
+};
+
+/* What `popper passwd` makes.  count 0: libxcrypt's own choice. */
+struct maker {
+	const char	*word;
+	const char	*brace;
+	const char	*prefix;
+	unsigned long	 count;
+};
+
+static const struct maker makers[] = {
+	{ "yescrypt",	"{CRYPT}",		"$y$",	0 },
+	{ "sha512",	"{SHA512-CRYPT}",	"$6$",	100000 },
+	{ "bcrypt",	"{BLF-CRYPT}",		"$2y$",	10 },
+};
+
+enum stored_kind { STORED_CRYPT, STORED_PLAIN, STORED_NONE };
+
+static const struct scheme *
+scheme_find(struct span name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (span_eq_nocase(name, span_str(schemes[i].name)))
+			return &schemes[i];
+	return NULL;
+}
+
+/* Takes "{SCHEME}" off *stored. */
+static enum stored_kind
+stored_kind(struct span *stored, struct fault *f)
+{
+	const struct scheme	*s;
+	struct span		 name;
+	size_t			 end;
+
+	if (stored->n == 0 || stored->p[0] != '{')
+		return STORED_CRYPT;
+	end = span_find(*stored, '}');
+	name = span_skip(span_first(*stored, end), 1);
+	*stored = span_skip(*stored, end + 1);
+	s = scheme_find(name);
+	if (s == NULL) {
+		(void)fault_set(f, FAULT_PERM, "unknown password scheme");
+		return STORED_NONE;
+	}
+	if (s->start == NULL)
+		return STORED_PLAIN;
+	if (stored->n > 0 && (stored->p[0] == '!' || stored->p[0] == '*'))
+		return STORED_NONE;
+	if (!span_starts(*stored, span_str(s->start))) {
+		(void)fault_set(f, FAULT_PERM, "not a hash of {%s}", s->name);
+		return STORED_NONE;
+	}
+	return STORED_CRYPT;
+}
+
+bool
+passwd_disabled(struct span stored)
+{
+	if (span_starts_nocase(stored, SPAN("{NOLOGIN}")))
+		return true;
+	if (stored_kind(&stored, NULL) == STORED_PLAIN)
+		return stored.n == 0;
+	return stored.n == 0 || stored.p[0] == '*' || stored.p[0] == '!';
+}
+
+/* The password as a C string; false when it cannot be one. */
+static bool
+phrase_set(struct crypt_data *d, const struct secret *x)
+{
+	bool fits = x->n > 0 && span_cstr(secret_span(x), d->input,
+	    sizeof(d->input));
+
+	if (!fits)
+		memcpy(d->input, "?", sizeof("?"));
+	return fits;
+}
+
+static bool
+crypt_matches(struct span stored, const struct secret *x, struct fault *f)
+{
+	struct crypt_data	*d = xalloc(1, sizeof(*d));
+	bool			 usable = phrase_set(d, x);
+	bool			 same = false;
+	const char		*out = NULL;
+
+	if (span_cstr(stored, d->setting, sizeof(d->setting)))
+		out = crypt_rn(d->input, d->setting, d, sizeof(*d));
+	if (out != NULL) {
+		same = secret_eq(span_str(out), stored);
+	} else {
+		if (!passwd_disabled(stored))
+			(void)fault_set(f, FAULT_PERM, "not a usable hash");
+		(void)crypt_rn(d->input, DUMMY_SETTING, d, sizeof(*d));
+	}
+	explicit_bzero(d, sizeof(*d));
+	free(d);
+	return same && usable;
+}
+
+bool
+passwd_verify(struct span stored, const struct secret *x, struct fault *f)
+{
+	switch (stored_kind(&stored, f)) {
+	case STORED_PLAIN:
+		return secret_eq(stored, secret_span(x)) && x->n > 0;
+	case STORED_CRYPT:
+		return crypt_matches(stored, x, f);
+	case STORED_NONE:
+		break;
+	}
+	(void)crypt_matches(SPAN(DUMMY_SETTING), x, NULL);
+	return false;
+}
+
+static int
+put(char *out, size_t cap, const char *brace, struct span text,
+    struct fault *f)
+{
+	size_t n = strlen(brace);
+
+	if (text.n >= cap || n >= cap - text.n)
+		return fault_set(f, FAULT_LIMIT, "no room for the hash");
+	memcpy(out, brace, n);
+	memcpy(out + n, text.p, text.n);
+	out[n + text.n] = '\0';
+	return 0;
+}
+
+static int
+put_plain(const struct secret *x, char *out, size_t cap, struct fault *f)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->b[i] == ':' || x->b[i] == '\n' || x->b[i] == '\r' ||
+		    x->b[i] == '\0')
+			return fault_set(f, FAULT_AUTH, "a plain password "
+			    "can hold no colon, line end or NUL: use a hash");
+	return put(out, cap, "{PLAIN}", secret_span(x), f);
+}
+
+static int
+put_hash(const struct maker *m, const struct secret *x, char *out, size_t cap,
+    struct fault *f)
+{
+	struct crypt_data	*d = xalloc(1, sizeof(*d));
+	const char		*hash = NULL;
+	int			 rc;
+
+	if (!phrase_set(d, x)) {
+		rc = fault_set(f, FAULT_AUTH, "the password holds a NUL or is "
+		    "longer than %zu octets", sizeof(d->input) - 1);
+	} else {
+		if (crypt_gensalt_rn(m->prefix, m->count, NULL, 0, d->setting,
+		    sizeof(d->setting)) != NULL)
+			hash = crypt_rn(d->input, d->setting, d, sizeof(*d));
+		rc = hash != NULL ? put(out, cap, m->brace, span_str(hash), f) :
+		    fault_errno(f, FAULT_TEMP, errno, "crypt: %s", m->word);
+	}
+	explicit_bzero(d, sizeof(*d));
+	free(d);
+	return rc;
+}
+
+int
+passwd_hash(const char *scheme, const struct secret *x, char *out, size_t cap,
+    struct fault *f)
+{
+	struct span word = span_str(scheme);
+
+	if (x->n == 0)
+		return fault_set(f, FAULT_AUTH, "the password is empty");
+	if (span_eq(word, SPAN("plain")))
+		return put_plain(x, out, cap, f);
+	/* bcrypt forgets the rest: a longer one would promise too much. */
+	if (span_eq(word, SPAN("bcrypt")) && x->n > PASSWD_BCRYPT_MAX)
+		return fault_set(f, FAULT_AUTH, "bcrypt takes passwords of at "
+		    "most %d octets", PASSWD_BCRYPT_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(makers); i++)
+		if (span_eq(word, span_str(makers[i].word)))
+			return put_hash(&makers[i], x, out, cap, f);
+	return fault_set(f, FAULT_PROTO, "unknown scheme \"%.32s\"", scheme);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+/* Who may log in at all, whatever the password. */
+#include "auth/auth_priv.h"
+
+#include "base/alloc.h"
+#include "base/num.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GROUP_BUF_FIRST	4096
+#define GROUP_BUF_MAX	(1u << 20)	/* a group with very many members */
+
+/* 1 found, 0 no such group, -1 fault. */
+static int
+group_by_name(const char *name, gid_t *gid_r, struct fault *f)
+{
+	struct group	 g;
+	struct group	*hit = NULL;
+	int		 rc = ERANGE;
+
+	for (size_t n = GROUP_BUF_FIRST; rc == ERANGE && n <= GROUP_BUF_MAX;
+	    n *= 4) {
+		char *b = xalloc(n, 1);
+
+		rc = getgrnam_r(name, &g, b, n, &hit);
+		if (hit != NULL)
+			*gid_r = g.gr_gid;
+		free(b);
+	}
+	/* These, too, are how name services say that there is none. */
+	if (rc == 0 || rc == ENOENT || rc == ESRCH)
+		return hit != NULL;
+	return fault_errno(f, FAULT_TEMP, rc, "group %s", name);
+}
+
+/* Names that no group of this host has deny nothing: not all have docker. */
+static int
+gids_load(const char *text, struct gid_list *out, struct fault *f)
+{
+	struct span rest = span_str(text);
+
+	out->n = 0;
+	for (;;) {
+		struct span	word = span_word(&rest);
+		char		name[64];
+		uint64_t	v;
+		gid_t		gid = 0;
+		int		rc = 1;
+
+		if (word.n == 0)
+			return 0;
+		if (!span_cstr(word, name, sizeof(name)))
+			return fault_set(f, FAULT_PERM,
+			    "gids_denied: a name of %zu octets", word.n);
+		if (num_parse(word, UINT32_MAX, &v))
+			gid = (gid_t)v;
+		else
+			rc = group_by_name(name, &gid, f);
+		if (rc < 0)
+			return -1;
+		if (rc == 0)
+			continue;
+		if (out->n == AUTH_GIDS_MAX)
+			return fault_set(f, FAULT_LIMIT,
+			    "gids_denied: more than %d groups", AUTH_GIDS_MAX);
+		out->gid[out->n++] = gid;
+	}
+}
+
+int
+policy_load(const struct auth_conf *c, struct auth_policy *p, struct fault *f)
+{
+	bool ask_shell = c->source == AUTH_PAM && c->shell_check;
+
+	*p = (struct auth_policy){ .c = c };
+	if (gids_load(c->gids_denied, &p->denied, f) < 0)
+		return -1;
+	if (c->deny_file[0] != '\0' &&
+	    auth_load(c->deny_file, LOAD_OPTIONAL, &p->deny, f) < 0)
+		return -1;
+	if (ask_shell && auth_load(c->shells_file, 0, &p->shells, f) < 0) {
+		policy_fini(p);
+		return -1;
+	}
+	return 0;
+}
+
+void
+policy_fini(struct auth_policy *p)
+{
+	buf_fini(&p->deny);
+	buf_fini(&p->shells);
+}
+
+static bool
+ends_with(struct span s, struct span tail)
+{
+	return s.n >= tail.n && span_eq(span_skip(s, s.n - tail.n), tail);
+}
+
+/*
+ * A name becomes a part of paths and lines: no blank, no control character,
+ * nothing beyond ASCII, no delimiter of path or row; it is no option, no
+ * hidden file, no comment and no lock of another user's maildrop.
+ */
+bool
+policy_name_valid(struct span name)
+{
+	if (name.n == 0 || name.n > IDENTITY_USER_MAX)
+		return false;
+	if (name.p[0] == '-' || name.p[0] == '.' || name.p[0] == '#')
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] >= 0x7f ||
+		    name.p[i] == '/' || name.p[i] == ':')
+			return false;
+	return !ends_with(name, SPAN(".lock"));
+}
+
+static bool
+has_line(const struct buf *text, struct span want)
+{
+	struct span	rest = buf_span(text);
+	struct span	line;
+
+	while (auth_line(&rest, &line))
+		if (span_eq(line, want))
+			return true;
+	return false;
+}
+
+bool
+policy_denied(const struct auth_policy *p, struct span name)
+{
+	return has_line(&p->deny, name);
+}
+
+/* As in qpopper, one row of that name stands for every shell, also for none. */
+bool
+policy_shell_allowed(const struct auth_policy *p, struct span shell)
+{
+	if (!p->c->shell_check || has_line(&p->shells,
+	    SPAN("/POPPER/ANY/SHELL")))
+		return true;
+	return shell.n > 0 && has_line(&p->shells, shell);
+}
+
+bool
+policy_gid_allowed(const struct auth_policy *p, gid_t gid)
+{
+	if (gid == 0 || gid == (gid_t)-1 || gid < p->c->gid_min)
+		return false;
+	for (size_t i = 0; i < p->denied.n; i++)
+		if (p->denied.gid[i] == gid)
+			return false;
+	return true;
+}
+
+static void
+drop_gids(const struct auth_policy *p, struct identity *id)
+{
+	size_t n = 0;
+
+	ASSERT(id->ngids <= IDENTITY_GIDS_MAX);
+	for (size_t i = 0; i < id->ngids; i++)
+		if (policy_gid_allowed(p, id->gids[i]))
+			id->gids[n++] = id->gids[i];
+	id->ngids = n;
+}
+
+bool
+policy_ids_allowed(const struct auth_policy *p, struct identity *id,
+    enum auth_reason *why_r, char *detail, size_t cap)
+{
+	const struct auth_conf *c = p->c;
+
+	*why_r = REASON_NONE;
+	if (id->uid == 0 || id->uid == (uid_t)-1 || id->uid < c->uid_min ||
+	    id->uid > c->uid_max) {
+		*why_r = REASON_UID;
+		(void)snprintf(detail, cap, "uid %u is not in %u..%u",
+		    (unsigned)id->uid, (unsigned)c->uid_min,
+		    (unsigned)c->uid_max);
+		return false;
+	}
+	if (!policy_gid_allowed(p, id->gid)) {
+		*why_r = REASON_GID;
+		(void)snprintf(detail, cap,
+		    "gid %u is below gid_min or in gids_denied",
+		    (unsigned)id->gid);
+		return false;
+	}
+	drop_gids(p, id);
+	return true;
+}
+
+bool
+auth_identity_allowed(const struct auth_conf *c, struct identity *id,
+    enum auth_reason *why_r)
+{
+	struct auth_policy	p = { .c = c };
+	char			detail[sizeof(((struct auth_verdict *)0)->detail)];
+
+	*why_r = REASON_ERROR;
+	if (id->ngids > IDENTITY_GIDS_MAX ||
+	    gids_load(c->gids_denied, &p.denied, NULL) < 0)
+		return false;
+	return policy_ids_allowed(&p, id, why_r, detail, sizeof(detail));
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * RPOP (RFC 1081): a host vouches for its user.  Believed only from rows of
+ * an operator's table and from a reserved port, where hosts of that age keep
+ * ordinary users from speaking; never from .rhosts.
+ */
+#include "auth/auth_priv.h"
+
+#define PORT_RESERVED_MIN	512	/* as rcmd(3) takes them */
+#define PORT_RESERVED_MAX	1023
+
+static bool
+row_allows(struct span row, const struct auth_request *q)
+{
+	struct span address = span_word(&row);
+	struct span client = span_word(&row);
+	struct span local = span_word(&row);
+
+	return local.n > 0 && span_trim(row).n == 0 &&
+	    span_eq(address, span_str(q->peer.text)) &&
+	    span_eq(client, secret_span(&q->secret)) &&
+	    span_eq(local, span_str(q->user));
+}
+
+bool
+rpop_allowed(const struct auth_state *s, const struct auth_request *q)
+{
+	struct span	rest = buf_span(&s->rpop);
+	struct span	row;
+
+	if (q->peer.family == 0 || q->peer.port < PORT_RESERVED_MIN ||
+	    q->peer.port > PORT_RESERVED_MAX)
+		return false;
+	while (auth_line(&rest, &row))
+		if (row_allows(row, q))
+			return true;
+	return false;
+}
