@@ -85,7 +85,7 @@ test_clean(void **state)
 	(void)sigprocmask(SIG_BLOCK, &usr1, NULL);
 	assert_int_equal(shell("for i in 0 1 2 3 4 5 6 10 11 12 77; do "
 	    "[ -e /proc/$$/fd/$i ] && echo $i; done; "
-	    "grep -E '^Sig(Blk|Ign)' /proc/$$/status", NULL, 10, &o), 0);
+	    "exec grep -E '^Sig(Blk|Ign)' /proc/self/status", NULL, 10, &o), 0);
 	assert_memory_equal(o.out, "0\n1\n2\nSig", 9);
 	assert_non_null(strstr(o.out, "SigBlk:\t0000000000000000"));
 	assert_non_null(strstr(o.out, "SigIgn:\t0000000000000000"));
