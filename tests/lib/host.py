@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+import unittest
 
 from lib.unpack import HERE, build_dir
 
@@ -133,7 +134,7 @@ class Host:
     def __init__(self, packages=(), hostname=HOSTNAME, size="1g", store=None,
                  popper=True):
         if os.geteuid() != 0:
-            raise PermissionError("a private host needs root")
+            raise unittest.SkipTest("needs root")
         hosts = os.path.join(build_dir(), "hosts")
         os.makedirs(hosts, exist_ok=True)
         self.base = tempfile.mkdtemp(prefix="host.", dir=hosts)
