@@ -2,7 +2,8 @@
 """A bare popper under real super-servers, as root, for accounts of PAM.
 
 openbsd-inetd, xinetd and systemd-socket-activate (--inetd) each start it on
-the POP3 port and on the POP2 port, as the manual says.
+the POP3 port and on the POP2 port, as the manual says.  `popper serve`, which
+needs none of them, must pass the same tests.
 """
 
 import os
@@ -18,6 +19,7 @@ from lib.popper import Pop, PopError                            # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
 
 PORTS = (110, 109)
+CONF = "peer_check = no\nauth_fail_delay = 1\n"
 MAIL = nasty.mbox(nasty.NASTY[:5])
 
 # Lines of popper itself, whatever its super-server logs.
@@ -28,14 +30,15 @@ class SuperServer:
     """The tests; a subclass says how its super-server is started."""
 
     packages = ()
+    # Processes of popper that run as root while a session is on: its monitor.
+    roots = 1
 
     @classmethod
     def setUpClass(cls):
         cls.host = Host(packages=[unpack(p) for p in cls.packages])
         cls.addClassCleanup(cls.host.close)
         cls.host.add_user("alice", 1001, password="wonderland")
-        cls.host.write("/etc/popper/popper.conf",
-                       "peer_check = no\nauth_fail_delay = 1\n")
+        cls.host.write("/etc/popper/popper.conf", CONF)
 
     def begin(self, *flags):
         """The super-server, ready, with popper's flags in its table."""
@@ -169,8 +172,7 @@ class SuperServer:
         pop.login("alice", "wonderland")
         owners = self.host.call(processes, "popper")
         self.assertIn(1001, owners)
-        # The monitor, which stays, is the only one with rights.
-        self.assertEqual(owners.count(0), 1)
+        self.assertEqual(owners.count(0), self.roots)
         pop.quit()
 
     def test_password_is_in_no_line(self):
@@ -253,6 +255,24 @@ class Systemd(SuperServer, unittest.TestCase):
             ["/usr/bin/systemd-socket-activate", "--inetd", "--accept",
              "-l", "127.0.0.1:110", "-l", "127.0.0.1:109",
              "/usr/sbin/popper", *flags], stderr=-3)
+
+
+class Serve(SuperServer, unittest.TestCase):
+    roots = 2                           # the one that listens, and a monitor
+
+    def start(self, flags):
+        self.host.write("/etc/popper/popper.conf", CONF + "".join(
+            "listen = 127.0.0.1:%d\n" % port for port in PORTS))
+        return self.host.popen(["/usr/sbin/popper", "serve", *flags])
+
+    def test_bad_flag_is_a_line_in_the_log(self):
+        """It does not start at all, and says so where it was typed."""
+        for flags in (["-Z"], ["-T", "soon"], ["-b"]):
+            with self.subTest(flags=flags):
+                r = self.host.run(["/usr/sbin/popper", "serve", *flags])
+                self.assertEqual(r.returncode, 64)
+                self.assertEqual(len(r.stderr.splitlines()), 1, r.stderr)
+                self.assertEqual(r.stdout, b"")
 
 
 if __name__ == "__main__":
