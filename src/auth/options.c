@@ -69,7 +69,9 @@ const struct conf_option auth_options[] = {
 		    ".Ic passwd_file\n"
 		    "names none: an account, or\n"
 		    ".Ar uid Ns Op : Ns Ar gid .\n"
-		    "When empty, such users cannot log in.",
+		    "When empty, the user who runs popper serves them, unless "
+		    "that is root:\n"
+		    "then such users cannot log in.",
 	},
 	{
 		.name = "uid_min", .type = CONF_COUNT, .offset = AT(uid_min),

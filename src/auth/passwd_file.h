@@ -30,8 +30,6 @@ struct passwd_row {
 	struct span	unsupported;	/* a field that we must not ignore */
 };
 
-#define PASSWD_BCRYPT_MAX	72	/* octets that bcrypt looks at */
-
 /* One line; false when it is no row (too few fields, empty user...). */
 bool	passwd_row_parse(struct span line, struct passwd_row *out) MUSTUSE;
 
@@ -49,8 +47,12 @@ bool	passwd_disabled(struct span stored) MUSTUSE;
  * What to store for a password: scheme is "yescrypt", "sha512", "bcrypt" or
  * "plain".  FAULT_AUTH: the password does not do; FAULT_PROTO: the scheme.
  */
+bool	passwd_scheme_known(const char *scheme) MUSTUSE;
 int	passwd_hash(const char *scheme, const struct secret *x, char *out,
 	    size_t cap, struct fault *f) MUSTUSE;
+
+/* How it is stored, for people: one of the above, "locked" or "other". */
+const char	*passwd_scheme_word(struct span stored);
 
 /* What `popper passwd` sets; NULL leaves a column as it is. */
 struct passwd_change {
@@ -60,6 +62,10 @@ struct passwd_change {
 	const char	*home;		/* absolute, or "" */
 	const char	*maildrop;	/* absolute or "~/...", or "" */
 };
+
+/* Can these stand in a row?  FAULT_PROTO, with what is wrong. */
+int	passwd_change_check(const char *user,
+	    const struct passwd_change *change, struct fault *f) MUSTUSE;
 
 /*
  * Change one user's row, or add it; NULL removes the user.  The file is

@@ -45,12 +45,14 @@ struct maker {
 	const char	*brace;
 	const char	*prefix;
 	unsigned long	 count;
+	size_t		 max;		/* octets that it looks at; a longer
+					   password would promise too much */
 };
 
 static const struct maker makers[] = {
-	{ "yescrypt",	"{CRYPT}",		"$y$",	0 },
-	{ "sha512",	"{SHA512-CRYPT}",	"$6$",	100000 },
-	{ "bcrypt",	"{BLF-CRYPT}",		"$2y$",	10 },
+	{ "yescrypt",	"{CRYPT}",		"$y$",	0,	0 },
+	{ "sha512",	"{SHA512-CRYPT}",	"$6$",	100000,	0 },
+	{ "bcrypt",	"{BLF-CRYPT}",		"$2y$",	10,	72 },
 };
 
 enum stored_kind { STORED_CRYPT, STORED_PLAIN, STORED_NONE };
@@ -200,22 +202,58 @@ put_hash(const struct maker *m, const struct secret *x, char *out, size_t cap,
 	return rc;
 }
 
+static const struct maker *
+maker_find(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(makers); i++)
+		if (span_eq(span_str(word), span_str(makers[i].word)))
+			return &makers[i];
+	return NULL;
+}
+
+bool
+passwd_scheme_known(const char *scheme)
+{
+	return maker_find(scheme) != NULL ||
+	    span_eq(span_str(scheme), SPAN("plain"));
+}
+
+const char *
+passwd_scheme_word(struct span stored)
+{
+	if (passwd_disabled(stored))
+		return "locked";
+	switch (stored_kind(&stored, NULL)) {
+	case STORED_PLAIN:
+		return "plain";
+	case STORED_CRYPT:
+		if (span_starts(stored, SPAN("$2")))
+			return "bcrypt";
+		for (size_t i = 0; i < ARRAY_LEN(makers); i++)
+			if (span_starts(stored, span_str(makers[i].prefix)))
+				return makers[i].word;
+		break;
+	case STORED_NONE:
+		break;
+	}
+	return "other";
+}
+
 int
 passwd_hash(const char *scheme, const struct secret *x, char *out, size_t cap,
     struct fault *f)
 {
-	struct span word = span_str(scheme);
+	const struct maker *m = maker_find(scheme);
 
 	if (x->n == 0)
 		return fault_set(f, FAULT_AUTH, "the password is empty");
-	if (span_eq(word, SPAN("plain")))
+	if (span_eq(span_str(scheme), SPAN("plain")))
 		return put_plain(x, out, cap, f);
-	/* bcrypt forgets the rest: a longer one would promise too much. */
-	if (span_eq(word, SPAN("bcrypt")) && x->n > PASSWD_BCRYPT_MAX)
-		return fault_set(f, FAULT_AUTH, "bcrypt takes passwords of at "
-		    "most %d octets", PASSWD_BCRYPT_MAX);
-	for (size_t i = 0; i < ARRAY_LEN(makers); i++)
-		if (span_eq(word, span_str(makers[i].word)))
-			return put_hash(&makers[i], x, out, cap, f);
-	return fault_set(f, FAULT_PROTO, "unknown scheme \"%.32s\"", scheme);
+	if (m == NULL)
+		return fault_set(f, FAULT_PROTO, "unknown scheme \"%.32s\"",
+		    scheme);
+	if (m->max > 0 && x->n > m->max)
+		return fault_set(f, FAULT_AUTH, "%s takes passwords of at most "
+		    "%zu octets", m->word, m->max);
+	return put_hash(m, x, out, cap, f);
 }

@@ -141,8 +141,21 @@ is_maildrop(const char *path)
 }
 
 static int
-check_change(const struct passwd_change *c, struct fault *f)
+check_user(const char *user, struct fault *f)
 {
+	if (policy_name_valid(span_str(user)))
+		return 0;
+	return fault_set(f, FAULT_PROTO, "a user's name is at most %d octets "
+	    "of ASCII without blanks, '/' and ':', does not start with '-', "
+	    "'.' or '#' and does not end in \".lock\"", IDENTITY_USER_MAX);
+}
+
+int
+passwd_change_check(const char *user, const struct passwd_change *c,
+    struct fault *f)
+{
+	if (check_user(user, f) < 0)
+		return -1;
 	if (c->password != NULL && !fits_column(c->password))
 		return fault_set(f, FAULT_PROTO,
 		    "the password cannot stand in a row");
@@ -311,9 +324,8 @@ passwd_file_put(const char *path, const char *user,
 	struct edit			e = { .user = user, .change = change };
 	unsigned			how = FILE_READ;
 
-	if (!policy_name_valid(span_str(user)))
-		return fault_set(f, FAULT_PROTO, "no name of a user");
-	if (change != NULL && check_change(change, f) < 0)
+	if (change == NULL ? check_user(user, f) < 0 :
+	    passwd_change_check(user, change, f) < 0)
 		return -1;
 	if (change != NULL && change->password != NULL)
 		how |= FILE_WRITE | FILE_CREATE;

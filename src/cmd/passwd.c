@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: ISC */
+#include "cmd/passwd.h"
+
+#include "auth/passwd_file.h"
+#include "base/attr.h"
+#include "base/fault.h"
+#include "base/secret.h"
+#include "sys/secmem.h"
+#include "sys/term.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_FILE	POPPER_SYSCONFDIR "/users"
+#define STORED_MAX	(SECRET_MAX + 64)	/* {PLAIN} and the longest */
+
+enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 64, STATUS_TEMP = 75,
+    STATUS_DENIED = 77 };
+
+static const char usage_text[] =
+"usage: popper passwd [--file FILE] [--scheme SCHEME] [--uid N --gid N]\n"
+"                     [--home DIR] [--maildrop PATH] USER\n"
+"       popper passwd [--file FILE] --delete USER\n"
+"       popper passwd [--file FILE] --list\n"
+"\n"
+"Sets the password of a virtual user, who is added when there is none of that\n"
+"name.  The password is asked for twice on the terminal; when standard input\n"
+"is no terminal, its first line is the password.\n"
+"\n"
+"  --file FILE      the password file (" DEFAULT_FILE ")\n"
+"  --scheme SCHEME  yescrypt (default), sha512, bcrypt, or plain\n"
+"  --uid N --gid N  whose rights the session has, instead of virtual_user's\n"
+"  --home DIR       home directory, where .popbull is kept\n"
+"  --maildrop PATH  the user's mbox, absolute or ~/..., instead of the template\n"
+"  --delete         remove the user\n"
+"  --list           print the users, without their passwords\n"
+"\n"
+"Manual: popper-passwd(8)\n";
+
+enum { OPT_FILE = 256, OPT_SCHEME, OPT_UID, OPT_GID, OPT_HOME, OPT_MAILDROP,
+    OPT_DELETE, OPT_LIST, OPT_HELP };
+
+static const struct option options[] = {
+	{ "file",	required_argument,	NULL,	OPT_FILE },
+	{ "scheme",	required_argument,	NULL,	OPT_SCHEME },
+	{ "uid",	required_argument,	NULL,	OPT_UID },
+	{ "gid",	required_argument,	NULL,	OPT_GID },
+	{ "home",	required_argument,	NULL,	OPT_HOME },
+	{ "maildrop",	required_argument,	NULL,	OPT_MAILDROP },
+	{ "delete",	no_argument,		NULL,	OPT_DELETE },
+	{ "list",	no_argument,		NULL,	OPT_LIST },
+	{ "help",	no_argument,		NULL,	OPT_HELP },
+	{ NULL,		0,			NULL,	0 }
+};
+
+struct job {
+	const char		*file;
+	const char		*scheme;	/* NULL: not said */
+	struct passwd_change	 change;
+	const char		*user;		/* NULL: --list */
+	bool			 remove;
+	bool			 list;
+	bool			 help;
+};
+
+static int
+bad_usage(const char *why)
+{
+	if (why != NULL)
+		fprintf(stderr, "popper passwd: %s\n", why);
+	fputs("popper passwd: try popper passwd --help\n", stderr);
+	return STATUS_USAGE;
+}
+
+static int
+complain(const struct fault *f)
+{
+	fprintf(stderr, "popper passwd: %s\n", f->text);
+	if (f->err == ENOENT)
+		return STATUS_FAILED;
+	switch (f->class) {
+	case FAULT_PROTO:
+		return STATUS_USAGE;
+	case FAULT_PERM:
+		return STATUS_DENIED;
+	case FAULT_TEMP:
+	case FAULT_IN_USE:
+		return STATUS_TEMP;
+	case FAULT_NONE:
+	case FAULT_AUTH:
+	case FAULT_LIMIT:
+	case FAULT_PEER:
+		break;
+	}
+	return STATUS_FAILED;
+}
+
+static int
+parse(int argc, char **argv, struct job *job)
+{
+	int c;
+
+	/* 0, not 1: getopt starts anew, whoever used it before. */
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case OPT_FILE:		job->file = optarg; break;
+		case OPT_SCHEME:	job->scheme = optarg; break;
+		case OPT_UID:		job->change.uid = optarg; break;
+		case OPT_GID:		job->change.gid = optarg; break;
+		case OPT_HOME:		job->change.home = optarg; break;
+		case OPT_MAILDROP:	job->change.maildrop = optarg; break;
+		case OPT_DELETE:	job->remove = true; break;
+		case OPT_LIST:		job->list = true; break;
+		case OPT_HELP:		job->help = true; return 0;
+		default:		return bad_usage(NULL);
+		}
+	}
+	if (optind < argc)
+		job->user = argv[optind++];
+	return optind < argc ? bad_usage("more than one USER") : 0;
+}
+
+static int
+check(const struct job *job)
+{
+	const struct passwd_change *c = &job->change;
+	bool sets = job->scheme != NULL || c->uid != NULL || c->gid != NULL ||
+	    c->home != NULL || c->maildrop != NULL;
+
+	if (job->list)
+		return job->user != NULL || job->remove || sets ?
+		    bad_usage("--list goes with --file alone") : 0;
+	if (job->user == NULL)
+		return bad_usage("no USER given");
+	if (job->remove)
+		return sets ? bad_usage("--delete sets nothing") : 0;
+	if ((c->uid == NULL) != (c->gid == NULL))
+		return bad_usage("--uid and --gid go together");
+	if (job->scheme != NULL && !passwd_scheme_known(job->scheme))
+		return bad_usage("the schemes are yescrypt, sha512, bcrypt and "
+		    "plain");
+	return 0;
+}
+
+/* ---- the password ---- */
+
+static int
+ask_twice(const char *user, struct secret *x, struct fault *f)
+{
+	AUTO(secret_wipe) struct secret	again = { 0 };
+	char				prompt[320];
+
+	secmem_lock(&again, sizeof(again));
+	(void)snprintf(prompt, sizeof(prompt), "New password for %s: ", user);
+	if (term_ask(prompt, x, f) < 0)
+		return -1;
+	if (x->n == 0)
+		return fault_set(f, FAULT_AUTH, "the password is empty");
+	if (term_ask("Once more: ", &again, f) < 0)
+		return -1;
+	if (!secret_eq(secret_span(x), secret_span(&again)))
+		return fault_set(f, FAULT_AUTH,
+		    "the two are not the same; nothing was changed");
+	return 0;
+}
+
+static int
+get_password(const struct job *job, char *stored, size_t cap, struct fault *f)
+{
+	AUTO(secret_wipe) struct secret	x = { 0 };
+	int				rc;
+
+	secmem_lock(&x, sizeof(x));
+	rc = term_interactive() ? ask_twice(job->user, &x, f) :
+	    term_read(&x, f);
+	if (rc < 0)
+		return -1;
+	return passwd_hash(job->scheme == NULL ? "yescrypt" : job->scheme, &x,
+	    stored, cap, f);
+}
+
+static int
+set_password(struct job *job)
+{
+	char		stored[STORED_MAX];
+	struct fault	f;
+	int		rc;
+
+	/* What is wrong with the name should be known before typing. */
+	rc = passwd_change_check(job->user, &job->change, &f);
+	if (rc == 0)
+		rc = get_password(job, stored, sizeof(stored), &f);
+	if (rc == 0) {
+		job->change.password = stored;
+		rc = passwd_file_put(job->file, job->user, &job->change, &f);
+	}
+	explicit_bzero(stored, sizeof(stored));
+	if (rc < 0)
+		return complain(&f);
+	if (passwd_file_check(job->file, &f) < 0)
+		fprintf(stderr, "popper passwd: the password is set, but nobody "
+		    "can log in: %s\n", f.text);
+	return STATUS_OK;
+}
+
+static int
+remove_user(const struct job *job)
+{
+	struct fault f;
+
+	return passwd_file_put(job->file, job->user, NULL, &f) < 0 ?
+	    complain(&f) : STATUS_OK;
+}
+
+/* ---- the list ---- */
+
+static void
+print_column(struct span s, char end)
+{
+	if (s.n == 0)
+		putchar('-');
+	for (size_t i = 0; i < s.n; i++)
+		putchar(s.p[i] < ' ' || s.p[i] == 0x7f ? '?' : s.p[i]);
+	putchar(end);
+}
+
+static void
+print_row(void *ctx, const struct passwd_row *row)
+{
+	const char *scheme = row->nologin ? "locked" :
+	    passwd_scheme_word(row->password);
+
+	(void)ctx;
+	print_column(row->user, '\t');
+	print_column(span_str(scheme), '\t');
+	print_column(row->uid, '\t');
+	print_column(row->gid, '\t');
+	print_column(row->home, '\t');
+	print_column(row->maildrop, '\n');
+}
+
+static int
+list_users(const struct job *job)
+{
+	struct fault f;
+
+	if (passwd_file_each(job->file, print_row, NULL, &f) < 0)
+		return complain(&f);
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "popper passwd: %s\n",
+		    strerrordesc_np(errno));
+		return STATUS_FAILED;
+	}
+	return STATUS_OK;
+}
+
+int
+cmd_passwd(int argc, char **argv)
+{
+	struct job	job = { .file = DEFAULT_FILE };
+	int		status = parse(argc, argv, &job);
+
+	if (status == 0 && job.help) {
+		fputs(usage_text, stdout);
+		return STATUS_OK;
+	}
+	if (status == 0)
+		status = check(&job);
+	if (status != 0)
+		return status;
+	if (job.list)
+		return list_users(&job);
+	return job.remove ? remove_user(&job) : set_password(&job);
+}
