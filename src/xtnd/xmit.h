@@ -27,6 +27,7 @@ struct xmit {
 	uint64_t		octets;
 	uint64_t		max;
 	struct dot_decoder	decoder;
+	struct buf		out;	/* decoded, not yet written */
 	enum xmit_refusal	refusal;
 	int			err;	/* of XMIT_NO_ROOM */
 };
@@ -40,7 +41,11 @@ bool	xmit_feed(struct xmit *x, struct span *in) MUSTUSE;
 
 /*
  * After the final dot: judge the header.  sender: the fixed address of a
- * virtual user, or NULL.  Fills x->refusal.  O(header), bounded.
+ * virtual user, or NULL; From:, Sender: and Resent-* of these may be missing,
+ * and must hold just that address when they are there.  Every recipient field
+ * is judged (xtnd/address.h), and at least one address must be there.  A header
+ * of more than 256 KiB, with a NUL, a lone CR or a line that is no field is
+ * malformed.  Fills x->refusal.  O(header), bounded.
  */
 void	xmit_judge(struct xmit *x, const char *sender);
 
