@@ -27,7 +27,8 @@ int	fd_close_checked(int *fd, struct fault *f) MUSTUSE;
 int	fd_set_nonblock(int fd, bool on, struct fault *f) MUSTUSE;
 /* A duplicate at descriptor 10 or above, close-on-exec. */
 int	fd_dup_high(int fd, int *fd_r, struct fault *f) MUSTUSE;
-/* Make 0, 1 and 2 /dev/null. */
+/* Make 0, 1 and 2 /dev/null.  (Sanitizer flavour: 2 is the FIFO that
+ * POPPER_REPORT names, if it does.) */
 int	fd_null_standard(struct fault *f) MUSTUSE;
 /* Two ends of a pipe, close-on-exec. */
 int	fd_pipe(int *read_r, int *write_r, struct fault *f) MUSTUSE;

@@ -85,6 +85,13 @@ class PrivateHost(unittest.TestCase):
                     self.assertRaises(ProtocolError, msg=bad):
                 Pop(self.host.connect(110))
 
+    def test_report_of_a_sanitizer_is_an_error(self):
+        host = Host(popper=False)
+        host.run(["sh", "-c", 'echo leak >"$POPPER_REPORT"'], check=True)
+        with self.assertRaisesRegex(AssertionError, "leak"):
+            host.close()
+        self.assertEqual(self.host.sanitizer_report(), "")
+
     def test_signals_reach_the_process(self):
         p = self.host.popen(["sleep", "100"])
         self.assertEqual(p.stop(), -15)

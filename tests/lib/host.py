@@ -33,6 +33,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 CLONE_NEWUTS, CLONE_NEWIPC = 0x4000000, 0x8000000
 
+# Where the sanitizer flavour of popper reports to.
+REPORT = "/run/sanitizer-report"
+
 HOSTNAME = "pophost.example.org"
 
 # name, uid, gid, home, shell
@@ -143,9 +146,10 @@ class Host:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
                 self.env[name] = os.environ[name]
+        self.env["POPPER_REPORT"] = REPORT
         self.accounts = [Account(*a) for a in ACCOUNTS]
         self.groups = {name: [gid, []] for name, gid in GROUPS}
-        self.syslog = None
+        self.syslog = self._report = None
         self._start(list(packages), hostname, size, store)
         try:
             self._furnish(popper)
@@ -177,10 +181,33 @@ class Host:
         if popper:
             self.install(binary(), "/usr/sbin/popper")
         self.syslog = Syslog(self)
+        self.call(os.mkfifo, REPORT)
+        self.call(os.chmod, REPORT, 0o666)
+        self._report = os.open("/proc/%d/root%s" % (self.pid, REPORT),
+                               os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     # -- its life ---------------------------------------------------------
 
+    def sanitizer_report(self):
+        """What the sanitizers of any role said since the last call."""
+        try:
+            return os.read(self._report, 1 << 20).decode("utf-8", "replace")
+        except BlockingIOError:
+            return ""
+
     def close(self):
+        """Ends all.  A sanitizer's report that nobody asked for is an
+        error."""
+        report = ""
+        if self._report is not None:
+            report = self.sanitizer_report()
+            os.close(self._report)
+            self._report = None
+        self._end()
+        if report:
+            raise AssertionError("a sanitizer reports:\n" + report)
+
+    def _end(self):
         if self.syslog:
             self.syslog.stop()
         if self._init.stdin:

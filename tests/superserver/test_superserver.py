@@ -253,7 +253,7 @@ class Systemd(SuperServer, unittest.TestCase):
     def start(self, flags):
         return self.host.popen(
             ["/usr/bin/systemd-socket-activate", "--inetd", "--accept",
-             "-l", "127.0.0.1:110", "-l", "127.0.0.1:109",
+             "-E", "POPPER_REPORT", "-l", "127.0.0.1:110", "-l", "127.0.0.1:109",
              "/usr/sbin/popper", *flags], stderr=-3)
 
 
