@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: ISC
+"""The ways a client's octets reach popper: each starts one popper as inetd
+does (the connection is its standard input and output) and is the client's end.
+"""
+
+import array
+import fcntl
+import os
+import select
+import socket
+import struct
+import subprocess
+import termios
+import time
+
+PATIENCE = 20           # seconds for a reply
+LINGER_RESET = struct.pack("ii", 1, 0)
+
+
+class Gone(Exception):
+    """The server has closed."""
+
+
+class Connection:
+    """What all ways have in common: reading, and the end."""
+
+    def __init__(self, process):
+        self.process = process
+        self.buf = bytearray()
+        self.heard = bytearray()        # all that ever came
+
+    def fileno(self):
+        raise NotImplementedError
+
+    def _recv(self):
+        raise NotImplementedError
+
+    def fill(self):
+        ready, _, _ = select.select([self.fileno()], [], [], PATIENCE)
+        if not ready:
+            raise TimeoutError("no reply within %d s" % PATIENCE)
+        try:
+            data = self._recv()
+        except ConnectionResetError:
+            raise Gone("reset") from None
+        if not data:
+            raise Gone("closed")
+        self.buf += data
+        self.heard += data
+
+    def line(self):
+        while b"\n" not in self.buf:
+            self.fill()
+        end = self.buf.index(b"\n") + 1
+        line = bytes(self.buf[:end])
+        del self.buf[:end]
+        return line
+
+    def octets(self, n):
+        while len(self.buf) < n:
+            self.fill()
+        data = bytes(self.buf[:n])
+        del self.buf[:n]
+        return data
+
+    def ended(self):
+        """Wait for the server's close; what came before it, unasked."""
+        try:
+            while True:
+                self.fill()
+        except Gone as e:
+            if str(e) == "reset":
+                return b"(reset)"
+        return bytes(self.buf)
+
+    def wait(self):
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return "still there after the end"
+
+
+class Pipe(Connection):
+    name = "pipe"
+    ahead = False
+
+    def __init__(self, fixture):
+        with open(os.path.join(fixture.folder, "stderr"), "ab") as err:
+            super().__init__(subprocess.Popen(
+                fixture.argv(), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=err, bufsize=0,
+                preexec_fn=fixture.become, cwd="/"))
+
+    def fileno(self):
+        return self.process.stdout.fileno()
+
+    def _recv(self):
+        return os.read(self.fileno(), 65536)
+
+    def send(self, data):
+        while data:
+            data = data[os.write(self.process.stdin.fileno(), data):]
+
+    def leave(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    kill = leave
+
+
+class Tcp(Connection):
+    name = "tcp"
+    ahead = False
+
+    def __init__(self, fixture):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.sock = socket.create_connection(listener.getsockname())
+            self.server, _ = listener.accept()
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().__init__(subprocess.Popen(
+            fixture.argv(), stdin=self.server, stdout=self.server,
+            stderr=self.server, preexec_fn=fixture.become, cwd="/"))
+        self.keep_server()
+
+    def keep_server(self):
+        """Only popper holds its end now."""
+        self.server.close()
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def _recv(self):
+        return self.sock.recv(65536)
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def leave(self):
+        self.sock.close()
+
+    def kill(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             LINGER_RESET)
+        self.sock.close()
+
+
+class Bytes(Tcp):
+    """One octet a segment, the next when popper has read it."""
+    name = "bytes"
+
+    def keep_server(self):
+        """The socket's other end tells how much lies there unread."""
+
+    def _unread(self):
+        n = array.array("i", [0])
+        fcntl.ioctl(self.server, termios.FIONREAD, n)
+        return n[0]
+
+    def send(self, data):
+        patience = time.monotonic() + PATIENCE
+        for i in range(len(data)):
+            try:
+                self.sock.sendall(data[i:i + 1])
+            except (BrokenPipeError, ConnectionResetError):
+                return          # a server may close in the middle of a line
+            while self._unread() > 0 and self.process.poll() is None:
+                if time.monotonic() > patience:
+                    raise TimeoutError("popper reads nothing")
+                time.sleep(0.0001)
+
+    def fill(self):
+        # Our copy of its socket hides that popper is gone, so look at both.
+        if self.server.fileno() >= 0:
+            deadline = time.monotonic() + PATIENCE
+            while not select.select([self.sock], [], [], 0.05)[0]:
+                if self.process.poll() is not None:
+                    self.server.close()
+                    break
+                if time.monotonic() > deadline:
+                    raise TimeoutError("no reply within %d s" % PATIENCE)
+        super().fill()
+
+    def leave(self):
+        self.server.close()
+        super().leave()
+
+    def kill(self):
+        self.server.close()
+        super().kill()
+
+    def wait(self):
+        self.server.close()
+        return super().wait()
+
+
+class Segment(Tcp):
+    """All that a session says in one piece, before any reply is read."""
+    name = "segment"
+    ahead = True
+
+
+WAYS = [Pipe, Tcp, Bytes, Segment]
