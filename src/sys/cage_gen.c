@@ -142,6 +142,7 @@ static const struct rule rules[] = {
 	{ CALL(send),			ALL },
 	{ CALL(recvfrom),		ALL },
 	{ CALL(recv),			ALL },
+	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },
 
 	/* name servers */
 	{ CALL(socket),			R, INT_IS(0, AF_INET) },

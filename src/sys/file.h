@@ -82,6 +82,13 @@ int	file_open(int dirfd, const char *name, unsigned how, mode_t mode,
 /* The same, but no component may be a symbolic link or lead above dirfd. */
 int	file_open_beneath(int dirfd, const char *path, unsigned how, mode_t mode,
 	    int *fd_r, struct fault *f) MUSTUSE;
+/*
+ * A file that grows and that only we may write: made with 0600, or there
+ * already, regular, with one name, ours, not writable by group or others.  A
+ * symbolic link is not followed as the last component, nor in a folder that
+ * others may write (links that root or we have made are).
+ */
+int	file_open_append(const char *path, int *fd_r, struct fault *f) MUSTUSE;
 /* An unnamed file in the folder dir, read-write, mode 0600. */
 int	file_open_unnamed(const char *dir, int *fd_r, struct fault *f) MUSTUSE;
 

@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -250,6 +251,44 @@ sock_accept(int fd, int *fd_r, struct fault *f)
 		*fd_r = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	while (*fd_r == -1 && accept_again(errno));
 	return *fd_r == -1 ? SYS_FAULT(f, "accept") : 0;
+}
+
+/* ------------------------------------------------------- local sockets */
+
+int
+sock_connect_local(const char *path, int *fd_r, struct fault *f)
+{
+	static const int types[] = { SOCK_DGRAM, SOCK_STREAM };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+
+	*fd_r = -1;
+	if (!span_cstr(span_str(path), un.sun_path, sizeof(un.sun_path)))
+		return fault_errno(f, FAULT_PERM, ENAMETOOLONG, "%s", path);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		AUTO(fd_close) int fd = socket(AF_UNIX,
+		    types[i] | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+		if (fd == -1)
+			return SYS_FAULT(f, "socket");
+		if (connect(fd, (const struct sockaddr *)&un,
+		    sizeof(un)) == 0) {
+			*fd_r = fd_take(&fd);
+			return 0;
+		}
+		if (errno != EPROTOTYPE)
+			break;
+	}
+	return SYS_FAULT(f, "connect to %s", path);
+}
+
+bool
+sock_is_stream(int fd)
+{
+	int		type = 0;
+	socklen_t	n = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 &&
+	    type == SOCK_STREAM;
 }
 
 /* ------------------------------------------------------- one connection */

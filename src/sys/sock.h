@@ -37,6 +37,13 @@ bool	sock_listen_valid(const char *where);
 /* Next connection, close-on-exec; -1 with err EAGAIN when none waits. */
 int	sock_accept(int fd, int *fd_r, struct fault *f) MUSTUSE;
 
+/*
+ * Connected to the local socket at path (a log daemon's), whether it takes
+ * datagrams or a stream; never waits; close-on-exec.
+ */
+int	sock_connect_local(const char *path, int *fd_r, struct fault *f) MUSTUSE;
+bool	sock_is_stream(int fd);
+
 /* SO_KEEPALIVE, TCP_NODELAY; best effort (a pipe has neither). */
 void	sock_tune(int fd);
 /* SO_DEBUG; -1 with the reason, which is only worth a note. */

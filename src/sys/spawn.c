@@ -79,6 +79,12 @@ spawn_fork(struct fault *f)
 	return fork_clean(false, f);
 }
 
+pid_t
+spawn_self(void)
+{
+	return getpid();
+}
+
 /* ------------------------------------------------------- waiting */
 
 /* 1: ended and reaped; 0: runs on. */

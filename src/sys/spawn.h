@@ -37,6 +37,7 @@ int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
  * which is ignored (a write says EPIPE).
  */
 pid_t	spawn_fork(struct fault *f) MUSTUSE;
+pid_t	spawn_self(void);		/* getpid(2) */
 /* Wait for our child pid; status as above (127 when it is none of ours).
  * Returns 1 when it ended, 0 when it runs on after timeout_ms (-1: for ever). */
 int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);

@@ -7,7 +7,8 @@
  * A value is written bare when it is made of printable ASCII without blank,
  * quote, backslash and '='; else in double quotes with \xHH for everything
  * that is not printable ASCII, quote or backslash.  So parse(log(x)) == x, and
- * an event is one line.  Values are cut at 256 octets ("..." is added).
+ * an event is one line.  Values are cut at 256 octets, and where the line is
+ * full ("..." is added); a field for which no room is left is left out.
  */
 #ifndef WATCH_LOG_H
 #define WATCH_LOG_H
@@ -58,12 +59,17 @@ int	log_trace_open(const char *path, int *fd_r, struct fault *f) MUSTUSE;
 void	log_set_sid(const char *sid);
 
 /*
- * For caged roles: called when a line could not be sent because the log
- * daemon went away; it returns a fresh connected descriptor, or -1.
+ * For caged roles, which may not connect by themselves: called when a line
+ * could not be sent because the log daemon went away; it returns a fresh
+ * connected descriptor (which the log then owns), or -1.  Not called more
+ * often than once a second while it fails.
  */
 void	log_set_reopen(int (*fn)(void *ctx), void *ctx);
 /* A fresh descriptor connected to the log socket, or -1: for the other side. */
 int	log_connect(void);
+
+/* The descriptors that the log needs, at most two, for fd_close_others. */
+size_t	log_fds(int fds[2]);
 
 bool	log_wants(enum log_level level);
 
@@ -87,7 +93,8 @@ void	log_fault(enum log_level level, const char *id, const struct fault *f);
 
 /*
  * The statistics line of -s, as the manual has it: the fixed form without
- * id and keys.  Level NOTE; user is escaped, blanks included.
+ * id and keys, "Stats: USER 1 2 3 4 REST".  Level NOTE; user is escaped,
+ * blanks included; in rest, which may be "", blanks stay.
  */
 void	log_stats(struct span user, uint64_t deleted, uint64_t deleted_octets,
 	    uint64_t left, uint64_t left_octets, const char *rest);
