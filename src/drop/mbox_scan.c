@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: ISC */
+#include "drop/mbox_scan.h"
+
+#include "base/alloc.h"
+#include "drop/uidl.h"
+#include "proto/from_line.h"
+#include "sys/file.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define SCAN_BLOCK	65536
+
+static_assert(MBOX_HELD > FROM_LINE_MAX + 2, "a From_ line must fit");
+
+enum {					/* mbox_scan.signs */
+	SIGN_SUBJECT	= 1u << 0,
+	SIGN_X_IMAP	= 1u << 1,
+	SIGN_FROM	= 1u << 2,
+};
+
+void
+mbox_table_fini(struct mbox_table *t)
+{
+	free(t->m);
+	*t = (struct mbox_table){ 0 };
+}
+
+/* ------------------------------------------------------- header fields */
+
+struct span
+mbox_field_name(struct span line)
+{
+	size_t colon = span_find(line, ':');
+
+	return colon == line.n ? (struct span){ 0 } :
+	    span_trim(span_first(line, colon));
+}
+
+bool
+mbox_field_mutable(struct span name)
+{
+	static const struct span list[] = {
+		SPAN("Status"), SPAN("X-Status"), SPAN("X-Keywords"),
+		SPAN("X-UID"), SPAN("X-UIDL"), SPAN("X-IMAP"),
+		SPAN("X-IMAPbase"), SPAN("Content-Length"), SPAN("Lines"),
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(list); i++)
+		if (span_eq_nocase(name, list[i]))
+			return true;
+	return false;
+}
+
+static bool
+contains_nocase(struct span s, struct span what)
+{
+	for (; s.n >= what.n; s = span_skip(s, 1))
+		if (span_starts_nocase(s, what))
+			return true;
+	return false;
+}
+
+/* c-client's and Dovecot's marks of a pseudo-message; two of three tell. */
+static void
+look_for_signs(struct mbox_scan *s, struct span name, struct span line)
+{
+	if (span_eq_nocase(name, SPAN("Subject")) && contains_nocase(line,
+	    SPAN("DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA")))
+		s->signs |= SIGN_SUBJECT;
+	if (span_eq_nocase(name, SPAN("From")) &&
+	    contains_nocase(line, SPAN("Mail System Internal Data")))
+		s->signs |= SIGN_FROM;
+	if (span_eq_nocase(name, SPAN("X-IMAP")))
+		s->signs |= SIGN_X_IMAP;
+}
+
+static void
+read_status(struct mbox_scan *s, struct span line)
+{
+	struct span value = span_skip(line, span_find(line, ':'));
+
+	for (size_t i = 0; i < value.n; i++)
+		if (value.p[i] >= 'A' && value.p[i] <= 'Z')
+			s->cur.letters |= 1u << (value.p[i] - 'A');
+	if (s->cur.letters & 1u << ('R' - 'A'))
+		s->cur.flags |= MBOX_SEEN;
+	if (s->cur.status_len == 0 && !s->in_status) {
+		s->in_status = true;
+		s->cur.status = s->line;
+	}
+}
+
+/* ------------------------------------------------------------- octets */
+
+/* Octets of the text, in their order, each exactly once. */
+static void
+put_kept(struct mbox_scan *s, struct span part)
+{
+	dot_count(&s->wire, part);
+	SHA256Update(&s->digest, part.p, part.n);
+}
+
+static void
+put_mutable(struct mbox_scan *s, struct span part)
+{
+	dot_count(&s->wire, part);
+	if (!s->changing)
+		SHA256Init(&s->change_digest);
+	s->changing = true;
+	SHA256Update(&s->change_digest, part.p, part.n);
+}
+
+/* Where a mutable line stands counts as well: begin each with its offset. */
+static void
+mark_mutable(struct mbox_scan *s)
+{
+	uint64_t	at = s->line - s->cur.text;
+	uint8_t		b[8];
+
+	for (size_t i = 0; i < sizeof(b); i++)
+		b[i] = (uint8_t)(at >> 8 * i);
+	if (!s->changing)
+		SHA256Init(&s->change_digest);
+	s->changing = true;
+	SHA256Update(&s->change_digest, b, sizeof(b));
+}
+
+static void
+put(struct mbox_scan *s, struct span part)
+{
+	if (s->take == TAKE_MUTABLE)
+		put_mutable(s, part);
+	else
+		put_kept(s, part);
+}
+
+/* The blank line that was held back is text: something else followed it. */
+static void
+put_blank(struct mbox_scan *s)
+{
+	if (s->nblank > 0)
+		put_kept(s, span_skip(SPAN("\r\n"), 2 - s->nblank));
+	s->nblank = 0;
+	s->after_blank = false;
+}
+
+/* ------------------------------------------------------------- messages */
+
+static struct span
+without_line_end(struct span line)
+{
+	if (line.n > 0 && line.p[line.n - 1] == '\n')
+		line.n--;
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	return line;
+}
+
+/* The held line is a From_ line; pos stands behind it. */
+static void
+begin_message(struct mbox_scan *s)
+{
+	struct span	line = span_of(s->held, s->nheld);
+	struct span	bare = without_line_end(line);
+
+	s->cur = (struct mbox_msg){
+		.from	  = s->line,
+		.text	  = s->line + line.n,
+		.head_end = s->line + line.n,
+	};
+	if (line.n == bare.n + 2)
+		s->cur.flags |= MBOX_CRLF;
+	if (line.p[line.n - 1] != '\n')
+		s->cur.flags |= MBOX_HEAD_OPEN;
+	s->wire = (struct dot_counter){ 0 };
+	s->part = PART_HEAD;
+	s->take = TAKE_HOLD;
+	s->nblank = 0;
+	s->after_blank = false;
+	s->mutable = false;
+	s->in_status = false;
+	s->changing = false;
+	SHA256Init(&s->digest);
+	SHA256Update(&s->digest, bare.p, bare.n);
+	SHA256Update(&s->digest, (const uint8_t *)"\n", 1);
+}
+
+static void
+final_digest(SHA2_CTX *c, uint8_t out[MBOX_DIGEST])
+{
+	uint8_t whole[SHA256_DIGEST_LENGTH];
+
+	SHA256Final(whole, c);
+	memcpy(out, whole, MBOX_DIGEST);
+}
+
+/* The next From_ line, or the file's end, is at octet `next`. */
+static void
+end_message(struct mbox_scan *s, uint64_t next)
+{
+	struct mbox_table *t = s->out;
+
+	s->cur.next = next;
+	s->cur.end = next - s->nblank;
+	if (s->nblank > 0)
+		s->cur.flags |= MBOX_SEPARATED;
+	if (s->part == PART_HEAD)
+		s->cur.head_end = s->cur.end;
+	s->cur.size_wire = dot_count_end(&s->wire);
+	final_digest(&s->digest, s->cur.digest);
+	if (s->changing)
+		final_digest(&s->change_digest, s->cur.changing);
+	/* Bits set: two of three, or all. */
+	if (t->n == 0 && (s->signs & (s->signs - 1)) != 0)
+		s->cur.flags |= MBOX_HIDDEN;
+	t->m = xgrow(t->m, t->n, &t->cap, sizeof(*t->m));
+	t->m[t->n++] = s->cur;
+}
+
+/* ---------------------------------------------------------------- lines */
+
+static bool
+is_separator(const struct mbox_scan *s)
+{
+	struct span line = span_of(s->held, s->nheld);
+
+	if (line.n > 0 && line.p[line.n - 1] == '\n')
+		line.n--;
+	return from_line(line);
+}
+
+/* The line goes on behind what was held, or is over. */
+static void
+take_rest(struct mbox_scan *s, bool over, enum mbox_take how)
+{
+	s->nheld = 0;
+	s->take = over ? TAKE_HOLD : how;
+}
+
+static void
+header_line(struct mbox_scan *s, bool over)
+{
+	struct span line = span_of(s->held, s->nheld);
+	struct span name = mbox_field_name(line);
+
+	if (line.p[0] != ' ' && line.p[0] != '\t') {
+		s->mutable = mbox_field_mutable(name);
+		if (s->out->n == 0)
+			look_for_signs(s, name, line);
+		if (span_eq_nocase(name, SPAN("Status")))
+			read_status(s, line);
+	}
+	s->take = s->mutable ? TAKE_MUTABLE : TAKE_KEEP;
+	if (s->mutable)
+		mark_mutable(s);
+	put(s, line);
+	if (line.p[line.n - 1] == '\n')
+		s->cur.flags &= ~(uint32_t)MBOX_HEAD_OPEN;
+	else
+		s->cur.flags |= MBOX_HEAD_OPEN;
+	if (over && s->in_status) {
+		s->cur.status_len = s->line + line.n - s->cur.status;
+		s->in_status = false;
+	}
+	take_rest(s, over, s->take);
+}
+
+static void
+blank_line(struct mbox_scan *s)
+{
+	if (s->part == PART_HEAD)
+		s->cur.head_end = s->line;
+	put_blank(s);
+	s->part = PART_BODY;
+	s->nblank = s->nheld;
+	s->after_blank = true;
+	take_rest(s, true, TAKE_KEEP);
+}
+
+static void
+separator(struct mbox_scan *s)
+{
+	if (s->part != PART_PREAMBLE)
+		end_message(s, s->line);
+	if (s->out->n == s->max)
+		s->part = PART_REST;
+	else
+		begin_message(s);
+	s->nheld = 0;
+}
+
+/*
+ * Enough of a line is held to say what it is: all of it (over: up to its LF,
+ * or to the end of the file), or so much that it can be no separator.
+ */
+static void
+decide(struct mbox_scan *s, bool over)
+{
+	struct span line = span_of(s->held, s->nheld);
+
+	if (s->part == PART_PREAMBLE && (!over || !is_separator(s))) {
+		s->part = PART_FOREIGN;
+	} else if (s->part == PART_PREAMBLE) {
+		separator(s);
+	} else if (span_eq(line, SPAN("\n")) || span_eq(line, SPAN("\r\n"))) {
+		blank_line(s);
+	} else if (s->part == PART_HEAD) {
+		header_line(s, over);
+	} else if (over && s->after_blank && is_separator(s)) {
+		separator(s);
+	} else {
+		put_blank(s);
+		put_kept(s, line);
+		take_rest(s, over, TAKE_KEEP);
+	}
+}
+
+/* Is there any need to see more of this line of a body? */
+static bool
+body_undecided(const struct mbox_scan *s)
+{
+	static const struct span from = SPAN("From ");
+	struct span line = span_of(s->held, s->nheld);
+
+	if (line.n == 1 && line.p[0] == '\r')
+		return true;
+	return s->after_blank && span_starts(from, span_first(line, from.n));
+}
+
+/* Collect the line's beginning.  Returns the octets used, at least one. */
+static size_t
+hold(struct mbox_scan *s, struct span in)
+{
+	size_t n = 1;
+
+	if (s->nheld == 0)
+		s->line = s->pos;
+	if (s->part == PART_PREAMBLE && s->nheld == 0 &&
+	    (in.p[0] == '\0' || in.p[0] == '\r' || in.p[0] == '\n')) {
+		s->pos++;
+		return 1;
+	}
+	if (s->part != PART_BODY || s->nheld >= SPAN("From ").n) {
+		in = span_first(in, MBOX_HELD - s->nheld);
+		n = span_find(in, '\n');
+		n += n < in.n;
+	}
+	memcpy(s->held + s->nheld, in.p, n);
+	s->nheld += n;
+	s->pos += n;
+	if (in.p[n - 1] == '\n')
+		decide(s, true);
+	else if (s->nheld == MBOX_HELD ||
+	    (s->part == PART_BODY && !body_undecided(s)))
+		decide(s, false);
+	return n;
+}
+
+/* The rest of a header line that is longer than what is held. */
+static size_t
+pass_header(struct mbox_scan *s, struct span in)
+{
+	size_t	n = span_find(in, '\n');
+	bool	over = n < in.n;
+
+	n += over;
+	put(s, span_first(in, n));
+	s->pos += n;
+	if (!over)
+		return n;
+	s->cur.flags &= ~(uint32_t)MBOX_HEAD_OPEN;
+	if (s->in_status) {
+		s->cur.status_len = s->pos - s->cur.status;
+		s->in_status = false;
+	}
+	s->take = TAKE_HOLD;
+	return n;
+}
+
+/*
+ * Body text, as many lines as there are up to one that might be blank: after
+ * a line with text in it no other can mean anything.
+ */
+static size_t
+pass_body(struct mbox_scan *s, struct span in)
+{
+	size_t n = 0;
+
+	s->take = TAKE_KEEP;
+	while (s->take == TAKE_KEEP && n < in.n) {
+		n += span_find(span_skip(in, n), '\n');
+		if (n == in.n)
+			break;
+		n++;
+		if (n == in.n || in.p[n] == '\n' || in.p[n] == '\r')
+			s->take = TAKE_HOLD;
+	}
+	put_kept(s, span_first(in, n));
+	s->pos += n;
+	return n;
+}
+
+/* ----------------------------------------------------------------- face */
+
+void
+mbox_scan_init(struct mbox_scan *s, struct mbox_table *out)
+{
+	*s = (struct mbox_scan){ .out = out, .max = MBOX_MAX };
+}
+
+void
+mbox_scan_feed(struct mbox_scan *s, struct span in)
+{
+	while (in.n > 0) {
+		size_t n = in.n;
+
+		if (s->part == PART_FOREIGN || s->part == PART_REST)
+			s->pos += n;
+		else if (s->take == TAKE_HOLD)
+			n = hold(s, in);
+		else if (s->part == PART_HEAD)
+			n = pass_header(s, in);
+		else
+			n = pass_body(s, in);
+		in = span_skip(in, n);
+	}
+}
+
+int
+mbox_scan_end(struct mbox_scan *s, struct fault *f)
+{
+	if (s->take == TAKE_HOLD && s->nheld > 0)
+		decide(s, true);
+	if (s->part == PART_FOREIGN)
+		return fault_set(f, FAULT_PERM, "not a mailbox: it does not "
+		    "begin with a From_ line");
+	if (s->part == PART_HEAD || s->part == PART_BODY)
+		end_message(s, s->pos);
+	mbox_number_twins(s->out);
+	return 0;
+}
+
+int
+mbox_scan_file(int fd, uint64_t off, uint64_t len, struct mbox_table *out,
+    struct fault *f)
+{
+	struct mbox_scan	s;
+	uint8_t			block[SCAN_BLOCK];
+	uint64_t		end = off + len;
+
+	mbox_scan_init(&s, out);
+	s.pos = off;
+	while (s.pos < end && !mbox_scan_foreign(&s)) {
+		size_t	want = end - s.pos < sizeof(block) ?
+			    (size_t)(end - s.pos) : sizeof(block);
+		ssize_t	got = file_pread(fd, block, want, s.pos, f);
+
+		if (got == -1)
+			return -1;
+		if (got == 0)
+			return fault_set(f, FAULT_TEMP,
+			    "the file became shorter while it was read");
+		mbox_scan_feed(&s, span_of(block, (size_t)got));
+	}
+	return mbox_scan_end(&s, f);
+}

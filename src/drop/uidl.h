@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Unique-ids: 128 bits of a digest in base32 (RFC 4648, lower case), and a
+ * number behind it for messages that are the same to the octet.  Floor 2, pure.
+ *
+ * An id depends on nothing but the message, so it survives copies of the
+ * spool, the loss of every cache and rewrites by mail programs.  Twins are told
+ * apart by their order alone: when the first of them is deleted, the second
+ * takes its id over (what the client has under that id is the same text).
+ */
+#ifndef DROP_UIDL_H
+#define DROP_UIDL_H
+
+#include "drop/drop.h"
+#include "drop/mbox_scan.h"
+
+#define UIDL_BASE	26		/* letters of 128 bits */
+
+/* Set twin in every row: 1, 2... among equal digests.  O(n log n). */
+void	mbox_number_twins(struct mbox_table *t);
+
+/* A total order: by digest, then by twin. */
+int	mbox_compare(const struct mbox_msg *a, const struct mbox_msg *b);
+
+/* "BASE", or "BASE.TWIN" when twin is above 1. */
+void	uidl_format(const uint8_t digest[MBOX_DIGEST], uint32_t twin,
+	    char out[DROP_UIDL_MAX + 1]);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+#include "drop/uidl.h"
+
+#include "base/alloc.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define F1	"From ann@example.org Mon Jan  1 10:00:00 2024\n"
+#define ANN	F1 "Subject: a\n\nhello\n\n"
+#define BOB	"From bob Tue Feb 13 23:59:00 2024\nSubject: b\n\nho\n\n"
+
+/* Id of message `index` of a mailbox. */
+static void
+uidl_in(struct span mbox, size_t index, char out[DROP_UIDL_MAX + 1])
+{
+	struct mbox_table	t = { 0 };
+	struct mbox_scan	s;
+
+	mbox_scan_init(&s, &t);
+	mbox_scan_feed(&s, mbox);
+	assert_int_equal(mbox_scan_end(&s, NULL), 0);
+	assert_true(index < t.n);
+	uidl_format(t.m[index].digest, t.m[index].twin, out);
+	mbox_table_fini(&t);
+}
+
+static void
+test_form(void **state)
+{
+	static const struct {
+		uint8_t		 digest[MBOX_DIGEST];
+		uint32_t	 twin;
+		const char	*want;
+	} table[] = {
+		{ { 0 }, 1, "aaaaaaaaaaaaaaaaaaaaaaaaaa" },
+		{ { 0 }, 2, "aaaaaaaaaaaaaaaaaaaaaaaaaa.2" },
+		{ { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, UINT32_MAX,
+		    "777777777777777777777777" "74.4294967295" },
+		/* RFC 4648 s.10: "foobar" is MZXW6YTBOI */
+		{ "foobar", 1, "mzxw6ytboiaaaaaaaaaaaaaaaa" },
+	};
+	char out[DROP_UIDL_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		uidl_format(table[i].digest, table[i].twin, out);
+		assert_string_equal(out, table[i].want);
+	}
+}
+
+/* An id as it was when this was written: it is a promise to clients. */
+static void
+test_promise(void **state)
+{
+	char out[DROP_UIDL_MAX + 1];
+
+	(void)state;
+	uidl_in(SPAN(ANN), 0, out);
+	assert_string_equal(out, "2jag6qgfxejjf2eahleorglidm");
+}
+
+static void
+test_stable(void **state)
+{
+	static const struct {
+		const char	*what;
+		struct span	 mbox;
+		size_t		 index;
+		bool		 same;
+	} table[] = {
+		{ "copy", SPAN(ANN), 0, true },
+		{ "others before it", SPAN(BOB ANN), 1, true },
+		{ "Status added", SPAN(F1 "Subject: a\nStatus: RO\n\nhello\n\n"),
+		    0, true },
+		{ "Status first", SPAN(F1 "Status: RO\nSubject: a\n\nhello\n\n"),
+		    0, true },
+		{ "IMAP fields", SPAN(F1 "X-IMAPbase: 1 2\n a\nX-UID: 3\n"
+		    "Subject: a\nX-Status: A\nX-Keywords:    \nX-UIDL: q\n"
+		    "Content-Length: 6\nLines: 1\nx-imap: 2\n\nhello\n\n"),
+		    0, true },
+		{ "the last blank line is missing",
+		    SPAN(F1 "Subject: a\n\nhello\n"), 0, true },
+		{ "mutable name in the body",
+		    SPAN(F1 "Subject: a\n\nStatus: RO\nhello\n\n"), 0, false },
+		{ "another field", SPAN(F1 "Subject: a\nX-Spam: no\n\nhello\n\n"),
+		    0, false },
+		{ "another body", SPAN(F1 "Subject: a\n\nhellO\n\n"), 0, false },
+		{ "one more blank line",
+		    SPAN(F1 "Subject: a\n\nhello\n\n\n"), 0, false },
+		{ "another sender", SPAN(BOB), 0, false },
+	};
+	char first[DROP_UIDL_MAX + 1];
+	char out[DROP_UIDL_MAX + 1];
+
+	(void)state;
+	uidl_in(SPAN(ANN), 0, first);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		print_message("%s\n", table[i].what);
+		uidl_in(table[i].mbox, table[i].index, out);
+		assert_int_equal(strcmp(first, out) == 0, table[i].same);
+	}
+}
+
+static void
+test_twins(void **state)
+{
+	char first[DROP_UIDL_MAX + 1];
+	char out[DROP_UIDL_MAX + 1];
+	char want[DROP_UIDL_MAX + 8];
+
+	(void)state;
+	uidl_in(SPAN(ANN), 0, first);
+	for (size_t i = 0; i < 3; i++) {
+		uidl_in(SPAN(ANN ANN ANN), i, out);
+		(void)snprintf(want, sizeof(want), "%s%s", first,
+		    i == 0 ? "" : i == 1 ? ".2" : ".3");
+		assert_string_equal(out, want);
+	}
+	/* The first is deleted: the second takes its id. */
+	uidl_in(SPAN(BOB ANN), 1, out);
+	assert_string_equal(out, first);
+}
+
+static struct drop_entry
+entry(const char *uidl)
+{
+	struct drop_entry e = { 0 };
+
+	assert_true(span_cstr(span_str(uidl), e.uidl, sizeof(e.uidl)));
+	return e;
+}
+
+#define A	"aaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B	"bbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static void
+test_distinct(void **state)
+{
+	struct drop_entry e[] = {
+		entry(B), entry(A), entry(A ".2"), entry(A), entry(B), entry(A),
+	};
+	static const char *const want[] = {
+		B, A, A ".2", A ".3", B ".2", A ".4",
+	};
+	struct drop_entry *list[ARRAY_LEN(e)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(e); i++)
+		list[i] = &e[i];
+	drop_distinct(list, ARRAY_LEN(e));
+	for (size_t i = 0; i < ARRAY_LEN(e); i++)
+		assert_string_equal(e[i].uidl, want[i]);
+	drop_distinct(list, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_form),
+		cmocka_unit_test(test_promise),
+		cmocka_unit_test(test_stable),
+		cmocka_unit_test(test_twins),
+		cmocka_unit_test(test_distinct),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
