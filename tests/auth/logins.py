@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: ISC
+"""What the tests of logins share: one attempt, judged in every respect."""
+
+import math
+import re
+import time
+
+from lib.host import Host
+from lib.popper import Inetd, Pop, PopError, conf
+
+REFUSAL = b"[AUTH] Authentication failed."
+DELAY = 1                       # seconds: auth_fail_delay
+SLACK = 0.8                     # that a busy machine may add
+
+
+def configure(host, **options):
+    options = {"peer_check": "no", "auth_fail_delay": DELAY,
+               "drain_timeout": 2, **options}
+    host.write("/etc/popper/popper.conf", conf(**options))
+
+
+class Logins:
+    """For a TestCase with `host`: attempts that must fail, or not."""
+
+    @classmethod
+    def house(cls):
+        cls.host = Host()
+        cls.addClassCleanup(cls.host.close)
+        inetd = Inetd(cls.host, 110)
+        cls.addClassCleanup(inetd.stop)
+
+    def attempt(self, user, password):
+        """(seconds from PASS to its reply, the refusal or None)."""
+        with Pop(self.host.connect(110)) as pop:
+            self.assertEqual(pop.cmd("USER", user), b"Password required.")
+            began = time.monotonic()
+            pop.send(b"PASS " + password + b"\r\n")
+            try:
+                pop.reply()
+            except PopError as e:
+                seconds = time.monotonic() - began
+                pop.at_end()
+                return seconds, e.args[0]
+            seconds = time.monotonic() - began
+            pop.quit()
+            return seconds, None
+
+    def refused(self, user, password, reason, shown=None):
+        """One text, one time, one line in the log, and the end."""
+        mark = self.host.syslog.mark()
+        seconds, text = self.attempt(user, password)
+        self.assertEqual(text, REFUSAL)
+        self.assertGreaterEqual(seconds, DELAY - 0.01)
+        self.assertLess(seconds, DELAY + SLACK)
+        shown = user.decode() if shown is None else shown
+        lines = self.host.syslog.wait(r"\blogin-failed ", mark)
+        self.assertEqual(len(lines), 1, lines)
+        self.assertRegex(lines[0], r"\blogin-failed (sid=\S+ )?user=%s "
+                         r"ip=127\.0\.0\.1 .*\breason=%s\b"
+                         % (re.escape(shown), reason))
+        said = "\n".join(self.host.syslog.lines[mark:])
+        if len(password) > 3:
+            self.assertNotIn(password.decode("latin-1"), said)
+
+    def accepted(self, user, password):
+        seconds, text = self.attempt(user, password)
+        self.assertIsNone(text)
+        return seconds
+
+
+def rank_sum(a, b):
+    """Mann and Whitney: the probability that such a difference in rank of two
+    samples comes by chance (normal approximation, ties ranked by order)."""
+    both = sorted([(x, 0) for x in a] + [(x, 1) for x in b])
+    rank = sum(i for i, (_, which) in enumerate(both, 1) if which == 0)
+    n, m = len(a), len(b)
+    mean = n * (n + m + 1) / 2
+    deviation = math.sqrt(n * m * (n + m + 1) / 12)
+    return math.erfc(abs(rank - mean) / deviation / math.sqrt(2))
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]

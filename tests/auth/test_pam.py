@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: ISC
+"""The host's accounts through the real pam_unix, in a private host: who gets
+in, who does not, and that a stranger cannot tell why."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import logins                                                   # noqa: E402
+from lib.host import crypt                                      # noqa: E402
+
+YESCRYPT = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$"
+
+# What pam.d says: the plain stack of the house, Debian's own (which hides
+# reasons behind pam_deny), both with nullok.
+STACKS = {
+    "plain": "auth required pam_unix.so nullok\n"
+             "account required pam_unix.so\n",
+    "debian": "auth [success=1 default=ignore] pam_unix.so nullok\n"
+              "auth requisite pam_deny.so\n"
+              "auth required pam_permit.so\n"
+              "account [success=1 new_authtok_reqd=done default=ignore] "
+              "pam_unix.so\n"
+              "account requisite pam_deny.so\n"
+              "account required pam_permit.so\n",
+}
+
+# user, password, reason
+REFUSED = [
+    (b"nosuch", b"wonderland", "unknown-user"),
+    (b"alice", b"wonderlanD", "bad-password"),
+    (b"alice", b"", "empty-password"),
+    (b"expired", b"wonderland", "expired"),
+    (b"mustchange", b"wonderland", "expired"),
+    (b"locked", b"wonderland", "locked"),
+    (b"starred", b"wonderland", "bad-password"),
+    (b"blank", b"", "empty-password"),
+    (b"blank", b"wonderland", "empty-password"),
+    (b"noshell", b"wonderland", "shell"),
+    (b"root", b"wonderland", "uid"),
+    (b"toor", b"wonderland", "uid"),
+    (b"low", b"wonderland", "uid"),
+    (b"high", b"wonderland", "uid"),
+    (b"sudoer", b"wonderland", "gid"),
+    (b"groupless", b"wonderland", "gid"),
+    (b"denied", b"wonderland", "denied"),
+    (b"-alice", b"wonderland", "bad-name"),
+    (b"../alice", b"wonderland", "bad-name"),
+]
+
+
+class Pam(logins.Logins, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.house()
+        add = cls.host.add_user
+        add("alice", password="wonderland",
+            groups=["users", "sudo", "shadow", "mail"])
+        add("yes", hashed=crypt("wonderland", YESCRYPT))
+        add("expired", password="wonderland").expire = "100"
+        add("mustchange", password="wonderland").last_change = "0"
+        add("locked", hashed="!" + crypt("wonderland"))
+        add("starred", hashed="*")
+        add("blank", hashed="")
+        add("noshell", password="wonderland", shell="/usr/sbin/nologin")
+        add("low", uid=100, gid=1900, password="wonderland")
+        add("high", uid=60001, gid=1900, password="wonderland")
+        add("toor", uid=0, gid=0, password="wonderland")
+        add("sudoer", gid=27, password="wonderland")
+        add("groupless", gid=0, password="wonderland")
+        add("denied", password="wonderland")
+        cls.host.account("root").hashed = crypt("wonderland")
+        cls.host.add_group("clerks", 1800, ["alice"])
+        cls.host.write("/etc/popper/deny", "# not by mail\ndenied\n")
+
+    def setUp(self):
+        self.host.write("/etc/pam.d/popper", STACKS["plain"])
+        logins.configure(self.host)
+
+    def test_good_passwords(self):
+        self.accepted(b"alice", b"wonderland")
+        self.accepted(b"yes", b"wonderland")
+
+    def test_every_refusal(self):
+        for user, password, reason in REFUSED:
+            with self.subTest(user=user, reason=reason):
+                self.refused(user, password, reason)
+
+    def test_every_refusal_in_debians_stack(self):
+        self.host.write("/etc/pam.d/popper", STACKS["debian"])
+        self.accepted(b"alice", b"wonderland")
+        for user, password, reason in REFUSED[:9]:
+            with self.subTest(user=user, reason=reason):
+                self.refused(user, password, reason)
+
+    def test_the_sample(self):
+        """etc/pam.d/popper with what Debian's common files hold."""
+        top = os.path.dirname(os.path.dirname(os.path.dirname(
+            os.path.abspath(__file__))))
+        for part in ("auth", "account"):
+            self.host.write("/etc/pam.d/common-" + part, "".join(
+                line + "\n" for line in STACKS["debian"].split("\n")
+                if line.startswith(part)))
+        with open(os.path.join(top, "etc/pam.d/popper"), "rb") as f:
+            self.host.write("/etc/pam.d/popper", f.read())
+        self.accepted(b"alice", b"wonderland")
+        self.refused(b"alice", b"wrong", "bad-password")
+
+    def test_a_yes_without_a_question_is_a_no(self):
+        self.host.write("/etc/pam.d/popper", "auth required pam_permit.so\n"
+                        "account required pam_permit.so\n")
+        self.refused(b"alice", b"wonderland", "empty-password")
+
+    def test_no_pam_configuration_lets_nobody_in(self):
+        self.host.call(os.unlink, "/etc/pam.d/popper")
+        self.refused(b"alice", b"wonderland", "bad-password")
+
+    def test_the_wildcard_shell(self):
+        old = self.host.read("/etc/shells")
+        self.addCleanup(self.host.write, "/etc/shells", old)
+        self.host.write("/etc/shells", b"/POPPER/ANY/SHELL\n")
+        self.accepted(b"noshell", b"wonderland")
+
+    def test_shells_need_not_be_asked(self):
+        logins.configure(self.host, shell_check="no")
+        self.accepted(b"noshell", b"wonderland")
+
+    def test_a_deny_file_of_others_lets_nobody_in(self):
+        """Who could write it decides who may log in."""
+        self.addCleanup(self.host.write, "/etc/popper/deny", "denied\n")
+        self.host.write("/etc/popper/deny", "denied\n", mode=0o666)
+        _, text = self.attempt(b"alice", b"wonderland")
+        self.assertIsNotNone(text)
+        self.host.syslog.wait("deny: mode 0666")
+
+    def test_control_octets_in_a_name_stay_in_their_line(self):
+        mark = self.host.syslog.mark()
+        _, text = self.attempt(b"x\x1b[2Jy", b"wonderland")
+        self.assertIsNotNone(text)
+        for line in self.host.syslog.lines[mark:]:
+            self.assertNotIn("\x1b", line)
+
+    def test_attempts_differ_by_neither_time_nor_text(self):
+        """Interleaved attempts of unknown and known names: the times from
+        PASS to the reply come from one distribution."""
+        rounds = 500 if os.environ.get("POPPER_LONG") else 12
+        times = {}
+        cases = [(b"nosuch", b"wrong"), (b"yes", b"wrong"),
+                 (b"root", b"wonderland"), (b"denied", b"wonderland")]
+        for _ in range(rounds):
+            for user, password in cases:
+                seconds, text = self.attempt(user, password)
+                self.assertEqual(text, logins.REFUSAL)
+                times.setdefault(user, []).append(seconds)
+        known = times.pop(b"yes")
+        for user, samples in times.items():
+            self.assertGreater(logins.rank_sum(known, samples), 1e-4, user)
+            self.assertLess(abs(logins.median(known) -
+                                logins.median(samples)), 0.02, user)
+
+    def test_the_work_is_done_for_unknown_names_too(self):
+        """Without the fixed time the hash must still be seen."""
+        logins.configure(self.host, auth_fail_delay=0)
+        self.host.account("alice").hashed = crypt("wonderland", YESCRYPT)
+        self.host.add_group("again", 1801)     # writes the accounts anew
+        wrong = [self.attempt(b"yes", b"wrong")[0] for _ in range(9)]
+        quick = {}
+        for user in (b"nosuch", b"root", b"denied", b"locked", b"-x"):
+            quick[user] = logins.median(
+                [self.attempt(user, b"wrong")[0] for _ in range(9)])
+        for user, seconds in quick.items():
+            self.assertGreater(seconds, logins.median(wrong) * 0.5, user)
+            self.assertLess(seconds, logins.median(wrong) * 2, user)
+
+
+if __name__ == "__main__":
+    unittest.main()
