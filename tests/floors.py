@@ -47,6 +47,7 @@ LISTED = [
     ("auth/pam.c", "security/pam_appl.h", "PAM"),
     ("auth/passwd_hash.c", "crypt.h", "crypt_rn"),
     ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
+    ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
     ("role/settings.c", "getopt.h", "the old flags"),
     ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "

@@ -68,7 +68,8 @@ judge_name(const struct judging *j, const struct bull_file *b)
 		j->row(j->ctx, b->name, b->number, (struct span){ 0 }, f.text);
 		return;
 	}
-	problem = judge_file(fd, &f);
+	problem = b->number == 0 ? "not delivered: numbers begin with 1" :
+	    judge_file(fd, &f);
 	n = file_pread(fd, head, sizeof(head), 0, NULL);
 	j->row(j->ctx, b->name, b->number, n > 0 ?
 	    bull_subject(span_of(head, (size_t)n)) : (struct span){ 0 },

@@ -183,8 +183,11 @@ bull_remove(const char *dir, uint64_t number, struct fault *f)
 		removed++;
 	}
 	bull_names_fini(&names);
-	if (result == 0 && removed == 0)
-		return fault_errno(f, FAULT_PERM, ENOENT, "bulletin %" PRIu64,
+	if (result == 0 && removed == 0) {
+		(void)fault_set(f, FAULT_PERM, "there is no bulletin %" PRIu64,
 		    number);
+		f->err = ENOENT;
+		return -1;
+	}
 	return result;
 }

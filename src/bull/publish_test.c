@@ -210,6 +210,7 @@ test_judge(void **state)
 	assert_int_equal(fchmodat(d->fd, "12.closed", 0640, 0), 0);
 	assert_int_equal(mkdirat(d->fd, "13", 0755), 0);
 	put_file(d->fd, "README", "");
+	put_file(d->fd, "0.zero", FROM "Subject: zero\n\nb\n");
 	put_file(d->fd, ".highest", "13\n");
 	put_file(d->fd, "1000000000000000000", "");
 	assert_int_equal(fchmod(d->fd, 0700), 0);
@@ -217,6 +218,7 @@ test_judge(void **state)
 	assert_non_null(strstr(s.text, ".|0||the folder is not readable"));
 	assert_non_null(strstr(s.text, "README|0||not delivered"));
 	assert_non_null(strstr(s.text, "1000000000000000000|0||not delivered"));
+	assert_non_null(strstr(s.text, "0.zero|0|zero|not delivered"));
 	assert_null(strstr(s.text, ".highest"));
 	assert_non_null(strstr(s.text,
 	    "9.bad|9|nine|the first line is not a From_ line"));
