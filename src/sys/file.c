@@ -123,7 +123,12 @@ file_open(int dirfd, const char *name, unsigned how, mode_t mode, int *fd_r,
 
 	*fd_r = -1;
 	fd = SYS_RETRY(openat(dirfd, name, open_flags(how), mode));
-	return check_kind(fd, name, how, fd_r, f);
+	if (check_kind(fd, name, how, fd_r, f) == -1)
+		return -1;
+	if ((how & FILE_EXCLUSIVE) == 0 || fchmod(fd, mode) == 0)
+		return 0;
+	fd_close(fd_r);
+	return SYS_FAULT(f, "mode of %s", name);
 }
 
 /* No empty path, no absolute one, no "..": the same rule on every kernel. */
@@ -431,8 +436,9 @@ file_mkdir(int dirfd, const char *name, mode_t mode, struct fault *f)
 {
 	struct file_facts facts;
 
-	if (mkdirat(dirfd, name, mode) == 0)
-		return 0;
+	if (mkdirat(dirfd, name, mode) == 0)	/* whatever the umask is */
+		return fchmodat(dirfd, name, mode, 0) == 0 ? 0 :
+		    SYS_FAULT(f, "mode of folder %s", name);
 	if (errno != EEXIST)
 		return SYS_FAULT(f, "make folder %s", name);
 	if (file_facts_at(dirfd, name, &facts, f) == -1)

@@ -74,7 +74,8 @@ enum file_how {
  * Open name beneath dirfd (FILE_CWD: as it stands).  Never follows a last
  * symbolic link (unless FILE_FOLLOW), never blocks on a FIFO or a device,
  * never makes it the controlling terminal, close-on-exec; without FILE_DIR
- * anything but a regular file is FAULT_PERM.  mode is for FILE_CREATE.
+ * anything but a regular file is FAULT_PERM.  mode is for FILE_CREATE, less the
+ * umask; with FILE_EXCLUSIVE it is what the file gets, whatever the umask.
  */
 #define FILE_CWD	(-100)
 int	file_open(int dirfd, const char *name, unsigned how, mode_t mode,
@@ -119,7 +120,8 @@ int	file_chown(int fd, uid_t uid, gid_t gid, struct fault *f) MUSTUSE;
 int	file_rename(int dirfd, const char *from, const char *to, struct fault *f)
 	    MUSTUSE;
 int	file_unlink(int dirfd, const char *name, struct fault *f) MUSTUSE;
-/* A folder that exists afterwards (made with mode when it was not there). */
+/* A folder that exists afterwards (made with exactly this mode when it was not
+ * there). */
 int	file_mkdir(int dirfd, const char *name, mode_t mode, struct fault *f)
 	    MUSTUSE;
 

@@ -29,9 +29,14 @@ enum {
 	TAKE_TRIES	= 3,
 	LOCK_NAME	= NAME_MAX + 1,
 	UNIQUE_NAME	= 48,
-	PID_TEXT	= 32,
+	PID_TEXT	= 128,
+	HOST_TEXT	= 64,
 	PID_ANY		= 0,	/* no process answers for the lock */
 };
+
+/* The second line of a lock with pid 0: whose update it guards.  The host is
+ * named: a spool over NFS has poppers on several. */
+#define UPDATE_MARK	"popper update on "
 
 /* ------------------------------------------------------- kernel locks */
 
@@ -90,18 +95,41 @@ unique_name(char out[UNIQUE_NAME])
 	    (unsigned long long)salt);
 }
 
+static size_t
+lock_text(pid_t pid, char out[PID_TEXT])
+{
+	char	host[HOST_TEXT + 1] = "";
+	int	n;
+
+	if (pid != PID_ANY)
+		n = snprintf(out, PID_TEXT, "%d\n", (int)pid);
+	else {
+		(void)gethostname(host, HOST_TEXT);	/* "" is as good */
+		n = snprintf(out, PID_TEXT, "0\n" UPDATE_MARK "%s\n", host);
+	}
+	return (size_t)n;
+}
+
 /*
  * One pwrite, then the cut: a reader between the two still sees the new
- * number and a line end first.
+ * number and a line end first.  A full disk leaves the lock empty, which is as
+ * good for everybody: only its age counts then.  Who has no room must still
+ * be able to delete mail.
  */
 static int
 write_pid(int fd, pid_t pid, struct fault *f)
 {
 	char	text[PID_TEXT];
-	size_t	n = (size_t)snprintf(text, sizeof(text), "%d\n", (int)pid);
+	size_t	n = lock_text(pid, text);
+	struct fault own;
 
-	if (file_pwrite(fd, text, n, 0, f) == -1)
+	if (file_pwrite(fd, text, n, 0, &own) == -1) {
+		if (own.err == ENOSPC || own.err == EDQUOT)
+			return file_truncate(fd, 0, f);
+		if (f != NULL)
+			*f = own;
 		return -1;
+	}
 	return file_truncate(fd, n, f);
 }
 
@@ -300,6 +328,27 @@ dotlock_repid(int dirfd, const char *name, pid_t pid, struct fault *f)
 	    write_pid(fd, pid, f) == -1)
 		return -1;
 	return fd_close_checked(&fd, f);
+}
+
+int
+dotlock_adopt(int dirfd, const char *name, struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	char			lock[LOCK_NAME];
+	char			ours[PID_TEXT];
+	char			text[PID_TEXT];
+	size_t			want = lock_text(PID_ANY, ours);
+	ssize_t			n;
+
+	if (lock_name(name, lock, f) == -1 ||
+	    file_open(dirfd, lock, FILE_READ, 0, &fd, f) == -1)
+		return -1;
+	n = file_pread(fd, text, sizeof(text), 0, f);
+	if (n == -1)
+		return -1;
+	if (!span_eq(span_of(text, (size_t)n), span_of(ours, want)))
+		return fault_set(f, FAULT_IN_USE, "%s is another's", lock);
+	return dotlock_refresh(dirfd, name, f);
 }
 
 int

@@ -42,6 +42,13 @@ int	dotlock_refresh(int dirfd, const char *name, struct fault *f) MUSTUSE;
 /* Change the pid that stands in a lock we hold. */
 int	dotlock_repid(int dirfd, const char *name, pid_t pid, struct fault *f)
 	    MUSTUSE;
+/*
+ * Take over a lock that popper on this host left (it was taken with pid 0)
+ * because an update was interrupted.  Only who holds the session lock may
+ * ask: so no other popper lives that could own it.  FAULT_IN_USE when it is
+ * somebody else's.
+ */
+int	dotlock_adopt(int dirfd, const char *name, struct fault *f) MUSTUSE;
 int	dotlock_release(int dirfd, const char *name, struct fault *f);
 
 #endif

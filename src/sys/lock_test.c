@@ -34,7 +34,7 @@ make_lock(int dirfd, const char *text, time_t age_s)
 static void
 assert_lock_says(int dirfd, const char *want)
 {
-	char	got[64] = "";
+	char	got[128] = "";
 	int	fd = openat(dirfd, "u.lock", O_RDONLY);
 
 	assert_true(fd >= 0);
@@ -77,7 +77,8 @@ test_dotlock(void **state)
 	struct test_dir		*d = *state;
 	struct file_facts	 facts;
 	struct fault		 f;
-	char			 mine[32];
+	char			 host[64] = "";
+	char			 mine[128];
 
 	(void)umask(077);
 	assert_int_equal(dotlock_take(d->fd, "u", getpid(), &f), 0);
@@ -92,10 +93,15 @@ test_dotlock(void **state)
 	assert_int_equal(f.class, FAULT_IN_USE);
 	assert_int_equal(names_in(d->fd), 1);
 	assert_int_equal(dotlock_repid(d->fd, "u", 0, &f), 0);
-	assert_lock_says(d->fd, "0\n");
+	(void)gethostname(host, sizeof(host) - 1);
+	(void)snprintf(mine, sizeof(mine), "0\npopper update on %s\n", host);
+	assert_lock_says(d->fd, mine);
 	assert_int_equal(dotlock_take(d->fd, "u", 1, &f), -1);
+	assert_int_equal(dotlock_adopt(d->fd, "u", &f), 0);
 	assert_int_equal(dotlock_repid(d->fd, "u", 1234567, &f), 0);
 	assert_lock_says(d->fd, "1234567\n");
+	assert_int_equal(dotlock_adopt(d->fd, "u", &f), -1);
+	assert_int_equal(f.class, FAULT_IN_USE);
 	assert_int_equal(dotlock_release(d->fd, "u", &f), 0);
 	assert_int_equal(names_in(d->fd), 0);
 	assert_int_equal(dotlock_release(d->fd, "u", &f), -1);
