@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The path of a user's maildrop, from the template in popper.conf (`maildrop`).
+ * Floor 2, pure.
+ */
+#ifndef DROP_PATH_H
+#define DROP_PATH_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * %u the user's name, %1 and %2 its first and second character ('_' when it
+ * has none: for hashed spools), %h the home folder, %% a percent sign; "~" or
+ * "~/" at the start is the home folder, too.  FAULT_PERM: an unknown letter; a
+ * user name that is no file name (empty, with '/', beginning with '.'); no
+ * home where one is wanted; a result that does not fit.
+ */
+int	drop_path_expand(const char *template, const char *user,
+	    const char *home, char *out, size_t cap, struct fault *f) MUSTUSE;
+
+/* Is the template well formed?  For popper.conf. */
+bool	drop_path_valid(const char *template);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+#include "drop/path.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+/* cmocka wants these first */
+#include <cmocka.h>
+
+static const struct {
+	const char *template;
+	const char *user;
+	const char *home;
+	const char *want;		/* NULL: refused */
+} cases[] = {
+	{ "/var/mail/%u",	"ann",	"",	"/var/mail/ann" },
+	{ "/m/%1/%2/%u",	"ann",	"",	"/m/a/n/ann" },
+	{ "/m/%1/%2/%u",	"x",	"",	"/m/x/_/x" },
+	{ "~/mbox",		"ann",	"/h/a",	"/h/a/mbox" },
+	{ "~",			"ann",	"/h/a",	"/h/a" },
+	{ "%h/%u.mbox",		"ann",	"/h",	"/h/ann.mbox" },
+	{ "/100%%/%u",		"ann",	"",	"/100%/ann" },
+	{ "mail/%u",		"a@b",	"",	"mail/a@b" },
+	{ "~ann/x",		"ann",	"/h",	"~ann/x" },
+	{ "~/mbox",		"ann",	"",	NULL },
+	{ "%h/mbox",		"ann",	"",	NULL },
+	{ "/m/%x",		"ann",	"",	NULL },
+	{ "/m/%",		"ann",	"",	NULL },
+	{ "/m/%u",		"",	"",	NULL },
+	{ "/m/%u",		"a/b",	"",	NULL },
+	{ "/m/%u",		"../b",	"",	NULL },
+	{ "/m/%u",		".x",	"",	NULL },
+	{ "/a-path-that-is-far-too-long/%u", "ann", "", NULL },
+};
+
+static void
+test_expand(void **state)
+{
+	char		out[24];
+	struct fault	f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int r = drop_path_expand(cases[i].template, cases[i].user,
+		    cases[i].home, out, sizeof(out), &f);
+
+		if (cases[i].want == NULL) {
+			assert_int_equal(r, -1);
+			assert_int_equal(f.class, FAULT_PERM);
+			continue;
+		}
+		assert_int_equal(r, 0);
+		assert_string_equal(out, cases[i].want);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_expand) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
