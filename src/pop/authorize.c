@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+#include "pop/authorize.h"
+
+#include "pop/say.h"
+#include "proto/command.h"
+
+void
+authorize_init(struct authorize *a, const char *host, const char *version,
+    unsigned tries, unsigned bad_max)
+{
+	*a = (struct authorize){
+		.host = host,
+		.version = version,
+		.tries = tries,
+		.bad_max = bad_max,
+	};
+}
+
+void
+authorize_fini(struct authorize *a)
+{
+	secret_wipe(&a->ask.secret);
+}
+
+void
+authorize_greet(const struct authorize *a, struct buf *out)
+{
+	if (a->version != NULL)
+		SAY_OK(out, "popper (version %s) at %s starting.", a->version,
+		    a->host);
+	else
+		SAY_OK(out, "popper at %s starting.", a->host);
+}
+
+/* Count a command that was none; too many in a row end the session. */
+static enum authorize_next
+bad(struct authorize *a, struct buf *out, const char *text)
+{
+	a->named = false;
+	SAY_ERR(out, CODE_NONE, "%s", text);
+	return ++a->bad >= a->bad_max ? AUTHORIZE_CLOSE : AUTHORIZE_MORE;
+}
+
+static enum authorize_next
+on_user(struct authorize *a, struct span name, struct buf *out)
+{
+	if (name.n > sizeof(a->name))
+		return bad(a, out, "User name too long.");
+	memcpy(a->name, name.p, name.n);
+	a->name_n = name.n;
+	a->named = true;
+	SAY_OK(out, "Password required.");
+	return AUTHORIZE_MORE;
+}
+
+static enum authorize_next
+on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
+{
+	if (!a->named)
+		return bad(a, out, "Say USER first.");
+	a->named = false;
+	a->ask.rpop = rpop;
+	if (!secret_set(&a->ask.secret, secret))
+		return bad(a, out, "Password too long.");
+	return AUTHORIZE_ASK;
+}
+
+static enum authorize_next
+on_command(struct authorize *a, const struct command *cmd, struct buf *out)
+{
+	const struct capa_facts facts = {
+		.phase = CAPA_BEFORE_LOGIN,
+		.implementation = a->version == NULL ? NULL : POPPER_IDENT,
+	};
+
+	a->bad = 0;
+	if (cmd->id == CMD_USER)
+		return on_user(a, cmd->word[0], out);
+	if (cmd->id == CMD_PASS || cmd->id == CMD_RPOP)
+		return on_secret(a, cmd->id == CMD_RPOP, cmd->word[0], out);
+	a->named = false;
+	if (cmd->id == CMD_CAPA) {
+		SAY_OK(out, "Capability list follows.");
+		ASSERT(reply_capa(out, &facts) == 0);
+		SAY_END(out);
+		return AUTHORIZE_MORE;
+	}
+	ASSERT(cmd->id == CMD_QUIT);
+	a->quit = true;
+	SAY_OK(out, "popper at %s signing off.", a->host);
+	return AUTHORIZE_CLOSE;
+}
+
+enum authorize_next
+authorize_line(struct authorize *a, struct span line, struct buf *out)
+{
+	enum command_result	r;
+	struct command		cmd;
+
+	r = command_parse(line, POP_AUTHORIZATION, &cmd);
+	if (r != COMMAND_OK)
+		return bad(a, out, command_error(r));
+	return on_command(a, &cmd, out);
+}
+
+enum authorize_next
+authorize_too_long(struct authorize *a, struct buf *out)
+{
+	return bad(a, out, "Line too long.");
+}
+
+enum authorize_next
+authorize_answer(struct authorize *a, enum authorize_answer answer,
+    struct buf *out)
+{
+	secret_wipe(&a->ask.secret);
+	if (answer == ANSWER_ERROR) {
+		SAY_ERR(out, CODE_SYS_TEMP,
+		    "Authentication is not available now, try again later.");
+		return AUTHORIZE_CLOSE;
+	}
+	SAY_ERR(out, CODE_AUTH, "Authentication failed.");
+	return ++a->failures >= a->tries ? AUTHORIZE_CLOSE : AUTHORIZE_MORE;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/* What the files of the room share: the body of struct pop.  Floor 3. */
+#ifndef POP_PRIV_H
+#define POP_PRIV_H
+
+#include "pop/text.h"
+#include "pop/transact.h"
+#include "pop/view.h"
+#include "proto/command.h"
+#include "proto/dot.h"
+#include "xtnd/bboards.h"
+#include "xtnd/xmit.h"
+
+/* A multi-line reply that is being written, as room comes. */
+enum stream_kind {
+	STREAM_NONE,
+	STREAM_LIST,
+	STREAM_UIDL,
+	STREAM_MESSAGE,			/* RETR */
+	STREAM_TOP,
+	STREAM_FIELD,			/* XTND XLST */
+	STREAM_LISTING,			/* lines made beforehand */
+};
+
+struct stream {
+	enum stream_kind	 kind;
+	size_t			 index;		/* next message of a list */
+	size_t			 stop;		/* and where it ends */
+	struct text		*text;		/* owns; NULL for lists */
+	struct dot_encoder	 encoder;
+	struct span		 pending;	/* text not yet encoded */
+	bool			 in_body;	/* TOP: the blank line was seen */
+	uint64_t		 lines;		/* TOP: lines still to send */
+	bool			 in_field;	/* FIELD: inside the match */
+	bool			 matched;
+	char			 prefix[16];
+	struct buf		 listing;
+	uint8_t			 field_n;
+	uint8_t			 field[LIMIT_LINE];
+};
+
+struct pop {
+	const struct pop_conf	*conf;
+	struct drop		*maildrop;	/* owns; NULL after a switch */
+	struct drop		*bulletins;	/* owns */
+	const struct bull_set	*set;		/* borrows */
+	int			 bulletins_fd;	/* borrows */
+	struct view		 view;
+	struct stream		 stream;
+	struct xmit		*xmit;		/* owns; while collecting */
+	struct drop		*board;		/* owns; instead of the maildrop */
+	int			 board_fd;	/* its copy; owns */
+	unsigned		 bad;
+	struct pop_counts	 counts;
+	struct fault		 fault;
+};
+
+/* stream.c */
+void	stream_list(struct pop *p, enum stream_kind kind);
+/* FAULT when the first octets cannot be read: then nothing was begun. */
+int	stream_message(struct pop *p, struct view_item *m, bool top,
+	    uint64_t lines, struct fault *f) MUSTUSE;
+void	stream_field(struct pop *p, struct span name, size_t first, size_t stop);
+/* A buffer for lines of ours that are sent when the reply is filled. */
+struct buf	*stream_listing(struct pop *p);
+enum pop_next	stream_fill(struct pop *p, struct buf *out);
+void	stream_fini(struct stream *s);
+
+/* update.c: RFC 1939 s.6.  0, or -1 with p->fault and nothing deleted. */
+int	update_run(struct pop *p) MUSTUSE;
+
+/* extend.c: XTND */
+enum pop_next	extend_handle(struct pop *p, const struct command *cmd,
+		    struct buf *out);
+
+#endif

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The states of a session against a maildrop in memory: scripts of lines and
+ * replies, and what must hold after every line.  This file brings its own
+ * drop_ops_of and image opener, so that lib_drop is not linked.
+ */
+#include "pop/authorize.h"
+#include "pop/pop_priv.h"
+#include "pop/say.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+/* cmocka wants the three above first */
+#include <cmocka.h>
+
+struct drop {
+	struct drop_entry	 entries[8];
+	const char		*texts[8];
+	size_t			 n;
+	unsigned		 commits;
+	bool			 deleted[8];
+	bool			 retrieved[8];
+	size_t			 nextra;
+	bool			 unreadable;
+	bool			 cannot_commit;
+};
+
+static void
+mem_snapshot(const struct drop *d, struct snapshot *out)
+{
+	*out = (struct snapshot){ d->entries, d->n };
+}
+
+static ssize_t
+mem_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
+    struct fault *f)
+{
+	size_t len = strlen(d->texts[i]);
+
+	if (d->unreadable)
+		return fault_set(f, FAULT_TEMP, "planted");
+	/* small pieces: every block border is met */
+	if (n > 7)
+		n = 7;
+	if (n > len - off)
+		n = len - (size_t)off;
+	memcpy(p, d->texts[i] + off, n);
+	return (ssize_t)n;
+}
+
+static int
+mem_commit(struct drop *d, const struct drop_change *c,
+    struct drop_outcome *out, struct fault *f)
+{
+	d->commits++;
+	if (d->cannot_commit)
+		return fault_set(f, FAULT_TEMP, "planted");
+	for (size_t i = 0; i < d->n; i++) {
+		d->deleted[i] = c->deleted[i];
+		d->retrieved[i] = c->retrieved[i];
+		if (c->deleted[i]) {
+			out->deleted++;
+			out->deleted_octets += d->entries[i].size_wire;
+		}
+	}
+	d->nextra = c->nextra;
+	return 0;
+}
+
+static void
+mem_close(struct drop *d UNUSED)
+{
+}
+
+static const struct drop_ops mem_ops = {
+	.name = "memory",
+	.snapshot = mem_snapshot,
+	.read = mem_read,
+	.commit = mem_commit,
+	.close = mem_close,
+};
+
+const struct drop_ops *
+drop_ops_of(const struct drop *d UNUSED)
+{
+	return &mem_ops;
+}
+
+void
+drop_distinct(struct drop_entry **entries UNUSED, size_t n UNUSED)
+{
+}
+
+int
+mbox_open_image(int fd UNUSED, uint64_t off UNUSED, uint64_t len UNUSED,
+    struct drop **drop_r UNUSED, struct fault *f)
+{
+	return fault_set(f, FAULT_PERM, "no boards here");
+}
+
+static void
+add(struct drop *d, const char *text, uint32_t flags)
+{
+	struct drop_entry	*e = &d->entries[d->n];
+	struct dot_counter	 c = { 0 };
+
+	d->texts[d->n++] = text;
+	dot_count(&c, span_str(text));
+	e->size_disk = strlen(text);
+	e->size_wire = dot_count_end(&c);
+	e->flags = flags;
+	snprintf(e->uidl, sizeof(e->uidl), "uid%zu", d->n);
+}
+
+static void
+told(void *ctx UNUSED, const char *id UNUSED, const char *text UNUSED)
+{
+}
+
+static const struct pop_host host = { .tell = told };
+static const struct pop_conf conf = {
+	.host = "h.example",
+	.implementation = "x",
+	.bboards = "",
+	.bad_max = 5,
+	.status = true,
+	.ask = &host,
+};
+
+static struct drop drop;
+static struct pop *pop;
+static struct buf out;
+
+static int
+setup(void **state UNUSED)
+{
+	drop = (struct drop){ 0 };
+	add(&drop, "Subject: one\nTo: a\n\nbody\n.dot\nlast\n", DROP_SEEN);
+	add(&drop, "Subject: two\n\tfolded\nX: y\n\n", 0);
+	add(&drop, "From: c\nSubject : three\n\nno end", 0);
+	buf_init(&out, LIMIT_OUTPUT);
+	pop = pop_new(&conf, &drop, NULL, NULL, -1, NULL);
+	return 0;
+}
+
+static int
+teardown(void **state UNUSED)
+{
+	pop_free(pop);
+	buf_fini(&out);
+	return 0;
+}
+
+static enum pop_next last_next;
+
+/* One line in, everything out; as a C string that lives until the next call. */
+static const char *
+say(const char *line)
+{
+	static char text[4096];
+
+	buf_clear(&out);
+	last_next = pop_line(pop, span_str(line), &out);
+	while (last_next == POP_NEXT_FILL)
+		last_next = pop_fill(pop, &out);
+	assert_true(span_cstr(buf_span(&out), text, sizeof(text)));
+	return text;
+}
+
+/* STAT is the sum of LIST, whatever was said before. */
+static void
+check_invariants(void)
+{
+	uint64_t	octets = 0;
+	size_t		n = 0;
+
+	for (size_t i = 0; i < pop->view.n; i++)
+		if (!pop->view.items[i].deleted) {
+			n++;
+			octets += pop->view.items[i].entry.size_wire;
+		}
+	assert_int_equal(n, pop->view.left);
+	assert_int_equal(octets, pop->view.left_octets);
+}
+
+static const struct {
+	const char *line;
+	const char *reply;
+} script[] = {
+	{ "STAT", "+OK 3 108\r\n" },
+	{ "LIST", "+OK 3 messages (108 octets)\r\n1 41\r\n2 31\r\n3 36\r\n"
+	    ".\r\n" },
+	{ "LIST 2", "+OK 2 31\r\n" },
+	{ "LIST 4", "-ERR Message 4 does not exist.\r\n" },
+	{ "LAST", "+OK 1 is the last message seen.\r\n" },
+	{ "RETR 1", "+OK 41 octets\r\nSubject: one\r\nTo: a\r\n\r\nbody\r\n"
+	    "..dot\r\nlast\r\n.\r\n" },
+	{ "LAST", "+OK 1 is the last message seen.\r\n" },
+	{ "RETR 3", "+OK 36 octets\r\nFrom: c\r\nSubject : three\r\n\r\n"
+	    "no end\r\n.\r\n" },
+	{ "LAST", "+OK 3 is the last message seen.\r\n" },
+	{ "TOP 1 0", "+OK Top of message follows.\r\nSubject: one\r\nTo: a\r\n"
+	    "\r\n.\r\n" },
+	{ "TOP 1 2", "+OK Top of message follows.\r\nSubject: one\r\nTo: a\r\n"
+	    "\r\nbody\r\n..dot\r\n.\r\n" },
+	{ "TOP 3 99999999999", "+OK Top of message follows.\r\nFrom: c\r\n"
+	    "Subject : three\r\n\r\nno end\r\n.\r\n" },
+	{ "DELE 2", "+OK Message 2 has been deleted.\r\n" },
+	{ "DELE 2", "-ERR Message 2 has been deleted.\r\n" },
+	{ "RETR 2", "-ERR Message 2 has been deleted.\r\n" },
+	{ "STAT", "+OK 2 77\r\n" },
+	{ "UIDL", "+OK Unique-ids follow.\r\n1 uid1\r\n3 uid3\r\n.\r\n" },
+	{ "XTND XLST subject", "+OK xlst command accepted; headers coming.\r\n"
+	    "1 Subject: one\r\n3 Subject : three\r\n.\r\n" },
+	{ "RSET", "+OK Maildrop has 3 messages (108 octets).\r\n" },
+	{ "LAST", "+OK 1 is the last message seen.\r\n" },
+	{ "UIDL 2", "+OK 2 uid2\r\n" },
+	{ "XTND XLIST Subject: 2", "+OK xlst command accepted; headers"
+	    " coming.\r\n2 Subject: two\r\n\tfolded\r\n.\r\n" },
+	{ "XTND XLST Sub", "+OK xlst command accepted; headers coming.\r\n"
+	    ".\r\n" },
+	{ "XTND BBOARDS", "+OK XTND\r\n.\r\n" },
+	{ "XTND BBOARDS x", "-ERR no such bboard\r\n" },
+	{ "NOOP", "+OK Nothing done.\r\n" },
+};
+
+static void
+test_script(void **state UNUSED)
+{
+	for (size_t i = 0; i < ARRAY_LEN(script); i++) {
+		assert_string_equal(say(script[i].line), script[i].reply);
+		assert_int_equal(last_next, POP_NEXT_LINE);
+		check_invariants();
+	}
+	assert_int_equal(drop.commits, 0);
+}
+
+static void
+test_quit_updates(void **state UNUSED)
+{
+	struct pop_counts n;
+
+	(void)say("RETR 1");
+	(void)say("DELE 3");
+	assert_string_equal(say("QUIT"),
+	    "+OK popper at h.example signing off.\r\n");
+	assert_int_equal(last_next, POP_NEXT_CLOSE);
+	assert_int_equal(drop.commits, 1);
+	assert_true(drop.deleted[2] && !drop.deleted[0] && !drop.deleted[1]);
+	assert_true(drop.retrieved[0] && !drop.retrieved[2]);
+	pop_count(pop, &n);
+	assert_int_equal(n.deleted, 1);
+	assert_int_equal(n.deleted_octets, 36);
+	assert_int_equal(n.left, 2);
+	assert_true(n.updated && n.quit);
+}
+
+static void
+test_failed_update_says_so(void **state UNUSED)
+{
+	struct pop_counts n;
+
+	drop.cannot_commit = true;
+	(void)say("DELE 1");
+	assert_true(strncmp(say("QUIT"), "-ERR [SYS/TEMP] ", 16) == 0);
+	pop_count(pop, &n);
+	assert_int_equal(n.deleted, 0);
+	assert_false(n.updated);
+}
+
+static void
+test_unreadable_message(void **state UNUSED)
+{
+	drop.unreadable = true;
+	assert_true(strncmp(say("RETR 1"), "-ERR [SYS/TEMP] ", 16) == 0);
+	assert_int_equal(last_next, POP_NEXT_LINE);
+	assert_false(pop->view.items[0].retrieved);
+	/* behind the first line there is no way back */
+	(void)say("TOP 1 0");
+	assert_int_equal(last_next, POP_NEXT_ABORT);
+}
+
+static void
+test_bad_commands_end(void **state UNUSED)
+{
+	for (unsigned i = 1; i < conf.bad_max; i++) {
+		assert_string_equal(say("FOO"), "-ERR Unknown command.\r\n");
+		assert_int_equal(last_next, POP_NEXT_LINE);
+	}
+	(void)say("NOOP");	/* in a row is meant */
+	for (unsigned i = 1; i < conf.bad_max; i++)
+		(void)say("USER x");
+	assert_int_equal(last_next, POP_NEXT_LINE);
+	(void)say("FOO");
+	assert_int_equal(last_next, POP_NEXT_CLOSE);
+	assert_int_equal(drop.commits, 0);
+}
+
+/* --- AUTHORIZATION ------------------------------------------------------- */
+
+struct walk {
+	const char		*line;
+	enum authorize_next	 next;
+	const char		*reply;		/* its beginning */
+};
+
+static void
+walk(struct authorize *a, const struct walk *w, size_t n)
+{
+	char text[1024];
+
+	for (size_t i = 0; i < n; i++) {
+		buf_clear(&out);
+		assert_int_equal(authorize_line(a, span_str(w[i].line), &out),
+		    w[i].next);
+		assert_true(span_cstr(buf_span(&out), text, sizeof(text)));
+		assert_true(strncmp(text, w[i].reply,
+		    strlen(w[i].reply)) == 0);
+	}
+}
+
+static void
+test_authorize(void **state UNUSED)
+{
+	static const struct walk w[] = {
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "USER a", AUTHORIZE_MORE, "+OK" },
+		{ "CAPA", AUTHORIZE_MORE, "+OK" },
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "STAT", AUTHORIZE_MORE, "-ERR Unknown" },
+		{ "AUTH PLAIN", AUTHORIZE_MORE, "-ERR Unknown" },
+		{ "USER a", AUTHORIZE_MORE, "+OK" },
+		{ "USER b", AUTHORIZE_MORE, "+OK" },
+		{ "PASS  two  blanks ", AUTHORIZE_ASK, "" },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", "1", 2, 9);
+	walk(&a, w, ARRAY_LEN(w));
+	assert_true(span_eq(span_of(a.name, a.name_n), SPAN("b")));
+	assert_true(span_eq(secret_span(&a.ask.secret),
+	    SPAN(" two  blanks ")));
+	buf_clear(&out);
+	assert_int_equal(authorize_answer(&a, ANSWER_NO, &out),
+	    AUTHORIZE_MORE);
+	assert_int_equal(a.ask.secret.n, 0);
+	walk(&a, w, ARRAY_LEN(w));
+	assert_int_equal(authorize_answer(&a, ANSWER_NO, &out),
+	    AUTHORIZE_CLOSE);
+}
+
+static void
+test_authorize_errors_close(void **state UNUSED)
+{
+	static const struct walk w[] = {
+		{ "x", AUTHORIZE_MORE, "-ERR" },
+		{ "x", AUTHORIZE_MORE, "-ERR" },
+		{ "x", AUTHORIZE_CLOSE, "-ERR" },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 1, 3);
+	walk(&a, w, ARRAY_LEN(w));
+	buf_clear(&out);
+	assert_int_equal(authorize_answer(&a, ANSWER_ERROR, &out),
+	    AUTHORIZE_CLOSE);
+	assert_true(span_starts(buf_span(&out), SPAN("-ERR [SYS/TEMP] ")));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_script, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quit_updates, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_failed_update_says_so,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unreadable_message, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_bad_commands_end, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_authorize, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_errors_close,
+		    setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

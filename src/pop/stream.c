@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Multi-line replies, written piece by piece as the output has room.  Cost of
+ * RETR: one pread and one encoding copy per octet; memory TEXT_BLOCK.
+ */
+#include "pop/pop_priv.h"
+#include "pop/say.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Room for one line of LIST or UIDL, or for a useful piece of text. */
+#define STREAM_ROOM	512u
+/* Far more than a bboards file of its greatest size can make. */
+#define LISTING_MAX	(16u << 20)
+
+void
+stream_fini(struct stream *s)
+{
+	free(s->text);
+	buf_fini(&s->listing);
+	*s = (struct stream){ 0 };
+}
+
+void
+stream_list(struct pop *p, enum stream_kind kind)
+{
+	stream_fini(&p->stream);
+	p->stream.kind = kind;
+	p->stream.stop = p->view.n;
+}
+
+int
+stream_message(struct pop *p, struct view_item *m, bool top, uint64_t lines,
+    struct fault *f)
+{
+	struct stream	*s = &p->stream;
+	struct span	 first;
+
+	stream_fini(s);
+	s->text = xalloc(1, sizeof(*s->text));
+	s->lines = lines;
+	text_init(s->text, m);
+	if (!top) {
+		/* read ahead: a message that cannot be read gets an -ERR */
+		if (text_block(s->text, &first, f) != 0) {
+			stream_fini(s);
+			return -1;
+		}
+		s->pending = first;
+	}
+	s->kind = top ? STREAM_TOP : STREAM_MESSAGE;
+	return 0;
+}
+
+void
+stream_field(struct pop *p, struct span name, size_t first, size_t stop)
+{
+	struct stream *s = &p->stream;
+
+	stream_fini(s);
+	s->kind = STREAM_FIELD;
+	s->index = first;
+	s->stop = stop;
+	ASSERT(name.n <= UINT8_MAX);
+	memcpy(s->field, name.p, name.n);
+	s->field_n = (uint8_t)name.n;
+}
+
+struct buf *
+stream_listing(struct pop *p)
+{
+	stream_fini(&p->stream);
+	p->stream.kind = STREAM_LISTING;
+	buf_init(&p->stream.listing, LISTING_MAX);
+	return &p->stream.listing;
+}
+
+static enum pop_next
+finish(struct pop *p, struct buf *out)
+{
+	if (buf_room(out) < STREAM_ROOM)
+		return POP_NEXT_FILL;
+	ASSERT(dot_encode_end(&p->stream.encoder, out) == 0);
+	stream_fini(&p->stream);
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+fill_list(struct pop *p, struct buf *out)
+{
+	struct stream *s = &p->stream;
+
+	for (; s->index < s->stop; s->index++) {
+		const struct view_item	*m = &p->view.items[s->index];
+		unsigned		 msgno = (unsigned)s->index + 1;
+
+		if (m->deleted)
+			continue;
+		if (buf_room(out) < STREAM_ROOM)
+			return POP_NEXT_FILL;
+		if (s->kind == STREAM_UIDL)
+			SAY_LINE(out, "%u %s", msgno, m->entry.uidl);
+		else if (p->view.read_only)
+			SAY_LINE(out, "%u %llu %llu", msgno,
+			    (unsigned long long)m->entry.size_wire,
+			    (unsigned long long)m->maxima);
+		else
+			SAY_LINE(out, "%u %llu", msgno,
+			    (unsigned long long)m->entry.size_wire);
+	}
+	return finish(p, out);
+}
+
+static enum pop_next
+fill_message(struct pop *p, struct buf *out)
+{
+	struct stream *s = &p->stream;
+
+	for (;;) {
+		dot_encode(&s->encoder, &s->pending, out);
+		if (s->pending.n > 0)
+			return POP_NEXT_FILL;
+		if (text_block(s->text, &s->pending, &p->fault) != 0)
+			return POP_NEXT_ABORT;
+		if (s->pending.n == 0)
+			return finish(p, out);
+	}
+}
+
+/* Which part of TOP's next piece goes out; false behind the last line. */
+static bool
+top_wants(struct stream *s, const struct text_piece *piece)
+{
+	if (!s->in_body) {
+		s->in_body = text_is_blank(piece);
+		return true;
+	}
+	if (s->lines == 0)
+		return false;
+	if (piece->ends_line)
+		s->lines--;
+	return true;
+}
+
+static enum pop_next
+fill_top(struct pop *p, struct buf *out)
+{
+	struct stream		*s = &p->stream;
+	struct text_piece	 piece;
+
+	for (;;) {
+		dot_encode(&s->encoder, &s->pending, out);
+		if (s->pending.n > 0)
+			return POP_NEXT_FILL;
+		if (text_piece(s->text, &piece, &p->fault) != 0)
+			return POP_NEXT_ABORT;
+		if (piece.s.n == 0 || !top_wants(s, &piece))
+			return finish(p, out);
+		s->pending = piece.s;
+	}
+}
+
+/* XLST: go to the next message that is not deleted; false at the end. */
+static bool
+field_next_message(struct pop *p)
+{
+	struct stream *s = &p->stream;
+
+	while (s->index < s->stop && p->view.items[s->index].deleted)
+		s->index++;
+	if (s->index >= s->stop)
+		return false;
+	if (s->text == NULL)
+		s->text = xalloc(1, sizeof(*s->text));
+	text_init(s->text, &p->view.items[s->index]);
+	s->in_field = false;
+	s->matched = false;
+	s->index++;
+	return true;
+}
+
+/*
+ * One piece of a header.  Sets s->pending to what is to be sent, with the
+ * message number before the first.  False when this message is done.
+ */
+static bool
+field_take(struct stream *s, const struct text_piece *piece, struct buf *out)
+{
+	struct span prefix;
+
+	if (piece->s.n == 0 || text_is_blank(piece))
+		return false;
+	if (piece->begins_line && s->in_field)
+		s->in_field = piece->s.p[0] == ' ' || piece->s.p[0] == '\t';
+	if (s->matched && !s->in_field)
+		return false;
+	if (!s->matched && text_is_field(piece, span_of(s->field, s->field_n))) {
+		s->matched = true;
+		s->in_field = true;
+		(void)snprintf(s->prefix, sizeof(s->prefix), "%zu ", s->index);
+		prefix = span_str(s->prefix);
+		dot_encode(&s->encoder, &prefix, out);
+	}
+	if (s->in_field)
+		s->pending = piece->s;
+	return true;
+}
+
+static enum pop_next
+fill_field(struct pop *p, struct buf *out)
+{
+	struct stream		*s = &p->stream;
+	struct text_piece	 piece;
+
+	if (s->text == NULL && !field_next_message(p))
+		return finish(p, out);
+	for (;;) {
+		dot_encode(&s->encoder, &s->pending, out);
+		if (s->pending.n > 0 || buf_room(out) < STREAM_ROOM)
+			return POP_NEXT_FILL;
+		if (text_piece(s->text, &piece, &p->fault) != 0)
+			return POP_NEXT_ABORT;
+		if (field_take(s, &piece, out))
+			continue;
+		if (s->encoder.mid_line) {
+			/* a header that ends without line end */
+			s->pending = SPAN("\n");
+			continue;
+		}
+		if (!field_next_message(p))
+			return finish(p, out);
+	}
+}
+
+static enum pop_next
+fill_listing(struct pop *p, struct buf *out)
+{
+	struct stream	*s = &p->stream;
+	struct span	 rest = buf_span(&s->listing);
+
+	dot_encode(&s->encoder, &rest, out);
+	buf_consume(&s->listing, buf_len(&s->listing) - rest.n);
+	return rest.n > 0 ? POP_NEXT_FILL : finish(p, out);
+}
+
+enum pop_next
+stream_fill(struct pop *p, struct buf *out)
+{
+	switch (p->stream.kind) {
+	case STREAM_NONE:
+		break;
+	case STREAM_LIST:
+	case STREAM_UIDL:
+		return fill_list(p, out);
+	case STREAM_MESSAGE:
+		return fill_message(p, out);
+	case STREAM_TOP:
+		return fill_top(p, out);
+	case STREAM_FIELD:
+		return fill_field(p, out);
+	case STREAM_LISTING:
+		return fill_listing(p, out);
+	}
+	return POP_NEXT_LINE;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+#include "pop/transact.h"
+
+#include "pop/pop_priv.h"
+#include "pop/say.h"
+
+#include "base/alloc.h"
+#include "sys/file.h"
+
+#include <stdlib.h>
+
+typedef enum pop_next handler(struct pop *p, const struct command *cmd,
+    struct buf *out);
+
+struct pop *
+pop_new(const struct pop_conf *c, struct drop *maildrop,
+    struct drop *bulletins, const struct bull_set *set, int bulletins_fd,
+    const char *last_uidl)
+{
+	struct pop *p = xalloc(1, sizeof(*p));
+
+	p->conf = c;
+	p->maildrop = maildrop;
+	p->bulletins = bulletins;
+	p->set = set;
+	p->bulletins_fd = bulletins_fd;
+	p->board_fd = -1;
+	view_init(&p->view, maildrop, bulletins);
+	for (size_t i = 0; last_uidl != NULL && i < p->view.n; i++)
+		if (strcmp(p->view.items[i].entry.uidl, last_uidl) == 0)
+			p->view.last_at_login = (uint32_t)(i + 1);
+	p->view.last = p->view.last_at_login;
+	p->counts.left = p->view.left;
+	p->counts.left_octets = p->view.left_octets;
+	return p;
+}
+
+static void
+close_drop(struct drop **d)
+{
+	if (*d != NULL)
+		drop_ops_of(*d)->close(*d);
+	*d = NULL;
+}
+
+void
+pop_free(struct pop *p)
+{
+	stream_fini(&p->stream);
+	view_fini(&p->view);
+	if (p->xmit != NULL)
+		xmit_fini(p->xmit);
+	free(p->xmit);
+	close_drop(&p->maildrop);
+	close_drop(&p->bulletins);
+	close_drop(&p->board);
+	fd_close(&p->board_fd);
+	free(p);
+}
+
+static unsigned long long
+octets(const struct pop *p)
+{
+	return p->view.left_octets;
+}
+
+void
+pop_welcome(struct pop *p, struct buf *out)
+{
+	SAY_OK(out, "Maildrop has %zu messages (%llu octets).", p->view.left,
+	    octets(p));
+}
+
+/* The message meant; NULL after an -ERR. */
+static struct view_item *
+wanted(struct pop *p, uint64_t msgno, struct buf *out)
+{
+	struct view_item *m = view_find(&p->view, msgno);
+
+	if (m == NULL) {
+		SAY_ERR(out, CODE_NONE, "Message %llu does not exist.",
+		    (unsigned long long)msgno);
+		return NULL;
+	}
+	if (m->deleted) {
+		SAY_ERR(out, CODE_NONE, "Message %llu has been deleted.",
+		    (unsigned long long)msgno);
+		return NULL;
+	}
+	return m;
+}
+
+static enum pop_next
+on_stat(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
+{
+	SAY_OK(out, "%zu %llu", p->view.left, octets(p));
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+on_list(struct pop *p, const struct command *cmd, struct buf *out)
+{
+	struct view_item *m;
+
+	if (cmd->nargs == 0) {
+		SAY_OK(out, "%zu messages (%llu octets)", p->view.left,
+		    octets(p));
+		stream_list(p, STREAM_LIST);
+		return POP_NEXT_FILL;
+	}
+	m = wanted(p, cmd->number[0], out);
+	if (m == NULL)
+		return POP_NEXT_LINE;
+	if (p->view.read_only)
+		SAY_OK(out, "%u %llu %llu", view_msgno(&p->view, m),
+		    (unsigned long long)m->entry.size_wire,
+		    (unsigned long long)m->maxima);
+	else
+		SAY_OK(out, "%u %llu", view_msgno(&p->view, m),
+		    (unsigned long long)m->entry.size_wire);
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+on_uidl(struct pop *p, const struct command *cmd, struct buf *out)
+{
+	struct view_item *m;
+
+	if (cmd->nargs == 0) {
+		SAY_OK(out, "Unique-ids follow.");
+		stream_list(p, STREAM_UIDL);
+		return POP_NEXT_FILL;
+	}
+	m = wanted(p, cmd->number[0], out);
+	if (m != NULL)
+		SAY_OK(out, "%u %s", view_msgno(&p->view, m), m->entry.uidl);
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+on_text(struct pop *p, const struct command *cmd, struct buf *out)
+{
+	bool			 top = cmd->id == CMD_TOP;
+	struct view_item	*m = wanted(p, cmd->number[0], out);
+
+	if (m == NULL)
+		return POP_NEXT_LINE;
+	if (stream_message(p, m, top, top ? cmd->number[1] : 0,
+	    &p->fault) != 0) {
+		p->conf->ask->tell(p->conf->ask->ctx, "message-unreadable",
+		    p->fault.text);
+		SAY_FAULT(out, &p->fault);
+		return POP_NEXT_LINE;
+	}
+	if (top) {
+		SAY_OK(out, "Top of message follows.");
+		return POP_NEXT_FILL;
+	}
+	SAY_OK(out, "%llu octets", (unsigned long long)m->entry.size_wire);
+	view_touch(&p->view, m);
+	m->retrieved = true;
+	p->counts.retrieved++;
+	return POP_NEXT_FILL;
+}
+
+static enum pop_next
+on_dele(struct pop *p, const struct command *cmd, struct buf *out)
+{
+	struct view_item *m = wanted(p, cmd->number[0], out);
+
+	if (m == NULL)
+		return POP_NEXT_LINE;
+	view_delete(&p->view, m);
+	if (p->view.read_only)
+		SAY_OK(out, "Messages of a board are not deleted.");
+	else
+		SAY_OK(out, "Message %u has been deleted.",
+		    view_msgno(&p->view, m));
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+on_noop(struct pop *p UNUSED, const struct command *cmd UNUSED,
+    struct buf *out)
+{
+	SAY_OK(out, "Nothing done.");
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+on_last(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
+{
+	SAY_OK(out, "%u is the last message seen.", p->view.last);
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+on_rset(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
+{
+	view_reset(&p->view);
+	SAY_OK(out, "Maildrop has %zu messages (%llu octets).", p->view.left,
+	    octets(p));
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
+{
+	const struct capa_facts facts = {
+		.phase = CAPA_AFTER_LOGIN,
+		.implementation = p->conf->implementation,
+	};
+
+	SAY_OK(out, "Capability list follows.");
+	ASSERT(reply_capa(out, &facts) == 0);
+	SAY_END(out);
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
+on_quit(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
+{
+	p->counts.quit = true;
+	if (p->maildrop != NULL && update_run(p) != 0)
+		SAY_FAULT(out, &p->fault);
+	else
+		SAY_OK(out, "popper at %s signing off.", p->conf->host);
+	return POP_NEXT_CLOSE;
+}
+
+static handler *const handlers[CMD_COUNT] = {
+	[CMD_QUIT]		= on_quit,
+	[CMD_CAPA]		= on_capa,
+	[CMD_STAT]		= on_stat,
+	[CMD_LIST]		= on_list,
+	[CMD_RETR]		= on_text,
+	[CMD_DELE]		= on_dele,
+	[CMD_NOOP]		= on_noop,
+	[CMD_LAST]		= on_last,
+	[CMD_RSET]		= on_rset,
+	[CMD_TOP]		= on_text,
+	[CMD_UIDL]		= on_uidl,
+	[CMD_XTND_BBOARDS]	= extend_handle,
+	[CMD_XTND_ARCHIVE]	= extend_handle,
+	[CMD_XTND_X_BBOARDS]	= extend_handle,
+	[CMD_XTND_XMIT]		= extend_handle,
+	[CMD_XTND_XLST]		= extend_handle,
+};
+
+static enum pop_next
+bad(struct pop *p, struct buf *out, const char *text)
+{
+	SAY_ERR(out, CODE_NONE, "%s", text);
+	return ++p->bad >= p->conf->bad_max ? POP_NEXT_CLOSE : POP_NEXT_LINE;
+}
+
+enum pop_next
+pop_line(struct pop *p, struct span line, struct buf *out)
+{
+	enum command_result	r;
+	struct command		cmd;
+
+	r = command_parse(line, POP_TRANSACTION, &cmd);
+	if (r != COMMAND_OK)
+		return bad(p, out, command_error(r));
+	p->bad = 0;
+	ASSERT(handlers[cmd.id] != NULL);
+	return handlers[cmd.id](p, &cmd, out);
+}
+
+enum pop_next
+pop_too_long(struct pop *p, struct buf *out)
+{
+	return bad(p, out, "Line too long.");
+}
+
+enum pop_next
+pop_fill(struct pop *p, struct buf *out)
+{
+	return stream_fill(p, out);
+}
+
+void
+pop_count(const struct pop *p, struct pop_counts *out)
+{
+	*out = p->counts;
+}
+
+const struct fault *
+pop_fault(const struct pop *p)
+{
+	return &p->fault;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The TRANSACTION state, and the step into UPDATE: a session after login.
+ * Floor 3; pure but for the drops and the host that it is handed: it never
+ * touches a socket.  Whoever drives it reads lines, hands them in, and writes
+ * what is in the output buffer; several sessions may live in one process.
+ */
+#ifndef POP_TRANSACT_H
+#define POP_TRANSACT_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "bull/bull.h"
+#include "drop/drop.h"
+
+/* What a session asks for beyond its maildrop; see role/host.h. */
+struct pop_host {
+	void	*ctx;
+	int	(*tempfile)(void *ctx, int *fd_r, struct fault *f);
+	/* Hand the message in fd to the MTA as the user, and wait.  -1 with
+	 * FAULT_LIMIT: too many; else it was not sent. */
+	int	(*submit)(void *ctx, int fd, struct fault *f);
+	/* The maildrop is closed for good: others may log in. */
+	void	(*release)(void *ctx);
+	/* LAST when it does not live in Status: lines. */
+	void	(*last)(void *ctx, const char *uidl);
+	void	(*tell)(void *ctx, const char *id, const char *text);
+};
+
+struct pop_conf {
+	const char		*host;		/* name of this host */
+	const char		*implementation;/* NULL: hidden */
+	const char		*bboards;	/* file, or "" */
+	bool			 xmit;
+	uint64_t		 xmit_max;	/* octets */
+	const char		*xmit_sender;	/* fixed address, or NULL */
+	unsigned		 bad_max;	/* bad commands in a row */
+	bool			 status;	/* LAST lives in Status: lines */
+	const struct pop_host	*ask;
+};
+
+/* What the session came to; for the log. */
+struct pop_counts {
+	uint64_t	retrieved;
+	uint64_t	deleted;
+	uint64_t	deleted_octets;
+	uint64_t	left;
+	uint64_t	left_octets;
+	bool		updated;		/* an UPDATE was done */
+	bool		quit;			/* the client said QUIT */
+};
+
+enum pop_next {
+	POP_NEXT_LINE,		/* wants a line */
+	POP_NEXT_FILL,		/* wants room for output: call pop_fill */
+	POP_NEXT_COLLECT,	/* wants raw octets: call pop_collect */
+	POP_NEXT_CLOSE,		/* the last reply is in the output */
+	POP_NEXT_ABORT,		/* close at once, the reply cannot be ended */
+};
+
+struct pop;
+
+/*
+ * Takes maildrop and bulletins (may be NULL, with set = NULL); borrows the
+ * rest.  last_uidl: LAST as kept elsewhere, or NULL (then from the drop).
+ */
+struct pop	*pop_new(const struct pop_conf *c, struct drop *maildrop,
+		    struct drop *bulletins, const struct bull_set *set,
+		    int bulletins_fd, const char *last_uidl);
+/* Closes what is open.  Never an UPDATE. */
+void	pop_free(struct pop *p);
+
+/* The reply to the right password. */
+void	pop_welcome(struct pop *p, struct buf *out);
+
+/* out has room for SAY_ROOM octets. */
+enum pop_next	pop_line(struct pop *p, struct span line, struct buf *out);
+enum pop_next	pop_too_long(struct pop *p, struct buf *out);
+enum pop_next	pop_fill(struct pop *p, struct buf *out);
+/* Takes from *in what belongs to the message. */
+enum pop_next	pop_collect(struct pop *p, struct span *in, struct buf *out);
+
+void		pop_count(const struct pop *p, struct pop_counts *out);
+/* Why POP_NEXT_ABORT, or why an UPDATE failed. */
+const struct fault	*pop_fault(const struct pop *p);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The UPDATE state: tell the drop what the session did.  The drop merges it
+ * with what others did and is safe against crashes; here it is only decided
+ * what is wanted.  O(n).
+ */
+#include "pop/pop_priv.h"
+
+#include "base/alloc.h"
+
+#include <stdlib.h>
+
+struct wish {
+	bool			*deleted;	/* of the maildrop's own messages */
+	bool			*retrieved;
+	struct drop_extra	*extra;		/* bulletins that stay */
+	size_t			 nextra;
+	char			 note[BULL_NOTE_MAX];
+	size_t			 note_n;
+};
+
+static void
+wish_init(struct wish *w, const struct pop *p)
+{
+	const struct view *v = &p->view;
+
+	*w = (struct wish){
+		.deleted = xalloc(v->own, sizeof(bool)),
+		.retrieved = xalloc(v->own, sizeof(bool)),
+		.extra = xalloc(v->n - v->own, sizeof(struct drop_extra)),
+	};
+	for (size_t i = 0; i < v->own; i++) {
+		w->deleted[i] = v->items[i].deleted;
+		w->retrieved[i] = v->items[i].retrieved;
+	}
+	for (size_t i = v->own; i < v->n; i++) {
+		const struct bull_piece *b = &p->set->pieces[i - v->own];
+
+		if (!v->items[i].deleted)
+			w->extra[w->nextra++] = (struct drop_extra){
+				.off = b->off,
+				.len = b->len,
+			};
+	}
+	if (p->set != NULL && p->set->highest > p->set->recorded)
+		w->note_n = bull_note(p->set->highest, w->note);
+}
+
+static void
+wish_fini(struct wish *w)
+{
+	free(w->deleted);
+	free(w->retrieved);
+	free(w->extra);
+}
+
+/* What stays, once the drop has said how it went. */
+static void
+count(struct pop *p, const struct drop_outcome *done)
+{
+	struct pop_counts	*c = &p->counts;
+	const struct view	*v = &p->view;
+
+	for (size_t i = v->own; i < v->n; i++)
+		if (v->items[i].deleted) {
+			c->deleted++;
+			c->deleted_octets += v->items[i].entry.size_wire;
+		}
+	c->deleted += done->deleted;
+	c->deleted_octets += done->deleted_octets;
+	c->left = v->left;
+	c->left_octets = v->left_octets;
+	c->updated = true;
+}
+
+static void
+remember_last(struct pop *p)
+{
+	const struct view *v = &p->view;
+
+	if (p->conf->status || v->last == v->last_at_login)
+		return;
+	for (uint32_t i = v->last; i > 0; i--)
+		if (v->items[i - 1].retrieved) {
+			p->conf->ask->last(p->conf->ask->ctx,
+			    v->items[i - 1].entry.uidl);
+			return;
+		}
+}
+
+static void
+tell_losses(struct pop *p, const struct drop_outcome *done)
+{
+	const struct pop_host *ask = p->conf->ask;
+
+	if (done->extra_dropped)
+		ask->tell(ask->ctx, "update-no-room",
+		    "bulletins stay out of the maildrop: they come again");
+	if (done->status_dropped)
+		ask->tell(ask->ctx, "update-no-room",
+		    "Status: lines were not written");
+}
+
+int
+update_run(struct pop *p)
+{
+	struct drop_outcome	done = { 0 };
+	struct drop_change	change = { 0 };
+	struct wish		w;
+	int			result;
+
+	wish_init(&w, p);
+	change.deleted = w.deleted;
+	change.retrieved = w.retrieved;
+	change.extra_fd = p->bulletins_fd;
+	change.extra = w.extra;
+	change.nextra = w.nextra;
+	change.note = span_of(w.note, w.note_n);
+	result = drop_ops_of(p->maildrop)->commit(p->maildrop, &change, &done,
+	    &p->fault);
+	wish_fini(&w);
+	if (result != 0) {
+		p->conf->ask->tell(p->conf->ask->ctx, "update-failed",
+		    p->fault.text);
+		return -1;
+	}
+	count(p, &done);
+	tell_losses(p, &done);
+	remember_last(p);
+	return 0;
+}
