@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: the session (ask_host), root (ask_serve).  The monitor reads from
+ * the session nothing but a type and, for SUBMIT, a descriptor.
+ */
+#include "role/ask.h"
+
+#include "role/permit.h"
+
+#include "sys/file.h"
+#include "watch/log.h"
+
+/* Longer than anything the monitor does for a session (host.c). */
+#define ASK_TIMEOUT_MS		180000
+#define ASK_LOG_TIMEOUT_MS	2000
+
+static enum fault_class
+class_of(uint8_t v)
+{
+	return v <= FAULT_PEER ? (enum fault_class)v : FAULT_PEER;
+}
+
+/* A file when one was asked for, or how it went. */
+static int
+read_done(struct link_in *m, int *fd_r, struct fault *f)
+{
+	uint8_t		class;
+	uint32_t	err;
+	char		text[sizeof(f->text)];
+
+	if (m->type == MSG_FILE && fd_r != NULL) {
+		*fd_r = link_get_fd(m, 0);
+		return 0;
+	}
+	if (m->type == MSG_FILE)
+		return fault_set(f, FAULT_PEER, "a file that was not asked for");
+	class = link_get_u8(m);
+	err = link_get_u32(m);
+	if (!link_get_cstr(m, text, sizeof(text)) || link_get_end(m, f) != 0)
+		return fault_set(f, FAULT_PEER, "the monitor's answer is bad");
+	if (class != FAULT_NONE) {
+		(void)fault_set(f, class_of(class), "%s", text);
+		f->err = (int)err;
+		return -1;
+	}
+	return fd_r == NULL ? 0 : fault_set(f, FAULT_PEER, "no file came");
+}
+
+int
+ask_host(int link, uint16_t type, const int *fd, int *fd_r, struct fault *f)
+{
+	struct link_out	out;
+	struct link_in	in;
+	int		result;
+
+	link_out_init(&out, type);
+	if (link_send(link, &out, fd, fd == NULL ? 0 : 1, f) != 0)
+		return fault_prefix(f, "asking the monitor: ");
+	result = link_recv(link, permit_done, permit_done_n, 0, ASK_TIMEOUT_MS,
+	    &in, f);
+	if (result == 0)
+		return fault_set(f, FAULT_TEMP, "the monitor is gone");
+	if (result < 0)
+		return fault_prefix(f, "the monitor's answer: ");
+	result = read_done(&in, fd_r, f);
+	link_in_fini(&in);
+	return result;
+}
+
+int
+ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
+    struct fault *f)
+{
+	switch ((enum msg_type)type) {
+	case MSG_LOCK_SCAN:
+		return host_lock(h, DROP_LOCK_SCAN, f);
+	case MSG_LOCK_UPDATE:
+		return host_lock(h, DROP_LOCK_UPDATE, f);
+	case MSG_REFRESH:
+		return host_refresh(h, f);
+	case MSG_UNLOCK:
+		return host_unlock(h, f);
+	case MSG_TEMPFILE:
+		return host_tempfile(h, fd_r, f);
+	case MSG_JOURNAL:
+		return host_journal(h, false, fd_r, f);
+	case MSG_RESERVE:
+		return host_journal(h, true, fd_r, f);
+	case MSG_LEGACY:
+		return host_drop_legacy(h, f);
+	case MSG_RELEASE:
+		host_session_unlock(h);
+		return 0;
+	case MSG_SUBMIT:
+		return host_submit(h, message, f);
+	case MSG_ASK:
+	case MSG_HANDOVER:
+	case MSG_ANSWER:
+	case MSG_CREDENTIAL:
+	case MSG_GRANT:
+	case MSG_DENY:
+	case MSG_DONE:
+	case MSG_FILE:
+	case MSG_LOG_NONE:
+	case MSG_LOG_ASK:
+	case MSG_LOG_FD:
+		break;
+	}
+	return fault_set(f, FAULT_PEER, "message %u", type);
+}
+
+int
+ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	AUTO(fd_close) int	message = -1;
+	struct fault		why = { 0 };
+	struct link_out		out;
+
+	if (m->type == MSG_SUBMIT)
+		message = link_get_fd(m, 0);
+	if (ask_direct(h, m->type, message, &fd, &why) != 0 &&
+	    why.class == FAULT_NONE)
+		why.class = FAULT_TEMP;
+	if (fd >= 0) {
+		link_out_init(&out, MSG_FILE);
+		return link_send(link, &out, &fd, 1, f);
+	}
+	link_out_init(&out, MSG_DONE);
+	link_put_u8(&out, (uint8_t)why.class);
+	link_put_u32(&out, (uint32_t)why.err);
+	link_put_span(&out, span_str(why.text));
+	return link_send(link, &out, NULL, 0, f);
+}
+
+int
+ask_log(int link)
+{
+	struct link_out	out;
+	struct link_in	in;
+	struct fault	f;
+	int		fd = -1;
+
+	link_out_init(&out, MSG_LOG_ASK);
+	if (link_send(link, &out, NULL, 0, &f) != 0)
+		return -1;
+	if (link_recv(link, permit_log_fd, permit_log_fd_n, 0,
+	    ASK_LOG_TIMEOUT_MS, &in, &f) != 1)
+		return -1;
+	if (in.type == MSG_LOG_FD)
+		fd = link_get_fd(&in, 0);
+	link_in_fini(&in);
+	return fd;
+}
+
+int
+ask_serve_log(int link)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct link_out		out;
+	struct link_in		in;
+	struct fault		f;
+
+	if (link_recv(link, permit_log_ask, permit_log_ask_n, 0, 0, &in,
+	    &f) != 1)
+		return -1;
+	link_in_fini(&in);
+	fd = log_connect();
+	link_out_init(&out, fd < 0 ? MSG_LOG_NONE : MSG_LOG_FD);
+	return link_send(link, &out, &fd, fd < 0 ? 0 : 1, &f);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The session's end of its link to the monitor: the questions of drop_host and
+ * pop_host as messages, and the monitor's answers.  Each is sent and waited
+ * for; none has an argument that a session could choose.  Floor 4.
+ */
+#ifndef ROLE_ASK_H
+#define ROLE_ASK_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+#include "role/host.h"
+#include "sys/link.h"
+
+/* The session's side.  fd_r may be NULL where no file comes back. */
+int	ask_host(int link, uint16_t type, const int *fd, int *fd_r,
+	    struct fault *f) MUSTUSE;
+
+/* The same without a link: what a message of this type asks for is done here
+ * and now.  message: MSG_SUBMIT's file, else -1.  For isolation = single. */
+int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
+	    struct fault *f) MUSTUSE;
+
+/* The monitor's side: do what m asks, and answer.  -1: the link is broken. */
+int	ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
+	    MUSTUSE;
+
+/* A fresh log descriptor for a caged role, over its log link. */
+int	ask_log(int link);
+int	ask_serve_log(int link) MUSTUSE;
+
+#endif

@@ -1,0 +1,689 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root in the monitor (the user himself with isolation = single).
+ * Reads from: the configuration, the folders named there, the identity that a
+ * worker found; no octet of a client's.
+ * Trusts: nothing below a user's folder: such paths are walked with the user's
+ * own rights (identity_fs_begin), names are one component beneath an open folder.
+ */
+#include "role/host.h"
+
+#include "drop/path.h"
+
+#include "base/buf.h"
+#include "base/num.h"
+#include "sys/file.h"
+#include "sys/lock.h"
+#include "sys/sock.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SUBMIT_TIMEOUT_S	120
+#define OWNER_MAX		8192	/* octets of an owner file */
+
+static bool
+is_root(void)
+{
+	return geteuid() == 0;
+}
+
+/* snprintf into a path; FAULT_PERM when it is too long. */
+static int PRINTF(4, 5)
+path_printf(char *out, size_t cap, struct fault *f, const char *fmt, ...)
+{
+	va_list	ap;
+	int	n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(out, cap, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= cap)
+		return fault_set(f, FAULT_PERM, "a path is too long");
+	return 0;
+}
+
+/* A folder of ours below base, made when missing. */
+static int
+our_folder(const char *base, const char *name, mode_t mode, int *fd_r,
+    struct fault *f)
+{
+	AUTO(fd_close) int dirfd = -1;
+
+	if (file_mkdir(FILE_CWD, base, 0711, f) != 0 ||
+	    file_open(FILE_CWD, base, FILE_READ | FILE_DIR, 0, &dirfd, f) != 0 ||
+	    file_mkdir(dirfd, name, mode, f) != 0)
+		return fault_prefix(f, "%s/%s: ", base, name);
+	if (file_open(dirfd, name, FILE_READ | FILE_DIR, 0, fd_r, f) != 0)
+		return fault_prefix(f, "%s/%s: ", base, name);
+	return 0;
+}
+
+/* A name that is safe as one path component, from one that may not be. */
+static void
+component(char *out, size_t cap, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0' && n + 4 < cap; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c <= ' ' || c >= 0x7f || c == '/' || c == '%' ||
+		    (c == '.' && n == 0))
+			n += (size_t)snprintf(out + n, cap - n, "%%%02x", c);
+		else
+			out[n++] = (char)c;
+	}
+	out[n] = '\0';
+}
+
+/* Split the spool's path into folder and name. */
+static int
+split(struct host *h, char *dir, size_t cap, struct fault *f)
+{
+	const char	*slash = strrchr(h->path, '/');
+	size_t		 n = slash == NULL ? 0 : (size_t)(slash - h->path);
+
+	if (path_printf(h->name, sizeof(h->name), f, "%s",
+	    slash == NULL ? h->path : slash + 1) != 0)
+		return -1;
+	if (h->name[0] == '\0')
+		return fault_set(f, FAULT_PERM, "maildrop %s is a folder",
+		    h->path);
+	if (slash == NULL)
+		return path_printf(dir, cap, f, ".");
+	return path_printf(dir, cap, f, "%.*s", n == 0 ? 1 : (int)n,
+	    n == 0 ? "/" : h->path);
+}
+
+/* Does the path lead through a folder of the user's? */
+static bool
+users_path(const struct host *h)
+{
+	const char *t = h->conf->drop.maildrop;
+
+	return h->id->maildrop[0] != '\0' || t[0] == '~' ||
+	    strstr(t, "%h") != NULL;
+}
+
+static int
+open_folder(struct host *h, const char *dir, struct fault *f)
+{
+	bool	as_user = is_root() && users_path(h);
+	int	result;
+
+	if (as_user && identity_fs_begin(h->id->uid, h->id->gid, f) != 0)
+		return -1;
+	result = file_open(FILE_CWD, dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
+	    &h->dirfd, f);
+	if (as_user)
+		identity_fs_end();
+	if (result != 0) {
+		f->class = FAULT_PERM;
+		return fault_prefix(f, "folder of the maildrop, %s: ", dir);
+	}
+	return 0;
+}
+
+/* The maildrop's key: its folder's identity and its name in it, so that
+ * aliases and other spellings of a path lead to one lock. */
+static int
+make_key(struct host *h, const struct file_facts *dir, struct fault *f)
+{
+	char safe[HOST_KEY_MAX];
+
+	component(safe, sizeof(safe) - 40, h->name);
+	return path_printf(h->key, sizeof(h->key), f, "%llx-%llx-%s",
+	    (unsigned long long)dir->dev, (unsigned long long)dir->ino, safe);
+}
+
+static bool
+has_home(const struct host *h)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct fault		f;
+	bool			found;
+
+	if (h->id->home[0] == '\0')
+		return false;
+	if (is_root() && identity_fs_begin(h->id->uid, h->id->gid, &f) != 0)
+		return false;
+	found = file_open(FILE_CWD, h->id->home, FILE_READ | FILE_DIR |
+	    FILE_FOLLOW, 0, &fd, &f) == 0;
+	if (is_root())
+		identity_fs_end();
+	return found;
+}
+
+/* Users without a home keep their state with us, in a folder of their own. */
+static int
+user_folder(struct host *h, struct fault *f)
+{
+	AUTO(fd_close) int	 users = -1;
+	AUTO(fd_close) int	 own = -1;
+	char			 safe[HOST_KEY_MAX];
+
+	h->home_usable = has_home(h);
+	if (h->home_usable && h->conf->drop.status_headers)
+		return 0;
+	component(safe, sizeof(safe), h->id->user);
+	if (our_folder(h->conf->role.state_dir, "users", 0711, &users, f) != 0 ||
+	    file_mkdir(users, safe, 0700, f) != 0 ||
+	    file_open(users, safe, FILE_READ | FILE_DIR, 0, &own, f) != 0)
+		return -1;
+	if (is_root() && file_chown(own, h->id->uid, h->id->gid, f) != 0)
+		return -1;
+	return path_printf(h->user_dir, sizeof(h->user_dir), f, "%s/users/%s",
+	    h->conf->role.state_dir, safe);
+}
+
+static int
+journal_folder(const struct settings *conf, int *fd_r, struct fault *f)
+{
+	return our_folder(conf->role.state_dir, "journal", 0700, fd_r, f);
+}
+
+/* An existing journal is opened, whatever is in it. */
+static int
+find_journal(struct host *h, struct fault *f)
+{
+	AUTO(fd_close) int dirfd = -1;
+
+	if (journal_folder(h->conf, &dirfd, f) != 0)
+		return -1;
+	if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE, 0, &h->journal,
+	    f) != 0 && f->err != ENOENT)
+		return fault_prefix(f, "journal %s: ", h->key);
+	return 0;
+}
+
+static int
+sender_of(struct host *h, struct fault *f)
+{
+	const char *t = h->conf->xtnd.xmit_sender;
+
+	if (!h->id->virtual || t[0] == '\0')
+		return 0;
+	return drop_path_expand(t, h->id->user, "", h->sender,
+	    sizeof(h->sender), f);
+}
+
+static int
+find_out(struct host *h, struct fault *f)
+{
+	const struct settings	*c = h->conf;
+	const char		*template = h->id->maildrop;
+	struct file_facts	 dir;
+	char			 dirname[IDENTITY_PATH_MAX + 1];
+
+	if (template[0] == '\0')
+		template = c->drop.maildrop;
+	if (drop_path_expand(template, h->id->user, h->id->home, h->path,
+	    sizeof(h->path), f) != 0 ||
+	    split(h, dirname, sizeof(dirname), f) != 0 ||
+	    open_folder(h, dirname, f) != 0 ||
+	    file_facts(h->dirfd, &dir, f) != 0 ||
+	    make_key(h, &dir, f) != 0)
+		return -1;
+	h->system_spool = is_root() && dir.uid == 0;
+	if (c->role.temp_dir[0] != '\0')
+		(void)snprintf(h->temp, sizeof(h->temp), "%s", c->role.temp_dir);
+	else
+		(void)snprintf(h->temp, sizeof(h->temp), "%s",
+		    h->system_spool ? dirname : c->role.state_dir);
+	return 0;
+}
+
+int
+host_open(struct host *h, const struct settings *conf,
+    const struct identity *id, struct fault *f)
+{
+	*h = (struct host){
+		.conf = conf,
+		.id = id,
+		.dirfd = -1,
+		.session_lock = -1,
+		.journal = -1,
+	};
+	if (find_out(h, f) != 0 || user_folder(h, f) != 0 ||
+	    sender_of(h, f) != 0 || find_journal(h, f) != 0) {
+		host_close(h);
+		return -1;
+	}
+	return 0;
+}
+
+void
+host_close(struct host *h)
+{
+	struct fault f;
+
+	if (h->dotlock_held && host_unlock(h, &f) != 0)
+		log_fault(LEVEL_WARN, "drop-unlock-failed", &f);
+	host_session_unlock(h);
+	fd_close(&h->journal);
+	fd_close(&h->dirfd);
+}
+
+/*
+ * The lock file is removed by its holder while it is locked; so after locking
+ * one, see that it still has its name.
+ */
+int
+host_session_lock(struct host *h, struct fault *f)
+{
+	AUTO(fd_close) int dirfd = -1;
+
+	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, f) != 0)
+		return -1;
+	for (;;) {
+		AUTO(fd_close) int	fd = -1;
+		struct file_facts	facts;
+
+		if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE |
+		    FILE_CREATE, 0600, &fd, f) != 0 ||
+		    lock_flock(fd, f) != 0 || file_facts(fd, &facts, f) != 0)
+			return fault_prefix(f, "session lock %s: ", h->key);
+		if (facts.nlink > 0) {
+			h->session_lock = fd_take(&fd);
+			return 0;
+		}
+	}
+}
+
+void
+host_session_unlock(struct host *h)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	struct fault		f;
+
+	if (h->session_lock < 0)
+		return;
+	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) != 0 ||
+	    file_unlink(dirfd, h->key, &f) != 0)
+		log_fault(LEVEL_DEBUG, "lock-litter", &f);
+	fd_close(&h->session_lock);
+}
+
+/* In the folder's group (mail), as the user: no more than a set-gid helper. */
+static int
+lock_rights_begin(const struct host *h, struct fault *f)
+{
+	struct file_facts dir;
+
+	if (!is_root())
+		return 0;
+	if (file_facts(h->dirfd, &dir, f) != 0)
+		return -1;
+	return identity_fs_begin(h->id->uid, dir.gid, f);
+}
+
+static void
+lock_rights_end(void)
+{
+	if (is_root())
+		identity_fs_end();
+}
+
+/* A missing spool is made, for the user, as Debian's MTAs make it. */
+static int
+make_spool(struct host *h, struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct file_facts	dir;
+
+	if (file_open(h->dirfd, h->name, FILE_WRITE | FILE_CREATE |
+	    FILE_EXCLUSIVE, 0660, &fd, f) != 0)
+		return f->err == EEXIST ? 0 : -1;
+	if (file_facts(h->dirfd, &dir, f) != 0 ||
+	    file_chown(fd, h->id->uid, dir.gid, f) != 0)
+		return -1;
+	return 0;
+}
+
+int
+host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
+{
+	pid_t	pid = why == DROP_LOCK_UPDATE ? 0 : getpid();
+	int	result;
+
+	if (!h->system_spool)
+		return fault_set(f, FAULT_PEER, "no dotlock of ours here");
+	if (lock_rights_begin(h, f) != 0)
+		return -1;
+	if (h->dotlock_held)	/* of a session that died: recovery */
+		result = dotlock_repid(h->dirfd, h->name, pid, f);
+	else
+		result = dotlock_take(h->dirfd, h->name, pid, f);
+	if (result != 0 && f->class == FAULT_IN_USE && h->session_lock >= 0)
+		result = dotlock_adopt(h->dirfd, h->name, f);
+	lock_rights_end();
+	if (result != 0)
+		return -1;
+	h->dotlock_held = true;
+	if (why == DROP_LOCK_UPDATE && make_spool(h, f) != 0) {
+		struct fault second;
+
+		if (host_unlock(h, &second) != 0)
+			log_fault(LEVEL_WARN, "drop-unlock-failed", &second);
+		return fault_prefix(f, "%s: ", h->path);
+	}
+	return 0;
+}
+
+int
+host_refresh(struct host *h, struct fault *f)
+{
+	int result;
+
+	if (!h->dotlock_held)
+		return fault_set(f, FAULT_PEER, "no dotlock is held");
+	if (lock_rights_begin(h, f) != 0)
+		return -1;
+	result = dotlock_refresh(h->dirfd, h->name, f);
+	lock_rights_end();
+	return result;
+}
+
+int
+host_unlock(struct host *h, struct fault *f)
+{
+	int result;
+
+	if (!h->dotlock_held)
+		return fault_set(f, FAULT_PEER, "no dotlock is held");
+	if (lock_rights_begin(h, f) != 0)
+		return -1;
+	result = dotlock_release(h->dirfd, h->name, f);
+	lock_rights_end();
+	h->dotlock_held = false;
+	return result;
+}
+
+int
+host_tempfile(struct host *h, int *fd_r, struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	if (file_open_unnamed(h->temp, &fd, f) != 0 ||
+	    (is_root() && file_chown(fd, h->id->uid, h->id->gid, f) != 0))
+		return fault_prefix(f, "temporary file in %s: ", h->temp);
+	*fd_r = fd_take(&fd);
+	return 0;
+}
+
+static int
+put_groups(struct buf *b, const struct identity *id)
+{
+	for (size_t i = 0; i < id->ngids; i++)
+		if (buf_appendf(b, "group %u\n", id->gids[i]) != 0)
+			return -1;
+	return 0;
+}
+
+/* Who must finish an update of this journal, for `popper recover`. */
+static int
+write_owner(struct host *h, int dirfd, struct fault *f)
+{
+	char		name[HOST_KEY_MAX + 8];
+	struct buf	b;
+	int		result = -1;
+
+	buf_init(&b, OWNER_MAX);
+	if (path_printf(name, sizeof(name), f, "%s.id", h->key) != 0)
+		return -1;
+	if (buf_appendf(&b, "user %s\nuid %u\ngid %u\nhome %s\nmaildrop %s\n"
+	    "virtual %d\n", h->id->user, h->id->uid, h->id->gid, h->id->home,
+	    h->id->maildrop, h->id->virtual ? 1 : 0) == 0 &&
+	    put_groups(&b, h->id) == 0)
+		result = file_replace(dirfd, name, 0600, buf_span(&b), f);
+	else
+		(void)fault_set(f, FAULT_PERM, "owner of %s: too long", h->key);
+	buf_fini(&b);
+	return result;
+}
+
+/*
+ * Blocks kept back for a full disk: one file, handed to one journal at a time.
+ * Made again when it is missing and the disk has room.
+ */
+static void
+keep_reserve(int dirfd)
+{
+	static const uint8_t	zeros[65536];
+	AUTO(fd_close) int	fd = -1;
+	struct fault		f;
+	uint64_t		off = 0;
+
+	if (file_open(dirfd, "reserve.new", FILE_WRITE | FILE_CREATE |
+	    FILE_EXCLUSIVE, 0600, &fd, &f) != 0)
+		return;		/* another process is at it, or no room */
+	while (off < DROP_RESERVE &&
+	    file_pwrite(fd, zeros, sizeof(zeros), off, &f) == 0)
+		off += sizeof(zeros);
+	if (off == DROP_RESERVE && file_sync(fd, &f) == 0 &&
+	    file_rename(dirfd, "reserve.new", "reserve", &f) == 0)
+		return;
+	log_fault(LEVEL_WARN, "no-reserve", &f);
+	if (file_unlink(dirfd, "reserve.new", &f) != 0)
+		log_fault(LEVEL_WARN, "no-reserve", &f);
+}
+
+int
+host_folders(const struct settings *conf, struct fault *f)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	struct file_facts	reserve;
+	struct fault		none;
+
+	if (journal_folder(conf, &dirfd, f) != 0)
+		return -1;
+	if (file_facts_at(dirfd, "reserve", &reserve, &none) != 0)
+		keep_reserve(dirfd);
+	return 0;
+}
+
+int
+host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
+{
+	AUTO(fd_close) int dirfd = -1;
+
+	if (journal_folder(h->conf, &dirfd, f) != 0 ||
+	    write_owner(h, dirfd, f) != 0)
+		return -1;
+	if (reserve && file_rename(dirfd, "reserve", h->key, f) != 0)
+		return fault_prefix(f, "the reserve for a full disk: ");
+	fd_close(&h->journal);
+	if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE | FILE_CREATE, 0600,
+	    &h->journal, f) != 0 || file_sync(dirfd, f) != 0)
+		return fault_prefix(f, "journal %s: ", h->key);
+	*fd_r = dup(h->journal);
+	if (*fd_r < 0)
+		return fault_errno(f, FAULT_TEMP, errno, "dup");
+	return 0;
+}
+
+bool
+host_journal_open(const struct host *h)
+{
+	struct file_facts	facts;
+	struct fault		f;
+
+	return h->journal >= 0 && file_facts(h->journal, &facts, &f) == 0 &&
+	    facts.size > 0;
+}
+
+/* One row "word value" of an owner file. */
+static bool
+owner_row(struct identity *id, struct span word, struct span value)
+{
+	uint64_t v;
+
+	if (span_eq(word, SPAN("user")))
+		return span_cstr(value, id->user, sizeof(id->user));
+	if (span_eq(word, SPAN("home")))
+		return span_cstr(value, id->home, sizeof(id->home));
+	if (span_eq(word, SPAN("maildrop")))
+		return span_cstr(value, id->maildrop, sizeof(id->maildrop));
+	if (!num_parse(value, UINT32_MAX - 1, &v))
+		return false;
+	if (span_eq(word, SPAN("uid")))
+		id->uid = (uid_t)v;
+	else if (span_eq(word, SPAN("gid")))
+		id->gid = (gid_t)v;
+	else if (span_eq(word, SPAN("virtual")))
+		id->virtual = v != 0;
+	else if (span_eq(word, SPAN("group")) && id->ngids < IDENTITY_GIDS_MAX)
+		id->gids[id->ngids++] = (gid_t)v;
+	else
+		return false;
+	return true;
+}
+
+int
+host_journal_owner(const struct settings *conf, const char *key,
+    struct identity *id, struct fault *f)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	AUTO(fd_close) int	fd = -1;
+	char			name[HOST_KEY_MAX + 8];
+	char			text[OWNER_MAX];
+	struct span		rest;
+	struct span		line;
+	ssize_t			n;
+
+	*id = (struct identity){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	if (path_printf(name, sizeof(name), f, "%s.id", key) != 0 ||
+	    journal_folder(conf, &dirfd, f) != 0 ||
+	    file_open(dirfd, name, FILE_READ, 0, &fd, f) != 0)
+		return -1;
+	n = file_slurp(fd, text, sizeof(text), f);
+	if (n < 0)
+		return -1;
+	rest = span_of(text, (size_t)n);
+	while (span_line(&rest, &line)) {
+		size_t cut = span_find(line, ' ');
+
+		if (!owner_row(id, span_first(line, cut),
+		    span_skip(line, cut + 1)))
+			return fault_set(f, FAULT_PERM, "%s is damaged", name);
+	}
+	if (id->uid == (uid_t)-1 || id->gid == (gid_t)-1)
+		return fault_set(f, FAULT_PERM, "%s is damaged", name);
+	return 0;
+}
+
+int
+host_drop_legacy(struct host *h, struct fault *f)
+{
+	struct file_facts	facts;
+	char			name[IDENTITY_PATH_MAX + 16];
+	int			result;
+
+	if (path_printf(name, sizeof(name), f, ".%s.pop", h->name) != 0)
+		return -1;
+	if (lock_rights_begin(h, f) != 0)
+		return -1;
+	result = file_facts_at(h->dirfd, name, &facts, f);
+	if (result == 0 && (!facts.is_regular || facts.uid != h->id->uid ||
+	    facts.size != 0))
+		result = fault_set(f, FAULT_PERM, "%s is not empty", name);
+	if (result == 0)
+		result = file_unlink(h->dirfd, name, f);
+	lock_rights_end();
+	return result;
+}
+
+/*
+ * Messages per hour: a small file per user in the run folder, "HOUR COUNT".
+ * Counts this one; FAULT_LIMIT when it is too many.
+ */
+static int
+count_submission(struct host *h, struct fault *f)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	AUTO(fd_close) int	fd = -1;
+	unsigned long long	hour = (unsigned long long)time(NULL) / 3600;
+	unsigned long long	then = 0;
+	unsigned		count = 0;
+	char			text[64] = "";
+	char			name[HOST_KEY_MAX];
+	int			n;
+
+	component(name, sizeof(name), h->id->user);
+	if (our_folder(h->conf->role.run_dir, "xmit", 0700, &dirfd, f) != 0 ||
+	    file_open(dirfd, name, FILE_READ | FILE_WRITE | FILE_CREATE, 0600,
+	    &fd, f) != 0 || lock_flock(fd, f) != 0 ||
+	    file_pread(fd, text, sizeof(text) - 1, 0, f) < 0)
+		return -1;
+	if (sscanf(text, "%llu %u", &then, &count) != 2 || then != hour)
+		count = 0;
+	if (count >= h->conf->xtnd.xmit_rate)
+		return fault_set(f, FAULT_LIMIT,
+		    "%u messages this hour (xmit_rate)", count);
+	n = snprintf(text, sizeof(text), "%llu %u\n", hour, count + 1);
+	if (file_truncate(fd, 0, f) != 0)
+		return -1;
+	return file_pwrite(fd, text, (size_t)n, 0, f);
+}
+
+/* What the session hands over must be a file as host_tempfile makes them. */
+static int
+check_message(const struct host *h, int fd, struct fault *f)
+{
+	struct file_facts facts;
+
+	if (file_facts(fd, &facts, f) != 0)
+		return -1;
+	if (!facts.is_regular || facts.nlink != 0 || facts.uid != h->id->uid)
+		return fault_set(f, FAULT_PEER,
+		    "what is to be sent is not a temporary file");
+	return 0;
+}
+
+int
+host_submit(struct host *h, int fd, struct fault *f)
+{
+	const char	*argv[6] = { "sendmail", "-oi", "-t" };
+	char		 env[3][IDENTITY_PATH_MAX + 16];
+	const char	*envp[] = {
+		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+		env[0], env[1], env[2], NULL,
+	};
+	const struct spawn s = {
+		.path = h->conf->xtnd.xmit_command,
+		.argv = argv,
+		.env = envp,
+		.as = is_root() ? h->id : NULL,
+		.dir = "/",
+		.stdin_fd = fd,
+		.timeout_s = SUBMIT_TIMEOUT_S,
+	};
+	char	said[256] = "";
+	int	status;
+
+	(void)snprintf(env[0], sizeof(env[0]), "HOME=%s",
+	    h->id->home[0] != '\0' ? h->id->home : "/");
+	(void)snprintf(env[1], sizeof(env[1]), "USER=%s", h->id->user);
+	(void)snprintf(env[2], sizeof(env[2]), "LOGNAME=%s", h->id->user);
+	if (h->id->virtual && h->sender[0] == '\0')
+		return fault_set(f, FAULT_PERM,
+		    "virtual users need xmit_sender");
+	if (h->sender[0] != '\0') {
+		argv[3] = "-f";
+		argv[4] = h->sender;
+	}
+	if (check_message(h, fd, f) != 0 || count_submission(h, f) != 0 ||
+	    spawn_run(&s, said, sizeof(said), &status, f) != 0)
+		return -1;
+	if (status != 0)
+		return fault_set(f, FAULT_TEMP, "%s ended with %d: %s", s.path,
+		    status, said);
+	return 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the privileged side does for one session: the dotlock in a system
+ * spool, temporary files, the journal, the lock against a second session,
+ * handing a message to the MTA.  Floor 4.
+ *
+ * Runs as: root in the monitor; the user himself with isolation = single.
+ * Every path was fixed when the session began; no call has an argument from
+ * the session but the purpose of a lock and the message to be submitted.
+ */
+#ifndef ROLE_HOST_H
+#define ROLE_HOST_H
+
+#include "base/attr.h"
+#include "drop/drop.h"
+#include "role/settings.h"
+#include "sys/identity.h"
+
+#define HOST_KEY_MAX	320
+
+struct host {
+	const struct settings	*conf;		/* borrows */
+	const struct identity	*id;		/* borrows */
+	char			 path[IDENTITY_PATH_MAX + 1];	/* the spool */
+	char			 name[IDENTITY_PATH_MAX + 1];	/* its last part */
+	char			 key[HOST_KEY_MAX];	/* names the maildrop */
+	char			 temp[IDENTITY_PATH_MAX + 1];
+	int			 dirfd;		/* the spool's folder; owns */
+	bool			 system_spool;	/* root's folder: we dotlock */
+	bool			 dotlock_held;
+	int			 session_lock;	/* owns; -1: not held */
+	int			 journal;	/* an existing one; owns; or -1 */
+	bool			 home_usable;
+	char			 user_dir[IDENTITY_PATH_MAX + 1];
+						/* state folder, "" if none */
+	char			 sender[IDENTITY_PATH_MAX + 1];
+						/* XMIT of virtual users */
+};
+
+/*
+ * Find out about the user's maildrop: path, folder, key, state folder (made
+ * when the user needs one), an existing journal.  FAULT_PERM: misconfigured.
+ */
+int	host_open(struct host *h, const struct settings *conf,
+	    const struct identity *id, struct fault *f) MUSTUSE;
+/* Releases the dotlock and what else is held. */
+void	host_close(struct host *h);
+
+/* The lock against a second session; FAULT_IN_USE. */
+int	host_session_lock(struct host *h, struct fault *f) MUSTUSE;
+void	host_session_unlock(struct host *h);
+
+/* The questions: see drop/drop.h and pop/transact.h. */
+int	host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
+	    MUSTUSE;
+int	host_refresh(struct host *h, struct fault *f) MUSTUSE;
+int	host_unlock(struct host *h, struct fault *f) MUSTUSE;
+int	host_tempfile(struct host *h, int *fd_r, struct fault *f) MUSTUSE;
+int	host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
+	    MUSTUSE;
+int	host_drop_legacy(struct host *h, struct fault *f) MUSTUSE;
+int	host_submit(struct host *h, int fd, struct fault *f) MUSTUSE;
+
+/* Is an UPDATE of this maildrop unfinished? */
+bool	host_journal_open(const struct host *h);
+
+/* The folders that popper makes for itself, when they are missing. */
+int	host_folders(const struct settings *conf, struct fault *f) MUSTUSE;
+
+/*
+ * Whose maildrop an unfinished journal KEY is: written beside each journal by
+ * the privileged side, for `popper recover`.
+ */
+int	host_journal_owner(const struct settings *conf, const char *key,
+	    struct identity *id, struct fault *f) MUSTUSE;
+
+#endif

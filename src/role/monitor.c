@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root, to the end of the connection.  Reads from: its configuration;
+ * typed, bounded messages of its own children (permit.c).  It reads no octet of
+ * the client's: the credential link passes it by, the client's pipelined rest
+ * stays in a pipe.  Trusts: the worker (root, or caged with the password file).
+ *
+ * Code that runs as root: this file, host.c, ask_serve in ask.c, worker.c with
+ * the PAM back end, and what they call in sys/, watch/, conf/.
+ *
+ *   STRANGER --ASK--> ASKED --GRANT--> GRANTED --HANDOVER--> SESSION --> RECOVERY
+ *      ^                | DENY, at a fixed time                (if it died)
+ *      +----------------+
+ */
+#include "role/monitor.h"
+
+#include "auth/auth.h"
+#include "pop/authorize.h"
+#include "role/ask.h"
+#include "role/front.h"
+#include "role/host.h"
+#include "role/permit.h"
+#include "role/pump.h"
+#include "role/session.h"
+#include "role/single.h"
+#include "role/worker.h"
+
+#include "sys/cage.h"
+#include "sys/file.h"
+#include "sys/identity.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define HANDOVER_TIMEOUT_S	10
+#define REST_MAX		LIMIT_INPUT
+
+/* A child and our ends of its links. */
+struct child {
+	pid_t	pid;			/* 0: none */
+	int	link;			/* owns */
+	int	log_link;		/* owns */
+};
+
+struct monitor {
+	const struct settings	*conf;
+	const char		*hostname;
+	struct sock_addr	 peer;
+	int			 in;		/* owns; never read here */
+	int			 out;		/* owns */
+	enum monitor_phase	 phase;
+	struct child		 front;
+	struct child		 worker;	/* link: its verdict */
+	int			 credential_front;	/* the front's end */
+	int			 credential_worker;
+	uint64_t		 asked_ms;
+	uint64_t		 answer_ms;	/* when NO is told; 0: not due */
+	enum authorize_answer	 answer;
+	struct identity		 id;
+};
+
+static void
+child_init(struct child *c)
+{
+	*c = (struct child){ .link = -1, .log_link = -1 };
+}
+
+static void
+child_fini(struct child *c)
+{
+	int status;
+
+	fd_close(&c->link);
+	fd_close(&c->log_link);
+	if (c->pid > 0)
+		(void)spawn_wait(c->pid, -1, &status);
+	c->pid = 0;
+}
+
+static void
+child_kill(struct child *c)
+{
+	if (c->pid > 0)
+		spawn_kill(c->pid, SIGKILL);
+	child_fini(c);
+}
+
+/*
+ * Fork with a link and a log link.  Returns 0 in the child, with its ends in
+ * *link_r and *log_link_r; 1 in the parent; -1.
+ */
+static int
+child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
+{
+	AUTO(fd_close) int link = -1;
+	AUTO(fd_close) int log_link = -1;
+
+	child_init(c);
+	if (link_pair(&c->link, &link, f) != 0 ||
+	    link_pair(&c->log_link, &log_link, f) != 0 ||
+	    (c->pid = spawn_fork(f)) < 0) {
+		c->pid = 0;
+		child_fini(c);
+		return -1;
+	}
+	if (c->pid > 0)
+		return 1;
+	fd_close(&c->link);
+	fd_close(&c->log_link);
+	*link_r = fd_take(&link);
+	*log_link_r = fd_take(&log_link);
+	return 0;
+}
+
+/* --- the stranger ------------------------------------------------------------ */
+
+static int
+start_front(struct monitor *m, struct fault *f)
+{
+	struct front	c = {
+		.conf = m->conf,
+		.host = m->hostname,
+		.peer = &m->peer,
+		.in = m->in,
+		.out = m->out,
+	};
+	int		result;
+
+	if (link_pair(&m->credential_front, &m->credential_worker, f) != 0)
+		return -1;
+	result = child_fork(&m->front, &c.link, &c.log_link, f);
+	if (result != 0) {
+		fd_close(&m->credential_front);
+		return result < 0 ? -1 : 0;
+	}
+	fd_close(&m->credential_worker);
+	c.credential = m->credential_front;
+	front_main(&c);
+}
+
+/* A worker for the record that lies in the credential link. */
+static int
+start_worker(struct monitor *m, struct fault *f)
+{
+	int verdict;
+	int log_link;
+	int result;
+
+	result = child_fork(&m->worker, &verdict, &log_link, f);
+	if (result != 0)
+		return result < 0 ? -1 : 0;
+	fd_close(&m->in);
+	fd_close(&m->out);
+	fd_close(&m->front.link);
+	fd_close(&m->front.log_link);
+	worker_main(m->conf, &m->peer, m->credential_worker, verdict, log_link);
+}
+
+/* NO is due at a fixed time after the question, or a multiple of it. */
+static void
+decide(struct monitor *m, enum authorize_answer answer)
+{
+	uint64_t delay = 1000ull * m->conf->role.auth_fail_delay_s;
+	uint64_t taken = clock_ms() - m->asked_ms;
+
+	m->answer = answer;
+	m->answer_ms = m->asked_ms;
+	if (delay > 0)
+		m->answer_ms += (taken / delay + 1) * delay;
+	child_kill(&m->worker);
+}
+
+static int
+tell_front(struct monitor *m, enum authorize_answer answer, struct fault *f)
+{
+	struct link_out out;
+
+	link_out_init(&out, MSG_ANSWER);
+	link_put_u8(&out, (uint8_t)answer);
+	m->phase = answer == ANSWER_YES ? PHASE_GRANTED : PHASE_STRANGER;
+	return link_send(m->front.link, &out, NULL, 0, f);
+}
+
+/* The worker has spoken, or died. */
+static int
+on_verdict(struct monitor *m, struct fault *f)
+{
+	struct link_in		in;
+	enum auth_reason	why;
+	int			got;
+
+	got = link_recv(m->worker.link, permit_from_worker,
+	    permit_from_worker_n, m->phase, 0, &in, f);
+	if (got != 1) {
+		log_text(LEVEL_ERR, "worker-died", "%s",
+		    got == 0 ? "no verdict" : f->text);
+		decide(m, ANSWER_ERROR);
+		return 0;
+	}
+	if (in.type == MSG_DENY) {
+		decide(m, link_get_u8(&in) != 0 ? ANSWER_ERROR : ANSWER_NO);
+		link_in_fini(&in);
+		return 0;
+	}
+	got = worker_get_grant(&in, &m->id, f);
+	link_in_fini(&in);
+	if (got != 0 || !auth_identity_allowed(&m->conf->auth, &m->id, &why)) {
+		log_text(LEVEL_ERR, "grant-refused", "%s", got != 0 ? f->text :
+		    auth_reason_word(why));
+		decide(m, ANSWER_ERROR);
+		return 0;
+	}
+	child_kill(&m->worker);
+	return tell_front(m, ANSWER_YES, f);
+}
+
+/* 1: HANDOVER has come, *rest_r is the pipe; 0: go on; -1: over. */
+static int
+on_front(struct monitor *m, int *rest_r, struct fault *f)
+{
+	struct link_in	in;
+	int		got;
+
+	got = link_recv(m->front.link, permit_from_front, permit_from_front_n,
+	    m->phase, 0, &in, f);
+	if (got < 0)
+		log_fault(LEVEL_ERR, "front-misbehaved", f);
+	if (got != 1)
+		return -1;
+	if (in.type == MSG_HANDOVER) {
+		*rest_r = link_get_fd(&in, 0);
+		link_in_fini(&in);
+		return 1;
+	}
+	link_in_fini(&in);
+	m->phase = PHASE_ASKED;
+	m->asked_ms = clock_ms();
+	m->answer_ms = 0;
+	if (start_worker(m, f) != 0) {
+		log_fault(LEVEL_ERR, "worker-fork", f);
+		decide(m, ANSWER_ERROR);
+	}
+	return 0;
+}
+
+/* Milliseconds to the next thing that is due without a message. */
+static int
+until_due(const struct monitor *m)
+{
+	uint64_t now = clock_ms();
+	uint64_t due = UINT64_MAX;
+
+	if (m->answer_ms != 0)
+		due = m->answer_ms;
+	else if (m->phase == PHASE_ASKED)
+		due = m->asked_ms + 1000ull * m->conf->role.auth_timeout_s;
+	else if (m->phase == PHASE_GRANTED)
+		due = m->asked_ms + 1000ull * (m->conf->role.auth_timeout_s +
+		    HANDOVER_TIMEOUT_S);
+	if (due == UINT64_MAX)
+		return -1;
+	return due <= now ? 0 : (int)(due - now);
+}
+
+/* 0: go on; -1: over. */
+static int
+on_due(struct monitor *m, struct fault *f)
+{
+	if (m->phase == PHASE_GRANTED)
+		return -1;
+	if (m->answer_ms != 0) {
+		m->answer_ms = 0;
+		return tell_front(m, m->answer, f);
+	}
+	log_text(LEVEL_ERR, "auth-timeout",
+	    "no verdict in %u s (auth_timeout); is the user database alive?",
+	    m->conf->role.auth_timeout_s);
+	child_kill(&m->worker);
+	decide(m, ANSWER_ERROR);
+	return 0;
+}
+
+static void
+serve_log(struct child *c)
+{
+	if (ask_serve_log(c->log_link) != 0)
+		fd_close(&c->log_link);
+}
+
+/*
+ * The AUTHORIZATION state, seen from here.  0: m->id has logged in, *rest_r is
+ * the pipe with the rest of the input; -1: the stranger is gone.
+ */
+static int
+serve_stranger(struct monitor *m, int *rest_r)
+{
+	struct fault	f = { 0 };
+	int		result = 0;
+
+	while (result == 0) {
+		struct wait_for w[] = {
+			{ .fd = m->front.link, .events = WAIT_READ },
+			{ .fd = m->front.log_link, .events = WAIT_READ },
+			{ .fd = m->worker.link, .events = WAIT_READ },
+			{ .fd = m->worker.log_link, .events = WAIT_READ },
+		};
+		int due = until_due(m);
+
+		if (pump_stopping())
+			return -1;
+		if (sock_wait(w, ARRAY_LEN(w), due) == 0) {
+			if (due >= 0 && until_due(m) == 0)
+				result = on_due(m, &f);
+			continue;
+		}
+		if (w[1].ready)
+			serve_log(&m->front);
+		if (w[3].ready)
+			serve_log(&m->worker);
+		if (w[2].ready)
+			result = on_verdict(m, &f);
+		if (w[0].ready && result == 0)
+			result = on_front(m, rest_r, &f);
+	}
+	return result == 1 ? 0 : -1;
+}
+
+/* --- the session ---------------------------------------------------------------- */
+
+/* What the front had read of the client: from the pipe into the session, which
+ * reads it itself; this runs in the session's process. */
+static struct span
+read_rest(int rest)
+{
+	static uint8_t	b[REST_MAX];
+	struct fault	f;
+	ssize_t		n = file_read(rest, b, sizeof(b), &f);
+
+	return span_of(b, n < 0 ? 0 : (size_t)n);
+}
+
+/* Answer the child's questions until it ends; its exit status. */
+static int
+serve_child(struct monitor *m, struct child *c, struct host *h)
+{
+	struct link_in	in;
+	struct fault	f;
+	int		status = 0;
+	int		got = 1;
+	bool		told = false;
+
+	while (got == 1) {
+		struct wait_for w[] = {
+			{ .fd = c->link, .events = WAIT_READ },
+			{ .fd = c->log_link, .events = WAIT_READ },
+		};
+
+		if (pump_stopping() && !told) {
+			spawn_kill(c->pid, SIGTERM);
+			told = true;
+		}
+		if (sock_wait(w, ARRAY_LEN(w), told ? -1 : 10000) == 0)
+			continue;
+		if (w[1].ready)
+			serve_log(c);
+		if (!w[0].ready)
+			continue;
+		got = link_recv(c->link, permit_from_session,
+		    permit_from_session_n, m->phase, 0, &in, &f);
+		if (got == 1) {
+			if (ask_serve(c->link, &in, h, &f) != 0)
+				got = -1;
+			link_in_fini(&in);
+		}
+		if (got < 0) {
+			log_fault(LEVEL_ERR, "session-misbehaved", &f);
+			spawn_kill(c->pid, SIGKILL);
+		}
+	}
+	(void)spawn_wait(c->pid, -1, &status);
+	c->pid = 0;
+	child_fini(c);
+	return status;
+}
+
+/* Session or recovery: the same start, the same questions. */
+static int
+run_child(struct monitor *m, struct host *h, int rest,
+    const struct fault *refused, int *status_r, struct fault *f)
+{
+	struct session_start	start = {
+		.conf = m->conf,
+		.id = &m->id,
+		.facts = h,
+		.hostname = m->hostname,
+		.peer = &m->peer,
+		.in = m->in,
+		.out = m->out,
+		.refused = refused,
+	};
+	struct child		c;
+	int			result;
+
+	result = child_fork(&c, &start.link, &start.log_link, f);
+	if (result < 0)
+		return -1;
+	if (result > 0) {
+		*status_r = serve_child(m, &c, h);
+		return 0;
+	}
+	fd_close(&h->dirfd);
+	if (m->phase == PHASE_RECOVERY)
+		session_recover_main(&start);
+	start.rest = read_rest(rest);
+	fd_close(&rest);
+	session_main(&start);
+}
+
+static void
+log_crash(const struct monitor *m, int status)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_ERR, "session-end");
+	log_str(&l, "user", m->id.user);
+	log_str(&l, "ip", m->peer.text);
+	log_str(&l, "reason", "crash");
+	log_num(&l, "status", (uint64_t)status);
+	log_end(&l);
+}
+
+/* isolation = single: the same in this process. */
+static int
+recover_here(const struct monitor *m, struct host *h)
+{
+	const struct session_start start = {
+		.conf = m->conf,
+		.id = &m->id,
+		.facts = h,
+		.direct = h,
+		.hostname = m->hostname,
+		.peer = &m->peer,
+		.link = -1,
+		.log_link = -1,
+	};
+
+	return session_recover(&start);
+}
+
+/* A session that died in UPDATE: finish it now, while the dotlock is held. */
+static void
+recover(struct monitor *m, struct host *h)
+{
+	struct fault	f;
+	int		status = 0;
+
+	if (!host_journal_open(h))
+		return;
+	m->phase = PHASE_RECOVERY;
+	if (m->conf->role.isolation == ISOLATION_SINGLE)
+		(void)recover_here(m, h);
+	else if (run_child(m, h, -1, NULL, &status, &f) != 0)
+		log_fault(LEVEL_ERR, "recovery-fork", &f);
+	if (host_journal_open(h)) {
+		log_text(LEVEL_ERR, "recovery-open",
+		    "%s: an UPDATE is unfinished, its dotlock stays; run"
+		    " \"popper recover\" when the cause is gone", h->path);
+		h->dotlock_held = false;	/* let it lie */
+	}
+}
+
+static void
+serve_session(struct monitor *m, int rest)
+{
+	struct host	h;
+	struct fault	refused = { 0 };
+	struct fault	f;
+	int		status = 0;
+	bool		opened = host_open(&h, m->conf, &m->id, &refused) == 0;
+	bool		locked = opened && host_session_lock(&h, &refused) == 0;
+
+	m->phase = PHASE_SESSION;
+	if (!opened)	/* the session tells the client so */
+		h = (struct host){ .dirfd = -1, .session_lock = -1,
+		    .journal = -1 };
+	if (run_child(m, &h, rest, locked ? NULL : &refused, &status, &f) != 0)
+		log_fault(LEVEL_ERR, "session-fork", &f);
+	if (status != 0)
+		log_crash(m, status);
+	if (locked)
+		recover(m, &h);
+	if (opened)
+		host_close(&h);
+}
+
+int
+monitor_recover(const struct settings *conf, const char *key,
+    const struct identity *id)
+{
+	static const struct sock_addr	nobody = { .text = "local" };
+	struct monitor			m = {
+		.conf = conf,
+		.hostname = "localhost",
+		.peer = nobody,
+		.in = -1,
+		.out = -1,
+		.id = *id,
+	};
+	struct host			h;
+	struct fault			f;
+	int				result = -1;
+
+	if (host_open(&h, conf, &m.id, &f) != 0) {
+		log_fault(LEVEL_ERR, "recovery-failed", &f);
+		return -1;
+	}
+	if (strcmp(h.key, key) != 0)
+		log_text(LEVEL_ERR, "recovery-failed", "journal %s: the"
+		    " maildrop of %s is %s now, which is another file", key,
+		    id->user, h.path);
+	else if (host_session_lock(&h, &f) != 0)
+		log_fault(LEVEL_NOTE, "recovery-not-now", &f);
+	else {
+		recover(&m, &h);
+		result = host_journal_open(&h) ? -1 : 0;
+	}
+	host_close(&h);
+	return result;
+}
+
+/* --- all of it ----------------------------------------------------------------- */
+
+static void
+new_sid(void)
+{
+	uint32_t	r[2];
+	char		sid[24];
+
+	random_bytes(r, sizeof(r));
+	(void)snprintf(sid, sizeof(sid), "%08x%04x", r[0], r[1] & 0xffff);
+	log_set_sid(sid);
+}
+
+void
+monitor_hostname(const struct settings *conf, char *out, size_t cap)
+{
+	const struct addrinfo	 hints = { .ai_flags = AI_CANONNAME };
+	struct addrinfo		*list = NULL;
+	char			 name[256] = "localhost";
+
+	if (conf->role.hostname[0] != '\0') {
+		(void)snprintf(out, cap, "%s", conf->role.hostname);
+		return;
+	}
+	(void)gethostname(name, sizeof(name) - 1);
+	(void)snprintf(out, cap, "%s", name);
+	/* no dot: ask once for the full name */
+	if (strchr(name, '.') == NULL &&
+	    getaddrinfo(name, NULL, &hints, &list) == 0 && list != NULL &&
+	    list->ai_canonname != NULL)
+		(void)snprintf(out, cap, "%s", list->ai_canonname);
+	if (list != NULL)
+		freeaddrinfo(list);
+}
+
+static void
+prepare_socket(const struct monitor *m)
+{
+	struct fault f;
+
+	sock_tune(m->in);
+	if (m->conf->log.debug && sock_debug(m->in, &f) != 0)
+		log_fault(LEVEL_DEBUG, "so-debug", &f);
+}
+
+static int
+run_split(struct monitor *m)
+{
+	struct fault	f;
+	int		rest = -1;
+
+	if (host_folders(m->conf, &f) != 0) {
+		log_fault(LEVEL_ERR, "folders", &f);
+		return 1;
+	}
+	if (start_front(m, &f) != 0) {
+		log_fault(LEVEL_ERR, "front-fork", &f);
+		return 1;
+	}
+	if (serve_stranger(m, &rest) != 0) {
+		child_kill(&m->worker);
+		child_kill(&m->front);
+		return 0;
+	}
+	child_kill(&m->front);	/* it has nothing more to do */
+	fd_close(&m->credential_worker);
+	serve_session(m, rest);
+	fd_close(&rest);
+	return 0;
+}
+
+int
+monitor_run(const struct settings *conf, const char *hostname, int in, int out)
+{
+	struct monitor	m = {
+		.conf = conf,
+		.hostname = hostname,
+		.in = in,
+		.out = out,
+		.credential_front = -1,
+		.credential_worker = -1,
+	};
+	struct fault	f;
+	int		status;
+
+	child_init(&m.front);
+	child_init(&m.worker);
+	cage_process_defaults();
+	pump_signals();
+	new_sid();
+	if (sock_peer(in, &m.peer, &f) != 0)
+		m.peer = (struct sock_addr){ .text = "unknown" };
+	prepare_socket(&m);
+	if (conf->role.isolation == ISOLATION_SINGLE)
+		status = single_run(conf, hostname, &m.peer, in, out);
+	else
+		status = run_split(&m);
+	fd_close(&m.in);
+	if (out != in)
+		fd_close(&m.out);
+	return status;
+}

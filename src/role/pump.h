@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The one place that reads and writes a client's socket: it cuts the input into
+ * lines, hands them to the state's code, and sends what that puts into the
+ * output buffer.  Floor 4; front and session drive their pure parts with it.
+ *
+ * Replies are collected while more commands wait in the input, and sent when
+ * the input runs dry or the buffer is full.  Nothing is read while output is
+ * stuck.  Memory is fixed.
+ *
+ * The idle clock runs only while the client takes nothing: whatever it takes
+ * from our buffer, or from the kernel's, winds the clock again (the manual's
+ * SLIP links).
+ */
+#ifndef ROLE_PUMP_H
+#define ROLE_PUMP_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "proto/line.h"
+
+enum pump_next {
+	PUMP_LINE,		/* wants a line */
+	PUMP_FILL,		/* wants to write more: call fill */
+	PUMP_COLLECT,		/* wants raw input: call collect */
+	PUMP_HOLD,		/* waits for hold_fd; reads nothing */
+	PUMP_CLOSE,		/* send what is there, then end */
+	PUMP_ABORT,		/* end without sending more */
+	PUMP_LEAVE,		/* stop pumping, the connection stays open */
+};
+
+enum pump_end {
+	PUMP_END_CLOSED,	/* by us, all was sent */
+	PUMP_END_ABORTED,
+	PUMP_END_LEFT,
+	PUMP_END_EOF,		/* the client went away */
+	PUMP_END_TIMEOUT,
+	PUMP_END_STOPPED,	/* SIGTERM */
+};
+const char	*pump_end_word(enum pump_end e);
+
+struct pump;
+struct pump_ops {
+	enum pump_next	(*line)(void *ctx, struct span line, struct buf *out);
+	enum pump_next	(*too_long)(void *ctx, struct buf *out);
+	enum pump_next	(*fill)(void *ctx, struct buf *out);
+	enum pump_next	(*collect)(void *ctx, struct span *in, struct buf *out);
+	/* hold_fd is readable. */
+	enum pump_next	(*held)(void *ctx, struct buf *out);
+};
+
+struct pump {
+	int			 in;		/* borrows; may equal out */
+	int			 out_fd;
+	int			 hold_fd;	/* -1: none */
+	unsigned		 idle_s;
+	uint64_t		 deadline_ms;	/* 0: none; absolute end */
+	unsigned		 drain_s;
+	const struct pump_ops	*ops;
+	void			*ctx;
+	/* private */
+	struct buf		 out;
+	struct line_reader	 lines;
+	size_t			 in_pos;
+	size_t			 in_n;
+	bool			 in_ended;
+	uint64_t		 progress_ms;
+	uint64_t		 unsent;
+	uint64_t		 octets_in;
+	uint64_t		 octets_out;
+	uint8_t			 input[LIMIT_INPUT];
+};
+
+/* Sets everything to its start; the caller fills in the first part. */
+void	pump_init(struct pump *p);
+void	pump_fini(struct pump *p);
+/* Input that was read by somebody before us; at most LIMIT_INPUT. */
+void	pump_preload(struct pump *p, struct span s);
+/* What was read and not used, for a hand-over. */
+struct span	pump_rest(const struct pump *p);
+
+/* `next` is what the first reply, already in p->out, leads to. */
+enum pump_end	pump_run(struct pump *p, enum pump_next next);
+
+/* After a close of ours: no more output, then read until the client's end or
+ * drain_s, so that the last reply is not destroyed by a reset. */
+void	pump_drain(struct pump *p);
+
+/* Install SIGTERM -> stop; ignore SIGPIPE, SIGINT, SIGHUP. */
+void	pump_signals(void);
+bool	pump_stopping(void);
+
+#endif

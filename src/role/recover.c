@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root (or the user, with isolation = single); the work itself is done
+ * by a child as the user whose maildrop it is.  Reads from: names and owner files
+ * in the journal folder, which only the privileged side writes.
+ */
+#include "role/recover.h"
+
+#include "role/host.h"
+#include "role/monitor.h"
+
+#include "base/alloc.h"
+#include "sys/file.h"
+#include "watch/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct walk {
+	const struct settings	*conf;
+	int			 dirfd;
+	char			**keys;		/* owns */
+	size_t			 n;
+	size_t			 cap;
+};
+
+static bool
+ends_with(const char *name, const char *end)
+{
+	size_t n = strlen(name);
+	size_t m = strlen(end);
+
+	return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+static bool
+note_journal(void *ctx, const char *name)
+{
+	struct walk		*w = ctx;
+	struct file_facts	 facts;
+	struct fault		 f;
+
+	if (ends_with(name, ".id") || span_starts(span_str(name),
+	    SPAN("reserve")) || name[0] == '.' ||
+	    file_facts_at(w->dirfd, name, &facts, &f) != 0 || facts.size == 0)
+		return true;
+	w->keys = xgrow(w->keys, w->n, &w->cap, sizeof(*w->keys));
+	w->keys[w->n++] = xstrdup(name);
+	return true;
+}
+
+static int
+recover_one(const struct settings *conf, const char *key)
+{
+	struct identity	id;
+	struct fault	f;
+
+	if (host_journal_owner(conf, key, &id, &f) != 0) {
+		log_fault(LEVEL_ERR, "recovery-failed", &f);
+		return -1;
+	}
+	return monitor_recover(conf, key, &id);
+}
+
+int
+recover_run(const struct settings *conf)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	struct walk		w = { .conf = conf };
+	struct fault		f;
+	char			path[IDENTITY_PATH_MAX + 16];
+	int			open = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/journal", conf->role.state_dir);
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR, 0, &dirfd,
+	    &f) != 0)
+		return 0;	/* no folder: no journal was ever made */
+	w.dirfd = dirfd;
+	if (file_list(dirfd, note_journal, &w, &f) != 0) {
+		log_fault(LEVEL_ERR, "recovery-failed", &f);
+		return 1;
+	}
+	for (size_t i = 0; i < w.n; i++) {
+		if (recover_one(conf, w.keys[i]) != 0)
+			open++;
+		free(w.keys[i]);
+	}
+	free(w.keys);
+	return open;
+}

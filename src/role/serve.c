@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root (or the user, with isolation = single).  Reads from: its
+ * configuration; no octet of any client's.  Each connection gets a monitor, as
+ * inetd would start one; limits are kept before the fork.
+ */
+#include "role/serve.h"
+
+#include "role/monitor.h"
+
+#include "base/alloc.h"
+#include "sys/file.h"
+#include "sys/sock.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#define LISTENERS_MAX	32
+#define STOP_WAIT_MS	10000		/* for sessions, before we go */
+#define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
+
+static volatile sig_atomic_t stop;
+
+struct served {
+	pid_t			pid;
+	struct sock_addr	peer;
+};
+
+struct serve {
+	const struct settings	*conf;
+	const char		*hostname;
+	int			 listeners[LISTENERS_MAX];
+	size_t			 nlisteners;
+	struct served		*served;	/* owns; the first n are alive */
+	size_t			 n;
+};
+
+static void
+on_stop(int signal UNUSED)
+{
+	stop = 1;
+}
+
+static void
+on_child(int signal UNUSED)
+{
+}
+
+static void
+signals(void)
+{
+	struct sigaction end = { .sa_handler = on_stop };
+	struct sigaction child = { .sa_handler = on_child };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	(void)sigaction(SIGTERM, &end, NULL);
+	(void)sigaction(SIGINT, &end, NULL);
+	(void)sigaction(SIGCHLD, &child, NULL);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGHUP, &ignore, NULL);
+}
+
+static int
+listen_all(struct serve *s, struct fault *f)
+{
+	const struct conf_list *list = &s->conf->role.listen;
+
+	for (size_t i = 0; i < list->n; i++) {
+		int n = sock_listen(list->item[i], s->listeners + s->nlisteners,
+		    LISTENERS_MAX - s->nlisteners, f);
+
+		if (n < 0)
+			return fault_prefix(f, "listen = %s: ", list->item[i]);
+		s->nlisteners += (size_t)n;
+		log_text(LEVEL_NOTE, "listening", "%s", list->item[i]);
+	}
+	return 0;
+}
+
+/* Forget the children that have ended. */
+static void
+reap(struct serve *s)
+{
+	int status;
+
+	for (size_t i = 0; i < s->n;)
+		if (spawn_wait(s->served[i].pid, 0, &status) != 0)
+			s->served[i] = s->served[--s->n];
+		else
+			i++;
+}
+
+static size_t
+from_address(const struct serve *s, const struct sock_addr *peer)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		count += memcmp(s->served[i].peer.raw, peer->raw,
+		    sizeof(peer->raw)) == 0;
+	return count;
+}
+
+/* Is there room for one more?  When not, the client is told. */
+static bool
+admit(const struct serve *s, int fd, const struct sock_addr *peer)
+{
+	const struct role_settings	*r = &s->conf->role;
+	const char			*limit = NULL;
+	struct log_line			 l;
+	struct fault			 f;
+
+	if (s->n >= r->max_sessions)
+		limit = "max_sessions";
+	else if (from_address(s, peer) >= r->max_sessions_per_address)
+		limit = "max_sessions_per_address";
+	if (limit == NULL)
+		return true;
+	log_begin(&l, LEVEL_WARN, "limit-reached");
+	log_str(&l, "limit", limit);
+	log_str(&l, "ip", peer->text);
+	log_end(&l);
+	if (sock_write(fd, SPAN(FULL_TEXT), &f) < 0)
+		log_fault(LEVEL_DEBUG, "limit-reply", &f);
+	return false;
+}
+
+static void
+take(struct serve *s, int listener)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct served		*new = &s->served[s->n];
+	struct fault		f;
+
+	if (sock_accept(listener, &fd, &f) != 0) {
+		if (f.err != EAGAIN && f.err != ECONNABORTED) {
+			log_fault(LEVEL_ERR, "accept", &f);
+			clock_sleep(100);	/* no descriptors: no spin */
+		}
+		return;
+	}
+	reap(s);
+	if (sock_peer(fd, &new->peer, &f) != 0 || !admit(s, fd, &new->peer))
+		return;
+	new->pid = spawn_fork(&f);
+	if (new->pid < 0) {
+		log_fault(LEVEL_ERR, "fork", &f);
+		return;
+	}
+	if (new->pid > 0) {
+		s->n++;
+		return;
+	}
+	for (size_t i = 0; i < s->nlisteners; i++)
+		fd_close(&s->listeners[i]);
+	spawn_exit(monitor_run(s->conf, s->hostname, fd, fd));
+}
+
+static void
+loop(struct serve *s)
+{
+	struct wait_for w[LISTENERS_MAX];
+
+	while (!stop) {
+		for (size_t i = 0; i < s->nlisteners; i++)
+			w[i] = (struct wait_for){
+				.fd = s->listeners[i],
+				.events = WAIT_READ,
+			};
+		(void)sock_wait(w, s->nlisteners, 10000);
+		reap(s);
+		for (size_t i = 0; i < s->nlisteners && !stop; i++)
+			if (w[i].ready)
+				take(s, s->listeners[i]);
+	}
+}
+
+/* Sessions end without UPDATE, but one that is in it finishes. */
+static void
+stop_all(struct serve *s)
+{
+	uint64_t end = clock_ms() + STOP_WAIT_MS;
+
+	for (size_t i = 0; i < s->nlisteners; i++)
+		fd_close(&s->listeners[i]);
+	for (size_t i = 0; i < s->n; i++)
+		spawn_kill(s->served[i].pid, SIGTERM);
+	while (s->n > 0 && clock_ms() < end) {
+		reap(s);
+		if (s->n > 0)
+			clock_sleep(20);
+	}
+	log_text(LEVEL_NOTE, "stopped", "%zu sessions still in UPDATE", s->n);
+}
+
+int
+serve_run(const struct settings *conf, const char *hostname)
+{
+	struct serve	s = { .conf = conf, .hostname = hostname };
+	struct fault	f;
+
+	s.served = xalloc(conf->role.max_sessions + 1, sizeof(*s.served));
+	signals();
+	if (listen_all(&s, &f) != 0) {
+		log_fault(LEVEL_ERR, "listen", &f);
+		free(s.served);
+		return 1;
+	}
+	loop(&s);
+	stop_all(&s);
+	free(s.served);
+	return 0;
+}

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: the user (uid, gid, groups), seccomp, no new privileges.  Reads from:
+ * the user's commands, mail, home; the monitor's answers.  Trusts: its monitor.
+ * Gives up, in order: limits, groups, gid, uid, system calls.
+ */
+#include "role/session.h"
+
+#include "bull/bull.h"
+#include "drop/drop.h"
+#include "pop/say.h"
+#include "pop/transact.h"
+#include "role/ask.h"
+#include "role/permit.h"
+#include "role/pump.h"
+
+#include "sys/cage.h"
+#include "sys/file.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#define EXIT_TEMP	75
+#define STATE_MAX	128		/* octets of a small state file */
+
+struct session {
+	const struct session_start	*c;
+	struct drop_host		 drop_host;
+	struct pop_host			 pop_host;
+	struct pop_conf			 pop_conf;
+	struct bull_place		 place;		/* of .popbull */
+	int				 place_fd;	/* owns */
+	int				 state_fd;	/* state folder, owns, or -1 */
+	int				 bulletins_fd;	/* owns */
+	struct bull_set			 set;
+	struct pop			*pop;
+	struct pump			 pump;
+	uint64_t			 began_ms;
+};
+
+/* --- questions to the host ---------------------------------------------- */
+
+static int
+question(void *ctx, uint16_t type, const int *fd, int *fd_r, struct fault *f)
+{
+	const struct session *s = ctx;
+
+	if (s->c->direct != NULL)
+		return ask_direct(s->c->direct, type, fd == NULL ? -1 : *fd,
+		    fd_r, f);
+	return ask_host(s->c->link, type, fd, fd_r, f);
+}
+
+static int
+q_lock(void *ctx, enum drop_lock_purpose why, struct fault *f)
+{
+	return question(ctx, why == DROP_LOCK_UPDATE ? MSG_LOCK_UPDATE :
+	    MSG_LOCK_SCAN, NULL, NULL, f);
+}
+
+static int
+q_refresh(void *ctx, struct fault *f)
+{
+	return question(ctx, MSG_REFRESH, NULL, NULL, f);
+}
+
+static int
+q_unlock(void *ctx, struct fault *f)
+{
+	return question(ctx, MSG_UNLOCK, NULL, NULL, f);
+}
+
+static int
+q_tempfile(void *ctx, int *fd_r, struct fault *f)
+{
+	return question(ctx, MSG_TEMPFILE, NULL, fd_r, f);
+}
+
+static int
+q_journal(void *ctx, bool reserve, int *fd_r, struct fault *f)
+{
+	return question(ctx, reserve ? MSG_RESERVE : MSG_JOURNAL, NULL, fd_r,
+	    f);
+}
+
+static int
+q_legacy(void *ctx, struct fault *f)
+{
+	return question(ctx, MSG_LEGACY, NULL, NULL, f);
+}
+
+static int
+q_submit(void *ctx, int fd, struct fault *f)
+{
+	return question(ctx, MSG_SUBMIT, &fd, NULL, f);
+}
+
+static void
+q_release(void *ctx)
+{
+	struct fault f;
+
+	if (question(ctx, MSG_RELEASE, NULL, NULL, &f) != 0)
+		log_fault(LEVEL_WARN, "drop-release-failed", &f);
+}
+
+static void
+tell(void *ctx, const char *id, const char *text)
+{
+	const struct session	*s = ctx;
+	struct log_line		 l;
+
+	log_begin(&l, LEVEL_WARN, id);
+	log_str(&l, "user", s->c->id->user);
+	log_str(&l, "text", text);
+	log_end(&l);
+}
+
+/* A commit's note: the number of the last bulletin, now in the maildrop. */
+static int
+note(void *ctx, struct span text, struct fault *f)
+{
+	struct session	*s = ctx;
+	uint64_t	 number;
+
+	if (!bull_note_parse(text, &number))
+		return fault_set(f, FAULT_PERM, "a note that is none of ours");
+	if (s->place.dirfd < 0)
+		return fault_set(f, FAULT_TEMP, "no place for .popbull");
+	return bull_store(&s->place, number, f);
+}
+
+static void
+remember_last(void *ctx, const char *uidl)
+{
+	struct session	*s = ctx;
+	struct fault	 f;
+
+	if (s->state_fd < 0 ||
+	    file_replace(s->state_fd, "last", 0600, span_str(uidl), &f) == 0)
+		return;
+	tell(s, "last-not-kept", f.text);
+}
+
+/* --- the parts of a session ---------------------------------------------- */
+
+static void
+open_folders(struct session *s)
+{
+	const struct host	*h = s->c->facts;
+	struct fault		 f;
+
+	if (h->user_dir[0] != '\0' && file_open(FILE_CWD, h->user_dir,
+	    FILE_READ | FILE_DIR, 0, &s->state_fd, &f) != 0)
+		tell(s, "state-folder", f.text);
+	if (h->home_usable && file_open(FILE_CWD, s->c->id->home,
+	    FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &s->place_fd, &f) != 0)
+		tell(s, "home-folder", f.text);
+	s->place = (struct bull_place){ s->place_fd, ".popbull" };
+	if (!h->home_usable)
+		s->place = (struct bull_place){ s->state_fd, "popbull" };
+}
+
+static void
+init(struct session *s, const struct session_start *c)
+{
+	*s = (struct session){
+		.c = c,
+		.place_fd = -1,
+		.state_fd = -1,
+		.bulletins_fd = -1,
+		.began_ms = clock_ms(),
+		.drop_host = {
+			.ctx = s,
+			.lock = c->facts->system_spool ? q_lock : NULL,
+			.refresh = q_refresh,
+			.unlock = q_unlock,
+			.tempfile = q_tempfile,
+			.journal = q_journal,
+			.drop_legacy = q_legacy,
+			.note = note,
+			.tell = tell,
+		},
+		.pop_host = {
+			.ctx = s,
+			.tempfile = q_tempfile,
+			.submit = q_submit,
+			.release = q_release,
+			.last = remember_last,
+			.tell = tell,
+		},
+	};
+	open_folders(s);
+}
+
+static struct drop_conf
+drop_conf(const struct session *s)
+{
+	return (struct drop_conf){
+		.path = s->c->facts->path,
+		.uid = s->c->id->uid,
+		.journal_fd = s->c->facts->journal,
+		.status = s->c->conf->drop.status_headers,
+		.lock_timeout_s = s->c->conf->drop.lock_timeout_s,
+		.host = &s->drop_host,
+	};
+}
+
+/*
+ * The new bulletins as a drop of their own; NULL when there are none.  Never a
+ * reason to refuse a login.
+ */
+static struct drop *
+open_bulletins(struct session *s)
+{
+	const struct bull_conf	*c = &s->c->conf->bull;
+	const struct bull_piece	*last;
+	struct drop		*d;
+	struct snapshot		 snap;
+	struct fault		 f;
+
+	if (c->dir == NULL || c->dir[0] == '\0' || s->place.dirfd < 0)
+		return NULL;
+	if (q_tempfile(s, &s->bulletins_fd, &f) != 0 ||
+	    bull_collect(c, &s->place, s->c->id->user, s->c->hostname,
+	    s->bulletins_fd, 0, tell, s, &s->set, &f) != 0) {
+		tell(s, "bulletin-failed", f.text);
+		return NULL;
+	}
+	if (s->set.n == 0)
+		return NULL;
+	last = &s->set.pieces[s->set.n - 1];
+	if (mbox_open_image(s->bulletins_fd, 0, last->off + last->len, &d,
+	    &f) != 0) {
+		tell(s, "bulletin-failed", f.text);
+		bull_set_fini(&s->set);
+		return NULL;
+	}
+	drop_ops_of(d)->snapshot(d, &snap);
+	if (snap.n == s->set.n)
+		return d;
+	tell(s, "bulletin-failed", "the bulletins are not as many messages");
+	drop_ops_of(d)->close(d);
+	bull_set_fini(&s->set);
+	return NULL;
+}
+
+static const char *
+read_last(const struct session *s, char *text, size_t cap)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct fault		f;
+	ssize_t			n;
+
+	if (s->c->conf->drop.status_headers || s->state_fd < 0 ||
+	    file_open(s->state_fd, "last", FILE_READ, 0, &fd, &f) != 0)
+		return NULL;
+	n = file_slurp(fd, text, cap - 1, &f);
+	if (n < 0)
+		return NULL;
+	text[n] = '\0';
+	return text;
+}
+
+static void
+set_pop_conf(struct session *s)
+{
+	const struct settings *c = s->c->conf;
+
+	s->pop_conf = (struct pop_conf){
+		.host = s->c->hostname,
+		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
+		.bboards = c->xtnd.bboards,
+		.xmit = c->xtnd.xmit && (!s->c->id->virtual ||
+		    s->c->facts->sender[0] != '\0'),
+		.xmit_max = c->xtnd.xmit_max_size,
+		.xmit_sender = s->c->facts->sender[0] != '\0' ?
+		    s->c->facts->sender : NULL,
+		.bad_max = c->role.max_bad_commands,
+		.status = c->drop.status_headers,
+		.ask = &s->pop_host,
+	};
+}
+
+static int
+open_maildrop(struct session *s, struct fault *f)
+{
+	struct drop_conf	 c = drop_conf(s);
+	struct drop		*d;
+	char			 last[STATE_MAX];
+
+	if (s->c->refused != NULL) {
+		*f = *s->c->refused;
+		return -1;
+	}
+	if (mbox_ops.open(&c, &d, f) != 0)
+		return -1;
+	set_pop_conf(s);
+	s->pop = pop_new(&s->pop_conf, d, open_bulletins(s), &s->set,
+	    s->bulletins_fd, read_last(s, last, sizeof(last)));
+	return 0;
+}
+
+/* --- the pump's calls ------------------------------------------------------ */
+
+static enum pump_next
+next_of(enum pop_next n)
+{
+	switch (n) {
+	case POP_NEXT_LINE:
+		return PUMP_LINE;
+	case POP_NEXT_FILL:
+		return PUMP_FILL;
+	case POP_NEXT_COLLECT:
+		return PUMP_COLLECT;
+	case POP_NEXT_CLOSE:
+		return PUMP_CLOSE;
+	case POP_NEXT_ABORT:
+		break;
+	}
+	return PUMP_ABORT;
+}
+
+static enum pump_next
+on_line(void *ctx, struct span line, struct buf *out)
+{
+	struct session *s = ctx;
+
+	if (log_wants(LEVEL_DEBUG))
+		log_dialogue('C', line);
+	return next_of(pop_line(s->pop, line, out));
+}
+
+static enum pump_next
+on_too_long(void *ctx, struct buf *out)
+{
+	struct session *s = ctx;
+
+	return next_of(pop_too_long(s->pop, out));
+}
+
+static enum pump_next
+on_fill(void *ctx, struct buf *out)
+{
+	struct session *s = ctx;
+
+	return next_of(pop_fill(s->pop, out));
+}
+
+static enum pump_next
+on_collect(void *ctx, struct span *in, struct buf *out)
+{
+	struct session *s = ctx;
+
+	return next_of(pop_collect(s->pop, in, out));
+}
+
+static const struct pump_ops session_ops = {
+	.line = on_line,
+	.too_long = on_too_long,
+	.fill = on_fill,
+	.collect = on_collect,
+};
+
+/* --- from login to end ----------------------------------------------------- */
+
+static void
+log_login(const struct session *s)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_NOTE, "login");
+	log_str(&l, "user", s->c->id->user);
+	log_str(&l, "ip", s->c->peer->text);
+	log_num(&l, "uid", s->c->id->uid);
+	log_end(&l);
+}
+
+static const char *
+reason(const struct session *s, enum pump_end end, const struct pop_counts *n)
+{
+	if (s->pop == NULL)
+		return "no-maildrop";
+	if (end == PUMP_END_CLOSED && !n->quit)
+		return "bad-commands";
+	if (end != PUMP_END_CLOSED && !n->quit)
+		return pump_end_word(end);
+	return n->updated ? "quit" : "quit-failed";
+}
+
+static void
+log_end_of(const struct session *s, enum pump_end end)
+{
+	struct pop_counts	n = { 0 };
+	struct log_line		l;
+
+	if (s->pop != NULL)
+		pop_count(s->pop, &n);
+	log_begin(&l, LEVEL_NOTE, "session-end");
+	log_str(&l, "user", s->c->id->user);
+	log_str(&l, "ip", s->c->peer->text);
+	log_str(&l, "reason", reason(s, end, &n));
+	log_num(&l, "retrieved", n.retrieved);
+	log_num(&l, "deleted", n.deleted);
+	log_num(&l, "deleted_octets", n.deleted_octets);
+	log_num(&l, "left", n.left);
+	log_num(&l, "left_octets", n.left_octets);
+	log_num(&l, "octets_in", s->pump.octets_in);
+	log_num(&l, "octets_out", s->pump.octets_out);
+	log_num(&l, "ms", clock_ms() - s->began_ms);
+	log_end(&l);
+	if (s->c->conf->log.statistics && s->pop != NULL)
+		log_stats(span_str(s->c->id->user), n.deleted,
+		    n.deleted_octets, n.left, n.left_octets,
+		    s->c->peer->text);
+}
+
+static enum pump_next
+begin(struct session *s)
+{
+	struct log_line	l;
+	struct fault	f = { 0 };
+
+	if (open_maildrop(s, &f) == 0) {
+		pop_welcome(s->pop, &s->pump.out);
+		return PUMP_LINE;
+	}
+	log_begin(&l, f.class == FAULT_IN_USE ? LEVEL_NOTE : LEVEL_ERR,
+	    f.class == FAULT_IN_USE ? "drop-in-use" : "drop-failed");
+	log_str(&l, "user", s->c->id->user);
+	log_str(&l, "text", f.text);
+	log_end(&l);
+	SAY_FAULT(&s->pump.out, &f);
+	return PUMP_CLOSE;
+}
+
+static void
+fini(struct session *s)
+{
+	if (s->pop != NULL)
+		pop_free(s->pop);
+	bull_set_fini(&s->set);
+	fd_close(&s->bulletins_fd);
+	fd_close(&s->place_fd);
+	fd_close(&s->state_fd);
+	pump_fini(&s->pump);
+}
+
+void
+session_run(const struct session_start *c)
+{
+	static struct session	s;
+	enum pump_end		end;
+
+	init(&s, c);
+	log_login(&s);
+	pump_init(&s.pump);
+	s.pump.in = c->in;
+	s.pump.out_fd = c->out;
+	s.pump.idle_s = c->conf->role.timeout_s;
+	s.pump.drain_s = c->conf->role.drain_timeout_s;
+	s.pump.ops = &session_ops;
+	s.pump.ctx = &s;
+	pump_preload(&s.pump, c->rest);
+	end = pump_run(&s.pump, begin(&s));
+	log_end_of(&s, end);
+	if (end == PUMP_END_CLOSED)
+		pump_drain(&s.pump);
+	fini(&s);
+}
+
+static int
+reopen_log(void *ctx)
+{
+	const struct session_start *c = ctx;
+
+	return ask_log(c->log_link);
+}
+
+static int
+become_user(const struct session_start *c, struct fault *f)
+{
+	bool degraded = false;
+
+	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
+	if (cage_limits(CAGE_SESSION, f) != 0 ||
+	    identity_become(c->id, true, f) != 0 ||
+	    cage_enter(CAGE_SESSION, &degraded, f) != 0)
+		return -1;
+	if (degraded)
+		log_text(LEVEL_WARN, "session-no-seccomp",
+		    "this kernel has no seccomp");
+	return 0;
+}
+
+void
+session_main(const struct session_start *c)
+{
+	struct fault f;
+
+	if (become_user(c, &f) != 0) {
+		log_fault(LEVEL_ERR, "session-cage", &f);
+		spawn_exit(1);
+	}
+	session_run(c);
+	spawn_exit(0);
+}
+
+int
+session_recover(const struct session_start *c)
+{
+	static struct session	s;
+	struct drop_conf	conf;
+	struct fault		f;
+	bool			did = false;
+	int			result;
+
+	init(&s, c);
+	conf = drop_conf(&s);
+	result = drop_recover(&conf, &did, &f);
+	if (result != 0)
+		tell(&s, "recovery-failed", f.text);
+	else if (did)
+		tell(&s, "recovery-done", conf.path);
+	fd_close(&s.place_fd);
+	fd_close(&s.state_fd);
+	return result;
+}
+
+void
+session_recover_main(const struct session_start *c)
+{
+	struct fault f;
+
+	if (become_user(c, &f) != 0) {
+		log_fault(LEVEL_ERR, "session-cage", &f);
+		spawn_exit(1);
+	}
+	spawn_exit(session_recover(c) == 0 ? 0 : EXIT_TEMP);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The process that serves one login (TRANSACTION and UPDATE states).  Floor 4.
+ */
+#ifndef ROLE_SESSION_H
+#define ROLE_SESSION_H
+
+#include "base/attr.h"
+#include "role/host.h"
+#include "role/settings.h"
+#include "sys/sock.h"
+
+struct session_start {
+	const struct settings	*conf;
+	const struct identity	*id;
+	const struct host	*facts;		/* path, folders, journal: as
+						   found; not to be asked */
+	struct host		*direct;	/* isolation = single; else NULL */
+	const char		*hostname;
+	const struct sock_addr	*peer;
+	int			 in;
+	int			 out;
+	int			 link;		/* to the monitor, or -1 */
+	int			 log_link;	/* or -1 */
+	struct span		 rest;		/* input that a front had read */
+	const struct fault	*refused;	/* why there is no maildrop, or NULL */
+};
+
+/* Serve until the end; everything is logged.  For isolation = single. */
+void	session_run(const struct session_start *c);
+
+/* Become the user, enter the cage, serve, exit 0. */
+void	session_main(const struct session_start *c) NORETURN;
+
+/*
+ * Finish an interrupted UPDATE, likewise.  Exit status: 0, or 75 when it could
+ * not be done now.
+ */
+void	session_recover_main(const struct session_start *c) NORETURN;
+/* The same in this process.  0 or -1. */
+int	session_recover(const struct session_start *c) MUSTUSE;
+
+#endif

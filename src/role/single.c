@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: whoever started it, never root.  Reads from: the client, the
+ * password file, the mail of that one user.  For tests, for debugging, for
+ * hosts where all maildrops belong to one user anyway: a mistake in the parser is
+ * not contained here.  The parts are those of the other assembly; questions are
+ * direct calls.
+ */
+#include "role/single.h"
+
+#include "auth/auth.h"
+#include "pop/authorize.h"
+#include "role/pump.h"
+#include "role/session.h"
+#include "role/worker.h"
+
+#include "sys/secmem.h"
+#include "watch/log.h"
+
+#include <unistd.h>
+
+struct single {
+	const struct settings	*conf;
+	const struct sock_addr	*peer;
+	struct authorize	 auth;
+	struct pump		 pump;
+	struct identity		 id;
+};
+
+/* The same check as a worker's; the delay is slept, nobody else is served. */
+static enum authorize_answer
+check(struct single *s)
+{
+	static struct auth_request	 q;
+	static struct auth_verdict	 v;
+	const struct auth_ops		*ops = auth_ops_of(&s->conf->auth);
+	uint64_t			 began = clock_ms();
+	uint64_t			 delay;
+	struct fault			 f;
+	void				*state;
+
+	secmem_lock(&q, sizeof(q));
+	q.peer = *s->peer;
+	q.method = s->auth.ask.rpop ? AUTH_METHOD_RPOP : AUTH_METHOD_PASS;
+	if (!span_cstr(span_of(s->auth.name, s->auth.name_n), q.user,
+	    sizeof(q.user)))
+		q.user[0] = '\0';
+	ASSERT(secret_set(&q.secret, secret_span(&s->auth.ask.secret)));
+	if (ops->prepare(&s->conf->auth, &state, &f) != 0) {
+		log_fault(LEVEL_ERR, "auth-error", &f);
+		return ANSWER_ERROR;
+	}
+	auth_check(&s->conf->auth, state, &q, &v);
+	ops->done(state);
+	secret_wipe(&q.secret);
+	s->id = v.id;
+	if (v.result == AUTH_OK)
+		return ANSWER_YES;
+	worker_log_failure(&q, &v);
+	delay = 1000ull * s->conf->role.auth_fail_delay_s;
+	if (clock_ms() - began < delay)
+		clock_sleep((unsigned)(delay - (clock_ms() - began)));
+	return v.result == AUTH_ERROR ? ANSWER_ERROR : ANSWER_NO;
+}
+
+static enum pump_next
+next_of(enum authorize_next n)
+{
+	return n == AUTHORIZE_CLOSE ? PUMP_CLOSE : PUMP_LINE;
+}
+
+static enum pump_next
+on_line(void *ctx, struct span line, struct buf *out)
+{
+	struct single		*s = ctx;
+	enum authorize_next	 n;
+	enum authorize_answer	 a;
+
+	if (log_wants(LEVEL_DEBUG))
+		log_dialogue('C', line);
+	n = authorize_line(&s->auth, line, out);
+	if (n != AUTHORIZE_ASK)
+		return next_of(n);
+	a = check(s);
+	if (a == ANSWER_YES)
+		return PUMP_LEAVE;
+	return next_of(authorize_answer(&s->auth, a, out));
+}
+
+static enum pump_next
+on_too_long(void *ctx, struct buf *out)
+{
+	struct single *s = ctx;
+
+	return next_of(authorize_too_long(&s->auth, out));
+}
+
+static const struct pump_ops single_ops = {
+	.line = on_line,
+	.too_long = on_too_long,
+};
+
+/* The identity is the account's; the process stays what it is. */
+static void
+run_session(struct single *s, const char *hostname, int in, int out)
+{
+	struct host		host;
+	struct fault		f;
+	struct session_start	start = {
+		.conf = s->conf,
+		.id = &s->id,
+		.facts = &host,
+		.direct = &host,
+		.hostname = hostname,
+		.peer = s->peer,
+		.in = in,
+		.out = out,
+		.link = -1,
+		.log_link = -1,
+		.rest = pump_rest(&s->pump),
+	};
+	bool			opened;
+
+	s->id.uid = geteuid();
+	s->id.gid = getegid();
+	opened = host_open(&host, s->conf, &s->id, &f) == 0;
+	if (!opened || host_session_lock(&host, &f) != 0)
+		start.refused = &f;
+	session_run(&start);
+	if (opened)
+		host_close(&host);
+}
+
+int
+single_run(const struct settings *conf, const char *hostname,
+    const struct sock_addr *peer, int in, int out)
+{
+	static struct single	s;
+	enum pump_end		end;
+
+	secmem_lock(&s, sizeof(s));
+	s.conf = conf;
+	s.peer = peer;
+	authorize_init(&s.auth, hostname,
+	    conf->role.hide_version ? NULL : POPPER_VERSION,
+	    conf->role.auth_tries, conf->role.max_bad_commands);
+	pump_init(&s.pump);
+	s.pump.in = in;
+	s.pump.out_fd = out;
+	s.pump.idle_s = conf->role.timeout_s;
+	s.pump.deadline_ms = clock_ms() + 1000ull * conf->role.login_timeout_s;
+	s.pump.drain_s = conf->role.drain_timeout_s;
+	s.pump.ops = &single_ops;
+	s.pump.ctx = &s;
+	authorize_greet(&s.auth, &s.pump.out);
+	end = pump_run(&s.pump, PUMP_LINE);
+	if (end == PUMP_END_LEFT)
+		run_session(&s, hostname, in, out);
+	else
+		pump_drain(&s.pump);
+	authorize_fini(&s.auth);
+	pump_fini(&s.pump);
+	return 0;
+}

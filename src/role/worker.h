@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The process that answers one question "is this user who it says?".  Floor 4.
+ */
+#ifndef ROLE_WORKER_H
+#define ROLE_WORKER_H
+
+#include "base/attr.h"
+#include "auth/auth.h"
+#include "role/settings.h"
+
+/*
+ * Read one record from `credential`, decide, log a failure, write the verdict
+ * to `verdict`, exit.  Root with PAM; else it enters a cage first.
+ */
+void	worker_main(const struct settings *conf, const struct sock_addr *peer,
+	    int credential, int verdict, int log_link) NORETURN;
+
+/* The log line of a failed login: stable, for fail2ban and its like. */
+void	worker_log_failure(const struct auth_request *q,
+	    const struct auth_verdict *v);
+
+/* A verdict's identity, received.  0, or FAULT_PEER. */
+struct link_in;
+int	worker_get_grant(struct link_in *m, struct identity *id,
+	    struct fault *f) MUSTUSE;
+
+#endif
