@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * popper: which command is meant, and its argv.  Floor 5.
+ */
+#include "cmd/bulletin.h"
+#include "cmd/check.h"
+#include "cmd/passwd.h"
+#include "cmd/start.h"
+#include "role/monitor.h"
+#include "role/recover.h"
+#include "role/serve.h"
+
+#include "sys/file.h"
+#include "watch/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OLD_FLAGS	"bdsTt"
+#define HOSTNAME_MAX	256
+
+static const char usage_text[] =
+"usage: popper [-b dir] [-d] [-s] [-T secs] [-t trace-file] [--config FILE]\n"
+"           one POP3 session on standard input and output (inetd)\n"
+"       popper serve [the same options]     listen and serve\n"
+"       popper check [--config FILE]        judge configuration and permissions\n"
+"       popper passwd [options] USER        manage the password file\n"
+"       popper bulletin add|list|remove     manage bulletins\n"
+"       popper recover [--config FILE]      finish interrupted updates\n"
+"       popper --help | --version\n"
+"\n"
+"  -b dir         bulletins: the folder they are in\n"
+"  -d             debugging: to the log, and SO_DEBUG on the socket\n"
+"  -s             a line of statistics at the end of each session\n"
+"  -T secs        end a session that is silent for so long (120)\n"
+"  -t trace-file  debugging to this file\n"
+"  --config FILE  instead of " POPPER_SYSCONFDIR "/popper.conf\n"
+"\n"
+"Manual: popper(8), popper.conf(5)\n";
+
+static const char version_text[] =
+"popper " POPPER_VERSION "\n"
+"authentication: PAM, password file\n"
+"maildrops: mbox\n";
+
+/* Where the client is: taken off 0, 1 and 2, so that no library's message can
+ * ever reach it. */
+static int
+take_client(int *in_r, int *out_r, bool *terminal_r, struct fault *f)
+{
+	bool err_is_client = fd_same(2, 0) || fd_same(2, 1);
+
+	*terminal_r = !err_is_client && isatty(2);
+	if (fd_dup_high(0, in_r, f) != 0)
+		return -1;
+	*out_r = *in_r;
+	if (!fd_same(0, 1) && fd_dup_high(1, out_r, f) != 0)
+		return -1;
+	if (*terminal_r)
+		return 0;	/* somebody tries it by hand */
+	return fd_null_standard(f);
+}
+
+static int
+cmd_session(int argc, char **argv)
+{
+	static struct settings	s;
+	struct fault		f;
+	char			hostname[HOSTNAME_MAX];
+	bool			terminal;
+	int			in;
+	int			out;
+	int			status;
+
+	if (take_client(&in, &out, &terminal, &f) != 0)
+		return STATUS_FAILED;
+	status = start(argc, argv, OLD_FLAGS, terminal, &s);
+	if (status == STATUS_OK)
+		status = start_allowed(&s, terminal);
+	if (status != STATUS_OK)
+		return status;
+	monitor_hostname(&s, hostname, sizeof(hostname));
+	status = monitor_run(&s, hostname, in, out);
+	log_close();
+	settings_fini(&s);
+	return status;
+}
+
+static int
+cmd_serve(int argc, char **argv)
+{
+	static struct settings	s;
+	char			hostname[HOSTNAME_MAX];
+	int			status;
+
+	status = start(argc, argv, OLD_FLAGS, true, &s);
+	if (status == STATUS_OK)
+		status = start_allowed(&s, true);
+	if (status != STATUS_OK)
+		return status;
+	monitor_hostname(&s, hostname, sizeof(hostname));
+	status = serve_run(&s, hostname);
+	log_close();
+	settings_fini(&s);
+	return status;
+}
+
+static int
+cmd_recover(int argc, char **argv)
+{
+	static struct settings	s;
+	int			status;
+	int			open;
+
+	status = start(argc, argv, "", true, &s);
+	if (status == STATUS_OK)
+		status = start_allowed(&s, true);
+	if (status != STATUS_OK)
+		return status;
+	open = recover_run(&s);
+	if (open > 0)
+		fprintf(stderr, "popper: %d maildrops could not be recovered"
+		    " now; the log says why\n", open);
+	log_close();
+	settings_fini(&s);
+	return open == 0 ? STATUS_OK : STATUS_TEMP;
+}
+
+static int
+cmd_help(int argc UNUSED, char **argv UNUSED)
+{
+	fputs(usage_text, stdout);
+	return STATUS_OK;
+}
+
+static int
+cmd_version(int argc UNUSED, char **argv UNUSED)
+{
+	fputs(version_text, stdout);
+	return STATUS_OK;
+}
+
+static const struct command_word {
+	const char	*word;
+	int		(*run)(int argc, char **argv);
+} words[] = {
+	{ "serve",	cmd_serve },
+	{ "check",	cmd_check },
+	{ "passwd",	cmd_passwd },
+	{ "bulletin",	cmd_bulletin },
+	{ "recover",	cmd_recover },
+	{ "--help",	cmd_help },
+	{ "--version",	cmd_version },
+};
+
+int
+main(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(words); i++)
+		if (strcmp(argv[1], words[i].word) == 0)
+			return words[i].run(argc - 1, argv + 1);
+	return cmd_session(argc, argv);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+#include "cmd/start.h"
+
+#include "sys/cage.h"
+#include "watch/log.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static void
+tell(bool terminal, enum log_level level, const char *id, const char *text)
+{
+	log_text(level, id, "%s", text);
+	if (terminal)
+		fprintf(stderr, "popper: %s\n", text);
+}
+
+static void
+tell_mistakes(const struct settings *s, bool terminal)
+{
+	const struct conf_mistake	*list;
+	size_t				 n = conf_mistakes(s->store, &list);
+	char				 text[512];
+
+	for (size_t i = 0; i < n; i++) {
+		bool error = list[i].severity == CONF_ERROR;
+
+		if (list[i].line > 0)
+			(void)snprintf(text, sizeof(text), "%s:%u: %s",
+			    s->config, list[i].line, list[i].text);
+		else
+			(void)snprintf(text, sizeof(text), "%s", list[i].text);
+		tell(terminal, error ? LEVEL_ERR : LEVEL_WARN,
+		    error ? "conf-error" : "conf-warning", text);
+	}
+}
+
+static void
+open_log(const struct settings *s, bool terminal)
+{
+	struct log_conf	c;
+	struct fault	f = { 0 };
+	int		trace = -1;
+	bool		failed = false;
+
+	if (s->log.trace_file[0] != '\0')
+		failed = log_trace_open(s->log.trace_file, &trace, &f) != 0;
+	log_conf_of(&s->log, &c);
+	c.trace_fd = trace;
+	log_open(&c);
+	if (failed) {
+		(void)fault_prefix(&f, "trace file %s is not used: ",
+		    s->log.trace_file);
+		tell(terminal, LEVEL_WARN, "trace-failed", f.text);
+	}
+}
+
+int
+start(int argc, char **argv, const char *flags, bool terminal,
+    struct settings *s)
+{
+	enum settings_result r;
+
+	cage_process_defaults();
+	r = settings_load(argc, argv, flags, s);
+	open_log(s, terminal);
+	tell_mistakes(s, terminal);
+	return (int)r;
+}
+
+int
+start_allowed(const struct settings *s, bool terminal)
+{
+	bool root = geteuid() == 0;
+	bool single = s->role.isolation == ISOLATION_SINGLE;
+
+	if (root && single) {
+		tell(terminal, LEVEL_ERR, "conf-error", "isolation = single is"
+		    " for ordinary users: take it out, or do not start popper"
+		    " as root");
+		return STATUS_CONFIG;
+	}
+	if (!root && !single) {
+		tell(terminal, LEVEL_ERR, "conf-error", "isolation = split"
+		    " needs root: start popper as root, or set isolation ="
+		    " single and auth = file");
+		return STATUS_DENIED;
+	}
+	if (single && s->auth.source == AUTH_PAM) {
+		tell(terminal, LEVEL_ERR, "conf-error", "isolation = single"
+		    " needs auth = file: PAM needs root");
+		return STATUS_CONFIG;
+	}
+	return STATUS_OK;
+}

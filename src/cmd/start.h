@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What every command does before its own work: settings, log, and telling the
+ * operator what is wrong.  Floor 5.
+ */
+#ifndef CMD_START_H
+#define CMD_START_H
+
+#include "base/attr.h"
+#include "role/settings.h"
+
+#include <stdbool.h>
+
+enum {
+	STATUS_OK	= 0,
+	STATUS_FAILED	= 1,
+	STATUS_USAGE	= 64,
+	STATUS_TEMP	= 75,
+	STATUS_DENIED	= 77,
+	STATUS_CONFIG	= 78,
+};
+
+/*
+ * Load the settings and open the log.  Mistakes go to the log, one line each,
+ * and to standard error when `terminal`.  0, or the exit status to end with.
+ * A trace file that cannot be opened is a warning: mail goes on.
+ */
+int	start(int argc, char **argv, const char *flags, bool terminal,
+	    struct settings *s) MUSTUSE;
+
+/*
+ * May these settings be served by this process?  Root and isolation must fit.
+ * 0, or the exit status; told as above.
+ */
+int	start_allowed(const struct settings *s, bool terminal) MUSTUSE;
+
+#endif
