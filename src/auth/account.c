@@ -15,6 +15,7 @@
 #define ENTRY_FIRST	4096		/* octets of an entry's text */
 #define ENTRY_MAX	(1u << 20)
 #define DAY_S		86400
+#define DECOY_TRIES	64		/* the service may have thousands */
 
 static bool
 no_such_entry(int err)
@@ -144,7 +145,8 @@ account_decoy(char *out, size_t cap)
 
 	out[0] = '\0';
 	setspent();
-	while (out[0] == '\0' && (sp = getspent()) != NULL)
+	for (int i = 0; i < DECOY_TRIES && out[0] == '\0' &&
+	    (sp = getspent()) != NULL; i++)
 		if (sp->sp_pwdp != NULL && sp->sp_pwdp[0] == '$')
 			(void)span_cstr(span_str(sp->sp_pwdp), out, cap);
 	endspent();

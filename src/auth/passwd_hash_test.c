@@ -109,11 +109,21 @@ nul_never_matches(void **state)
 	static const char *const stored[] = { SHA512, YESCRYPT, BCRYPT,
 	    "{PLAIN}wonderland" };
 	struct secret x = { 0 };
+	char mark[384];
 
 	(void)state;
 	assert_true(secret_set(&x, SPAN("wonderland\0")));
 	for (size_t i = 0; i < ARRAY_LEN(stored); i++)
 		assert_false(passwd_verify(span_str(stored[i]), &x, NULL));
+	/* Nor is what is hashed in its place a password for everybody. */
+	set(&x, "?");
+	assert_int_equal(passwd_hash("yescrypt", &x, mark, sizeof(mark),
+	    NULL), 0);
+	assert_true(passwd_verify(span_str(mark), &x, NULL));
+	assert_true(secret_set(&x, SPAN("?\0")));
+	assert_false(passwd_verify(span_str(mark), &x, NULL));
+	x.n = 0;
+	assert_false(passwd_verify(span_str(mark), &x, NULL));
 	assert_true(secret_set(&x, SPAN("wonderland\0x")));
 	for (size_t i = 0; i < ARRAY_LEN(stored); i++)
 		assert_false(passwd_verify(span_str(stored[i]), &x, NULL));

@@ -145,7 +145,7 @@ policy_shell_allowed(const struct auth_policy *p, struct span shell)
 	if (!p->c->shell_check || has_line(&p->shells,
 	    SPAN("/POPPER/ANY/SHELL")))
 		return true;
-	return shell.n > 0 && has_line(&p->shells, shell);
+	return has_line(&p->shells, shell);
 }
 
 bool

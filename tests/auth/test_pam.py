@@ -3,7 +3,9 @@
 in, who does not, and that a stranger cannot tell why."""
 
 import os
+import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -27,6 +29,33 @@ STACKS = {
               "account requisite pam_deny.so\n"
               "account required pam_permit.so\n",
 }
+
+# A module that asks for the password and then says who it really was.
+RENAMER = r"""
+#include <security/pam_modules.h>
+#include <security/pam_ext.h>
+
+#include <stddef.h>
+
+int
+pam_sm_authenticate(pam_handle_t *h, int flags, int argc, const char **argv)
+{
+	const char *password;
+
+	(void)flags;
+	if (argc != 1 ||
+	    pam_get_authtok(h, PAM_AUTHTOK, &password, NULL) != PAM_SUCCESS)
+		return PAM_AUTH_ERR;
+	return pam_set_item(h, PAM_USER, argv[0]);
+}
+
+int
+pam_sm_setcred(pam_handle_t *h, int flags, int argc, const char **argv)
+{
+	(void)h, (void)flags, (void)argc, (void)argv;
+	return PAM_SUCCESS;
+}
+"""
 
 # user, password, reason
 REFUSED = [
@@ -113,6 +142,31 @@ class Pam(logins.Logins, unittest.TestCase):
         self.host.write("/etc/pam.d/popper", "auth required pam_permit.so\n"
                         "account required pam_permit.so\n")
         self.refused(b"alice", b"wonderland", "empty-password")
+
+    def rename_to(self, name):
+        module = "/usr/lib/popper-test/pam_rename.so"
+        if not self.host.exists(module):
+            with tempfile.TemporaryDirectory() as d:
+                with open(d + "/m.c", "w", encoding="ascii") as f:
+                    f.write(RENAMER)
+                subprocess.run(["gcc", "-shared", "-fPIC", "-o", d + "/m.so",
+                                d + "/m.c", "-lpam"], check=True)
+                self.host.install(d + "/m.so", module)
+        self.host.write("/etc/pam.d/popper", "auth required %s %s\n"
+                        "account required pam_permit.so\n" % (module, name))
+
+    def test_all_rules_hold_for_the_name_that_pam_returns(self):
+        for name, reason in (("denied", "denied"), ("toor", "uid"),
+                             ("sudoer", "gid"), ("noshell", "shell"),
+                             ("blank", "empty-password"),
+                             ("nosuch", "unknown-user")):
+            with self.subTest(name=name):
+                self.rename_to(name)
+                self.refused(b"alice", b"wonderland", reason)
+        self.rename_to("yes")
+        mark = self.host.syslog.mark()
+        self.accepted(b"alice", b"wonderland")
+        self.host.syslog.wait(r"\blogin .*user=yes\b", mark)
 
     def test_no_pam_configuration_lets_nobody_in(self):
         self.host.call(os.unlink, "/etc/pam.d/popper")
