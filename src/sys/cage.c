@@ -109,7 +109,9 @@ cage_enter(enum cage_kind kind, bool *degraded_r, struct fault *f)
 	const struct cage *c = &cages[kind];
 
 	*degraded_r = false;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+	/* Once more: a change of ids has set what the host's default is. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return SYS_FAULT(f, "no_new_privs");
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	    SECCOMP_FILTER_FLAG_LOG, &c->filter) == 0)

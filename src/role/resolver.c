@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The resolver.
+ * Runs as: root until it has read resolv.conf and /etc/hosts; then front_user
+ * in an empty chroot, with sockets for name servers alone.
+ * Reads from: name servers, that is, from whoever owns the client's address;
+ * c-ares takes the answers apart, inside the cage.
+ * Trusts: nobody; a name goes into the log, escaped and cut, and nowhere else.
+ * Gives up, in this order: descriptors, root folder, limits, identity, system
+ * calls.
+ */
+#include "role/resolver.h"
+
+#include "sys/cage.h"
+#include "sys/file.h"
+#include "sys/identity.h"
+#include "watch/log.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+
+/* 1.28 discourages ares_getsock; Debian 12 has nothing else. */
+#define CARES_NO_DEPRECATED
+#include <ares.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	NAME_MAX_OCTETS	= 1100,		/* 255 octets, escaped as \DDD */
+	TEXT_MAX	= NAME_MAX_OCTETS + SOCK_ADDR_MAX + 100,
+	REVERSE_MAX	= 80,
+	SERVERS_MAX	= 1024,
+	DNS_IN		= 1,		/* RFC 1035 s.3.2.4, s.3.2.2 */
+	DNS_PTR		= 12,
+	TRIES		= 2,
+};
+
+struct resolver {
+	ares_channel		 channel;	/* owns */
+	struct sock_addr	 peer;
+	uint64_t		 timeout_ms;
+	char			 name[NAME_MAX_OCTETS];	/* canonical, "x.y." */
+	int			 shown;		/* its octets without the dot */
+	bool			 other_family;	/* asked for its addresses, too */
+	bool			 done;
+};
+
+static int
+family_of(const struct sock_addr *a)
+{
+	return a->family == 4 ? AF_INET : AF_INET6;
+}
+
+static int
+octets_of(const struct sock_addr *a)
+{
+	return a->family == 4 ? 4 : 16;
+}
+
+/* ------------------------------------------------------- what is said */
+
+static void
+say(const struct resolver *r, enum log_level level, const char *id,
+    const char *text)
+{
+	struct log_line l;
+
+	log_begin(&l, level, id);
+	log_str(&l, "ip", r->peer.text);
+	if (r->shown > 0)
+		log_field(&l, "name", span_of(r->name, (size_t)r->shown));
+	log_str(&l, "text", text);
+	log_end(&l);
+}
+
+/* The number that gethostbyaddr left in h_errno, as the old warning had it. */
+static int
+old_errno(int status)
+{
+	switch (status) {
+	case ARES_ENOTFOUND:
+		return HOST_NOT_FOUND;
+	case ARES_ENODATA:
+		return NO_DATA;
+	default:
+		return NO_RECOVERY;
+	}
+}
+
+/*
+ * Nobody answered, or nobody could: that says nothing about the client.  (To
+ * c-ares in Debian 12 servers that all fail are ECONNREFUSED.)
+ */
+static bool
+is_silence(int status)
+{
+	switch (status) {
+	case ARES_ETIMEOUT:
+	case ARES_ECONNREFUSED:
+	case ARES_ESERVFAIL:
+	case ARES_EREFUSED:
+	case ARES_ECANCELLED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+say_silence(const struct resolver *r)
+{
+	say(r, LEVEL_DEBUG, "peer-dns-timeout",
+	    "No name server has answered");
+}
+
+static void
+say_no_name(const struct resolver *r, int status)
+{
+	char text[80];
+
+	(void)snprintf(text, sizeof(text),
+	    "Unable to get canonical name of client, err = %d",
+	    old_errno(status));
+	say(r, LEVEL_WARN, "peer-no-name", text);
+}
+
+static void
+say_unknown(const struct resolver *r)
+{
+	char text[TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text),
+	    "Client at \"%s\" resolves to an unknown host name \"%.*s\"",
+	    r->peer.text, r->shown, r->name);
+	say(r, LEVEL_WARN, "peer-unknown-name", text);
+}
+
+static void
+say_not_listed(const struct resolver *r)
+{
+	char text[TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text),
+	    "Client address \"%s\" not listed for its host name \"%.*s\"",
+	    r->peer.text, r->shown, r->name);
+	say(r, LEVEL_WARN, "peer-not-listed", text);
+}
+
+/* ------------------------------------------------------- the questions */
+
+static void	ask_addresses(struct resolver *r, int family);
+
+static bool
+is_peer(const struct resolver *r, const struct ares_addrinfo_node *node)
+{
+	const void *raw;
+
+	if (node->ai_family != family_of(&r->peer))
+		return false;
+	raw = node->ai_family == AF_INET ?
+	    (const void *)&((const struct sockaddr_in *)
+	    (const void *)node->ai_addr)->sin_addr :
+	    (const void *)&((const struct sockaddr_in6 *)
+	    (const void *)node->ai_addr)->sin6_addr;
+	return memcmp(raw, r->peer.raw, (size_t)octets_of(&r->peer)) == 0;
+}
+
+static bool
+is_listed(const struct resolver *r, const struct ares_addrinfo *found)
+{
+	for (const struct ares_addrinfo_node *n = found->nodes; n != NULL;
+	    n = n->ai_next)
+		if (is_peer(r, n))
+			return true;
+	return false;
+}
+
+/*
+ * A name without an address of the client's family may still have others;
+ * only when it has none at all it is unknown.
+ */
+static void
+on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *found)
+{
+	struct resolver *r = arg;
+
+	(void)timeouts;
+	if (status == ARES_ENODATA && !r->other_family) {
+		r->other_family = true;
+		ask_addresses(r, r->peer.family == 4 ? AF_INET6 : AF_INET);
+		return;
+	}
+	r->done = true;
+	if (is_silence(status))
+		say_silence(r);
+	else if (status != ARES_SUCCESS || found == NULL)
+		say_unknown(r);
+	else if (!is_listed(r, found))
+		say_not_listed(r);
+	if (found != NULL)
+		ares_freeaddrinfo(found);
+}
+
+static void
+ask_addresses(struct resolver *r, int family)
+{
+	const struct ares_addrinfo_hints hints = {
+		.ai_family	= family,
+		.ai_socktype	= SOCK_STREAM,
+		.ai_flags	= ARES_AI_NOSORT,	/* no test connections */
+	};
+
+	ares_getaddrinfo(r->channel, r->name, NULL, &hints, on_addresses, r);
+}
+
+/*
+ * With a dot at its end the name is absolute: no search list, and a PTR record
+ * that holds an address ("192.0.2.1") is asked for like any other name.
+ */
+static bool
+keep_name(struct resolver *r, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n + 2 > sizeof(r->name))
+		return false;
+	if (name[n - 1] == '.')
+		n--;
+	memcpy(r->name, name, n);
+	memcpy(r->name + n, ".", 2);
+	r->shown = (int)n;
+	return true;
+}
+
+static void
+no_name(struct resolver *r, int status)
+{
+	r->done = true;
+	if (is_silence(status))
+		say_silence(r);
+	else
+		say_no_name(r, status);
+}
+
+static void
+on_name(void *arg, int status, int timeouts, unsigned char *answer, int n)
+{
+	struct resolver	*r = arg;
+	struct hostent	*host = NULL;
+	bool		 kept;
+
+	(void)timeouts;
+	if (status == ARES_SUCCESS)
+		status = ares_parse_ptr_reply(answer, n, r->peer.raw,
+		    octets_of(&r->peer), family_of(&r->peer), &host);
+	kept = status == ARES_SUCCESS && host->h_name != NULL &&
+	    keep_name(r, host->h_name);
+	if (host != NULL)
+		ares_free_hostent(host);
+	if (kept)
+		ask_addresses(r, family_of(&r->peer));
+	else
+		no_name(r, status);
+}
+
+/* "4.3.2.1.in-addr.arpa", or 32 nibbles and "ip6.arpa" (RFC 1035, 3596). */
+static void
+reverse_name(const struct sock_addr *a, char out[REVERSE_MAX])
+{
+	size_t n = 0;
+
+	for (int i = octets_of(a); i-- > 0;)
+		n += (size_t)(a->family == 4 ?
+		    snprintf(out + n, REVERSE_MAX - n, "%u.", a->raw[i]) :
+		    snprintf(out + n, REVERSE_MAX - n, "%x.%x.",
+		    a->raw[i] & 15u, (unsigned)a->raw[i] >> 4));
+	(void)snprintf(out + n, REVERSE_MAX - n, "%s",
+	    a->family == 4 ? "in-addr.arpa" : "ip6.arpa");
+}
+
+/*
+ * Not ares_gethostbyaddr: in Debian 12 every failure of it is "not found",
+ * silence included.
+ */
+static void
+ask_name(struct resolver *r)
+{
+	char name[REVERSE_MAX];
+
+	reverse_name(&r->peer, name);
+	ares_query(r->channel, name, DNS_IN, DNS_PTR, on_name, r);
+}
+
+/* ------------------------------------------------------- preparing */
+
+static int
+ares_fault(int status, const char *what, struct fault *f)
+{
+	return fault_set(f, FAULT_TEMP, "%s: %s", what, ares_strerror(status));
+}
+
+static void
+on_table(void *arg, int status, int timeouts, struct hostent *host)
+{
+	(void)timeouts;
+	(void)host;
+	*(bool *)arg = status == ARES_SUCCESS;
+}
+
+/* "f": the hosts file alone; the answer comes before the call returns. */
+static int
+look_into_table(const struct sock_addr *peer, bool *known_r, struct fault *f)
+{
+	char			table[] = "f";
+	struct ares_options	o = { .lookups = table };
+	ares_channel		channel;
+	int			status;
+
+	*known_r = false;
+	status = ares_init_options(&channel, &o, ARES_OPT_LOOKUPS);
+	if (status != ARES_SUCCESS)
+		return ares_fault(status, "c-ares", f);
+	ares_gethostbyaddr(channel, peer->raw, octets_of(peer),
+	    family_of(peer), on_table, known_r);
+	ares_destroy(channel);
+	return 0;
+}
+
+/* c-ares wants commas. */
+static int
+set_servers(ares_channel channel, const char *text, struct fault *f)
+{
+	struct span	rest = span_str(text);
+	struct span	word;
+	struct buf	b;
+	int		status = ARES_SUCCESS;
+
+	buf_init(&b, SERVERS_MAX);
+	while (status == ARES_SUCCESS && (word = span_word(&rest)).n > 0)
+		if (buf_appendf(&b, "%s%.*s", buf_len(&b) > 0 ? "," : "",
+		    (int)word.n, (const char *)word.p) == -1)
+			status = ARES_ENOMEM;
+	if (status == ARES_SUCCESS && buf_len(&b) > 0) {
+		if (buf_append(&b, span_of("", 1)) == -1)
+			status = ARES_ENOMEM;
+		else
+			status = ares_set_servers_ports_csv(channel,
+			    (const char *)buf_span(&b).p);
+	}
+	buf_fini(&b);
+	return status == ARES_SUCCESS ? 0 :
+	    ares_fault(status, "name_servers", f);
+}
+
+static int
+open_channel(const struct resolver_conf *c, ares_channel *channel_r,
+    struct fault *f)
+{
+	char			dns[] = "b";
+	struct ares_options	o = {
+		.lookups	= dns,
+		.tries		= TRIES,
+		/* The second try waits twice as long: together the whole. */
+		.timeout	= (int)(c->timeout_ms / 3 + 1),
+		.ndomains	= 0,
+	};
+	int			status;
+
+	status = ares_init_options(channel_r, &o, ARES_OPT_LOOKUPS |
+	    ARES_OPT_TRIES | ARES_OPT_TIMEOUTMS | ARES_OPT_DOMAINS);
+	if (status != ARES_SUCCESS)
+		return ares_fault(status, "c-ares", f);
+	if (set_servers(*channel_r, c->name_servers, f) == -1) {
+		ares_destroy(*channel_r);
+		return -1;
+	}
+	return 0;
+}
+
+int
+resolver_prepare(const struct resolver_conf *c, const struct sock_addr *peer,
+    struct resolver **r_r, struct fault *f)
+{
+	struct resolver	*r;
+	ares_channel	 channel;
+	bool		 known;
+	int		 status;
+
+	*r_r = NULL;
+	if (peer->family == 0)
+		return 0;
+	status = ares_library_init(ARES_LIB_INIT_ALL);
+	if (status != ARES_SUCCESS)
+		return ares_fault(status, "c-ares", f);
+	if (look_into_table(peer, &known, f) == -1)
+		return -1;
+	if (known)
+		return 0;
+	if (open_channel(c, &channel, f) == -1)
+		return -1;
+	r = xalloc(1, sizeof(*r));
+	r->channel = channel;
+	r->peer = *peer;
+	r->timeout_ms = c->timeout_ms;
+	*r_r = r;
+	return 0;
+}
+
+/* ------------------------------------------------------- working */
+
+/* Wait for the name servers once, left_ms at most, and let c-ares read. */
+static void
+pump(struct resolver *r, uint64_t left_ms)
+{
+	ares_socket_t	s[ARES_GETSOCK_MAXNUM];
+	struct wait_for	w[ARES_GETSOCK_MAXNUM];
+	struct timeval	most = {
+		.tv_sec		= (time_t)(left_ms / 1000),
+		.tv_usec	= (suseconds_t)(left_ms % 1000) * 1000,
+	};
+	struct timeval	room;
+	struct timeval	*next;
+	int		bits = ares_getsock(r->channel, s, ARES_GETSOCK_MAXNUM);
+	size_t		n = 0;
+
+	while (n < ARES_GETSOCK_MAXNUM &&
+	    (ARES_GETSOCK_READABLE(bits, n) || ARES_GETSOCK_WRITABLE(bits, n))) {
+		w[n] = (struct wait_for){ .fd = s[n], .events = (uint8_t)
+		    ((ARES_GETSOCK_READABLE(bits, n) ? WAIT_READ : 0) |
+		    (ARES_GETSOCK_WRITABLE(bits, n) ? WAIT_WRITE : 0)) };
+		n++;
+	}
+	next = ares_timeout(r->channel, &most, &room);
+	if (sock_wait(w, n, (int)(next->tv_sec * 1000 +
+	    (next->tv_usec + 999) / 1000)) == 0) {
+		ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (w[i].ready != 0)
+			ares_process_fd(r->channel,
+			    w[i].ready & WAIT_READ ? s[i] : ARES_SOCKET_BAD,
+			    w[i].ready & WAIT_WRITE ? s[i] : ARES_SOCKET_BAD);
+}
+
+void
+resolver_work(struct resolver *r)
+{
+	uint64_t deadline = clock_ms() + r->timeout_ms;
+
+	ask_name(r);
+	while (!r->done) {
+		uint64_t now = clock_ms();
+
+		if (now >= deadline)
+			ares_cancel(r->channel);	/* the call-back ends it */
+		else
+			pump(r, deadline - now);
+	}
+	ares_destroy(r->channel);
+	free(r);
+}
+
+/* The log's daemon is not among those whom a resolver may talk to anew. */
+static int
+no_fresh_log(void *ctx)
+{
+	(void)ctx;
+	return -1;
+}
+
+static int
+enter_cage(const struct resolver_conf *c, struct fault *f)
+{
+	struct identity	id;
+	bool		degraded;
+
+	if (identity_service(c->user, &id, f) == -1 ||
+	    cage_chroot(c->chroot_dir, f) == -1 ||
+	    cage_limits(CAGE_RESOLVER, f) == -1 ||
+	    identity_become(&id, true, f) == -1)
+		return -1;
+	return cage_enter(CAGE_RESOLVER, &degraded, f);
+}
+
+int
+resolver_run(const struct resolver_conf *c, const struct sock_addr *peer)
+{
+	struct resolver	*r;
+	struct fault	 f;
+	int		 keep[2];
+
+	fd_close_others(3, keep, log_fds(keep));
+	log_set_reopen(no_fresh_log, NULL);
+	if (resolver_prepare(c, peer, &r, &f) == -1 ||
+	    (r != NULL && enter_cage(c, &f) == -1)) {
+		log_fault(LEVEL_ERR, "peer-check", &f);
+		return EXIT_FAILURE;
+	}
+	if (r != NULL)
+		resolver_work(r);
+	return EXIT_SUCCESS;
+}
