@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The mbox back end: opening, reading, closing.  Runs as: the user.
+ * Reads from: the spool, which anybody may have written.
+ */
+#include "drop/mbox_priv.h"
+
+#include "base/alloc.h"
+#include "drop/uidl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define BLOCK	65536
+
+static const struct drop_ops image_ops;
+
+/* ------------------------------------------------------------- snapshot */
+
+static void
+make_entries(struct drop *d)
+{
+	d->entries = xalloc(d->table.n, sizeof(*d->entries));
+	for (size_t i = 0; i < d->table.n; i++) {
+		const struct mbox_msg *m = &d->table.m[i];
+		struct drop_entry *e = &d->entries[d->n];
+
+		if (m->flags & MBOX_HIDDEN)
+			continue;
+		e->locator = i;
+		e->size_disk = m->end - m->text;
+		e->size_wire = m->size_wire;
+		e->flags = m->flags & MBOX_SEEN ? DROP_SEEN : 0;
+		uidl_format(m->digest, m->twin, e->uidl);
+		d->n++;
+	}
+}
+
+static void
+mbox_snapshot(const struct drop *d, struct snapshot *out)
+{
+	*out = (struct snapshot){ d->entries, d->n };
+}
+
+static ssize_t
+mbox_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
+    struct fault *f)
+{
+	ASSERT(i < d->n);
+	return tempdrop_read(d, &d->entries[i], off, p, n, f);
+}
+
+static struct drop *
+drop_new(const struct drop_ops *ops)
+{
+	struct drop *d = xalloc(1, sizeof(*d));
+
+	d->ops = ops;
+	d->fd = -1;
+	return d;
+}
+
+static void
+mbox_close(struct drop *d)
+{
+	if (d == NULL)
+		return;
+	if (d->own_fd)
+		fd_close(&d->fd);
+	mbox_table_fini(&d->table);
+	free(d->entries);
+	free(d);
+}
+
+/* -------------------------------------------------------------- opening */
+
+static int
+take_snapshot(struct drop *d, struct fault *f)
+{
+	struct spool	s;
+	int		r;
+
+	spool_init(&s, &d->conf);
+	r = spool_lock(&s, DROP_LOCK_SCAN, 0, f);
+	if (r == 0 && s.fd != -1) {
+		r = tempdrop_make(d, &s, f);
+		if (r == -1)
+			(void)fault_prefix(f, "%s: ", d->conf.path);
+		spool_unlock(&s);
+		if (r == 0 && d->in_place)
+			(void)fd_take(&s.fd);
+	}
+	spool_fini(&s);
+	return r;
+}
+
+static int
+mbox_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
+{
+	struct fault	 own;
+	struct drop	*d;
+	bool		 did;
+
+	*drop_r = NULL;
+	if (f == NULL)
+		f = &own;
+	if (drop_recover(c, &did, f) == -1 || legacy_take_in(c, f) == -1)
+		return -1;
+	d = drop_new(&mbox_ops);
+	d->conf = *c;
+	if (take_snapshot(d, f) == -1) {
+		mbox_close(d);
+		return -1;
+	}
+	make_entries(d);
+	*drop_r = d;
+	return 0;
+}
+
+int
+mbox_probe_file(int fd, struct fault *f)
+{
+	struct mbox_table	t = { 0 };
+	struct mbox_scan	s;
+	uint8_t			block[BLOCK];
+	ssize_t			n = 1;
+	int			r;
+
+	mbox_scan_init(&s, &t);
+	while (n > 0 && s.part == PART_PREAMBLE) {
+		n = file_pread(fd, block, sizeof(block), s.pos, f);
+		if (n > 0)
+			mbox_scan_feed(&s, span_of(block, (size_t)n));
+	}
+	r = n == -1 ? -1 : mbox_scan_end(&s, f);
+	mbox_table_fini(&t);
+	return r;
+}
+
+static int
+mbox_probe(const struct drop_conf *c, struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct file_facts	facts;
+	struct fault		own;
+
+	if (f == NULL)
+		f = &own;
+	if (file_open(FILE_CWD, c->path, FILE_READ, 0, &fd, f) == -1)
+		return f->err == ENOENT ? 0 : -1;
+	if (file_facts(fd, &facts, f) == -1 ||
+	    spool_check_owner(&facts, c->uid, c->path, f) == -1)
+		return -1;
+	return mbox_probe_file(fd, f) == -1 ?
+	    fault_prefix(f, "%s: ", c->path) : 0;
+}
+
+const struct drop_ops mbox_ops = {
+	.name		= "mbox",
+	.probe		= mbox_probe,
+	.open		= mbox_open,
+	.snapshot	= mbox_snapshot,
+	.read		= mbox_read,
+	.commit		= mbox_commit,
+	.close		= mbox_close,
+};
+
+/* --------------------------------------------------------------- images */
+
+static int
+image_probe(const struct drop_conf *c, struct fault *f)
+{
+	(void)c;
+	return fault_set(f, FAULT_PERM, "an image has no path");
+}
+
+static int
+image_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
+{
+	*drop_r = NULL;
+	return image_probe(c, f);
+}
+
+static int
+image_commit(struct drop *d, const struct drop_change *c,
+    struct drop_outcome *out, struct fault *f)
+{
+	(void)d;
+	(void)c;
+	(void)f;
+	*out = (struct drop_outcome){ 0 };
+	return 0;
+}
+
+static const struct drop_ops image_ops = {
+	.name		= "image",
+	.probe		= image_probe,
+	.open		= image_open,
+	.snapshot	= mbox_snapshot,
+	.read		= mbox_read,
+	.commit		= image_commit,
+	.close		= mbox_close,
+};
+
+int
+mbox_open_image(int fd, uint64_t off, uint64_t len, struct drop **drop_r,
+    struct fault *f)
+{
+	struct drop *d = drop_new(&image_ops);
+
+	*drop_r = NULL;
+	d->fd = fd;
+	if (mbox_scan_file(fd, off, len, &d->table, f) == -1) {
+		mbox_close(d);
+		return -1;
+	}
+	make_entries(d);
+	*drop_r = d;
+	return 0;
+}
+
+const struct drop_ops *
+drop_ops_of(const struct drop *d)
+{
+	return d->ops;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Shared by the files of the mbox back end: mbox.c, tempdrop.c, mbox_commit.c,
+ * mbox_same.c, legacy.c, recover.c.  Floor 2.
+ */
+#ifndef DROP_MBOX_PRIV_H
+#define DROP_MBOX_PRIV_H
+
+#include "drop/drop.h"
+#include "drop/journal.h"
+#include "drop/mbox_scan.h"
+#include "drop/spool.h"
+
+struct drop {
+	const struct drop_ops	*ops;
+	struct drop_conf	 conf;
+	struct mbox_table	 table;		/* offsets into fd */
+	struct drop_entry	*entries;	/* owns; locator: row of table */
+	size_t			 n;
+	int			 fd;		/* the copy, the image, or, in
+						   place, the spool; -1: empty */
+	bool			 own_fd;
+	bool			 in_place;
+	struct file_facts	 facts;		/* in place: of the state that
+						   the table speaks of */
+};
+
+/* tempdrop.c: copy and scan a locked spool; takes s->fd when in place. */
+int	tempdrop_make(struct drop *d, struct spool *s, struct fault *f) MUSTUSE;
+/* Scan a locked spool without copying it. */
+int	tempdrop_scan(struct spool *s, struct mbox_table *out,
+	    struct fault *f) MUSTUSE;
+ssize_t	tempdrop_read(struct drop *d, const struct drop_entry *e, uint64_t off,
+	    void *p, size_t n, struct fault *f) MUSTUSE;
+
+/*
+ * Give each row of `want` the place of the row of `found` with the same octets
+ * (twins: in order), or MBOX_GONE.  Returns how many are gone.  O(n log n).
+ */
+size_t	tempdrop_match(struct mbox_table *want, const struct mbox_table *found);
+
+/* mbox_commit.c */
+int	mbox_commit(struct drop *d, const struct drop_change *c,
+	    struct drop_outcome *out, struct fault *f) MUSTUSE;
+
+/*
+ * mbox_same.c: are these two messages the same to the octet, From_ lines
+ * included, mutable header fields left out?  O(octets).
+ */
+int	mbox_same(int fd_a, const struct mbox_msg *a, int fd_b,
+	    const struct mbox_msg *b, bool *same_r, struct fault *f) MUSTUSE;
+
+/*
+ * legacy.c: what an older popper left in .USER.pop beside the spool becomes
+ * the first part of the spool, by a journalled commit.  0 also when there is
+ * none, or none that can be used (told).
+ */
+int	legacy_take_in(const struct drop_conf *c, struct fault *f) MUSTUSE;
+/* Empty the file that such a commit took in, unless it is another by now. */
+int	legacy_empty(struct spool *s, const struct journal_state *now,
+	    struct fault *f) MUSTUSE;
+
+/*
+ * recover.c: after the last step: .user.pop emptied, the note made true, the
+ * journal cleared.  Every part of it may be done twice.
+ */
+int	mbox_finish(struct journal *j, struct spool *s, struct fault *f)
+	    MUSTUSE;
+/* All steps that are left of an open journal; spool locked.  On -1 it must
+ * stay locked when j->open. */
+int	mbox_carry_out(struct journal *j, struct spool *s, struct fault *f)
+	    MUSTUSE;
+
+/* No room, no quota, or a limit of the file's size. */
+bool	mbox_is_full(const struct fault *f);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC */
+#include "drop/spool.h"
+
+#include "sys/lock.h"
+#include "sys/sock.h"
+#include "sys/spawn.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define REFRESH_MS	30000		/* liblockfile: once a minute */
+#define SLEEP_MIN_MS	20
+#define SLEEP_MAX_MS	500
+#define PID_NOBODY	0		/* such a lock waits for its age limit */
+
+void
+spool_init(struct spool *s, const struct drop_conf *c)
+{
+	*s = (struct spool){ .conf = c, .fd = -1, .dirfd = -1 };
+}
+
+int
+spool_check_owner(const struct file_facts *facts, uid_t uid, const char *path,
+    struct fault *f)
+{
+	if (!facts->is_regular)
+		return fault_set(f, FAULT_PERM, "%s is not a regular file", path);
+	if (facts->uid != uid)
+		return fault_set(f, FAULT_PERM, "%s belongs to uid %u, not to "
+		    "uid %u", path, (unsigned)facts->uid, (unsigned)uid);
+	if (facts->nlink != 1)
+		return fault_set(f, FAULT_PERM, "%s has %llu links, not one",
+		    path, (unsigned long long)facts->nlink);
+	return 0;
+}
+
+static bool
+same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+bool
+spool_same_state(const struct file_facts *a, const struct file_facts *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	    same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime);
+}
+
+/* --------------------------------------------------------- the dotlock */
+
+int
+spool_folder(struct spool *s, struct fault *f)
+{
+	const char	*path = s->conf->path;
+	const char	*slash = strrchr(path, '/');
+	char		 folder[1024];
+	struct span	 dir = slash == NULL ? SPAN(".") :
+			    slash == path ? SPAN("/") :
+			    span_of(path, (size_t)(slash - path));
+
+	if (s->dirfd >= 0)
+		return 0;
+	if (!span_cstr(dir, folder, sizeof(folder)) ||
+	    !span_cstr(span_str(slash == NULL ? path : slash + 1), s->name,
+	    sizeof(s->name)) || s->name[0] == '\0')
+		return fault_set(f, FAULT_PERM, "%s: no path of a maildrop",
+		    path);
+	return file_open(FILE_CWD, folder, FILE_READ | FILE_DIR | FILE_FOLLOW,
+	    0, &s->dirfd, f);
+}
+
+static uint64_t
+lock_inode(const struct spool *s)
+{
+	struct file_facts	facts;
+	char			name[SPOOL_NAME_MAX + 8];
+
+	(void)snprintf(name, sizeof(name), "%s.lock", s->name);
+	return file_facts_at(s->dirfd, name, &facts, NULL) == -1 ||
+	    facts.uid != s->conf->uid ? 0 : facts.ino;
+}
+
+uint64_t
+spool_own_lock(const struct spool *s)
+{
+	return s->conf->host->lock != NULL ? 0 : lock_inode(s);
+}
+
+static int
+dot_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
+    struct fault *f)
+{
+	const struct drop_host *h = s->conf->host;
+
+	if (h->lock != NULL)
+		return h->lock(h->ctx, why, f);
+	if (owned != 0 && lock_inode(s) == owned)
+		return dotlock_refresh(s->dirfd, s->name, f);
+	return dotlock_take(s->dirfd, s->name, spawn_self(), f);
+}
+
+int
+spool_hold(struct spool *s, struct fault *f)
+{
+	return s->conf->host->lock != NULL ? 0 :
+	    dotlock_repid(s->dirfd, s->name, PID_NOBODY, f);
+}
+
+static void
+dot_unlock(struct spool *s)
+{
+	const struct drop_host *h = s->conf->host;
+	struct fault f;
+	int r;
+
+	r = h->lock != NULL ? h->unlock(h->ctx, &f) :
+	    dotlock_release(s->dirfd, s->name, &f);
+	/* It goes stale in five minutes; the operator should know. */
+	if (r == -1)
+		h->tell(h->ctx, "drop-unlock", f.text);
+}
+
+int
+spool_tick(struct spool *s, struct fault *f)
+{
+	const struct drop_host	*h = s->conf->host;
+	uint64_t		 now = clock_ms();
+
+	if (!s->locked || now - s->fresh_ms < REFRESH_MS)
+		return 0;
+	s->fresh_ms = now;
+	return h->lock != NULL ? h->refresh(h->ctx, f) :
+	    dotlock_refresh(s->dirfd, s->name, f);
+}
+
+/* -------------------------------------------------------------- locking */
+
+static int
+open_spool(struct spool *s, enum drop_lock_purpose why, struct fault *f)
+{
+	unsigned how = FILE_READ | FILE_WRITE;
+
+	/* In a system folder the host makes it, together with the dotlock. */
+	if (why == DROP_LOCK_UPDATE && s->conf->host->lock == NULL)
+		how |= FILE_CREATE;
+	return file_open(s->dirfd, s->name, how, 0600, &s->fd, f);
+}
+
+/* Is what we locked still what the path names? */
+static int
+check_named(struct spool *s, struct fault *f)
+{
+	struct file_facts named;
+
+	if (file_facts(s->fd, &s->facts, f) == -1)
+		return -1;
+	if (file_facts_at(s->dirfd, s->name, &named, f) == -1) {
+		if (f->err == ENOENT)
+			f->class = FAULT_IN_USE;
+		return -1;
+	}
+	if (named.dev != s->facts.dev || named.ino != s->facts.ino)
+		return fault_set(f, FAULT_IN_USE,
+		    "another program is replacing %s", s->conf->path);
+	return spool_check_owner(&s->facts, s->conf->uid, s->conf->path, f);
+}
+
+/*
+ * One try.  The file comes first, since its lock is the cheap one, but when
+ * there is no file to lock the dotlock is what lets us make one.
+ */
+static int
+try_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
+    struct fault *f)
+{
+	bool dot = false;
+	int r = open_spool(s, why, f);
+
+	if (r == -1 && f->err == ENOENT && why == DROP_LOCK_SCAN)
+		return 0;
+	if (r == -1 && f->err != ENOENT)
+		return -1;
+	if (r == 0)
+		r = lock_fcntl(s->fd, true, f);
+	else
+		r = 0;
+	if (r == 0) {
+		r = dot_lock(s, why, owned, f);
+		dot = r == 0;
+	}
+	if (r == 0 && s->fd == -1) {
+		r = open_spool(s, why, f);
+		if (r == 0)
+			r = lock_fcntl(s->fd, true, f);
+	}
+	if (r == 0)
+		r = check_named(s, f);
+	/* It may be new: its name must be as durable as what goes into it. */
+	if (r == 0 && why == DROP_LOCK_UPDATE && s->facts.size == 0)
+		r = file_sync(s->dirfd, f);
+	if (r == 0) {
+		s->locked = true;
+		s->fresh_ms = clock_ms();
+		return 0;
+	}
+	if (dot)
+		dot_unlock(s);
+	fd_close(&s->fd);
+	return -1;
+}
+
+static void
+sleep_a_while(unsigned *most_ms)
+{
+	uint32_t r;
+
+	random_bytes(&r, sizeof(r));
+	clock_sleep(SLEEP_MIN_MS + r % *most_ms);
+	*most_ms = *most_ms < SLEEP_MAX_MS / 2 ? *most_ms * 2 : SLEEP_MAX_MS;
+}
+
+int
+spool_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
+    struct fault *f)
+{
+	struct fault	 why_not = { .class = FAULT_NONE };
+	uint64_t	 start = clock_ms();
+	unsigned	 most_ms = SLEEP_MIN_MS;
+
+	fd_close(&s->fd);
+	if (spool_folder(s, &why_not) == -1) {
+		if (why_not.err == ENOENT && why == DROP_LOCK_SCAN)
+			return 0;
+		*f = why_not;
+		return -1;
+	}
+	while (try_lock(s, why, owned, &why_not) == -1) {
+		if (why_not.class != FAULT_IN_USE) {
+			*f = why_not;
+			return fault_prefix(f, "lock %s: ", s->conf->path);
+		}
+		if (clock_ms() - start >= s->conf->lock_timeout_s * 1000ULL) {
+			*f = why_not;
+			return fault_prefix(f, "%s is locked, given up after "
+			    "%u s: ", s->conf->path, s->conf->lock_timeout_s);
+		}
+		sleep_a_while(&most_ms);
+	}
+	return 0;
+}
+
+void
+spool_unlock(struct spool *s)
+{
+	struct fault f;
+
+	if (!s->locked)
+		return;
+	s->locked = false;
+	/* The dotlock goes last: who waits for it finds the file free. */
+	if (lock_fcntl_release(s->fd, &f) == -1)
+		s->conf->host->tell(s->conf->host->ctx, "drop-unlock", f.text);
+	dot_unlock(s);
+}
+
+void
+spool_fini(struct spool *s)
+{
+	fd_close(&s->fd);
+	fd_close(&s->dirfd);
+	s->locked = false;
+}
