@@ -13,7 +13,7 @@
 /* What must be free in the output before a line is handled. */
 #define SAY_ROOM	2048
 
-#define POPPER_IDENT	"popper-" POPPER_VERSION
+#define POPPER_IDENT	"popper " POPPER_VERSION
 
 #define SAY_OK(out, ...)	ASSERT(reply_ok((out), __VA_ARGS__) == 0)
 #define SAY_ERR(out, code, ...)	ASSERT(reply_err((out), (code), __VA_ARGS__) == 0)

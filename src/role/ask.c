@@ -13,6 +13,7 @@
 /* Longer than anything the monitor does for a session (host.c). */
 #define ASK_TIMEOUT_MS		180000
 #define ASK_LOG_TIMEOUT_MS	2000
+#define KEEP_MAX		16
 
 static enum fault_class
 class_of(uint8_t v)
@@ -131,6 +132,20 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	link_put_u32(&out, (uint32_t)why.err);
 	link_put_span(&out, span_str(why.text));
 	return link_send(link, &out, NULL, 0, f);
+}
+
+void
+shed_descriptors(const int *keep, size_t n)
+{
+	int	all[KEEP_MAX + 2];
+	size_t	count = 0;
+
+	ASSERT(n <= KEEP_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] >= 0)
+			all[count++] = keep[i];
+	count += log_fds(all + count);
+	fd_close_others(3, all, count);
 }
 
 int

@@ -25,6 +25,10 @@ int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 int	ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	    MUSTUSE;
 
+/* At the start of a role: close every descriptor from 3 on but these (n of
+ * them, -1 is passed over) and the log's. */
+void	shed_descriptors(const int *keep, size_t n);
+
 /* A fresh log descriptor for a caged role, over its log link. */
 int	ask_log(int link);
 int	ask_serve_log(int link) MUSTUSE;

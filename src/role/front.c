@@ -2,7 +2,7 @@
 /*
  * Runs as: front_user, in an empty root folder, with seccomp, no processes, no
  * files.  Reads from: the stranger; the monitor's answers.  Trusts: nobody.
- * Gives up, in order: root folder, limits, groups, gid, uid, system calls.
+ * Gives up, in order: descriptors, root folder, limits, groups, gid, uid, system calls.
  *
  * Before the cage it reads no octet of the client's.
  */
@@ -91,8 +91,6 @@ on_line(void *ctx, struct span line, struct buf *out)
 	enum authorize_next	 n;
 	struct fault		 f;
 
-	if (log_wants(LEVEL_DEBUG))
-		log_dialogue('C', line);
 	n = authorize_line(&s->auth, line, out);
 	if (n == AUTHORIZE_ASK && ask(s, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-link", &f);
@@ -185,8 +183,12 @@ front_main(const struct front *c)
 {
 	static struct state		 s;	/* holds a secret: locked */
 	const struct role_settings	*r = &c->conf->role;
+	const int			 keep[] = {
+		c->in, c->out, c->link, c->credential, c->log_link,
+	};
 	struct fault			 f;
 
+	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
 	if (enter_cage(c, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-cage", &f);

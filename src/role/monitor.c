@@ -21,6 +21,7 @@
 #include "role/host.h"
 #include "role/permit.h"
 #include "role/pump.h"
+#include "role/resolver.h"
 #include "role/session.h"
 #include "role/single.h"
 #include "role/worker.h"
@@ -118,6 +119,29 @@ child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
 
 /* --- the stranger ------------------------------------------------------------ */
 
+static void
+start_resolver(struct monitor *m)
+{
+	const struct role_settings	*r = &m->conf->role;
+	struct resolver_conf		 c = {
+		.name_servers = r->name_servers,
+		.timeout_ms = r->peer_check_timeout_s * 1000,
+		.user = r->front_user,
+		.chroot_dir = r->chroot_dir,
+	};
+	struct fault			 f;
+	pid_t				 pid;
+
+	if (!r->peer_check || m->peer.family == 0)
+		return;
+	pid = spawn_fork(&f);
+	if (pid < 0)
+		log_fault(LEVEL_WARN, "resolver-fork", &f);
+	if (pid != 0)
+		return;		/* nobody waits for it: init reaps it */
+	spawn_exit(resolver_run(&c, &m->peer));
+}
+
 static int
 start_front(struct monitor *m, struct fault *f)
 {
@@ -137,7 +161,6 @@ start_front(struct monitor *m, struct fault *f)
 		fd_close(&m->credential_front);
 		return result < 0 ? -1 : 0;
 	}
-	fd_close(&m->credential_worker);
 	c.credential = m->credential_front;
 	front_main(&c);
 }
@@ -153,10 +176,6 @@ start_worker(struct monitor *m, struct fault *f)
 	result = child_fork(&m->worker, &verdict, &log_link, f);
 	if (result != 0)
 		return result < 0 ? -1 : 0;
-	fd_close(&m->in);
-	fd_close(&m->out);
-	fd_close(&m->front.link);
-	fd_close(&m->front.log_link);
 	worker_main(m->conf, &m->peer, m->credential_worker, verdict, log_link);
 }
 
@@ -412,7 +431,6 @@ run_child(struct monitor *m, struct host *h, int rest,
 		*status_r = serve_child(m, &c, h);
 		return 0;
 	}
-	fd_close(&h->dirfd);
 	if (m->phase == PHASE_RECOVERY)
 		session_recover_main(&start);
 	start.rest = read_rest(rest);
@@ -587,6 +605,7 @@ run_split(struct monitor *m)
 		log_fault(LEVEL_ERR, "folders", &f);
 		return 1;
 	}
+	start_resolver(m);
 	if (start_front(m, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-fork", &f);
 		return 1;

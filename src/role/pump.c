@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/pump.h"
 
+#include "proto/command.h"
+
+#include "sys/file.h"
 #include "sys/sock.h"
 #include "watch/log.h"
 
@@ -92,6 +95,17 @@ pump_rest(const struct pump *p)
 	return span_of(p->input + p->in_pos, p->in_n - p->in_pos);
 }
 
+/* Passwords are masked, and all of a line that is no known command. */
+static void
+log_in(struct span line)
+{
+	char text[LIMIT_LINE];
+
+	if (log_wants(LEVEL_DEBUG))
+		log_dialogue('C', span_of(text,
+		    command_redact(line, text, sizeof(text))));
+}
+
 static void
 log_out(struct span text)
 {
@@ -115,10 +129,12 @@ take_line(struct pump *p, enum pump_next *next)
 	if (r == LINE_MORE)
 		return false;
 	p->progress_ms = clock_ms();
-	if (r == LINE_READY)
+	if (r == LINE_READY) {
+		log_in(line);
 		*next = p->ops->line(p->ctx, line, &p->out);
-	else
+	} else {
 		*next = p->ops->too_long(p->ctx, &p->out);
+	}
 	if (buf_len(&p->out) > before)
 		log_out(span_skip(buf_span(&p->out), before));
 	return true;
@@ -308,6 +324,8 @@ pump_drain(struct pump *p)
 	uint64_t	end = clock_ms() + 1000ull * p->drain_s;
 	struct wait_for	w = { .fd = p->in, .events = WAIT_READ };
 
+	if (!fd_is_socket(p->out_fd))
+		return;		/* a pipe loses nothing when it is closed */
 	sock_shutdown_write(p->out_fd);
 	while (!p->in_ended && !stopping) {
 		uint64_t now = clock_ms();

@@ -2,7 +2,7 @@
 /*
  * Runs as: the user (uid, gid, groups), seccomp, no new privileges.  Reads from:
  * the user's commands, mail, home; the monitor's answers.  Trusts: its monitor.
- * Gives up, in order: limits, groups, gid, uid, system calls.
+ * Gives up, in order: descriptors, limits, groups, gid, uid, system calls.
  */
 #include "role/session.h"
 
@@ -325,8 +325,6 @@ on_line(void *ctx, struct span line, struct buf *out)
 {
 	struct session *s = ctx;
 
-	if (log_wants(LEVEL_DEBUG))
-		log_dialogue('C', line);
 	return next_of(pop_line(s->pop, line, out));
 }
 
@@ -479,8 +477,13 @@ reopen_log(void *ctx)
 static int
 become_user(const struct session_start *c, struct fault *f)
 {
+	const int keep[] = {
+		c->in, c->out, c->link, c->log_link, c->facts->journal,
+		c->facts->session_lock,		/* held as long as we live */
+	};
 	bool degraded = false;
 
+	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
 	if (cage_limits(CAGE_SESSION, f) != 0 ||
 	    identity_become(c->id, true, f) != 0 ||

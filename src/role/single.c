@@ -76,8 +76,6 @@ on_line(void *ctx, struct span line, struct buf *out)
 	enum authorize_next	 n;
 	enum authorize_answer	 a;
 
-	if (log_wants(LEVEL_DEBUG))
-		log_dialogue('C', line);
 	n = authorize_line(&s->auth, line, out);
 	if (n != AUTHORIZE_ASK)
 		return next_of(n);

@@ -153,8 +153,12 @@ worker_main(const struct settings *conf, const struct sock_addr *peer,
 	static const struct auth_verdict	undecided = {
 		.result = AUTH_ERROR,
 	};
+	const int				keep[] = {
+		credential, verdict, log_link,
+	};
 	struct fault				f;
 
+	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, &log_link);
 	if (answer(conf, peer, credential, verdict, &f) == 0)
 		spawn_exit(0);
