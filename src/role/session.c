@@ -286,6 +286,7 @@ open_maildrop(struct session *s, struct fault *f)
 {
 	struct drop_conf	 c = drop_conf(s);
 	struct drop		*d;
+	struct drop		*bulletins;
 	char			 last[STATE_MAX];
 
 	if (s->c->refused != NULL) {
@@ -295,7 +296,8 @@ open_maildrop(struct session *s, struct fault *f)
 	if (mbox_ops.open(&c, &d, f) != 0)
 		return -1;
 	set_pop_conf(s);
-	s->pop = pop_new(&s->pop_conf, d, open_bulletins(s), &s->set,
+	bulletins = open_bulletins(s);
+	s->pop = pop_new(&s->pop_conf, d, bulletins, &s->set,
 	    s->bulletins_fd, read_last(s, last, sizeof(last)));
 	return 0;
 }
