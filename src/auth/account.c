@@ -15,7 +15,7 @@
 #define ENTRY_FIRST	4096		/* octets of an entry's text */
 #define ENTRY_MAX	(1u << 20)
 #define DAY_S		86400
-#define DECOY_TRIES	64		/* the service may have thousands */
+#define HASHES_MAX	64		/* the service may have thousands */
 
 static bool
 no_such_entry(int err)
@@ -138,16 +138,18 @@ account_password(const char *name)
 	return state;
 }
 
-void
-account_decoy(char *out, size_t cap)
+size_t
+account_hashes(struct buf *out)
 {
-	const struct spwd *sp;
+	const struct spwd	*sp;
+	size_t			 n = 0;
 
-	out[0] = '\0';
+	buf_init(out, HASHES_MAX * (IDENTITY_USER_MAX + AUTH_HASH_MAX));
 	setspent();
-	for (int i = 0; i < DECOY_TRIES && out[0] == '\0' &&
-	    (sp = getspent()) != NULL; i++)
-		if (sp->sp_pwdp != NULL && sp->sp_pwdp[0] == '$')
-			(void)span_cstr(span_str(sp->sp_pwdp), out, cap);
+	for (int i = 0; i < HASHES_MAX && (sp = getspent()) != NULL; i++)
+		if (sp->sp_pwdp != NULL && sp->sp_pwdp[0] == '$' &&
+		    buf_appendf(out, "%s:%s\n", sp->sp_namp, sp->sp_pwdp) == 0)
+			n++;
 	endspent();
+	return n;
 }

@@ -12,7 +12,7 @@
 
 #define AUTH_FILE_MAX	(64u << 20)	/* octets of a file of ours */
 #define AUTH_GIDS_MAX	128		/* rows of gids_denied */
-#define AUTH_HASH_MAX	384		/* octets of a stored password */
+#define AUTH_HASH_MAX	384		/* octets of a hash in shadow */
 
 /* ---- files read whole (file_load.c) ---- */
 
@@ -77,11 +77,10 @@ struct pam_lib;
 struct auth_state {
 	struct auth_policy	 policy;
 	struct buf		 rpop;		/* owns: text of rpop_file */
-	struct buf		 rows;		/* owns: text of passwd_file */
+	struct buf		 rows;		/* owns: text of passwd_file; with
+						   PAM only to measure against */
 	size_t			 nrows;
 	struct identity		 virtual_user;	/* uid 0: there is none */
-	char			 decoy[AUTH_HASH_MAX];	/* PAM: a hash as the
-						   host's accounts have them */
 	struct pam_lib		*pam;		/* owns; see pam.c */
 };
 
@@ -143,7 +142,10 @@ int	account_find(const char *name, const struct auth_policy *p,
 /* What shadow(5) says about the password; root alone can read it. */
 enum account_password	account_password(const char *name);
 
-/* A hash as accounts of this host have them, or "" (all of cap is used). */
-void	account_decoy(char *out, size_t cap);
+/*
+ * Rows "name:hash" of accounts that have a hash, of the first few entries of
+ * shadow.  Returns their number; the caller owns out.
+ */
+size_t	account_hashes(struct buf *out);
 
 #endif

@@ -377,7 +377,7 @@ pam_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 		pam_done(s);
 		return -1;
 	}
-	account_decoy(s->decoy, sizeof(s->decoy));
+	s->nrows = account_hashes(&s->rows);
 	*state_r = s;
 	return 0;
 }

@@ -62,6 +62,18 @@ class Logins:
         if len(password) > 3:
             self.assertNotIn(password.decode("latin-1"), said)
 
+    def alike(self, known, others, rounds=9):
+        """A wrong password takes about as long for each of them.  The quickest
+        attempt counts: a busy machine only adds."""
+        quickest = {}
+        for _ in range(rounds):
+            for user in [known, *others]:
+                seconds = self.attempt(user, b"wrong")[0]
+                quickest[user] = min(seconds, quickest.get(user, seconds))
+        for user in others:
+            self.assertGreater(quickest[user], quickest[known] * 0.4, user)
+            self.assertLess(quickest[user], quickest[known] * 2.5, user)
+
     def accepted(self, user, password):
         seconds, text = self.attempt(user, password)
         self.assertIsNone(text)
