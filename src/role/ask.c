@@ -120,8 +120,10 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 
 	if (m->type == MSG_SUBMIT)
 		message = link_get_fd(m, 0);
-	if (ask_direct(h, m->type, message, &fd, &why) != 0 &&
-	    why.class == FAULT_NONE)
+	/* What went well may have met a fault on its way. */
+	if (ask_direct(h, m->type, message, &fd, &why) == 0)
+		why = (struct fault){ 0 };
+	else if (why.class == FAULT_NONE)
 		why.class = FAULT_TEMP;
 	if (fd >= 0) {
 		link_out_init(&out, MSG_FILE);
