@@ -80,6 +80,8 @@ struct drop_conf {
 	int			 journal_fd;	/* one that exists, or -1; borrows */
 	bool			 status;	/* write Status: at commit */
 	unsigned		 lock_timeout_s;
+	uint64_t		 copy_max;	/* octets; a larger spool is
+						   verified in place */
 	const struct drop_host	*host;
 };
 

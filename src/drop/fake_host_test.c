@@ -117,7 +117,7 @@ fake_init(struct fake *w, bool host_locks)
 	};
 	w->conf = (struct drop_conf){
 		.path = w->spool, .uid = geteuid(), .journal_fd = -1,
-		.status = true, .lock_timeout_s = 0, .host = &w->host,
+		.status = true, .copy_max = UINT64_MAX, .host = &w->host,
 	};
 }
 

@@ -90,7 +90,9 @@ tempdrop_make(struct drop *d, struct spool *s, struct fault *f)
 	struct fault		 why;
 	bool			 whole;
 
-	if (h->tempfile(h->ctx, &copy, &why) == -1) {
+	if (s->facts.size > d->conf.copy_max) {
+		h->tell(h->ctx, "drop-in-place", "larger than temp_max");
+	} else if (h->tempfile(h->ctx, &copy, &why) == -1) {
 		copy = -1;
 		h->tell(h->ctx, "drop-in-place", why.text);
 	}

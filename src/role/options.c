@@ -179,10 +179,12 @@ static const struct conf_option role_options[] = {
 		.name = "temp_max", .type = CONF_SIZE,
 		.offset = AT(temp_max), .fallback = "4G",
 		.min = 0,
-		.meaning = "how large all temporary copies may be together",
-		.man = "How large all temporary copies may be together.\n"
-		    "When there is no room for a copy the session "
-		    "reads the maildrop itself.",
+		.meaning = "how large the temporary copy of a session may be",
+		.man = "How large the temporary copy of a session may be.\n"
+		    "A maildrop that is larger, or for whose copy the disk "
+		    "has no room,\nis read itself: a message that another "
+		    "program removes meanwhile is then refused,\nnever "
+		    "replaced by another\'s octets.",
 	},
 	{
 		.name = "timeout", .type = CONF_SECONDS,

@@ -201,6 +201,7 @@ drop_conf(const struct session *s)
 		.journal_fd = s->c->facts->journal,
 		.status = s->c->conf->drop.status_headers,
 		.lock_timeout_s = s->c->conf->drop.lock_timeout_s,
+		.copy_max = s->c->conf->role.temp_max,
 		.host = &s->drop_host,
 	};
 }

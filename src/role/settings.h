@@ -29,7 +29,7 @@ struct role_settings {
 	const char		*state_dir;
 	const char		*run_dir;
 	const char		*temp_dir;	/* "" = see popper.conf(5) */
-	uint64_t		 temp_max;	/* octets of all copies */
+	uint64_t		 temp_max;	/* octets of one copy */
 	unsigned		 timeout_s;	/* -T */
 	unsigned		 login_timeout_s;
 	unsigned		 drain_timeout_s;

@@ -65,8 +65,8 @@ const struct conf_option xtnd_options[] = {
 	{
 		.name = "xmit_rate", .type = CONF_COUNT, .offset = AT(xmit_rate),
 		.fallback = "20", .min = 1,
-		.meaning = "how many messages one session may send",
-		.man = "How many messages one session may send.",
+		.meaning = "how many messages a user may send in an hour",
+		.man = "How many messages a user may send in an hour.",
 	},
 	{
 		.name = "xmit_sender", .type = CONF_TEXT,

@@ -10,7 +10,7 @@ struct xtnd_settings {
 	bool		 xmit;
 	const char	*xmit_command;
 	uint64_t	 xmit_max_size;		/* octets of decoded text */
-	unsigned	 xmit_rate;		/* messages per session */
+	unsigned	 xmit_rate;		/* messages per user and hour */
 	const char	*xmit_sender;		/* "" = virtual users may not */
 };
 
