@@ -74,7 +74,7 @@ class Timeouts(unittest.TestCase):
         self.assertLess(took, 2 + SLACK)
         inetd.wait(10)
         self.unchanged()
-        self.log.wait("session-end user=alice .*timeout", self.mark)
+        self.log.wait(r"session-end .*\buser=alice .*timeout", self.mark)
 
     def test_silence_before_login(self):
         self.begin(login_timeout=2)
@@ -139,7 +139,7 @@ class Timeouts(unittest.TestCase):
         pop.send(b"DELE 1\r\nRSET\r\nRETR 1\r\n")
         inetd.wait(2 + 2 + SLACK + 10)
         self.unchanged()
-        self.log.wait("session-end user=alice .*timeout", self.mark)
+        self.log.wait(r"session-end .*\buser=alice .*timeout", self.mark)
 
     # -- lost connections -------------------------------------------------
 
@@ -160,7 +160,7 @@ class Timeouts(unittest.TestCase):
                     pop.close()
                 inetd.wait(20)
                 self.unchanged()
-                self.log.wait("session-end user=alice ", mark)
+                self.log.wait(r"session-end .*\buser=alice ", mark)
 
     def test_half_closed_client_is_served_to_its_quit(self):
         inetd = self.begin()
