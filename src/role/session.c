@@ -88,10 +88,20 @@ q_legacy(void *ctx, struct fault *f)
 	return question(ctx, MSG_LEGACY, NULL, NULL, f);
 }
 
+/* Who sent something is worth a line: it left the host in the user's name. */
 static int
 q_submit(void *ctx, int fd, struct fault *f)
 {
-	return question(ctx, MSG_SUBMIT, &fd, NULL, f);
+	const struct session	*s = ctx;
+	struct log_line		 l;
+
+	if (question(ctx, MSG_SUBMIT, &fd, NULL, f) != 0)
+		return -1;
+	log_begin(&l, LEVEL_NOTE, "xmit-sent");
+	log_str(&l, "user", s->c->id->user);
+	log_str(&l, "ip", s->c->peer->text);
+	log_end(&l);
+	return 0;
 }
 
 static void

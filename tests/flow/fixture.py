@@ -113,7 +113,8 @@ class Fixture:
 
     def argv(self):
         return [self.popper, "--config", self._path("popper.conf"),
-                *self.dialogue.args]
+                *(a.replace("@DIR@", self.folder)
+                  for a in self.dialogue.args)]
 
     def remove(self):
         shutil.rmtree(self.folder)
