@@ -56,6 +56,7 @@ struct monitor {
 	enum monitor_phase	 phase;
 	struct child		 front;
 	struct child		 worker;	/* link: its verdict */
+	pid_t			 resolver;
 	int			 credential_front;	/* the front's end */
 	int			 credential_worker;
 	uint64_t		 asked_ms;
@@ -130,16 +131,25 @@ start_resolver(struct monitor *m)
 		.chroot_dir = r->chroot_dir,
 	};
 	struct fault			 f;
-	pid_t				 pid;
 
 	if (!r->peer_check || m->peer.family == 0)
 		return;
-	pid = spawn_fork(&f);
-	if (pid < 0)
+	m->resolver = spawn_fork(&f);
+	if (m->resolver < 0)
 		log_fault(LEVEL_WARN, "resolver-fork", &f);
-	if (pid != 0)
-		return;		/* nobody waits for it: init reaps it */
+	if (m->resolver != 0)
+		return;
 	spawn_exit(resolver_run(&c, &m->peer));
+}
+
+/* It ends by itself, and nobody waits for it; only its remains are removed. */
+static void
+reap_resolver(struct monitor *m)
+{
+	int status;
+
+	if (m->resolver > 0 && spawn_wait(m->resolver, 0, &status) != 0)
+		m->resolver = 0;
 }
 
 static int
@@ -382,8 +392,10 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			spawn_kill(c->pid, SIGTERM);
 			told = true;
 		}
-		if (sock_wait(w, ARRAY_LEN(w), told ? -1 : 10000) == 0)
+		if (sock_wait(w, ARRAY_LEN(w), 10000) == 0) {
+			reap_resolver(m);
 			continue;
+		}
 		if (w[1].ready)
 			serve_log(c);
 		if (!w[0].ready)
