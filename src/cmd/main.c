@@ -10,11 +10,11 @@
 #include "role/serve.h"
 
 #include "sys/file.h"
+#include "sys/term.h"
 #include "watch/log.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define OLD_FLAGS	"bdsTt"
 #define HOSTNAME_MAX	256
@@ -50,7 +50,7 @@ take_client(int *in_r, int *out_r, bool *terminal_r, struct fault *f)
 {
 	bool err_is_client = fd_same(2, 0) || fd_same(2, 1);
 
-	*terminal_r = !err_is_client && isatty(2);
+	*terminal_r = !err_is_client && term_shows();
 	if (fd_dup_high(0, in_r, f) != 0)
 		return -1;
 	*out_r = *in_r;

@@ -2,10 +2,10 @@
 #include "cmd/start.h"
 
 #include "sys/cage.h"
+#include "sys/identity.h"
 #include "watch/log.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static void
 tell(bool terminal, enum log_level level, const char *id, const char *text)
@@ -71,7 +71,7 @@ start(int argc, char **argv, const char *flags, bool terminal,
 int
 start_allowed(const struct settings *s, bool terminal)
 {
-	bool root = geteuid() == 0;
+	bool root = identity_is_root();
 	bool single = s->role.isolation == ISOLATION_SINGLE;
 
 	if (root && single) {

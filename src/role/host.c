@@ -23,16 +23,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SUBMIT_TIMEOUT_S	120
 #define OWNER_MAX		8192	/* octets of an owner file */
-
-static bool
-is_root(void)
-{
-	return geteuid() == 0;
-}
 
 /* snprintf into a path; FAULT_PERM when it is too long. */
 static int PRINTF(4, 5)
@@ -115,7 +108,7 @@ users_path(const struct host *h)
 static int
 open_folder(struct host *h, const char *dir, struct fault *f)
 {
-	bool	as_user = is_root() && users_path(h);
+	bool	as_user = identity_is_root() && users_path(h);
 	int	result;
 
 	if (as_user && identity_fs_begin(h->id->uid, h->id->gid, f) != 0)
@@ -152,11 +145,11 @@ has_home(const struct host *h)
 
 	if (h->id->home[0] == '\0')
 		return false;
-	if (is_root() && identity_fs_begin(h->id->uid, h->id->gid, &f) != 0)
+	if (identity_is_root() && identity_fs_begin(h->id->uid, h->id->gid, &f) != 0)
 		return false;
 	found = file_open(FILE_CWD, h->id->home, FILE_READ | FILE_DIR |
 	    FILE_FOLLOW, 0, &fd, &f) == 0;
-	if (is_root())
+	if (identity_is_root())
 		identity_fs_end();
 	return found;
 }
@@ -177,7 +170,7 @@ user_folder(struct host *h, struct fault *f)
 	    file_mkdir(users, safe, 0700, f) != 0 ||
 	    file_open(users, safe, FILE_READ | FILE_DIR, 0, &own, f) != 0)
 		return -1;
-	if (is_root() && file_chown(own, h->id->uid, h->id->gid, f) != 0)
+	if (identity_is_root() && file_chown(own, h->id->uid, h->id->gid, f) != 0)
 		return -1;
 	return path_printf(h->user_dir, sizeof(h->user_dir), f, "%s/users/%s",
 	    h->conf->role.state_dir, safe);
@@ -231,7 +224,7 @@ find_out(struct host *h, struct fault *f)
 	    file_facts(h->dirfd, &dir, f) != 0 ||
 	    make_key(h, &dir, f) != 0)
 		return -1;
-	h->system_spool = is_root() && dir.uid == 0;
+	h->system_spool = identity_is_root() && dir.uid == 0;
 	if (c->role.temp_dir[0] != '\0')
 		(void)snprintf(h->temp, sizeof(h->temp), "%s", c->role.temp_dir);
 	else
@@ -317,7 +310,7 @@ lock_rights_begin(const struct host *h, struct fault *f)
 {
 	struct file_facts dir;
 
-	if (!is_root())
+	if (!identity_is_root())
 		return 0;
 	if (file_facts(h->dirfd, &dir, f) != 0)
 		return -1;
@@ -327,7 +320,7 @@ lock_rights_begin(const struct host *h, struct fault *f)
 static void
 lock_rights_end(void)
 {
-	if (is_root())
+	if (identity_is_root())
 		identity_fs_end();
 }
 
@@ -350,7 +343,7 @@ make_spool(struct host *h, struct fault *f)
 int
 host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 {
-	pid_t	pid = why == DROP_LOCK_UPDATE ? 0 : getpid();
+	pid_t	pid = why == DROP_LOCK_UPDATE ? 0 : spawn_self();
 	int	result;
 
 	if (!h->system_spool)
@@ -412,7 +405,7 @@ host_tempfile(struct host *h, int *fd_r, struct fault *f)
 	AUTO(fd_close) int fd = -1;
 
 	if (file_open_unnamed(h->temp, &fd, f) != 0 ||
-	    (is_root() && file_chown(fd, h->id->uid, h->id->gid, f) != 0))
+	    (identity_is_root() && file_chown(fd, h->id->uid, h->id->gid, f) != 0))
 		return fault_prefix(f, "temporary file in %s: ", h->temp);
 	*fd_r = fd_take(&fd);
 	return 0;
@@ -503,10 +496,7 @@ host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
 	if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE | FILE_CREATE, 0600,
 	    &h->journal, f) != 0 || file_sync(dirfd, f) != 0)
 		return fault_prefix(f, "journal %s: ", h->key);
-	*fd_r = dup(h->journal);
-	if (*fd_r < 0)
-		return fault_errno(f, FAULT_TEMP, errno, "dup");
-	return 0;
+	return fd_dup_high(h->journal, fd_r, f);
 }
 
 bool
@@ -660,7 +650,7 @@ host_submit(struct host *h, int fd, struct fault *f)
 		.path = h->conf->xtnd.xmit_command,
 		.argv = argv,
 		.env = envp,
-		.as = is_root() ? h->id : NULL,
+		.as = identity_is_root() ? h->id : NULL,
 		.dir = "/",
 		.stdin_fd = fd,
 		.timeout_s = SUBMIT_TIMEOUT_S,

@@ -16,11 +16,11 @@
 
 #include "auth/auth.h"
 #include "pop/authorize.h"
+#include "proto/limits.h"
 #include "role/ask.h"
 #include "role/front.h"
 #include "role/host.h"
 #include "role/permit.h"
-#include "role/pump.h"
 #include "role/resolver.h"
 #include "role/session.h"
 #include "role/single.h"
@@ -29,13 +29,12 @@
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/identity.h"
+#include "sys/signals.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 
-#include <netdb.h>
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <string.h>
 
 #define HANDOVER_TIMEOUT_S	10
 #define REST_MAX		LIMIT_INPUT
@@ -87,7 +86,7 @@ static void
 child_kill(struct child *c)
 {
 	if (c->pid > 0)
-		spawn_kill(c->pid, SIGKILL);
+		spawn_kill(c->pid);
 	child_fini(c);
 }
 
@@ -339,7 +338,7 @@ serve_stranger(struct monitor *m, int *rest_r)
 		};
 		int due = until_due(m);
 
-		if (pump_stopping())
+		if (signals_stopping())
 			return -1;
 		if (sock_wait(w, ARRAY_LEN(w), due) == 0) {
 			if (due >= 0 && until_due(m) == 0)
@@ -388,8 +387,8 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			{ .fd = c->log_link, .events = WAIT_READ },
 		};
 
-		if (pump_stopping() && !told) {
-			spawn_kill(c->pid, SIGTERM);
+		if (signals_stopping() && !told) {
+			spawn_stop(c->pid);
 			told = true;
 		}
 		if (sock_wait(w, ARRAY_LEN(w), 10000) == 0) {
@@ -409,7 +408,7 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 		}
 		if (got < 0) {
 			log_fault(LEVEL_ERR, "session-misbehaved", &f);
-			spawn_kill(c->pid, SIGKILL);
+			spawn_kill(c->pid);
 		}
 	}
 	(void)spawn_wait(c->pid, -1, &status);
@@ -578,23 +577,10 @@ new_sid(void)
 void
 monitor_hostname(const struct settings *conf, char *out, size_t cap)
 {
-	const struct addrinfo	 hints = { .ai_flags = AI_CANONNAME };
-	struct addrinfo		*list = NULL;
-	char			 name[256] = "localhost";
-
-	if (conf->role.hostname[0] != '\0') {
+	if (conf->role.hostname[0] != '\0')
 		(void)snprintf(out, cap, "%s", conf->role.hostname);
-		return;
-	}
-	(void)gethostname(name, sizeof(name) - 1);
-	(void)snprintf(out, cap, "%s", name);
-	/* no dot: ask once for the full name */
-	if (strchr(name, '.') == NULL &&
-	    getaddrinfo(name, NULL, &hints, &list) == 0 && list != NULL &&
-	    list->ai_canonname != NULL)
-		(void)snprintf(out, cap, "%s", list->ai_canonname);
-	if (list != NULL)
-		freeaddrinfo(list);
+	else
+		sock_host_name(out, cap);
 }
 
 static void
@@ -651,7 +637,7 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 	child_init(&m.front);
 	child_init(&m.worker);
 	cage_process_defaults();
-	pump_signals();
+	signals_take(SIGNALS_CONNECTION);
 	new_sid();
 	if (sock_peer(in, &m.peer, &f) != 0)
 		m.peer = (struct sock_addr){ .text = "unknown" };

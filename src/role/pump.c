@@ -4,11 +4,11 @@
 #include "proto/command.h"
 
 #include "sys/file.h"
+#include "sys/signals.h"
 #include "sys/sock.h"
 #include "watch/log.h"
 
 #include <errno.h>
-#include <signal.h>
 
 /* Free room before a line is taken; see SAY_ROOM in pop/say.h. */
 #define PUMP_ROOM	2048u
@@ -17,32 +17,6 @@
 #define PUMP_LOOK_MS	1000
 /* The longest sleep: a signal that comes just before it is seen after it. */
 #define PUMP_SLEEP_MS	10000
-
-static volatile sig_atomic_t stopping;
-
-static void
-on_term(int signal UNUSED)
-{
-	stopping = 1;
-}
-
-void
-pump_signals(void)
-{
-	struct sigaction stop = { .sa_handler = on_term };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-
-	(void)sigaction(SIGTERM, &stop, NULL);
-	(void)sigaction(SIGPIPE, &ignore, NULL);
-	(void)sigaction(SIGINT, &ignore, NULL);
-	(void)sigaction(SIGHUP, &ignore, NULL);
-}
-
-bool
-pump_stopping(void)
-{
-	return stopping != 0;
-}
 
 const char *
 pump_end_word(enum pump_end e)
@@ -305,7 +279,7 @@ pump_run(struct pump *p, enum pump_next next)
 			return PUMP_END_EOF;
 		if (next == PUMP_FILL && buf_room(&p->out) >= PUMP_ROOM)
 			continue;
-		if (stopping)
+		if (signals_stopping())
 			return PUMP_END_STOPPED;
 		switch (wait_client(p, &next)) {
 		case WAITED:
@@ -327,7 +301,7 @@ pump_drain(struct pump *p)
 	if (!fd_is_socket(p->out_fd))
 		return;		/* a pipe loses nothing when it is closed */
 	sock_shutdown_write(p->out_fd);
-	while (!p->in_ended && !stopping) {
+	while (!p->in_ended && !signals_stopping()) {
 		uint64_t now = clock_ms();
 
 		if (now >= end)

@@ -86,8 +86,4 @@ enum pump_end	pump_run(struct pump *p, enum pump_next next);
  * drain_s, so that the last reply is not destroyed by a reset. */
 void	pump_drain(struct pump *p);
 
-/* Install SIGTERM -> stop; ignore SIGPIPE, SIGINT, SIGHUP. */
-void	pump_signals(void);
-bool	pump_stopping(void);
-
 #endif

@@ -10,19 +10,17 @@
 
 #include "base/alloc.h"
 #include "sys/file.h"
+#include "sys/signals.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define LISTENERS_MAX	32
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
-
-static volatile sig_atomic_t stop;
 
 struct served {
 	pid_t			pid;
@@ -37,31 +35,6 @@ struct serve {
 	struct served		*served;	/* owns; the first n are alive */
 	size_t			 n;
 };
-
-static void
-on_stop(int signal UNUSED)
-{
-	stop = 1;
-}
-
-static void
-on_child(int signal UNUSED)
-{
-}
-
-static void
-signals(void)
-{
-	struct sigaction end = { .sa_handler = on_stop };
-	struct sigaction child = { .sa_handler = on_child };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-
-	(void)sigaction(SIGTERM, &end, NULL);
-	(void)sigaction(SIGINT, &end, NULL);
-	(void)sigaction(SIGCHLD, &child, NULL);
-	(void)sigaction(SIGPIPE, &ignore, NULL);
-	(void)sigaction(SIGHUP, &ignore, NULL);
-}
 
 static int
 listen_all(struct serve *s, struct fault *f)
@@ -164,7 +137,7 @@ loop(struct serve *s)
 {
 	struct wait_for w[LISTENERS_MAX];
 
-	while (!stop) {
+	while (!signals_stopping()) {
 		for (size_t i = 0; i < s->nlisteners; i++)
 			w[i] = (struct wait_for){
 				.fd = s->listeners[i],
@@ -172,7 +145,7 @@ loop(struct serve *s)
 			};
 		(void)sock_wait(w, s->nlisteners, 10000);
 		reap(s);
-		for (size_t i = 0; i < s->nlisteners && !stop; i++)
+		for (size_t i = 0; i < s->nlisteners && !signals_stopping(); i++)
 			if (w[i].ready)
 				take(s, s->listeners[i]);
 	}
@@ -187,7 +160,7 @@ stop_all(struct serve *s)
 	for (size_t i = 0; i < s->nlisteners; i++)
 		fd_close(&s->listeners[i]);
 	for (size_t i = 0; i < s->n; i++)
-		spawn_kill(s->served[i].pid, SIGTERM);
+		spawn_stop(s->served[i].pid);
 	while (s->n > 0 && clock_ms() < end) {
 		reap(s);
 		if (s->n > 0)
@@ -203,7 +176,7 @@ serve_run(const struct settings *conf, const char *hostname)
 	struct fault	f;
 
 	s.served = xalloc(conf->role.max_sessions + 1, sizeof(*s.served));
-	signals();
+	signals_take(SIGNALS_SERVER);
 	if (listen_all(&s, &f) != 0) {
 		log_fault(LEVEL_ERR, "listen", &f);
 		free(s.served);

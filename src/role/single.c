@@ -17,8 +17,6 @@
 #include "sys/secmem.h"
 #include "watch/log.h"
 
-#include <unistd.h>
-
 struct single {
 	const struct settings	*conf;
 	const struct sock_addr	*peer;
@@ -119,8 +117,7 @@ run_session(struct single *s, const char *hostname, int in, int out)
 	};
 	bool			opened;
 
-	s->id.uid = geteuid();
-	s->id.gid = getegid();
+	identity_own(&s->id);
 	opened = host_open(&host, s->conf, &s->id, &f) == 0;
 	if (!opened || host_session_lock(&host, &f) != 0)
 		start.refused = &f;

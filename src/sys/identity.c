@@ -206,3 +206,16 @@ identity_fs_end(void)
 		ASSERT(setgroups((size_t)kept_count, kept_groups) == 0);
 	kept_count = -1;
 }
+
+bool
+identity_is_root(void)
+{
+	return geteuid() == 0;
+}
+
+void
+identity_own(struct identity *id)
+{
+	id->uid = geteuid();
+	id->gid = getegid();
+}

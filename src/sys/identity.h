@@ -36,6 +36,11 @@ struct identity {
 int	identity_become(const struct identity *id, bool no_new_privs,
 	    struct fault *f) MUSTUSE;
 
+/* Is this process root? */
+bool	identity_is_root(void);
+/* Set id's uid and gid to this process's own. */
+void	identity_own(struct identity *id);
+
 /*
  * "name" from the host's accounts, or a numeric "uid" or "uid:gid": for
  * front_user and the like.  Fills user, uid, gid.

@@ -14,11 +14,13 @@
 
 #include <arpa/inet.h>
 #include <linux/sockios.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -191,6 +193,23 @@ listen_one(const union any_addr *a)
 		return -1;
 	}
 	return fd_take(&fd);
+}
+
+void
+sock_host_name(char *out, size_t cap)
+{
+	const struct addrinfo	 hints = { .ai_flags = AI_CANONNAME };
+	struct addrinfo		*list = NULL;
+	char			 name[256] = "localhost";
+
+	(void)gethostname(name, sizeof(name) - 1);	/* then "localhost" */
+	(void)snprintf(out, cap, "%s", name);
+	if (strchr(name, '.') != NULL ||
+	    getaddrinfo(name, NULL, &hints, &list) != 0)
+		return;
+	if (list->ai_canonname != NULL)
+		(void)snprintf(out, cap, "%s", list->ai_canonname);
+	freeaddrinfo(list);
 }
 
 int

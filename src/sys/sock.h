@@ -26,6 +26,12 @@ int	sock_peer(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 int	sock_local(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 
 /*
+ * Name of this host: its own name when that has a dot, else the canonical name
+ * that the resolver has for it, else what there is.  May ask DNS, once.
+ */
+void	sock_host_name(char *out, size_t cap);
+
+/*
  * Listen on "1.2.3.4:110", "[::1]:110", "*:110" (both families: two sockets
  * may be returned; IPv6 alone suffices when it is not v6only), ":110" = "*:110".
  * Fills up to cap descriptors, returns their number or -1.

@@ -141,10 +141,17 @@ spawn_wait(pid_t pid, int timeout_ms, int *status_r)
 }
 
 void
-spawn_kill(pid_t pid, int signal)
+spawn_stop(pid_t pid)
 {
 	ASSERT(pid > 1);
-	(void)kill(pid, signal);	/* it may be gone already */
+	(void)kill(pid, SIGTERM);	/* it may be gone already */
+}
+
+void
+spawn_kill(pid_t pid)
+{
+	ASSERT(pid > 1);
+	(void)kill(pid, SIGKILL);	/* likewise */
 }
 
 void

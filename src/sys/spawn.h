@@ -41,7 +41,9 @@ pid_t	spawn_self(void);		/* getpid(2) */
 /* Wait for our child pid; status as above (127 when it is none of ours).
  * Returns 1 when it ended, 0 when it runs on after timeout_ms (-1: for ever). */
 int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);
-void	spawn_kill(pid_t pid, int signal);
+/* SIGTERM: it may finish what it does; SIGKILL: now. */
+void	spawn_stop(pid_t pid);
+void	spawn_kill(pid_t pid);
 /* _exit without flushing anything. */
 void	spawn_exit(int status) NORETURN;
 

@@ -237,7 +237,7 @@ test_fork_and_wait(void **state)
 	if (pid == 0)
 		for (;;)
 			clock_sleep(1000);
-	spawn_kill(pid, SIGKILL);
+	spawn_kill(pid);
 	assert_int_equal(spawn_wait(pid, -1, &status), 1);
 	assert_int_equal(status, 128 + SIGKILL);
 }

@@ -25,6 +25,12 @@ on_signal(int number)
 }
 
 bool
+term_shows(void)
+{
+	return isatty(STDERR_FILENO) == 1;
+}
+
+bool
 term_interactive(void)
 {
 	return isatty(STDIN_FILENO) == 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Passwords typed by an operator.  Floor 1; `popper passwd` alone.
+ * The operator's terminal: passwords that are typed there (`popper passwd`),
+ * messages that are shown.  Floor 1.
  */
 #ifndef SYS_TERM_H
 #define SYS_TERM_H
@@ -13,6 +14,9 @@
 
 /* Is standard input a terminal, so that somebody can be asked? */
 bool	term_interactive(void);
+
+/* Is standard error a terminal, so that somebody reads what is said? */
+bool	term_shows(void);
 
 /*
  * Ask on the controlling terminal; what is typed is not shown.  A signal

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+#include "sys/signals.h"
+
+#include <signal.h>
+
+static volatile sig_atomic_t stopping;
+
+static void
+on_stop(int signal UNUSED)
+{
+	stopping = 1;
+}
+
+static void
+on_child(int signal UNUSED)
+{
+	/* it has ended the wait: that is all */
+}
+
+static void
+set(int signal, void (*handler)(int))
+{
+	struct sigaction a = { .sa_handler = handler };
+
+	(void)sigaction(signal, &a, NULL);	/* fails for bad numbers only */
+}
+
+void
+signals_take(enum signals_for what)
+{
+	stopping = 0;
+	set(SIGTERM, on_stop);
+	set(SIGINT, what == SIGNALS_SERVER ? on_stop : SIG_IGN);
+	set(SIGCHLD, what == SIGNALS_SERVER ? on_child : SIG_DFL);
+	set(SIGHUP, SIG_IGN);
+	set(SIGPIPE, SIG_IGN);
+}
+
+bool
+signals_stopping(void)
+{
+	return stopping != 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Signals set a flag and end a wait early; everything else happens in the
+ * loop.  Floor 1.
+ */
+#ifndef SYS_SIGNALS_H
+#define SYS_SIGNALS_H
+
+#include "base/attr.h"
+
+#include <stdbool.h>
+
+enum signals_for {
+	SIGNALS_CONNECTION,	/* SIGTERM stops; SIGINT, SIGHUP, SIGPIPE: not
+				   ours (a Ctrl-C is for the server) */
+	SIGNALS_SERVER,		/* SIGTERM and SIGINT stop; a child's end is
+				   noticed */
+};
+void	signals_take(enum signals_for what);
+
+/* Were we told to stop? */
+bool	signals_stopping(void);
+
+#endif
