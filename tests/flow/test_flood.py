@@ -144,7 +144,7 @@ class Flood(unittest.TestCase):
         self.assertEqual(got.pop(), b"")
         self.assertEqual(len(got), len(lines) + 1)
         for line, reply in zip(lines, got):
-            self.assertRegex(reply, rb"\A(\+OK|-ERR) [A-Z][ -~]{1,100}\Z",
+            self.assertRegex(reply, rb"\A(\+OK|-ERR) [A-Za-z][ -~]{1,100}\Z",
                              line[:60])
             self.assertNotIn(b"ww", reply)
         self.assertTrue(got[-1].startswith(b"+OK popper at "))
