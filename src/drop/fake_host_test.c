@@ -81,6 +81,7 @@ host_note(void *ctx, struct span note, struct fault *f)
 	if (w->note_fails)
 		return fault_errno(f, FAULT_TEMP, EIO, "note");
 	assert_true(span_cstr(note, w->note, sizeof(w->note)));
+	fake_write(w->popbull, note);
 	w->notes++;
 	return 0;
 }
@@ -102,6 +103,7 @@ fake_init(struct fake *w, bool host_locks)
 	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
 	(void)snprintf(w->spool, FAKE_PATH, "%s/ann", w->dir);
+	(void)snprintf(w->popbull, FAKE_PATH, "%s/note", w->dir);
 	(void)snprintf(w->legacy, FAKE_PATH, "%s/.ann.pop", w->dir);
 	(void)snprintf(w->journal, FAKE_PATH, "%s/journal", w->dir);
 	w->host = (struct drop_host){

@@ -112,7 +112,7 @@ decode(const uint8_t b[JOURNAL_SLOT], struct journal_state *s)
 	blobs(s, blob);
 	for (size_t i = 0; i < BLOBS; p += blob[i].n, i++)
 		memcpy((uint8_t *)(uintptr_t)blob[i].p, p, blob[i].n);
-	return s->seq > 0 && s->step >= STEP_MOVE && s->step <= STEP_CUT &&
+	return s->seq > 0 && s->step >= STEP_MOVE && s->step <= STEP_DONE &&
 	    s->note_n <= DROP_NOTE_MAX && s->nplan <= DROP_RESERVE &&
 	    s->before.len <= JOURNAL_SAMPLE && s->behind.len <= JOURNAL_SAMPLE;
 }
@@ -549,7 +549,7 @@ journal_match(const struct journal *j, struct spool *s, bool *same_r,
 
 	*same_r = n->ino == s->facts.ino && known;
 	/* All is in place: others may have changed it since. */
-	if (n->step == STEP_CUT)
+	if (n->step == STEP_CUT || n->step == STEP_DONE)
 		return 0;
 	if (*same_r && n->before.len > 0 && check_file(s->fd, n->before.off,
 	    n->before.len, n->before.digest, same_r, f) == -1)

@@ -39,6 +39,8 @@ enum journal_step {
 	/* All is in its place; cut at new_size.  Octet new_size is NUL until
 	 * then, and new mail never begins with one. */
 	STEP_CUT,
+	/* The spool is the new one; what is left does not concern it. */
+	STEP_DONE,
 };
 
 /* Octets that no step changes, to know the spool by. */
@@ -84,6 +86,9 @@ struct journal_range {
 struct journal {
 	int			 fd;	/* borrows */
 	bool			 open;	/* a valid slot may be on the disk */
+	bool			 settled;	/* no step that may still come
+						   writes to the spool: it needs
+						   no lock */
 	struct journal_state	 now;
 	struct journal_range	*plan;	/* owns; now.nplan of them */
 };
@@ -134,7 +139,8 @@ int	journal_match(const struct journal *j, struct spool *s, bool *same_r,
 /*
  * Take all steps that are left.  Afterwards the spool is the new one, durably,
  * with new mail behind it; or, *undone_r, it is the old one: only for a commit
- * that had not written to it.  -1: the journal stays as it is, call again later.
+ * that had not written to it.  -1: the journal stays as it is; unless settled,
+ * the spool has to stay locked until somebody has called this again.
  * O(octets behind the first change).
  */
 int	journal_run(struct journal *j, struct spool *s, bool *undone_r,

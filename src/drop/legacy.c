@@ -118,7 +118,7 @@ take_in(struct spool *s, int fd, struct fault *f)
 	r = merge(s, fd, &facts, &j, journal_fd, f);
 	if (r == 0)
 		r = mbox_carry_out(&j, s, f);
-	if (r == -1 && j.open)
+	if (r == -1 && j.open && !j.settled)
 		s->locked = false;		/* stays on the disk */
 	journal_fini(&j);
 	return r;

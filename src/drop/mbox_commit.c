@@ -488,7 +488,7 @@ write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 		r = make_note_true(k, f);
 	}
 	/* Half done: it stays locked until recovery has done the rest. */
-	if (r == -1 && j.open)
+	if (r == -1 && j.open && !j.settled)
 		k->spool.locked = false;
 	journal_fini(&j);
 	out->extra_dropped = k->change->nextra > 0 && (less & LESS_EXTRA);

@@ -67,7 +67,7 @@ int	legacy_empty(struct spool *s, const struct journal_state *now,
 int	mbox_finish(struct journal *j, struct spool *s, struct fault *f)
 	    MUSTUSE;
 /* All steps that are left of an open journal; spool locked.  On -1 it must
- * stay locked when j->open. */
+ * stay locked when j->open and not j->settled. */
 int	mbox_carry_out(struct journal *j, struct spool *s, struct fault *f)
 	    MUSTUSE;
 

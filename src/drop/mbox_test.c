@@ -704,6 +704,7 @@ test_note_alone_and_failing(void **state)
 	static const bool	 yes[2] = { true, false };
 	struct fake		 w;
 	struct drop		*d;
+	struct drop		*other;
 	struct drop_change	 c = { .deleted = no, .retrieved = no,
 				    .extra_fd = -1, .note = SPAN("n") };
 	struct drop_outcome	 out;
@@ -721,14 +722,18 @@ test_note_alone_and_failing(void **state)
 	w.note_fails = true;
 	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), -1);
 	assert_int_equal(f.class, FAULT_TEMP);
-	assert_true(fake_locked(&w));
+	/* The spool is done, so it is free, and belongs to others again. */
+	assert_false(fake_locked(&w));
+	fake_expect(w.spool, SPAN(B));
+	assert_int_equal(fake_open(&w, &other, &f), -1);
+	fake_write(w.spool, SPAN(D));
 	w.note_fails = false;
 	if (fake_recover(&w, &did, &f) == -1)
 		fail_msg("%s", f.text);
 	assert_true(did);
 	assert_false(fake_locked(&w));
 	assert_int_equal(w.notes, 2);
-	fake_expect(w.spool, SPAN(B));
+	fake_expect(w.spool, SPAN(D));
 	mbox_ops.close(d);
 	fake_fini(&w);
 }

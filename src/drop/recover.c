@@ -5,12 +5,33 @@
  */
 #include "drop/mbox_priv.h"
 
+/*
+ * What follows may fail for reasons that have nothing to do with the spool (a
+ * full home folder): then the spool must not be locked, nor written again.
+ */
+static int
+settle(struct journal *j, struct fault *f)
+{
+	struct journal_state next = j->now;
+
+	if (j->settled || (j->now.legacy_size == 0 && j->now.note_n == 0))
+		return 0;
+	next.step = STEP_DONE;
+	next.len = 0;
+	if (journal_put(j, &next, f) == -1)
+		return -1;
+	j->settled = true;
+	return 0;
+}
+
 int
 mbox_finish(struct journal *j, struct spool *s, struct fault *f)
 {
 	const struct drop_host *h = s->conf->host;
 	struct fault why;
 
+	if (settle(j, f) == -1)
+		return -1;
 	if (j->now.legacy_size > 0 && legacy_empty(s, &j->now, f) == -1)
 		return -1;
 	if (j->now.note_n > 0 && h->note(h->ctx,
@@ -30,9 +51,9 @@ mbox_carry_out(struct journal *j, struct spool *s, struct fault *f)
 	bool undone;
 
 	if (journal_run(j, s, &undone, f) == 0) {
-		if (!undone)
-			return mbox_finish(j, s, f);
-		if (journal_clear(j, f) == 0)
+		if (!undone && mbox_finish(j, s, f) == 0)
+			return 0;
+		if (undone && journal_clear(j, f) == 0)
 			return fault_set(f, FAULT_TEMP, "%s grew without a "
 			    "lock; it was left as it is", s->conf->path);
 	}
@@ -51,7 +72,8 @@ not_our_spool(struct journal *j, struct spool *s, struct fault *f)
 {
 	const struct drop_host *h = s->conf->host;
 
-	if (j->now.step == STEP_CUT)
+	j->settled = true;
+	if (j->now.step == STEP_CUT || j->now.step == STEP_DONE)
 		return mbox_finish(j, s, f);
 	if (j->now.step == STEP_GROW)
 		return journal_clear(j, f);
@@ -92,7 +114,7 @@ recover(const struct drop_conf *c, struct journal *j, struct fault *f)
 	 * A spool that is half written stays locked until somebody could finish
 	 * it; one that only the operator can judge must take new mail.
 	 */
-	if (r == 0 || f->class == FAULT_PERM)
+	if (r == 0 || j->settled || f->class == FAULT_PERM)
 		spool_unlock(&s);
 	spool_fini(&s);
 	return r == 0 ? 0 : fault_prefix(f, "recovery of %s: ", c->path);

@@ -227,6 +227,7 @@ journal_run(struct journal *j, struct spool *s, bool *undone_r,
 	int r = 0;
 
 	*undone_r = false;
+	j->settled = false;
 	while (r == 0 && !done && !*undone_r) {
 		switch ((enum journal_step)j->now.step) {
 		case STEP_MOVE:
@@ -241,7 +242,14 @@ journal_run(struct journal *j, struct spool *s, bool *undone_r,
 		case STEP_CUT:
 			r = step_cut(j, s, &done, f);
 			break;
+		case STEP_DONE:
+			done = true;
+			break;
 		}
 	}
+	/* To cut again, or to do nothing again, does no harm whatever others
+	 * write meanwhile; to write the same again would. */
+	j->settled = r == 0 && (*undone_r || j->now.step == STEP_CUT ||
+	    j->now.step == STEP_DONE);
 	return r;
 }
