@@ -425,7 +425,9 @@ die_twice(const struct scenario *t, enum trouble how, unsigned n,
     bool first_mail, bool second_mail, unsigned *points)
 {
 	struct fake	w;
-	unsigned	m = 0;
+	/* Every point of recovery for one scenario of each kind, else a third. */
+	unsigned	step = t->all && how == DIE ? 1 : 3;
+	unsigned	m = n % step;
 	bool		more = true;
 	int		r = 9;
 
@@ -449,7 +451,7 @@ die_twice(const struct scenario *t, enum trouble how, unsigned n,
 		last_recovery(&w);
 		check(&w, t, MAY_BE_OLD);
 		fake_fini(&w);
-		m++;
+		m += step;
 	}
 	return true;
 }
@@ -466,7 +468,7 @@ test_die_everywhere(void **state)
 			    mail & 1, mail & 2, &points); n++)
 				;
 		print_message("%s: %u deaths\n", small[i].name, points);
-		assert_true(points > 50);
+		assert_true(points > 25);
 	}
 }
 
@@ -482,7 +484,7 @@ test_power_cut_everywhere(void **state)
 			    LOSE_ALL : LOSE_SOME, n, true, false, &points); n++)
 				;
 		print_message("%s: %u power cuts\n", small[i].name, points);
-		assert_true(points > 100);
+		assert_true(points > 70);
 	}
 }
 
