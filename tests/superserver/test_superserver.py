@@ -118,12 +118,11 @@ class SuperServer:
 
     def test_bad_trace_path_does_not_stop_mail(self):
         self.begin("-t", "/nonexistent/folder/trace")
-        mark = self.log.mark()
         pop = self.pop()
         pop.login("alice", "wonderland")
         self.assertEqual(len(pop.list()), 5)
         pop.quit()
-        self.log.wait(OURS + ".*/nonexistent/folder/trace", mark)
+        self.log.wait(OURS + ".*/nonexistent/folder/trace", self.mark)
 
     def test_trace_file_takes_the_debugging(self):
         self.begin("-t", "/var/lib/popper/trace")
