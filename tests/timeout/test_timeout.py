@@ -202,11 +202,14 @@ class Timeouts(unittest.TestCase):
                 self.assertRegex(out, rb"\A\+OK .* signing off\.\r\n\Z")
 
     def test_reply_to_quit_arrives_after_login(self):
-        self.begin()
+        inetd = self.begin()
         for _ in range(5):
             pop = self.login()
             out = self.last_words(pop, b"QUIT\r\n")
             self.assertRegex(out, rb"\A\+OK .* signing off\.\r\n\Z")
+            # The maildrop is in use until the drain is over.
+            pop.close()
+            inetd.wait(20)
         left = spool.messages(self.host.spool("alice"))
         self.assertEqual(len(left), 5)
 
