@@ -132,13 +132,8 @@ open_whole(struct pop *p, const struct bboard *b, enum bboard_part part,
 static int
 leave_current(struct pop *p)
 {
-	if (p->maildrop != NULL) {
-		if (update_run(p) != 0)
-			return -1;
-		drop_ops_of(p->maildrop)->close(p->maildrop);
-		p->maildrop = NULL;
-		p->conf->ask->release(p->conf->ask->ctx);
-	}
+	if (p->maildrop != NULL && update_run(p) != 0)
+		return -1;
 	if (p->board != NULL)
 		drop_ops_of(p->board)->close(p->board);
 	p->board = NULL;

@@ -66,7 +66,8 @@ struct buf	*stream_listing(struct pop *p);
 enum pop_next	stream_fill(struct pop *p, struct buf *out);
 void	stream_fini(struct stream *s);
 
-/* update.c: RFC 1939 s.6.  0, or -1 with p->fault and nothing deleted. */
+/* update.c: RFC 1939 s.6.  0: done, the maildrop is closed and its lock given
+ * back; -1 with p->fault: nothing was deleted, it is still open. */
 int	update_run(struct pop *p) MUSTUSE;
 
 /* extend.c: XTND */

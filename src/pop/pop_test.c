@@ -119,7 +119,15 @@ told(void *ctx UNUSED, const char *id UNUSED, const char *text UNUSED)
 {
 }
 
-static const struct pop_host host = { .tell = told };
+static unsigned released;
+
+static void
+release(void *ctx UNUSED)
+{
+	released++;
+}
+
+static const struct pop_host host = { .tell = told, .release = release };
 static const struct pop_conf conf = {
 	.host = "h.example",
 	.implementation = "x",
@@ -137,6 +145,7 @@ static int
 setup(void **state UNUSED)
 {
 	drop = (struct drop){ 0 };
+	released = 0;
 	add(&drop, "Subject: one\nTo: a\n\nbody\n.dot\nlast\n", DROP_SEEN);
 	add(&drop, "Subject: two\n\tfolded\nX: y\n\n", 0);
 	add(&drop, "From: c\nSubject : three\n\nno end", 0);
@@ -248,6 +257,7 @@ test_quit_updates(void **state UNUSED)
 	    "+OK popper at h.example signing off.\r\n");
 	assert_int_equal(last_next, POP_NEXT_CLOSE);
 	assert_int_equal(drop.commits, 1);
+	assert_int_equal(released, 1);
 	assert_true(drop.deleted[2] && !drop.deleted[0] && !drop.deleted[1]);
 	assert_true(drop.retrieved[0] && !drop.retrieved[2]);
 	pop_count(pop, &n);
@@ -268,6 +278,7 @@ test_failed_update_says_so(void **state UNUSED)
 	pop_count(pop, &n);
 	assert_int_equal(n.deleted, 0);
 	assert_false(n.updated);
+	assert_int_equal(released, 0);
 }
 
 static void

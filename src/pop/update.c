@@ -101,6 +101,15 @@ tell_losses(struct pop *p, const struct drop_outcome *done)
 		    "Status: lines were not written");
 }
 
+/* Before the reply: who has read it may log in again. */
+static void
+leave(struct pop *p)
+{
+	drop_ops_of(p->maildrop)->close(p->maildrop);
+	p->maildrop = NULL;
+	p->conf->ask->release(p->conf->ask->ctx);
+}
+
 int
 update_run(struct pop *p)
 {
@@ -127,5 +136,6 @@ update_run(struct pop *p)
 	count(p, &done);
 	tell_losses(p, &done);
 	remember_last(p);
+	leave(p);
 	return 0;
 }

@@ -520,7 +520,7 @@ serve_session(struct monitor *m, int rest)
 		log_fault(LEVEL_ERR, "session-fork", &f);
 	if (status != 0)
 		log_crash(m, status);
-	if (locked)
+	if (h.session_lock >= 0)	/* else it is another's by now */
 		recover(m, &h);
 	if (opened)
 		host_close(&h);
