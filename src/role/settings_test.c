@@ -265,39 +265,6 @@ test_judged(void **state)
 	}
 }
 
-static const struct { const char *template, *user, *home, *want; } paths[] = {
-	{ "/var/mail/%u",	"joe",	"",		"/var/mail/joe" },
-	{ "/m/%1/%2/%u",	"joe",	"",		"/m/j/o/joe" },
-	{ "/m/%1/%2/%u",	"j",	"",		"/m/j/j/j" },
-	{ "~/mbox",		"joe",	"/home/joe",	"/home/joe/mbox" },
-	{ "%h/mbox",		"joe",	"/home/joe",	"/home/joe/mbox" },
-	{ "%h/%%",		"joe",	"/h",		"/h/%" },
-	{ "/m/%u",		"%u",	"",		"/m/%u" },
-	{ "~/mbox",		"joe",	"",		NULL },
-	{ "/m/%u",		"",	"",		NULL },
-	{ "/m/%u",		"..",	"",		NULL },
-	{ "/m/%u",		".a",	"",		NULL },
-	{ "/m/%u",		"a/b",	"",		NULL },
-	{ "/0123456789/%u",	"0123456789012345",	"",	NULL },
-	{ "/0123456789/%u",	"012345678901234",	"",
-	  "/0123456789/012345678901234" },
-};
-
-static void
-test_drop_path(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-		char	out[28];
-		bool	good = drop_path(paths[i].template, paths[i].user,
-		    paths[i].home, out, sizeof(out));
-
-		if (good != (paths[i].want != NULL) ||
-		    (good && strcmp(out, paths[i].want) != 0))
-			fail_msg("%s: %s", paths[i].template, out);
-	}
-}
-
 int
 main(void)
 {
@@ -309,7 +276,6 @@ main(void)
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_a_flag_that_is_not_allowed_here),
 		cmocka_unit_test(test_judged),
-		cmocka_unit_test(test_drop_path),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
