@@ -3,6 +3,7 @@
  * popper: which command is meant, and its argv.  Floor 5.
  */
 #include "cmd/bulletin.h"
+#include "cmd/check.h"
 #include "cmd/passwd.h"
 #include "cmd/start.h"
 #include "role/monitor.h"
@@ -145,6 +146,7 @@ static const struct command_word {
 	int		(*run)(int argc, char **argv);
 } words[] = {
 	{ "serve",	cmd_serve },
+	{ "check",	cmd_check },
 	{ "passwd",	cmd_passwd },
 	{ "bulletin",	cmd_bulletin },
 	{ "recover",	cmd_recover },

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+#include "cmd/check.h"
+
+#include "cmd/check_priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const char usage_text[] =
+"usage: popper check [--config FILE]\n"
+"\n"
+"Judges the configuration file and the files, folders and accounts that it\n"
+"names.  Prints every mistake as FILE:LINE: error: TEXT (or warning:), says\n"
+"what was meant and how to mend it, and changes nothing.\n"
+"Run it as root, so that it sees what popper will see.\n"
+"Exit status: 0 without errors, 78 with errors, 64 for a bad command line.\n";
+
+static void
+tell_args(struct check *c, enum conf_severity severity, const char *file,
+    unsigned line, const char *option, const char *fmt, va_list ap)
+{
+	char text[1024];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);	/* cut is fine */
+	for (char *p = text; *p != '\0'; p++) {
+		if ((uint8_t)*p < 0x20 || *p == 0x7f)
+			*p = '?';	/* names of files are foreign text */
+	}
+	if (severity == CONF_ERROR)
+		c->errors++;
+	else
+		c->warnings++;
+	fprintf(c->out, "%s:", file);
+	if (line > 0)
+		fprintf(c->out, "%u:", line);
+	fprintf(c->out, " %s: %s%s%s\n",
+	    severity == CONF_ERROR ? "error" : "warning", option,
+	    option[0] != '\0' ? ": " : "", text);
+}
+
+void
+check_tell(struct check *c, enum conf_severity severity, const char *file,
+    unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tell_args(c, severity, file, line, "", fmt, ap);
+	va_end(ap);
+}
+
+void
+check_error(struct check *c, const char *option, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tell_args(c, CONF_ERROR, c->s->config, conf_line(c->s->store, option),
+	    option, fmt, ap);
+	va_end(ap);
+}
+
+void
+check_warn(struct check *c, const char *option, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tell_args(c, CONF_WARNING, c->s->config, conf_line(c->s->store, option),
+	    option, fmt, ap);
+	va_end(ap);
+}
+
+int
+check_look(const char *path, struct file_facts *out, struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	/* Opened as a folder first: file_open refuses what is neither. */
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
+	    &fd, f) != 0 && (f->err != ENOTDIR ||
+	    file_open(FILE_CWD, path, FILE_READ | FILE_FOLLOW, 0, &fd, f) != 0))
+		return -1;
+	return file_facts(fd, out, f);
+}
+
+/* What the reader of the file has found. */
+static void
+tell_mistakes(struct check *c)
+{
+	const struct conf_mistake	*list;
+	size_t				 n = conf_mistakes(c->s->store, &list);
+
+	for (size_t i = 0; i < n; i++)
+		check_tell(c, list[i].severity, c->s->config, list[i].line,
+		    "%s", list[i].text);
+}
+
+static void
+tell_sum(const struct check *c)
+{
+	if (!c->s->config_found && c->errors == 0)
+		fprintf(c->out, "%s: not there, the defaults hold\n",
+		    c->s->config);
+	fprintf(c->out, "%s: %u error%s, %u warning%s\n", c->s->config,
+	    c->errors, c->errors == 1 ? "" : "s",
+	    c->warnings, c->warnings == 1 ? "" : "s");
+}
+
+static int
+usage(const struct settings *s)
+{
+	const struct conf_mistake	*list;
+	size_t				 n = conf_mistakes(s->store, &list);
+
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].line == 0)
+			fprintf(stderr, "popper check: %s\n", list[i].text);
+	}
+	return SETTINGS_USAGE;
+}
+
+int
+cmd_check(int argc, char **argv)
+{
+	struct settings	s;
+	struct identity	own;
+	struct check	c = { .s = &s, .out = stdout };
+	int		status;
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		fputs(usage_text, stdout);
+		return 0;
+	}
+	identity_own(&own);
+	c.uid = own.uid;
+	c.root = identity_is_root();
+	if (settings_load(argc, argv, "", &s) == SETTINGS_USAGE) {
+		status = usage(&s);
+	} else {
+		tell_mistakes(&c);
+		check_rules(&c);
+		check_files(&c);
+		check_mail(&c);
+		tell_sum(&c);
+		status = c.errors > 0 ? SETTINGS_CONFIG : SETTINGS_GOOD;
+	}
+	settings_fini(&s);
+	return status;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Files, folders and accounts that popper itself needs: do they exist, who
+ * owns them, who may change them?
+ */
+#include "cmd/check_priv.h"
+
+#include "auth/passwd_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define OTHERS_WRITE	0022u
+#define PASSWD_FILE_MAX	(16u << 20)
+
+/* Who must own what popper trusts: root, or with isolation = single the user. */
+static bool
+owner_is_good(const struct check *c, const struct file_facts *facts)
+{
+	return facts->uid == 0 ||
+	    (c->s->role.isolation == ISOLATION_SINGLE && facts->uid == c->uid);
+}
+
+/* Root's (or ours), and nobody else may write it. */
+static void
+judge_trusted(struct check *c, const char *option, const char *path,
+    const struct file_facts *facts)
+{
+	if (!owner_is_good(c, facts))
+		check_error(c, option, "%s belongs to uid %u, who could change "
+		    "what popper does; chown root %s", path, facts->uid, path);
+	if ((facts->mode & OTHERS_WRITE) != 0)
+		check_error(c, option, "%s has mode %04o, others may write it; "
+		    "chmod go-w %s", path, facts->mode, path);
+}
+
+enum missing { MAY_MISS, MUST_EXIST };
+
+/* False when there is nothing more to say about it. */
+static bool
+look(struct check *c, const char *option, const char *path,
+    enum missing missing, const char *fix, struct file_facts *out)
+{
+	struct fault f;
+
+	if (check_look(path, out, &f) == 0)
+		return true;
+	if (f.err == ENOENT && missing == MAY_MISS)
+		return false;
+	if (f.err == EACCES && !c->root)
+		check_warn(c, option, "%s cannot be looked at by this user; "
+		    "run popper check as root", path);
+	else if (f.err == ENOENT)
+		check_error(c, option, "%s does not exist; %s", path, fix);
+	else
+		check_error(c, option, "%s", f.text);
+	return false;
+}
+
+static void
+files_config(struct check *c)
+{
+	struct file_facts	facts;
+	const char		*name = c->s->config_name;
+
+	if (!c->s->config_found)
+		return;
+	if (look(c, "", name, MUST_EXIST, "", &facts))
+		judge_trusted(c, "", c->s->config, &facts);
+	/* Who may write the folder may put another file there. */
+	if (look(c, "", ".", MUST_EXIST, "", &facts) &&
+	    (facts.mode & OTHERS_WRITE) != 0)
+		check_error(c, "", "the folder of %s has mode %04o, others "
+		    "may put another file there; chmod go-w it", c->s->config,
+		    facts.mode);
+}
+
+/* Every row of the password file. */
+static void
+judge_rows(struct check *c, struct span text)
+{
+	const char	 *path = c->s->auth.passwd_file;
+	struct passwd_row row;
+	struct span	  line;
+	unsigned	  n = 0;
+
+	while (span_line(&text, &line)) {
+		n++;
+		line = span_trim(line);
+		if (line.n == 0 || line.p[0] == '#')
+			continue;
+		if (!passwd_row_parse(line, &row))
+			check_tell(c, CONF_ERROR, path, n, "this is no row of "
+			    "user:password:uid:gid:gecos:home:shell:extra; "
+			    "popper passwd writes good ones");
+		else if (row.uid.n == 0 && c->s->auth.virtual_user[0] == '\0')
+			check_tell(c, CONF_ERROR, path, n, "this user has no "
+			    "uid and cannot log in; write one, or set "
+			    "virtual_user in %s", c->s->config);
+	}
+}
+
+static void
+files_passwd(struct check *c)
+{
+	const char		*path = c->s->auth.passwd_file;
+	AUTO(fd_close) int	 fd = -1;
+	struct file_facts	 facts;
+	struct fault		 f;
+	char			*text;
+	ssize_t			 n;
+
+	if (c->s->auth.source != AUTH_FILE || !look(c, "passwd_file", path,
+	    MUST_EXIST, "make it with popper passwd USER", &facts))
+		return;
+	judge_trusted(c, "passwd_file", path, &facts);
+	if ((facts.mode & 0007u) != 0)
+		check_error(c, "passwd_file", "%s has mode %04o, everybody may "
+		    "read the passwords; chmod o= %s", path, facts.mode, path);
+	if (!facts.is_regular) {
+		check_error(c, "passwd_file", "%s is not a file", path);
+		return;
+	}
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_FOLLOW, 0, &fd, &f) != 0)
+		return;			/* look() opened it just now */
+	text = malloc(PASSWD_FILE_MAX);
+	n = text == NULL ? 0 : file_slurp(fd, text, PASSWD_FILE_MAX, &f);
+	if (n < 0)
+		check_error(c, "passwd_file", "%s", f.text);
+	else
+		judge_rows(c, span_of(text, (size_t)n));
+	free(text);
+}
+
+static void
+files_auth(struct check *c)
+{
+	const struct auth_conf	*a = &c->s->auth;
+	struct file_facts	 facts;
+	char			 path[512];
+
+	if (look(c, "deny_file", a->deny_file,
+	    conf_is_set(c->s->store, "deny_file") ? MUST_EXIST : MAY_MISS,
+	    "make it (empty, if nobody is to be denied)", &facts))
+		judge_trusted(c, "deny_file", a->deny_file, &facts);
+	if (a->rpop_file[0] != '\0' && look(c, "rpop_file", a->rpop_file,
+	    MUST_EXIST, "make it, or remove the line", &facts))
+		judge_trusted(c, "rpop_file", a->rpop_file, &facts);
+	if (a->source != AUTH_PAM)
+		return;
+	(void)snprintf(path, sizeof(path), "/etc/pam.d/%s", a->pam_service);
+	if (look(c, "pam_service", path, MUST_EXIST, "make it, two lines do: "
+	    "@include common-auth and @include common-account", &facts))
+		judge_trusted(c, "pam_service", path, &facts);
+	if (a->shell_check && look(c, "shells_file", a->shells_file, MUST_EXIST,
+	    "nobody can log in without it; set shell_check = no, or make it",
+	    &facts))
+		judge_trusted(c, "shells_file", a->shells_file, &facts);
+}
+
+static void
+files_accounts(struct check *c)
+{
+	const struct settings	*s = c->s;
+	struct identity		 id;
+	struct fault		 f;
+
+	if (s->role.isolation == ISOLATION_SPLIT &&
+	    identity_service(s->role.front_user, &id, &f) != 0)
+		check_error(c, "front_user", "%s; make the account (adduser "
+		    "--system --group --no-create-home %s), or write a uid "
+		    "that nobody has", f.text, s->role.front_user);
+	if (s->auth.source != AUTH_FILE || s->auth.virtual_user[0] == '\0')
+		return;
+	if (identity_service(s->auth.virtual_user, &id, &f) != 0)
+		check_error(c, "virtual_user", "%s; name an account, or write "
+		    "uid:gid", f.text);
+	else if (id.uid < s->auth.uid_min || id.uid > s->auth.uid_max)
+		check_error(c, "virtual_user", "uid %u lies outside of uid_min "
+		    "and uid_max (%u to %u): its users cannot log in", id.uid,
+		    s->auth.uid_min, s->auth.uid_max);
+	else if (id.gid < s->auth.gid_min)
+		check_error(c, "virtual_user", "gid %u lies below gid_min, %u: "
+		    "its users cannot log in", id.gid, s->auth.gid_min);
+}
+
+static bool
+stop_at_first(void *ctx, const char *name)
+{
+	(void)snprintf(ctx, 256, "%s", name);
+	return false;
+}
+
+static void
+files_chroot(struct check *c)
+{
+	const char		*path = c->s->role.chroot_dir;
+	AUTO(fd_close) int	 fd = -1;
+	struct file_facts	 facts;
+	struct fault		 f;
+	char			 name[256] = "";
+
+	if (c->s->role.isolation != ISOLATION_SPLIT || !look(c, "chroot_dir",
+	    path, MUST_EXIST, "mkdir -p -m 755 it as root", &facts))
+		return;
+	judge_trusted(c, "chroot_dir", path, &facts);
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
+	    &fd, &f) != 0 || file_list(fd, stop_at_first, name, &f) != 0)
+		check_error(c, "chroot_dir", "%s", f.text);
+	else if (name[0] != '\0')
+		check_error(c, "chroot_dir", "%s is not empty (\"%s\"); popper "
+		    "locks strangers in there, remove all from it", path, name);
+}
+
+static void
+folder_of_ours(struct check *c, const char *option, const char *path)
+{
+	struct file_facts facts;
+	struct fault	  f;
+
+	if (check_look(path, &facts, &f) != 0) {
+		if (f.err == ENOENT)
+			check_warn(c, option, "%s does not exist yet; popper "
+			    "makes it when it starts, if the folder above is "
+			    "there and root's", path);
+		else if (f.err != EACCES || c->root)
+			check_error(c, option, "%s", f.text);
+		return;
+	}
+	if (!facts.is_dir)
+		check_error(c, option, "%s is not a folder", path);
+	judge_trusted(c, option, path, &facts);
+}
+
+static void
+files_folders(struct check *c)
+{
+	const struct settings	*s = c->s;
+	struct file_facts	 facts;
+
+	files_chroot(c);
+	folder_of_ours(c, "state_dir", s->role.state_dir);
+	folder_of_ours(c, "run_dir", s->role.run_dir);
+	if (s->role.temp_dir[0] != '\0' && look(c, "temp_dir",
+	    s->role.temp_dir, MUST_EXIST, "make it, or remove the line",
+	    &facts) && !facts.is_dir)
+		check_error(c, "temp_dir", "%s is not a folder",
+		    s->role.temp_dir);
+}
+
+static void
+files_xmit(struct check *c)
+{
+	const char		*path = c->s->xtnd.xmit_command;
+	struct file_facts	 facts;
+
+	if (!c->s->xtnd.xmit)
+		return;
+	if (!look(c, "xmit_command", path, MAY_MISS, "", &facts)) {
+		check_warn(c, "xmit_command", "%s cannot be used, so XTND XMIT "
+		    "is refused; install a mail transfer agent, or set xmit = "
+		    "no", path);
+		return;
+	}
+	if ((facts.mode & 0111u) == 0 || !facts.is_regular)
+		check_error(c, "xmit_command", "%s is not a program", path);
+	if ((facts.mode & 0002u) != 0)
+		check_error(c, "xmit_command", "%s has mode %04o, everybody "
+		    "may change it; chmod o-w %s", path, facts.mode, path);
+}
+
+static void
+files_log(struct check *c)
+{
+	const struct log_settings *l = &c->s->log;
+	struct file_facts	   facts;
+	struct fault		   f;
+
+	if (l->to == LOG_TO_SYSLOG && file_facts_at(FILE_CWD, l->socket, &facts,
+	    &f) != 0)
+		check_warn(c, "log_socket", "%s: no log daemon listens there; "
+		    "lines are lost until one does", l->socket);
+	if (l->trace_file[0] != '\0' && check_look(l->trace_file, &facts,
+	    &f) == 0 && (!facts.is_regular || !owner_is_good(c, &facts) ||
+	    facts.nlink != 1 || (facts.mode & OTHERS_WRITE) != 0))
+		check_error(c, "trace_file", "%s is not a file of root's own "
+		    "that nobody else may write; popper will not use it, "
+		    "remove it", l->trace_file);
+}
+
+void
+check_files(struct check *c)
+{
+	files_config(c);
+	files_accounts(c);
+	files_passwd(c);
+	files_auth(c);
+	files_folders(c);
+	files_xmit(c);
+	files_log(c);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The spool's folder, what an older popper left in it, open journals,
+ * bulletins and boards.
+ */
+#include "cmd/check_priv.h"
+
+#include "bull/bull.h"
+#include "xtnd/bboards.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define STICKY		01000u
+#define GROUP_WRITE	0020u
+#define WORLD_WRITE	0002u
+#define PATH_MAX_HERE	1024
+#define LEVELS_MAX	4		/* of a hashed spool */
+
+/*
+ * The folder part of the maildrop template before anything that depends on the
+ * user, and how many folders follow below it.  False: mail lies at home.
+ */
+static bool
+spool_folder(const char *template, char *out, size_t cap, unsigned *levels_r)
+{
+	size_t	n = span_find(span_str(template), '%');
+	size_t	slash = 0;
+
+	if (template[0] == '~' || strstr(template, "%h") != NULL)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (template[i] == '/')
+			slash = i + 1;
+	}
+	*levels_r = 0;
+	for (const char *p = template + n; *p != '\0'; p++)
+		*levels_r += *p == '/';
+	if (slash == 0)
+		return snprintf(out, cap, ".") > 0;
+	if (slash > 1)
+		slash--;		/* "/var/mail", but "/" */
+	return (size_t)snprintf(out, cap, "%.*s", (int)slash, template) < cap;
+}
+
+/* Debian Policy 11.6: 2775 root:mail; a folder of virtual users is theirs. */
+static void
+judge_spool(struct check *c, const char *path, const struct file_facts *facts)
+{
+	struct identity	mail;
+	struct fault	f;
+	bool		mails = identity_service("mail", &mail, &f) == 0 &&
+	    facts->gid == mail.gid && (facts->mode & GROUP_WRITE) != 0;
+
+	if ((facts->mode & (WORLD_WRITE | STICKY)) == WORLD_WRITE)
+		check_error(c, "maildrop", "the folder %s has mode %04o, "
+		    "everybody can exchange the maildrops of others; chown "
+		    "root:mail %s; chmod 2775 %s", path, facts->mode, path,
+		    path);
+	else if (facts->uid == 0 && !mails)
+		check_warn(c, "maildrop", "the folder %s is not writable by "
+		    "the group mail (mode %04o, gid %u), so that mail programs "
+		    "cannot make lock files in it; chown root:mail %s; chmod "
+		    "2775 %s", path, facts->mode, facts->gid, path, path);
+	else if (facts->uid != 0 && c->s->auth.source == AUTH_PAM)
+		check_warn(c, "maildrop", "the folder %s belongs to uid %u, "
+		    "who can exchange the maildrops of others; chown root:mail "
+		    "%s; chmod 2775 %s", path, facts->uid, path, path);
+}
+
+/* ------------------------------------------------------- .user.pop files */
+
+struct leftovers {
+	struct check	*c;
+	int		 dirfd;
+	const char	*path;		/* of the folder */
+	unsigned	 levels;	/* folders below */
+};
+
+static void	leftovers_in(struct leftovers *l);
+
+/* ".joe.pop": the length of "joe", or 0. */
+static size_t
+leftover_user(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n <= strlen("..pop") || name[0] != '.' ||
+	    strcmp(name + n - strlen(".pop"), ".pop") != 0)
+		return 0;
+	return n - strlen("..pop");
+}
+
+static void
+judge_leftover(const struct leftovers *l, const char *name, size_t n,
+    const struct file_facts *facts)
+{
+	const char *user = name + 1;
+
+	if (!facts->is_regular || facts->nlink != 1)
+		check_error(l->c, "maildrop", "%s/%s has the name of a "
+		    "temporary maildrop of an older popper, but is not a plain "
+		    "file; popper will not touch it, look who put it there",
+		    l->path, name);
+	else if (facts->size > 0)
+		check_warn(l->c, "maildrop", "%s/%s: an older popper or "
+		    "qpopper left %llu octets of mail of %.*s; they become the "
+		    "first part of his maildrop when he logs in, and the file "
+		    "is removed when they are safe there; do not start the "
+		    "older one again", l->path, name,
+		    (unsigned long long)facts->size, (int)n, user);
+}
+
+static bool
+on_spool_name(void *ctx, const char *name)
+{
+	struct leftovers	*l = ctx;
+	size_t			 n = leftover_user(name);
+	struct file_facts	 facts;
+	struct fault		 f;
+
+	if (file_facts_at(l->dirfd, name, &facts, &f) != 0)
+		return true;		/* gone meanwhile */
+	if (n > 0 && !facts.is_dir)
+		judge_leftover(l, name, n, &facts);
+	if (facts.is_dir && l->levels > 0 && name[0] != '.') {
+		char		 path[PATH_MAX_HERE];
+		struct leftovers below = {
+			.c = l->c, .path = path, .levels = l->levels - 1,
+		};
+
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", l->path,
+		    name) < sizeof(path))
+			leftovers_in(&below);
+	}
+	return true;
+}
+
+/* At most LEVELS_MAX deep: the template says how far. */
+static void
+leftovers_in(struct leftovers *l)
+{
+	AUTO(fd_close) int fd = -1;
+	struct fault	   f;
+
+	if (file_open(FILE_CWD, l->path, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
+	    &fd, &f) == 0) {
+		l->dirfd = fd;
+		if (file_list(fd, on_spool_name, l, &f) == 0)
+			return;
+	}
+	check_warn(l->c, "maildrop", "%s", f.text);
+}
+
+static void
+mail_spool(struct check *c)
+{
+	struct leftovers	 l = { .c = c };
+	struct file_facts	 facts;
+	struct file_facts	 temp;
+	struct fault		 f;
+	char			 path[PATH_MAX_HERE];
+
+	if (!spool_folder(c->s->drop.maildrop, path, sizeof(path), &l.levels))
+		return;
+	if (check_look(path, &facts, &f) != 0) {
+		check_error(c, "maildrop", "the folder: %s; make it (mkdir -m "
+		    "2775 %s; chown root:mail %s), or mend the path", f.text,
+		    path, path);
+		return;
+	}
+	judge_spool(c, path, &facts);
+	if (c->s->role.temp_dir[0] != '\0' &&
+	    check_look(c->s->role.temp_dir, &temp, &f) == 0 &&
+	    temp.dev != facts.dev)
+		check_warn(c, "temp_dir", "%s is not on the file system of %s: "
+		    "it needs room of its own for the copies of all maildrops "
+		    "that are open at a time; remove the line to copy beside "
+		    "the spool", c->s->role.temp_dir, path);
+	l.path = path;
+	if (l.levels > LEVELS_MAX)
+		l.levels = LEVELS_MAX;
+	leftovers_in(&l);
+}
+
+/* -------------------------------------------------------------- journals */
+
+struct journals {
+	struct check	*c;
+	int		 dirfd;
+	unsigned	 open;
+};
+
+/* One file per interrupted update; .id beside it says whose, the rest is the
+ * reserve for a full disk. */
+static bool
+on_journal(void *ctx, const char *name)
+{
+	struct journals		*j = ctx;
+	size_t			 n = strlen(name);
+	struct file_facts	 facts;
+	struct fault		 f;
+	bool			 id = n > 3 && strcmp(name + n - 3, ".id") == 0;
+
+	if (!id && name[0] != '.' &&
+	    !span_starts(span_str(name), SPAN("reserve")) &&
+	    file_facts_at(j->dirfd, name, &facts, &f) == 0 && facts.size > 0)
+		j->open++;
+	return true;
+}
+
+static void
+mail_journals(struct check *c)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct journals		j = { .c = c };
+	struct fault		f;
+	char			path[PATH_MAX_HERE];
+
+	(void)snprintf(path, sizeof(path), "%s/journal", c->s->role.state_dir);
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR, 0, &fd, &f) != 0)
+		return;		/* never used, or not ours to see: see above */
+	j.dirfd = fd;
+	if (file_list(fd, on_journal, &j, &f) != 0)
+		check_warn(c, "state_dir", "%s", f.text);
+	else if (j.open > 0)
+		check_warn(c, "state_dir", "%u maildrop%s in %s wait%s for the "
+		    "end of an interrupted update; no mail is lost; run "
+		    "popper recover, or let the next login of each finish it",
+		    j.open, j.open == 1 ? "" : "s", path,
+		    j.open == 1 ? "s" : "");
+}
+
+/* ------------------------------------------------------------- bulletins */
+
+static void
+on_bulletin(void *ctx, const char *name, uint64_t number UNUSED,
+    struct span subject UNUSED, const char *problem)
+{
+	struct check	*c = ctx;
+	char		 path[PATH_MAX_HERE];
+
+	if (problem == NULL)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/%s", c->s->bull.dir, name);
+	check_tell(c, CONF_WARNING, path, 0, "nobody gets this bulletin: %s",
+	    problem);
+}
+
+static void
+mail_bulletins(struct check *c)
+{
+	const char		*dir = c->s->bull.dir;
+	struct file_facts	 facts;
+	struct fault		 f;
+
+	if (dir == NULL)
+		return;
+	if (check_look(dir, &facts, &f) != 0) {
+		check_error(c, "bulletins", "%s; make the folder, or remove "
+		    "the line", f.text);
+		return;
+	}
+	if ((facts.mode & 0005u) != 0005u)
+		check_error(c, "bulletins", "%s has mode %04o, but every user "
+		    "must be able to read it; chmod a+rx %s", dir, facts.mode,
+		    dir);
+	if ((facts.mode & WORLD_WRITE) != 0)
+		check_error(c, "bulletins", "%s has mode %04o, everybody can "
+		    "write to all users; chmod o-w %s", dir, facts.mode, dir);
+	if (bull_judge(dir, on_bulletin, c, &f) != 0)
+		check_error(c, "bulletins", "%s", f.text);
+}
+
+/* ---------------------------------------------------------------- boards */
+
+static void
+on_board_mistake(void *ctx, unsigned line, const char *text)
+{
+	struct check *c = ctx;
+
+	check_tell(c, CONF_ERROR, c->s->xtnd.bboards, line, "%s", text);
+}
+
+static void
+mail_boards(struct check *c)
+{
+	const char	*path = c->s->xtnd.bboards;
+	struct bboards	 boards;
+	struct fault	 f;
+
+	if (path[0] == '\0')
+		return;
+	if (bboards_load(path, &boards, on_board_mistake, c, &f) != 0) {
+		check_error(c, "bboards", "%s; make the file, or remove the "
+		    "line", f.text);
+		return;
+	}
+	for (size_t i = 0; i < boards.n; i++) {
+		bool world;
+
+		if (!bboard_readable(&boards.list[i], BBOARD_MAILDROP, &world))
+			check_warn(c, "bboards", "the maildrop of %s, %s, "
+			    "cannot be read", boards.list[i].name,
+			    boards.list[i].maildrop);
+	}
+	bboards_fini(&boards);
+}
+
+void
+check_mail(struct check *c)
+{
+	mail_spool(c);
+	mail_journals(c);
+	mail_bulletins(c);
+	mail_boards(c);
+}

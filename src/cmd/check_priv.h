@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/* Between the files of `popper check`. */
+#ifndef CMD_CHECK_PRIV_H
+#define CMD_CHECK_PRIV_H
+
+#include "base/attr.h"
+#include "role/settings.h"
+#include "sys/file.h"
+
+#include <stdio.h>
+
+struct check {
+	const struct settings	*s;
+	FILE			*out;
+	bool			 root;	/* are we? */
+	uid_t			 uid;	/* ours */
+	unsigned		 errors;
+	unsigned		 warnings;
+};
+
+/* One line: "FILE:LINE: error: TEXT"; line 0 leaves the line out. */
+void	check_tell(struct check *c, enum conf_severity severity,
+	    const char *file, unsigned line, const char *fmt, ...) PRINTF(5, 6);
+
+/* The same about an option: the place where it was set, and its name. */
+void	check_error(struct check *c, const char *option, const char *fmt, ...)
+	    PRINTF(3, 4);
+void	check_warn(struct check *c, const char *option, const char *fmt, ...)
+	    PRINTF(3, 4);
+
+/* Values that do not fit together. */
+void	check_rules(struct check *c);
+/* Files and folders of popper's own. */
+void	check_files(struct check *c);
+/* Spool, bulletins, boards, and what waits there. */
+void	check_mail(struct check *c);
+
+/* What a path leads to, a last symbolic link followed. */
+int	check_look(const char *path, struct file_facts *out, struct fault *f)
+	    MUSTUSE;
+
+#endif

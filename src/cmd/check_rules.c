@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Values that are each good but do not fit together, and those that need an
+ * explanation.
+ */
+#include "cmd/check_priv.h"
+
+#include <string.h>
+
+#define STD53_TIMEOUT_S	600		/* STD 53 (RFC 1939) s.3 */
+
+static void
+rule_isolation(struct check *c)
+{
+	const struct settings	*s = c->s;
+	bool			 single = s->role.isolation == ISOLATION_SINGLE;
+
+	if (single && s->auth.source == AUTH_PAM)
+		check_error(c, "isolation", "single cannot ask PAM, which "
+		    "needs root; set auth = file, or isolation = split and "
+		    "start popper as root");
+	if (single && c->root)
+		check_error(c, "isolation", "single is for ordinary users, "
+		    "root would serve every session itself; set isolation = "
+		    "split, or start popper (and this check) as another user");
+	if (!single && !c->root)
+		check_warn(c, "isolation", "split needs root, and this check "
+		    "is not run by root: it cannot see all that popper will; "
+		    "run it as root, or set isolation = single and auth = "
+		    "file to serve as this user");
+}
+
+static void
+rule_timeout(struct check *c)
+{
+	unsigned now = c->s->role.timeout_s;
+
+	if (now >= STD53_TIMEOUT_S)
+		return;
+	check_warn(c, "timeout", "%u seconds%s; STD 53 section 3 asks for at "
+	    "least %u, and clients rely on it while their user thinks; write "
+	    "timeout = %u unless your clients need less", now,
+	    conf_is_set(c->s->store, "timeout") ? "" :
+	    " is what the manual of 1990 says and therefore the default",
+	    STD53_TIMEOUT_S, STD53_TIMEOUT_S);
+}
+
+static void
+rule_ranges(struct check *c)
+{
+	const struct settings *s = c->s;
+
+	if (s->auth.uid_min > s->auth.uid_max)
+		check_error(c, "uid_min", "%u is above uid_max, %u: nobody "
+		    "can log in; exchange them", s->auth.uid_min,
+		    s->auth.uid_max);
+	if (s->role.max_sessions_per_address > s->role.max_sessions)
+		check_warn(c, "max_sessions_per_address", "%u is more than "
+		    "max_sessions, %u: one address can take every place",
+		    s->role.max_sessions_per_address, s->role.max_sessions);
+	if (s->role.auth_fail_delay_s > s->role.login_timeout_s)
+		check_warn(c, "auth_fail_delay", "%u seconds is longer than "
+		    "login_timeout, %u: a refusal is never told",
+		    s->role.auth_fail_delay_s, s->role.login_timeout_s);
+}
+
+static void
+rule_xmit(struct check *c)
+{
+	const struct settings *s = c->s;
+
+	if (s->xtnd.xmit && s->auth.source == AUTH_FILE &&
+	    s->xtnd.xmit_sender[0] == '\0')
+		check_warn(c, "xmit", "users of passwd_file have no address "
+		    "of their own, so XTND XMIT is refused to them; set "
+		    "xmit_sender = %%u@your.domain, or xmit = no");
+	if (s->auth.source == AUTH_PAM && s->xtnd.xmit_sender[0] != '\0')
+		check_warn(c, "xmit_sender", "only the users of a passwd_file "
+		    "send with it, and auth = pam has none; remove the line");
+}
+
+/* A row that has no effect is a mistake in what was meant. */
+static void
+rule_useless(struct check *c)
+{
+	static const char *const of_pam[] = { "pam_service", "shell_check",
+	    "shells_file" };
+	static const char *const of_file[] = { "passwd_file", "virtual_user" };
+	bool		   pam = c->s->auth.source == AUTH_PAM;
+	const char *const *list = pam ? of_file : of_pam;
+	size_t		   n = pam ? ARRAY_LEN(of_file) : ARRAY_LEN(of_pam);
+
+	for (size_t i = 0; i < n; i++) {
+		if (conf_is_set(c->s->store, list[i]))
+			check_warn(c, list[i], "has no effect with auth = %s; "
+			    "remove the line, or set auth = %s",
+			    pam ? "pam" : "file", pam ? "file" : "pam");
+	}
+}
+
+static void
+rule_log(struct check *c)
+{
+	const struct log_settings *l = &c->s->log;
+
+	if (l->to == LOG_TO_FILE && l->file[0] == '\0')
+		check_error(c, "log", "file needs log_file = PATH, or set "
+		    "log = syslog");
+	if (l->to != LOG_TO_FILE && l->file[0] != '\0')
+		check_warn(c, "log_file", "has no effect without log = file");
+	if (l->to == LOG_TO_STDERR)
+		check_warn(c, "log", "stderr is seen with popper serve only: "
+		    "under inetd it is the client's socket, and popper closes "
+		    "it");
+	if (l->debug && l->trace_file[0] == '\0')
+		check_warn(c, "debug", "yes writes a great deal to the log; "
+		    "remove it when you have found what you look for");
+}
+
+static void
+rule_listen(struct check *c)
+{
+	const struct conf_list *l = &c->s->role.listen;
+
+	for (size_t i = 0; i < l->n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(l->item[i], l->item[j]) == 0)
+				check_error(c, "listen", "%s is there twice; "
+				    "remove one of them", l->item[i]);
+		}
+	}
+}
+
+void
+check_rules(struct check *c)
+{
+	rule_isolation(c);
+	rule_timeout(c);
+	rule_ranges(c);
+	rule_xmit(c);
+	rule_useless(c);
+	rule_log(c);
+	rule_listen(c);
+}
