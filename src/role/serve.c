@@ -166,7 +166,12 @@ stop_all(struct serve *s)
 		if (s->n > 0)
 			clock_sleep(20);
 	}
-	log_text(LEVEL_NOTE, "stopped", "%zu sessions still in UPDATE", s->n);
+	if (s->n > 0)
+		log_text(LEVEL_WARN, "stopped", "%zu connections did not end"
+		    " in %u s; they end by themselves", s->n,
+		    STOP_WAIT_MS / 1000);
+	else
+		log_text(LEVEL_NOTE, "stopped", "all connections have ended");
 }
 
 int
