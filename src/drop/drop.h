@@ -66,7 +66,9 @@ struct drop_host {
 	int	(*drop_legacy)(void *ctx, struct fault *f);
 	/*
 	 * The note that went with a commit is to be made true now: the spool is
-	 * durable, the journal is still there.  Idempotent.
+	 * durable, the journal is still there.  Idempotent.  While it fails the
+	 * commit stays open and nobody can log in: a host that will never be able
+	 * to do it says so in the log and returns 0.
 	 */
 	int	(*note)(void *ctx, struct span note, struct fault *f);
 	/* Something for the operator's log: a fixed word and a text. */
@@ -74,6 +76,7 @@ struct drop_host {
 };
 #define DROP_RESERVE	(1u << 20)
 
+/* What it points to must live as long as the drop. */
 struct drop_conf {
 	const char		*path;		/* the spool file */
 	uid_t			 uid;		/* who must own it */
@@ -139,6 +142,9 @@ struct drop_ops {
 	 * maildrop is the old one or the new one; no undeleted message is
 	 * lost; mail that came meanwhile survives.  -1: nothing was deleted
 	 * (or recovery will finish it: then FAULT_TEMP says so).
+	 * With a note and nothing to write, the note alone is made true.
+	 * O(octets of the spool); twice the octets behind the first change on
+	 * the disk.
 	 */
 	int	(*commit)(struct drop *d, const struct drop_change *c,
 		    struct drop_outcome *out, struct fault *f) MUSTUSE;
@@ -150,7 +156,9 @@ extern const struct drop_ops	mbox_ops;
 /*
  * Finish an interrupted commit of this maildrop, as the user: at once when a
  * session died, at boot, before a scan.  0 also when there was nothing to do;
- * *did_r says.  Takes the spool's locks.
+ * *did_r says.  Takes the spool's locks, and keeps the dotlock when the spool is
+ * still half written.  FAULT_PERM: the journal is damaged, or the spool was
+ * replaced meanwhile; both are left to the operator.
  */
 int	drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
 	    MUSTUSE;
