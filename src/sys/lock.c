@@ -340,9 +340,12 @@ dotlock_adopt(int dirfd, const char *name, struct fault *f)
 	size_t			want = lock_text(PID_ANY, ours);
 	ssize_t			n;
 
-	if (lock_name(name, lock, f) == -1 ||
-	    file_open(dirfd, lock, FILE_READ, 0, &fd, f) == -1)
+	if (lock_name(name, lock, f) == -1)
 		return -1;
+	if (file_open(dirfd, lock, FILE_READ, 0, &fd, f) == -1)
+		/* One that we may not read is an MTA's; or it is gone again. */
+		return f->err == EACCES || f->err == ENOENT ?
+		    fault_set(f, FAULT_IN_USE, "%s is another's", lock) : -1;
 	n = file_pread(fd, text, sizeof(text), 0, f);
 	if (n == -1)
 		return -1;

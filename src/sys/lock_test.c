@@ -106,6 +106,8 @@ test_dotlock(void **state)
 	assert_int_equal(names_in(d->fd), 0);
 	assert_int_equal(dotlock_release(d->fd, "u", &f), -1);
 	assert_int_equal(f.err, ENOENT);
+	assert_int_equal(dotlock_adopt(d->fd, "u", &f), -1);
+	assert_int_equal(f.class, FAULT_IN_USE);
 	assert_int_equal(dotlock_repid(d->fd, "u", 1, &f), -1);
 	assert_int_equal(dotlock_refresh(d->fd, "u", &f), -1);
 }
@@ -208,6 +210,39 @@ test_not_allowed(void **state)
 			_exit(2);
 		_exit(dotlock_take(d->fd, "u", 1, &f) == -1 &&
 		    f.class == FAULT_PERM && f.err == EACCES ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Postfix's dotlock: root's, of mode 0600, in a folder that we may write. */
+static void
+test_unreadable(void **state)
+{
+	struct test_dir		*d = *state;
+	struct identity		 nobody = { .uid = 65534, .gid = 65534 };
+	struct fault		 f;
+	int			 status;
+	int			 fd;
+	pid_t			 pid;
+
+	if (geteuid() != 0) {
+		print_message("needs root\n");
+		skip();
+	}
+	fd = openat(d->fd, "u.lock", O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_int_not_equal(fd, -1);
+	(void)close(fd);
+	assert_int_equal(fchmod(d->fd, 0777), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (identity_become(&nobody, false, &f) == -1)
+			_exit(2);
+		if (dotlock_take(d->fd, "u", 1, &f) != -1 ||
+		    f.class != FAULT_IN_USE)
+			_exit(3);
+		_exit(dotlock_adopt(d->fd, "u", &f) == -1 &&
+		    f.class == FAULT_IN_USE ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -318,6 +353,7 @@ main(void)
 		IN_DIR(test_refresh),
 		IN_DIR(test_strange),
 		IN_DIR(test_not_allowed),
+		IN_DIR(test_unreadable),
 		IN_DIR(test_breakers),
 		IN_DIR(test_kernel_locks),
 	};

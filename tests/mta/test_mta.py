@@ -190,7 +190,11 @@ class Delivery:
         self.settle()
 
         self.assertEqual([s.fault for s in senders if s.fault], [])
-        self.assertEqual([f for s in sessions for f in s.faults], [])
+        faults = [f for s in sessions for f in s.faults]
+        if faults:
+            self.fail("%d sessions failed:\n%s\nthe log says\n%s" % (
+                len(faults), "\n".join(sorted(set(faults))),
+                "\n".join(self.host.syslog.find(r"^popper.*(fail|drop-)")[:20])))
         deleted = [t for s in sessions for t in s.deleted]
         left = [token_of(m.wire)
                 for m in spool.messages(self.host.spool("alice"))]
