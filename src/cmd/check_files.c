@@ -192,27 +192,6 @@ stop_at_first(void *ctx, const char *name)
 }
 
 static void
-files_chroot(struct check *c)
-{
-	const char		*path = c->s->role.chroot_dir;
-	AUTO(fd_close) int	 fd = -1;
-	struct file_facts	 facts;
-	struct fault		 f;
-	char			 name[256] = "";
-
-	if (c->s->role.isolation != ISOLATION_SPLIT || !look(c, "chroot_dir",
-	    path, MUST_EXIST, "mkdir -p -m 755 it as root", &facts))
-		return;
-	judge_trusted(c, "chroot_dir", path, &facts);
-	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
-	    &fd, &f) != 0 || file_list(fd, stop_at_first, name, &f) != 0)
-		check_error(c, "chroot_dir", "%s", f.text);
-	else if (name[0] != '\0')
-		check_error(c, "chroot_dir", "%s is not empty (\"%s\"); popper "
-		    "locks strangers in there, remove all from it", path, name);
-}
-
-static void
 folder_of_ours(struct check *c, const char *option, const char *path)
 {
 	struct file_facts facts;
@@ -230,6 +209,25 @@ folder_of_ours(struct check *c, const char *option, const char *path)
 	if (!facts.is_dir)
 		check_error(c, option, "%s is not a folder", path);
 	judge_trusted(c, option, path, &facts);
+}
+
+static void
+files_chroot(struct check *c)
+{
+	const char		*path = c->s->role.chroot_dir;
+	AUTO(fd_close) int	 fd = -1;
+	struct fault		 f;
+	char			 name[256] = "";
+
+	if (c->s->role.isolation != ISOLATION_SPLIT)
+		return;
+	folder_of_ours(c, "chroot_dir", path);
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
+	    &fd, &f) != 0 || file_list(fd, stop_at_first, name, &f) != 0)
+		return;		/* missing, or told above */
+	if (name[0] != '\0')
+		check_error(c, "chroot_dir", "%s is not empty (\"%s\"); popper "
+		    "locks strangers in there, remove all from it", path, name);
 }
 
 static void

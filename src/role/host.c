@@ -475,7 +475,8 @@ host_folders(const struct settings *conf, struct fault *f)
 	struct file_facts	reserve;
 	struct fault		none;
 
-	if (journal_folder(conf, &dirfd, f) != 0)
+	if (journal_folder(conf, &dirfd, f) != 0 ||
+	    file_mkdir(FILE_CWD, conf->role.chroot_dir, 0755, f) != 0)
 		return -1;
 	if (file_facts_at(dirfd, "reserve", &reserve, &none) != 0)
 		keep_reserve(dirfd);
