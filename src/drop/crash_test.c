@@ -414,6 +414,12 @@ last_recovery(struct fake *w)
 
 	if (fake_exists(w->journal) && fake_recover(w, &did, &f) == -1)
 		fail_msg("%s", f.text);
+	if (fake_exists(w->journal)) {
+		size_t n;
+
+		(void)fake_read(w->journal, &n);
+		assert_int_equal(n, 0);
+	}
 	/* Without a commit to finish, the lock of the dead goes by its age. */
 	if (did)
 		assert_false(fake_locked(w));
@@ -486,6 +492,106 @@ test_power_cut_everywhere(void **state)
 		print_message("%s: %u power cuts\n", small[i].name, points);
 		assert_true(points > 70);
 	}
+}
+
+/* ------------------------------------------- other programs, damaged disks */
+
+/*
+ * Somebody who heeds no lock replaces or rewrites the spool after a death: what
+ * he wrote is not touched, and the journal is not thrown away when it might be
+ * needed; damaged, it is not believed.
+ */
+enum harm { NEW_INODE, OTHER_TEXT, BAD_DATA, HARMS };
+
+static void
+flip(const char *path, uint64_t off)
+{
+	int	fd;
+	uint8_t	c;
+
+	assert_int_equal(file_open(FILE_CWD, path, FILE_READ | FILE_WRITE, 0,
+	    &fd, NULL), 0);
+	if (file_pread(fd, &c, 1, off, NULL) == 1) {
+		c ^= 1;
+		assert_int_equal(__real_file_pwrite(fd, &c, 1, off, NULL), 0);
+	}
+	close(fd);
+}
+
+static void
+do_harm(struct fake *w, enum harm harm)
+{
+	char path[FAKE_PATH + 8];
+
+	(void)snprintf(path, sizeof(path), "%s.new", w->spool);
+	switch (harm) {
+	case NEW_INODE:
+		fake_write(path, SPAN(TAIL2));
+		assert_int_equal(rename(path, w->spool), 0);
+		break;
+	case OTHER_TEXT:
+		fake_write(w->spool, SPAN(TAIL2));
+		break;
+	case BAD_DATA:
+		flip(w->journal, 8192 + 5);
+		break;
+	case HARMS:
+		break;
+	}
+}
+
+static bool
+harmed(const struct scenario *t, unsigned n, enum harm harm, unsigned *kept)
+{
+	struct fake	w;
+	struct fault	f = { 0 };
+	static char	before[4096];
+	size_t		len;
+	size_t		was;
+	bool		did = false;
+	int		r;
+
+	prepare(&w, t);
+	r = in_child(session, &w, t, DIE, n);
+	if (r == 9 && fake_exists(w.journal)) {
+		do_harm(&w, harm);
+		memcpy(before, fake_read(w.spool, &len), sizeof(before));
+		(void)fake_read(w.journal, &was);
+		if (fake_recover(&w, &did, &f) == -1) {
+			assert_int_equal(f.class, FAULT_PERM);
+			fake_expect(w.spool, span_of(before, len));
+			(void)fake_read(w.journal, &len);
+			assert_int_equal(len, was);
+			++*kept;
+		} else if (harm != BAD_DATA) {
+			fake_expect(w.spool, span_of(before, len));
+		} else {
+			check(&w, t, MAY_BE_OLD);
+		}
+	}
+	fake_fini(&w);
+	return r == 9;
+}
+
+static void
+test_harm(void **state)
+{
+	static const struct scenario list[] = {
+		{ "shrink", A B C, "1", "", "", B C },
+		{ "grow", A B, "", "1", N1, A_RO B N1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(list); i++)
+		for (enum harm h = NEW_INODE; h < HARMS; h++) {
+			unsigned kept = 0;
+
+			for (unsigned n = 0; harmed(&list[i], n, h, &kept); n++)
+				;
+			print_message("%s, harm %d: %u journals kept\n",
+			    list[i].name, (int)h, kept);
+			assert_true(kept > 0);
+		}
 }
 
 /* ------------------------------------------------------------- windows */
@@ -591,6 +697,7 @@ main(void)
 		cmocka_unit_test(test_die_everywhere),
 		cmocka_unit_test(test_power_cut_everywhere),
 		cmocka_unit_test(test_die_in_windows),
+		cmocka_unit_test(test_harm),
 		cmocka_unit_test(test_fail_everywhere),
 	};
 
