@@ -8,6 +8,7 @@
 #include "role/permit.h"
 
 #include "sys/file.h"
+#include "sys/sock.h"
 #include "watch/log.h"
 
 /* Longer than anything the monitor does for a session (host.c). */
@@ -68,10 +69,22 @@ ask_host(int link, uint16_t type, const int *fd, int *fd_r, struct fault *f)
 	return result;
 }
 
+/* What touches a maildrop is done for the holder of its session lock alone:
+ * somebody else's UPDATE may be under way. */
+static bool
+wants_maildrop(uint16_t type)
+{
+	return type != MSG_TEMPFILE && type != MSG_SUBMIT &&
+	    type != MSG_RELEASE;
+}
+
 int
 ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
     struct fault *f)
 {
+	if (wants_maildrop(type) && h->session_lock < 0)
+		return fault_set(f, FAULT_PEER, "message %u: the maildrop is"
+		    " not this session's", type);
 	switch ((enum msg_type)type) {
 	case MSG_LOCK_SCAN:
 		return host_lock(h, DROP_LOCK_SCAN, f);
@@ -134,6 +147,15 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	link_put_u32(&out, (uint32_t)why.err);
 	link_put_span(&out, span_str(why.text));
 	return link_send(link, &out, NULL, 0, f);
+}
+
+uint64_t
+ask_refusal_ms(const struct role_settings *r, uint64_t asked_ms)
+{
+	uint64_t delay = 1000ull * r->auth_fail_delay_s;
+	uint64_t taken = clock_ms() - asked_ms;
+
+	return delay == 0 ? asked_ms : asked_ms + (taken / delay + 1) * delay;
 }
 
 void

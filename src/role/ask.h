@@ -25,6 +25,11 @@ int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 int	ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	    MUSTUSE;
 
+/* When a refusal is told that was asked for at asked_ms and decided now: at a
+ * fixed time (auth_fail_delay), or the next multiple of it. */
+uint64_t	ask_refusal_ms(const struct role_settings *r,
+		    uint64_t asked_ms);
+
 /* At the start of a role: close every descriptor from 3 on but these (n of
  * them, -1 is passed over) and the log's. */
 void	shed_descriptors(const int *keep, size_t n);

@@ -114,13 +114,15 @@ on_answer(void *ctx, struct buf *out)
 	struct state	*s = ctx;
 	struct link_in	 m;
 	struct fault	 f;
-	uint8_t		 answer;
+	uint8_t		 answer = ANSWER_ERROR;
 
 	if (link_recv(s->c->link, permit_answer, permit_answer_n, 0, 0, &m,
-	    &f) != 1)
-		return PUMP_ABORT;
-	answer = link_get_u8(&m);
-	link_in_fini(&m);
+	    &f) == 1) {
+		answer = link_get_u8(&m);
+		link_in_fini(&m);
+	} else {
+		log_text(LEVEL_ERR, "front-link", "no answer from the monitor");
+	}
 	if (answer == ANSWER_YES)
 		return PUMP_LEAVE;
 	return next_of(authorize_answer(&s->auth,
@@ -155,7 +157,8 @@ log_end_of(const struct state *s, enum pump_end end)
 {
 	struct log_line l;
 
-	log_begin(&l, LEVEL_DEBUG, "stranger-end");
+	log_begin(&l, end == PUMP_END_ORPHANED ? LEVEL_ERR : LEVEL_DEBUG,
+	    "stranger-end");
 	log_str(&l, "ip", s->c->peer->text);
 	log_str(&l, "reason", s->auth.quit ? "quit" : pump_end_word(end));
 	log_end(&l);

@@ -58,9 +58,10 @@ our_folder(const char *base, const char *name, mode_t mode, int *fd_r,
 	return 0;
 }
 
-/* A name that is safe as one path component, from one that may not be. */
-static void
-component(char *out, size_t cap, const char *text)
+/* A name that is safe as one path component, from one that may not be.  No
+ * two names have the same: one that is too long has none. */
+static int
+component(char *out, size_t cap, const char *text, struct fault *f)
 {
 	size_t n = 0;
 
@@ -74,6 +75,8 @@ component(char *out, size_t cap, const char *text)
 			out[n++] = (char)c;
 	}
 	out[n] = '\0';
+	return *text == '\0' ? 0 :
+	    fault_set(f, FAULT_PERM, "a name is too long");
 }
 
 /* Split the spool's path into folder and name. */
@@ -131,7 +134,8 @@ make_key(struct host *h, const struct file_facts *dir, struct fault *f)
 {
 	char safe[HOST_KEY_MAX];
 
-	component(safe, sizeof(safe) - 40, h->name);
+	if (component(safe, sizeof(safe) - 40, h->name, f) != 0)
+		return -1;
 	return path_printf(h->key, sizeof(h->key), f, "%llx-%llx-%s",
 	    (unsigned long long)dir->dev, (unsigned long long)dir->ino, safe);
 }
@@ -165,8 +169,8 @@ user_folder(struct host *h, struct fault *f)
 	h->home_usable = has_home(h);
 	if (h->home_usable && h->conf->drop.status_headers)
 		return 0;
-	component(safe, sizeof(safe), h->id->user);
-	if (our_folder(h->conf->role.state_dir, "users", 0711, &users, f) != 0 ||
+	if (component(safe, sizeof(safe), h->id->user, f) != 0 ||
+	    our_folder(h->conf->role.state_dir, "users", 0711, &users, f) != 0 ||
 	    file_mkdir(users, safe, 0700, f) != 0 ||
 	    file_open(users, safe, FILE_READ | FILE_DIR, 0, &own, f) != 0)
 		return -1;
@@ -420,7 +424,14 @@ put_groups(struct buf *b, const struct identity *id)
 	return 0;
 }
 
-/* Who must finish an update of this journal, for `popper recover`. */
+/* Who must finish an update of this journal, for `popper recover`.  A key
+ * begins with a hexadecimal digit: no maildrop's key looks like this. */
+static int
+owner_name(char *out, size_t cap, const char *key, struct fault *f)
+{
+	return path_printf(out, cap, f, HOST_OWNER "%s", key);
+}
+
 static int
 write_owner(struct host *h, int dirfd, struct fault *f)
 {
@@ -428,9 +439,9 @@ write_owner(struct host *h, int dirfd, struct fault *f)
 	struct buf	b;
 	int		result = -1;
 
-	buf_init(&b, OWNER_MAX);
-	if (path_printf(name, sizeof(name), f, "%s.id", h->key) != 0)
+	if (owner_name(name, sizeof(name), h->key, f) != 0)
 		return -1;
+	buf_init(&b, OWNER_MAX);
 	if (buf_appendf(&b, "user %s\nuid %u\ngid %u\nhome %s\nmaildrop %s\n"
 	    "virtual %d\n", h->id->user, h->id->uid, h->id->gid, h->id->home,
 	    h->id->maildrop, h->id->virtual ? 1 : 0) == 0 &&
@@ -550,7 +561,7 @@ host_journal_owner(const struct settings *conf, const char *key,
 	ssize_t			n;
 
 	*id = (struct identity){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
-	if (path_printf(name, sizeof(name), f, "%s.id", key) != 0 ||
+	if (owner_name(name, sizeof(name), key, f) != 0 ||
 	    journal_folder(conf, &dirfd, f) != 0 ||
 	    file_open(dirfd, name, FILE_READ, 0, &fd, f) != 0)
 		return -1;
@@ -607,8 +618,8 @@ count_submission(struct host *h, struct fault *f)
 	char			name[HOST_KEY_MAX];
 	int			n;
 
-	component(name, sizeof(name), h->id->user);
-	if (our_folder(h->conf->role.run_dir, "xmit", 0700, &dirfd, f) != 0 ||
+	if (component(name, sizeof(name), h->id->user, f) != 0 ||
+	    our_folder(h->conf->role.run_dir, "xmit", 0700, &dirfd, f) != 0 ||
 	    file_open(dirfd, name, FILE_READ | FILE_WRITE | FILE_CREATE, 0600,
 	    &fd, f) != 0 || lock_flock(fd, f) != 0 ||
 	    file_pread(fd, text, sizeof(text) - 1, 0, f) < 0)

@@ -17,6 +17,7 @@
 #include "sys/identity.h"
 
 #define HOST_KEY_MAX	320
+#define HOST_OWNER	"owner."	/* + key: whose that journal is */
 
 struct host {
 	const struct settings	*conf;		/* borrows */

@@ -3,7 +3,9 @@
  * Runs as: root, to the end of the connection.  Reads from: its configuration;
  * typed, bounded messages of its own children (permit.c).  It reads no octet of
  * the client's: the credential link passes it by, the client's pipelined rest
- * stays in a pipe.  Trusts: the worker (root, or caged with the password file).
+ * stays in a pipe.  Trusts: the worker (root, or caged with the password file),
+ * not its identities.  What a front is told to keep (tries, time) is kept here
+ * once more.
  *
  * Code that runs as root: this file, host.c, ask_serve in ask.c, worker.c with
  * the PAM back end, and what they call in sys/, watch/, conf/.
@@ -16,7 +18,6 @@
 
 #include "auth/auth.h"
 #include "pop/authorize.h"
-#include "proto/limits.h"
 #include "role/ask.h"
 #include "role/front.h"
 #include "role/host.h"
@@ -37,7 +38,10 @@
 #include <string.h>
 
 #define HANDOVER_TIMEOUT_S	10
-#define REST_MAX		LIMIT_INPUT
+#define FRONT_GRACE_S		10	/* beyond what a front bounds itself to */
+#define ENDING_MS		1000	/* of a child that says it has ended */
+/* The longest sleep: a signal that comes just before it is seen after it. */
+#define SLEEP_MS		10000
 
 /* A child and our ends of its links. */
 struct child {
@@ -58,6 +62,8 @@ struct monitor {
 	pid_t			 resolver;
 	int			 credential_front;	/* the front's end */
 	int			 credential_worker;
+	uint64_t		 end_ms;	/* of all that a stranger may do */
+	unsigned		 asked;		/* questions of the front */
 	uint64_t		 asked_ms;
 	uint64_t		 answer_ms;	/* when NO is told; 0: not due */
 	enum authorize_answer	 answer;
@@ -90,9 +96,24 @@ child_kill(struct child *c)
 	child_fini(c);
 }
 
+/* It may say its last word, if it is told to stop because we are. */
+static void
+child_stop(struct child *c)
+{
+	int status;
+
+	if (c->pid > 0 && signals_stopping()) {
+		spawn_stop(c->pid);
+		if (spawn_wait(c->pid, ENDING_MS, &status) != 0)
+			c->pid = 0;
+	}
+	child_kill(c);
+}
+
 /*
  * Fork with a link and a log link.  Returns 0 in the child, with its ends in
- * *link_r and *log_link_r; 1 in the parent; -1.
+ * *link_r and *log_link_r; 1 in the parent; -1.  A Ctrl-C is for the server
+ * alone, SIGTERM sets a flag: who has begun an UPDATE finishes it.
  */
 static int
 child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
@@ -110,6 +131,7 @@ child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
 	}
 	if (c->pid > 0)
 		return 1;
+	signals_take(SIGNALS_CONNECTION);
 	fd_close(&c->link);
 	fd_close(&c->log_link);
 	*link_r = fd_take(&link);
@@ -138,6 +160,7 @@ start_resolver(struct monitor *m)
 		log_fault(LEVEL_WARN, "resolver-fork", &f);
 	if (m->resolver != 0)
 		return;
+	signals_take(SIGNALS_CONNECTION);
 	spawn_exit(resolver_run(&c, &m->peer));
 }
 
@@ -178,27 +201,24 @@ start_front(struct monitor *m, struct fault *f)
 static int
 start_worker(struct monitor *m, struct fault *f)
 {
-	int verdict;
-	int log_link;
-	int result;
+	pid_t	self = spawn_self();
+	int	verdict;
+	int	log_link;
+	int	result;
 
 	result = child_fork(&m->worker, &verdict, &log_link, f);
 	if (result != 0)
 		return result < 0 ? -1 : 0;
-	worker_main(m->conf, &m->peer, m->credential_worker, verdict, log_link);
+	worker_main(m->conf, &m->peer, self, m->credential_worker, verdict,
+	    log_link);
 }
 
 /* NO is due at a fixed time after the question, or a multiple of it. */
 static void
 decide(struct monitor *m, enum authorize_answer answer)
 {
-	uint64_t delay = 1000ull * m->conf->role.auth_fail_delay_s;
-	uint64_t taken = clock_ms() - m->asked_ms;
-
 	m->answer = answer;
-	m->answer_ms = m->asked_ms;
-	if (delay > 0)
-		m->answer_ms += (taken / delay + 1) * delay;
+	m->answer_ms = ask_refusal_ms(&m->conf->role, m->asked_ms);
 	child_kill(&m->worker);
 }
 
@@ -246,6 +266,42 @@ on_verdict(struct monitor *m, struct fault *f)
 	return tell_front(m, ANSWER_YES, f);
 }
 
+/* Its link is closed: it has ended, by itself or not. */
+static void
+on_front_end(struct monitor *m)
+{
+	struct log_line	l;
+	int		status = 0;
+
+	if (spawn_wait(m->front.pid, ENDING_MS, &status) == 0)
+		return;		/* a closed link is no end: it is killed */
+	m->front.pid = 0;
+	if (status <= 128)
+		return;		/* what it had to say is in the log */
+	log_begin(&l, LEVEL_ERR, "front-died");
+	log_str(&l, "ip", m->peer.text);
+	log_num(&l, "status", (uint64_t)status);
+	log_end(&l);
+}
+
+static int
+on_ask(struct monitor *m, struct fault *f)
+{
+	if (++m->asked > m->conf->role.auth_tries) {
+		log_text(LEVEL_ERR, "front-misbehaved",
+		    "more questions than auth_tries");
+		return -1;
+	}
+	m->phase = PHASE_ASKED;
+	m->asked_ms = clock_ms();
+	m->answer_ms = 0;
+	if (start_worker(m, f) != 0) {
+		log_fault(LEVEL_ERR, "worker-fork", f);
+		decide(m, ANSWER_ERROR);
+	}
+	return 0;
+}
+
 /* 1: HANDOVER has come, *rest_r is the pipe; 0: go on; -1: over. */
 static int
 on_front(struct monitor *m, int *rest_r, struct fault *f)
@@ -257,6 +313,8 @@ on_front(struct monitor *m, int *rest_r, struct fault *f)
 	    m->phase, 0, &in, f);
 	if (got < 0)
 		log_fault(LEVEL_ERR, "front-misbehaved", f);
+	if (got == 0)
+		on_front_end(m);
 	if (got != 1)
 		return -1;
 	if (in.type == MSG_HANDOVER) {
@@ -265,14 +323,7 @@ on_front(struct monitor *m, int *rest_r, struct fault *f)
 		return 1;
 	}
 	link_in_fini(&in);
-	m->phase = PHASE_ASKED;
-	m->asked_ms = clock_ms();
-	m->answer_ms = 0;
-	if (start_worker(m, f) != 0) {
-		log_fault(LEVEL_ERR, "worker-fork", f);
-		decide(m, ANSWER_ERROR);
-	}
-	return 0;
+	return on_ask(m, f);
 }
 
 /* Milliseconds to the next thing that is due without a message. */
@@ -280,7 +331,7 @@ static int
 until_due(const struct monitor *m)
 {
 	uint64_t now = clock_ms();
-	uint64_t due = UINT64_MAX;
+	uint64_t due = m->end_ms;
 
 	if (m->answer_ms != 0)
 		due = m->answer_ms;
@@ -289,17 +340,21 @@ until_due(const struct monitor *m)
 	else if (m->phase == PHASE_GRANTED)
 		due = m->asked_ms + 1000ull * (m->conf->role.auth_timeout_s +
 		    HANDOVER_TIMEOUT_S);
-	if (due == UINT64_MAX)
-		return -1;
-	return due <= now ? 0 : (int)(due - now);
+	if (due > m->end_ms)
+		due = m->end_ms;
+	if (due <= now)
+		return 0;
+	return due - now < SLEEP_MS ? (int)(due - now) : SLEEP_MS;
 }
 
 /* 0: go on; -1: over. */
 static int
 on_due(struct monitor *m, struct fault *f)
 {
-	if (m->phase == PHASE_GRANTED)
+	if (m->phase == PHASE_GRANTED || clock_ms() >= m->end_ms) {
+		log_text(LEVEL_ERR, "front-late", "it is killed");
 		return -1;
+	}
 	if (m->answer_ms != 0) {
 		m->answer_ms = 0;
 		return tell_front(m, m->answer, f);
@@ -336,12 +391,12 @@ serve_stranger(struct monitor *m, int *rest_r)
 			{ .fd = m->worker.link, .events = WAIT_READ },
 			{ .fd = m->worker.log_link, .events = WAIT_READ },
 		};
-		int due = until_due(m);
 
 		if (signals_stopping())
 			return -1;
-		if (sock_wait(w, ARRAY_LEN(w), due) == 0) {
-			if (due >= 0 && until_due(m) == 0)
+		if (sock_wait(w, ARRAY_LEN(w), until_due(m)) == 0) {
+			reap_resolver(m);
+			if (until_due(m) == 0)
 				result = on_due(m, &f);
 			continue;
 		}
@@ -358,18 +413,6 @@ serve_stranger(struct monitor *m, int *rest_r)
 }
 
 /* --- the session ---------------------------------------------------------------- */
-
-/* What the front had read of the client: from the pipe into the session, which
- * reads it itself; this runs in the session's process. */
-static struct span
-read_rest(int rest)
-{
-	static uint8_t	b[REST_MAX];
-	struct fault	f;
-	ssize_t		n = file_read(rest, b, sizeof(b), &f);
-
-	return span_of(b, n < 0 ? 0 : (size_t)n);
-}
 
 /* Answer the child's questions until it ends; its exit status. */
 static int
@@ -391,7 +434,7 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			spawn_stop(c->pid);
 			told = true;
 		}
-		if (sock_wait(w, ARRAY_LEN(w), 10000) == 0) {
+		if (sock_wait(w, ARRAY_LEN(w), SLEEP_MS) == 0) {
 			reap_resolver(m);
 			continue;
 		}
@@ -411,7 +454,12 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			spawn_kill(c->pid);
 		}
 	}
-	(void)spawn_wait(c->pid, -1, &status);
+	if (spawn_wait(c->pid, ENDING_MS, &status) == 0) {
+		log_text(LEVEL_ERR, "session-misbehaved",
+		    "its link is closed, but it goes on");
+		spawn_kill(c->pid);
+		(void)spawn_wait(c->pid, -1, &status);
+	}
 	c->pid = 0;
 	child_fini(c);
 	return status;
@@ -419,7 +467,7 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 
 /* Session or recovery: the same start, the same questions. */
 static int
-run_child(struct monitor *m, struct host *h, int rest,
+run_child(struct monitor *m, struct host *h, int *rest,
     const struct fault *refused, int *status_r, struct fault *f)
 {
 	struct session_start	start = {
@@ -430,6 +478,7 @@ run_child(struct monitor *m, struct host *h, int rest,
 		.peer = &m->peer,
 		.in = m->in,
 		.out = m->out,
+		.rest_fd = *rest,
 		.refused = refused,
 	};
 	struct child		c;
@@ -439,13 +488,12 @@ run_child(struct monitor *m, struct host *h, int rest,
 	if (result < 0)
 		return -1;
 	if (result > 0) {
+		fd_close(rest);
 		*status_r = serve_child(m, &c, h);
 		return 0;
 	}
 	if (m->phase == PHASE_RECOVERY)
 		session_recover_main(&start);
-	start.rest = read_rest(rest);
-	fd_close(&rest);
 	session_main(&start);
 }
 
@@ -475,24 +523,37 @@ recover_here(const struct monitor *m, struct host *h)
 		.peer = &m->peer,
 		.link = -1,
 		.log_link = -1,
+		.rest_fd = -1,
 	};
 
 	return session_recover(&start);
 }
 
-/* A session that died in UPDATE: finish it now, while the dotlock is held. */
+static void
+close_client(struct monitor *m)
+{
+	if (m->out != m->in)
+		fd_close(&m->out);
+	m->out = -1;
+	fd_close(&m->in);
+}
+
+/* A session that died in UPDATE: finish it now, while the dotlock is held.
+ * The client need not wait for that. */
 static void
 recover(struct monitor *m, struct host *h)
 {
 	struct fault	f;
 	int		status = 0;
+	int		no_rest = -1;
 
-	if (!host_journal_open(h))
+	if (h->session_lock < 0 || !host_journal_open(h))
 		return;
 	m->phase = PHASE_RECOVERY;
+	close_client(m);
 	if (m->conf->role.isolation == ISOLATION_SINGLE)
 		(void)recover_here(m, h);
-	else if (run_child(m, h, -1, NULL, &status, &f) != 0)
+	else if (run_child(m, h, &no_rest, NULL, &status, &f) != 0)
 		log_fault(LEVEL_ERR, "recovery-fork", &f);
 	if (host_journal_open(h)) {
 		log_text(LEVEL_ERR, "recovery-open",
@@ -503,7 +564,7 @@ recover(struct monitor *m, struct host *h)
 }
 
 static void
-serve_session(struct monitor *m, int rest)
+serve_session(struct monitor *m, int *rest)
 {
 	struct host	h;
 	struct fault	refused = { 0 };
@@ -513,9 +574,7 @@ serve_session(struct monitor *m, int rest)
 	bool		locked = opened && host_session_lock(&h, &refused) == 0;
 
 	m->phase = PHASE_SESSION;
-	if (!opened)	/* the session tells the client so */
-		h = (struct host){ .dirfd = -1, .session_lock = -1,
-		    .journal = -1 };
+	/* Why there is no maildrop is told to the client by the session. */
 	if (run_child(m, &h, rest, locked ? NULL : &refused, &status, &f) != 0)
 		log_fault(LEVEL_ERR, "session-fork", &f);
 	if (status != 0)
@@ -610,12 +669,12 @@ run_split(struct monitor *m)
 	}
 	if (serve_stranger(m, &rest) != 0) {
 		child_kill(&m->worker);
-		child_kill(&m->front);
+		child_stop(&m->front);
 		return 0;
 	}
 	child_kill(&m->front);	/* it has nothing more to do */
 	fd_close(&m->credential_worker);
-	serve_session(m, rest);
+	serve_session(m, &rest);
 	fd_close(&rest);
 	return 0;
 }
@@ -636,6 +695,8 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 
 	child_init(&m.front);
 	child_init(&m.worker);
+	m.end_ms = clock_ms() + 1000ull * (conf->role.login_timeout_s +
+	    conf->role.drain_timeout_s + FRONT_GRACE_S);
 	cage_process_defaults();
 	signals_take(SIGNALS_CONNECTION);
 	new_sid();
@@ -646,8 +707,6 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 		status = single_run(conf, hostname, &m.peer, in, out);
 	else
 		status = run_split(&m);
-	fd_close(&m.in);
-	if (out != in)
-		fd_close(&m.out);
+	close_client(&m);
 	return status;
 }

@@ -34,6 +34,8 @@ pump_end_word(enum pump_end e)
 		return "timeout";
 	case PUMP_END_STOPPED:
 		return "stopped";
+	case PUMP_END_ORPHANED:
+		return "monitor-gone";
 	}
 	return "?";
 }
@@ -215,13 +217,15 @@ time_left(const struct pump *p, enum pump_next next)
 	return end - now < most ? end - now : most;
 }
 
-enum waited { WAITED, WAITED_TIMEOUT, WAITED_GONE };
+enum waited { WAITED, WAITED_TIMEOUT, WAITED_GONE, WAITED_ORPHANED };
 
 static enum waited
 wait_client(struct pump *p, enum pump_next *next)
 {
 	struct wait_for	w[3] = {
-		{ .fd = -1 }, { .fd = -1 }, { .fd = p->hold_fd },
+		{ .fd = -1 },
+		{ .fd = -1 },
+		{ .fd = p->hold_fd, .events = WAIT_READ },
 	};
 	bool		wants_input = *next == PUMP_LINE || *next == PUMP_COLLECT;
 	uint64_t	ms;
@@ -230,10 +234,6 @@ wait_client(struct pump *p, enum pump_next *next)
 		w[0] = (struct wait_for){ .fd = p->in, .events = WAIT_READ };
 	if (buf_len(&p->out) > 0)
 		w[1] = (struct wait_for){ .fd = p->out_fd, .events = WAIT_WRITE };
-	if (*next == PUMP_HOLD)
-		w[2].events = WAIT_READ;
-	else
-		w[2].fd = -1;
 	look_at_unsent(p);
 	ms = time_left(p, *next);
 	if (ms == 0)
@@ -243,6 +243,8 @@ wait_client(struct pump *p, enum pump_next *next)
 		return WAITED_GONE;
 	if (w[0].ready && receive_some(p) != 0)
 		return WAITED_GONE;
+	if (w[2].ready && *next != PUMP_HOLD)
+		return WAITED_ORPHANED;
 	if (w[2].ready) {
 		*next = p->ops->held(p->ctx, &p->out);
 		p->progress_ms = clock_ms();
@@ -263,7 +265,7 @@ pump_run(struct pump *p, enum pump_next next)
 {
 	p->progress_ms = clock_ms();
 	for (;;) {
-		while (step(p, &next))
+		while (!signals_stopping() && step(p, &next))
 			if (buf_len(&p->out) >= PUMP_SEND_AT &&
 			    send_some(p) != 0)
 				return PUMP_END_EOF;
@@ -271,16 +273,16 @@ pump_run(struct pump *p, enum pump_next next)
 			return PUMP_END_ABORTED;
 		if (send_some(p) != 0)
 			return PUMP_END_EOF;
-		if (next == PUMP_LEAVE)
+		if (buf_len(&p->out) == 0 && next == PUMP_LEAVE)
 			return PUMP_END_LEFT;
 		if (buf_len(&p->out) == 0 && next == PUMP_CLOSE)
 			return PUMP_END_CLOSED;
 		if (buf_len(&p->out) == 0 && starved(p, next))
 			return PUMP_END_EOF;
-		if (next == PUMP_FILL && buf_room(&p->out) >= PUMP_ROOM)
-			continue;
 		if (signals_stopping())
 			return PUMP_END_STOPPED;
+		if (next == PUMP_FILL && buf_room(&p->out) >= PUMP_ROOM)
+			continue;
 		switch (wait_client(p, &next)) {
 		case WAITED:
 			break;
@@ -288,6 +290,8 @@ pump_run(struct pump *p, enum pump_next next)
 			return PUMP_END_TIMEOUT;
 		case WAITED_GONE:
 			return PUMP_END_EOF;
+		case WAITED_ORPHANED:
+			return PUMP_END_ORPHANED;
 		}
 	}
 }

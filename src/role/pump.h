@@ -26,7 +26,8 @@ enum pump_next {
 	PUMP_HOLD,		/* waits for hold_fd; reads nothing */
 	PUMP_CLOSE,		/* send what is there, then end */
 	PUMP_ABORT,		/* end without sending more */
-	PUMP_LEAVE,		/* stop pumping, the connection stays open */
+	PUMP_LEAVE,		/* send what is there, then stop pumping: the
+				   connection stays open */
 };
 
 enum pump_end {
@@ -36,6 +37,7 @@ enum pump_end {
 	PUMP_END_EOF,		/* the client went away */
 	PUMP_END_TIMEOUT,
 	PUMP_END_STOPPED,	/* SIGTERM */
+	PUMP_END_ORPHANED,	/* hold_fd spoke unasked, or was closed */
 };
 const char	*pump_end_word(enum pump_end e);
 
@@ -45,14 +47,16 @@ struct pump_ops {
 	enum pump_next	(*too_long)(void *ctx, struct buf *out);
 	enum pump_next	(*fill)(void *ctx, struct buf *out);
 	enum pump_next	(*collect)(void *ctx, struct span *in, struct buf *out);
-	/* hold_fd is readable. */
+	/* hold_fd is readable, in PUMP_HOLD. */
 	enum pump_next	(*held)(void *ctx, struct buf *out);
 };
 
 struct pump {
 	int			 in;		/* borrows; may equal out */
 	int			 out_fd;
-	int			 hold_fd;	/* -1: none */
+	int			 hold_fd;	/* to the monitor; -1: none.  But in
+						   PUMP_HOLD it only tells that
+						   the monitor is gone */
 	unsigned		 idle_s;
 	uint64_t		 deadline_ms;	/* 0: none; absolute end */
 	unsigned		 drain_s;

@@ -25,23 +25,14 @@ struct walk {
 };
 
 static bool
-ends_with(const char *name, const char *end)
-{
-	size_t n = strlen(name);
-	size_t m = strlen(end);
-
-	return n >= m && strcmp(name + n - m, end) == 0;
-}
-
-static bool
 note_journal(void *ctx, const char *name)
 {
 	struct walk		*w = ctx;
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (ends_with(name, ".id") || span_starts(span_str(name),
-	    SPAN("reserve")) || name[0] == '.' ||
+	if (span_starts(span_str(name), SPAN(HOST_OWNER)) ||
+	    span_starts(span_str(name), SPAN("reserve")) || name[0] == '.' ||
 	    file_facts_at(w->dirfd, name, &facts, &f) != 0 || facts.size == 0)
 		return true;
 	w->keys = xgrow(w->keys, w->n, &w->cap, sizeof(*w->keys));

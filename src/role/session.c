@@ -467,6 +467,7 @@ session_run(const struct session_start *c)
 	pump_init(&s.pump);
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;
+	s.pump.hold_fd = c->link;
 	s.pump.idle_s = c->conf->role.timeout_s;
 	s.pump.drain_s = c->conf->role.drain_timeout_s;
 	s.pump.ops = &session_ops;
@@ -493,6 +494,7 @@ become_user(const struct session_start *c, struct fault *f)
 	const int keep[] = {
 		c->in, c->out, c->link, c->log_link, c->facts->journal,
 		c->facts->session_lock,		/* held as long as we live */
+		c->rest_fd,
 	};
 	bool degraded = false;
 
@@ -508,16 +510,40 @@ become_user(const struct session_start *c, struct fault *f)
 	return 0;
 }
 
+/*
+ * What a front had read of the client, as far as it is in the pipe: the front
+ * has ended.  Were it no pipe of an honest front's, this does not wait for it.
+ */
+static struct span
+read_rest(int fd)
+{
+	static uint8_t	b[LIMIT_INPUT];
+	struct fault	f;
+	size_t		n = 0;
+	ssize_t		got = 1;
+
+	if (fd_set_nonblock(fd, true, &f) != 0)
+		return SPAN("");
+	while (got > 0 && n < sizeof(b)) {
+		got = sock_read(fd, b + n, sizeof(b) - n, &f);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	return span_of(b, n);
+}
+
 void
 session_main(const struct session_start *c)
 {
-	struct fault f;
+	struct session_start	own = *c;
+	struct fault		f;
 
 	if (become_user(c, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-cage", &f);
 		spawn_exit(1);
 	}
-	session_run(c);
+	own.rest = read_rest(own.rest_fd);
+	fd_close(&own.rest_fd);
+	session_run(&own);
 	spawn_exit(0);
 }
 

@@ -22,7 +22,9 @@ struct session_start {
 	int			 out;
 	int			 link;		/* to the monitor, or -1 */
 	int			 log_link;	/* or -1 */
-	struct span		 rest;		/* input that a front had read */
+	int			 rest_fd;	/* pipe with the input that a
+						   front had read, or -1 */
+	struct span		 rest;		/* that input, where no front is */
 	const struct fault	*refused;	/* why there is no maildrop, or NULL */
 };
 

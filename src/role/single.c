@@ -10,6 +10,7 @@
 
 #include "auth/auth.h"
 #include "pop/authorize.h"
+#include "role/ask.h"
 #include "role/pump.h"
 #include "role/session.h"
 #include "role/worker.h"
@@ -33,7 +34,7 @@ check(struct single *s)
 	static struct auth_verdict	 v;
 	const struct auth_ops		*ops = auth_ops_of(&s->conf->auth);
 	uint64_t			 began = clock_ms();
-	uint64_t			 delay;
+	uint64_t			 due;
 	struct fault			 f;
 	void				*state;
 
@@ -55,9 +56,9 @@ check(struct single *s)
 	if (v.result == AUTH_OK)
 		return ANSWER_YES;
 	worker_log_failure(&q, &v);
-	delay = 1000ull * s->conf->role.auth_fail_delay_s;
-	if (clock_ms() - began < delay)
-		clock_sleep((unsigned)(delay - (clock_ms() - began)));
+	due = ask_refusal_ms(&s->conf->role, began);
+	if (due > clock_ms())
+		clock_sleep((unsigned)(due - clock_ms()));
 	return v.result == AUTH_ERROR ? ANSWER_ERROR : ANSWER_NO;
 }
 
@@ -113,6 +114,7 @@ run_session(struct single *s, const char *hostname, int in, int out)
 		.out = out,
 		.link = -1,
 		.log_link = -1,
+		.rest_fd = -1,
 		.rest = pump_rest(&s->pump),
 	};
 	bool			opened;

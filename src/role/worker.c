@@ -40,7 +40,7 @@ read_request(int credential, struct auth_request *q, struct fault *f)
 {
 	struct link_in	m;
 	bool		rpop;
-	int		result;
+	bool		result;
 
 	secmem_lock(&m, sizeof(m));
 	if (link_recv(credential, permit_credential, permit_credential_n, 0, 0,
@@ -50,9 +50,10 @@ read_request(int credential, struct auth_request *q, struct fault *f)
 	q->method = rpop ? AUTH_METHOD_RPOP : AUTH_METHOD_PASS;
 	if (!link_get_cstr(&m, q->user, sizeof(q->user)))
 		q->user[0] = '\0';	/* no account has such a name */
-	result = secret_set(&q->secret, link_get_span(&m, SECRET_MAX)) ? 0 : -1;
+	result = secret_set(&q->secret, link_get_span(&m, SECRET_MAX)) &&
+	    (m.bad || m.off == m.n);
 	link_in_fini(&m);
-	return result == 0 ? 0 : fault_set(f, FAULT_PEER, "credential");
+	return result ? 0 : fault_set(f, FAULT_PEER, "credential");
 }
 
 void
@@ -86,6 +87,16 @@ put_identity(struct link_out *m, const struct identity *id)
 	link_put_u8(m, id->virtual ? 1 : 0);
 }
 
+/* An owner file has a line for each of them (host.c). */
+static bool
+one_line(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
 int
 worker_get_grant(struct link_in *m, struct identity *id, struct fault *f)
 {
@@ -102,6 +113,9 @@ worker_get_grant(struct link_in *m, struct identity *id, struct fault *f)
 	if (!link_get_cstr(m, id->home, sizeof(id->home)) ||
 	    !link_get_cstr(m, id->maildrop, sizeof(id->maildrop)))
 		return fault_set(f, FAULT_PEER, "grant: paths");
+	if (!one_line(id->user) || !one_line(id->home) ||
+	    !one_line(id->maildrop))
+		return fault_set(f, FAULT_PEER, "grant: control characters");
 	id->virtual = link_get_u8(m) != 0;
 	return link_get_end(m, f);
 }
@@ -148,7 +162,7 @@ answer(const struct settings *conf, const struct sock_addr *peer,
 
 void
 worker_main(const struct settings *conf, const struct sock_addr *peer,
-    int credential, int verdict, int log_link)
+    pid_t monitor, int credential, int verdict, int log_link)
 {
 	static const struct auth_verdict	undecided = {
 		.result = AUTH_ERROR,
@@ -158,6 +172,7 @@ worker_main(const struct settings *conf, const struct sock_addr *peer,
 	};
 	struct fault				f;
 
+	spawn_tie(monitor);
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, &log_link);
 	if (answer(conf, peer, credential, verdict, &f) == 0)

@@ -11,10 +11,11 @@
 
 /*
  * Read one record from `credential`, decide, log a failure, write the verdict
- * to `verdict`, exit.  Root with PAM; else it enters a cage first.
+ * to `verdict`, exit.  Root with PAM; else it enters a cage first.  It ends
+ * with its monitor: nobody else would end a PAM that hangs.
  */
 void	worker_main(const struct settings *conf, const struct sock_addr *peer,
-	    int credential, int verdict, int log_link) NORETURN;
+	    pid_t monitor, int credential, int verdict, int log_link) NORETURN;
 
 /* The log line of a failed login: stable, for fail2ban and its like. */
 void	worker_log_failure(const struct auth_request *q,

@@ -261,7 +261,7 @@ link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
 	put_be(header + 4, m->n, 4);
 	if (nfds > 0)
 		attach_fds(&msg, &control, fds, nfds);
-	if (SYS_RETRY(sendmsg(fd, &msg, MSG_NOSIGNAL)) == -1)
+	if (SYS_RETRY(sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT)) == -1)
 		return SYS_FAULT(f, "send message %u", m->type);
 	return 0;
 }

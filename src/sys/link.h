@@ -71,7 +71,11 @@ void	link_in_fini(struct link_in *m);
 /* Two connected ends, close-on-exec, blocking. */
 int	link_pair(int *a_r, int *b_r, struct fault *f) MUSTUSE;
 
-/* Send m with nfds descriptors (they stay the caller's). */
+/*
+ * Send m with nfds descriptors (they stay the caller's).  Never waits: who
+ * speaks and listens in turn leaves room for many messages, so a full link is
+ * a receiver that does not listen (FAULT_TEMP, err EAGAIN).
+ */
 int	link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
 	    struct fault *f) MUSTUSE;
 

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -83,6 +84,15 @@ pid_t
 spawn_self(void)
 {
 	return getpid();
+}
+
+void
+spawn_tie(pid_t parent)
+{
+	/* Can only fail for a bad signal; it may have ended before. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != parent)
+		_exit(EX_TEMPFAIL);
 }
 
 /* ------------------------------------------------------- waiting */

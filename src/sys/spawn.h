@@ -38,6 +38,8 @@ int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
  */
 pid_t	spawn_fork(struct fault *f) MUSTUSE;
 pid_t	spawn_self(void);		/* getpid(2) */
+/* In a child: end (SIGKILL) when `parent` ends.  A change of ids undoes it. */
+void	spawn_tie(pid_t parent);
 /* Wait for our child pid; status as above (127 when it is none of ours).
  * Returns 1 when it ended, 0 when it runs on after timeout_ms (-1: for ever). */
 int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);
