@@ -98,20 +98,26 @@ split(struct host *h, char *dir, size_t cap, struct fault *f)
 	    n == 0 ? "/" : h->path);
 }
 
-/* Does the path lead through a folder of the user's? */
+/*
+ * Does the path lead through a folder of the user's?  Whatever it leads to by
+ * then, links and all, is reached with no more than the user's rights.
+ */
 static bool
 users_path(const struct host *h)
 {
-	const char *t = h->conf->drop.maildrop;
+	const char	*home = h->id->home;
+	size_t		 n = strlen(home);
 
-	return h->id->maildrop[0] != '\0' || t[0] == '~' ||
-	    strstr(t, "%h") != NULL;
+	while (n > 0 && home[n - 1] == '/')
+		n--;
+	return n > 0 && strncmp(h->path, home, n) == 0 && h->path[n] == '/';
 }
 
 static int
 open_folder(struct host *h, const char *dir, struct fault *f)
 {
-	bool	as_user = identity_is_root() && users_path(h);
+	bool	as_user = identity_is_root() &&
+		    (h->id->maildrop[0] != '\0' || users_path(h));
 	int	result;
 
 	if (as_user && identity_fs_begin(h->id->uid, h->id->gid, f) != 0)
@@ -228,7 +234,8 @@ find_out(struct host *h, struct fault *f)
 	    file_facts(h->dirfd, &dir, f) != 0 ||
 	    make_key(h, &dir, f) != 0)
 		return -1;
-	h->system_spool = identity_is_root() && dir.uid == 0;
+	h->system_spool = identity_is_root() && dir.uid == 0 &&
+	    !users_path(h);
 	if (c->role.temp_dir[0] != '\0')
 		(void)snprintf(h->temp, sizeof(h->temp), "%s", c->role.temp_dir);
 	else
@@ -359,7 +366,7 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 	else
 		result = dotlock_take(h->dirfd, h->name, pid, f);
 	if (result != 0 && f->class == FAULT_IN_USE && h->session_lock >= 0)
-		result = dotlock_adopt(h->dirfd, h->name, f);
+		result = dotlock_adopt(h->dirfd, h->name, h->id->uid, f);
 	lock_rights_end();
 	if (result != 0)
 		return -1;

@@ -331,9 +331,10 @@ dotlock_repid(int dirfd, const char *name, pid_t pid, struct fault *f)
 }
 
 int
-dotlock_adopt(int dirfd, const char *name, struct fault *f)
+dotlock_adopt(int dirfd, const char *name, uid_t owner, struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
+	struct file_facts	facts;
 	char			lock[LOCK_NAME];
 	char			ours[PID_TEXT];
 	char			text[PID_TEXT];
@@ -343,13 +344,15 @@ dotlock_adopt(int dirfd, const char *name, struct fault *f)
 	if (lock_name(name, lock, f) == -1)
 		return -1;
 	if (file_open(dirfd, lock, FILE_READ, 0, &fd, f) == -1)
-		/* One that we may not read is an MTA's; or it is gone again. */
-		return f->err == EACCES || f->err == ENOENT ?
-		    fault_set(f, FAULT_IN_USE, "%s is another's", lock) : -1;
+		/* Unreadable: an MTA's.  No file: somebody's trick.  Or gone. */
+		return fault_set(f, FAULT_IN_USE, "%s is another's", lock);
+	if (file_facts(fd, &facts, f) == -1)
+		return -1;
 	n = file_pread(fd, text, sizeof(text), 0, f);
 	if (n == -1)
 		return -1;
-	if (!span_eq(span_of(text, (size_t)n), span_of(ours, want)))
+	/* In a folder with mode 1777 anybody may write such a text. */
+	if (facts.uid != owner || !span_eq(span_of(text, (size_t)n), span_of(ours, want)))
 		return fault_set(f, FAULT_IN_USE, "%s is another's", lock);
 	return dotlock_refresh(dirfd, name, f);
 }

@@ -44,11 +44,12 @@ int	dotlock_repid(int dirfd, const char *name, pid_t pid, struct fault *f)
 	    MUSTUSE;
 /*
  * Take over a lock that popper on this host left (it was taken with pid 0)
- * because an update was interrupted.  Only who holds the session lock may
- * ask: so no other popper lives that could own it.  FAULT_IN_USE when it is
- * somebody else's.
+ * because an update was interrupted: it belongs to owner.  Only who holds the
+ * session lock may ask: so no other popper lives that could own it.
+ * FAULT_IN_USE when it is somebody else's, or no file at all.
  */
-int	dotlock_adopt(int dirfd, const char *name, struct fault *f) MUSTUSE;
+int	dotlock_adopt(int dirfd, const char *name, uid_t owner,
+	    struct fault *f) MUSTUSE;
 int	dotlock_release(int dirfd, const char *name, struct fault *f);
 
 #endif

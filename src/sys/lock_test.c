@@ -97,16 +97,16 @@ test_dotlock(void **state)
 	(void)snprintf(mine, sizeof(mine), "0\npopper update on %s\n", host);
 	assert_lock_says(d->fd, mine);
 	assert_int_equal(dotlock_take(d->fd, "u", 1, &f), -1);
-	assert_int_equal(dotlock_adopt(d->fd, "u", &f), 0);
+	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &f), 0);
 	assert_int_equal(dotlock_repid(d->fd, "u", 1234567, &f), 0);
 	assert_lock_says(d->fd, "1234567\n");
-	assert_int_equal(dotlock_adopt(d->fd, "u", &f), -1);
+	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &f), -1);
 	assert_int_equal(f.class, FAULT_IN_USE);
 	assert_int_equal(dotlock_release(d->fd, "u", &f), 0);
 	assert_int_equal(names_in(d->fd), 0);
 	assert_int_equal(dotlock_release(d->fd, "u", &f), -1);
 	assert_int_equal(f.err, ENOENT);
-	assert_int_equal(dotlock_adopt(d->fd, "u", &f), -1);
+	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &f), -1);
 	assert_int_equal(f.class, FAULT_IN_USE);
 	assert_int_equal(dotlock_repid(d->fd, "u", 1, &f), -1);
 	assert_int_equal(dotlock_refresh(d->fd, "u", &f), -1);
@@ -241,7 +241,7 @@ test_unreadable(void **state)
 		if (dotlock_take(d->fd, "u", 1, &f) != -1 ||
 		    f.class != FAULT_IN_USE)
 			_exit(3);
-		_exit(dotlock_adopt(d->fd, "u", &f) == -1 &&
+		_exit(dotlock_adopt(d->fd, "u", geteuid(), &f) == -1 &&
 		    f.class == FAULT_IN_USE ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
