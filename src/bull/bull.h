@@ -59,6 +59,7 @@ void	bull_set_fini(struct bull_set *s);
 /*
  * Record the number durably and never lower it (temp, fsync, rename, fsync).
  * What is no readable number, a link or a FIFO is replaced, not followed.
+ * Without room for a temporary file an existing one is overwritten.
  */
 int	bull_store(const struct bull_place *where, uint64_t number,
 	    struct fault *f) MUSTUSE;

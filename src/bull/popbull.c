@@ -56,6 +56,29 @@ popbull_read(const struct bull_place *where, uint64_t *number_r,
 }
 
 /*
+ * A full disk, or a quota: the few octets fit where the old number is.  Who
+ * asks comes again until it has worked (the number stands in the journal), so
+ * a torn one does not last.
+ */
+static int
+overwrite(const struct bull_place *where, struct span text, struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct file_facts	facts;
+
+	if (file_open(where->dirfd, where->name, FILE_WRITE, 0, &fd, f) == -1 ||
+	    file_facts(fd, &facts, f) == -1)
+		return -1;
+	if (facts.nlink != 1)
+		return fault_set(f, FAULT_PERM, "%s has other names",
+		    where->name);
+	if (file_pwrite(fd, text.p, text.n, 0, f) == -1 ||
+	    file_truncate(fd, text.n, f) == -1)
+		return -1;
+	return file_sync(fd, f);
+}
+
+/*
  * What cannot be read is replaced all the same: rename(2) follows no link, and
  * a commit that cannot make its note true would be offered it for ever.
  */
@@ -69,8 +92,11 @@ bull_store(const struct bull_place *where, uint64_t number, struct fault *f)
 	if (popbull_read(where, &now, f) == POPBULL_NUMBER && now >= number)
 		return 0;
 	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
-	return file_replace(where->dirfd, where->name, 0600,
-	    span_of(text, (size_t)n), f);
+	if (file_replace(where->dirfd, where->name, 0600,
+	    span_of(text, (size_t)n), f) == 0)
+		return 0;
+	return f->err != ENOSPC && f->err != EDQUOT ? -1 :
+	    overwrite(where, span_of(text, (size_t)n), f);
 }
 
 #define NOTE_WORD	"bulletin "
