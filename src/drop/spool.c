@@ -243,7 +243,7 @@ spool_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
 		if (clock_ms() - start >= s->conf->lock_timeout_s * 1000ULL) {
 			*f = why_not;
 			return fault_prefix(f, "%s is locked, given up after "
-			    "%u s: ", s->conf->path, s->conf->lock_timeout_s);
+			    "%u s (is no program at it? remove the lock): ", s->conf->path, s->conf->lock_timeout_s);
 		}
 		sleep_a_while(&most_ms);
 	}
