@@ -26,6 +26,8 @@
 
 #define SUBMIT_TIMEOUT_S	120
 #define OWNER_MAX		8192	/* octets of an owner file */
+/* A full disk has to take the owner file too: 64 KiB more for it. */
+#define RESERVE_MAX		(DROP_RESERVE + 65536)
 
 /* snprintf into a path; FAULT_PERM when it is too long. */
 static int PRINTF(4, 5)
@@ -475,10 +477,10 @@ keep_reserve(int dirfd)
 	if (file_open(dirfd, "reserve.new", FILE_WRITE | FILE_CREATE |
 	    FILE_EXCLUSIVE, 0600, &fd, &f) != 0)
 		return;		/* another process is at it, or no room */
-	while (off < DROP_RESERVE &&
+	while (off < RESERVE_MAX &&
 	    file_pwrite(fd, zeros, sizeof(zeros), off, &f) == 0)
 		off += sizeof(zeros);
-	if (off == DROP_RESERVE && file_sync(fd, &f) == 0 &&
+	if (off == RESERVE_MAX && file_sync(fd, &f) == 0 &&
 	    file_rename(dirfd, "reserve.new", "reserve", &f) == 0)
 		return;
 	log_fault(LEVEL_WARN, "no-reserve", &f);
@@ -506,14 +508,15 @@ host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
 {
 	AUTO(fd_close) int dirfd = -1;
 
-	if (journal_folder(h->conf, &dirfd, f) != 0 ||
-	    write_owner(h, dirfd, f) != 0)
+	if (journal_folder(h->conf, &dirfd, f) != 0)
 		return -1;
 	if (reserve && file_rename(dirfd, "reserve", h->key, f) != 0)
 		return fault_prefix(f, "the reserve for a full disk: ");
 	fd_close(&h->journal);
 	if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE | FILE_CREATE, 0600,
-	    &h->journal, f) != 0 || file_sync(dirfd, f) != 0)
+	    &h->journal, f) != 0 ||
+	    (reserve && file_truncate(h->journal, DROP_RESERVE, f) != 0) ||
+	    write_owner(h, dirfd, f) != 0 || file_sync(dirfd, f) != 0)
 		return fault_prefix(f, "journal %s: ", h->key);
 	return fd_dup_high(h->journal, fd_r, f);
 }
