@@ -405,7 +405,7 @@ while True:
                   " chmod 1777 /srv/open; chown eve /srv/eve")
         want = self.put("ann", ANN)
         kinds = {lay_file, lay_link, lay_dangling, lay_shadow, lay_loop,
-                 lay_fifo, lay_folder, lay_hard}
+                 lay_fifo, lay_folder}
         self.clear("1777", "root")
         self.put("ann", ANN)
         for folder in ("/srv/open", "/srv/eve"):
