@@ -193,18 +193,18 @@ ask_log(int link)
 }
 
 int
-ask_serve_log(int link)
+ask_serve_log(int link, struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
 	struct link_out		out;
 	struct link_in		in;
-	struct fault		f;
+	int			got;
 
-	if (link_recv(link, permit_log_ask, permit_log_ask_n, 0, 0, &in,
-	    &f) != 1)
-		return -1;
+	got = link_recv(link, permit_log_ask, permit_log_ask_n, 0, 0, &in, f);
+	if (got != 1)
+		return got;
 	link_in_fini(&in);
 	fd = log_connect();
 	link_out_init(&out, fd < 0 ? MSG_LOG_NONE : MSG_LOG_FD);
-	return link_send(link, &out, &fd, fd < 0 ? 0 : 1, &f);
+	return link_send(link, &out, &fd, fd < 0 ? 0 : 1, f) == 0 ? 1 : -1;
 }

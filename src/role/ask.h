@@ -36,6 +36,7 @@ void	shed_descriptors(const int *keep, size_t n);
 
 /* A fresh log descriptor for a caged role, over its log link. */
 int	ask_log(int link);
-int	ask_serve_log(int link) MUSTUSE;
+/* 1: answered; 0: the link is closed; -1: it said something else. */
+int	ask_serve_log(int link, struct fault *f) MUSTUSE;
 
 #endif

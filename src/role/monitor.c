@@ -367,11 +367,20 @@ on_due(struct monitor *m, struct fault *f)
 	return 0;
 }
 
-static void
+/* Nonsense here is as bad as on the other link: -1, and the child is killed. */
+static int
 serve_log(struct child *c)
 {
-	if (ask_serve_log(c->log_link) != 0)
+	struct fault	f;
+	int		got = ask_serve_log(c->log_link, &f);
+
+	if (got != 1)
 		fd_close(&c->log_link);
+	if (got >= 0)
+		return 0;
+	log_fault(LEVEL_ERR, "log-link-misbehaved", &f);
+	spawn_kill(c->pid);
+	return -1;
 }
 
 /*
@@ -401,10 +410,10 @@ serve_stranger(struct monitor *m, int *rest_r)
 			continue;
 		}
 		if (w[1].ready)
-			serve_log(&m->front);
-		if (w[3].ready)
-			serve_log(&m->worker);
-		if (w[2].ready)
+			result = serve_log(&m->front);
+		if (w[3].ready && serve_log(&m->worker) != 0)
+			continue;	/* then it has no verdict */
+		if (w[2].ready && result == 0)
 			result = on_verdict(m, &f);
 		if (w[0].ready && result == 0)
 			result = on_front(m, rest_r, &f);
@@ -438,8 +447,8 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			reap_resolver(m);
 			continue;
 		}
-		if (w[1].ready)
-			serve_log(c);
+		if (w[1].ready && serve_log(c) != 0)
+			break;
 		if (!w[0].ready)
 			continue;
 		got = link_recv(c->link, permit_from_session,
