@@ -54,7 +54,7 @@ LISTED = [
     ("role/settings.c", "getopt.h", "the old flags"),
     ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "
      "folder of popper.conf"),
-    ("drop/", "sha2.h", "SHA-256 of libmd, computes only"),
+    ("drop/digest.h", "xxhash.h", "a digest, computes only"),
 ]
 
 # Functions that have no place in this code, and what to use.

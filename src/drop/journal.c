@@ -5,14 +5,12 @@
 #include "base/alloc.h"
 
 #include <assert.h>
-#include <sha2.h>
 #include <stdlib.h>
 
 #define BLOCK		65536
 #define MAGIC		"popperj1"
 #define RANGE_OCTETS	16
 
-static_assert(SHA256_DIGEST_LENGTH == JOURNAL_DIGEST, "libmd's digests");
 
 /* ------------------------------------------------------------- encoding */
 
@@ -67,11 +65,11 @@ static_assert(SLOT_TEXT + JOURNAL_DIGEST <= JOURNAL_SLOT, "a slot has room");
 static void
 digest_of(const void *p, size_t n, uint8_t out[JOURNAL_DIGEST])
 {
-	SHA2_CTX c;
+	struct digest c;
 
-	SHA256Init(&c);
-	SHA256Update(&c, p, n);
-	SHA256Final(out, &c);
+	digest_init(&c);
+	digest_add(&c, span_of(p, n));
+	digest_take(&c, out);
 }
 
 static void
@@ -125,9 +123,9 @@ digest_file(int fd, uint64_t off, uint64_t len, uint8_t out[JOURNAL_DIGEST],
     struct fault *f)
 {
 	uint8_t		block[BLOCK];
-	SHA2_CTX	c;
+	struct digest	c;
 
-	SHA256Init(&c);
+	digest_init(&c);
 	while (len > 0) {
 		size_t	want = len < BLOCK ? (size_t)len : BLOCK;
 		ssize_t	got = file_pread(fd, block, want, off, f);
@@ -136,11 +134,11 @@ digest_file(int fd, uint64_t off, uint64_t len, uint8_t out[JOURNAL_DIGEST],
 			return -1;
 		if ((size_t)got < want)
 			return fault_set(f, FAULT_PERM, "the file is too short");
-		SHA256Update(&c, block, want);
+		digest_add(&c, span_of(block, want));
 		off += want;
 		len -= want;
 	}
-	SHA256Final(out, &c);
+	digest_take(&c, out);
 	return 0;
 }
 
@@ -273,7 +271,7 @@ struct filler {
 	uint64_t	off;
 	bool		stubborn;	/* a lost dotlock does not stop it: the
 					   commit has been made */
-	SHA2_CTX	digest;
+	struct digest	digest;
 };
 
 static int
@@ -281,7 +279,7 @@ fill_text(struct filler *to, struct span text, struct fault *f)
 {
 	if (file_pwrite(to->fd, text.p, text.n, to->off, f) == -1)
 		return -1;
-	SHA256Update(&to->digest, text.p, text.n);
+	digest_add(&to->digest, text);
 	to->off += text.n;
 	return 0;
 }
@@ -320,7 +318,7 @@ journal_fill(struct journal *j, struct spool *s, struct journal_state *next,
 			    .stubborn = true };
 	uint64_t	room = next->window;
 
-	SHA256Init(&to.digest);
+	digest_init(&to.digest);
 	while (room > 0) {
 		struct journal_range tail = { next->old_size,
 		    spool_size - next->old_size };
@@ -342,7 +340,7 @@ journal_fill(struct journal *j, struct spool *s, struct journal_state *next,
 		}
 	}
 	next->len = to.off - next->data;
-	SHA256Final(next->data_digest, &to.digest);
+	digest_take(&to.digest, next->data_digest);
 	return 0;
 }
 
@@ -407,7 +405,7 @@ write_plan(struct journal *j, struct journal_state *s,
 	struct filler	to = { .fd = j->fd, .off = JOURNAL_PLAN };
 	uint8_t		b[RANGE_OCTETS];
 
-	SHA256Init(&to.digest);
+	digest_init(&to.digest);
 	for (size_t i = 0; i < w->nkept; i++) {
 		put_u64(b, w->kept[i].off);
 		put_u64(b + 8, w->kept[i].len);
@@ -415,7 +413,7 @@ write_plan(struct journal *j, struct journal_state *s,
 			return -1;
 		j->plan[i] = w->kept[i];
 	}
-	SHA256Final(s->plan_digest, &to.digest);
+	digest_take(&to.digest, s->plan_digest);
 	return 0;
 }
 
@@ -425,7 +423,7 @@ write_image(struct journal *j, struct journal_state *s, struct spool *spool,
 {
 	struct filler to = { .fd = j->fd, .off = s->data };
 
-	SHA256Init(&to.digest);
+	digest_init(&to.digest);
 	for (size_t i = 0; i < w->nimage; i++) {
 		const struct journal_piece *p = &w->image[i];
 		int r = p->fd == -1 ?
@@ -437,7 +435,7 @@ write_image(struct journal *j, struct journal_state *s, struct spool *spool,
 	}
 	s->len = to.off - s->data;
 	ASSERT(w->nimage == 0 || s->len == w->size - w->from);
-	SHA256Final(s->data_digest, &to.digest);
+	digest_take(&to.digest, s->data_digest);
 	return 0;
 }
 

@@ -15,12 +15,13 @@
 #ifndef DROP_JOURNAL_H
 #define DROP_JOURNAL_H
 
+#include "drop/digest.h"
 #include "drop/drop.h"
 #include "drop/spool.h"
 
 #define JOURNAL_SLOT	4096u
 #define JOURNAL_PLAN	(2 * JOURNAL_SLOT)
-#define JOURNAL_DIGEST	32
+#define JOURNAL_DIGEST	DIGEST_SIZE
 /* The least that a shrinking commit keeps for a later move. */
 #define JOURNAL_WINDOW	(64u << 10)
 #define JOURNAL_SAMPLE	4096u

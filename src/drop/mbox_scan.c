@@ -98,7 +98,7 @@ static void
 put_kept(struct mbox_scan *s, struct span part)
 {
 	dot_count(&s->wire, part);
-	SHA256Update(&s->digest, part.p, part.n);
+	digest_add(&s->digest, part);
 }
 
 static void
@@ -106,9 +106,9 @@ put_mutable(struct mbox_scan *s, struct span part)
 {
 	dot_count(&s->wire, part);
 	if (!s->changing)
-		SHA256Init(&s->change_digest);
+		digest_init(&s->change_digest);
 	s->changing = true;
-	SHA256Update(&s->change_digest, part.p, part.n);
+	digest_add(&s->change_digest, part);
 }
 
 /* Where a mutable line stands counts as well: begin each with its offset. */
@@ -121,9 +121,9 @@ mark_mutable(struct mbox_scan *s)
 	for (size_t i = 0; i < sizeof(b); i++)
 		b[i] = (uint8_t)(at >> 8 * i);
 	if (!s->changing)
-		SHA256Init(&s->change_digest);
+		digest_init(&s->change_digest);
 	s->changing = true;
-	SHA256Update(&s->change_digest, b, sizeof(b));
+	digest_add(&s->change_digest, span_of(b, sizeof(b)));
 }
 
 static void
@@ -181,18 +181,9 @@ begin_message(struct mbox_scan *s)
 	s->mutable = false;
 	s->in_status = false;
 	s->changing = false;
-	SHA256Init(&s->digest);
-	SHA256Update(&s->digest, bare.p, bare.n);
-	SHA256Update(&s->digest, (const uint8_t *)"\n", 1);
-}
-
-static void
-final_digest(SHA2_CTX *c, uint8_t out[MBOX_DIGEST])
-{
-	uint8_t whole[SHA256_DIGEST_LENGTH];
-
-	SHA256Final(whole, c);
-	memcpy(out, whole, MBOX_DIGEST);
+	digest_init(&s->digest);
+	digest_add(&s->digest, bare);
+	digest_add(&s->digest, SPAN("\n"));
 }
 
 /* The next From_ line, or the file's end, is at octet `next`. */
@@ -208,9 +199,9 @@ end_message(struct mbox_scan *s, uint64_t next)
 	if (s->part == PART_HEAD)
 		s->cur.head_end = s->cur.end;
 	s->cur.size_wire = dot_count_end(&s->wire);
-	final_digest(&s->digest, s->cur.digest);
+	digest_take(&s->digest, s->cur.digest);
 	if (s->changing)
-		final_digest(&s->change_digest, s->cur.changing);
+		digest_take(&s->change_digest, s->cur.changing);
 	/* Bits set: two of three, or all. */
 	if (t->n == 0 && (s->signs & (s->signs - 1)) != 0)
 		s->cur.flags |= MBOX_HIDDEN;

@@ -13,7 +13,7 @@
  * The text of a message is what stands behind its From_ line, without exactly
  * one blank line at its end, the separator.  Content-Length is not believed.
  *
- * Identity is SHA-256 over the From_ line (without its line end) and the text
+ * Identity is a digest of the From_ line (without its line end) and the text
  * without the fields that mail programs rewrite; see mbox_field_mutable().
  */
 #ifndef DROP_MBOX_SCAN_H
@@ -22,16 +22,16 @@
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/span.h"
+#include "drop/digest.h"
 #include "proto/dot.h"
 
-#include <sha2.h>
 #include <sys/types.h>
 
 /* What is looked at of a line; more than FROM_LINE_MAX. */
 #define MBOX_HELD	2048
 /* Messages in one table; what follows in the file is left as one rest. */
 #define MBOX_MAX	(1u << 21)
-#define MBOX_DIGEST	16		/* octets of an identity */
+#define MBOX_DIGEST	DIGEST_SIZE	/* octets of an identity */
 
 enum {					/* mbox_msg.flags */
 	MBOX_SEEN	= 1u << 0,	/* a Status: field with an R */
@@ -101,8 +101,8 @@ struct mbox_scan {
 	bool			 changing;	/* second digest has begun */
 	struct mbox_msg		 cur;
 	struct dot_counter	 wire;
-	SHA2_CTX		 digest;
-	SHA2_CTX		 change_digest;
+	struct digest		 digest;
+	struct digest		 change_digest;
 	size_t			 nheld;
 	uint8_t			 held[MBOX_HELD];
 };

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+#include "drop/digest.h"
+
+void
+digest_init(struct digest *d)
+{
+	(void)XXH3_128bits_reset(&d->state);	/* fails for NULL alone */
+}
+
+void
+digest_add(struct digest *d, struct span s)
+{
+	if (s.n > 0)
+		(void)XXH3_128bits_update(&d->state, s.p, s.n);
+}
+
+void
+digest_take(const struct digest *d, uint8_t out[DIGEST_SIZE])
+{
+	XXH128_canonical_t c;
+
+	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(&d->state));
+	memcpy(out, c.digest, DIGEST_SIZE);
+}
