@@ -33,8 +33,11 @@ hostname = demo.localhost
 timeout = 600
 peer_check = no
 log = stderr
-uid_max = 65000
 """ % (ADDRESS, PORT)
+WHO = """uid_min = %d
+uid_max = %d
+gid_min = %d
+"""
 SPLIT = """isolation = split
 front_user = %d:%d
 virtual_user = %d:%d
@@ -98,7 +101,10 @@ def write(name, data, mode, owner=None):
 
 def lay(popper, root):
     """run/ afresh."""
-    shutil.rmtree(RUN, ignore_errors=True)
+    if os.path.isdir(RUN):
+        if not root and os.stat(RUN).st_uid != os.geteuid():
+            sys.exit("run/ was laid by another user: sudo make clean")
+        shutil.rmtree(RUN)
     for name, mode in ((".", 0o755), ("mail", 0o755), ("state", 0o711),
                        ("bulletins", 0o755), ("empty", 0o755)):
         path = os.path.join(RUN, name)
@@ -116,10 +122,35 @@ def lay(popper, root):
         os.chmod(os.path.join(RUN, name), mode)
     if root:
         os.chown(os.path.join(RUN, "state/users", USER), OWNER, OWNER)
-    write("popper.conf", (COMMON + (SPLIT if root else SINGLE)).encode(),
-          0o644)
+    uid, gid = (OWNER, OWNER) if root else (os.geteuid(), os.getegid())
+    write("popper.conf", (COMMON + WHO % (uid, uid, max(gid, 1))
+                          + (SPLIT if root else SINGLE)).encode(), 0o644)
     subprocess.run([popper, "passwd", "--file", os.path.join(RUN, "users"),
                     USER], input=PASSWORD + "\n", text=True, check=True)
+
+
+def serve(popper):
+    """popper in the foreground.  On a terminal it has a process group of its
+    own, so that Ctrl-C is for it alone: make would call it an error."""
+    tty = os.isatty(0)
+
+    def alone():
+        if tty:
+            os.setpgid(0, 0)
+            os.tcsetpgrp(0, os.getpgrp())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)    # it is popper's
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    p = subprocess.Popen(
+        [popper, "serve", "--config", os.path.join(RUN, "popper.conf")],
+        preexec_fn=alone)
+    signal.signal(signal.SIGTERM, lambda *_: p.terminate())
+    code = p.wait()
+    if tty:
+        os.tcsetpgrp(0, os.getpgrp())
+    return code
 
 
 def main():
@@ -128,12 +159,7 @@ def main():
     lay(popper, os.geteuid() == 0)
     print(LINES % {"user": USER, "password": PASSWORD, "address": ADDRESS,
                    "port": PORT}, flush=True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)    # it is popper's
-    p = subprocess.Popen(
-        [popper, "serve", "--config", os.path.join(RUN, "popper.conf")],
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    signal.signal(signal.SIGTERM, lambda *_: p.terminate())
-    sys.exit(p.wait())
+    sys.exit(serve(popper))
 
 
 if __name__ == "__main__":

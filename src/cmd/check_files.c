@@ -93,7 +93,8 @@ judge_rows(struct check *c, struct span text)
 			check_tell(c, CONF_ERROR, path, n, "this is no row of "
 			    "user:password:uid:gid:gecos:home:shell:extra; "
 			    "popper passwd writes good ones");
-		else if (row.uid.n == 0 && c->s->auth.virtual_user[0] == '\0')
+		else if (row.uid.n == 0 && c->root &&
+		    c->s->auth.virtual_user[0] == '\0')
 			check_tell(c, CONF_ERROR, path, n, "this user has no "
 			    "uid and cannot log in; write one, or set "
 			    "virtual_user in %s", c->s->config);

@@ -108,10 +108,6 @@ rule_log(struct check *c)
 		    "log = syslog");
 	if (l->to != LOG_TO_FILE && l->file[0] != '\0')
 		check_warn(c, "log_file", "has no effect without log = file");
-	if (l->to == LOG_TO_STDERR)
-		check_warn(c, "log", "stderr is seen with popper serve only: "
-		    "under inetd it is the client's socket, and popper closes "
-		    "it");
 	if (l->debug && l->trace_file[0] == '\0')
 		check_warn(c, "debug", "yes writes a great deal to the log; "
 		    "remove it when you have found what you look for");
