@@ -185,14 +185,8 @@ files_accounts(struct check *c)
 		    "its users cannot log in", id.gid, s->auth.gid_min);
 }
 
+/* Such a folder is made when popper starts.  False: no more to say. */
 static bool
-stop_at_first(void *ctx, const char *name)
-{
-	(void)snprintf(ctx, 256, "%s", name);
-	return false;
-}
-
-static void
 folder_of_ours(struct check *c, const char *option, const char *path)
 {
 	struct file_facts facts;
@@ -205,11 +199,21 @@ folder_of_ours(struct check *c, const char *option, const char *path)
 			    "there and root's", path);
 		else if (f.err != EACCES || c->root)
 			check_error(c, option, "%s", f.text);
-		return;
+		return false;
 	}
-	if (!facts.is_dir)
+	if (!facts.is_dir) {
 		check_error(c, option, "%s is not a folder", path);
+		return false;
+	}
 	judge_trusted(c, option, path, &facts);
+	return true;
+}
+
+static bool
+stop_at_first(void *ctx, const char *name)
+{
+	(void)snprintf(ctx, 256, "%s", name);
+	return false;
 }
 
 static void
@@ -220,13 +224,13 @@ files_chroot(struct check *c)
 	struct fault		 f;
 	char			 name[256] = "";
 
-	if (c->s->role.isolation != ISOLATION_SPLIT)
+	if (c->s->role.isolation != ISOLATION_SPLIT ||
+	    !folder_of_ours(c, "chroot_dir", path))
 		return;
-	folder_of_ours(c, "chroot_dir", path);
 	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
 	    &fd, &f) != 0 || file_list(fd, stop_at_first, name, &f) != 0)
-		return;		/* missing, or told above */
-	if (name[0] != '\0')
+		check_error(c, "chroot_dir", "%s", f.text);
+	else if (name[0] != '\0')
 		check_error(c, "chroot_dir", "%s is not empty (\"%s\"); popper "
 		    "locks strangers in there, remove all from it", path, name);
 }
@@ -238,8 +242,8 @@ files_folders(struct check *c)
 	struct file_facts	 facts;
 
 	files_chroot(c);
-	folder_of_ours(c, "state_dir", s->role.state_dir);
-	folder_of_ours(c, "run_dir", s->role.run_dir);
+	(void)folder_of_ours(c, "state_dir", s->role.state_dir);
+	(void)folder_of_ours(c, "run_dir", s->role.run_dir);
 	if (s->role.temp_dir[0] != '\0' && look(c, "temp_dir",
 	    s->role.temp_dir, MUST_EXIST, "make it, or remove the line",
 	    &facts) && !facts.is_dir)
