@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -837,7 +838,7 @@ make_key_path(char *path, size_t cap)
 	struct stat st;
 
 	assert_int_equal(stat(paths[2], &st), 0);
-	(void)snprintf(path, cap, "%s/journal/%llx-%llx-ann", paths[0],
+	(void)snprintf(path, cap, "%.100s/journal/%llx-%llx-ann", paths[0],
 	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
 }
 
@@ -913,13 +914,17 @@ setup(void **state UNUSED)
 }
 
 static int
+remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
+    struct FTW *at UNUSED)
+{
+	return remove(path);
+}
+
+static int
 teardown(void **state UNUSED)
 {
-	char command[200];
-
 	log_close();
-	(void)snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int
