@@ -129,6 +129,11 @@ take(struct serve *s, int listener)
 	}
 	for (size_t i = 0; i < s->nlisteners; i++)
 		fd_close(&s->listeners[i]);
+	/* A terminal of ours is nothing for who talks to strangers. */
+	if (fd_null_standard(&f) != 0) {
+		log_fault(LEVEL_ERR, "fork", &f);
+		spawn_exit(1);
+	}
 	spawn_exit(monitor_run(s->conf, s->hostname, fd, fd));
 }
 

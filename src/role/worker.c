@@ -21,7 +21,7 @@ reopen_log(void *ctx)
 }
 
 static int
-enter_cage(const struct settings *conf, struct fault *f)
+enter_cage(const struct settings *conf, pid_t monitor, struct fault *f)
 {
 	struct identity	id;
 	bool		degraded;
@@ -29,10 +29,10 @@ enter_cage(const struct settings *conf, struct fault *f)
 	if (identity_service(conf->role.front_user, &id, f) != 0 ||
 	    cage_chroot(conf->role.chroot_dir, f) != 0 ||
 	    cage_limits(CAGE_VERIFY, f) != 0 ||
-	    identity_become(&id, true, f) != 0 ||
-	    cage_enter(CAGE_VERIFY, &degraded, f) != 0)
+	    identity_become(&id, true, f) != 0)
 		return -1;
-	return 0;
+	spawn_tie(monitor);	/* once more: new ids have undone it */
+	return cage_enter(CAGE_VERIFY, &degraded, f);
 }
 
 static int
@@ -137,7 +137,7 @@ send_verdict(int link, const struct auth_verdict *v, struct fault *f)
 
 static int
 answer(const struct settings *conf, const struct sock_addr *peer,
-    int credential, int verdict, struct fault *f)
+    pid_t monitor, int credential, int verdict, struct fault *f)
 {
 	static struct auth_request	 q;
 	static struct auth_verdict	 v;
@@ -148,7 +148,7 @@ answer(const struct settings *conf, const struct sock_addr *peer,
 	q.peer = *peer;
 	if (ops->prepare(&conf->auth, &state, f) != 0)
 		return fault_prefix(f, "%s: ", ops->name);
-	if (!ops->needs_root && enter_cage(conf, f) != 0)
+	if (!ops->needs_root && enter_cage(conf, monitor, f) != 0)
 		return -1;
 	if (read_request(credential, &q, f) != 0)
 		return -1;
@@ -175,7 +175,7 @@ worker_main(const struct settings *conf, const struct sock_addr *peer,
 	spawn_tie(monitor);
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, &log_link);
-	if (answer(conf, peer, credential, verdict, &f) == 0)
+	if (answer(conf, peer, monitor, credential, verdict, &f) == 0)
 		spawn_exit(0);
 	log_fault(LEVEL_ERR, "auth-error", &f);
 	(void)send_verdict(verdict, &undecided, &f);	/* or the monitor sees

@@ -185,10 +185,11 @@ class Inetd:
     """Starts a program per connection, its socket as descriptors 0, 1 and 2,
     as inetd does.  argv defaults to a bare popper."""
 
-    def __init__(self, host, port=110, argv=("/usr/sbin/popper",), env=None):
+    def __init__(self, host, port=110, argv=("/usr/sbin/popper",), env=None,
+                 address="127.0.0.1"):
         self.host, self.argv, self.env = host, list(argv), env
         self.children = []
-        self._listener = host.listen(port)
+        self._listener = host.listen(port, address)
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 

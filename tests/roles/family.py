@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: ISC
+"""What the tests of the processes share: a private host with popper serve, and
+a look at the family of one connection."""
+
+import os
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from lib import nasty                                           # noqa: E402
+from lib.host import Host                                       # noqa: E402
+from lib.popper import Pop, Serve, conf                         # noqa: E402
+
+PASSWORD = "wonderland"
+# A hash that nothing matches and that keeps a worker busy for long.
+SLOW = "$6$rounds=90000000$slow$" + "x" * 86
+OPTIONS = {"auth": "file", "peer_check": "no", "auth_fail_delay": 1,
+           "drain_timeout": 2, "lock_timeout": 20}
+
+
+class Member:
+    """One process of popper's, as /proc tells."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.status = {}
+        with open("/proc/%d/status" % pid, encoding="ascii") as f:
+            for line in f:
+                key, _, value = line.partition(":")
+                self.status[key] = value.split()
+        self.parent = int(self.status["PPid"][0])
+        self.uid = int(self.status["Uid"][0])
+
+    def read(self, name):
+        with open("/proc/%d/%s" % (self.pid, name), "rb") as f:
+            return f.read()
+
+    def fds(self):
+        """{descriptor: what it is}."""
+        folder = "/proc/%d/fd" % self.pid
+        return {int(fd): os.readlink(folder + "/" + fd)
+                for fd in os.listdir(folder)}
+
+    def memory(self):
+        """All that can be read of its memory."""
+        out = []
+        with open("/proc/%d/maps" % self.pid, encoding="ascii") as maps, \
+                open("/proc/%d/mem" % self.pid, "rb", 0) as mem:
+            for line in maps:
+                span, rights = line.split()[:2]
+                if "r" not in rights or "[v" in line:
+                    continue
+                start, end = (int(x, 16) for x in span.split("-"))
+                try:
+                    mem.seek(start)
+                    out.append(mem.read(end - start))
+                except OSError:
+                    pass
+        return b"".join(out)
+
+    def kill(self, sig=signal.SIGKILL):
+        try:
+            os.kill(self.pid, sig)
+        except ProcessLookupError:
+            pass                # it was quicker
+
+
+def alive(pid):
+    try:
+        return Member(pid).status["State"][0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Family(unittest.TestCase):
+    """A test with a host, `popper serve` and alice, whose password is right,
+    and sloth, whose worker thinks for long."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Host()
+        cls.addClassCleanup(cls.host.close)
+        cls.host.add_user("alice", 1001, password=PASSWORD)
+        cls.host.add_user("bob", 1002, password=PASSWORD)
+        cls.host.add_user("sloth", 1003, hashed=SLOW)
+        cls.host.write("/etc/popper/users", "".join(
+            "%s:%s:%d:%d::/home/%s\n" % row for row in (
+                ("alice", "{PLAIN}" + PASSWORD, 1001, 1001, "alice"),
+                ("bob", "{PLAIN}" + PASSWORD, 1002, 1002, "bob"),
+                ("sloth", "{CRYPT}" + SLOW, 1003, 1003, "sloth"))), 0o600)
+        cls.namespace = os.readlink("/proc/%d/ns/pid" % cls.host.pid)
+
+    def setUp(self):
+        self.mail = nasty.mbox(nasty.NASTY[:3])
+        self.host.spool("alice", self.mail)
+        self.log = self.host.syslog
+        self.mark = self.log.mark()
+
+    def configure(self, *rows, **options):
+        self.host.write("/etc/popper/popper.conf", conf(
+            **{**OPTIONS, **options}) + "".join(r + "\n" for r in rows))
+
+    def serve(self, *rows, **options):
+        self.configure(*rows, **options)
+        self.server = Serve(self.host)
+        self.addCleanup(self.server.stop)
+
+    # -- clients ----------------------------------------------------------
+
+    def connect(self, **kw):
+        pop = Pop(self.host.connect(110, **kw))
+        self.addCleanup(pop.close)
+        return pop
+
+    def login(self, user="alice"):
+        pop = self.connect()
+        pop.login(user, PASSWORD)
+        return pop
+
+    def ask(self, user="sloth"):
+        """A stranger whose worker thinks."""
+        pop = self.connect()
+        pop.cmd("USER", user)
+        pop.send(b"PASS x\r\n")
+        self.wait_for(lambda: len(self.children()) == 2, "a worker")
+        return pop
+
+    def ended(self, pop, seconds=3):
+        """The connection has a clean end; what came before it."""
+        pop.sock.settimeout(seconds)
+        rest = bytes(pop.buf)
+        while True:
+            data = pop.sock.recv(1 << 20)
+            if not data:
+                return rest
+            rest += data
+
+    def next_login(self):
+        """The maildrop is free, and whole."""
+        with Pop(self.host.connect(110)) as pop:
+            self.assertEqual(pop.login("alice", PASSWORD)[0], 3)
+            pop.quit()
+
+    def unchanged(self):
+        self.assertEqual(self.host.spool("alice"), self.mail)
+        self.assertFalse(self.host.exists("/var/mail/alice.lock"))
+
+    # -- processes --------------------------------------------------------
+
+    def wait_for(self, condition, what, seconds=5):
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                self.fail("no " + what)
+            time.sleep(0.01)
+
+    def members(self):
+        """All processes of popper in the host."""
+        out = []
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit() and os.readlink(
+                        "/proc/%s/ns/pid" % name) == self.namespace:
+                    m = Member(int(name))
+                    if m.status["Name"] == ["popper"] \
+                            and m.status["State"][0] != "Z":
+                        out.append(m)
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                pass            # gone, or none of ours
+        return out
+
+    def monitor(self):
+        """The only one: the child of the server."""
+        server = self.server.process.inner()
+        found = [m for m in self.members() if m.parent == server]
+        self.assertEqual(len(found), 1, "connections")
+        return found[0]
+
+    def children(self):
+        """Of the only monitor, oldest first."""
+        monitor = self.monitor().pid
+        return sorted((m for m in self.members() if m.parent == monitor),
+                      key=lambda m: m.pid)
+
+    def only_server(self, seconds=3):
+        """No orphan is left."""
+        server = self.server.process.inner()
+        self.wait_for(lambda: {m.pid for m in self.members()} == {server},
+                      "end of all processes", seconds)
