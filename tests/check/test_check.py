@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: ISC
+"""popper check: every mistake is told, each with its place and the fix, and
+what is right is not complained about."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from lib.host import Host                                       # noqa: E402
+
+CONF = "/etc/popper/popper.conf"
+QUIET = "timeout = 600\nxmit = no\n"
+MAIL = b"From a@example.org Sat Jan  1 00:00:00 2000\nSubject: x\n\nx\n\n"
+FILE = QUIET + "auth = file\nvirtual_user = ann\n"
+HASH = "$5$saltsalt$lqhdpDYbZYKfYV2/eZy.OQ8W7TkQNm7YNm2u9wRgKY5"
+
+
+class Check(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Host()
+        cls.addClassCleanup(cls.host.close)
+        cls.host.add_user("ann", password="ann")
+        cls.host.mkdir("/var/lib/popper/empty")
+
+    def setUp(self):
+        self.host.call(_tidy)
+
+    def check(self, text, *args, user=None, mode=0o644, owner="root"):
+        """Exit status and lines."""
+        self.host.write(CONF, text, mode, owner)
+        r = self.host.run(["/usr/sbin/popper", "check", *args], user=user)
+        self.assertEqual(r.stderr, b"")
+        return r.returncode, r.stdout.decode().splitlines()
+
+    def complains(self, text, *want, status=78, **kw):
+        """Each of want, in order, begins (behind the file) one line, and
+        there is no other; a want is (place and severity, a part)."""
+        code, lines = self.check(text, **kw)
+        self.assertEqual(code, status, lines)
+        self.assertEqual(len(lines), len(want) + 1, "\n".join(lines))
+        for line, (place, part) in zip(lines, want):
+            self.assertTrue(line.startswith(place), line)
+            self.assertIn(part, line)
+        errors = sum(": error:" in x for x in lines[:-1])
+        self.assertIn("%d error" % errors, lines[-1])
+
+    def file(self, path, data="", mode=0o644, owner="root", group=None):
+        self.host.write(path, data, mode, owner, group)
+        self.addCleanup(self.host.call, os.unlink, path)
+
+    # -- nothing to say ---------------------------------------------------
+
+    def test_a_good_host(self):
+        self.complains(QUIET, status=0)
+
+    def test_the_shipped_file(self):
+        top = os.path.dirname(os.path.dirname(os.path.dirname(
+            os.path.abspath(__file__))))
+        with open(top + "/etc/popper.conf", encoding="utf-8") as f:
+            text = f.read()
+        self.complains(text + "xmit = no\n", status=0)
+        # Every row that is commented out there is a row, too.
+        rows = [line[1:] for line in text.splitlines()
+                if line.startswith("#") and line[1:2].isalpha()
+                and " = " in line]
+        self.assertGreater(len(rows), 10)
+        _, lines = self.check("\n".join(rows))
+        self.assertFalse([x for x in lines if "no such option" in x
+                          or "does not fit" in x])
+
+    def test_no_file_at_all(self):
+        self.host.call(os.unlink, CONF)
+        r = self.host.run(["/usr/sbin/popper", "check"])
+        out = r.stdout.decode().splitlines()
+        self.assertEqual(r.returncode, 0, out)
+        self.assertIn("not there, the defaults hold", out[-2])
+        self.assertIn("STD 53", out[0])
+
+    def test_help_and_usage(self):
+        r = self.host.run(["/usr/sbin/popper", "check", "--help"])
+        self.assertEqual((r.returncode, r.stderr), (0, b""))
+        self.assertIn(b"usage: popper check", r.stdout)
+        for args in (["-T", "5"], ["--confg", "x"], ["x"], ["--config"]):
+            r = self.host.run(["/usr/sbin/popper", "check", *args])
+            self.assertEqual((r.returncode, r.stdout), (64, b""), args)
+            self.assertIn(b"popper check: ", r.stderr)
+
+    def test_named_file_is_missing(self):
+        r = self.host.run(["/usr/sbin/popper", "check", "--config",
+                           "/etc/popper/none"])
+        self.assertEqual(r.returncode, 78)
+        self.assertIn(b"/etc/popper/none: error: the configuration file "
+                      b"cannot be read", r.stdout)
+
+    # -- values -----------------------------------------------------------
+
+    def test_all_at_once(self):
+        self.complains(
+            "timeout = 10 minutes\n# fine\nbulletin = /x\nxmit = maybe\n"
+            "auth = pan\nxmit = no\n",
+            (CONF + ":1: error: timeout:", "such as 600 or 10m"),
+            (CONF + ":3: warning: bulletin:", 'did you mean "bulletins"'),
+            (CONF + ":4: error: xmit:", "yes or no"),
+            (CONF + ":5: error: auth:", 'did you mean "pam"'),
+            (CONF + ": warning: timeout:", "STD 53 section 3"))
+
+    def test_timeout(self):
+        self.complains("xmit = no\ntimeout = 300\n",
+                       (CONF + ":2: warning: timeout: 300 seconds;",
+                        "timeout = 600"), status=0)
+
+    def test_combinations(self):
+        for text, want in (
+                ("isolation = single\n",
+                 [(CONF + ":3: error: isolation: single cannot ask PAM", ""),
+                  (CONF + ":3: error: isolation: single is for", "root")]),
+                ("uid_min = 500\nuid_max = 400\n",
+                 [(CONF + ":3: error: uid_min: 500 is above", "exchange")]),
+                ("max_sessions = 5\n",
+                 [(CONF + ": warning: max_sessions_per_address:", "5")]),
+                ("log = file\n", [(CONF + ":3: error: log:", "log_file")]),
+                ("listen = *:110\nlisten = *:110\n",
+                 [(CONF + ":4: error: listen:", "twice")]),
+                ("passwd_file = /x\n",
+                 [(CONF + ":3: warning: passwd_file: has no effect", "")]),
+                ("debug = yes\n", [(CONF + ":3: warning: debug:", "")])):
+            with self.subTest(text):
+                self.complains(QUIET + text, *want, status=78 if any(
+                    ": error:" in place for place, _ in want) else 0)
+
+    def test_xmit(self):
+        self.file("/etc/popper/users", "joe:%s::::::\n" % HASH, 0o600)
+        self.file("/usr/sbin/sendmail", "#!/bin/sh\n", 0o755)
+        text = FILE.replace("xmit = no\n", "")
+        self.complains(text, (CONF + ": warning: xmit:", "xmit_sender"),
+                       status=0)
+        self.complains(text + "xmit_sender = %u@example.org\n", status=0)
+
+    def test_xmit_without_a_program(self):
+        self.complains(
+            "timeout = 600\nxmit_command = /usr/sbin/nothing\n",
+            (CONF + ":2: warning: xmit_command: /usr/sbin/nothing", "XMIT"),
+            status=0)
+
+    # -- files ------------------------------------------------------------
+
+    def test_configuration_file(self):
+        self.complains(QUIET, (CONF + ": error: " + CONF + " has mode 0666",
+                               "chmod go-w"), mode=0o666)
+        self.complains(QUIET, (CONF + ": error: " + CONF + " belongs to uid",
+                               "chown root"), owner="ann")
+
+    def test_its_folder(self):
+        self.host.call(os.chmod, "/etc/popper", 0o777)
+        self.complains(QUIET, (CONF + ": error: the folder of", "0777"))
+
+    def test_passwd_file(self):
+        path = "/etc/popper/users"
+        self.complains(FILE, (CONF + ": error: passwd_file:",
+                              "popper passwd USER"))
+        self.file(path, "joe:%s::::::\n" % HASH, 0o600)
+        self.complains(FILE, status=0)
+        self.complains(FILE.replace("virtual_user = ann\n", ""),
+                       (path + ":1: error:", "virtual_user"))
+        self.host.write(path, "# a\n\njoe:x::::::\nnonsense\n", 0o644)
+        self.complains(FILE, (CONF + ": error: passwd_file:", "chmod o="),
+                       (path + ":4: error:", "user:password:uid:gid"))
+
+    def test_accounts(self):
+        self.complains(QUIET + "front_user = nosuch\n",
+                       (CONF + ":3: error: front_user:", "adduser"))
+        self.complains(QUIET + "front_user = root\n",
+                       (CONF + ":3: error: front_user:", "root"))
+        self.complains(QUIET + "front_user = 61110\n", status=0)
+        self.file("/etc/popper/users", "joe:x::::::\n", 0o600)
+        self.complains(FILE.replace("= ann", "= mail"),
+                       (CONF + ":4: error: virtual_user:", "uid_min"))
+
+    def test_other_files(self):
+        self.complains(QUIET + "deny_file = /etc/popper/deni\n",
+                       (CONF + ":3: error: deny_file:", "does not exist"))
+        self.file("/etc/popper/deny", "joe\n", 0o646)
+        self.complains(QUIET, (CONF + ": error: deny_file:", "0646"))
+        self.host.write("/etc/popper/deny", "")
+        self.complains(QUIET + "rpop_file = deny\n", status=0)
+        self.complains(QUIET + "rpop_file = nothing\n",
+                       (CONF + ":3: error: rpop_file:", "does not exist"))
+        self.complains(QUIET + "pam_service = nosuch\n",
+                       (CONF + ":3: error: pam_service: /etc/pam.d/nosuch",
+                        "common-auth"))
+        self.complains(QUIET + "shells_file = /etc/noshells\n",
+                       (CONF + ":3: error: shells_file:", "shell_check = no"))
+
+    def test_folders(self):
+        self.file("/var/lib/popper/empty/core", "x")
+        self.complains(QUIET, (CONF + ": error: chroot_dir:", '"core"'))
+        self.host.mkdir("/var/lib/mine", 0o755, "ann")
+        self.complains(QUIET + "state_dir = /var/lib/mine\nchroot_dir = "
+                       "/var/lib/none\n",
+                       (CONF + ":4: warning: chroot_dir:", "makes it"),
+                       (CONF + ":3: error: state_dir:", "chown root"))
+        self.complains(QUIET + "temp_dir = /var/tmp/none\n", (
+            CONF + ": error: chroot_dir:", "core"),
+            (CONF + ":3: error: temp_dir:", "does not exist"))
+
+    def test_trace_file(self):
+        self.file("/var/lib/trace", "", 0o600, "ann")
+        self.complains(QUIET + "trace_file = /var/lib/trace\n",
+                       (CONF + ":3: error: trace_file:", "will not use it"))
+
+    # -- mail -------------------------------------------------------------
+
+    def test_spool_folder(self):
+        self.addCleanup(self.host.call, os.chmod, "/var/mail", 0o2775)
+        self.host.call(os.chmod, "/var/mail", 0o755)
+        self.complains(QUIET, (CONF + ": warning: maildrop:",
+                               "chmod 2775 /var/mail"), status=0)
+        self.host.call(os.chmod, "/var/mail", 0o777)
+        self.complains(QUIET, (CONF + ": error: maildrop:", "everybody"))
+        self.complains(QUIET + "maildrop = /var/nosuch/%u\n",
+                       (CONF + ":3: error: maildrop:", "/var/nosuch"))
+        self.complains(QUIET + "maildrop = ~/mbox\n", status=0)
+
+    def test_mail_of_an_older_popper(self):
+        self.file("/var/mail/.ann.pop", MAIL, 0o600, "ann")
+        self.file("/var/mail/.bob.pop", "", 0o600, "ann")
+        self.complains(QUIET, (CONF + ": warning: maildrop: /var/mail/.ann.pop",
+                               "%d octets of mail of ann" % len(MAIL)),
+                       status=0)
+        self.host.call(os.symlink, "/etc/passwd", "/var/mail/.eve.pop")
+        self.addCleanup(self.host.call, os.unlink, "/var/mail/.eve.pop")
+        code, lines = self.check(QUIET)
+        self.assertEqual(code, 78)
+        self.assertTrue(any("/var/mail/.eve.pop" in x and "error" in x
+                            for x in lines))
+
+    def test_in_a_hashed_spool(self):
+        for path in ("/var/mail/a", "/var/mail/a/n", "/var/mail/a/n/x"):
+            self.host.mkdir(path, 0o2775, "root", "mail")
+        self.file("/var/mail/a/n/.ann.pop", MAIL, 0o600, "ann")
+        self.file("/var/mail/a/n/x/.too_deep.pop", MAIL, 0o600, "ann")
+        self.complains(QUIET + "maildrop = /var/mail/%1/%2/%u\n",
+                       (CONF + ":3: warning: maildrop: /var/mail/a/n/.ann.pop",
+                        "of ann"), status=0)
+
+    def test_open_journals(self):
+        self.host.mkdir("/var/lib/popper/journal", 0o700)
+        self.file("/var/lib/popper/journal/1-2-ann", "x", 0o600)
+        self.file("/var/lib/popper/journal/1-2-ann.id", "x", 0o600)
+        self.file("/var/lib/popper/journal/reserve", "x", 0o600)
+        self.file("/var/lib/popper/journal/1-2-bob", "", 0o600)
+        self.complains(QUIET, (CONF + ": warning: state_dir: 1 maildrop in",
+                               "popper recover"), status=0)
+
+    def test_bulletins(self):
+        folder = "/var/lib/bulletins"
+        text = QUIET + "bulletins = " + folder + "\n"
+        self.complains(text, (CONF + ":3: error: bulletins:", folder))
+        self.host.mkdir(folder)
+        self.file(folder + "/1.good", MAIL)
+        self.complains(text, status=0)
+        self.file(folder + "/2.bad", "Subject: no From_ line\n\nx\n")
+        self.file(folder + "/3.closed", MAIL, 0o600)
+        code, lines = self.check(text)
+        self.assertEqual(code, 0)
+        self.assertEqual([x.split(":")[0] for x in lines[:-1]],
+                         [folder + "/2.bad", folder + "/3.closed"])
+        self.host.call(os.chmod, folder, 0o700)
+        code, lines = self.check(text)
+        self.assertEqual(code, 78)
+        self.assertTrue(any("chmod a+rx" in x for x in lines))
+
+    def test_boards(self):
+        self.file("/etc/popper/boards", "board a {\n maildrp = /x\n}\n")
+        code, lines = self.check(QUIET + "bboards = boards\n")
+        self.assertEqual(code, 78, lines)
+        self.assertTrue(lines[0].startswith("boards:2: error:"), lines)
+
+    # -- another user -----------------------------------------------------
+
+    def test_not_root(self):
+        code, lines = self.check(QUIET, user="ann")
+        self.assertEqual(code, 0, lines)
+        self.assertTrue(lines[0].startswith(
+            CONF + ": warning: isolation: split needs root"), lines)
+
+    def test_control_octets_do_not_reach_the_terminal(self):
+        self.file("/var/mail/.a\x1b[2J.pop", MAIL, 0o600, "ann")
+        _, lines = self.check(QUIET + "\x1b[2J = 1\n")
+        self.assertNotIn("\x1b", "\n".join(lines))
+
+
+def _tidy():
+    os.makedirs("/etc/popper", exist_ok=True)
+    os.chmod("/etc/popper", 0o755)
+
+
+if __name__ == "__main__":
+    unittest.main()
