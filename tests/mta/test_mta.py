@@ -28,6 +28,7 @@ LONG = bool(os.environ.get("POPPER_LONG"))
 SEED = int(os.environ.get("POPPER_SEED") or 1)
 DELIVERIES = 5000 if LONG else 300
 SENDERS = 3
+PATIENCE = 1800 if LONG else 120        # seconds, until the queue is empty
 SPEED = 1e9 if LONG else 60             # deliveries a second, each sender
 
 TOKEN = re.compile(rb"^X-Token: (\S+) ([0-9a-f]{64})\r?$", re.M)
@@ -179,14 +180,15 @@ class Delivery:
         readers = [threading.Thread(target=s.run) for s in sessions]
         for t in workers + readers:
             t.start()
-        for t in workers:
-            t.join()
-        self.mta.wait_empty()
-        for s in sessions:
-            s.going.clear()
-        for t in readers:
-            t.join()
-        self.mta.wait_empty()
+        try:
+            for t in workers:
+                t.join()
+            self.mta.wait_empty(PATIENCE)
+        finally:
+            for s in sessions:
+                s.going.clear()
+            for t in readers:
+                t.join()
         self.settle()
 
         self.assertEqual([s.fault for s in senders if s.fault], [])
@@ -201,7 +203,7 @@ class Delivery:
         quits = sum(s.quits for s in sessions)
         print("seed %d: %d delivered, %d deleted in %d sessions, %d left, "
               "%d refused in use, %d broken off" % (
-                  SEED, DELIVERIES, len(deleted), quits, len(left),
+                  SEED, sum(len(s.tokens) for s in senders), len(deleted), quits, len(left),
                   sum(s.refused for s in sessions),
                   sum(s.broken for s in sessions)))
         all_of_them = [t for s in senders for t in s.tokens]
