@@ -231,7 +231,7 @@ while True:
             pass
 """], user="eve")
         try:
-            for _ in range(8):
+            for _ in range(400 if LONG else 40):
                 found = self.session("eve")
                 if isinstance(found, list):
                     self.assertNotIn(SECRET, b"".join(found))
@@ -362,6 +362,7 @@ while True:
         self.assertEqual(pop.stat()[0], 1)
         with self.assertRaises(PopError):
             pop.quit()
+        pop.close()
         self.inetd.wait()
         self.assertEqual(self.host.call(tree, "/srv/shared"), {})
         self.assertEqual(self.host.call(os.stat, "/srv/shared").st_mtime_ns,

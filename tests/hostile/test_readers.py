@@ -180,7 +180,7 @@ class Readers(Scene):
     def test_reader_comes_between(self):
         for status in ("no", "yes"):
             self.configure(status_headers=status)
-            for n in range(100 if LONG else 10):
+            for n in range(500 if LONG else 30):
                 way = ("in place", "rename")[n % 2]
                 with self.subTest(status=status, way=way, n=n):
                     self.round(status == "yes", way)
@@ -216,6 +216,7 @@ class Readers(Scene):
         pop.send(b"QUIT\r\n")
         self.assertRegex(pop.status(), rb"^-ERR \[SYS/PERM\]")
         pop.at_end()
+        pop.close()
         self.inetd.wait()
         self.assertEqual(self.host.spool("ann"), b"something else\n")
 
@@ -255,7 +256,7 @@ class Readers(Scene):
         self.addCleanup(reader.stop, 9)
         reader.stdout.readline()
         gone = set()
-        for n in range(200 if LONG else 20):
+        for n in range(1000 if LONG else 100):
             pop = self.pop()
             mine = set()
             for i in list(pop.list()):
@@ -471,7 +472,7 @@ time.sleep(60)
         try:
             pop = Pop(self.host.connect(111))
             try:
-                pop.send(b"USER ann\r\nPASS ann\r\nNOOP\r\n")
+                pop.send(b"USER ann\r\nPASS ann\r\nQUIT\r\n")
                 while True:
                     pop.status()
             except (EOFError, OSError):
@@ -490,7 +491,7 @@ time.sleep(60)
         points = self.die("kill-before", 0)
         print("%d points" % points)
         self.assertGreater(points, 20)
-        step = 1 if LONG else max(1, points // 7)
+        step = 1 if LONG else max(1, points // 24)
         for do in ("kill-before", "tree-before"):
             for at in range(1, points + 1, step):
                 with self.subTest(do=do, at=at):
