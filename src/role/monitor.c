@@ -38,7 +38,7 @@
 #include <string.h>
 
 #define HANDOVER_TIMEOUT_S	10
-#define FRONT_GRACE_S		10	/* beyond what a front bounds itself to */
+#define FRONT_GRACE_S		5	/* beyond what a front bounds itself to */
 #define ENDING_MS		1000	/* of a child that says it has ended */
 /* The longest sleep: a signal that comes just before it is seen after it. */
 #define SLEEP_MS		10000

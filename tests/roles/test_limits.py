@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: ISC
+"""The settings that bound what a client may do, and when it is told."""
+
+import os
+import socket
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import family                                                   # noqa: E402
+from lib.host import crypt                                      # noqa: E402
+from lib.popper import Inetd, Pop, PopError                     # noqa: E402
+
+REFUSED = b"[AUTH] Authentication failed."
+FULL = b"-ERR [SYS/TEMP] "
+SLACK = 0.5                     # seconds that a busy machine may add
+
+
+class Limits(family.Family):
+    def wrong(self, pop, user=b"alice", password=b"wrong"):
+        """A refusal, and the seconds until it came."""
+        pop.cmd("USER", user)
+        began = time.monotonic()
+        with self.assertRaises(PopError) as e:
+            pop.cmd("PASS", password)
+        self.seconds = time.monotonic() - began
+        return e.exception.args[0]
+
+    def took(self, seconds):
+        self.assertGreaterEqual(self.seconds, seconds - 0.01)
+        self.assertLess(self.seconds, seconds + SLACK)
+
+    # -- tries and delays -------------------------------------------------
+
+    def test_tries(self):
+        self.serve(auth_tries=3)
+        pop = self.connect()
+        for user in (b"alice", b"bob"):
+            self.assertEqual(self.wrong(pop, user), REFUSED)
+            self.took(1)
+        self.assertEqual(pop.login("alice", family.PASSWORD)[0], 3)
+        pop.quit()
+        pop = self.connect()
+        for _ in range(3):
+            self.assertEqual(self.wrong(pop), REFUSED)
+            self.took(1)
+        pop.at_end()
+        self.log.wait("login-failed", self.mark, count=5)
+        self.assertEqual(self.log.find("misbehaved", self.mark), [])
+
+    def test_delay(self):
+        for delay in (0, 2):
+            with self.subTest(delay=delay):
+                self.serve(auth_fail_delay=delay)
+                self.assertEqual(self.wrong(self.connect()), REFUSED)
+                self.took(delay)
+                self.server.stop()
+
+    def test_slow_worker_is_answered_at_a_multiple(self):
+        began = time.monotonic()
+        crypt("x", "$6$rounds=100000$abcdefgh$")
+        rounds = int(100000 * 1.35 / (time.monotonic() - began))
+        users = self.host.read("/etc/popper/users")
+        self.addCleanup(self.host.write, "/etc/popper/users", users, 0o600)
+        self.host.write("/etc/popper/users", "slow:$6$rounds=%d$slow$%s:"
+                        "1003:1003::/home/sloth\n" % (rounds, "x" * 86), 0o600)
+        self.serve()
+        self.assertEqual(self.wrong(self.connect(), b"slow"), REFUSED)
+        self.assertLess(abs(self.seconds - round(self.seconds)), 0.3)
+        self.assertGreater(self.seconds, 1.9)
+
+    def test_auth_timeout(self):
+        for delay, seconds in ((1, 3), (3, 3), (5, 5)):
+            with self.subTest(delay=delay):
+                self.serve(auth_timeout=2, auth_fail_delay=delay)
+                mark = self.log.mark()
+                pop = self.connect()
+                self.assertTrue(self.wrong(pop, b"sloth").startswith(
+                    b"[SYS/TEMP]"))
+                self.took(seconds)
+                pop.at_end()
+                self.log.wait("auth-timeout .*2 s", mark)
+                self.only_server()
+                self.server.stop()
+
+    def test_login_timeout(self):
+        """All of the time before login counts, a worker's, too."""
+        self.serve(login_timeout=2)
+        for phase in (self.connect, self.ask):
+            began = time.monotonic()
+            phase().at_end()
+            self.assertLess(time.monotonic() - began, 2 + SLACK)
+            self.only_server(4)
+
+    def test_a_front_that_hangs_is_killed(self):
+        self.serve(login_timeout=1, drain_timeout=1)
+        pop = self.connect()
+        self.children()[0].kill(19)             # SIGSTOP
+        self.assertEqual(self.ended(pop, 14), b"")
+        self.log.wait("front-late", self.mark)
+        self.only_server()
+
+    def test_bad_commands(self):
+        self.serve(max_bad_commands=3)
+        for login in (False, True):
+            with self.subTest(login=login):
+                pop = self.login() if login else self.connect()
+                pop.send(b"A\r\nB\r\nCAPA\r\nC\r\nD\r\nE\r\nF\r\n")
+                said = self.ended(pop)
+                self.assertEqual(said.count(b"-ERR"), 5)
+        self.log.wait("session-end .*reason=bad-commands", self.mark)
+
+    # -- how many ---------------------------------------------------------
+
+    def full(self, address="127.0.0.1", limit="max_sessions"):
+        def make():
+            s = socket.create_connection(("127.0.0.1", 110), 10,
+                                         (address, 0))
+            s.sendall(b"CAPA\r\nQUIT\r\n")      # the answer arrives anyway
+            return s
+        mark = self.log.mark()
+        sock = self.host.in_network(make)
+        said = b""
+        while not said.endswith(b"\n"):
+            data = sock.recv(4096)
+            if not data:
+                break
+            said += data
+        sock.close()
+        if said.startswith(b"+OK"):
+            return False
+        self.assertTrue(said.startswith(FULL), said)
+        self.log.wait(r"limit-reached limit=%s ip=%s$" % (limit, address),
+                      mark)
+        return True
+
+    def test_max_sessions(self):
+        self.serve(max_sessions=2)
+        one, two = self.login("alice"), self.connect()
+        for _ in range(20):
+            self.assertTrue(self.full())
+            self.assertTrue(self.full("127.0.0.2"))
+        one.cmd("NOOP")
+        two.login("bob", family.PASSWORD)
+        one.quit()
+        self.wait_for(lambda: not self.full(), "room")
+        two.quit()
+
+    def test_max_sessions_per_address(self):
+        self.serve(max_sessions_per_address=2)
+        one, two = self.login("alice"), self.connect()
+        self.assertTrue(self.full(limit="max_sessions_per_address"))
+        self.assertFalse(self.full("127.0.0.2"))
+        two.quit()
+        self.wait_for(lambda: not self.full(
+            limit="max_sessions_per_address"), "room")
+        one.quit()
+
+    # -- addresses --------------------------------------------------------
+
+    def shown(self, address, port):
+        mark = self.log.mark()
+        with Pop(self.host.connect(port, address)) as pop:
+            self.wrong(pop)
+        return self.log.wait("login-failed", mark)[0].split("ip=")[1].split()[0]
+
+    def test_addresses(self):
+        self.serve("listen = 127.0.0.1:110", "listen = [::1]:111",
+                   "listen = *:112", auth_fail_delay=0)
+        self.host.wait_port(112)
+        self.assertEqual(self.shown("127.0.0.1", 110), "127.0.0.1")
+        self.assertEqual(self.shown("::1", 111), "::1")
+        self.assertEqual(self.shown("127.0.0.1", 112), "127.0.0.1")
+        self.assertEqual(self.shown("::1", 112), "::1")
+        for address, port in (("::1", 110), ("127.0.0.1", 111)):
+            with self.assertRaises(ConnectionRefusedError):
+                self.host.connect(port, address)
+
+    def test_mapped_address(self):
+        self.configure(auth_fail_delay=0)
+        with Inetd(self.host, 110, address="::"):
+            self.assertEqual(self.shown("127.0.0.1", 110), "127.0.0.1")
+            self.assertEqual(self.shown("::1", 110), "::1")
+
+
+if __name__ == "__main__":
+    unittest.main()
