@@ -18,7 +18,7 @@ PASSWORD = "wonderland"
 # A hash that nothing matches and that keeps a worker busy for long.
 SLOW = "$6$rounds=90000000$slow$" + "x" * 86
 OPTIONS = {"auth": "file", "peer_check": "no", "auth_fail_delay": 1,
-           "drain_timeout": 2, "lock_timeout": 20}
+           "drain_timeout": 1, "lock_timeout": 20}
 
 
 class Member:
@@ -135,6 +135,7 @@ class Family(unittest.TestCase):
         while True:
             data = pop.sock.recv(1 << 20)
             if not data:
+                pop.close()
                 return rest
             rest += data
 

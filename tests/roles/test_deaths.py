@@ -16,7 +16,7 @@ from lib import nasty, spool                                    # noqa: E402
 from lib.popper import Serve                                    # noqa: E402
 
 TEMP = b"-ERR [SYS/TEMP]"
-BIG = nasty.mbox([("big", b"Subject: big\n\n" + (b"z" * 76 + b"\n") * 400000),
+BIG = nasty.mbox([("big", b"Subject: big\n\n" + (b"z" * 76 + b"\n") * 180000),
                   *nasty.NASTY[1:3]])
 
 
