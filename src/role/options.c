@@ -105,7 +105,9 @@ static const struct conf_option role_options[] = {
 		.offset = AT(max_sessions_per_address), .fallback = "20",
 		.min = 1,
 		.meaning = "how many sessions one address may have at a time",
-		.man = "How many of them one client address may have.",
+		.man = "How many of them one client address may have; of IPv6, one\n"
+		    "network of 64 bits: a host has as many addresses there as\n"
+		    "it likes.",
 	},
 	{
 		.name = "hostname", .type = CONF_TEXT,
