@@ -246,9 +246,9 @@ static const struct conf_option role_options[] = {
 		.name = "max_bad_commands", .type = CONF_COUNT,
 		.offset = AT(max_bad_commands), .fallback = "20",
 		.min = 1,
-		.meaning = "how many unknown commands end a session",
-		.man = "How many commands that popper does not know, or "
-		    "not in that state, end a session.",
+		.meaning = "how many unknown commands in a row end a session",
+		.man = "How many commands in a row that popper does not "
+		    "know, or not in that state, end a session.",
 	},
 	{
 		.name = "peer_check", .type = CONF_BOOL,
