@@ -537,6 +537,16 @@ journal_clear(struct journal *j, struct fault *f)
 }
 
 int
+journal_forget(struct journal *j, struct fault *f)
+{
+	struct file_facts facts;
+
+	if (file_facts(j->fd, &facts, f) == -1)
+		return -1;
+	return facts.size == 0 ? 0 : journal_clear(j, f);
+}
+
+int
 journal_match(const struct journal *j, struct spool *s, bool *same_r,
     struct fault *f)
 {

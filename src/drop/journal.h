@@ -149,6 +149,8 @@ int	journal_run(struct journal *j, struct spool *s, bool *undone_r,
 
 /* Forget the commit, durably. */
 int	journal_clear(struct journal *j, struct fault *f) MUSTUSE;
+/* Likewise, when journal_load found none: empty a file that is not. */
+int	journal_forget(struct journal *j, struct fault *f) MUSTUSE;
 
 /* Record the next state: the other slot, durable on return. */
 int	journal_put(struct journal *j, const struct journal_state *next,

@@ -107,6 +107,7 @@ recover(const struct drop_conf *c, struct journal *j, struct fault *f)
 	int		r;
 
 	spool_init(&s, c);
+	s.pending = true;
 	r = spool_lock(&s, DROP_LOCK_UPDATE, j->now.lock_ino, f);
 	if (r == 0)
 		r = recover_locked(j, &s, f);
@@ -149,6 +150,10 @@ drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
 	} else if (r == 1) {
 		r = recover(c, &j, f);
 		*did_r = r == 0;
+	} else if (r == 0) {
+		/* The remains of a commit that was never made: whoever finds
+		 * octets in a journal takes it for an open one. */
+		r = journal_forget(&j, f);
 	}
 	journal_fini(&j);
 	return r;

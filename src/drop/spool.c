@@ -97,7 +97,12 @@ dot_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
 		return h->lock(h->ctx, why, f);
 	if (owned != 0 && lock_inode(s) == owned)
 		return dotlock_refresh(s->dirfd, s->name, f);
-	return dotlock_take(s->dirfd, s->name, spawn_self(), f);
+	if (dotlock_take(s->dirfd, s->name,
+	    s->pending ? PID_NOBODY : spawn_self(), f) == 0)
+		return 0;
+	/* Left by an UPDATE that died: no other is at work here now. */
+	return f->class == FAULT_IN_USE ?
+	    dotlock_adopt(s->dirfd, s->name, s->conf->uid, f) : -1;
 }
 
 int
@@ -116,6 +121,7 @@ dot_unlock(struct spool *s)
 
 	r = h->lock != NULL ? h->unlock(h->ctx, &f) :
 	    dotlock_release(s->dirfd, s->name, &f);
+	s->dot = false;
 	/* It goes stale in five minutes; the operator should know. */
 	if (r == -1)
 		h->tell(h->ctx, "drop-unlock", f.text);
@@ -174,7 +180,6 @@ static int
 try_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
     struct fault *f)
 {
-	bool dot = false;
 	int r = open_spool(s, why, f);
 
 	if (r == -1 && f->err == ENOENT && why == DROP_LOCK_SCAN)
@@ -185,9 +190,9 @@ try_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
 		r = lock_fcntl(s->fd, true, f);
 	else
 		r = 0;
-	if (r == 0) {
+	if (r == 0 && !s->dot) {
 		r = dot_lock(s, why, owned, f);
-		dot = r == 0;
+		s->dot = r == 0;
 	}
 	if (r == 0 && s->fd == -1) {
 		r = open_spool(s, why, f);
@@ -204,7 +209,9 @@ try_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
 		s->fresh_ms = clock_ms();
 		return 0;
 	}
-	if (dot)
+	/* What is half written must not be seen, least of all when we cannot
+	 * go on; but what only the operator can judge must take new mail. */
+	if (s->dot && (!s->pending || f->class == FAULT_PERM))
 		dot_unlock(s);
 	fd_close(&s->fd);
 	return -1;

@@ -24,6 +24,10 @@ struct spool {
 	int			 dirfd;	/* owns; the folder; -1 before */
 	char			 name[SPOOL_NAME_MAX];	/* in that folder */
 	bool			 locked;	/* both */
+	bool			 dot;		/* the dotlock is ours */
+	bool			 pending;	/* set by who recovers: an update is
+						   open, so the dotlock stays when
+						   no lock can be had */
 	uint64_t		 fresh_ms;	/* the dotlock is, since then */
 };
 

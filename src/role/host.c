@@ -376,7 +376,7 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 	if (why == DROP_LOCK_UPDATE && make_spool(h, f) != 0) {
 		struct fault second;
 
-		if (host_unlock(h, &second) != 0)
+		if (!host_journal_open(h) && host_unlock(h, &second) != 0)
 			log_fault(LEVEL_WARN, "drop-unlock-failed", &second);
 		return fault_prefix(f, "%s: ", h->path);
 	}

@@ -127,8 +127,10 @@ file_open(int dirfd, const char *name, unsigned how, mode_t mode, int *fd_r,
 		return -1;
 	if ((how & FILE_EXCLUSIVE) == 0 || fchmod(fd, mode) == 0)
 		return 0;
+	(void)SYS_FAULT(f, "mode of %s", name);
 	fd_close(fd_r);
-	return SYS_FAULT(f, "mode of %s", name);
+	(void)unlinkat(dirfd, name, 0);
+	return -1;
 }
 
 /* No empty path, no absolute one, no "..": the same rule on every kernel. */

@@ -130,7 +130,10 @@ write_pid(int fd, pid_t pid, struct fault *f)
 			*f = own;
 		return -1;
 	}
-	return file_truncate(fd, n, f);
+	if (file_truncate(fd, n, f) == -1)
+		return -1;
+	/* Recovery after a power cut must know it again: see dotlock_adopt. */
+	return pid == PID_ANY ? file_datasync(fd, f) : 0;
 }
 
 /* The file that will become the lock; *now_r is the file system's time. */
@@ -270,8 +273,12 @@ link_lock(int dirfd, const char *unique, const char *lock, struct fault *f)
 	int			err;
 
 	err = linkat(dirfd, unique, dirfd, lock, 0) == -1 ? errno : 0;
-	if (file_facts_at(dirfd, unique, &facts, f) == -1)
+	if (file_facts_at(dirfd, unique, &facts, f) == -1) {
+		/* Nobody would know that it is ours. */
+		if (err == 0)
+			(void)unlinkat(dirfd, lock, 0);
 		return -1;
+	}
 	if (facts.nlink == 2)
 		return 0;
 	if (err == EEXIST || err == 0)
