@@ -11,6 +11,9 @@
  * the system calls, of the processes in scope, to which the chosen action can
  * happen.  Without --at they are only counted and listed.
  *
+ * With --trace, every call of the phase that changed a file is written down
+ * with its octets, so that a power cut can be played by another program.
+ *
  * Only for tests; x86-64.
  */
 #include <sys/ptrace.h>
@@ -173,6 +176,7 @@ static struct {
 	gid_t		 as_gid;
 	unsigned	 limit_s;
 	FILE		*report;
+	FILE		*trace;		/* NULL: none */
 } opt = {
 	.scope = SCOPE_ONE, .action = KILL_BEFORE, .want = CHANGE, .limit_s = 60,
 };
@@ -259,15 +263,24 @@ peek(pid_t pid, uint64_t at, void *p, size_t n)
 	return got < 0 ? 0 : (size_t)got;
 }
 
-/* Up to a page's end, so that a string near the end of a mapping is got. */
+/* Page by page: the one behind the string may not be there. */
 static void
 peek_string(pid_t pid, uint64_t at, char *out, size_t cap)
 {
-	size_t n = 4096 - at % 4096;
+	size_t n = 0;
 
-	if (n > cap - 1)
-		n = cap - 1;
-	n = peek(pid, at, out, n);
+	while (n < cap - 1) {
+		size_t part = 4096 - (at + n) % 4096;
+
+		if (part > cap - 1 - n)
+			part = cap - 1 - n;
+		part = peek(pid, at + n, out + n, part);
+		if (part == 0)
+			break;
+		if (memchr(out + n, '\0', part) != NULL)
+			return;
+		n += part;
+	}
 	out[n] = '\0';
 }
 
@@ -380,6 +393,178 @@ is_on_file(pid_t pid, const struct call *c, const uint64_t *args)
 	char path[8];
 
 	return (c->is & FD1) == 0 || fd_path(pid, args[0], path, sizeof(path));
+}
+
+/* What happened to files, for those who play a power cut. */
+
+static uint64_t
+fd_position(pid_t pid, uint64_t fd)
+{
+	unsigned long long pos = 0;
+	char name[64];
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/fdinfo/%d", (int)pid, (int)fd);
+	f = fopen(name, "re");
+	if (f == NULL || fscanf(f, "pos: %llu", &pos) != 1)
+		die(name);
+	fclose(f);
+	return pos;
+}
+
+/* A name beneath a descriptor (or the working folder) as an absolute path. */
+static void
+name_path(pid_t pid, int dirfd, uint64_t at, char *out, size_t cap)
+{
+	char link[64];
+	char name[512];
+	char folder[512];
+	ssize_t n;
+
+	peek_string(pid, at, name, sizeof(name));
+	if (name[0] == '/') {
+		snprintf(out, cap, "%s", name);
+		return;
+	}
+	if (dirfd == AT_FDCWD)
+		snprintf(link, sizeof(link), "/proc/%d/cwd", (int)pid);
+	else
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, dirfd);
+	n = readlink(link, folder, sizeof(folder) - 1);
+	folder[n < 0 ? 0 : n] = '\0';
+	snprintf(out, cap, "%s/%s", folder, name);
+}
+
+/* name TAB number TAB octets TAB path [TAB more] LF, then the octets. */
+static void
+trace_put(const char *name, uint64_t number, pid_t pid, uint64_t data,
+    uint64_t n, const char *path, const char *path2)
+{
+	char block[4096];
+
+	fprintf(opt.trace, "%s\t%llu\t%llu\t%s%s%s\n", name,
+	    (unsigned long long)number, (unsigned long long)n, path,
+	    path2 != NULL ? "\t" : "", path2 != NULL ? path2 : "");
+	for (uint64_t i = 0; i < n; i += sizeof(block)) {
+		size_t part = n - i < sizeof(block) ? n - i : sizeof(block);
+
+		if (peek(pid, data + i, block, part) != part)
+			die("memory of the traced process");
+		fwrite(block, 1, part, opt.trace);
+	}
+}
+
+/* With whose it is and its mode. */
+static void
+trace_open(pid_t pid, uint64_t flags, int fd)
+{
+	char link[64];
+	char path[1100];
+	char owner[64] = "";
+	struct stat st;
+
+	(void)fd_path(pid, (uint64_t)fd, path, sizeof(path));
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, fd);
+	if (stat(link, &st) == 0)
+		snprintf(owner, sizeof(owner), "%u:%u:%o", st.st_uid,
+		    st.st_gid, st.st_mode & 07777);
+	trace_put("open", flags, pid, 0, 0, path, owner);
+}
+
+static void
+trace_two_names(const char *name, pid_t pid, int from_dir, uint64_t from,
+    int to_dir, uint64_t to)
+{
+	char path[1100];
+	char path2[1100];
+
+	name_path(pid, from_dir, from, path, sizeof(path));
+	name_path(pid, to_dir, to, path2, sizeof(path2));
+	trace_put(name, 0, pid, 0, 0, path, path2);
+}
+
+static void
+trace_call(pid_t pid, const struct call *c, const uint64_t *a, int64_t result)
+{
+	char path[1100] = "";
+
+	if ((c->is & FD1) && !fd_path(pid, a[0], path, sizeof(path))) {
+		if (data_begins(pid, c->nr, a, "+OK"))
+			trace_put("reply", 0, pid, 0, 0, path, NULL);
+		return;
+	}
+	switch (c->nr) {
+	case SYS_write:
+		trace_put("write", fd_position(pid, a[0]) - (uint64_t)result,
+		    pid, a[1], (uint64_t)result, path, NULL);
+		break;
+	case SYS_pwrite64:
+		trace_put("write", a[3], pid, a[1], (uint64_t)result, path,
+		    NULL);
+		break;
+	case SYS_ftruncate:
+		trace_put("truncate", a[1], pid, 0, 0, path, NULL);
+		break;
+	case SYS_fsync:
+	case SYS_fdatasync:
+		trace_put("sync", 0, pid, 0, 0, path, NULL);
+		break;
+	case SYS_fallocate:
+		trace_put("allocate", a[1], pid, 0, 0, path, NULL);
+		break;
+	case SYS_open:
+	case SYS_openat:
+	case SYS_openat2:
+		trace_open(pid, c->nr == SYS_openat ? a[2] : 0, (int)result);
+		break;
+	case SYS_fchmod:
+		trace_put("mode", a[1], pid, 0, 0, path, NULL);
+		break;
+	case SYS_fchown:
+		trace_put("owner", a[1] << 32 | (a[2] & 0xffffffff), pid, 0,
+		    0, path, NULL);
+		break;
+	case SYS_unlink:
+		name_path(pid, AT_FDCWD, a[0], path, sizeof(path));
+		trace_put("unlink", 0, pid, 0, 0, path, NULL);
+		break;
+	case SYS_unlinkat:
+		name_path(pid, (int)a[0], a[1], path, sizeof(path));
+		trace_put("unlink", 0, pid, 0, 0, path, NULL);
+		break;
+	case SYS_mkdir:
+	case SYS_mkdirat:
+		name_path(pid, c->nr == SYS_mkdir ? AT_FDCWD : (int)a[0],
+		    a[c->nr == SYS_mkdir ? 0 : 1], path, sizeof(path));
+		trace_put("mkdir", 0, pid, 0, 0, path, NULL);
+		break;
+	case SYS_rename:
+		trace_two_names("rename", pid, AT_FDCWD, a[0], AT_FDCWD, a[1]);
+		break;
+	case SYS_renameat:
+	case SYS_renameat2:
+		trace_two_names("rename", pid, (int)a[0], a[1], (int)a[2],
+		    a[3]);
+		break;
+	case SYS_link:
+		trace_two_names("link", pid, AT_FDCWD, a[0], AT_FDCWD, a[1]);
+		break;
+	case SYS_linkat:
+		trace_two_names("link", pid, (int)a[0], a[1], (int)a[2], a[3]);
+		break;
+	case SYS_writev:
+	case SYS_pwritev:
+	case SYS_copy_file_range:
+	case SYS_sendfile:
+	case SYS_truncate:
+	case SYS_symlink:
+	case SYS_symlinkat:
+		/* The player knows none of these: it must say so. */
+		trace_put(c->name, 0, pid, 0, 0, path, NULL);
+		break;
+	default:
+		break;
+	}
 }
 
 /* Can the chosen action happen to this call? */
@@ -575,6 +760,12 @@ on_enter(struct task *t, long nr, const uint64_t *args)
 static void
 on_exit_of_call(struct task *t, long nr, const uint64_t *args, int64_t result)
 {
+	if (opt.trace != NULL && in_phase && !phase_over && result >= 0) {
+		const struct call *c = call_find(nr);
+
+		if (c != NULL && (c->is & CHANGE) != 0 && in_scope(t))
+			trace_call(t->pid, c, args, result);
+	}
 	if (t->fail != 0) {
 		set_result(t->pid, t->fail);
 		t->fail = 0;
@@ -876,6 +1067,7 @@ usage(void)
 	    "  --at N            at the N-th point (only count)\n"
 	    "  --sticky          and at each one after it\n"
 	    "  --as UID:GID      run the command as that user\n"
+	    "  --trace FILE      what happened to files, with its octets\n"
 	    "  --limit SECONDS   then everything is killed (60)\n", stderr);
 	exit(2);
 }
@@ -889,6 +1081,7 @@ options(int argc, char **argv)
 		{ "calls", 1, NULL, 'c' }, { "do", 1, NULL, 'd' },
 		{ "at", 1, NULL, 'a' }, { "sticky", 0, NULL, 's' },
 		{ "as", 1, NULL, 'u' }, { "limit", 1, NULL, 'l' },
+		{ "trace", 1, NULL, 'T' },
 		{ NULL, 0, NULL, 0 },
 	};
 	bool ok = true;
@@ -900,6 +1093,11 @@ options(int argc, char **argv)
 		case 'r':
 			opt.report = fopen(optarg, "we");
 			if (opt.report == NULL)
+				die(optarg);
+			break;
+		case 'T':
+			opt.trace = fopen(optarg, "we");
+			if (opt.trace == NULL)
 				die(optarg);
 			break;
 		case 'f':
@@ -954,5 +1152,7 @@ main(int argc, char **argv)
 	alarm(opt.limit_s);
 	watch();
 	tell("points %lu", points);
+	if (opt.trace != NULL && fclose(opt.trace) != 0)
+		die("trace");
 	return fclose(opt.report) == 0 ? 0 : 3;
 }
