@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: the user (uid, gid, groups), seccomp, no new privileges.  Reads from:
- * the user's commands, mail, home; the monitor's answers.  Trusts: its monitor.
+ * the user's commands (the first of them from a pipe that a front has filled),
+ * mail, home; the monitor's answers.  Trusts: its monitor, and ends without it.
  * Gives up, in order: descriptors, limits, groups, gid, uid, system calls.
  */
 #include "role/session.h"

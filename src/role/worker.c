@@ -2,7 +2,7 @@
 /*
  * Runs as: root for PAM (pam_unix reads /etc/shadow); else front_user in a cage,
  * after the password file was read.  Reads from: one bounded record that a front
- * wrote, nothing else.  Lives for this question.
+ * wrote, nothing else.  Lives for this question, and no longer than its monitor.
  */
 #include "role/worker.h"
 
