@@ -97,6 +97,8 @@ test_dotlock(void **state)
 	(void)snprintf(mine, sizeof(mine), "0\npopper update on %s\n", host);
 	assert_lock_says(d->fd, mine);
 	assert_int_equal(dotlock_take(d->fd, "u", 1, &f), -1);
+	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid() + 1, &f), -1);
+	assert_int_equal(f.class, FAULT_IN_USE);
 	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &f), 0);
 	assert_int_equal(dotlock_repid(d->fd, "u", 1234567, &f), 0);
 	assert_lock_says(d->fd, "1234567\n");

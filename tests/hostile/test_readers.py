@@ -6,13 +6,15 @@ import os
 import random
 import re
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib import spool                                           # noqa: E402
-from lib.host import build_dir                                  # noqa: E402
+from lib.host import Host, build_dir                            # noqa: E402
 from lib.popper import Inetd, Pop                               # noqa: E402
+from lib.unpack import unpack                                   # noqa: E402
 from scene import LONG, Scene, message, texts                   # noqa: E402
 
 SPOOL = "/var/mail/ann"
@@ -280,6 +282,81 @@ class Readers(Scene):
         self.assertGreater(len(added), 20)
         self.assertGreater(len(gone), 5)
         self.no_locks()
+
+
+class Mutt(Scene):
+    """The real mutt, at a terminal of its own, while a session has the
+    spool."""
+
+    MUTTRC = ("set folder=/home/ann\nset delete=yes\nset quit=yes\n"
+              "set move=no\nset wait_key=no\n")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Host(packages=[unpack("mutt")])
+        cls.addClassCleanup(cls.host.close)
+        cls.host.add_user("ann", password="ann")
+        cls.host.add_user("eve", password="eve")
+        cls.inetd = Inetd(cls.host)
+        cls.addClassCleanup(cls.inetd.stop)
+
+    def mutt(self, keys):
+        master, slave = os.openpty()
+        p = self.host.popen(
+            ["mutt", "-F", "/home/ann/.muttrc", "-f", SPOOL, "-e",
+             "push " + keys], user="ann", env={"TERM": "xterm"}, stdin=slave,
+            stdout=slave, stderr=slave)
+        os.close(slave)
+        screen = threading.Thread(target=_drain, args=(master,), daemon=True)
+        screen.start()
+        try:
+            self.assertEqual(p.wait(20), 0)
+        finally:
+            p.stop(9)
+            screen.join(5)
+            os.close(master)
+
+    def test_mutt(self):
+        self.host.write("/home/ann/.muttrc", self.MUTTRC, 0o644, "ann")
+        parts = [message(b"number %d" % i) for i in range(1, 6)]
+        for early in (True, False):
+            with self.subTest(early=early):
+                want = self.put("ann", b"".join(parts))
+                pop = self.pop()
+                ids = pop.uidl()
+                pop.dele(3)
+                # It removes the first, reads the second, leaves the rest.
+                keys = "<delete-message><display-message><exit><quit>"
+                if early:
+                    self.mutt(keys)
+                self.assertEqual([pop.retr(n) for n in (1, 2, 4)],
+                                 [want[n - 1] for n in (1, 2, 4)])
+                if not early:
+                    self.mutt(keys)
+                pop.quit()
+                self.inetd.wait()
+                left = spool.messages(self.host.spool("ann"))
+                self.assertEqual(
+                    [re.search(rb"Subject: (.*)\r", m.wire)[1] for m in left],
+                    [b"number 2", b"number 4", b"number 5"])
+                self.assertIn(b"\nStatus: RO\r", left[0].wire)
+                pop = self.pop()
+                self.assertEqual(list(pop.uidl().values()),
+                                 [ids[n] for n in (2, 4, 5)])
+                # What popper left, mutt reads: it removes one more.
+                pop.quit()
+                self.inetd.wait()
+                self.mutt("<delete-message><quit>")
+                self.assertEqual(len(self.session()), 2)
+                self.no_locks()
+
+
+def _drain(fd):
+    try:
+        while os.read(fd, 65536):
+            pass
+    except OSError:
+        pass
 
 
 class Ids(Scene):
