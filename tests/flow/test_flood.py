@@ -90,12 +90,11 @@ class Flood(unittest.TestCase):
             self.assertEqual(client.line()[:3], b"+OK")
         return client
 
-    def test_a_million_commands(self):
-        n = 1000000
+    def flood(self, command, n, lines_each):
+        """n times the same in one piece: as many replies, in bounded memory."""
         client = self.login()
-        before = client.peak()
-        client.say(b"NOOP\r\n" * n + b"STAT\r\nQUIT\r\n")
-        peak, lines, tail = before, 0, b""
+        client.say(command * n + b"STAT\r\nQUIT\r\n")
+        peak, lines, tail = client.peak(), 0, b""
         client.sock.settimeout(120)
         while True:
             data = client.sock.recv(1 << 20)
@@ -103,11 +102,23 @@ class Flood(unittest.TestCase):
                 break
             lines += data.count(b"\r\n")
             tail = (tail + data)[-200:]
-            if lines < n:
+            if lines < n * lines_each:
                 peak = max(peak, client.peak())
-        self.assertEqual(lines, n + 2)
+        self.assertEqual(lines, n * lines_each + 2)
         self.assertIn(b"+OK 2 320\r\n+OK popper at ", tail)
         self.assertLess(peak, MEMORY)
+
+    def test_a_million_commands(self):
+        self.flood(b"NOOP\r\n", 1000000, 1)
+
+    def test_a_hundred_thousand_messages(self):
+        """No more replies are made than the client takes."""
+        with open(os.path.join(HERE, "files", "two.mbox"), "rb") as f:
+            lines = f.read().split(b"\n\nFrom ")[0].count(b"\n")
+        self.flood(b"RETR 1\r\n", 100000, lines + 2)
+
+    def test_a_hundred_thousand_lists(self):
+        self.flood(b"LIST\r\n", 100000, 4)
 
     def test_a_line_without_end(self):
         client = self.client()

@@ -125,13 +125,22 @@ class SuperServer:
         self.log.wait(OURS + ".*/nonexistent/folder/trace", self.mark)
 
     def test_trace_file_takes_the_debugging(self):
+        """... and the log still has what an operator must see."""
         self.begin("-t", "/var/lib/popper/trace")
         pop = self.pop()
         pop.login("alice", "wonderland")
         pop.quit()
+        pop = self.pop()
+        pop.cmd("USER", "alice")
+        with self.assertRaises(PopError):
+            pop.cmd("PASS", "wonderlanD")
+        pop.at_end()
         trace = self.host.read("/var/lib/popper/trace")
         self.assertIn(b"alice", trace)
-        self.assertNotIn(b"wonderland", trace)
+        self.assertIn(b"dialogue", trace)
+        self.assertNotIn(b"wonderlan", trace)
+        self.log.wait(OURS + "login-failed .*user=alice", self.mark)
+        self.assertEqual(self.log.find(OURS + "dialogue", self.mark), [])
 
     def test_second_session_is_told_in_use(self):
         self.begin()
