@@ -220,6 +220,23 @@ seed(struct run *r, const struct bull_names *names,
 		tell(r, "bulletin-number-not-written", "%s", r->f->text);
 }
 
+/*
+ * A number that cannot be written would come too late at QUIT, when the
+ * bulletins are in the maildrop: so there are none until it can be.
+ */
+static void
+prove(struct run *r, const struct bull_place *where)
+{
+	struct bull_set *set = r->set;
+
+	if (set->highest == set->recorded ||
+	    popbull_writable(where, set->recorded, r->f) == 0)
+		return;
+	tell(r, "bulletin-number-not-written", "%s", r->f->text);
+	set->n = 0;
+	set->highest = set->recorded;
+}
+
 static int
 collect(struct run *r, const struct bull_names *names,
     const struct bull_place *where)
@@ -230,7 +247,10 @@ collect(struct run *r, const struct bull_names *names,
 	case POPBULL_NUMBER:
 		r->set->recorded = number;
 		r->set->highest = number;
-		return add_newer(r, names);
+		if (add_newer(r, names) == -1)
+			return -1;
+		prove(r, where);
+		return 0;
 	case POPBULL_GARBAGE:
 		tell(r, "bulletin-number-bad",
 		    "%s holds no number: set to the maximum", where->name);

@@ -56,9 +56,9 @@ popbull_read(const struct bull_place *where, uint64_t *number_r,
 }
 
 /*
- * A full disk, or a quota: the few octets fit where the old number is.  Who
- * asks comes again until it has worked (the number stands in the journal), so
- * a torn one does not last.
+ * A full disk, a quota, or a home that root owns: the few octets fit where the
+ * old number is.  Who asks comes again until it has worked (the number stands in
+ * the journal), so a torn one does not last.
  */
 static int
 overwrite(const struct bull_place *where, struct span text, struct fault *f)
@@ -82,21 +82,46 @@ overwrite(const struct bull_place *where, struct span text, struct fault *f)
  * What cannot be read is replaced all the same: rename(2) follows no link, and
  * a commit that cannot make its note true would be offered it for ever.
  */
-int
-bull_store(const struct bull_place *where, uint64_t number, struct fault *f)
+static int
+store(const struct bull_place *where, uint64_t number, struct fault *f)
 {
-	char		text[32];
-	uint64_t	now;
-	int		n;
+	char	text[32];
+	int	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
 
-	if (popbull_read(where, &now, f) == POPBULL_NUMBER && now >= number)
-		return 0;
-	n = snprintf(text, sizeof(text), "%" PRIu64 "\n", number);
 	if (file_replace(where->dirfd, where->name, 0600,
 	    span_of(text, (size_t)n), f) == 0)
 		return 0;
-	return f->err != ENOSPC && f->err != EDQUOT ? -1 :
-	    overwrite(where, span_of(text, (size_t)n), f);
+	switch (f->err) {
+	case ENOSPC:
+	case EDQUOT:
+	case EACCES:
+	case EPERM:
+		return overwrite(where, span_of(text, (size_t)n), f);
+	default:
+		return -1;
+	}
+}
+
+int
+bull_store(const struct bull_place *where, uint64_t number, struct fault *f)
+{
+	uint64_t now;
+
+	if (popbull_read(where, &now, f) == POPBULL_NUMBER && now >= number)
+		return 0;
+	return store(where, number, f);
+}
+
+int
+popbull_writable(const struct bull_place *where, uint64_t number,
+    struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	/* Then there is a way that needs neither room nor the folder. */
+	if (file_open(where->dirfd, where->name, FILE_WRITE, 0, &fd, f) == 0)
+		return 0;
+	return store(where, number, f);
 }
 
 #define NOTE_WORD	"bulletin "

@@ -17,6 +17,11 @@ enum popbull_state {
 enum popbull_state	popbull_read(const struct bull_place *where,
 			    uint64_t *number_r, struct fault *f);
 
+/* Could another number be stored?  `number` is what stands there now; it may
+ * be written once more to find out. */
+int	popbull_writable(const struct bull_place *where, uint64_t number,
+	    struct fault *f) MUSTUSE;
+
 /* The decision alone: the file's first octets (pure). */
 enum popbull_state	popbull_parse(struct span text, uint64_t *number_r);
 

@@ -26,6 +26,7 @@ struct fake {
 	bool			host_locks;
 	bool			no_temp;	/* its writes fail, ENOSPC */
 	bool			note_fails;
+	bool			note_denied;
 	unsigned		reserves;	/* journals from the reserve */
 };
 

@@ -80,6 +80,8 @@ host_note(void *ctx, struct span note, struct fault *f)
 
 	if (w->note_fails)
 		return fault_errno(f, FAULT_TEMP, EIO, "note");
+	if (w->note_denied)
+		return fault_errno(f, FAULT_PERM, EACCES, "note");
 	assert_true(span_cstr(note, w->note, sizeof(w->note)));
 	fake_write(w->popbull, note);
 	w->notes++;

@@ -735,6 +735,15 @@ test_note_alone_and_failing(void **state)
 	assert_int_equal(w.notes, 2);
 	fake_expect(w.spool, SPAN(D));
 	mbox_ops.close(d);
+	/* One that never can be: the user must not lose his mail over it. */
+	fake_write(w.spool, SPAN(A B));
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	w.note_denied = true;
+	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+	assert_false(fake_locked(&w));
+	fake_expect(w.spool, SPAN(B));
+	assert_int_equal(w.notes, 2);
+	mbox_ops.close(d);
 	fake_fini(&w);
 }
 

@@ -35,8 +35,15 @@ mbox_finish(struct journal *j, struct spool *s, struct fault *f)
 	if (j->now.legacy_size > 0 && legacy_empty(s, &j->now, f) == -1)
 		return -1;
 	if (j->now.note_n > 0 && h->note(h->ctx,
-	    span_of(j->now.note, (size_t)j->now.note_n), f) == -1)
-		return -1;
+	    span_of(j->now.note, (size_t)j->now.note_n), &why) == -1) {
+		/* What may pass is tried again; but a note that can never be
+		 * made true must not keep the user from his mail for ever. */
+		if (why.class != FAULT_PERM) {
+			*f = why;
+			return -1;
+		}
+		h->tell(h->ctx, "drop-note-lost", why.text);
+	}
 	if (journal_clear(j, f) == -1)
 		return -1;
 	/* It is empty by now: when it stays, nothing is lost or doubled. */

@@ -136,7 +136,7 @@ note(void *ctx, struct span text, struct fault *f)
 	if (!bull_note_parse(text, &number))
 		return fault_set(f, FAULT_PERM, "a note that is none of ours");
 	if (s->place.dirfd < 0)
-		return fault_set(f, FAULT_TEMP, "no place for .popbull");
+		return fault_set(f, FAULT_PERM, "no place for .popbull");
 	return bull_store(&s->place, number, f);
 }
 

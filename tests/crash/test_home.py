@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: ISC
+"""A home folder in which popper cannot write .popbull as it would like to:
+bulletins may then wait, but mail is read and deleted all the same.
+"""
+
+import os
+import tempfile
+import unittest
+
+from lib.scene import PASSWORD, UID, USER, Scene, message, parse
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root")
+class Home(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="popper-home.")
+        self.addCleanup(holder.cleanup)
+        os.chmod(holder.name, 0o755)
+        self.s = Scene(base=holder.name)
+        self.addCleanup(self.s.remove)
+        self.s.put([message(b"m%d" % i) for i in range(1, 4)])
+        self.s.seed_popbull(22)
+        self.s.publish(23, b"bulletin")
+
+    def own(self, uid, mode, popbull_uid=UID):
+        os.chown(self.s.home, uid, uid)
+        os.chmod(self.s.home, mode)
+        os.chown(self.s.home + "/.popbull", popbull_uid, popbull_uid)
+        os.chmod(self.s.home + "/.popbull", 0o644)
+
+    def session(self, meanwhile=lambda: None):
+        """Delete the first message."""
+        def talk(pop, _):
+            pop.login(USER, PASSWORD)
+            pop.dele(1)
+            meanwhile()
+            pop.quit()
+        self.s.session(talk)
+        self.assertEqual(self.s.litter(), [])
+        return [name for name, _ in parse(self.s.read())]
+
+    def seen(self):
+        return [name for name, _, _ in self.s.look()]
+
+    def test_folder_of_root(self):
+        """As for users who are locked into their home."""
+        self.own(0, 0o755)
+        self.assertEqual(self.session(), [b"m2", b"m3", b"bulletin"])
+        self.assertEqual(self.s.popbull(), 23)
+        self.assertEqual(self.seen(), [b"m2", b"m3", b"bulletin"])
+
+    def test_all_of_root(self):
+        """No bulletin as long as its number could not be kept."""
+        self.own(0, 0o755, popbull_uid=0)
+        self.assertEqual(self.session(), [b"m2", b"m3"])
+        self.assertIn("bulletin-number-not-written", self.s.log())
+        self.assertEqual(self.seen(), [b"m2", b"m3"])
+        self.own(UID, 0o700)
+        self.assertEqual(self.seen(), [b"m2", b"m3", b"bulletin"])
+        self.assertEqual(self.s.popbull(), 23)
+
+    def test_taken_away_in_a_session(self):
+        """The bulletin is in the maildrop, its number cannot be kept: said,
+        and no reason to keep the user out."""
+        self.assertEqual(
+            self.session(lambda: self.own(0, 0o755, popbull_uid=0)),
+            [b"m2", b"m3", b"bulletin"])
+        self.assertIn("drop-note-lost", self.s.log())
+        self.assertEqual(self.seen(), [b"m2", b"m3", b"bulletin"])
+
+
+if __name__ == "__main__":
+    unittest.main()
