@@ -290,7 +290,9 @@ decide(struct mbox_scan *s, bool over)
 {
 	struct span line = span_of(s->held, s->nheld);
 
-	if (s->part == PART_PREAMBLE && (!over || !is_separator(s))) {
+	if (s->part == PART_FOREIGN || s->part == PART_REST) {
+		return;		/* a held line that belongs to no message */
+	} else if (s->part == PART_PREAMBLE && (!over || !is_separator(s))) {
 		s->part = PART_FOREIGN;
 	} else if (s->part == PART_PREAMBLE) {
 		separator(s);
