@@ -5,7 +5,7 @@
 #include "base/fault.h"
 #include "base/num.h"
 #include "bull/bull.h"
-#include "role/settings.h"
+#include "cmd/start.h"
 #include "sys/file.h"
 
 #include <errno.h>
@@ -13,9 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 64, STATUS_TEMP = 75,
-    STATUS_DENIED = 77, STATUS_CONFIG = 78 };
 
 static const char usage_text[] =
 "usage: popper bulletin [--dir DIR | --config FILE] add [--title TITLE] [FILE]\n"
@@ -58,10 +55,7 @@ struct job {
 static int
 bad_usage(const char *why)
 {
-	if (why != NULL)
-		fprintf(stderr, "popper bulletin: %s\n", why);
-	fputs("popper bulletin: try popper bulletin --help\n", stderr);
-	return STATUS_USAGE;
+	return start_usage("bulletin", why);
 }
 
 static int

@@ -87,6 +87,20 @@ cmd_session(int argc, char **argv)
 	return status;
 }
 
+/* serve and recover have no text of their own: all is in popper's. */
+static bool
+wants_help(int argc, char **argv)
+{
+	return argc == 2 && strcmp(argv[1], "--help") == 0;
+}
+
+static int
+cmd_help(int argc UNUSED, char **argv UNUSED)
+{
+	fputs(usage_text, stdout);
+	return STATUS_OK;
+}
+
 static int
 cmd_serve(int argc, char **argv)
 {
@@ -94,6 +108,8 @@ cmd_serve(int argc, char **argv)
 	char			hostname[HOSTNAME_MAX];
 	int			status;
 
+	if (wants_help(argc, argv))
+		return cmd_help(argc, argv);
 	status = start(argc, argv, OLD_FLAGS, true, &s);
 	if (status == STATUS_OK)
 		status = start_allowed(&s, true);
@@ -113,6 +129,8 @@ cmd_recover(int argc, char **argv)
 	int			status;
 	int			open;
 
+	if (wants_help(argc, argv))
+		return cmd_help(argc, argv);
 	status = start(argc, argv, "", true, &s);
 	if (status == STATUS_OK)
 		status = start_allowed(&s, true);
@@ -125,13 +143,6 @@ cmd_recover(int argc, char **argv)
 	log_close();
 	settings_fini(&s);
 	return open == 0 ? STATUS_OK : STATUS_TEMP;
-}
-
-static int
-cmd_help(int argc UNUSED, char **argv UNUSED)
-{
-	fputs(usage_text, stdout);
-	return STATUS_OK;
 }
 
 static int

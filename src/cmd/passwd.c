@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/secret.h"
+#include "cmd/start.h"
 #include "sys/secmem.h"
 #include "sys/term.h"
 
@@ -15,9 +16,6 @@
 
 #define DEFAULT_FILE	POPPER_SYSCONFDIR "/users"
 #define STORED_MAX	(SECRET_MAX + 64)	/* {PLAIN} and the longest */
-
-enum { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 64, STATUS_TEMP = 75,
-    STATUS_DENIED = 77 };
 
 static const char usage_text[] =
 "usage: popper passwd [--file FILE] [--scheme SCHEME] [--uid N --gid N]\n"
@@ -68,10 +66,7 @@ struct job {
 static int
 bad_usage(const char *why)
 {
-	if (why != NULL)
-		fprintf(stderr, "popper passwd: %s\n", why);
-	fputs("popper passwd: try popper passwd --help\n", stderr);
-	return STATUS_USAGE;
+	return start_usage("passwd", why);
 }
 
 static int

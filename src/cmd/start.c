@@ -69,6 +69,15 @@ start(int argc, char **argv, const char *flags, bool terminal,
 }
 
 int
+start_usage(const char *word, const char *why)
+{
+	if (why != NULL)
+		fprintf(stderr, "popper %s: %s\n", word, why);
+	fprintf(stderr, "popper %s: try popper %s --help\n", word, word);
+	return STATUS_USAGE;
+}
+
+int
 start_allowed(const struct settings *s, bool terminal)
 {
 	bool root = identity_is_root();

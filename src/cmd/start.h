@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What every command does before its own work: settings, log, and telling the
- * operator what is wrong.  Floor 5.
+ * operator what is wrong; and the exit codes.  Floor 5.
  */
 #ifndef CMD_START_H
 #define CMD_START_H
@@ -33,5 +33,9 @@ int	start(int argc, char **argv, const char *flags, bool terminal,
  * 0, or the exit status; told as above.
  */
 int	start_allowed(const struct settings *s, bool terminal) MUSTUSE;
+
+/* Tell of a mistake in the arguments of popper WORD (NULL: told by getopt),
+ * and of its --help.  The exit status. */
+int	start_usage(const char *word, const char *why);
 
 #endif

@@ -292,6 +292,24 @@ random_text(char *out, size_t max)
 	return n;
 }
 
+/* No mailbox, and its first line is longer than what is held of a line. */
+static void
+test_long_foreign_line(void **state)
+{
+	struct mbox_table t;
+
+	(void)state;
+	for (size_t n = MBOX_HELD - 2; n < 3 * MBOX_HELD; n += 61) {
+		size_t	len = 0;
+		char	*b = xalloc(n, 1);
+
+		add_many(b, &len, 'x', n);
+		assert_int_equal(scan_split(b, len, 0, &t), -1);
+		mbox_table_fini(&t);
+		free(b);
+	}
+}
+
 static void
 test_random(void **state)
 {
@@ -388,6 +406,7 @@ main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_every_split),
 		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_long_foreign_line),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_more_than_the_table_takes),
 		cmocka_unit_test(test_sizes_are_64_bit),

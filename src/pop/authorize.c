@@ -49,6 +49,7 @@ on_user(struct authorize *a, struct span name, struct buf *out)
 	memcpy(a->name, name.p, name.n);
 	a->name_n = name.n;
 	a->named = true;
+	a->bad = 0;
 	SAY_OK(out, "Password required.");
 	return AUTHORIZE_MORE;
 }
@@ -62,6 +63,7 @@ on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
 	a->ask.rpop = rpop;
 	if (!secret_set(&a->ask.secret, secret))
 		return bad(a, out, "Password too long.");
+	a->bad = 0;
 	return AUTHORIZE_ASK;
 }
 
@@ -73,12 +75,12 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.implementation = a->version == NULL ? NULL : POPPER_IDENT,
 	};
 
-	a->bad = 0;
 	if (cmd->id == CMD_USER)
 		return on_user(a, cmd->word[0], out);
 	if (cmd->id == CMD_PASS || cmd->id == CMD_RPOP)
 		return on_secret(a, cmd->id == CMD_RPOP, cmd->word[0], out);
 	a->named = false;
+	a->bad = 0;
 	if (cmd->id == CMD_CAPA) {
 		SAY_OK(out, "Capability list follows.");
 		ASSERT(reply_capa(out, &facts) == 0);

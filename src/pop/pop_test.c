@@ -380,6 +380,24 @@ test_authorize_errors_close(void **state UNUSED)
 	assert_true(span_starts(buf_span(&out), SPAN("-ERR [SYS/TEMP] ")));
 }
 
+/* What has the form of a command, but does nothing, counts as well. */
+static void
+test_authorize_counts_what_does_nothing(void **state UNUSED)
+{
+	static const struct walk w[] = {
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "CAPA", AUTHORIZE_MORE, "+OK" },
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "RPOP x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "PASS x", AUTHORIZE_CLOSE, "-ERR Say USER" },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 1, 3);
+	walk(&a, w, ARRAY_LEN(w));
+}
+
 int
 main(void)
 {
@@ -397,6 +415,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_errors_close,
 		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_authorize_counts_what_does_nothing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

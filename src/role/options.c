@@ -105,7 +105,9 @@ static const struct conf_option role_options[] = {
 		.offset = AT(max_sessions_per_address), .fallback = "20",
 		.min = 1,
 		.meaning = "how many sessions one address may have at a time",
-		.man = "How many of them one client address may have.",
+		.man = "How many of them one client address may have; of IPv6, one\n"
+		    "network of 64 bits: a host has as many addresses there as\n"
+		    "it likes.",
 	},
 	{
 		.name = "hostname", .type = CONF_TEXT,
@@ -244,9 +246,9 @@ static const struct conf_option role_options[] = {
 		.name = "max_bad_commands", .type = CONF_COUNT,
 		.offset = AT(max_bad_commands), .fallback = "20",
 		.min = 1,
-		.meaning = "how many unknown commands end a session",
-		.man = "How many commands that popper does not know, or "
-		    "not in that state, end a session.",
+		.meaning = "how many unknown commands in a row end a session",
+		.man = "How many commands in a row that popper does not "
+		    "know, or not in that state, end a session.",
 	},
 	{
 		.name = "peer_check", .type = CONF_BOOL,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: root (or the user, with isolation = single).  Reads from: its
- * configuration; no octet of any client's.  Each connection gets a monitor, as
- * inetd would start one; limits are kept before the fork.
+ * configuration; of clients only what those say who are refused, and that is
+ * thrown away unseen.  Each connection gets a monitor, as inetd would start one;
+ * limits are kept before the fork.
  */
 #include "role/serve.h"
 
@@ -22,9 +23,18 @@
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
 
+#define REFUSED_MAX	32		/* connections that hear why */
+
 struct served {
 	pid_t			pid;
 	struct sock_addr	peer;
+};
+
+/* Told that there is no room; read until its end, or the answer might never
+ * arrive (see pump_drain). */
+struct refused {
+	int			 fd;		/* owns */
+	uint64_t		 end_ms;
 };
 
 struct serve {
@@ -34,6 +44,8 @@ struct serve {
 	size_t			 nlisteners;
 	struct served		*served;	/* owns; the first n are alive */
 	size_t			 n;
+	struct refused		 refused[REFUSED_MAX];	/* oldest first */
+	size_t			 nrefused;
 };
 
 static int
@@ -66,25 +78,71 @@ reap(struct serve *s)
 			i++;
 }
 
+/* Of IPv6 the network counts: one host has as many addresses as it likes. */
 static size_t
 from_address(const struct serve *s, const struct sock_addr *peer)
 {
 	size_t count = 0;
+	size_t octets = peer->family == 6 ? 8 : 4;
 
 	for (size_t i = 0; i < s->n; i++)
-		count += memcmp(s->served[i].peer.raw, peer->raw,
-		    sizeof(peer->raw)) == 0;
+		count += s->served[i].peer.family == peer->family &&
+		    memcmp(s->served[i].peer.raw, peer->raw, octets) == 0;
 	return count;
 }
 
-/* Is there room for one more?  When not, the client is told. */
+static void
+forget_refused(struct serve *s, size_t i)
+{
+	fd_close(&s->refused[i].fd);
+	s->nrefused--;
+	memmove(&s->refused[i], &s->refused[i + 1],
+	    (s->nrefused - i) * sizeof(s->refused[0]));
+}
+
+static void
+refuse(struct serve *s, int *fd)
+{
+	struct fault f;
+
+	if (sock_write(*fd, SPAN(FULL_TEXT), &f) < 0) {
+		log_fault(LEVEL_DEBUG, "limit-reply", &f);
+		return;
+	}
+	sock_shutdown_write(*fd);
+	if (s->nrefused == REFUSED_MAX)
+		forget_refused(s, 0);
+	s->refused[s->nrefused++] = (struct refused){
+		.fd = fd_take(fd),
+		.end_ms = clock_ms() + 1000ull * s->conf->role.drain_timeout_s,
+	};
+}
+
+/* Swallow what they say; forget who has closed, and whose time is over. */
+static void
+drain_refused(struct serve *s)
+{
+	char		b[4096];
+	struct fault	f;
+
+	for (size_t i = 0; i < s->nrefused;) {
+		ssize_t n = sock_read(s->refused[i].fd, b, sizeof(b), &f);
+
+		if (n == 0 || (n < 0 && f.err != EAGAIN) ||
+		    clock_ms() >= s->refused[i].end_ms)
+			forget_refused(s, i);
+		else
+			i++;
+	}
+}
+
+/* Is there room for one more? */
 static bool
-admit(const struct serve *s, int fd, const struct sock_addr *peer)
+admit(const struct serve *s, const struct sock_addr *peer)
 {
 	const struct role_settings	*r = &s->conf->role;
 	const char			*limit = NULL;
 	struct log_line			 l;
-	struct fault			 f;
 
 	if (s->n >= r->max_sessions)
 		limit = "max_sessions";
@@ -96,8 +154,6 @@ admit(const struct serve *s, int fd, const struct sock_addr *peer)
 	log_str(&l, "limit", limit);
 	log_str(&l, "ip", peer->text);
 	log_end(&l);
-	if (sock_write(fd, SPAN(FULL_TEXT), &f) < 0)
-		log_fault(LEVEL_DEBUG, "limit-reply", &f);
 	return false;
 }
 
@@ -105,7 +161,7 @@ static void
 take(struct serve *s, int listener)
 {
 	AUTO(fd_close) int	fd = -1;
-	struct served		*new = &s->served[s->n];
+	struct served		*new;
 	struct fault		f;
 
 	if (sock_accept(listener, &fd, &f) != 0) {
@@ -116,11 +172,17 @@ take(struct serve *s, int listener)
 		return;
 	}
 	reap(s);
-	if (sock_peer(fd, &new->peer, &f) != 0 || !admit(s, fd, &new->peer))
+	new = &s->served[s->n];
+	if (sock_peer(fd, &new->peer, &f) != 0)
 		return;
+	if (!admit(s, &new->peer)) {
+		refuse(s, &fd);
+		return;
+	}
 	new->pid = spawn_fork(&f);
 	if (new->pid < 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
+		refuse(s, &fd);
 		return;
 	}
 	if (new->pid > 0) {
@@ -129,6 +191,8 @@ take(struct serve *s, int listener)
 	}
 	for (size_t i = 0; i < s->nlisteners; i++)
 		fd_close(&s->listeners[i]);
+	while (s->nrefused > 0)
+		forget_refused(s, 0);
 	/* A terminal of ours is nothing for who talks to strangers. */
 	if (fd_null_standard(&f) != 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
@@ -140,16 +204,20 @@ take(struct serve *s, int listener)
 static void
 loop(struct serve *s)
 {
-	struct wait_for w[LISTENERS_MAX];
+	struct wait_for w[LISTENERS_MAX + REFUSED_MAX];
 
 	while (!signals_stopping()) {
-		for (size_t i = 0; i < s->nlisteners; i++)
+		size_t n = s->nlisteners + s->nrefused;
+
+		for (size_t i = 0; i < n; i++)
 			w[i] = (struct wait_for){
-				.fd = s->listeners[i],
+				.fd = i < s->nlisteners ? s->listeners[i] :
+				    s->refused[i - s->nlisteners].fd,
 				.events = WAIT_READ,
 			};
-		(void)sock_wait(w, s->nlisteners, 10000);
+		(void)sock_wait(w, n, s->nrefused > 0 ? 1000 : 10000);
 		reap(s);
+		drain_refused(s);
 		for (size_t i = 0; i < s->nlisteners && !signals_stopping(); i++)
 			if (w[i].ready)
 				take(s, s->listeners[i]);

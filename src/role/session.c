@@ -38,6 +38,15 @@ struct session {
 	uint64_t			 began_ms;
 };
 
+/* A line about this session: whose it is, and from where. */
+static void
+line_begin(const struct session *s, struct log_line *l, const char *id)
+{
+	log_begin(l, LEVEL_NOTE, id);
+	log_str(l, "user", s->c->id->user);
+	log_str(l, "ip", s->c->peer->text);
+}
+
 /* --- questions to the host ---------------------------------------------- */
 
 static int
@@ -98,9 +107,7 @@ q_submit(void *ctx, int fd, struct fault *f)
 
 	if (question(ctx, MSG_SUBMIT, &fd, NULL, f) != 0)
 		return -1;
-	log_begin(&l, LEVEL_NOTE, "xmit-sent");
-	log_str(&l, "user", s->c->id->user);
-	log_str(&l, "ip", s->c->peer->text);
+	line_begin(s, &l, "xmit-sent");
 	log_end(&l);
 	return 0;
 }
@@ -380,9 +387,7 @@ log_login(const struct session *s)
 {
 	struct log_line l;
 
-	log_begin(&l, LEVEL_NOTE, "login");
-	log_str(&l, "user", s->c->id->user);
-	log_str(&l, "ip", s->c->peer->text);
+	line_begin(s, &l, "login");
 	log_num(&l, "uid", s->c->id->uid);
 	log_end(&l);
 }
@@ -407,9 +412,7 @@ log_end_of(const struct session *s, enum pump_end end)
 
 	if (s->pop != NULL)
 		pop_count(s->pop, &n);
-	log_begin(&l, LEVEL_NOTE, "session-end");
-	log_str(&l, "user", s->c->id->user);
-	log_str(&l, "ip", s->c->peer->text);
+	line_begin(s, &l, "session-end");
 	log_str(&l, "reason", reason(s, end, &n));
 	log_num(&l, "retrieved", n.retrieved);
 	log_num(&l, "deleted", n.deleted);

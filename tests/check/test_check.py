@@ -88,6 +88,16 @@ class Check(unittest.TestCase):
             self.assertEqual((r.returncode, r.stdout), (64, b""), args)
             self.assertIn(b"popper check: ", r.stderr)
 
+    def test_help_of_every_command(self):
+        for args in (["--help"], ["serve", "--help"], ["recover", "--help"],
+                     ["passwd", "--help"], ["bulletin", "--help"]):
+            r = self.host.run(["/usr/sbin/popper", *args])
+            self.assertEqual((r.returncode, r.stderr), (0, b""), args)
+            self.assertTrue(r.stdout.startswith(b"usage: popper"), args)
+        r = self.host.run(["/usr/sbin/popper", "--version"])
+        self.assertEqual((r.returncode, r.stderr), (0, b""))
+        self.assertRegex(r.stdout, rb"\Apopper \d+\.\d+")
+
     def test_named_file_is_missing(self):
         r = self.host.run(["/usr/sbin/popper", "check", "--config",
                            "/etc/popper/none"])

@@ -158,6 +158,26 @@ class Limits(family.Family):
             limit="max_sessions_per_address"), "room")
         one.quit()
 
+    def test_many_short_connections_are_all_forgotten(self):
+        self.serve(max_sessions=20, max_sessions_per_address=20)
+        for _ in range(15):
+            clients = [self.host.connect(110) for _ in range(12)]
+            for sock in clients:
+                sock.sendall(b"QUIT\r\n")
+                sock.shutdown(socket.SHUT_WR)
+            for sock in clients:
+                while sock.recv(4096):
+                    pass
+                sock.close()
+        server = self.server.process.inner()
+        path = "/proc/%d/task/%d/children" % (server, server)
+
+        def none():
+            with open(path, encoding="ascii") as f:
+                return f.read() == ""
+        self.wait_for(none, "end of all children, their remains included")
+        self.assertEqual(self.log.find("limit-reached", self.mark), [])
+
     # -- addresses --------------------------------------------------------
 
     def shown(self, address, port):

@@ -7,6 +7,7 @@ needs none of them, must pass the same tests.
 """
 
 import os
+import socket
 import sys
 import time
 import unittest
@@ -80,7 +81,9 @@ class SuperServer:
                     [nasty_name(m) for m in left],
                     [nasty.NAMES[i] for i in (0, 2, 4)])
                 gone = len(sent[1].wire) + len(sent[3].wire)
-                self.log.wait(OURS + r".*\balice 2 %d 3 \d+" % gone, mark)
+                kept = sum(len(m.wire) for m in sent) - gone
+                self.log.wait(OURS + r"Stats: alice 2 %d 3 %d 127\.0\.0\.1\b"
+                              % (gone, kept), mark)
                 self.log.wait(OURS + r"login .*\buser=alice", mark)
                 self.log.wait(OURS + r"session-end .*\buser=alice", mark)
 
@@ -281,6 +284,45 @@ class Serve(SuperServer, unittest.TestCase):
                 self.assertEqual(r.returncode, 64)
                 self.assertEqual(len(r.stderr.splitlines()), 1, r.stderr)
                 self.assertEqual(r.stdout, b"")
+
+
+class Debugging(unittest.TestCase):
+    """-d sets SO_DEBUG on the client's socket, as the manual says."""
+
+    def start(self, *flags):
+        """popper on one end of a connection: that end, and the other."""
+        def connect():
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                client = socket.create_connection(listener.getsockname())
+                return listener.accept()[0], client
+        server, client = self.host.in_network(connect)
+        process = self.host.popen(["/usr/sbin/popper", *flags], stdin=server,
+                                  stdout=server, stderr=server)
+        self.addCleanup(server.close)
+        self.addCleanup(client.close)
+        self.addCleanup(process.stop)
+        Pop(client)                     # its greeting: the socket is set
+        return server
+
+    def setUp(self):
+        self.host = Host()
+        self.addCleanup(self.host.close)
+        self.host.write("/etc/popper/popper.conf", CONF)
+
+    def debugging(self, *flags):
+        return self.start(*flags).getsockopt(socket.SOL_SOCKET,
+                                             socket.SO_DEBUG)
+
+    def test_on(self):
+        with socket.socket() as s:
+            try:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_DEBUG, 1)
+            except PermissionError:     # a container's root
+                return self.assertEqual(self.debugging("-d"), 0)
+        self.assertNotEqual(self.debugging("-d"), 0)
+
+    def test_off(self):
+        self.assertEqual(self.debugging(), 0)
 
 
 if __name__ == "__main__":
