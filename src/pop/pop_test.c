@@ -23,7 +23,8 @@ struct drop {
 	bool			 deleted[8];
 	bool			 retrieved[8];
 	size_t			 nextra;
-	bool			 unreadable;
+	bool			 unreadable;	/* from this octet on */
+	uint64_t		 readable;
 	bool			 cannot_commit;
 };
 
@@ -39,7 +40,7 @@ mem_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 {
 	size_t len = strlen(d->texts[i]);
 
-	if (d->unreadable)
+	if (d->unreadable && off >= d->readable)
 		return fault_set(f, FAULT_TEMP, "planted");
 	/* small pieces: every block border is met */
 	if (n > 7)
@@ -288,8 +289,11 @@ test_unreadable_message(void **state UNUSED)
 	assert_true(strncmp(say("RETR 1"), "-ERR [SYS/TEMP] ", 16) == 0);
 	assert_int_equal(last_next, POP_NEXT_LINE);
 	assert_false(pop->view.items[0].retrieved);
+	assert_true(strncmp(say("TOP 1 0"), "-ERR [SYS/TEMP] ", 16) == 0);
+	assert_int_equal(last_next, POP_NEXT_LINE);
 	/* behind the first line there is no way back */
-	(void)say("TOP 1 0");
+	drop.readable = 7;
+	(void)say("RETR 1");
 	assert_int_equal(last_next, POP_NEXT_ABORT);
 }
 

@@ -32,24 +32,49 @@ stream_list(struct pop *p, enum stream_kind kind)
 	p->stream.stop = p->view.n;
 }
 
+/* Which part of TOP's next piece goes out; false behind the last line. */
+static bool
+top_wants(struct stream *s, const struct text_piece *piece)
+{
+	if (!s->in_body) {
+		s->in_body = text_is_blank(piece);
+		return true;
+	}
+	if (s->lines == 0)
+		return false;
+	if (piece->ends_line)
+		s->lines--;
+	return true;
+}
+
+/* The first part of a reply, read ahead: what cannot be read gets an -ERR. */
+static int
+read_ahead(struct stream *s, bool top, struct fault *f)
+{
+	struct text_piece piece;
+
+	if (!top)
+		return text_block(s->text, &s->pending, f);
+	if (text_piece(s->text, &piece, f) != 0)
+		return -1;
+	if (top_wants(s, &piece))
+		s->pending = piece.s;
+	return 0;
+}
+
 int
 stream_message(struct pop *p, struct view_item *m, bool top, uint64_t lines,
     struct fault *f)
 {
-	struct stream	*s = &p->stream;
-	struct span	 first;
+	struct stream *s = &p->stream;
 
 	stream_fini(s);
 	s->text = xalloc(1, sizeof(*s->text));
 	s->lines = lines;
 	text_init(s->text, m);
-	if (!top) {
-		/* read ahead: a message that cannot be read gets an -ERR */
-		if (text_block(s->text, &first, f) != 0) {
-			stream_fini(s);
-			return -1;
-		}
-		s->pending = first;
+	if (read_ahead(s, top, f) != 0) {
+		stream_fini(s);
+		return -1;
 	}
 	s->kind = top ? STREAM_TOP : STREAM_MESSAGE;
 	return 0;
@@ -128,21 +153,6 @@ fill_message(struct pop *p, struct buf *out)
 		if (s->pending.n == 0)
 			return finish(p, out);
 	}
-}
-
-/* Which part of TOP's next piece goes out; false behind the last line. */
-static bool
-top_wants(struct stream *s, const struct text_piece *piece)
-{
-	if (!s->in_body) {
-		s->in_body = text_is_blank(piece);
-		return true;
-	}
-	if (s->lines == 0)
-		return false;
-	if (piece->ends_line)
-		s->lines--;
-	return true;
 }
 
 static enum pop_next
