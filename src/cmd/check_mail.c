@@ -297,9 +297,7 @@ mail_boards(struct check *c)
 		return;
 	}
 	for (size_t i = 0; i < boards.n; i++) {
-		bool world;
-
-		if (!bboard_readable(&boards.list[i], BBOARD_MAILDROP, &world))
+		if (!bboard_readable(&boards.list[i], BBOARD_MAILDROP))
 			check_warn(c, "bboards", "the maildrop of %s, %s, "
 			    "cannot be read", boards.list[i].name,
 			    boards.list[i].maildrop);

@@ -185,13 +185,12 @@ list_boards(struct pop *p, const struct bboards *list, struct buf *out)
 	struct buf	*lines = stream_listing(p);
 	struct opened	 o;
 	struct fault	 f;
-	bool		 world;
 
 	SAY_OK(out, "XTND");
 	for (size_t i = 0; i < list->n; i++) {
 		const struct bboard *b = &list->list[i];
 
-		if (!bboard_readable(b, BBOARD_MAILDROP, &world))
+		if (!bboard_readable(b, BBOARD_MAILDROP))
 			continue;
 		if (open_whole(p, b, BBOARD_MAILDROP, &o, &f) != 0) {
 			p->conf->ask->tell(p->conf->ask->ctx,
@@ -246,14 +245,13 @@ on_boards(struct pop *p, const struct command *cmd, struct buf *out)
 	struct bboards		 list;
 	enum bboard_part	 part;
 	enum pop_next		 next = POP_NEXT_LINE;
-	bool			 world;
 
 	load_boards(p, &list);
 	part = cmd->id == CMD_XTND_ARCHIVE ? BBOARD_ARCHIVE : BBOARD_MAILDROP;
 	b = cmd->nargs == 0 ? NULL : bboards_find(&list, cmd->word[0]);
 	if (cmd->nargs == 0)
 		next = list_boards(p, &list, out);
-	else if (b == NULL || !bboard_readable(b, part, &world))
+	else if (b == NULL || !bboard_readable(b, part))
 		SAY_ERR(out, CODE_NONE, NO_SUCH_BOARD);
 	else if (cmd->id == CMD_XTND_X_BBOARDS)
 		next = describe(p, b, out);

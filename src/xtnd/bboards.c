@@ -323,18 +323,12 @@ open_part(const struct bboard *b, enum bboard_part part, int *fd_r,
 }
 
 bool
-bboard_readable(const struct bboard *b, enum bboard_part part, bool *world_r)
+bboard_readable(const struct bboard *b, enum bboard_part part)
 {
 	AUTO(fd_close) int	fd = -1;
-	struct file_facts	facts;
 	struct fault		f;
 
-	*world_r = false;
-	if (open_part(b, part, &fd, &f) == -1 ||
-	    file_facts(fd, &facts, &f) == -1)
-		return false;
-	*world_r = (facts.mode & 0004) != 0;
-	return true;
+	return open_part(b, part, &fd, &f) == 0;
 }
 
 /* A reader's lock waits for a delivery that is going on, not for ever. */

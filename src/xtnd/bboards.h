@@ -42,9 +42,11 @@ const struct bboard	*bboards_find(const struct bboards *b, struct span name);
 
 enum bboard_part { BBOARD_MAILDROP, BBOARD_ARCHIVE };
 
-/* Can the caller read it, and is it world-readable (BBOARDS lists those)? */
-bool	bboard_readable(const struct bboard *b, enum bboard_part part,
-	    bool *world_r);
+/*
+ * Can the caller read it?  BBOARDS lists those: the world-readable groups and
+ * his private ones (RFC 1082, "Private Discussion Groups").
+ */
+bool	bboard_readable(const struct bboard *b, enum bboard_part part);
 
 /*
  * Copy the group's maildrop under a read lock to to_fd from octet 0.

@@ -180,20 +180,16 @@ test_maildrop(void **state)
 	char		 path[128];
 	char		 text[64] = "";
 	uint64_t	 len;
-	bool		 world = true;
 	int		 fd;
 
 	board_at(d, path, &b);
-	assert_false(bboard_readable(&b, BBOARD_MAILDROP, &world));
-	assert_false(world);
+	assert_false(bboard_readable(&b, BBOARD_MAILDROP));
 	assert_int_equal(bboard_lastdate(&b, text, sizeof(text)), -1);
 	put_file(d, "system.mbox", "From x\n\nmail\n");
-	assert_true(bboard_readable(&b, BBOARD_MAILDROP, &world));
-	assert_true(world);
+	assert_true(bboard_readable(&b, BBOARD_MAILDROP));
 	assert_int_equal(chmod(path, 0640), 0);
-	assert_true(bboard_readable(&b, BBOARD_MAILDROP, &world));
-	assert_false(world);
-	assert_false(bboard_readable(&b, BBOARD_ARCHIVE, &world));
+	assert_true(bboard_readable(&b, BBOARD_MAILDROP));
+	assert_false(bboard_readable(&b, BBOARD_ARCHIVE));
 
 	fd = openat(d->fd, "copy", O_RDWR | O_CREAT, 0600);
 	assert_int_equal(bboard_copy(&b, BBOARD_MAILDROP, fd, &len, &f), 0);
