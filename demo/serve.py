@@ -12,6 +12,7 @@ can enter will do.
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -99,6 +100,18 @@ def write(name, data, mode, owner=None):
         os.chown(path, owner, owner)
 
 
+def look_for_others():
+    """Before anything of run/ is touched: it may be theirs."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind((ADDRESS, PORT))
+            s.listen()
+        except OSError as e:
+            sys.exit("%s port %d: %s.  Does another `make run` serve there?"
+                     % (ADDRESS, PORT, e.strerror))
+
+
 def lay(popper, root):
     """run/ afresh."""
     if os.path.isdir(RUN):
@@ -156,6 +169,7 @@ def serve(popper):
 def main():
     popper = os.path.abspath(sys.argv[1])
     os.umask(0o022)
+    look_for_others()
     lay(popper, os.geteuid() == 0)
     print(LINES % {"user": USER, "password": PASSWORD, "address": ADDRESS,
                    "port": PORT}, flush=True)
