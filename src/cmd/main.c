@@ -49,9 +49,7 @@ static const char version_text[] =
 static int
 take_client(int *in_r, int *out_r, bool *terminal_r, struct fault *f)
 {
-	bool err_is_client = fd_same(2, 0) || fd_same(2, 1);
-
-	*terminal_r = !err_is_client && term_shows();
+	*terminal_r = term_shows();
 	if (fd_dup_high(0, in_r, f) != 0)
 		return -1;
 	*out_r = *in_r;
@@ -105,6 +103,7 @@ static int
 cmd_serve(int argc, char **argv)
 {
 	static struct settings	s;
+	struct fault		f = { 0 };
 	char			hostname[HOSTNAME_MAX];
 	int			status;
 
@@ -116,7 +115,9 @@ cmd_serve(int argc, char **argv)
 	if (status != STATUS_OK)
 		return status;
 	monitor_hostname(&s, hostname, sizeof(hostname));
-	status = serve_run(&s, hostname);
+	status = serve_run(&s, hostname, &f);
+	if (status != STATUS_OK && s.log.to != LOG_TO_STDERR)
+		fprintf(stderr, "popper: %s\n", f.text);
 	log_close();
 	settings_fini(&s);
 	return status;

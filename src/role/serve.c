@@ -248,15 +248,14 @@ stop_all(struct serve *s)
 }
 
 int
-serve_run(const struct settings *conf, const char *hostname)
+serve_run(const struct settings *conf, const char *hostname, struct fault *f)
 {
 	struct serve	s = { .conf = conf, .hostname = hostname };
-	struct fault	f;
 
 	s.served = xalloc(conf->role.max_sessions + 1, sizeof(*s.served));
 	signals_take(SIGNALS_SERVER);
-	if (listen_all(&s, &f) != 0) {
-		log_fault(LEVEL_ERR, "listen", &f);
+	if (listen_all(&s, f) != 0) {
+		log_fault(LEVEL_ERR, "listen", f);
 		free(s.served);
 		return 1;
 	}

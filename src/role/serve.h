@@ -5,7 +5,11 @@
 
 #include "role/settings.h"
 
-/* Returns an exit status when it was told to stop (SIGTERM, SIGINT). */
-int	serve_run(const struct settings *conf, const char *hostname);
+/*
+ * Returns an exit status: 0 when it was told to stop (SIGTERM, SIGINT), 1 when
+ * it cannot listen; the log says why, and the fault, for who started it.
+ */
+int	serve_run(const struct settings *conf, const char *hostname,
+	    struct fault *f);
 
 #endif

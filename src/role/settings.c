@@ -177,7 +177,8 @@ config_read(struct settings *s, bool named)
 	free(text);
 	if (n < 0 && (f.err != ENOENT || named))
 		conf_complain(s->store, CONF_ERROR, 0,
-		    "the configuration file cannot be read: %s", f.text);
+		    "the configuration file %s cannot be read: %s", s->config,
+		    f.text);
 }
 
 /* A path of the command line leads from where popper was started. */
