@@ -150,7 +150,13 @@ class Host:
         self.accounts = [Account(*a) for a in ACCOUNTS]
         self.groups = {name: [gid, []] for name, gid in GROUPS}
         self.syslog = self._report = None
-        self._start(list(packages), hostname, size, store)
+        try:
+            self._start(list(packages), hostname, size, store)
+        except RuntimeError as e:
+            # Not popper's doing: a busy machine, a kernel out of something.
+            print("%s; once more" % e, file=sys.stderr, flush=True)
+            os.makedirs(self.base, exist_ok=True)
+            self._start(list(packages), hostname, size, store)
         try:
             self._furnish(popper)
         except BaseException:
@@ -166,9 +172,12 @@ class Host:
         self._init.stdin.write(json.dumps(orders).encode())
         self._init.stdin.flush()
         first = self._init.stdout.readline().strip()
-        if not first or self._init.stdout.readline() != b"ready\n":
+        second = self._init.stdout.readline()
+        if second != b"ready\n":
             self.close()
-            raise RuntimeError("the private host did not start")
+            raise RuntimeError("the private host did not start: it said %r, "
+                               "%r and ended with %s"
+                               % (first, second, self._init.returncode))
         self.pid = int(first)
 
     def _furnish(self, popper):
