@@ -7,6 +7,7 @@ As a program: installs what is missing (through sudo when not root);
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -50,8 +51,14 @@ def install(names):
     if not names:
         return True
     root = [] if os.geteuid() == 0 else ["sudo"]
+    if root and not shutil.which("sudo"):
+        print("neither root nor sudo: let root type\n"
+              "  apt-get install --no-install-recommends", " ".join(names))
+        return False
     print("installing:", " ".join(names), flush=True)
-    apt = root + ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    # A host that has just started may be at its own upgrades.
+    apt = root + ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq",
+                  "-o", "DPkg::Lock::Timeout=300"]
     if subprocess.run(apt + ["update"], check=False).returncode != 0:
         return False
     return subprocess.run(apt + ["-y", "--no-install-recommends", "install",
