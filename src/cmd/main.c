@@ -166,11 +166,25 @@ static const struct command_word {
 	{ "--version",	cmd_version },
 };
 
+/* A word in a line of inetd's (where a session was meant): what it prints would
+ * speak to a client. */
+static bool
+speaks_to_client(void)
+{
+	return fd_is_socket(0) && (fd_same(0, 1) || fd_same(0, 2));
+}
+
 int
 main(int argc, char **argv)
 {
-	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(words); i++)
-		if (strcmp(argv[1], words[i].word) == 0)
-			return words[i].run(argc - 1, argv + 1);
+	struct fault f;
+
+	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(words); i++) {
+		if (strcmp(argv[1], words[i].word) != 0)
+			continue;
+		if (speaks_to_client() && fd_null_standard(&f) != 0)
+			return STATUS_FAILED;
+		return words[i].run(argc - 1, argv + 1);
+	}
 	return cmd_session(argc, argv);
 }

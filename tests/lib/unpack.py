@@ -9,6 +9,7 @@ the host changes.  The archive is laid out for a merged /usr: a private host
 (see host.py) is made with it.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -53,6 +54,14 @@ def unpack(*packages):
     if os.path.exists(archive):
         return archive
     os.makedirs(debs, exist_ok=True)
+    with open(os.path.join(base, "lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)        # suites run side by side
+        if not os.path.exists(archive):
+            _make(packages, base, debs, archive)
+    return archive
+
+
+def _make(packages, base, debs, archive):
     with tempfile.TemporaryDirectory(dir=base) as root:
         for package in missing(*packages):
             subprocess.run(["dpkg", "-x", _download(package, debs), root],
@@ -63,7 +72,6 @@ def unpack(*packages):
         subprocess.run(["tar", "--numeric-owner", "-cf", archive + ".new",
                         "-C", root, "."], check=True)
     os.rename(archive + ".new", archive)
-    return archive
 
 
 def _download(package, debs):
