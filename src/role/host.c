@@ -258,7 +258,7 @@ host_open(struct host *h, const struct settings *conf,
 		.journal = -1,
 	};
 	if (find_out(h, f) != 0 || user_folder(h, f) != 0 ||
-	    sender_of(h, f) != 0 || find_journal(h, f) != 0) {
+	    sender_of(h, f) != 0) {
 		host_close(h);
 		return -1;
 	}
@@ -298,9 +298,14 @@ host_session_lock(struct host *h, struct fault *f)
 			return fault_prefix(f, "session lock %s: ", h->key);
 		if (facts.nlink > 0) {
 			h->session_lock = fd_take(&fd);
-			return 0;
+			break;
 		}
 	}
+	/* Not before: the last session may have made one and died since. */
+	if (find_journal(h, f) == 0)
+		return 0;
+	host_session_unlock(h);
+	return -1;
 }
 
 void
@@ -342,15 +347,15 @@ static int
 make_spool(struct host *h, struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
-	struct file_facts	dir;
+	int			result;
 
-	if (file_open(h->dirfd, h->name, FILE_WRITE | FILE_CREATE |
-	    FILE_EXCLUSIVE, 0660, &fd, f) != 0)
-		return f->err == EEXIST ? 0 : -1;
-	if (file_facts(h->dirfd, &dir, f) != 0 ||
-	    file_chown(fd, h->id->uid, dir.gid, f) != 0)
+	/* Never root's, not even for a moment: we may die in it. */
+	if (lock_rights_begin(h, f) != 0)
 		return -1;
-	return 0;
+	result = file_open(h->dirfd, h->name, FILE_WRITE | FILE_CREATE |
+	    FILE_EXCLUSIVE, 0660, &fd, f);
+	lock_rights_end();
+	return result == 0 || f->err == EEXIST ? 0 : -1;
 }
 
 int
@@ -498,9 +503,21 @@ host_folders(const struct settings *conf, struct fault *f)
 	if (journal_folder(conf, &dirfd, f) != 0 ||
 	    file_mkdir(FILE_CWD, conf->role.chroot_dir, 0755, f) != 0)
 		return -1;
-	if (file_facts_at(dirfd, "reserve", &reserve, &none) != 0)
+	if (file_facts_at(dirfd, "reserve", &reserve, &none) != 0 ||
+	    reserve.size < RESERVE_MAX)
 		keep_reserve(dirfd);
 	return 0;
+}
+
+/* Give back what the reserve has for the owner file. */
+static int
+shrink_reserve(int dirfd, struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	if (file_open(dirfd, "reserve", FILE_WRITE, 0, &fd, f) != 0)
+		return -1;
+	return file_truncate(fd, DROP_RESERVE, f);
 }
 
 int
@@ -510,13 +527,15 @@ host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
 
 	if (journal_folder(h->conf, &dirfd, f) != 0)
 		return -1;
-	if (reserve && file_rename(dirfd, "reserve", h->key, f) != 0)
+	if (reserve && shrink_reserve(dirfd, f) != 0)
 		return fault_prefix(f, "the reserve for a full disk: ");
+	/* The owner first: no journal without one. */
+	if (write_owner(h, dirfd, f) != 0 || (reserve &&
+	    file_rename(dirfd, "reserve", h->key, f) != 0))
+		return fault_prefix(f, "journal %s: ", h->key);
 	fd_close(&h->journal);
 	if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE | FILE_CREATE, 0600,
-	    &h->journal, f) != 0 ||
-	    (reserve && file_truncate(h->journal, DROP_RESERVE, f) != 0) ||
-	    write_owner(h, dirfd, f) != 0 || file_sync(dirfd, f) != 0)
+	    &h->journal, f) != 0 || file_sync(dirfd, f) != 0)
 		return fault_prefix(f, "journal %s: ", h->key);
 	return fd_dup_high(h->journal, fd_r, f);
 }

@@ -40,14 +40,15 @@ struct host {
 
 /*
  * Find out about the user's maildrop: path, folder, key, state folder (made
- * when the user needs one), an existing journal.  FAULT_PERM: misconfigured.
+ * when the user needs one).  FAULT_PERM: misconfigured.
  */
 int	host_open(struct host *h, const struct settings *conf,
 	    const struct identity *id, struct fault *f) MUSTUSE;
 /* Releases the dotlock and what else is held. */
 void	host_close(struct host *h);
 
-/* The lock against a second session; FAULT_IN_USE. */
+/* The lock against a second session; FAULT_IN_USE.  With it comes a journal
+ * that exists. */
 int	host_session_lock(struct host *h, struct fault *f) MUSTUSE;
 void	host_session_unlock(struct host *h);
 
