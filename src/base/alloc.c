@@ -22,6 +22,12 @@ xalloc(size_t n, size_t size)
 }
 
 void *
+xalloc_aligned(size_t align, size_t size)
+{
+	return memset(got(aligned_alloc(align, size)), 0, size);
+}
+
+void *
 xgrow(void *vec, size_t n, size_t *cap, size_t size)
 {
 	size_t want = *cap == 0 ? 16 : *cap * 2;

@@ -53,7 +53,8 @@ mbox_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 static struct drop *
 drop_new(const struct drop_ops *ops)
 {
-	struct drop *d = xalloc(1, sizeof(*d));
+	/* a digest's state, within, wants more than malloc's alignment */
+	struct drop *d = xalloc_aligned(_Alignof(struct drop), sizeof(*d));
 
 	d->ops = ops;
 	d->fd = -1;
