@@ -84,8 +84,7 @@ def sanitizers(total):
           "--setup=-Db_sanitize=address,undefined", "--setup=-Db_lundef=false",
           *suites],
          {"POPPER_SANITIZED": "1",
-          "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-          "ASAN_OPTIONS": "detect_stack_use_after_return=1"})
+          "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
 
 
 def fuzz(total):
