@@ -62,6 +62,7 @@ class Plan:
     who = MODES
     single = own_folder = False
     full = False                # the disk: a dotlock may be empty
+    sample = SAMPLE             # runs of each mode, when not all
     options = {}
     folder = None               # where the scene lies; None: with the others
     promises = True             # a +OK means that it was done
@@ -346,6 +347,7 @@ class FullDisk(Plan):
     the reserve.  The deletions must go through all the same."""
     name, delete, read = "full-disk", (1, 5), (2,)
     size, count, full = 400000, 8, True
+    sample = (SAMPLE + 1) // 2
 
     def scene(self):
         folder = tempfile.mkdtemp(prefix="full.", dir=BASE)
@@ -500,6 +502,10 @@ class Judge:
             want = 22 + len(self.bulletins)
             if self.s.popbull() != want:
                 raise AssertionError(".popbull: %d" % self.s.popbull())
+        st = os.stat(self.s.spool)
+        if st.st_uid != scene.UID or st.st_mode & 0o7117:
+            raise AssertionError("the spool has uid %d, mode %o"
+                                 % (st.st_uid, st.st_mode & 0o7777))
         litter = self.s.litter(crashed=uids is not None)
         if litter:
             raise AssertionError("left behind: %r" % litter)
@@ -627,7 +633,8 @@ class Crash(unittest.TestCase):
                 % (plan_class.name, mode[0], points, floor))
             chosen = range(1, points + 1)
             if not LONG:
-                chosen = dice.sample(chosen, min(SAMPLE, points))
+                chosen = dice.sample(chosen,
+                                     min(plan_class.sample, points))
             jobs += [(mode, at, dice.choice(AFTER)) for at in chosen]
         print("%s: %s; %d runs" % (plan_class.name, ", ".join(met),
                                    len(jobs)), flush=True)
