@@ -103,7 +103,7 @@ class Check(unittest.TestCase):
                            "/etc/popper/none"])
         self.assertEqual(r.returncode, 78)
         self.assertIn(b"/etc/popper/none: error: the configuration file "
-                      b"cannot be read", r.stdout)
+                      b"/etc/popper/none cannot be read", r.stdout)
 
     # -- values -----------------------------------------------------------
 
