@@ -3,7 +3,7 @@
 """Everything that must hold before a change is taken, on a fresh clone.
 
 Needs gcc, make, python3 and apt.  The test run as an operator types it, the
-suites again with sanitizers, each fuzz target for a while with its
+suites that do not measure again with sanitizers, each fuzz target for a while with its
 stored corpus.  Ends with one line `N passed, N failed, N skipped`.
 """
 
