@@ -128,17 +128,6 @@ recover(const struct drop_conf *c, struct journal *j, struct fault *f)
 	return r == 0 ? 0 : fault_prefix(f, "recovery of %s: ", c->path);
 }
 
-/* Octets without a slot: somebody died before his commit was made. */
-static int
-clear_unmade(struct journal *j, struct fault *f)
-{
-	struct file_facts facts;
-
-	if (file_facts(j->fd, &facts, f) == -1)
-		return -1;
-	return facts.size > 0 ? journal_clear(j, f) : 0;
-}
-
 int
 drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
 {
@@ -153,14 +142,12 @@ drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
 		return 0;
 	r = journal_load(&j, c->journal_fd, f);
 	if (r == 0) {
-		r = clear_unmade(&j, f);
-	} else if (r == 1) {
-		r = recover(c, &j, f);
-		*did_r = r == 0;
-	} else if (r == 0) {
 		/* The remains of a commit that was never made: whoever finds
 		 * octets in a journal takes it for an open one. */
 		r = journal_forget(&j, f);
+	} else if (r == 1) {
+		r = recover(c, &j, f);
+		*did_r = r == 0;
 	}
 	journal_fini(&j);
 	return r;

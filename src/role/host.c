@@ -148,6 +148,10 @@ make_key(struct host *h, const struct file_facts *dir, struct fault *f)
 	    (unsigned long long)dir->dev, (unsigned long long)dir->ino, safe);
 }
 
+/*
+ * A home that cannot be reached at the moment is one all the same: were the
+ * state folder used instead, its number of bulletins would be another one.
+ */
 static bool
 has_home(const struct host *h)
 {
@@ -160,7 +164,8 @@ has_home(const struct host *h)
 	if (identity_is_root() && identity_fs_begin(h->id->uid, h->id->gid, &f) != 0)
 		return false;
 	found = file_open(FILE_CWD, h->id->home, FILE_READ | FILE_DIR |
-	    FILE_FOLLOW, 0, &fd, &f) == 0;
+	    FILE_FOLLOW, 0, &fd, &f) == 0 ||
+	    (f.class == FAULT_TEMP && f.err != ENOENT);
 	if (identity_is_root())
 		identity_fs_end();
 	return found;

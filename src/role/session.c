@@ -30,6 +30,7 @@ struct session {
 	struct pop_conf			 pop_conf;
 	struct bull_place		 place;		/* of .popbull */
 	int				 place_fd;	/* owns */
+	struct fault			 no_place;	/* why place_fd is -1 */
 	int				 state_fd;	/* state folder, owns, or -1 */
 	int				 bulletins_fd;	/* owns */
 	struct bull_set			 set;
@@ -142,8 +143,10 @@ note(void *ctx, struct span text, struct fault *f)
 
 	if (!bull_note_parse(text, &number))
 		return fault_set(f, FAULT_PERM, "a note that is none of ours");
-	if (s->place.dirfd < 0)
-		return fault_set(f, FAULT_PERM, "no place for .popbull");
+	if (s->place.dirfd < 0) {
+		*f = s->no_place;
+		return fault_prefix(f, "no place for .popbull: ");
+	}
 	return bull_store(&s->place, number, f);
 }
 
@@ -165,14 +168,15 @@ static void
 open_folders(struct session *s)
 {
 	const struct host	*h = s->c->facts;
-	struct fault		 f;
+	struct fault		*f = &s->no_place;
 
+	(void)fault_set(f, FAULT_PERM, "neither a home nor a state folder");
 	if (h->user_dir[0] != '\0' && file_open(FILE_CWD, h->user_dir,
-	    FILE_READ | FILE_DIR, 0, &s->state_fd, &f) != 0)
-		tell(s, "state-folder", f.text);
+	    FILE_READ | FILE_DIR, 0, &s->state_fd, f) != 0)
+		tell(s, "state-folder", f->text);
 	if (h->home_usable && file_open(FILE_CWD, s->c->id->home,
-	    FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &s->place_fd, &f) != 0)
-		tell(s, "home-folder", f.text);
+	    FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &s->place_fd, f) != 0)
+		tell(s, "home-folder", f->text);
 	s->place = (struct bull_place){ s->place_fd, ".popbull" };
 	if (!h->home_usable)
 		s->place = (struct bull_place){ s->state_fd, "popbull" };

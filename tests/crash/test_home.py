@@ -7,6 +7,7 @@ import os
 import tempfile
 import unittest
 
+from lib.popper import PopError
 from lib.scene import PASSWORD, UID, USER, Scene, message, parse
 
 
@@ -16,7 +17,11 @@ class Home(unittest.TestCase):
         holder = tempfile.TemporaryDirectory(prefix="popper-home.")
         self.addCleanup(holder.cleanup)
         os.chmod(holder.name, 0o755)
-        self.s = Scene(base=holder.name)
+        self.folder = holder.name
+        self.furnish()
+
+    def furnish(self):
+        self.s = Scene(base=self.folder)
         self.addCleanup(self.s.remove)
         self.s.put([message(b"m%d" % i) for i in range(1, 4)])
         self.s.seed_popbull(22)
@@ -66,6 +71,38 @@ class Home(unittest.TestCase):
             self.session(lambda: self.own(0, 0o755, popbull_uid=0)),
             [b"m2", b"m3", b"bulletin"])
         self.assertIn("drop-note-lost", self.s.log())
+        self.assertEqual(self.seen(), [b"m2", b"m3", b"bulletin"])
+
+    def test_cannot_be_reached_at_the_moment(self):
+        """An UPDATE was cut off, and the next login's home fails: the user is
+        told to come again, and the bulletin is not delivered twice."""
+        def quits(pop, _):
+            pop.login(USER, PASSWORD)
+            pop.dele(1)
+            pop.cmd("QUIT")
+
+        def torn(*what):
+            return self.s.session(quits, "--from", "read:QUIT", "--who",
+                                  "all", "--calls", "change", *what)
+        points = torn("--do", "tree-after").points()
+        last = max(i for i, what in enumerate(points, 1)
+                   if what.endswith("write64 " + self.s.spool))
+        self.furnish()
+        torn("--do", "tree-after", "--at", str(last))
+        self.assertNotEqual(self.s.journals(), {})
+
+        def again(pop, out):
+            try:
+                pop.login(USER, PASSWORD)
+            except PopError as e:
+                out.reply = e.args[0]
+        out = self.s.session(again, "--from", "uid:%d" % UID, "--who", "all",
+                             "--do", "fail:EIO", "--at", "1", "--calls",
+                             "change")
+        self.assertTrue(out.struck()[0].endswith(self.s.home), out.report)
+        self.assertTrue(out.reply.startswith(b"[SYS/TEMP] "), out.reply)
+        self.assertEqual(self.seen(), [b"m2", b"m3", b"bulletin"])
+        self.assertEqual(self.s.popbull(), 23)
         self.assertEqual(self.seen(), [b"m2", b"m3", b"bulletin"])
 
 
