@@ -55,7 +55,7 @@ buf_room(const struct buf *b)
 static inline struct span
 buf_span(const struct buf *b)
 {
-	return (struct span){ b->p + b->off, b->n - b->off };
+	return (struct span){ b->p == NULL ? NULL : b->p + b->off, buf_len(b) };
 }
 
 #endif

@@ -82,14 +82,15 @@ fd_dup_high(int fd, int *fd_r, struct fault *f)
 	return *fd_r == -1 ? SYS_FAULT(f, "duplicate descriptor %d", fd) : 0;
 }
 
-/* The sanitizer flavour reports on 2, from the deepest cage: a FIFO, opened
- * before, takes that to the tests. */
+/* The sanitizer flavour reports on 2, from the deepest cage: a FIFO or a file,
+ * opened before, takes that to the tests. */
 static void
-report_to_fifo(void)
+report_to_tests(void)
 {
 	const char	*path = getenv("POPPER_REPORT");
 	int		 fd = path != NULL ?
-			    open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+			    open(path, O_WRONLY | O_APPEND | O_NONBLOCK |
+				 O_CLOEXEC) : -1;
 
 	if (fd > 2)
 		(void)dup2(fd, 2);
@@ -110,7 +111,7 @@ fd_null_standard(struct fault *f)
 	if (null > 2)
 		(void)close(null);
 	if (POPPER_SANITIZED)
-		report_to_fifo();
+		report_to_tests();
 	return 0;
 }
 

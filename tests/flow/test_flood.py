@@ -19,12 +19,13 @@ sys.path.insert(0, HERE)
 
 import dialogue                                                  # noqa: E402
 from fixture import Fixture                                      # noqa: E402
+from lib.flavour import memory                                   # noqa: E402
 from lib.host import binary                                      # noqa: E402
 from ways import Tcp                                             # noqa: E402
 
 LONG = bool(os.environ.get("POPPER_LONG"))
 SEED = int(os.environ.get("POPPER_SEED", "1"))
-MEMORY = 32 << 10               # KiB, with all libraries
+MEMORY = memory(32 << 10)       # KiB, with all libraries
 LENGTHS = sorted({n + d for n in (0, 40, 255, 256, 512, 1024, 4096, 8192)
                   for d in range(-12, 13) if n + d >= 0} | {65536})
 VERBS = [b"USER", b"PASS", b"RPOP", b"QUIT", b"CAPA", b"STAT", b"LIST",

@@ -27,6 +27,7 @@ import threading
 import time
 import unittest
 
+from lib.flavour import REPORT_VARIABLE
 from lib.unpack import HERE, build_dir
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -146,7 +147,7 @@ class Host:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
                 self.env[name] = os.environ[name]
-        self.env["POPPER_REPORT"] = REPORT
+        self.env[REPORT_VARIABLE] = REPORT
         self.accounts = [Account(*a) for a in ACCOUNTS]
         self.groups = {name: [gid, []] for name, gid in GROUPS}
         self.syslog = self._report = None

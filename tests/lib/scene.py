@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 
+from lib.flavour import REPORT_VARIABLE
 from lib.host import binary, build_dir
 from lib.popper import Pop, PopError, conf
 from lib.spool import messages, wire
@@ -135,8 +136,12 @@ class Scene:
             lock_timeout=2, uid_max=65000), **options}))
         self._file("users", "%s:{PLAIN}%s:%d:%d::%s:/bin/sh:\n"
                    % (USER, PASSWORD, UID, UID, self.home))
-        with open(self.aside + "/log", "w", encoding="ascii"):
-            pass
+        for name in ("/log", "/sanitizers"):
+            with open(self.aside + name, "w", encoding="ascii"):
+                pass
+        os.chmod(self.aside + "/sanitizers", 0o666)
+        self.env = dict(os.environ,
+                        **{REPORT_VARIABLE: self.aside + "/sanitizers"})
         for path in (self.aside + "/log", self.base + "/users"):
             os.chmod(path, 0o600)
             if single:
@@ -156,7 +161,13 @@ class Scene:
         return path
 
     def remove(self):
+        """Ends all.  A sanitizer's report is an error."""
+        with open(self.aside + "/sanitizers", encoding="utf-8",
+                  errors="replace") as f:
+            report = f.read()
         shutil.rmtree(self.base)
+        if report:
+            raise AssertionError("a sanitizer reports:\n" + report)
 
     # -- what lies there --------------------------------------------------
 
@@ -297,7 +308,8 @@ class Scene:
         if injector:
             report = os.path.join(self.aside, "report")
             argv = [INJECT, "--report", report, *injector, "--", *argv]
-        process = subprocess.Popen(argv, stdin=theirs, stdout=theirs,
+        process = subprocess.Popen(argv, env=self.env, stdin=theirs,
+                                   stdout=theirs,
                                    stderr=subprocess.DEVNULL)
         theirs.close()
         return ours, process, report
@@ -332,7 +344,7 @@ class Scene:
         report = os.path.join(self.aside, "report")
         if injector:
             argv = [INJECT, "--report", report, *injector, "--", *argv]
-        r = subprocess.run(argv, check=False, timeout=90,
+        r = subprocess.run(argv, check=False, timeout=90, env=self.env,
                            stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)

@@ -15,11 +15,12 @@ import threading
 import time
 import unittest
 
+from lib.flavour import memory
 from lib.popper import Pop, PopError
 from lib.scene import PASSWORD, USER, Scene, message
 
 LONG = os.environ.get("POPPER_LONG") == "1"
-MEMORY = 48 << 10               # KiB, each process, libraries and all
+MEMORY = memory(48 << 10)       # KiB, each process, libraries and all
 LOGIN = b"USER %s\r\nPASS %s\r\n" % (USER.encode(), PASSWORD.encode())
 
 

@@ -156,7 +156,9 @@ class Deaths(Phases):
 
     def test_monitor_in_retr(self):
         pop = self.in_retr()
-        self.monitor().kill()
+        monitor = self.monitor()
+        monitor.kill()
+        self.wait_for(lambda: not family.alive(monitor.pid), "end of it")
         self.assertLess(len(self.ended(pop)), len(self.mail))
         self.aftermath(r"session-end .*user=alice .*reason=monitor-gone")
 
