@@ -30,6 +30,7 @@ DELIVERIES = 5000 if LONG else 300
 SENDERS = 3
 PATIENCE = 1800 if LONG else 120        # seconds, until the queue is empty
 SPEED = 1e9 if LONG else 60             # deliveries a second, each sender
+MEETINGS = 10                           # sessions, at least, in that time
 
 TOKEN = re.compile(rb"^X-Token: (\S+) ([0-9a-f]{64})\r?$", re.M)
 LINES = ("", ".", "..", "From here on", ">From there", "ordinary text",
@@ -116,10 +117,12 @@ class Sessions:
 
 
 class Deliveries:
-    """Mail of unique tokens, at most SPEED a second, from one thread."""
+    """Mail of unique tokens, at most SPEED a second, from one thread; on a
+    slow machine it waits for the sessions that it is to meet."""
 
-    def __init__(self, host, name, count, rng):
+    def __init__(self, host, name, count, rng, sessions):
         self.host, self.name, self.count, self.rng = host, name, count, rng
+        self.sessions = sessions
         self.tokens = []
         self.fault = None
 
@@ -137,6 +140,10 @@ class Deliveries:
                     smtp.quit()
                 smtp = smtplib.SMTP("127.0.0.1", 25, "client.example.net",
                                     timeout=120)
+            while sum(s.quits for s in self.sessions) \
+                    < i * MEETINGS // self.count \
+                    and time.monotonic() < began + PATIENCE:
+                time.sleep(0.01)
             token = "%s-%05d" % (self.name, i)
             smtp.sendmail("sender@example.net", ["alice@example.org"],
                           compose(token, self.rng))
@@ -171,11 +178,11 @@ class Delivery:
         self.host.spool("bob", b"")
 
     def test_nothing_is_lost_or_doubled(self):
-        senders = [Deliveries(self.host, "s%d" % i, DELIVERIES // SENDERS,
-                              random.Random(SEED + i))
-                   for i in range(SENDERS)]
         sessions = [Sessions(self.host, random.Random(SEED + 100 + i))
                     for i in range(2)]
+        senders = [Deliveries(self.host, "s%d" % i, DELIVERIES // SENDERS,
+                              random.Random(SEED + i), sessions)
+                   for i in range(SENDERS)]
         workers = [threading.Thread(target=s.run) for s in senders]
         readers = [threading.Thread(target=s.run) for s in sessions]
         for t in workers + readers:
