@@ -5,7 +5,7 @@
  * end the spool must be the old or the new one, with that mail behind it.
  *
  * The calls are those of sys/file.h (the linker's --wrap).  A write that dies
- * has written a part.  With a power cut, what was not synced is lost: all of it,
+ * has written a part, up to a border of sectors.  With a power cut, what was not synced is lost: all of it,
  * or here and there.  tests/crash kills the real program, at every system call.
  */
 #include "drop/fake_host.h"
@@ -147,6 +147,15 @@ meet(struct fault *f)
 	return fault_errno(f, FAULT_TEMP, fail_with, "test");
 }
 
+/* Half of a write is there, up to a border of sectors. */
+static size_t
+part(size_t n, uint64_t off)
+{
+	size_t cut = (size_t)((off + n / 2) % 512);
+
+	return cut < n / 2 ? n / 2 - cut : 0;
+}
+
 int
 __wrap_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
     struct fault *f)
@@ -154,7 +163,7 @@ __wrap_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
 	remember(fd, off, n);
 	if (!turn())
 		return __real_file_pwrite(fd, p, n, off, f);
-	(void)!__real_file_pwrite(fd, p, n / 2, off, f);
+	(void)!__real_file_pwrite(fd, p, part(n, off), off, f);
 	return meet(f);
 }
 
@@ -165,7 +174,8 @@ __wrap_file_copy(int from, uint64_t from_off, int to, uint64_t to_off,
 	remember(to, to_off, len);
 	if (!turn())
 		return __real_file_copy(from, from_off, to, to_off, len, f);
-	(void)!__real_file_copy(from, from_off, to, to_off, len / 2, f);
+	(void)!__real_file_copy(from, from_off, to, to_off,
+	    part(len, to_off), f);
 	return meet(f);
 }
 
@@ -203,12 +213,15 @@ __wrap_file_reserve(int fd, uint64_t off, uint64_t len, struct fault *f)
 /* ------------------------------------------------------------- scenarios */
 
 #define F(who, day)	"From " who "@x Mon Jan  " day " 10:00:00 2024\n"
-#define A	F("a", "1") "Subject: a\n\nThe first\n\n"
-#define A_RO	F("a", "1") "Subject: a\nStatus: RO\n\nThe first\n\n"
-#define B	F("b", "2") "Subject: b\n\nThe second, which is longer\n\n"
-#define C	F("c", "3") "Subject: c\n\nThe third\n\n"
-#define N1	F("n", "6") "To: ann\n\nBulletin\n\n"
-#define SAME	F("d", "4") "Subject: d\n\nThe third\n\n"
+/* So that each message has more than one block of the journal's. */
+#define LINE	"Nothing that matters stands in these lines, but octets.........\n"
+#define LINES	LINE LINE LINE LINE LINE LINE LINE LINE LINE
+#define A	F("a", "1") "Subject: a\n\nThe first\n" LINES "\n"
+#define A_RO	F("a", "1") "Subject: a\nStatus: RO\n\nThe first\n" LINES "\n"
+#define B	F("b", "2") "Subject: b\n\nThe second, which is longer\n" LINES "\n"
+#define C	F("c", "3") "Subject: c\n\nThe third\n" LINES "\n"
+#define N1	F("n", "6") "To: ann\n\nBulletin\n" LINES "\n"
+#define SAME	F("d", "4") "Subject: d\n\nThe third\n" LINES "\n"
 #define TAIL	F("t", "7") "Subject: t\n\nCame in between\n\n"
 #define TAIL2	F("u", "8") "Subject: u\n\nCame later\n\n"
 
@@ -501,7 +514,7 @@ test_power_cut_everywhere(void **state)
  * he wrote is not touched, and the journal is not thrown away when it might be
  * needed; damaged, it is not believed.
  */
-enum harm { NEW_INODE, OTHER_TEXT, BAD_DATA, HARMS };
+enum harm { NEW_INODE, OTHER_TEXT, BAD_DATA, REMOVED, HARMS };
 
 static void
 flip(const char *path, uint64_t off)
@@ -516,6 +529,27 @@ flip(const char *path, uint64_t off)
 		assert_int_equal(__real_file_pwrite(fd, &c, 1, off, NULL), 0);
 	}
 	close(fd);
+}
+
+/* A mail reader takes the last message out, in place; then more mail comes than
+ * it had octets. */
+static void
+remove_last(const char *path)
+{
+	static char	text[16384];
+	size_t		len;
+	size_t		cut = 0;
+	const char	*now = fake_read(path, &len);
+
+	assert_true(len < sizeof(text));
+	memcpy(text, now, len);
+	for (size_t i = 1; i + 5 < len; i++)
+		if (memcmp(text + i - 1, "\nFrom ", 6) == 0)
+			cut = i;
+	fake_write(path, span_of(text, cut));
+	fake_append(path, SPAN(TAIL2));
+	fake_append(path, SPAN(A));
+	fake_append(path, SPAN(B));
 }
 
 static void
@@ -535,6 +569,9 @@ do_harm(struct fake *w, enum harm harm)
 	case BAD_DATA:
 		flip(w->journal, 8192 + 5);
 		break;
+	case REMOVED:
+		remove_last(w->spool);
+		break;
 	case HARMS:
 		break;
 	}
@@ -545,7 +582,7 @@ harmed(const struct scenario *t, unsigned n, enum harm harm, unsigned *kept)
 {
 	struct fake	w;
 	struct fault	f = { 0 };
-	static char	before[4096];
+	static char	before[16384];
 	size_t		len;
 	size_t		was;
 	bool		did = false;

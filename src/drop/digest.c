@@ -22,3 +22,9 @@ digest_take(const struct digest *d, uint8_t out[DIGEST_SIZE])
 	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(&d->state));
 	memcpy(out, c.digest, DIGEST_SIZE);
 }
+
+uint64_t
+digest_mark(struct span s)
+{
+	return XXH3_64bits(s.p, s.n);
+}

@@ -10,7 +10,9 @@
 #define BLOCK		65536
 #define MAGIC		"popperj1"
 #define RANGE_OCTETS	16
-
+#define MARK_OCTETS	8
+/* Marks of a window of n octets, wherever it begins. */
+#define MARKS_ROOM(n)	(((n) / JOURNAL_BLOCK + 2) * MARK_OCTETS)
 
 /* ------------------------------------------------------------- encoding */
 
@@ -156,6 +158,36 @@ check_file(int fd, uint64_t off, uint64_t len,
 	return 0;
 }
 
+/* --------------------------------------------------------------- marks */
+
+/* Octets up to the end of the block that begins or goes on at off. */
+static size_t
+block_left(uint64_t off, uint64_t end)
+{
+	uint64_t next = (off / JOURNAL_BLOCK + 1) * JOURNAL_BLOCK;
+
+	return (size_t)((next < end ? next : end) - off);
+}
+
+/* Where what the window overwrites ends: behind it a spool that grows was
+ * extended.  (One that does not may have mail beyond its old size to move.) */
+static uint64_t
+marked_end(const struct journal_state *s)
+{
+	uint64_t end = s->to + s->len;
+
+	return s->step == STEP_MOVE || end < s->old_size ? end : s->old_size;
+}
+
+static uint64_t
+marks_octets(const struct journal_state *s)
+{
+	uint64_t end = marked_end(s);
+
+	return s->to >= end ? 0 : ((end - 1) / JOURNAL_BLOCK -
+	    s->to / JOURNAL_BLOCK + 1) * MARK_OCTETS;
+}
+
 /* -------------------------------------------------------------- loading */
 
 static int
@@ -200,8 +232,8 @@ load_state(struct journal *j, const struct journal_state *s, bool *good_r,
 
 	*good_r = s->len == 0;
 	j->now = *s;
-	if ((s->len > 0 && check_file(j->fd, s->data, s->len, s->data_digest,
-	    good_r, f) == -1) || load_plan(j, &plan, f) == -1)
+	if ((s->len > 0 && check_file(j->fd, s->data, s->len + marks_octets(s),
+	    s->data_digest, good_r, f) == -1) || load_plan(j, &plan, f) == -1)
 		return -1;
 	*good_r = *good_r && plan;
 	return 0;
@@ -309,6 +341,39 @@ fill_from(struct filler *to, int fd, uint64_t off, uint64_t len,
 	return 0;
 }
 
+/* Behind the data: what the blocks that it will overwrite are now. */
+static int
+fill_marks(struct filler *to, const struct journal_state *s, int spool,
+    struct fault *f)
+{
+	uint8_t		block[BLOCK];
+	uint8_t		mark[MARK_OCTETS];
+	uint64_t	end = marked_end(s);
+	uint64_t	off = s->to;
+	size_t		n;
+
+	while (off < end) {
+		/* To a border of blocks, so that the next one is whole. */
+		size_t	want = end - off < BLOCK - JOURNAL_BLOCK ?
+			    (size_t)(end - off) : BLOCK - JOURNAL_BLOCK -
+			    (size_t)(off % JOURNAL_BLOCK);
+		ssize_t	got = file_pread(spool, block, want, off, f);
+
+		if (got == -1)
+			return -1;
+		if ((size_t)got < want)
+			return fault_set(f, FAULT_TEMP,
+			    "the spool became shorter while it was read");
+		for (size_t i = 0; i < want; i += n, off += n) {
+			n = block_left(off, end);
+			put_u64(mark, digest_mark(span_of(block + i, n)));
+			if (fill_text(to, span_of(mark, sizeof(mark)), f) == -1)
+				return -1;
+		}
+	}
+	return 0;
+}
+
 /* The window's octets from the sources on: as many as fit, or as there are. */
 int
 journal_fill(struct journal *j, struct spool *s, struct journal_state *next,
@@ -340,6 +405,8 @@ journal_fill(struct journal *j, struct spool *s, struct journal_state *next,
 		}
 	}
 	next->len = to.off - next->data;
+	if (fill_marks(&to, next, s->fd, f) == -1)
+		return -1;
 	digest_take(&to.digest, next->data_digest);
 	return 0;
 }
@@ -377,12 +444,19 @@ whole_blocks(uint64_t n)
 	return (n + JOURNAL_SLOT - 1) / JOURNAL_SLOT * JOURNAL_SLOT;
 }
 
+uint64_t
+journal_half(const struct journal_state *s)
+{
+	return whole_blocks(s->window + MARKS_ROOM(s->window));
+}
+
 /* Where data begins, and how long windows may be. */
 static int
 lay_out(struct journal_state *s, const struct journal_wish *w, bool reserve,
     struct fault *f)
 {
 	uint64_t image = w->nimage > 0 ? w->size - w->from : 0;
+	uint64_t half;
 
 	s->nplan = w->nkept;
 	s->data = JOURNAL_PLAN + whole_blocks(w->nkept * RANGE_OCTETS);
@@ -391,10 +465,11 @@ lay_out(struct journal_state *s, const struct journal_wish *w, bool reserve,
 		s->window = whole_blocks(image / 2);
 	if (!reserve)
 		return 0;
-	if (s->data + 2 * JOURNAL_SLOT > DROP_RESERVE)
+	if (s->data + 4 * JOURNAL_SLOT > DROP_RESERVE)
 		return fault_set(f, FAULT_TEMP, "the disk is full, and %zu "
 		    "parts are too many for the room kept back", w->nkept);
-	s->window = (DROP_RESERVE - s->data) / 2 / JOURNAL_SLOT * JOURNAL_SLOT;
+	half = (DROP_RESERVE - s->data) / 2 / JOURNAL_SLOT * JOURNAL_SLOT;
+	s->window = (half - MARKS_ROOM(half)) / JOURNAL_SLOT * JOURNAL_SLOT;
 	return 0;
 }
 
@@ -435,6 +510,8 @@ write_image(struct journal *j, struct journal_state *s, struct spool *spool,
 	}
 	s->len = to.off - s->data;
 	ASSERT(w->nimage == 0 || s->len == w->size - w->from);
+	if (fill_marks(&to, s, spool->fd, f) == -1)
+		return -1;
 	digest_take(&to.digest, s->data_digest);
 	return 0;
 }
@@ -448,7 +525,9 @@ write_all(struct journal *j, struct spool *spool, bool reserve,
     struct journal_state *s, const struct journal_wish *w, struct fault *f)
 {
 	uint64_t image = w->nimage > 0 ? w->size - w->from : 0;
-	uint64_t room = image > 2 * s->window ? image : 2 * s->window;
+	uint64_t marked = image + MARKS_ROOM(image);
+	uint64_t windows = 2 * journal_half(s);
+	uint64_t room = marked > windows ? marked : windows;
 	static const uint8_t nothing[JOURNAL_PLAN];
 
 	if (!reserve && (file_truncate(j->fd, 0, f) == -1 ||
@@ -530,7 +609,12 @@ journal_begin(struct journal *j, int fd, struct spool *spool, bool reserve,
 int
 journal_clear(struct journal *j, struct fault *f)
 {
-	if (file_truncate(j->fd, 0, f) == -1 || file_sync(j->fd, f) == -1)
+	/* Should it come back with a power cut, it finds nothing to do. */
+	bool idle = (j->now.step == STEP_CUT || j->now.step == STEP_DONE) &&
+	    j->now.note_n == 0 && j->now.legacy_size == 0;
+
+	if (file_truncate(j->fd, 0, f) == -1 ||
+	    (!idle && file_sync(j->fd, f) == -1))
 		return fault_prefix(f, "clear the journal: ");
 	j->open = false;
 	return 0;
@@ -544,6 +628,54 @@ journal_forget(struct journal *j, struct fault *f)
 	if (file_facts(j->fd, &facts, f) == -1)
 		return -1;
 	return facts.size == 0 ? 0 : journal_clear(j, f);
+}
+
+/* Are these the old or the new octets of a block? */
+static bool
+block_known(const uint8_t *now, const uint8_t *new, size_t n, bool marked,
+    const uint8_t *mark)
+{
+	static const uint8_t zeros[JOURNAL_BLOCK];
+
+	return memcmp(now, new, n) == 0 || (marked ?
+	    digest_mark(span_of(now, n)) == get_u64(mark) :
+	    memcmp(now, zeros, n) == 0);
+}
+
+/*
+ * Block by block: the marked part, then what the spool was or will be extended
+ * by, which is nothing, zeros, or new.
+ */
+static int
+check_window(const struct journal *j, struct spool *s, bool *same_r,
+    struct fault *f)
+{
+	const struct journal_state	*w = &j->now;
+	uint64_t			 marks = w->data + w->len;
+	uint64_t			 end = w->to + w->len;
+	size_t				 n;
+
+	for (uint64_t off = w->to; off < end && *same_r; off += n) {
+		uint8_t	now[JOURNAL_BLOCK];
+		uint8_t	new[JOURNAL_BLOCK];
+		uint8_t	mark[MARK_OCTETS] = { 0 };
+		bool	marked = off < marked_end(w);
+		ssize_t	got;
+
+		n = block_left(off, marked ? marked_end(w) : end);
+		got = file_pread(s->fd, now, n, off, f);
+		if (got == -1 || file_pread(j->fd, new, n,
+		    w->data + off - w->to, f) == -1 || (marked &&
+		    file_pread(j->fd, mark, sizeof(mark), marks, f) == -1))
+			return -1;
+		marks += sizeof(mark);
+		if ((size_t)got < n) {
+			*same_r = !marked && w->step == STEP_GROW && got == 0;
+			break;
+		}
+		*same_r = block_known(now, new, n, marked, mark);
+	}
+	return 0;
 }
 
 int
@@ -565,5 +697,5 @@ journal_match(const struct journal *j, struct spool *s, bool *same_r,
 	if (*same_r && n->behind.len > 0 && check_file(s->fd, n->behind.off,
 	    n->behind.len, n->behind.digest, same_r, f) == -1)
 		return -1;
-	return 0;
+	return *same_r ? check_window(j, s, same_r, f) : 0;
 }

@@ -6,7 +6,8 @@
  *
  *	octet 0, 4096	two slots, written in turn: the state, with a checksum
  *	octet 8192	the plan: ranges of the old spool that are kept
- *	behind it	data: the image, or two windows used in turn
+ *	behind it	data: the image, or two windows used in turn; behind each
+ *			the marks: a digest of every block that it overwrites
  *
  * The valid slot with the higher number counts.  No valid slot: no commit was
  * ever begun, the spool is as it was.  docs/design.md section 6 has the states,
@@ -25,6 +26,11 @@
 /* The least that a shrinking commit keeps for a later move. */
 #define JOURNAL_WINDOW	(64u << 10)
 #define JOURNAL_SAMPLE	4096u
+/*
+ * What a write into a spool that was cut off leaves whole, old or new: a part
+ * of a page.  Writes never meet within one (file_copy).
+ */
+#define JOURNAL_BLOCK	512u
 
 enum journal_step {
 	/*
@@ -62,7 +68,8 @@ struct journal_state {
 	uint64_t	cut_from;	/* CUT: the size before */
 	uint64_t	to;		/* where the window goes */
 	uint64_t	len;		/* of the window; 0: it is written */
-	uint64_t	data;		/* its place in the journal */
+	uint64_t	data;		/* its place in the journal; marks of
+					   what it overwrites follow */
 	uint64_t	source;		/* next one: index into the plan */
 	uint64_t	source_off;	/* and octets of it already moved */
 	uint64_t	window;		/* room for later windows */
@@ -74,7 +81,7 @@ struct journal_state {
 	uint64_t	note_n;
 	struct journal_sample	before;	/* what is written */
 	struct journal_sample	behind;	/* what is written */
-	uint8_t		data_digest[JOURNAL_DIGEST];
+	uint8_t		data_digest[JOURNAL_DIGEST];	/* with its marks */
 	uint8_t		plan_digest[JOURNAL_DIGEST];
 	uint8_t		note[DROP_NOTE_MAX];
 };
@@ -133,7 +140,11 @@ void	journal_fini(struct journal *j);
 int	journal_begin(struct journal *j, int fd, struct spool *s, bool reserve,
 	    const struct journal_wish *w, struct fault *f) MUSTUSE;
 
-/* Is this the spool that the journal speaks of?  Reads up to two samples. */
+/*
+ * Is this the spool that the journal speaks of, and has nobody else rewritten
+ * it meanwhile?  Up to two samples must be what they were, and each block that
+ * is to be overwritten must be the old one or the new one.  O(window).
+ */
 int	journal_match(const struct journal *j, struct spool *s, bool *same_r,
 	    struct fault *f) MUSTUSE;
 
@@ -147,10 +158,13 @@ int	journal_match(const struct journal *j, struct spool *s, bool *same_r,
 int	journal_run(struct journal *j, struct spool *s, bool *undone_r,
 	    struct fault *f) MUSTUSE;
 
-/* Forget the commit, durably. */
+/* Forget the commit, durably; unless nothing could come of it any more. */
 int	journal_clear(struct journal *j, struct fault *f) MUSTUSE;
 /* Likewise, when journal_load found none: empty a file that is not. */
 int	journal_forget(struct journal *j, struct fault *f) MUSTUSE;
+
+/* Octets from one window's place in the journal to the other's. */
+uint64_t	journal_half(const struct journal_state *s);
 
 /* Record the next state: the other slot, durable on return. */
 int	journal_put(struct journal *j, const struct journal_state *next,

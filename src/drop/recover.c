@@ -6,15 +6,16 @@
 #include "drop/mbox_priv.h"
 
 /*
- * What follows may fail for reasons that have nothing to do with the spool (a
- * full home folder): then the spool must not be locked, nor written again.
+ * The spool is the new one, and belongs to others again: whatever happens to us
+ * from here on, it must not be written once more.  What follows may also fail
+ * for reasons that have nothing to do with it (a full home folder).
  */
 static int
 settle(struct journal *j, struct fault *f)
 {
 	struct journal_state next = j->now;
 
-	if (j->settled || (j->now.legacy_size == 0 && j->now.note_n == 0))
+	if (j->settled)
 		return 0;
 	next.step = STEP_DONE;
 	next.len = 0;

@@ -21,8 +21,9 @@ write_window(const struct journal *j, struct spool *s, struct fault *f)
 
 	while (done < j->now.len) {
 		uint64_t n = j->now.len - done;
+		uint64_t most = COPY_MOST - (j->now.to + done) % COPY_MOST;
 
-		n = n < COPY_MOST ? n : COPY_MOST;
+		n = n < most ? n : most;
 		if (file_copy(j->fd, j->now.data + done, s->fd,
 		    j->now.to + done, n, f) == -1)
 			return -1;
@@ -136,7 +137,7 @@ next_window(struct journal *j, struct spool *s, uint64_t size, struct fault *f)
 	/* An image lies over both areas: it has to be out of use first. */
 	if (j->now.len > j->now.window)
 		return journal_put(j, &next, f);
-	next.data = j->now.data == area ? area + next.window : area;
+	next.data = j->now.data == area ? area + journal_half(&next) : area;
 	if (journal_fill(j, s, &next, size, f) == -1)
 		return -1;
 	return journal_put(j, &next, f);

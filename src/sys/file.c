@@ -354,8 +354,9 @@ file_copy(int from, uint64_t from_off, int to, uint64_t to_off, uint64_t len,
 	uint64_t	done = 0;
 
 	while (done < len) {
-		size_t want = len - done < sizeof(block) ?
-		    (size_t)(len - done) : sizeof(block);
+		size_t most = sizeof(block) -
+		    (size_t)((to_off + done) % sizeof(block));
+		size_t want = len - done < most ? (size_t)(len - done) : most;
 		ssize_t got = file_pread(from, block, want, from_off + done, f);
 
 		if (got == -1)

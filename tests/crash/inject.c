@@ -144,7 +144,7 @@ enum action {
 	KILL_AFTER,	/* it happened, nothing after it */
 	FAIL,		/* it does not happen and gives the error */
 	FAIL_LATE,	/* it happens and gives the error all the same */
-	SHORT,		/* half is written; the next write finds no room */
+	SHORT,		/* a part is written; the next write finds no room */
 };
 
 enum begin { BEGIN_NOW, BEGIN_READ, BEGIN_UID };
@@ -567,6 +567,19 @@ trace_call(pid_t pid, const struct call *c, const uint64_t *a, int64_t result)
 	}
 }
 
+/*
+ * Octets that a short write leaves of a call: half of them; of a write at a
+ * place in a file, up to a border of sectors there, as a file system does.
+ */
+static uint64_t
+short_count(long nr, const uint64_t *args)
+{
+	uint64_t half = args[2] / 2;
+	uint64_t behind = nr == SYS_pwrite64 ? (args[3] + half) % 512 : 0;
+
+	return half > behind ? half - behind : 0;
+}
+
 /* Can the chosen action happen to this call? */
 static bool
 is_point(pid_t pid, long nr, const uint64_t *args)
@@ -585,7 +598,8 @@ is_point(pid_t pid, long nr, const uint64_t *args)
 	case KILL_AFTER:
 		return opt.want == 0 || (is & opt.want) != 0;
 	case SHORT:
-		return (is & COUNTED) != 0 && on_file && args[2] > 1;
+		return (is & COUNTED) != 0 && on_file &&
+		    short_count(nr, args) > 0;
 	case FAIL:
 	case FAIL_LATE:
 		break;
@@ -714,7 +728,7 @@ strike(struct task *t, const struct call *c, const uint64_t *args)
 		t->fail = opt.err;
 		break;
 	case SHORT:
-		call_shorten(t->pid, args[2] / 2);
+		call_shorten(t->pid, short_count(c->nr, args));
 		t->no_room = true;
 		break;
 	}
