@@ -412,6 +412,7 @@ test_locked_by_others(void **state)
 	struct fake	w;
 	struct fault	f;
 	int		dir;
+	struct dotlock	held;
 	int		fd;
 
 	(void)state;
@@ -422,7 +423,7 @@ test_locked_by_others(void **state)
 	expect_refused(&w, FAULT_IN_USE, "fcntl");
 	close(fd);
 	dir = open(w.dir, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(dotlock_take(dir, "ann", getpid(), &f), 0);
+	assert_int_equal(dotlock_take(dir, "ann", getpid(), &held, &f), 0);
 	{
 		struct drop *d;
 
@@ -430,7 +431,7 @@ test_locked_by_others(void **state)
 		assert_int_equal(f.class, FAULT_IN_USE);
 	}
 	assert_true(fake_locked(&w));
-	assert_int_equal(dotlock_release(dir, "ann", &f), 0);
+	assert_int_equal(dotlock_release(dir, "ann", &held, &f), 0);
 	close(dir);
 	fake_fini(&w);
 }

@@ -95,21 +95,22 @@ dot_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
 
 	if (h->lock != NULL)
 		return h->lock(h->ctx, why, f);
+	s->dotlock.ino = owned;
 	if (owned != 0 && lock_inode(s) == owned)
-		return dotlock_refresh(s->dirfd, s->name, f);
-	if (dotlock_take(s->dirfd, s->name,
-	    s->pending ? PID_NOBODY : spawn_self(), f) == 0)
+		return dotlock_refresh(s->dirfd, s->name, &s->dotlock, f);
+	if (dotlock_take(s->dirfd, s->name, s->pending ? PID_NOBODY :
+	    spawn_self(), &s->dotlock, f) == 0)
 		return 0;
 	/* Left by an UPDATE that died: no other is at work here now. */
-	return f->class == FAULT_IN_USE ?
-	    dotlock_adopt(s->dirfd, s->name, s->conf->uid, f) : -1;
+	return f->class == FAULT_IN_USE ? dotlock_adopt(s->dirfd, s->name,
+	    s->conf->uid, &s->dotlock, f) : -1;
 }
 
 int
 spool_hold(struct spool *s, struct fault *f)
 {
 	return s->conf->host->lock != NULL ? 0 :
-	    dotlock_repid(s->dirfd, s->name, PID_NOBODY, f);
+	    dotlock_repid(s->dirfd, s->name, &s->dotlock, PID_NOBODY, f);
 }
 
 static void
@@ -120,7 +121,7 @@ dot_unlock(struct spool *s)
 	int r;
 
 	r = h->lock != NULL ? h->unlock(h->ctx, &f) :
-	    dotlock_release(s->dirfd, s->name, &f);
+	    dotlock_release(s->dirfd, s->name, &s->dotlock, &f);
 	s->dot = false;
 	/* It goes stale in five minutes; the operator should know. */
 	if (r == -1)
@@ -137,7 +138,7 @@ spool_tick(struct spool *s, struct fault *f)
 		return 0;
 	s->fresh_ms = now;
 	return h->lock != NULL ? h->refresh(h->ctx, f) :
-	    dotlock_refresh(s->dirfd, s->name, f);
+	    dotlock_refresh(s->dirfd, s->name, &s->dotlock, f);
 }
 
 /* -------------------------------------------------------------- locking */

@@ -14,6 +14,7 @@
 
 #include "drop/drop.h"
 #include "sys/file.h"
+#include "sys/lock.h"
 
 #define SPOOL_NAME_MAX	256
 
@@ -25,6 +26,7 @@ struct spool {
 	char			 name[SPOOL_NAME_MAX];	/* in that folder */
 	bool			 locked;	/* both */
 	bool			 dot;		/* the dotlock is ours */
+	struct dotlock		 dotlock;	/* if we made it, not the host */
 	bool			 pending;	/* set by who recovers: an update is
 						   open, so the dotlock stays when
 						   no lock can be had */

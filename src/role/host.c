@@ -275,7 +275,7 @@ host_close(struct host *h)
 {
 	struct fault f;
 
-	if (h->dotlock_held && host_unlock(h, &f) != 0)
+	if (h->dotlock.ino != 0 && host_unlock(h, &f) != 0)
 		log_fault(LEVEL_WARN, "drop-unlock-failed", &f);
 	host_session_unlock(h);
 	fd_close(&h->journal);
@@ -373,16 +373,17 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 		return fault_set(f, FAULT_PEER, "no dotlock of ours here");
 	if (lock_rights_begin(h, f) != 0)
 		return -1;
-	if (h->dotlock_held)	/* of a session that died: recovery */
-		result = dotlock_repid(h->dirfd, h->name, pid, f);
-	else
-		result = dotlock_take(h->dirfd, h->name, pid, f);
+	/* One that is held is of a session that died: recovery. */
+	result = h->dotlock.ino == 0 ? -1 : dotlock_repid(h->dirfd, h->name,
+	    &h->dotlock, pid, f);
+	if (result != 0)
+		result = dotlock_take(h->dirfd, h->name, pid, &h->dotlock, f);
 	if (result != 0 && f->class == FAULT_IN_USE && h->session_lock >= 0)
-		result = dotlock_adopt(h->dirfd, h->name, h->id->uid, f);
+		result = dotlock_adopt(h->dirfd, h->name, h->id->uid,
+		    &h->dotlock, f);
 	lock_rights_end();
 	if (result != 0)
 		return -1;
-	h->dotlock_held = true;
 	if (why == DROP_LOCK_UPDATE && make_spool(h, f) != 0) {
 		struct fault second;
 
@@ -398,11 +399,11 @@ host_refresh(struct host *h, struct fault *f)
 {
 	int result;
 
-	if (!h->dotlock_held)
+	if (h->dotlock.ino == 0)
 		return fault_set(f, FAULT_PEER, "no dotlock is held");
 	if (lock_rights_begin(h, f) != 0)
 		return -1;
-	result = dotlock_refresh(h->dirfd, h->name, f);
+	result = dotlock_refresh(h->dirfd, h->name, &h->dotlock, f);
 	lock_rights_end();
 	return result;
 }
@@ -412,13 +413,13 @@ host_unlock(struct host *h, struct fault *f)
 {
 	int result;
 
-	if (!h->dotlock_held)
+	if (h->dotlock.ino == 0)
 		return fault_set(f, FAULT_PEER, "no dotlock is held");
 	if (lock_rights_begin(h, f) != 0)
 		return -1;
-	result = dotlock_release(h->dirfd, h->name, f);
+	result = dotlock_release(h->dirfd, h->name, &h->dotlock, f);
 	lock_rights_end();
-	h->dotlock_held = false;
+	h->dotlock.ino = 0;
 	return result;
 }
 

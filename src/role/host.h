@@ -15,6 +15,7 @@
 #include "drop/drop.h"
 #include "role/settings.h"
 #include "sys/identity.h"
+#include "sys/lock.h"
 
 #define HOST_KEY_MAX	320
 #define HOST_OWNER	"owner."	/* + key: whose that journal is */
@@ -28,7 +29,7 @@ struct host {
 	char			 temp[IDENTITY_PATH_MAX + 1];
 	int			 dirfd;		/* the spool's folder; owns */
 	bool			 system_spool;	/* root's folder: we dotlock */
-	bool			 dotlock_held;
+	struct dotlock		 dotlock;	/* ino 0: not held */
 	int			 session_lock;	/* owns; -1: not held */
 	int			 journal;	/* an existing one; owns; or -1 */
 	bool			 home_usable;

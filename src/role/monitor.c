@@ -568,7 +568,7 @@ recover(struct monitor *m, struct host *h)
 		log_text(LEVEL_ERR, "recovery-open",
 		    "%s: an UPDATE is unfinished, its dotlock stays; run"
 		    " \"popper recover\" when the cause is gone", h->path);
-		h->dotlock_held = false;	/* let it lie */
+		h->dotlock.ino = 0;	/* let it lie */
 	}
 }
 

@@ -182,6 +182,8 @@ work_session(void)
 	static uint8_t		block[200000];
 	struct file_facts	facts;
 	struct fault		f;
+	struct dotlock		held;
+	struct dotlock		other;
 	int			box;
 	int			copy;
 	int			n = 0;
@@ -193,10 +195,10 @@ work_session(void)
 	    0600, &box, &f) == 0);
 	MUST(lock_fcntl(box, true, &f) == 0);
 	MUST(lock_flock(box, &f) == 0);
-	MUST(dotlock_take(d, "box", getpid(), &f) == 0);
-	MUST(dotlock_take(d, "box", getpid(), &f) == -1);
-	MUST(dotlock_refresh(d, "box", &f) == 0);
-	MUST(dotlock_repid(d, "box", 0, &f) == 0);
+	MUST(dotlock_take(d, "box", getpid(), &held, &f) == 0);
+	MUST(dotlock_take(d, "box", getpid(), &other, &f) == -1);
+	MUST(dotlock_refresh(d, "box", &held, &f) == 0);
+	MUST(dotlock_repid(d, "box", &held, 0, &f) == 0);
 	MUST(file_open_unnamed(dir->path, &copy, &f) == 0);
 	MUST(file_reserve(copy, 0, sizeof(block), &f) == 0);
 	MUST(file_pwrite(copy, block, sizeof(block), 0, &f) == 0);
@@ -213,7 +215,7 @@ work_session(void)
 	MUST(file_facts_at(d, "box2", &facts, &f) == 0);
 	MUST(file_list(d, any_name, &n, &f) == 0 && n == 4);
 	MUST(lock_fcntl_release(box, &f) == 0);
-	MUST(dotlock_release(d, "box", &f) == 0);
+	MUST(dotlock_release(d, "box", &held, &f) == 0);
 	MUST(file_unlink(d, "box2", &f) == 0);
 	(void)umask(022);
 	MUST(work_common() == FINE);

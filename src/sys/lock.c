@@ -267,7 +267,8 @@ break_stale(int dirfd, const char *lock, time_t now)
  * over NFS the answer of link may be lost or come from a repeated call.
  */
 static int
-link_lock(int dirfd, const char *unique, const char *lock, struct fault *f)
+link_lock(int dirfd, const char *unique, const char *lock,
+    struct dotlock *held_r, struct fault *f)
 {
 	struct file_facts	facts;
 	int			err;
@@ -279,15 +280,18 @@ link_lock(int dirfd, const char *unique, const char *lock, struct fault *f)
 			(void)unlinkat(dirfd, lock, 0);
 		return -1;
 	}
-	if (facts.nlink == 2)
+	if (facts.nlink == 2) {
+		held_r->ino = facts.ino;
 		return 0;
+	}
 	if (err == EEXIST || err == 0)
 		return fault_errno(f, FAULT_IN_USE, EEXIST, "%s", lock);
 	return fault_errno(f, sys_class(err), err, "link %s", lock);
 }
 
 int
-dotlock_take(int dirfd, const char *name, pid_t pid, struct fault *f)
+dotlock_take(int dirfd, const char *name, pid_t pid, struct dotlock *held_r,
+    struct fault *f)
 {
 	struct fault	own = { .class = FAULT_NONE };
 	char		lock[LOCK_NAME];
@@ -295,12 +299,13 @@ dotlock_take(int dirfd, const char *name, pid_t pid, struct fault *f)
 	time_t		now;
 	int		result = -1;
 
+	held_r->ino = 0;
 	unique_name(unique);
 	if (lock_name(name, lock, f) == -1 ||
 	    make_unique(dirfd, unique, pid, &now, f) == -1)
 		return -1;
 	for (int try = 0; try < TAKE_TRIES && result == -1; try++) {
-		result = link_lock(dirfd, unique, lock, &own);
+		result = link_lock(dirfd, unique, lock, held_r, &own);
 		if (result == -1 && (own.class != FAULT_IN_USE ||
 		    !break_stale(dirfd, lock, now)))
 			break;
@@ -311,34 +316,57 @@ dotlock_take(int dirfd, const char *name, pid_t pid, struct fault *f)
 	return result;
 }
 
-int
-dotlock_refresh(int dirfd, const char *name, struct fault *f)
+/* The lock, opened, if the name still means the file that we hold. */
+static int
+open_held(int dirfd, const char *lock, const struct dotlock *held,
+    unsigned how, int *fd_r, struct fault *f)
 {
-	char lock[LOCK_NAME];
+	AUTO(fd_close) int	fd = -1;
+	struct file_facts	facts;
 
-	if (lock_name(name, lock, f) == -1)
+	if (file_open(dirfd, lock, how, 0, &fd, f) == -1 ||
+	    file_facts(fd, &facts, f) == -1)
+		return -1;
+	if (held->ino == 0 || facts.ino != held->ino)
+		return fault_set(f, FAULT_IN_USE,
+		    "%s was taken away and is another's now", lock);
+	*fd_r = fd_take(&fd);
+	return 0;
+}
+
+int
+dotlock_refresh(int dirfd, const char *name, const struct dotlock *held,
+    struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	char			lock[LOCK_NAME];
+
+	if (lock_name(name, lock, f) == -1 ||
+	    open_held(dirfd, lock, held, FILE_READ, &fd, f) == -1)
 		return -1;
 	/* NULL: "now" by the file system's clock. */
-	if (utimensat(dirfd, lock, NULL, AT_SYMLINK_NOFOLLOW) == -1)
+	if (futimens(fd, NULL) == -1)
 		return SYS_FAULT(f, "refresh %s", lock);
 	return 0;
 }
 
 int
-dotlock_repid(int dirfd, const char *name, pid_t pid, struct fault *f)
+dotlock_repid(int dirfd, const char *name, const struct dotlock *held,
+    pid_t pid, struct fault *f)
 {
-	AUTO(fd_close) int fd = -1;
-	char lock[LOCK_NAME];
+	AUTO(fd_close) int	fd = -1;
+	char			lock[LOCK_NAME];
 
 	if (lock_name(name, lock, f) == -1 ||
-	    file_open(dirfd, lock, FILE_WRITE, 0, &fd, f) == -1 ||
+	    open_held(dirfd, lock, held, FILE_WRITE, &fd, f) == -1 ||
 	    write_pid(fd, pid, f) == -1)
 		return -1;
 	return fd_close_checked(&fd, f);
 }
 
 int
-dotlock_adopt(int dirfd, const char *name, uid_t owner, struct fault *f)
+dotlock_adopt(int dirfd, const char *name, uid_t owner, struct dotlock *held_r,
+    struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
 	struct file_facts	facts;
@@ -348,6 +376,7 @@ dotlock_adopt(int dirfd, const char *name, uid_t owner, struct fault *f)
 	size_t			want = lock_text(PID_ANY, ours);
 	ssize_t			n;
 
+	held_r->ino = 0;
 	if (lock_name(name, lock, f) == -1)
 		return -1;
 	if (file_open(dirfd, lock, FILE_READ, 0, &fd, f) == -1)
@@ -359,17 +388,27 @@ dotlock_adopt(int dirfd, const char *name, uid_t owner, struct fault *f)
 	if (n == -1)
 		return -1;
 	/* In a folder with mode 1777 anybody may write such a text. */
-	if (facts.uid != owner || !span_eq(span_of(text, (size_t)n), span_of(ours, want)))
+	if (facts.uid != owner || facts.nlink != 1 ||
+	    !span_eq(span_of(text, (size_t)n), span_of(ours, want)))
 		return fault_set(f, FAULT_IN_USE, "%s is another's", lock);
-	return dotlock_refresh(dirfd, name, f);
+	if (futimens(fd, NULL) == -1)
+		return SYS_FAULT(f, "refresh %s", lock);
+	held_r->ino = facts.ino;
+	return 0;
 }
 
 int
-dotlock_release(int dirfd, const char *name, struct fault *f)
+dotlock_release(int dirfd, const char *name, const struct dotlock *held,
+    struct fault *f)
 {
-	char lock[LOCK_NAME];
+	struct file_facts	facts;
+	char			lock[LOCK_NAME];
 
-	if (lock_name(name, lock, f) == -1)
+	if (lock_name(name, lock, f) == -1 ||
+	    file_facts_at(dirfd, lock, &facts, f) == -1)
 		return -1;
+	if (held->ino == 0 || facts.ino != held->ino)
+		return fault_set(f, FAULT_IN_USE,
+		    "%s was taken away and is another's now", lock);
 	return file_unlink(dirfd, lock, f);
 }

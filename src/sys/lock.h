@@ -11,6 +11,7 @@
 #include "base/fault.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -34,14 +35,23 @@ int	lock_flock(int fd, struct fault *f) MUSTUSE;
  * host, is stale and is broken, safely against a second breaker.
  * 0; -1 with FAULT_IN_USE when held, FAULT_PERM (EACCES) when the caller may
  * not create files there, FAULT_TEMP otherwise (ENOSPC too).
+ *
+ * *held_r is the file that is the lock now.  Who holds one says which: the name
+ * may have become another's meanwhile, a breaker's of stale locks or, in a folder
+ * of mode 1777, anything (a link to somebody's spool).  Such a file is neither
+ * touched nor written nor removed: FAULT_IN_USE.
  */
-int	dotlock_take(int dirfd, const char *name, pid_t pid, struct fault *f)
-	    MUSTUSE;
+struct dotlock {
+	uint64_t	ino;		/* 0: none */
+};
+int	dotlock_take(int dirfd, const char *name, pid_t pid,
+	    struct dotlock *held_r, struct fault *f) MUSTUSE;
 /* Touch it, so that nobody takes it for stale; call at least once a minute. */
-int	dotlock_refresh(int dirfd, const char *name, struct fault *f) MUSTUSE;
+int	dotlock_refresh(int dirfd, const char *name,
+	    const struct dotlock *held, struct fault *f) MUSTUSE;
 /* Change the pid that stands in a lock we hold. */
-int	dotlock_repid(int dirfd, const char *name, pid_t pid, struct fault *f)
-	    MUSTUSE;
+int	dotlock_repid(int dirfd, const char *name, const struct dotlock *held,
+	    pid_t pid, struct fault *f) MUSTUSE;
 /*
  * Take over a lock that popper on this host left (it was taken with pid 0)
  * because an update was interrupted: it belongs to owner.  Only who holds the
@@ -49,7 +59,8 @@ int	dotlock_repid(int dirfd, const char *name, pid_t pid, struct fault *f)
  * FAULT_IN_USE when it is somebody else's, or no file at all.
  */
 int	dotlock_adopt(int dirfd, const char *name, uid_t owner,
-	    struct fault *f) MUSTUSE;
-int	dotlock_release(int dirfd, const char *name, struct fault *f);
+	    struct dotlock *held_r, struct fault *f) MUSTUSE;
+int	dotlock_release(int dirfd, const char *name,
+	    const struct dotlock *held, struct fault *f);
 
 #endif

@@ -74,6 +74,8 @@ dead_pid(void)
 static void
 test_dotlock(void **state)
 {
+	struct dotlock		 held;
+	struct dotlock		 other;
 	struct test_dir		*d = *state;
 	struct file_facts	 facts;
 	struct fault		 f;
@@ -81,7 +83,7 @@ test_dotlock(void **state)
 	char			 mine[128];
 
 	(void)umask(077);
-	assert_int_equal(dotlock_take(d->fd, "u", getpid(), &f), 0);
+	assert_int_equal(dotlock_take(d->fd, "u", getpid(), &held, &f), 0);
 	(void)snprintf(mine, sizeof(mine), "%d\n", (int)getpid());
 	assert_lock_says(d->fd, mine);
 	assert_int_equal(file_facts_at(d->fd, "u.lock", &facts, &f), 0);
@@ -89,34 +91,35 @@ test_dotlock(void **state)
 	assert_int_equal(facts.nlink, 1);
 	assert_int_equal(names_in(d->fd), 1);
 
-	assert_int_equal(dotlock_take(d->fd, "u", getpid(), &f), -1);
+	assert_int_equal(dotlock_take(d->fd, "u", getpid(), &other, &f), -1);
 	assert_int_equal(f.class, FAULT_IN_USE);
 	assert_int_equal(names_in(d->fd), 1);
-	assert_int_equal(dotlock_repid(d->fd, "u", 0, &f), 0);
+	assert_int_equal(dotlock_repid(d->fd, "u", &held, 0, &f), 0);
 	(void)gethostname(host, sizeof(host) - 1);
 	(void)snprintf(mine, sizeof(mine), "0\npopper update on %s\n", host);
 	assert_lock_says(d->fd, mine);
-	assert_int_equal(dotlock_take(d->fd, "u", 1, &f), -1);
-	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid() + 1, &f), -1);
+	assert_int_equal(dotlock_take(d->fd, "u", 1, &other, &f), -1);
+	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid() + 1, &other, &f), -1);
 	assert_int_equal(f.class, FAULT_IN_USE);
-	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &f), 0);
-	assert_int_equal(dotlock_repid(d->fd, "u", 1234567, &f), 0);
+	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &held, &f), 0);
+	assert_int_equal(dotlock_repid(d->fd, "u", &held, 1234567, &f), 0);
 	assert_lock_says(d->fd, "1234567\n");
-	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &f), -1);
+	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &other, &f), -1);
 	assert_int_equal(f.class, FAULT_IN_USE);
-	assert_int_equal(dotlock_release(d->fd, "u", &f), 0);
+	assert_int_equal(dotlock_release(d->fd, "u", &held, &f), 0);
 	assert_int_equal(names_in(d->fd), 0);
-	assert_int_equal(dotlock_release(d->fd, "u", &f), -1);
+	assert_int_equal(dotlock_release(d->fd, "u", &held, &f), -1);
 	assert_int_equal(f.err, ENOENT);
-	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &f), -1);
+	assert_int_equal(dotlock_adopt(d->fd, "u", geteuid(), &other, &f), -1);
 	assert_int_equal(f.class, FAULT_IN_USE);
-	assert_int_equal(dotlock_repid(d->fd, "u", 1, &f), -1);
-	assert_int_equal(dotlock_refresh(d->fd, "u", &f), -1);
+	assert_int_equal(dotlock_repid(d->fd, "u", &held, 1, &f), -1);
+	assert_int_equal(dotlock_refresh(d->fd, "u", &held, &f), -1);
 }
 
 static void
 test_stale(void **state)
 {
+	struct dotlock		 held;
 	struct test_dir *d = *state;
 	char dead[32];
 	char live[32];
@@ -146,7 +149,7 @@ test_stale(void **state)
 		int r;
 
 		make_lock(d->fd, cases[i].text, cases[i].age_s);
-		r = dotlock_take(d->fd, "u", 1, &f);
+		r = dotlock_take(d->fd, "u", 1, &held, &f);
 		assert_int_equal(r, cases[i].broken ? 0 : -1);
 		if (r == -1)
 			assert_int_equal(f.class, FAULT_IN_USE);
@@ -160,34 +163,67 @@ test_stale(void **state)
 static void
 test_refresh(void **state)
 {
+	struct dotlock		 held;
+	struct dotlock		 other;
 	struct test_dir		*d = *state;
 	struct file_facts	 facts;
 	struct fault		 f;
 
 	make_lock(d->fd, "0\n", 310);
-	assert_int_equal(dotlock_refresh(d->fd, "u", &f), 0);
-	assert_int_equal(dotlock_take(d->fd, "u", 1, &f), -1);
+	assert_int_equal(file_facts_at(d->fd, "u.lock", &facts, &f), 0);
+	held.ino = facts.ino;
+	assert_int_equal(dotlock_refresh(d->fd, "u", &held, &f), 0);
+	assert_int_equal(dotlock_take(d->fd, "u", 1, &other, &f), -1);
 	assert_int_equal(file_facts_at(d->fd, "u.lock", &facts, &f), 0);
 	assert_true(time(NULL) - facts.mtime.tv_sec < 10);
+}
+
+/* Somebody puts a link to another's file where the lock was. */
+static void
+test_taken_away(void **state)
+{
+	struct test_dir		*d = *state;
+	struct file_facts	 before;
+	struct file_facts	 after;
+	struct dotlock		 held;
+	struct fault		 f;
+
+	make_lock(d->fd, "a spool\n", 400);
+	assert_int_equal(renameat(d->fd, "u.lock", d->fd, "spool"), 0);
+	assert_int_equal(file_facts_at(d->fd, "spool", &before, &f), 0);
+	assert_int_equal(dotlock_take(d->fd, "u", 1, &held, &f), 0);
+	assert_int_equal(unlinkat(d->fd, "u.lock", 0), 0);
+	assert_int_equal(linkat(d->fd, "spool", d->fd, "u.lock", 0), 0);
+	assert_int_equal(dotlock_refresh(d->fd, "u", &held, &f), -1);
+	assert_int_equal(f.class, FAULT_IN_USE);
+	assert_int_equal(dotlock_repid(d->fd, "u", &held, 0, &f), -1);
+	assert_int_equal(f.class, FAULT_IN_USE);
+	assert_int_equal(dotlock_release(d->fd, "u", &held, &f), -1);
+	assert_int_equal(f.class, FAULT_IN_USE);
+	assert_lock_says(d->fd, "a spool\n");
+	assert_int_equal(file_facts_at(d->fd, "spool", &after, &f), 0);
+	assert_int_equal(after.mtime.tv_sec, before.mtime.tv_sec);
+	assert_int_equal(after.nlink, 2);
 }
 
 static void
 test_strange(void **state)
 {
+	struct dotlock		 other;
 	struct test_dir	*d = *state;
 	struct fault	 f;
 	char		 name[300];
 
 	assert_int_equal(symlinkat("/etc/passwd", d->fd, "u.lock"), 0);
-	assert_int_equal(dotlock_take(d->fd, "u", 1, &f), -1);
+	assert_int_equal(dotlock_take(d->fd, "u", 1, &other, &f), -1);
 	assert_int_equal(f.class, FAULT_IN_USE);
 	assert_int_equal(unlinkat(d->fd, "u.lock", 0), 0);
 	assert_int_equal(mkdirat(d->fd, "u.lock", 0700), 0);
-	assert_int_equal(dotlock_take(d->fd, "u", 1, &f), -1);
+	assert_int_equal(dotlock_take(d->fd, "u", 1, &other, &f), -1);
 	assert_int_equal(f.class, FAULT_IN_USE);
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	assert_int_equal(dotlock_take(d->fd, name, 1, &f), -1);
+	assert_int_equal(dotlock_take(d->fd, name, 1, &other, &f), -1);
 	assert_int_equal(f.class, FAULT_PERM);
 	assert_int_equal(names_in(d->fd), 1);
 }
@@ -195,6 +231,7 @@ test_strange(void **state)
 static void
 test_not_allowed(void **state)
 {
+	struct dotlock		 held;
 	struct test_dir		*d = *state;
 	struct identity		 nobody = { .uid = 65534, .gid = 65534 };
 	struct fault		 f;
@@ -210,7 +247,7 @@ test_not_allowed(void **state)
 	if (pid == 0) {
 		if (identity_become(&nobody, false, &f) == -1)
 			_exit(2);
-		_exit(dotlock_take(d->fd, "u", 1, &f) == -1 &&
+		_exit(dotlock_take(d->fd, "u", 1, &held, &f) == -1 &&
 		    f.class == FAULT_PERM && f.err == EACCES ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -221,6 +258,7 @@ test_not_allowed(void **state)
 static void
 test_unreadable(void **state)
 {
+	struct dotlock		 held;
 	struct test_dir		*d = *state;
 	struct identity		 nobody = { .uid = 65534, .gid = 65534 };
 	struct fault		 f;
@@ -240,10 +278,10 @@ test_unreadable(void **state)
 	if (pid == 0) {
 		if (identity_become(&nobody, false, &f) == -1)
 			_exit(2);
-		if (dotlock_take(d->fd, "u", 1, &f) != -1 ||
+		if (dotlock_take(d->fd, "u", 1, &held, &f) != -1 ||
 		    f.class != FAULT_IN_USE)
 			_exit(3);
-		_exit(dotlock_adopt(d->fd, "u", geteuid(), &f) == -1 &&
+		_exit(dotlock_adopt(d->fd, "u", geteuid(), &held, &f) == -1 &&
 		    f.class == FAULT_IN_USE ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -266,6 +304,7 @@ test_breakers(void **state)
 		make_lock(d->fd, dead, round % 2 ? 0 : 400);
 		assert_int_equal(pipe(start), 0);
 		for (int i = 0; i < BREAKERS; i++) {
+			struct dotlock held;
 			char c;
 
 			pid[i] = fork();
@@ -273,7 +312,7 @@ test_breakers(void **state)
 				continue;
 			(void)close(start[1]);
 			(void)!read(start[0], &c, 1);
-			_exit(dotlock_take(d->fd, "u", 1, NULL) == 0);
+			_exit(dotlock_take(d->fd, "u", 1, &held, NULL) == 0);
 		}
 		(void)close(start[0]);
 		(void)close(start[1]);
@@ -353,6 +392,7 @@ main(void)
 		IN_DIR(test_dotlock),
 		IN_DIR(test_stale),
 		IN_DIR(test_refresh),
+		IN_DIR(test_taken_away),
 		IN_DIR(test_strange),
 		IN_DIR(test_not_allowed),
 		IN_DIR(test_unreadable),
