@@ -8,6 +8,7 @@
  */
 #include "role/host.h"
 
+#include "drop/digest.h"
 #include "drop/path.h"
 
 #include "base/buf.h"
@@ -135,40 +136,62 @@ open_folder(struct host *h, const char *dir, struct fault *f)
 	return 0;
 }
 
-/* The maildrop's key: its folder's identity and its name in it, so that
- * aliases and other spellings of a path lead to one lock. */
+/* Its folder's identity and its name in it, so that aliases and other
+ * spellings of a path lead to one lock. */
 static int
-make_key(struct host *h, const struct file_facts *dir, struct fault *f)
+name_lock(struct host *h, const char *safe, struct fault *f)
+{
+	struct file_facts dir;
+
+	if (file_facts(h->dirfd, &dir, f) != 0)
+		return -1;
+	return path_printf(h->lock, sizeof(h->lock), f, "%llx-%llx-%s",
+	    (unsigned long long)dir.dev, (unsigned long long)dir.ino, safe);
+}
+
+/* A journal outlives a boot, in which a device may get another number: it is
+ * named after the path that the folder has without links. */
+static int
+name_journal(struct host *h, const char *safe, struct fault *f)
+{
+	char		path[IDENTITY_PATH_MAX + 1];
+	char		hex[2 * DIGEST_SIZE + 1];
+	uint8_t		d[DIGEST_SIZE];
+	struct digest	c;
+
+	if (file_path(h->dirfd, path, sizeof(path), f) != 0)
+		return -1;
+	digest_init(&c);
+	digest_add(&c, span_str(path));
+	digest_take(&c, d);
+	for (size_t i = 0; i < sizeof(d); i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", d[i]);
+	return path_printf(h->key, sizeof(h->key), f, "%s-%s", hex, safe);
+}
+
+static int
+make_names(struct host *h, struct fault *f)
 {
 	char safe[HOST_KEY_MAX];
 
 	if (component(safe, sizeof(safe) - 40, h->name, f) != 0)
 		return -1;
-	return path_printf(h->key, sizeof(h->key), f, "%llx-%llx-%s",
-	    (unsigned long long)dir->dev, (unsigned long long)dir->ino, safe);
+	return name_lock(h, safe, f) != 0 ? -1 : name_journal(h, safe, f);
 }
 
 /*
- * A home that cannot be reached at the moment is one all the same: were the
- * state folder used instead, its number of bulletins would be another one.
+ * Who names a home has one, also while it is away (not mounted): were the state
+ * folder used meanwhile, its number of bulletins would be another one.
+ * Debian's name for none is /nonexistent.
  */
 static bool
-has_home(const struct host *h)
+has_home(const struct identity *id)
 {
-	AUTO(fd_close) int	fd = -1;
-	struct fault		f;
-	bool			found;
+	static const char	none[] = "/nonexistent";
+	size_t			n = sizeof(none) - 1;
 
-	if (h->id->home[0] == '\0')
-		return false;
-	if (identity_is_root() && identity_fs_begin(h->id->uid, h->id->gid, &f) != 0)
-		return false;
-	found = file_open(FILE_CWD, h->id->home, FILE_READ | FILE_DIR |
-	    FILE_FOLLOW, 0, &fd, &f) == 0 ||
-	    (f.class == FAULT_TEMP && f.err != ENOENT);
-	if (identity_is_root())
-		identity_fs_end();
-	return found;
+	return id->home[0] != '\0' && (strncmp(id->home, none, n) != 0 ||
+	    (id->home[n] != '\0' && id->home[n] != '/'));
 }
 
 /* Users without a home keep their state with us, in a folder of their own. */
@@ -179,8 +202,8 @@ user_folder(struct host *h, struct fault *f)
 	AUTO(fd_close) int	 own = -1;
 	char			 safe[HOST_KEY_MAX];
 
-	h->home_usable = has_home(h);
-	if (h->home_usable && h->conf->drop.status_headers)
+	h->has_home = has_home(h->id);
+	if (h->has_home && h->conf->drop.status_headers)
 		return 0;
 	if (component(safe, sizeof(safe), h->id->user, f) != 0 ||
 	    our_folder(h->conf->role.state_dir, "users", 0711, &users, f) != 0 ||
@@ -199,18 +222,53 @@ journal_folder(const struct settings *conf, int *fd_r, struct fault *f)
 	return our_folder(conf->role.state_dir, "journal", 0700, fd_r, f);
 }
 
+bool
+host_is_journal(const char *name)
+{
+	return (name[0] >= '0' && name[0] <= '9') ||
+	    (name[0] >= 'a' && name[0] <= 'f');
+}
+
+/*
+ * An open journal of another user's, whose account had this maildrop before:
+ * its octets are not for this one.  It is kept, for the operator.
+ */
+static int
+put_aside(struct host *h, int dirfd, uid_t owner, struct fault *f)
+{
+	char name[HOST_KEY_MAX + 32];
+
+	if (path_printf(name, sizeof(name), f, "kept.%lld.%s",
+	    (long long)time(NULL), h->key) != 0 ||
+	    file_rename(dirfd, h->key, name, f) != 0)
+		return fault_prefix(f, "journal %s of uid %u: ", h->key, owner);
+	fd_close(&h->journal);
+	log_text(LEVEL_ERR, "drop-journal-foreign", "%s: an update of uid %u,"
+	    " who had this maildrop before, was never finished; what of it is"
+	    " missing stands in %s/journal/%s", h->path, owner,
+	    h->conf->role.state_dir, name);
+	return 0;
+}
+
 /* An existing journal is opened, whatever is in it. */
 static int
 find_journal(struct host *h, struct fault *f)
 {
-	AUTO(fd_close) int dirfd = -1;
+	AUTO(fd_close) int	dirfd = -1;
+	struct identity		owner;
+	struct fault		none;
 
 	if (journal_folder(h->conf, &dirfd, f) != 0)
 		return -1;
 	if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE, 0, &h->journal,
-	    f) != 0 && f->err != ENOENT)
-		return fault_prefix(f, "journal %s: ", h->key);
-	return 0;
+	    f) != 0)
+		return f->err == ENOENT ? 0 :
+		    fault_prefix(f, "journal %s: ", h->key);
+	if (!host_journal_open(h) ||
+	    host_journal_owner(h->conf, h->key, &owner, &none) != 0 ||
+	    owner.uid == h->id->uid)
+		return 0;
+	return put_aside(h, dirfd, owner.uid, f);
 }
 
 static int
@@ -238,8 +296,7 @@ find_out(struct host *h, struct fault *f)
 	    sizeof(h->path), f) != 0 ||
 	    split(h, dirname, sizeof(dirname), f) != 0 ||
 	    open_folder(h, dirname, f) != 0 ||
-	    file_facts(h->dirfd, &dir, f) != 0 ||
-	    make_key(h, &dir, f) != 0)
+	    file_facts(h->dirfd, &dir, f) != 0 || make_names(h, f) != 0)
 		return -1;
 	h->system_spool = identity_is_root() && dir.uid == 0 &&
 	    !users_path(h);
@@ -297,10 +354,10 @@ host_session_lock(struct host *h, struct fault *f)
 		AUTO(fd_close) int	fd = -1;
 		struct file_facts	facts;
 
-		if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE |
+		if (file_open(dirfd, h->lock, FILE_READ | FILE_WRITE |
 		    FILE_CREATE, 0600, &fd, f) != 0 ||
 		    lock_flock(fd, f) != 0 || file_facts(fd, &facts, f) != 0)
-			return fault_prefix(f, "session lock %s: ", h->key);
+			return fault_prefix(f, "session lock %s: ", h->lock);
 		if (facts.nlink > 0) {
 			h->session_lock = fd_take(&fd);
 			break;
@@ -322,7 +379,7 @@ host_session_unlock(struct host *h)
 	if (h->session_lock < 0)
 		return;
 	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) != 0 ||
-	    file_unlink(dirfd, h->key, &f) != 0)
+	    file_unlink(dirfd, h->lock, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-litter", &f);
 	fd_close(&h->session_lock);
 }
@@ -482,12 +539,20 @@ keep_reserve(int dirfd)
 {
 	static const uint8_t	zeros[65536];
 	AUTO(fd_close) int	fd = -1;
+	struct file_facts	facts;
 	struct fault		f;
 	uint64_t		off = 0;
 
-	if (file_open(dirfd, "reserve.new", FILE_WRITE | FILE_CREATE |
-	    FILE_EXCLUSIVE, 0600, &fd, &f) != 0)
-		return;		/* another process is at it, or no room */
+	/* It may be there already: another process is at it, or died in it. */
+	if (file_open(dirfd, "reserve.new", FILE_WRITE | FILE_CREATE, 0600, &fd,
+	    &f) != 0 || lock_flock(fd, &f) != 0 ||
+	    file_facts(fd, &facts, &f) != 0) {
+		if (f.class != FAULT_IN_USE)
+			log_fault(LEVEL_WARN, "no-reserve", &f);
+		return;
+	}
+	if (facts.nlink == 0)
+		return;		/* somebody has just made it */
 	while (off < RESERVE_MAX &&
 	    file_pwrite(fd, zeros, sizeof(zeros), off, &f) == 0)
 		off += sizeof(zeros);

@@ -25,14 +25,15 @@ struct host {
 	const struct identity	*id;		/* borrows */
 	char			 path[IDENTITY_PATH_MAX + 1];	/* the spool */
 	char			 name[IDENTITY_PATH_MAX + 1];	/* its last part */
-	char			 key[HOST_KEY_MAX];	/* names the maildrop */
+	char			 lock[HOST_KEY_MAX];	/* names its session lock */
+	char			 key[HOST_KEY_MAX];	/* names its journal */
 	char			 temp[IDENTITY_PATH_MAX + 1];
 	int			 dirfd;		/* the spool's folder; owns */
 	bool			 system_spool;	/* root's folder: we dotlock */
 	struct dotlock		 dotlock;	/* ino 0: not held */
 	int			 session_lock;	/* owns; -1: not held */
 	int			 journal;	/* an existing one; owns; or -1 */
-	bool			 home_usable;
+	bool			 has_home;	/* it need not be there now */
 	char			 user_dir[IDENTITY_PATH_MAX + 1];
 						/* state folder, "" if none */
 	char			 sender[IDENTITY_PATH_MAX + 1];
@@ -66,6 +67,9 @@ int	host_submit(struct host *h, int fd, struct fault *f) MUSTUSE;
 
 /* Is an UPDATE of this maildrop unfinished? */
 bool	host_journal_open(const struct host *h);
+
+/* Is this the name of a journal, in the journals' folder? */
+bool	host_is_journal(const char *name);
 
 /* The folders that popper makes for itself, when they are missing. */
 int	host_folders(const struct settings *conf, struct fault *f) MUSTUSE;

@@ -566,8 +566,9 @@ recover(struct monitor *m, struct host *h)
 		log_fault(LEVEL_ERR, "recovery-fork", &f);
 	if (host_journal_open(h)) {
 		log_text(LEVEL_ERR, "recovery-open",
-		    "%s: an UPDATE is unfinished, its dotlock stays; run"
-		    " \"popper recover\" when the cause is gone", h->path);
+		    "%s: an UPDATE is unfinished%s; run \"popper recover\" when"
+		    " the cause is gone", h->path,
+		    h->dotlock.ino != 0 ? ", its dotlock stays" : "");
 		h->dotlock.ino = 0;	/* let it lie */
 	}
 }

@@ -832,14 +832,17 @@ test_session_hears(void **state UNUSED)
 
 /* ------------------------------------------------------------------ frame */
 
-static void
+static int
 make_key_path(char *path, size_t cap)
 {
-	struct stat st;
+	struct host	h;
+	struct fault	f;
 
-	assert_int_equal(stat(paths[2], &st), 0);
-	(void)snprintf(path, cap, "%.100s/journal/%llx-%llx-ann", paths[0],
-	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	if (host_open(&h, &conf, &user, &f) != 0)
+		return -1;
+	(void)snprintf(path, cap, "%.100s/journal/%.80s", paths[0], h.key);
+	host_close(&h);
+	return 0;
 }
 
 /* A maildrop with one message, of the user's. */
@@ -886,7 +889,6 @@ setup(void **state UNUSED)
 	/* The spool is the user's own folder: no dotlock is asked for. */
 	if (geteuid() == 0 && chown(paths[2], user.uid, user.gid) != 0)
 		return -1;
-	make_key_path(paths[3], sizeof(paths[3]));
 	(void)snprintf(paths[4], sizeof(paths[4]), "%s/empty", folder);
 	(void)snprintf(log_path, sizeof(log_path), "%s/log", folder);
 	(void)snprintf(maildrop, sizeof(maildrop), "%s/%%u", paths[2]);
@@ -910,7 +912,7 @@ setup(void **state UNUSED)
 			.bboards = "" },
 	};
 	log_open(&c);
-	return 0;
+	return make_key_path(paths[3], sizeof(paths[3]));
 }
 
 static int

@@ -13,6 +13,7 @@
 #include "sys/file.h"
 #include "watch/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,8 +32,7 @@ note_journal(void *ctx, const char *name)
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (span_starts(span_str(name), SPAN(HOST_OWNER)) ||
-	    span_starts(span_str(name), SPAN("reserve")) || name[0] == '.' ||
+	if (!host_is_journal(name) ||
 	    file_facts_at(w->dirfd, name, &facts, &f) != 0 || facts.size == 0)
 		return true;
 	w->keys = xgrow(w->keys, w->n, &w->cap, sizeof(*w->keys));
@@ -64,8 +64,12 @@ recover_run(const struct settings *conf)
 
 	(void)snprintf(path, sizeof(path), "%s/journal", conf->role.state_dir);
 	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR, 0, &dirfd,
-	    &f) != 0)
-		return 0;	/* no folder: no journal was ever made */
+	    &f) != 0) {
+		if (f.err == ENOENT)
+			return 0;	/* no journal was ever made */
+		log_fault(LEVEL_ERR, "recovery-failed", &f);
+		return 1;
+	}
 	w.dirfd = dirfd;
 	if (file_list(dirfd, note_journal, &w, &f) != 0) {
 		log_fault(LEVEL_ERR, "recovery-failed", &f);

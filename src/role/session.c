@@ -174,11 +174,14 @@ open_folders(struct session *s)
 	if (h->user_dir[0] != '\0' && file_open(FILE_CWD, h->user_dir,
 	    FILE_READ | FILE_DIR, 0, &s->state_fd, f) != 0)
 		tell(s, "state-folder", f->text);
-	if (h->home_usable && file_open(FILE_CWD, s->c->id->home,
-	    FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &s->place_fd, f) != 0)
+	if (h->has_home && file_open(FILE_CWD, s->c->id->home,
+	    FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &s->place_fd, f) != 0 &&
+	    s->c->conf->bull.dir != NULL && s->c->conf->bull.dir[0] != '\0') {
+		(void)fault_prefix(f, "bulletins wait for the home folder: ");
 		tell(s, "home-folder", f->text);
+	}
 	s->place = (struct bull_place){ s->place_fd, ".popbull" };
-	if (!h->home_usable)
+	if (!h->has_home)
 		s->place = (struct bull_place){ s->state_fd, "popbull" };
 }
 

@@ -347,6 +347,22 @@ file_write(int fd, const void *p, size_t n, struct fault *f)
 }
 
 int
+file_path(int fd, char *out, size_t cap, struct fault *f)
+{
+	char	name[32];
+	ssize_t	n;
+
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	n = readlink(name, out, cap);
+	if (n == -1)
+		return SYS_FAULT(f, "read %s", name);
+	if ((size_t)n == cap)
+		return fault_set(f, FAULT_PERM, "a path is too long");
+	out[n] = '\0';
+	return 0;
+}
+
+int
 file_copy(int from, uint64_t from_off, int to, uint64_t to_off, uint64_t len,
     struct fault *f)
 {

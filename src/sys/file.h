@@ -103,6 +103,8 @@ int	file_pwrite(int fd, const void *p, size_t n, uint64_t off,
 int	file_write(int fd, const void *p, size_t n, struct fault *f) MUSTUSE;
 /* Reads until n bytes or the end; for pipes. */
 ssize_t	file_read(int fd, void *p, size_t n, struct fault *f) MUSTUSE;
+/* The path of an open folder, without links; needs /proc. */
+int	file_path(int fd, char *out, size_t cap, struct fault *f) MUSTUSE;
 /* Copy len octets between files by positions; O(len), 64 KiB of memory.  No
  * two of its writes meet within a page of the file written to. */
 int	file_copy(int from, uint64_t from_off, int to, uint64_t to_off,

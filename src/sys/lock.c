@@ -387,8 +387,9 @@ dotlock_adopt(int dirfd, const char *name, uid_t owner, struct dotlock *held_r,
 	n = file_pread(fd, text, sizeof(text), 0, f);
 	if (n == -1)
 		return -1;
-	/* In a folder with mode 1777 anybody may write such a text. */
-	if (facts.uid != owner || facts.nlink != 1 ||
+	/* In a folder with mode 1777 anybody may write such a text.  (It has a
+	 * second name when its maker died between link and unlink.) */
+	if (facts.uid != owner ||
 	    !span_eq(span_of(text, (size_t)n), span_of(ours, want)))
 		return fault_set(f, FAULT_IN_USE, "%s is another's", lock);
 	if (futimens(fd, NULL) == -1)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: ISC
+"""What popper keeps in its state folder, from one boot or account to the next:
+journals, the reserve for a full disk.
+"""
+
+import os
+import tempfile
+import unittest
+
+import test_crash
+from lib.popper import PopError
+from lib.scene import MAIL_GID, PASSWORD, UID, USER, Scene, message, parse
+from test_crash import mount, setUpModule, umount  # noqa: F401
+
+PHASE = ("--from", "read:QUIT", "--who", "all", "--calls", "change")
+
+
+class State(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="popper-state.",
+                                             dir=test_crash.BASE)
+        self.addCleanup(holder.cleanup)
+        os.chmod(holder.name, 0o755)
+        self.s = Scene(base=holder.name)
+        self.addCleanup(self.s.remove)
+        self.journals = self.s.base + "/state/journal"
+
+    def furnish(self):
+        self.s.put([message(b"m%d" % i, size=6000) for i in range(1, 4)])
+        self.s.seed_popbull(0)
+
+    @staticmethod
+    def quits(pop, _):
+        pop.login(USER, PASSWORD)
+        pop.dele(1)
+        pop.cmd("QUIT")
+
+    def tear(self):
+        """All die where the spool is neither old nor new."""
+        self.furnish()
+        self.s.session(self.quits)      # it makes the folders
+        self.furnish()
+        points = self.s.session(self.quits, *PHASE).points()
+        first = min(i for i, what in enumerate(points, 1)
+                    if what.endswith("write64 " + self.s.spool))
+        self.furnish()
+        self.s.session(self.quits, *PHASE, "--do", "tree-after", "--at",
+                       str(first))
+        self.assertEqual(len(self.s.journals()), 1)
+
+    def names(self):
+        return [name for name, _ in parse(self.s.read())]
+
+    # -- a device that has another number after a boot ---------------------
+
+    def mounted(self):
+        mount("tmpfs", self.s.spool_dir, "size=8m")
+        self.addCleanup(umount, self.s.spool_dir)
+        os.chown(self.s.spool_dir, 0, MAIL_GID)
+        os.chmod(self.s.spool_dir, 0o2775)
+        return os.stat(self.s.spool_dir).st_dev
+
+    def as_inode(self, ino, data):
+        """The spool, with the inode number that it had."""
+        for i in range(10000):
+            path = "%s/filler%d" % (self.s.spool_dir, i)
+            with open(path, "wb"):
+                pass
+            if os.stat(path).st_ino == ino:
+                os.rename(path, self.s.spool)
+                with open(self.s.spool, "wb") as f:
+                    f.write(data)
+                os.chown(self.s.spool, UID, MAIL_GID)
+                os.chmod(self.s.spool, 0o660)
+                return
+            os.unlink(path)
+        self.skipTest("this kernel's tmpfs gives no number twice")
+
+    def test_journal_is_found_on_another_device(self):
+        first = self.mounted()
+        self.tear()
+        torn, ino = self.s.read(), os.stat(self.s.spool).st_ino
+        self.assertNotEqual(self.mounted(), first)
+        self.as_inode(ino, torn)
+        self.assertEqual(self.s.recover()[0], 0)
+        self.assertEqual(self.names(), [b"m2", b"m3"])
+        self.assertEqual(self.s.journals(), {})
+
+    # -- an account that was made anew -------------------------------------
+
+    def test_journal_of_another_user(self):
+        """He gets his own mail, and not an octet of the other's; what that one
+        misses is kept."""
+        self.tear()
+        (size,) = self.s.journals().values()
+        os.unlink(self.s.spool)
+        os.unlink(self.s.lock)
+        users = self.s.base + "/users"
+        with open(users, encoding="ascii") as f:
+            row = f.read()
+        with open(users, "w", encoding="ascii") as f:
+            f.write(row.replace(":%d:%d:" % (UID, UID), ":61002:61002:"))
+        os.chown(self.s.home, 61002, 61002)
+        self.s.put([message(b"new")])
+        os.chown(self.s.spool, 61002, MAIL_GID)
+        self.assertEqual([n for n, _, _ in self.s.look()], [b"new"])
+        self.assertIn("drop-journal-foreign", self.s.log())
+        kept = [n for n in os.listdir(self.journals) if n.startswith("kept.")]
+        self.assertEqual([os.path.getsize(self.journals + "/" + n)
+                          for n in kept], [size])
+        self.assertEqual(self.s.recover()[0], 0)
+        self.assertEqual([n for n, _, _ in self.s.look()], [b"new"])
+
+    # -- the folder and the reserve ----------------------------------------
+
+    def test_reserve_is_made_again(self):
+        """Whoever was making it died."""
+        self.furnish()
+        os.mkdir(self.journals, 0o700)
+        with open(self.journals + "/reserve.new", "wb"):
+            pass
+        self.s.session(lambda pop, _: pop.quit())
+        self.assertGreater(os.path.getsize(self.journals + "/reserve"),
+                           1 << 20)
+        self.assertFalse(os.path.exists(self.journals + "/reserve.new"))
+
+    def test_recover_says_when_it_cannot_look(self):
+        self.assertEqual(self.s.recover()[0], 0)        # nothing there yet
+        with open(self.journals, "wb"):
+            pass
+        self.assertEqual(self.s.recover()[0], 75)
+        self.assertIn("recovery-failed", self.s.log())
+
+
+if __name__ == "__main__":
+    unittest.main()
