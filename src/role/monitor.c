@@ -40,7 +40,7 @@
 #define HANDOVER_TIMEOUT_S	10
 #define FRONT_GRACE_S		5	/* beyond what a front bounds itself to */
 #define ENDING_MS		1000	/* of a child that says it has ended */
-/* The longest sleep: a signal that comes just before it is seen after it. */
+/* The longest sleep: what is left of a resolver is removed then. */
 #define SLEEP_MS		10000
 
 /* A child and our ends of its links. */

@@ -15,7 +15,7 @@
 #define PUMP_SEND_AT	(LIMIT_OUTPUT / 2)
 /* How often the kernel's buffer is looked at while it drains. */
 #define PUMP_LOOK_MS	1000
-/* The longest sleep: a signal that comes just before it is seen after it. */
+/* The longest sleep. */
 #define PUMP_SLEEP_MS	10000
 
 const char *

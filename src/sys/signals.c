@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "sys/signals.h"
 
+#include "sys/sys_priv.h"
+
 #include <signal.h>
 
 static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t came;	/* since the last signals_came() */
 
 static void
 on_stop(int signal UNUSED)
 {
 	stopping = 1;
+	came = 1;
 }
 
 static void
 on_child(int signal UNUSED)
 {
-	/* it has ended the wait: that is all */
+	came = 1;
 }
 
 static void
@@ -40,4 +44,25 @@ bool
 signals_stopping(void)
 {
 	return stopping != 0;
+}
+
+void
+signals_hold(sigset_t *before_r)
+{
+	sigset_t ours;
+
+	(void)sigemptyset(&ours);
+	(void)sigaddset(&ours, SIGTERM);
+	(void)sigaddset(&ours, SIGINT);
+	(void)sigaddset(&ours, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &ours, before_r);
+}
+
+bool
+signals_came(void)
+{
+	bool yes = came != 0;
+
+	came = 0;
+	return yes;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Signals set a flag and end a wait early; everything else happens in the
- * loop.  Floor 1.
+ * Signals set a flag and end a wait early, this one or, when none is on, the
+ * next (sock_wait); everything else happens in the loop.  Floor 1.
  */
 #ifndef SYS_SIGNALS_H
 #define SYS_SIGNALS_H

@@ -70,7 +70,8 @@ struct wait_for {
 	uint8_t		ready;		/* out; errors and hang-ups show as all
 					   that was asked, plus WAIT_HANGUP */
 };
-/* Number ready, 0 after timeout_ms (-1: none) or on a signal. */
+/* Number ready, 0 after timeout_ms (-1: none) or on a signal, also on one that
+ * came since the last wait (sys/signals.h). */
 int	sock_wait(struct wait_for *w, size_t n, int timeout_ms);
 
 /* Milliseconds of a clock that is never set back. */

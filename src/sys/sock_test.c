@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "sys/file.h"
+#include "sys/signals.h"
 #include "sys/sock.h"
 
 #include <setjmp.h>
@@ -291,6 +292,24 @@ test_wait_signal(void **state)
 	fd_close(&w);
 }
 
+/* One that comes between two waits ends the second, once. */
+static void
+test_wait_after_signal(void **state)
+{
+	uint64_t start = clock_ms();
+
+	(void)state;
+	signals_take(SIGNALS_CONNECTION);
+	assert_int_equal(raise(SIGTERM), 0);
+	assert_true(signals_stopping());
+	assert_int_equal(sock_wait(NULL, 0, 5000), 0);
+	assert_true(clock_ms() - start < 4000);
+	start = clock_ms();
+	assert_int_equal(sock_wait(NULL, 0, 60), 0);
+	assert_true(clock_ms() - start >= 50);
+	(void)signal(SIGTERM, SIG_DFL);
+}
+
 static void
 test_random(void **state)
 {
@@ -315,6 +334,7 @@ main(void)
 		cmocka_unit_test(test_mapped),
 		cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_wait_signal),
+		cmocka_unit_test(test_wait_after_signal),
 		cmocka_unit_test(test_random),
 	};
 

@@ -6,6 +6,8 @@
 #include "base/fault.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 
 /* The class of an errno, by the rule at the top of sys/file.h. */
 enum fault_class sys_class(int err);
@@ -22,5 +24,12 @@ enum fault_class sys_class(int err);
 	while (again_ == -1 && errno == EINTR);		\
 	again_;						\
 })
+
+/*
+ * For a wait that no signal of signals_take's may miss: hold them, see whether
+ * one came since the last wait, and let them in by ppoll's mask.
+ */
+void	signals_hold(sigset_t *before_r);
+bool	signals_came(void);
 
 #endif
