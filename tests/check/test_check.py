@@ -3,12 +3,14 @@
 what is right is not complained about."""
 
 import os
+import shutil
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib.host import Host                                       # noqa: E402
+from lib.popper import Inetd, Pop                               # noqa: E402
 
 CONF = "/etc/popper/popper.conf"
 QUIET = "timeout = 600\nxmit = no\n"
@@ -259,11 +261,29 @@ class Check(unittest.TestCase):
     def test_open_journals(self):
         self.host.mkdir("/var/lib/popper/journal", 0o700)
         self.file("/var/lib/popper/journal/1-2-ann", "x", 0o600)
-        self.file("/var/lib/popper/journal/1-2-ann.id", "x", 0o600)
+        self.file("/var/lib/popper/journal/owner.1-2-ann", "x", 0o600)
+        # A user's name may end in anything.
+        self.file("/var/lib/popper/journal/1-2-eve.id", "x", 0o600)
         self.file("/var/lib/popper/journal/reserve", "x", 0o600)
         self.file("/var/lib/popper/journal/1-2-bob", "", 0o600)
-        self.complains(QUIET, (CONF + ": warning: state_dir: 1 maildrop in",
+        self.file("/var/lib/popper/journal/owner.1-2-bob", "x", 0o600)
+        self.complains(QUIET, (CONF + ": warning: state_dir: 2 maildrops in",
                                "popper recover"), status=0)
+
+    def test_no_journal_is_open_after_a_session(self):
+        self.host.write(CONF, QUIET + "peer_check = no\nauth_fail_delay = 0\n")
+        self.file("/var/mail/ann", MAIL + MAIL, 0o660, "ann", "mail")
+        inetd = Inetd(self.host, 110)
+        self.addCleanup(inetd.stop)
+        with Pop(self.host.connect(110)) as pop:
+            pop.login(b"ann", b"ann")
+            pop.dele(1)
+            pop.quit()
+        folder = "/var/lib/popper/journal"
+        self.addCleanup(self.host.call, shutil.rmtree, folder)
+        self.assertTrue([x for x in self.host.call(os.listdir, folder)
+                         if x.startswith("owner.")])
+        self.complains(QUIET, status=0)
 
     def test_bulletins(self):
         folder = "/var/lib/bulletins"
