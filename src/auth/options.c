@@ -134,7 +134,7 @@ const struct conf_option auth_options[] = {
 		    "password,\n"
 		    "when it comes from that address and a reserved port.\n"
 		    "The file must belong to root.\n"
-		    "When empty there is no RPOP.\n"
+		    "When empty there is no RPOP: it is an unknown command.\n"
 		    "Addresses can be forged: use it inside a trusted network "
 		    "or not at all.",
 	},

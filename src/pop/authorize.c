@@ -6,13 +6,14 @@
 
 void
 authorize_init(struct authorize *a, const char *host, const char *version,
-    unsigned tries, unsigned bad_max)
+    unsigned tries, unsigned bad_max, bool rpop)
 {
 	*a = (struct authorize){
 		.host = host,
 		.version = version,
 		.tries = tries,
 		.bad_max = bad_max,
+		.rpop = rpop,
 	};
 }
 
@@ -100,6 +101,9 @@ authorize_line(struct authorize *a, struct span line, struct buf *out)
 	struct command		cmd;
 
 	r = command_parse(line, POP_AUTHORIZATION, &cmd);
+	/* No failed login: nobody was asked. */
+	if (cmd.id == CMD_RPOP && !a->rpop && r != COMMAND_MALFORMED)
+		r = COMMAND_UNKNOWN;
 	if (r != COMMAND_OK)
 		return bad(a, out, command_error(r));
 	return on_command(a, &cmd, out);

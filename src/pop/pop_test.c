@@ -352,7 +352,7 @@ test_authorize(void **state UNUSED)
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", "1", 2, 9);
+	authorize_init(&a, "h", "1", 2, 9, true);
 	walk(&a, w, ARRAY_LEN(w));
 	assert_true(span_eq(span_of(a.name, a.name_n), SPAN("b")));
 	assert_true(span_eq(secret_span(&a.ask.secret),
@@ -376,7 +376,7 @@ test_authorize_errors_close(void **state UNUSED)
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", NULL, 1, 3);
+	authorize_init(&a, "h", NULL, 1, 3, true);
 	walk(&a, w, ARRAY_LEN(w));
 	buf_clear(&out);
 	assert_int_equal(authorize_answer(&a, ANSWER_ERROR, &out),
@@ -398,8 +398,29 @@ test_authorize_counts_what_does_nothing(void **state UNUSED)
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", NULL, 1, 3);
+	authorize_init(&a, "h", NULL, 1, 3, true);
 	walk(&a, w, ARRAY_LEN(w));
+}
+
+/* An unsupported mechanism is no failure, and no question. */
+static void
+test_authorize_without_rpop(void **state UNUSED)
+{
+	static const struct walk w[] = {
+		{ "USER ann", AUTHORIZE_MORE, "+OK" },
+		{ "RPOP ann", AUTHORIZE_MORE, "-ERR Unknown command." },
+		{ "RPOP", AUTHORIZE_MORE, "-ERR Unknown command." },
+		{ "USER ann", AUTHORIZE_MORE, "+OK" },
+		{ "RPOP a b", AUTHORIZE_MORE, "-ERR Unknown command." },
+		{ "USER ann", AUTHORIZE_MORE, "+OK" },
+		{ "PASS x", AUTHORIZE_ASK, "" },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 1, 3, false);
+	walk(&a, w, ARRAY_LEN(w));
+	assert_int_equal(a.failures, 0);
+	authorize_fini(&a);
 }
 
 int
@@ -421,6 +442,8 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_authorize_counts_what_does_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_without_rpop,
+		    setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import logins                                                   # noqa: E402
 from lib import nasty                                           # noqa: E402
 from lib.host import crypt                                      # noqa: E402
-from lib.popper import Pop                                      # noqa: E402
+from lib.popper import Pop, PopError                            # noqa: E402
 
 POPPER = "/usr/sbin/popper"
 USERS = "/etc/popper/users"
@@ -86,6 +86,21 @@ class Virtual(logins.Logins, unittest.TestCase):
                 (b".ann", b"wonderland", "bad-name")]:
             with self.subTest(user=user, reason=reason):
                 self.refused(user, password, reason)
+
+    def test_rpop_that_is_off_is_no_failed_login(self):
+        self.rows("ann:{PLAIN}wonderland")
+        mark = self.host.syslog.mark()
+        with Pop(self.host.connect(110)) as pop:
+            for word in (b"RPOP", b"rpop"):
+                pop.cmd("USER", "ann")
+                with self.assertRaises(PopError) as e:
+                    pop.cmd(word, "ann")
+                self.assertEqual(e.exception.args[0], b"Unknown command.")
+            pop.login(b"ann", b"wonderland")
+            pop.quit()
+        self.host.syslog.wait(r"\bsession-end ", mark)
+        self.assertNotIn("login-failed",
+                         "\n".join(self.host.syslog.lines[mark:]))
 
     def test_a_file_that_others_read_lets_nobody_in(self):
         self.rows("ann:{PLAIN}wonderland")
