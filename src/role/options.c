@@ -206,8 +206,10 @@ static const struct conf_option role_options[] = {
 		.offset = AT(login_timeout_s), .fallback = "60",
 		.min = 1,
 		.meaning = "how long a client may take to log in",
-		.man = "How long a client may take from the greeting to a "
-		    "login.",
+		.man = "How long a client may take from the greeting to the "
+		    "last password.\n"
+		    "The time that popper needs to judge it, and the delay "
+		    "of a refusal, come on top.",
 	},
 	{
 		.name = "drain_timeout", .type = CONF_SECONDS,
