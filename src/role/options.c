@@ -94,11 +94,11 @@ static const struct conf_option role_options[] = {
 	{
 		.name = "max_sessions", .type = CONF_COUNT,
 		.offset = AT(max_sessions), .fallback = "1000",
-		.min = 1,
+		.min = 1, .max = 100000,
 		.meaning = "how many sessions popper serve runs at a time",
 		.man = "How many sessions\n"
 		    ".Nm popper Cm serve\n"
-		    "runs at a time.",
+		    "runs at a time; 100000 at the most.",
 	},
 	{
 		.name = "max_sessions_per_address", .type = CONF_COUNT,
