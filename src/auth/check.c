@@ -23,6 +23,7 @@ static const char *const words[] = {
 	[REASON_SHELL]		= "shell",
 	[REASON_DENIED]		= "denied",
 	[REASON_RPOP]		= "rpop",
+	[REASON_ROW]		= "row",
 	[REASON_ERROR]		= "error",
 };
 static_assert(ARRAY_LEN(words) == REASON_COUNT, "a word for each reason");

@@ -39,6 +39,7 @@
 	"empty:::::::\n" \
 	"odd:{ODD}x::::::\n" \
 	"closed:{PLAIN}x::::::nologin\n" \
+	"tab:{PLAIN}x::::/h\tx::\n" \
 	"nets:{PLAIN}x::::::allow_nets=127.0.0.1\n" \
 	"denied:{PLAIN}x::::::\n" \
 	"twice:{PLAIN}first::::::\n" \
@@ -158,15 +159,17 @@ static const struct {
 	{ "star",	"*",		AUTH_REFUSED,	REASON_LOCKED },
 	{ "bang",	"x",		AUTH_REFUSED,	REASON_LOCKED },
 	{ "closed",	"x",		AUTH_REFUSED,	REASON_LOCKED },
-	{ "odd",	"x",		AUTH_REFUSED,	REASON_ERROR },
+	{ "odd",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "nets",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
-	{ "nets",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "named",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "wrap",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "huge",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "relative",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "maildir",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "homeless",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "nets",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "named",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "wrap",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "huge",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "relative",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "maildir",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
+	{ "tab",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "maildir",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "homeless",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "root",	"x",		AUTH_REFUSED,	REASON_UID },
 	{ "toor",	"x",		AUTH_REFUSED,	REASON_UID },
 	{ "low",	"x",		AUTH_REFUSED,	REASON_UID },

@@ -131,6 +131,20 @@ maildrop_of(const struct passwd_row *row, struct identity *id)
 	    span_cstr(path, id->maildrop, sizeof(id->maildrop));
 }
 
+static bool
+one_line(struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < ' ' || text.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/*
+ * The identity of who knew the password.  What is wrong with the row is a
+ * refusal as any other: an answer of its own would say that the password was
+ * right.
+ */
 static void
 accept_row(const struct auth_state *s, const struct passwd_row *row,
     struct auth_verdict *v)
@@ -139,19 +153,30 @@ accept_row(const struct auth_state *s, const struct passwd_row *row,
 
 	*v = (struct auth_verdict){ .result = AUTH_OK };
 	id->virtual = true;
-	if (!id_of(row->uid, s->virtual_user.uid, &id->uid) ||
+	if (row->unsupported.n > 0)
+		verdict_refuse(v, REASON_ROW,
+		    "the row has %.*s, which popper cannot obey",
+		    (int)row->unsupported.n, row->unsupported.p);
+	else if (!id_of(row->uid, s->virtual_user.uid, &id->uid) ||
 	    !id_of(row->gid, row->uid.n == 0 ? s->virtual_user.gid : 0,
 	    &id->gid))
-		verdict_error(v, "the row's uid or gid is no number");
+		verdict_refuse(v, REASON_ROW,
+		    "the row's uid or gid is no number");
 	else if (row->uid.n == 0 && id->uid == 0)
 		verdict_refuse(v, REASON_UID,
 		    "the row has no uid, and virtual_user is not set");
 	else if (!span_cstr(row->user, id->user, sizeof(id->user)) ||
 	    !span_cstr(row->home, id->home, sizeof(id->home)) ||
 	    (id->home[0] != '\0' && id->home[0] != '/'))
-		verdict_error(v, "the row's home is no absolute path");
+		verdict_refuse(v, REASON_ROW,
+		    "the row's home is no absolute path");
 	else if (!maildrop_of(row, id))
-		verdict_error(v, "the row's userdb_mail is no mbox path");
+		verdict_refuse(v, REASON_ROW,
+		    "the row's userdb_mail is no mbox path");
+	/* An identity's texts become lines (worker_get_grant). */
+	else if (!one_line(row->home) || !one_line(row->maildrop))
+		verdict_refuse(v, REASON_ROW,
+		    "control characters in the row's paths");
 }
 
 static void
@@ -178,13 +203,10 @@ file_verify(void *state, const struct auth_conf *c,
 	else if (row.nologin || passwd_disabled(row.password))
 		verdict_refuse(v, REASON_LOCKED, "%s", "");
 	else if (f.class != FAULT_NONE)
-		verdict_refuse(v, REASON_ERROR, "the row's password: %s",
+		verdict_refuse(v, REASON_ROW, "the row's password: %s",
 		    f.text);
 	else if (!match)
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
-	else if (row.unsupported.n > 0)
-		verdict_error(v, "the row has %.*s, which popper cannot obey",
-		    (int)row.unsupported.n, row.unsupported.p);
 	else
 		accept_row(s, &row, v);
 }
