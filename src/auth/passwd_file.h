@@ -4,8 +4,9 @@
  *   user:password:uid:gid:gecos:home:shell:extra
  * Floor 2.  Passwords are crypt(3) hashes, with or without a scheme in braces
  * ({CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, {YESCRYPT}..., {PLAIN}, {NOLOGIN}).
- * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop),
- * nologin; allow_nets and proxy, which popper cannot obey, close the row.
+ * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop; with
+ * :INBOX=PATH behind it, that path), nologin; allow_nets, proxy and other
+ * parameters of userdb_mail, which popper cannot obey, close the row.
  * The first row of a user counts; lines that start with '#' are comments.
  */
 #ifndef AUTH_PASSWD_FILE_H

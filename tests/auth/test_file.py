@@ -141,6 +141,18 @@ class Virtual(logins.Logins, unittest.TestCase):
             self.assertGreater(pop.login(b"ann", b"wonderland")[0], 0)
             pop.quit()
 
+    def test_a_mail_location_with_an_inbox(self):
+        mail = nasty.mbox(nasty.NASTY[:3])
+        self.host.mkdir("/srv/inbox", 0o700, "vmail")
+        self.host.write("/srv/inbox/ann", mail, 0o600, "vmail")
+        extra = "{PLAIN}wonderland::::/srv/inbox::userdb_mail=mbox:~/mail"
+        self.rows("ann:%s:INBOX=/srv/inbox/ann" % extra,
+                  "bob:%s:INDEX=MEMORY" % extra)
+        with Pop(self.host.connect(110)) as pop:
+            self.assertGreater(pop.login(b"ann", b"wonderland")[0], 0)
+            pop.quit()
+        self.refused(b"bob", b"wonderland", "row")
+
     def test_blanks_and_odd_octets_in_passwords(self):
         for password in (b"two words", b" before and after ", b"%s%n\\",
                          b"\xc3\xa4\xff\x80", b"a\ttab", b"!", b"*",
