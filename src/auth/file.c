@@ -146,7 +146,7 @@ one_line(struct span text)
  * right.
  */
 static void
-accept_row(const struct auth_state *s, const struct passwd_row *row,
+accept_row(const struct identity *virtual_user, const struct passwd_row *row,
     struct auth_verdict *v)
 {
 	struct identity *id = &v->id;
@@ -157,8 +157,8 @@ accept_row(const struct auth_state *s, const struct passwd_row *row,
 		verdict_refuse(v, REASON_ROW,
 		    "the row has %.*s, which popper cannot obey",
 		    (int)row->unsupported.n, row->unsupported.p);
-	else if (!id_of(row->uid, s->virtual_user.uid, &id->uid) ||
-	    !id_of(row->gid, row->uid.n == 0 ? s->virtual_user.gid : 0,
+	else if (!id_of(row->uid, virtual_user->uid, &id->uid) ||
+	    !id_of(row->gid, row->uid.n == 0 ? virtual_user->gid : 0,
 	    &id->gid))
 		verdict_refuse(v, REASON_ROW,
 		    "the row's uid or gid is no number");
@@ -208,7 +208,89 @@ file_verify(void *state, const struct auth_conf *c,
 	else if (!match)
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
 	else
-		accept_row(s, &row, v);
+		accept_row(&s->virtual_user, &row, v);
+}
+
+/* ---- what a login would find, for `popper check` ---- */
+
+/* Neither a row nor meant to be one. */
+static bool
+says_nothing(struct span line)
+{
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	return span_trim(line).n == 0 || line.p[0] == '#';
+}
+
+struct judge {
+	const struct auth_conf	*c;
+	struct auth_policy	 policy;	/* without files */
+	struct identity		 virtual_user;
+};
+
+static int
+judge_init(struct judge *j, const struct auth_conf *c, struct fault *f)
+{
+	*j = (struct judge){ .c = c };
+	if (policy_load_ids(c, &j->policy, f) < 0)
+		return -1;
+	/* Told where the options are judged; here it is any user but root. */
+	if (load_virtual_user(c, &j->virtual_user, f) < 0)
+		j->virtual_user = (struct identity){ .uid = 1, .gid = 1 };
+	return 0;
+}
+
+static void
+judge_row(const struct judge *j, const struct passwd_row *row,
+    struct auth_verdict *v)
+{
+	AUTO(secret_wipe) struct secret	x = { .n = 1, .b = "?" };
+	struct fault			f = { 0 };
+	bool				locked = row->nologin ||
+	    passwd_disabled(row->password);
+
+	if (!policy_name_valid(row->user)) {
+		verdict_refuse(v, REASON_BAD_NAME, "no user can have this "
+		    "name; it begins where the line does");
+		return;
+	}
+	accept_row(&j->virtual_user, row, v);
+	/* The ids of virtual_user are judged where the options are. */
+	if (v->result == AUTH_OK && (row->uid.n > 0 || row->gid.n > 0 ||
+	    j->c->virtual_user[0] == '\0'))
+		verdict_judge(&j->policy, v);
+	/* Whether it matches is nobody's business; whether it can, is. */
+	if (v->result == AUTH_OK && !locked &&
+	    !passwd_verify(row->password, &x, &f) && f.class != FAULT_NONE)
+		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
+}
+
+int
+passwd_file_judge(const struct auth_conf *c, passwd_judge_fn *fn, void *ctx,
+    struct fault *f)
+{
+	AUTO(buf_fini) struct buf	text = { 0 };
+	struct judge			j;
+	struct span			rest;
+	struct span			line;
+
+	if (judge_init(&j, c, f) < 0 ||
+	    passwd_file_read(c->passwd_file, &text, f) < 0)
+		return -1;
+	rest = buf_span(&text);
+	for (unsigned n = 1; span_line(&rest, &line); n++) {
+		struct passwd_row	row;
+		struct auth_verdict	v;
+
+		if (passwd_row_parse(line, &row)) {
+			judge_row(&j, &row, &v);
+			fn(ctx, n, v.result == AUTH_OK ? &v.id : NULL,
+			    v.detail);
+		} else if (!says_nothing(line)) {
+			fn(ctx, n, NULL, NULL);
+		}
+	}
+	return 0;
 }
 
 const struct auth_ops auth_file_ops = {

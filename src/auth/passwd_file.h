@@ -84,6 +84,20 @@ int	passwd_file_each(const char *path,
 	    void (*fn)(void *ctx, const struct passwd_row *row), void *ctx,
 	    struct fault *f) MUSTUSE;
 
+/*
+ * Every line that is not empty and no comment, as a login would take it: the
+ * identity of its user (whose password is locked, perhaps), or why there is
+ * none; wrong is NULL when the line is no row at all.  Reads a file that a login
+ * would not, see below.  Hashes something with each stored password, to see
+ * whether it can be done: as long as so many logins.
+ */
+struct auth_conf;
+struct identity;
+typedef void	passwd_judge_fn(void *ctx, unsigned line,
+		    const struct identity *id, const char *wrong);
+int	passwd_file_judge(const struct auth_conf *c, passwd_judge_fn *fn,
+	    void *ctx, struct fault *f) MUSTUSE;
+
 /* Would a login be checked against this file?  The fault says why not. */
 int	passwd_file_check(const char *path, struct fault *f) MUSTUSE;
 

@@ -177,9 +177,50 @@ class Check(unittest.TestCase):
         self.complains(FILE, status=0)
         self.complains(FILE.replace("virtual_user = ann\n", ""),
                        (path + ":1: error:", "virtual_user"))
-        self.host.write(path, "# a\n\njoe:x::::::\nnonsense\n", 0o644)
+        self.host.write(path, "# a\n\njoe:*::::::\nnonsense\n", 0o644)
         self.complains(FILE, (CONF + ": error: passwd_file:", "chmod o="),
                        (path + ":4: error:", "user:password:uid:gid"))
+
+    def test_rows_of_the_passwd_file(self):
+        """A login is refused (tests/auth, check_test.c) for each of these."""
+        bad = [("odd:{ODD}x", "unknown password scheme"),
+               ("blank: {PLAIN}x", "not a usable hash"),
+               ("sha:{SHA512-CRYPT}" + HASH, "not a hash of {SHA512-CRYPT}"),
+               ("cost:$2b$99$abcdefghijklmnopqrstuu", "not a usable hash"),
+               (" lead:{PLAIN}x", "no user can have this name"),
+               ("joe.lock:{PLAIN}x", "no user can have this name"),
+               ("dir:{PLAIN}x::::::userdb_mail=maildir:/m", "no mbox path"),
+               ("idx:{PLAIN}x::::::userdb_mail=mbox:/m:INDEX=/i", "INDEX"),
+               ("off:{PLAIN}x::::::userdb_mail=/srv/50%off", "%o"),
+               ("home:{PLAIN}x::::::userdb_mail=%h", "userdb_mail"),
+               ("hom2:{PLAIN}x::::::userdb_mail=/m/%h", "no home folder"),
+               ("rel:{PLAIN}x::::home", "home is no absolute path"),
+               ("nets:{PLAIN}x::::::allow_nets=::1", "allow_nets"),
+               ("uid:{PLAIN}x:12x:1000", "no number"),
+               ("low:{PLAIN}x:999:1000", "uid 999 is not in 1000..60000"),
+               ("root:{PLAIN}x:0:0", "uid 0 is not"),
+               ("gid:{PLAIN}x:1000:27", "gid 27 is below"),
+               ("nogid:{PLAIN}x:1000:", "gid 0 is below"),
+               ("shut:!:1000:27", "gid 27 is below")]
+        good = ["ann:%s" % HASH, "bob:{PLAIN}x:1000:1000::/home/bob:/bin/sh:",
+                "shut:*", "off:!$6$x", "gone:{PLAIN}x::::::nologin",
+                "in:{PLAIN}x::::::userdb_mail=mbox:~/m:INBOX=/srv/%u",
+                "a#b:{CRYPT}" + HASH, "", "  ", "\r", "# c", "#c:d",
+                "cr:*\r"]
+        path = "/etc/popper/users"
+        rows = [row for row, _ in bad] + good
+        self.file(path, "".join(r + "\n" for r in rows), 0o600)
+        self.complains(FILE, *[("%s:%d: error:" % (path, i), part)
+                               for i, (_, part) in enumerate(bad, 1)])
+        self.host.write(path, "joe:*\n", 0o600)
+        self.complains(FILE + "maildrop = ~/mbox\n",
+                       (path + ":1: error: this user has no maildrop",
+                        "no home folder"))
+
+    def test_a_passwd_file_that_is_no_file(self):
+        self.host.call(os.mkdir, "/etc/popper/users", 0o700)
+        self.addCleanup(self.host.call, os.rmdir, "/etc/popper/users")
+        self.complains(FILE, (CONF + ": error: passwd_file:", "not a file"))
 
     def test_accounts(self):
         self.complains(QUIET + "front_user = nosuch\n",
@@ -187,9 +228,13 @@ class Check(unittest.TestCase):
         self.complains(QUIET + "front_user = root\n",
                        (CONF + ":3: error: front_user:", "root"))
         self.complains(QUIET + "front_user = 61110\n", status=0)
-        self.file("/etc/popper/users", "joe:x::::::\n", 0o600)
+        self.file("/etc/popper/users", "joe:*::::::\n", 0o600)
         self.complains(FILE.replace("= ann", "= mail"),
                        (CONF + ":4: error: virtual_user:", "uid_min"))
+        self.complains(FILE.replace("= ann", "= nosuch"),
+                       (CONF + ":4: error: virtual_user:", "name an account"))
+        self.complains(FILE.replace("= ann", "= 5000:27"),
+                       (CONF + ":4: error: virtual_user:", "gids_denied"))
 
     def test_other_files(self):
         self.complains(QUIET + "deny_file = /etc/popper/deni\n",
