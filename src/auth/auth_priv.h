@@ -31,7 +31,7 @@ int	auth_load(const char *path, unsigned how, struct buf *out,
 
 /*
  * The next line that says something: without surrounding blanks, CR, and
- * comments that start with '#'.
+ * comments that start with '#' at its beginning or behind a blank.
  */
 bool	auth_line(struct span *rest, struct span *line_r);
 

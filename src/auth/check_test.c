@@ -39,7 +39,7 @@
 	"empty:::::::\n" \
 	"odd:{ODD}x::::::\n" \
 	"closed:{PLAIN}x::::::nologin\n" \
-	"tab:{PLAIN}x::::/h\tx::\n" \
+	"tabbed:{PLAIN}x::::/h\tx::\n" \
 	"nets:{PLAIN}x::::::allow_nets=127.0.0.1\n" \
 	"denied:{PLAIN}x::::::\n" \
 	"twice:{PLAIN}first::::::\n" \
@@ -78,7 +78,8 @@ setup(void **state)
 	(void)snprintf(deny, sizeof(deny), "%s/deny", folder);
 	(void)snprintf(rpop, sizeof(rpop), "%s/rpop", folder);
 	put_text(users, USERS);
-	put_text(deny, "# not these\ndenied\n\n  ghost  # gone\r\n");
+	put_text(deny, "# not these\ndenied\n\n  ghost  # gone\r\n"
+	    "joe#2\n\ttab\t#x\n#hash\n");
 	put_text(rpop, "192.0.2.7 annie ann\n192.0.2.7 s star\n"
 	    "192.0.2.7 d denied\n192.0.2.7 few\n192.0.2.7 a b many\n");
 	conf = (struct auth_conf){
@@ -167,7 +168,7 @@ static const struct {
 	{ "huge",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "relative",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "maildir",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
-	{ "tab",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "tabbed",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "maildir",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "homeless",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "root",	"x",		AUTH_REFUSED,	REASON_UID },
@@ -180,6 +181,9 @@ static const struct {
 	{ "nogid",	"x",		AUTH_REFUSED,	REASON_GID },
 	{ "denied",	"x",		AUTH_REFUSED,	REASON_DENIED },
 	{ "ghost",	"x",		AUTH_REFUSED,	REASON_DENIED },
+	{ "joe#2",	"x",		AUTH_REFUSED,	REASON_DENIED },
+	{ "tab",	"x",		AUTH_REFUSED,	REASON_DENIED },
+	{ "joe",	"x",		AUTH_REFUSED,	REASON_UNKNOWN_USER },
 	{ "",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },
 	{ "..",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },
 	{ "-x",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },

@@ -108,6 +108,10 @@ const struct conf_option auth_options[] = {
 		.fallback = "/etc/popper/deny",
 		.meaning = "which file lists the names that may not log in",
 		.man = "A file of login names, one a line, that are refused.\n"
+		    "A\n"
+		    ".Ql #\n"
+		    "at the start of a line or behind a blank begins a "
+		    "comment; within a name it is a character of it.\n"
 		    "It need not exist.",
 	},
 	{
