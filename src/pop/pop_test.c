@@ -402,6 +402,30 @@ test_authorize_counts_what_does_nothing(void **state UNUSED)
 	walk(&a, w, ARRAY_LEN(w));
 }
 
+/* One text and one time for every wrong password: somebody has to be asked. */
+static void
+test_authorize_long_password(void **state UNUSED)
+{
+	char		 line[5 + SECRET_MAX + 2] = "PASS ";
+	struct authorize a;
+
+	memset(line + 5, 'x', SECRET_MAX + 1);
+	authorize_init(&a, "h", NULL, 1, 3, false);
+	for (int longer = 0; longer <= 1; longer++) {
+		buf_clear(&out);
+		assert_int_equal(authorize_line(&a, SPAN("USER ann"), &out),
+		    AUTHORIZE_MORE);
+		buf_clear(&out);
+		assert_int_equal(authorize_line(&a, span_of(line,
+		    5 + SECRET_MAX + (size_t)longer), &out), AUTHORIZE_ASK);
+		assert_int_equal(buf_len(&out), 0);
+		assert_int_equal(a.ask.secret.n, SECRET_MAX);
+		for (size_t i = 0; i < SECRET_MAX; i++)
+			assert_int_equal(a.ask.secret.b[i], longer ? 0 : 'x');
+	}
+	authorize_fini(&a);
+}
+
 /* An unsupported mechanism is no failure, and no question. */
 static void
 test_authorize_without_rpop(void **state UNUSED)
@@ -442,6 +466,8 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_authorize_counts_what_does_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_long_password,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_without_rpop,
 		    setup, teardown),
 	};

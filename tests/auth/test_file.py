@@ -162,6 +162,15 @@ class Virtual(logins.Logins, unittest.TestCase):
                 self.accepted(b"ann", password)
                 self.refused(b"ann", password + b"x", "bad-password")
 
+    def test_a_password_that_is_too_long_is_a_wrong_one(self):
+        whole = b"x" * 512
+        self.rows("ann:{PLAIN}" + whole.decode(),
+                  "bob:" + crypt("wonderland", SETTINGS["five"]))
+        self.accepted(b"ann", whole)
+        self.refused(b"ann", whole + b"x", "bad-password")
+        self.refused(b"bob", b"wonderland" + b"x" * 1000, "bad-password")
+        self.refused(b"nosuch", whole + b"x", "unknown-user")
+
     def test_the_work_is_done_for_unknown_names_too(self):
         logins.configure(self.host, auth="file", virtual_user="vmail",
                          auth_fail_delay=0)
