@@ -141,6 +141,16 @@ class Virtual(logins.Logins, unittest.TestCase):
             self.assertGreater(pop.login(b"ann", b"wonderland")[0], 0)
             pop.quit()
 
+    def test_a_maildrop_by_a_template(self):
+        mail = nasty.mbox(nasty.NASTY[:3])
+        self.host.mkdir("/srv/50%off", 0o700, "vmail")
+        self.host.mkdir("/srv/50%off/a", 0o700, "vmail")
+        self.host.write("/srv/50%off/a/ann", mail, 0o600, "vmail")
+        self.passwd("--maildrop", "/srv/50%%off/%1/%u", "ann")
+        with Pop(self.host.connect(110)) as pop:
+            self.assertGreater(pop.login(b"ann", b"wonderland")[0], 0)
+            pop.quit()
+
     def test_a_mail_location_with_an_inbox(self):
         mail = nasty.mbox(nasty.NASTY[:3])
         self.host.mkdir("/srv/inbox", 0o700, "vmail")
@@ -221,6 +231,10 @@ class Virtual(logins.Logins, unittest.TestCase):
                 (64, ["--uid", "1000", "ann"], b"x\n"),
                 (64, ["--uid", "-1", "--gid", "1", "ann"], b"x\n"),
                 (64, ["a:b"], b"x\n"),
+                (64, ["--maildrop", "/srv/50%off", "ann"], b"x\n"),
+                (64, ["--maildrop", "/srv/50%", "ann"], b"x\n"),
+                (64, ["--home", "", "--maildrop", "~/m", "ann"], b"x\n"),
+                (64, ["--maildrop", "/" + "%u" * 2000, "ann"], b"x\n"),
                 (64, ["a", "b"], b"x\n"),
                 (64, ["--list", "ann"], b""),
                 (64, ["--delete", "--uid", "1", "ann"], b""),
