@@ -101,7 +101,8 @@ const struct conf_option auth_options[] = {
 		.man = "Groups, by name or number, that no session may have,\n"
 		    "whatever\n"
 		    ".Ic gid_min\n"
-		    "says.",
+		    "says: as a primary group they refuse the login, as "
+		    "supplementary ones they are left out.",
 	},
 	{
 		.name = "deny_file", .type = CONF_PATH, .offset = AT(deny_file),

@@ -241,8 +241,10 @@ static const struct conf_option role_options[] = {
 		.offset = AT(auth_timeout_s), .fallback = "30",
 		.min = 1,
 		.meaning = "how long a password may take to be judged",
-		.man = "How long the judgement of a password may take "
-		    "before it counts as refused.",
+		.man = "How long the judgement of a password may take.\n"
+		    "After that the client is told to try again later\n"
+		    ".Pq Ql [SYS/TEMP]\n"
+		    "and the session ends; it is no failed login.",
 	},
 	{
 		.name = "max_bad_commands", .type = CONF_COUNT,
