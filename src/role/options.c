@@ -186,7 +186,9 @@ static const struct conf_option role_options[] = {
 		    "A maildrop that is larger, or for whose copy the disk "
 		    "has no room,\nis read itself: a message that another "
 		    "program removes meanwhile is then refused,\nnever "
-		    "replaced by another\'s octets.",
+		    "replaced by another\'s octets.\n"
+		    "A discussion group that is larger can be listed and "
+		    "described, but not opened.",
 	},
 	{
 		.name = "timeout", .type = CONF_SECONDS,
