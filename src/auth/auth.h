@@ -43,6 +43,8 @@ enum auth_reason {
 	REASON_SHELL,
 	REASON_DENIED,			/* deny_file */
 	REASON_RPOP,			/* no such row, or not a reserved port */
+	REASON_ROW,			/* passwd_file's row says what we cannot
+					   obey; `popper check` tells it, too */
 	REASON_ERROR,			/* the database could not be asked */
 	REASON_COUNT
 };

@@ -31,7 +31,7 @@ int	auth_load(const char *path, unsigned how, struct buf *out,
 
 /*
  * The next line that says something: without surrounding blanks, CR, and
- * comments that start with '#'.
+ * comments that start with '#' at its beginning or behind a blank.
  */
 bool	auth_line(struct span *rest, struct span *line_r);
 
@@ -54,6 +54,9 @@ struct auth_policy {
 };
 
 int	policy_load(const struct auth_conf *c, struct auth_policy *p,
+	    struct fault *f) MUSTUSE;
+/* Only what the rules on ids need: no file is opened. */
+int	policy_load_ids(const struct auth_conf *c, struct auth_policy *p,
 	    struct fault *f) MUSTUSE;
 void	policy_fini(struct auth_policy *p);
 
@@ -108,6 +111,18 @@ bool	file_find(const struct auth_state *s, struct span user,
  * for this request, and it comes from a reserved port.
  */
 bool	rpop_allowed(const struct auth_state *s, const struct auth_request *q);
+
+/* The text of a password file, whoever may have written it.  The caller owns
+ * *out, and calls buf_fini, which wipes it. */
+int	passwd_file_read(const char *path, struct buf *out, struct fault *f)
+	    MUSTUSE;
+
+/*
+ * Turn the yes of *v into a no when its identity may not log in: a back end may
+ * know the user by another name than the one that was typed, so all rules hold
+ * for the name and the ids it came up with.
+ */
+void	verdict_judge(const struct auth_policy *p, struct auth_verdict *v);
 
 /* Fill *v anew. */
 void	verdict_refuse(struct auth_verdict *v, enum auth_reason why,

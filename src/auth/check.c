@@ -23,6 +23,7 @@ static const char *const words[] = {
 	[REASON_SHELL]		= "shell",
 	[REASON_DENIED]		= "denied",
 	[REASON_RPOP]		= "rpop",
+	[REASON_ROW]		= "row",
 	[REASON_ERROR]		= "error",
 };
 static_assert(ARRAY_LEN(words) == REASON_COUNT, "a word for each reason");
@@ -136,12 +137,8 @@ judge_early(const struct auth_state *s, const struct auth_request *q)
 	return q->secret.n == 0 ? REASON_EMPTY_PASSWORD : REASON_NONE;
 }
 
-/*
- * A back end may know the user by another name than the one that was typed:
- * all rules hold for the name and the ids it came up with.
- */
-static void
-judge_identity(const struct auth_state *s, struct auth_verdict *v)
+void
+verdict_judge(const struct auth_policy *p, struct auth_verdict *v)
 {
 	char			detail[sizeof(v->detail)];
 	enum auth_reason	why;
@@ -149,10 +146,9 @@ judge_identity(const struct auth_state *s, struct auth_verdict *v)
 
 	if (!policy_name_valid(user))
 		verdict_refuse(v, REASON_BAD_NAME, "the account's own name");
-	else if (policy_denied(&s->policy, user))
+	else if (policy_denied(p, user))
 		verdict_refuse(v, REASON_DENIED, "the account's own name");
-	else if (!policy_ids_allowed(&s->policy, &v->id, &why, detail,
-	    sizeof(detail)))
+	else if (!policy_ids_allowed(p, &v->id, &why, detail, sizeof(detail)))
 		verdict_refuse(v, why, "%s", detail);
 }
 
@@ -171,5 +167,5 @@ auth_check(const struct auth_conf *c, void *state, const struct auth_request *q,
 	}
 	auth_ops_of(c)->verify(state, c, q, v);
 	if (v->result == AUTH_OK)
-		judge_identity(s, v);
+		verdict_judge(&s->policy, v);
 }

@@ -39,6 +39,7 @@
 	"empty:::::::\n" \
 	"odd:{ODD}x::::::\n" \
 	"closed:{PLAIN}x::::::nologin\n" \
+	"tabbed:{PLAIN}x::::/h\tx::\n" \
 	"nets:{PLAIN}x::::::allow_nets=127.0.0.1\n" \
 	"denied:{PLAIN}x::::::\n" \
 	"twice:{PLAIN}first::::::\n" \
@@ -77,7 +78,8 @@ setup(void **state)
 	(void)snprintf(deny, sizeof(deny), "%s/deny", folder);
 	(void)snprintf(rpop, sizeof(rpop), "%s/rpop", folder);
 	put_text(users, USERS);
-	put_text(deny, "# not these\ndenied\n\n  ghost  # gone\r\n");
+	put_text(deny, "# not these\ndenied\n\n  ghost  # gone\r\n"
+	    "joe#2\n\ttab\t#x\n#hash\n");
 	put_text(rpop, "192.0.2.7 annie ann\n192.0.2.7 s star\n"
 	    "192.0.2.7 d denied\n192.0.2.7 few\n192.0.2.7 a b many\n");
 	conf = (struct auth_conf){
@@ -158,15 +160,17 @@ static const struct {
 	{ "star",	"*",		AUTH_REFUSED,	REASON_LOCKED },
 	{ "bang",	"x",		AUTH_REFUSED,	REASON_LOCKED },
 	{ "closed",	"x",		AUTH_REFUSED,	REASON_LOCKED },
-	{ "odd",	"x",		AUTH_REFUSED,	REASON_ERROR },
+	{ "odd",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "nets",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
-	{ "nets",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "named",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "wrap",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "huge",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "relative",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "maildir",	"x",		AUTH_ERROR,	REASON_ERROR },
-	{ "homeless",	"x",		AUTH_ERROR,	REASON_ERROR },
+	{ "nets",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "named",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "wrap",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "huge",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "relative",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "maildir",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
+	{ "tabbed",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "maildir",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "homeless",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "root",	"x",		AUTH_REFUSED,	REASON_UID },
 	{ "toor",	"x",		AUTH_REFUSED,	REASON_UID },
 	{ "low",	"x",		AUTH_REFUSED,	REASON_UID },
@@ -177,6 +181,9 @@ static const struct {
 	{ "nogid",	"x",		AUTH_REFUSED,	REASON_GID },
 	{ "denied",	"x",		AUTH_REFUSED,	REASON_DENIED },
 	{ "ghost",	"x",		AUTH_REFUSED,	REASON_DENIED },
+	{ "joe#2",	"x",		AUTH_REFUSED,	REASON_DENIED },
+	{ "tab",	"x",		AUTH_REFUSED,	REASON_DENIED },
+	{ "joe",	"x",		AUTH_REFUSED,	REASON_UNKNOWN_USER },
 	{ "",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },
 	{ "..",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },
 	{ "-x",		"x",		AUTH_REFUSED,	REASON_BAD_NAME },

@@ -131,27 +131,52 @@ maildrop_of(const struct passwd_row *row, struct identity *id)
 	    span_cstr(path, id->maildrop, sizeof(id->maildrop));
 }
 
+static bool
+one_line(struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < ' ' || text.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/*
+ * The identity of who knew the password.  What is wrong with the row is a
+ * refusal as any other: an answer of its own would say that the password was
+ * right.
+ */
 static void
-accept_row(const struct auth_state *s, const struct passwd_row *row,
+accept_row(const struct identity *virtual_user, const struct passwd_row *row,
     struct auth_verdict *v)
 {
 	struct identity *id = &v->id;
 
 	*v = (struct auth_verdict){ .result = AUTH_OK };
 	id->virtual = true;
-	if (!id_of(row->uid, s->virtual_user.uid, &id->uid) ||
-	    !id_of(row->gid, row->uid.n == 0 ? s->virtual_user.gid : 0,
+	if (row->unsupported.n > 0)
+		verdict_refuse(v, REASON_ROW,
+		    "the row has %.*s, which popper cannot obey",
+		    (int)row->unsupported.n, row->unsupported.p);
+	else if (!id_of(row->uid, virtual_user->uid, &id->uid) ||
+	    !id_of(row->gid, row->uid.n == 0 ? virtual_user->gid : 0,
 	    &id->gid))
-		verdict_error(v, "the row's uid or gid is no number");
+		verdict_refuse(v, REASON_ROW,
+		    "the row's uid or gid is no number");
 	else if (row->uid.n == 0 && id->uid == 0)
 		verdict_refuse(v, REASON_UID,
 		    "the row has no uid, and virtual_user is not set");
 	else if (!span_cstr(row->user, id->user, sizeof(id->user)) ||
 	    !span_cstr(row->home, id->home, sizeof(id->home)) ||
 	    (id->home[0] != '\0' && id->home[0] != '/'))
-		verdict_error(v, "the row's home is no absolute path");
+		verdict_refuse(v, REASON_ROW,
+		    "the row's home is no absolute path");
 	else if (!maildrop_of(row, id))
-		verdict_error(v, "the row's userdb_mail is no mbox path");
+		verdict_refuse(v, REASON_ROW,
+		    "the row's userdb_mail is no mbox path");
+	/* An identity's texts become lines (worker_get_grant). */
+	else if (!one_line(row->home) || !one_line(row->maildrop))
+		verdict_refuse(v, REASON_ROW,
+		    "control characters in the row's paths");
 }
 
 static void
@@ -178,15 +203,94 @@ file_verify(void *state, const struct auth_conf *c,
 	else if (row.nologin || passwd_disabled(row.password))
 		verdict_refuse(v, REASON_LOCKED, "%s", "");
 	else if (f.class != FAULT_NONE)
-		verdict_refuse(v, REASON_ERROR, "the row's password: %s",
+		verdict_refuse(v, REASON_ROW, "the row's password: %s",
 		    f.text);
 	else if (!match)
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
-	else if (row.unsupported.n > 0)
-		verdict_error(v, "the row has %.*s, which popper cannot obey",
-		    (int)row.unsupported.n, row.unsupported.p);
 	else
-		accept_row(s, &row, v);
+		accept_row(&s->virtual_user, &row, v);
+}
+
+/* ---- what a login would find, for `popper check` ---- */
+
+/* Neither a row nor meant to be one. */
+static bool
+says_nothing(struct span line)
+{
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	return span_trim(line).n == 0 || line.p[0] == '#';
+}
+
+struct judge {
+	const struct auth_conf	*c;
+	struct auth_policy	 policy;	/* without files */
+	struct identity		 virtual_user;
+};
+
+static int
+judge_init(struct judge *j, const struct auth_conf *c, struct fault *f)
+{
+	*j = (struct judge){ .c = c };
+	if (policy_load_ids(c, &j->policy, f) < 0)
+		return -1;
+	/* Told where the options are judged; here it is any user but root. */
+	if (load_virtual_user(c, &j->virtual_user, f) < 0)
+		j->virtual_user = (struct identity){ .uid = 1, .gid = 1 };
+	return 0;
+}
+
+static void
+judge_row(const struct judge *j, const struct passwd_row *row,
+    struct auth_verdict *v)
+{
+	AUTO(secret_wipe) struct secret	x = { .n = 1, .b = "?" };
+	struct fault			f = { 0 };
+	bool				locked = row->nologin ||
+	    passwd_disabled(row->password);
+
+	if (!policy_name_valid(row->user)) {
+		verdict_refuse(v, REASON_BAD_NAME, "no user can have this "
+		    "name; it begins where the line does");
+		return;
+	}
+	accept_row(&j->virtual_user, row, v);
+	/* The ids of virtual_user are judged where the options are. */
+	if (v->result == AUTH_OK && (row->uid.n > 0 || row->gid.n > 0 ||
+	    j->c->virtual_user[0] == '\0'))
+		verdict_judge(&j->policy, v);
+	/* Whether it matches is nobody's business; whether it can, is. */
+	if (v->result == AUTH_OK && !locked &&
+	    !passwd_verify(row->password, &x, &f) && f.class != FAULT_NONE)
+		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
+}
+
+int
+passwd_file_judge(const struct auth_conf *c, passwd_judge_fn *fn, void *ctx,
+    struct fault *f)
+{
+	AUTO(buf_fini) struct buf	text = { 0 };
+	struct judge			j;
+	struct span			rest;
+	struct span			line;
+
+	if (judge_init(&j, c, f) < 0 ||
+	    passwd_file_read(c->passwd_file, &text, f) < 0)
+		return -1;
+	rest = buf_span(&text);
+	for (unsigned n = 1; span_line(&rest, &line); n++) {
+		struct passwd_row	row;
+		struct auth_verdict	v;
+
+		if (passwd_row_parse(line, &row)) {
+			judge_row(&j, &row, &v);
+			fn(ctx, n, v.result == AUTH_OK ? &v.id : NULL,
+			    v.detail);
+		} else if (!says_nothing(line)) {
+			fn(ctx, n, NULL, NULL);
+		}
+	}
+	return 0;
 }
 
 const struct auth_ops auth_file_ops = {

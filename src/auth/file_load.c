@@ -68,13 +68,24 @@ auth_load(const char *path, unsigned how, struct buf *out, struct fault *f)
 	return 0;
 }
 
+/* A name may hold a '#' behind its first character. */
+static struct span
+without_comment(struct span line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if (line.p[i] == '#' && (i == 0 || line.p[i - 1] == ' ' ||
+		    line.p[i - 1] == '\t'))
+			return span_first(line, i);
+	return line;
+}
+
 bool
 auth_line(struct span *rest, struct span *line_r)
 {
 	struct span line;
 
 	while (span_line(rest, &line)) {
-		line = span_trim(span_first(line, span_find(line, '#')));
+		line = span_trim(without_comment(line));
 		if (line.n > 0 && line.p[line.n - 1] == '\r')
 			line = span_trim(span_first(line, line.n - 1));
 		if (line.n == 0)

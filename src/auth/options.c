@@ -101,13 +101,18 @@ const struct conf_option auth_options[] = {
 		.man = "Groups, by name or number, that no session may have,\n"
 		    "whatever\n"
 		    ".Ic gid_min\n"
-		    "says.",
+		    "says: as a primary group they refuse the login, as "
+		    "supplementary ones they are left out.",
 	},
 	{
 		.name = "deny_file", .type = CONF_PATH, .offset = AT(deny_file),
 		.fallback = "/etc/popper/deny",
 		.meaning = "which file lists the names that may not log in",
 		.man = "A file of login names, one a line, that are refused.\n"
+		    "A\n"
+		    ".Ql #\n"
+		    "at the start of a line or behind a blank begins a "
+		    "comment; within a name it is a character of it.\n"
 		    "It need not exist.",
 	},
 	{
@@ -134,7 +139,7 @@ const struct conf_option auth_options[] = {
 		    "password,\n"
 		    "when it comes from that address and a reserved port.\n"
 		    "The file must belong to root.\n"
-		    "When empty there is no RPOP.\n"
+		    "When empty there is no RPOP: it is an unknown command.\n"
 		    "Addresses can be forged: use it inside a trusted network "
 		    "or not at all.",
 	},

@@ -25,17 +25,42 @@ split(struct span line, struct span col[COL_COUNT])
 	return n;
 }
 
-/*
- * The folder or file of a mail location; other kinds than mbox keep their
- * word, so that the path is seen to be none.
- */
+/* Cut a word off *rest, up to the colon behind it. */
 static struct span
-location_path(struct span value)
+take(struct span *rest)
 {
-	if (!span_starts(value, SPAN("mbox:")))
-		return value;
-	value = span_skip(value, 5);
-	return span_first(value, span_find(value, ':'));
+	struct span word = span_first(*rest, span_find(*rest, ':'));
+
+	*rest = span_skip(*rest, word.n + 1);
+	return word;
+}
+
+/*
+ * A mail location of Dovecot's: [mbox:]PATH[:PARAMETER=VALUE...].  INBOX= is
+ * where the spool is, then PATH has only the user's other folders.  Any other
+ * parameter says something about the mailbox that we do not know.  Other kinds
+ * than mbox keep their word, so that the path is seen to be none.
+ */
+static void
+location(struct span value, struct passwd_row *out)
+{
+	struct span rest = value;
+	struct span word = take(&rest);
+
+	out->maildrop = value;
+	if (span_eq(word, SPAN("mbox")))
+		word = take(&rest);
+	if (word.n == 0 || (word.p[0] != '/' && word.p[0] != '~'))
+		return;
+	out->maildrop = word;
+	while (rest.n > 0) {
+		word = take(&rest);
+		if (span_starts(word, SPAN("INBOX=")) && word.n > 6)
+			out->maildrop = span_skip(word, 6);
+		else if (word.n > 0)
+			out->unsupported = span_first(word,
+			    span_find(word, '='));
+	}
 }
 
 static void
@@ -46,7 +71,7 @@ extra_field(struct span word, struct passwd_row *out)
 	struct span	value = span_skip(word, at + 1);
 
 	if (span_eq(key, SPAN("userdb_mail")))
-		out->maildrop = location_path(value);
+		location(value, out);
 	else if (span_eq(key, SPAN("nologin")))
 		out->nologin = true;
 	/* Each of these narrows who may log in here, and we cannot obey. */

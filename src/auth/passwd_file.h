@@ -4,8 +4,9 @@
  *   user:password:uid:gid:gecos:home:shell:extra
  * Floor 2.  Passwords are crypt(3) hashes, with or without a scheme in braces
  * ({CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, {YESCRYPT}..., {PLAIN}, {NOLOGIN}).
- * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop),
- * nologin; allow_nets and proxy, which popper cannot obey, close the row.
+ * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop; with
+ * :INBOX=PATH behind it, that path), nologin; allow_nets, proxy and other
+ * parameters of userdb_mail, which popper cannot obey, close the row.
  * The first row of a user counts; lines that start with '#' are comments.
  */
 #ifndef AUTH_PASSWD_FILE_H
@@ -82,6 +83,20 @@ int	passwd_file_put(const char *path, const char *user,
 int	passwd_file_each(const char *path,
 	    void (*fn)(void *ctx, const struct passwd_row *row), void *ctx,
 	    struct fault *f) MUSTUSE;
+
+/*
+ * Every line that is not empty and no comment, as a login would take it: the
+ * identity of its user (whose password is locked, perhaps), or why there is
+ * none; wrong is NULL when the line is no row at all.  Reads a file that a login
+ * would not, see below.  Hashes something with each stored password, to see
+ * whether it can be done: as long as so many logins.
+ */
+struct auth_conf;
+struct identity;
+typedef void	passwd_judge_fn(void *ctx, unsigned line,
+		    const struct identity *id, const char *wrong);
+int	passwd_file_judge(const struct auth_conf *c, passwd_judge_fn *fn,
+	    void *ctx, struct fault *f) MUSTUSE;
 
 /* Would a login be checked against this file?  The fault says why not. */
 int	passwd_file_check(const char *path, struct fault *f) MUSTUSE;

@@ -336,19 +336,28 @@ passwd_file_put(const char *path, const char *user,
 }
 
 int
+passwd_file_read(const char *path, struct buf *out, struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_FOLLOW, 0, &fd, f) < 0 ||
+	    read_all(fd, out, 0, f) < 0)
+		return fault_prefix(f, "%s: ", path);
+	return 0;
+}
+
+int
 passwd_file_each(const char *path,
     void (*fn)(void *ctx, const struct passwd_row *row), void *ctx,
     struct fault *f)
 {
-	AUTO(fd_close) int		fd = -1;
 	AUTO(buf_fini) struct buf	text = { 0 };
 	struct span			rest;
 	struct span			line;
 	struct passwd_row		row;
 
-	if (file_open(FILE_CWD, path, FILE_READ | FILE_FOLLOW, 0, &fd, f) < 0 ||
-	    read_all(fd, &text, 0, f) < 0)
-		return fault_prefix(f, "%s: ", path);
+	if (passwd_file_read(path, &text, f) < 0)
+		return -1;
 	rest = buf_span(&text);
 	while (span_line(&rest, &line))
 		if (passwd_row_parse(line, &row))

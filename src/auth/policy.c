@@ -71,12 +71,19 @@ gids_load(const char *text, struct gid_list *out, struct fault *f)
 }
 
 int
+policy_load_ids(const struct auth_conf *c, struct auth_policy *p,
+    struct fault *f)
+{
+	*p = (struct auth_policy){ .c = c };
+	return gids_load(c->gids_denied, &p->denied, f);
+}
+
+int
 policy_load(const struct auth_conf *c, struct auth_policy *p, struct fault *f)
 {
 	bool ask_shell = c->source == AUTH_PAM && c->shell_check;
 
-	*p = (struct auth_policy){ .c = c };
-	if (gids_load(c->gids_denied, &p->denied, f) < 0)
+	if (policy_load_ids(c, p, f) < 0)
 		return -1;
 	if (c->deny_file[0] != '\0' &&
 	    auth_load(c->deny_file, LOAD_OPTIONAL, &p->deny, f) < 0)
@@ -201,12 +208,12 @@ bool
 auth_identity_allowed(const struct auth_conf *c, struct identity *id,
     enum auth_reason *why_r)
 {
-	struct auth_policy	p = { .c = c };
+	struct auth_policy	p;
 	char			detail[sizeof(((struct auth_verdict *)0)->detail)];
 
 	*why_r = REASON_ERROR;
 	if (id->ngids > IDENTITY_GIDS_MAX ||
-	    gids_load(c->gids_denied, &p.denied, NULL) < 0)
+	    policy_load_ids(c, &p, NULL) < 0)
 		return false;
 	return policy_ids_allowed(&p, id, why_r, detail, sizeof(detail));
 }

@@ -6,12 +6,12 @@
 #include "cmd/check_priv.h"
 
 #include "auth/passwd_file.h"
+#include "drop/path.h"
+#include "sys/identity.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #define OTHERS_WRITE	0022u
-#define PASSWD_FILE_MAX	(16u << 20)
 
 /* Who must own what popper trusts: root, or with isolation = single the user. */
 static bool
@@ -75,41 +75,41 @@ files_config(struct check *c)
 		    facts.mode);
 }
 
-/* Every row of the password file. */
+/* One line of the password file, and what a login made of it. */
 static void
-judge_rows(struct check *c, struct span text)
+on_row(void *ctx, unsigned line, const struct identity *id, const char *wrong)
 {
-	const char	 *path = c->s->auth.passwd_file;
-	struct passwd_row row;
-	struct span	  line;
-	unsigned	  n = 0;
+	struct check	*c = ctx;
+	const char	*path = c->s->auth.passwd_file;
+	const char	*template = c->s->drop.maildrop;
+	char		 maildrop[IDENTITY_PATH_MAX + 1];
+	struct fault	 f;
 
-	while (span_line(&text, &line)) {
-		n++;
-		line = span_trim(line);
-		if (line.n == 0 || line.p[0] == '#')
-			continue;
-		if (!passwd_row_parse(line, &row))
-			check_tell(c, CONF_ERROR, path, n, "this is no row of "
-			    "user:password:uid:gid:gecos:home:shell:extra; "
-			    "popper passwd writes good ones");
-		else if (row.uid.n == 0 && c->root &&
-		    c->s->auth.virtual_user[0] == '\0')
-			check_tell(c, CONF_ERROR, path, n, "this user has no "
-			    "uid and cannot log in; write one, or set "
-			    "virtual_user in %s", c->s->config);
+	if (id == NULL && wrong == NULL) {
+		check_tell(c, CONF_ERROR, path, line, "this is no row of "
+		    "user:password:uid:gid:gecos:home:shell:extra; popper "
+		    "passwd writes good ones");
+		return;
 	}
+	if (id == NULL) {
+		check_tell(c, CONF_ERROR, path, line, "this user cannot log "
+		    "in: %s; see \"The file\" in popper-passwd(8)", wrong);
+		return;
+	}
+	if (id->maildrop[0] != '\0')
+		template = id->maildrop;
+	if (drop_path_expand(template, id->user, id->home, maildrop,
+	    sizeof(maildrop), &f) != 0)
+		check_tell(c, CONF_ERROR, path, line, "this user has no "
+		    "maildrop: %s", f.text);
 }
 
 static void
 files_passwd(struct check *c)
 {
 	const char		*path = c->s->auth.passwd_file;
-	AUTO(fd_close) int	 fd = -1;
 	struct file_facts	 facts;
 	struct fault		 f;
-	char			*text;
-	ssize_t			 n;
 
 	if (c->s->auth.source != AUTH_FILE || !look(c, "passwd_file", path,
 	    MUST_EXIST, "make it with popper passwd USER", &facts))
@@ -122,15 +122,8 @@ files_passwd(struct check *c)
 		check_error(c, "passwd_file", "%s is not a file", path);
 		return;
 	}
-	if (file_open(FILE_CWD, path, FILE_READ | FILE_FOLLOW, 0, &fd, &f) != 0)
-		return;			/* look() opened it just now */
-	text = malloc(PASSWD_FILE_MAX);
-	n = text == NULL ? 0 : file_slurp(fd, text, PASSWD_FILE_MAX, &f);
-	if (n < 0)
+	if (passwd_file_judge(&c->s->auth, on_row, c, &f) != 0)
 		check_error(c, "passwd_file", "%s", f.text);
-	else
-		judge_rows(c, span_of(text, (size_t)n));
-	free(text);
 }
 
 static void
@@ -164,6 +157,7 @@ files_accounts(struct check *c)
 {
 	const struct settings	*s = c->s;
 	struct identity		 id;
+	enum auth_reason	 why;
 	struct fault		 f;
 
 	if (s->role.isolation == ISOLATION_SPLIT &&
@@ -180,9 +174,10 @@ files_accounts(struct check *c)
 		check_error(c, "virtual_user", "uid %u lies outside of uid_min "
 		    "and uid_max (%u to %u): its users cannot log in", id.uid,
 		    s->auth.uid_min, s->auth.uid_max);
-	else if (id.gid < s->auth.gid_min)
-		check_error(c, "virtual_user", "gid %u lies below gid_min, %u: "
-		    "its users cannot log in", id.gid, s->auth.gid_min);
+	else if (!auth_identity_allowed(&s->auth, &id, &why))
+		check_error(c, "virtual_user", "gid %u lies below gid_min, %u, "
+		    "or is one of gids_denied: its users cannot log in", id.gid,
+		    s->auth.gid_min);
 }
 
 /* Such a folder is made when popper starts.  False: no more to say. */

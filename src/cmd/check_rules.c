@@ -58,10 +58,6 @@ rule_ranges(struct check *c)
 		check_warn(c, "max_sessions_per_address", "%u is more than "
 		    "max_sessions, %u: one address can take every place",
 		    s->role.max_sessions_per_address, s->role.max_sessions);
-	if (s->role.auth_fail_delay_s > s->role.login_timeout_s)
-		check_warn(c, "auth_fail_delay", "%u seconds is longer than "
-		    "login_timeout, %u: a refusal is never told",
-		    s->role.auth_fail_delay_s, s->role.login_timeout_s);
 }
 
 static void

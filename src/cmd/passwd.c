@@ -6,6 +6,8 @@
 #include "base/fault.h"
 #include "base/secret.h"
 #include "cmd/start.h"
+#include "drop/path.h"
+#include "sys/identity.h"
 #include "sys/secmem.h"
 #include "sys/term.h"
 
@@ -31,7 +33,8 @@ static const char usage_text[] =
 "  --scheme SCHEME  yescrypt (default), sha512, bcrypt, or plain\n"
 "  --uid N --gid N  whose rights the session has, instead of virtual_user's\n"
 "  --home DIR       home directory, where .popbull is kept\n"
-"  --maildrop PATH  the user's mbox, absolute or ~/..., instead of the template\n"
+"  --maildrop PATH  the user's mbox, absolute or ~/..., instead of the template;\n"
+"                   %% is a percent sign\n"
 "  --delete         remove the user\n"
 "  --list           print the users, without their passwords\n"
 "\n"
@@ -177,6 +180,22 @@ get_password(const struct job *job, char *stored, size_t cap, struct fault *f)
 	    stored, cap, f);
 }
 
+/* As a login would find the maildrop; which home there is, if none is set now,
+ * is not looked at. */
+static int
+check_maildrop(const struct job *job, struct fault *f)
+{
+	const struct passwd_change	*c = &job->change;
+	char				 path[IDENTITY_PATH_MAX + 1];
+
+	if (c->maildrop == NULL || c->maildrop[0] == '\0' ||
+	    drop_path_expand(c->maildrop, job->user, c->home == NULL ? "/home" :
+	    c->home, path, sizeof(path), f) == 0)
+		return 0;
+	f->class = FAULT_PROTO;		/* a mistake in the arguments */
+	return -1;
+}
+
 static int
 set_password(struct job *job)
 {
@@ -186,6 +205,8 @@ set_password(struct job *job)
 
 	/* What is wrong with the name should be known before typing. */
 	rc = passwd_change_check(job->user, &job->change, &f);
+	if (rc == 0)
+		rc = check_maildrop(job, &f);
 	if (rc == 0)
 		rc = get_password(job, stored, sizeof(stored), &f);
 	if (rc == 0) {

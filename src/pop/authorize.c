@@ -6,13 +6,14 @@
 
 void
 authorize_init(struct authorize *a, const char *host, const char *version,
-    unsigned tries, unsigned bad_max)
+    unsigned tries, unsigned bad_max, bool rpop)
 {
 	*a = (struct authorize){
 		.host = host,
 		.version = version,
 		.tries = tries,
 		.bad_max = bad_max,
+		.rpop = rpop,
 	};
 }
 
@@ -54,6 +55,19 @@ on_user(struct authorize *a, struct span name, struct buf *out)
 	return AUTHORIZE_MORE;
 }
 
+/*
+ * A password that is too long to be one is as wrong as any other, and is
+ * refused, timed and counted like it.  No line holds a NUL, so this is
+ * nobody's; an empty one would have a reason of its own.
+ */
+static void
+set_unusable(struct secret *x)
+{
+	static const uint8_t zeros[SECRET_MAX];
+
+	ASSERT(secret_set(x, span_of(zeros, sizeof(zeros))));
+}
+
 static enum authorize_next
 on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
 {
@@ -62,7 +76,7 @@ on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
 	a->named = false;
 	a->ask.rpop = rpop;
 	if (!secret_set(&a->ask.secret, secret))
-		return bad(a, out, "Password too long.");
+		set_unusable(&a->ask.secret);
 	a->bad = 0;
 	return AUTHORIZE_ASK;
 }
@@ -100,6 +114,9 @@ authorize_line(struct authorize *a, struct span line, struct buf *out)
 	struct command		cmd;
 
 	r = command_parse(line, POP_AUTHORIZATION, &cmd);
+	/* No failed login: nobody was asked. */
+	if (cmd.id == CMD_RPOP && !a->rpop && r != COMMAND_MALFORMED)
+		r = COMMAND_UNKNOWN;
 	if (r != COMMAND_OK)
 		return bad(a, out, command_error(r));
 	return on_command(a, &cmd, out);

@@ -33,6 +33,7 @@ struct authorize {
 	const char	*version;		/* NULL: hidden */
 	unsigned	 tries;			/* failures allowed */
 	unsigned	 bad_max;		/* bad commands in a row */
+	bool		 rpop;			/* RPOP is a command */
 	unsigned	 failures;
 	unsigned	 bad;
 	bool		 quit;			/* ended by QUIT */
@@ -46,7 +47,7 @@ struct authorize {
 };
 
 void	authorize_init(struct authorize *a, const char *host,
-	    const char *version, unsigned tries, unsigned bad_max);
+	    const char *version, unsigned tries, unsigned bad_max, bool rpop);
 void	authorize_fini(struct authorize *a);
 
 /* out needs room for LIMIT_REPLY (and for CAPA's list). */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #define NO_SUCH_BOARD	"no such bboard"
+#define SCAN_TRIES	3	/* of a group's maildrop that changes meanwhile */
 
 static void
 tell_mistake(void *ctx, unsigned line, const char *text)
@@ -59,7 +60,7 @@ open_board(struct pop *p, const struct bboard *b, enum bboard_part part,
 	uint64_t		 len;
 
 	if (ask->tempfile(ask->ctx, &fd, f) != 0 ||
-	    bboard_copy(b, part, fd, &len, f) != 0 ||
+	    bboard_copy(b, part, fd, p->conf->copy_max, &len, f) != 0 ||
 	    mbox_open_image(fd, 0, len, drop_r, f) != 0)
 		return -1;
 	*fd_r = fd_take(&fd);
@@ -128,6 +129,93 @@ open_whole(struct pop *p, const struct bboard *b, enum bboard_part part,
 	return 0;
 }
 
+/* ---- MAXIMA without opening ---- */
+
+void
+boards_known_fini(struct boards_known *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		free(k->list[i].path);
+	free(k->list);
+	*k = (struct boards_known){ 0 };
+}
+
+/* What is known of this maildrop; nothing yet: an entry that fits no file. */
+static struct board_known *
+known_of(struct pop *p, const char *path)
+{
+	struct boards_known *k = &p->known;
+
+	for (size_t i = 0; i < k->n; i++)
+		if (strcmp(k->list[i].path, path) == 0)
+			return &k->list[i];
+	k->list = xgrow(k->list, k->n, &k->cap, sizeof(*k->list));
+	k->list[k->n] = (struct board_known){ .path = xstrdup(path) };
+	return &k->list[k->n++];
+}
+
+/* The greatest MAXIMA in the first octets of a maildrop that may be changing. */
+static int
+scan_board(int fd, uint64_t len, uint64_t *greatest_r, struct fault *f)
+{
+	struct opened	o = { .fd = -1 };
+	int		r;
+
+	if (mbox_open_image(fd, 0, len, &o.drop, f) != 0)
+		return -1;
+	view_init(&o.view, o.drop, NULL);
+	r = number_messages(&o.view, greatest_r, f);
+	opened_fini(&o);
+	return r;
+}
+
+/*
+ * What was scanned is what a delivery had left, when nobody wrote meanwhile;
+ * else it is scanned again.  Mail that is appended each time does not matter:
+ * who asks again gets another scan.
+ */
+static int
+scan_settled(int fd, struct board_known *known, struct fault *f)
+{
+	struct file_facts	before;
+	struct file_facts	after;
+	uint64_t		greatest = 0;
+	int			r = 0;
+
+	for (int try = 0; try < SCAN_TRIES; try++) {
+		if (bboard_settled(fd, &before, f) != 0)
+			return -1;
+		r = scan_board(fd, before.size, &greatest, f);
+		if (file_facts(fd, &after, NULL) != 0 ||
+		    bboard_unchanged(&before, &after))
+			break;
+	}
+	if (r != 0)
+		return -1;
+	known->facts = before;
+	known->greatest = greatest;
+	return 0;
+}
+
+/* A group's MAXIMA, from its maildrop where it lies: neither a copy nor a lock
+ * that a delivery would wait for. */
+static int
+find_maxima(struct pop *p, const struct bboard *b, uint64_t *maxima_r,
+    struct fault *f)
+{
+	struct board_known	*known = known_of(p, b->maildrop);
+	AUTO(fd_close) int	 fd = -1;
+	struct file_facts	 now;
+
+	if (bboard_open(b, BBOARD_MAILDROP, &fd, &now, f) != 0)
+		return -1;
+	if (!bboard_unchanged(&now, &known->facts) &&
+	    scan_settled(fd, known, f) != 0)
+		return fault_prefix(f, "bboard %s: ", b->name);
+	*maxima_r = group_maxima(b, BBOARD_MAILDROP, known->greatest);
+	return 0;
+}
+
 /* Close the current drop; the maildrop with its UPDATE. */
 static int
 leave_current(struct pop *p)
@@ -183,8 +271,8 @@ static enum pop_next
 list_boards(struct pop *p, const struct bboards *list, struct buf *out)
 {
 	struct buf	*lines = stream_listing(p);
-	struct opened	 o;
 	struct fault	 f;
+	uint64_t	 maxima;
 
 	SAY_OK(out, "XTND");
 	for (size_t i = 0; i < list->n; i++) {
@@ -192,14 +280,13 @@ list_boards(struct pop *p, const struct bboards *list, struct buf *out)
 
 		if (!bboard_readable(b, BBOARD_MAILDROP))
 			continue;
-		if (open_whole(p, b, BBOARD_MAILDROP, &o, &f) != 0) {
+		if (find_maxima(p, b, &maxima, &f) != 0) {
 			p->conf->ask->tell(p->conf->ask->ctx,
 			    "bboard-unreadable", f.text);
 			continue;
 		}
 		SAY_LINE(lines, "%s %llu", b->name,
-		    (unsigned long long)o.maxima);
-		opened_fini(&o);
+		    (unsigned long long)maxima);
 	}
 	return POP_NEXT_FILL;
 }
@@ -209,11 +296,11 @@ static enum pop_next
 describe(struct pop *p, const struct bboard *b, struct buf *out)
 {
 	struct buf	*lines;
-	struct opened	 o;
 	struct fault	 f;
+	uint64_t	 maxima;
 	char		 date[64];
 
-	if (open_whole(p, b, BBOARD_MAILDROP, &o, &f) != 0) {
+	if (find_maxima(p, b, &maxima, &f) != 0) {
 		p->conf->ask->tell(p->conf->ask->ctx, "bboard-unreadable",
 		    f.text);
 		SAY_FAULT(out, &f);
@@ -232,9 +319,8 @@ describe(struct pop *p, const struct bboard *b, struct buf *out)
 	SAY_LINE(lines, "%s", "");			/* feeds */
 	SAY_LINE(lines, "%s", "");
 	SAY_LINE(lines, "%s %llu", b->flags,		/* 13 FLAGS MAXIMA */
-	    (unsigned long long)o.maxima);
+	    (unsigned long long)maxima);
 	SAY_LINE(lines, "%s", date);			/* 14 LASTDATE */
-	opened_fini(&o);
 	return POP_NEXT_FILL;
 }
 

@@ -8,6 +8,7 @@
 #include "pop/view.h"
 #include "proto/command.h"
 #include "proto/dot.h"
+#include "sys/file.h"
 #include "xtnd/bboards.h"
 #include "xtnd/xmit.h"
 
@@ -39,6 +40,22 @@ struct stream {
 	uint8_t			 field[LIMIT_LINE];
 };
 
+/*
+ * The greatest MAXIMA among a group's messages, and what its maildrop was like
+ * when they were looked at: a client that asks again costs a stat.
+ */
+struct board_known {
+	char			*path;		/* owns */
+	struct file_facts	 facts;
+	uint64_t		 greatest;
+};
+
+struct boards_known {
+	struct board_known	*list;		/* owns; one for each maildrop */
+	size_t			 n;
+	size_t			 cap;
+};
+
 struct pop {
 	const struct pop_conf	*conf;
 	struct drop		*maildrop;	/* owns; NULL after a switch */
@@ -50,6 +67,7 @@ struct pop {
 	struct xmit		*xmit;		/* owns; while collecting */
 	struct drop		*board;		/* owns; instead of the maildrop */
 	int			 board_fd;	/* its copy; owns */
+	struct boards_known	 known;
 	unsigned		 bad;
 	struct pop_counts	 counts;
 	struct fault		 fault;
@@ -71,6 +89,7 @@ void	stream_fini(struct stream *s);
 int	update_run(struct pop *p) MUSTUSE;
 
 /* extend.c: XTND */
+void	boards_known_fini(struct boards_known *k);
 enum pop_next	extend_handle(struct pop *p, const struct command *cmd,
 		    struct buf *out);
 

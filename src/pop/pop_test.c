@@ -7,6 +7,7 @@
 #include "pop/authorize.h"
 #include "pop/pop_priv.h"
 #include "pop/say.h"
+#include "sys/test_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,11 +95,17 @@ drop_distinct(struct drop_entry **entries UNUSED, size_t n UNUSED)
 {
 }
 
+/* Every group has the same mail here. */
+static struct drop	board;
+static unsigned		images;
+
 int
 mbox_open_image(int fd UNUSED, uint64_t off UNUSED, uint64_t len UNUSED,
-    struct drop **drop_r UNUSED, struct fault *f)
+    struct drop **drop_r, struct fault *f UNUSED)
 {
-	return fault_set(f, FAULT_PERM, "no boards here");
+	images++;
+	*drop_r = &board;
+	return 0;
 }
 
 static void
@@ -128,7 +135,24 @@ release(void *ctx UNUSED)
 	released++;
 }
 
-static const struct pop_host host = { .tell = told, .release = release };
+static unsigned tempfiles;
+
+static int
+tempfile(void *ctx UNUSED, int *fd_r, struct fault *f)
+{
+	FILE *file = tmpfile();
+
+	if (file == NULL)
+		return fault_set(f, FAULT_TEMP, "no temporary file");
+	tempfiles++;
+	*fd_r = dup(fileno(file));
+	(void)fclose(file);
+	return 0;
+}
+
+static const struct pop_host host = {
+	.tell = told, .release = release, .tempfile = tempfile,
+};
 static const struct pop_conf conf = {
 	.host = "h.example",
 	.implementation = "x",
@@ -352,7 +376,7 @@ test_authorize(void **state UNUSED)
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", "1", 2, 9);
+	authorize_init(&a, "h", "1", 2, 9, true);
 	walk(&a, w, ARRAY_LEN(w));
 	assert_true(span_eq(span_of(a.name, a.name_n), SPAN("b")));
 	assert_true(span_eq(secret_span(&a.ask.secret),
@@ -376,7 +400,7 @@ test_authorize_errors_close(void **state UNUSED)
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", NULL, 1, 3);
+	authorize_init(&a, "h", NULL, 1, 3, true);
 	walk(&a, w, ARRAY_LEN(w));
 	buf_clear(&out);
 	assert_int_equal(authorize_answer(&a, ANSWER_ERROR, &out),
@@ -398,8 +422,118 @@ test_authorize_counts_what_does_nothing(void **state UNUSED)
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", NULL, 1, 3);
+	authorize_init(&a, "h", NULL, 1, 3, true);
 	walk(&a, w, ARRAY_LEN(w));
+}
+
+/* ---- groups ---- */
+
+static const char	groups_text[] =
+    "board one {\n maildrop = %s/one\n}\nboard two {\n maildrop = %s/two\n}\n";
+
+static void
+put_group(struct test_dir *d, const char *name, const char *text)
+{
+	int fd = openat(d->fd, name, O_WRONLY | O_CREAT | O_APPEND, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
+/* A client may ask for the list as often as it likes: nothing is copied, and
+ * nothing scanned but what has changed. */
+static void
+test_maxima_are_kept(void **state)
+{
+	static const char	list[] = "+OK XTND\r\none 8\r\ntwo 8\r\n.\r\n";
+	struct pop_conf		own = conf;
+	struct test_dir		*d = *state;
+	char			path[256];
+	char			text[512];
+
+	assert_int_equal(setup(NULL), 0);
+	(void)snprintf(path, sizeof(path), "%s/groups", d->path);
+	(void)snprintf(text, sizeof(text), groups_text, d->path, d->path);
+	put_group(d, "groups", text);
+	put_group(d, "one", "1");
+	put_group(d, "two", "22");
+	own.bboards = path;
+	own.copy_max = 2;
+	pop_free(pop);
+	pop = pop_new(&own, &drop, NULL, NULL, -1, NULL);
+	board = (struct drop){ 0 };
+	add(&board, "BBoard-Id: 7\n\nx\n", 0);
+	add(&board, "Subject: next\n\nx\n", 0);
+	images = tempfiles = 0;
+
+	for (int i = 0; i < 3; i++) {
+		assert_string_equal(say("XTND BBOARDS"), list);
+		assert_int_equal(images, 2);
+	}
+	assert_non_null(strstr(say("XTND X-BBOARDS two"), "\r\n0 8\r\n"));
+	assert_int_equal(images, 2);
+	put_group(d, "two", "3");
+	assert_string_equal(say("XTND BBOARDS"), list);
+	assert_int_equal(images, 3);
+	put_group(d, "one.cnt", "12\n");
+	assert_string_equal(say("XTND BBOARDS"),
+	    "+OK XTND\r\none 12\r\ntwo 8\r\n.\r\n");
+	assert_int_equal(images, 3);
+	assert_int_equal(tempfiles, 0);
+	/* Opening one needs a copy, if it may be as large. */
+	assert_true(span_starts(span_str(say("XTND BBOARDS two")),
+	    SPAN("-ERR [SYS/PERM] ")));
+	assert_string_equal(say("STAT"), "+OK 3 108\r\n");
+	assert_string_equal(say("XTND BBOARDS one"),
+	    "+OK XTND\r\none 12\r\n.\r\n");
+	assert_int_equal(images, 4);
+	assert_int_equal(teardown(NULL), 0);
+}
+
+/* One text and one time for every wrong password: somebody has to be asked. */
+static void
+test_authorize_long_password(void **state UNUSED)
+{
+	char		 line[5 + SECRET_MAX + 2] = "PASS ";
+	struct authorize a;
+
+	memset(line + 5, 'x', SECRET_MAX + 1);
+	authorize_init(&a, "h", NULL, 1, 3, false);
+	for (int longer = 0; longer <= 1; longer++) {
+		buf_clear(&out);
+		assert_int_equal(authorize_line(&a, SPAN("USER ann"), &out),
+		    AUTHORIZE_MORE);
+		buf_clear(&out);
+		assert_int_equal(authorize_line(&a, span_of(line,
+		    5 + SECRET_MAX + (size_t)longer), &out), AUTHORIZE_ASK);
+		assert_int_equal(buf_len(&out), 0);
+		assert_int_equal(a.ask.secret.n, SECRET_MAX);
+		for (size_t i = 0; i < SECRET_MAX; i++)
+			assert_int_equal(a.ask.secret.b[i], longer ? 0 : 'x');
+	}
+	authorize_fini(&a);
+}
+
+/* An unsupported mechanism is no failure, and no question. */
+static void
+test_authorize_without_rpop(void **state UNUSED)
+{
+	static const struct walk w[] = {
+		{ "USER ann", AUTHORIZE_MORE, "+OK" },
+		{ "RPOP ann", AUTHORIZE_MORE, "-ERR Unknown command." },
+		{ "RPOP", AUTHORIZE_MORE, "-ERR Unknown command." },
+		{ "USER ann", AUTHORIZE_MORE, "+OK" },
+		{ "RPOP a b", AUTHORIZE_MORE, "-ERR Unknown command." },
+		{ "USER ann", AUTHORIZE_MORE, "+OK" },
+		{ "PASS x", AUTHORIZE_ASK, "" },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 1, 3, false);
+	walk(&a, w, ARRAY_LEN(w));
+	assert_int_equal(a.failures, 0);
+	authorize_fini(&a);
 }
 
 int
@@ -421,6 +555,12 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_authorize_counts_what_does_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_maxima_are_kept,
+		    test_dir_setup, test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_long_password,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_without_rpop,
+		    setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

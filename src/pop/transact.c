@@ -55,6 +55,7 @@ pop_free(struct pop *p)
 	close_drop(&p->bulletins);
 	close_drop(&p->board);
 	fd_close(&p->board_fd);
+	boards_known_fini(&p->known);
 	free(p);
 }
 

@@ -31,6 +31,7 @@ struct pop_conf {
 	const char		*host;		/* name of this host */
 	const char		*implementation;/* NULL: hidden */
 	const char		*bboards;	/* file, or "" */
+	uint64_t		 copy_max;	/* octets of a group's copy */
 	bool			 xmit;
 	uint64_t		 xmit_max;	/* octets */
 	const char		*xmit_sender;	/* fixed address, or NULL */

@@ -284,6 +284,27 @@ on_front_end(struct monitor *m)
 	log_end(&l);
 }
 
+/* A stranger's time ends so long after `from_ms` when its front does not keep
+ * it: beyond what a front bounds itself to. */
+static uint64_t
+end_of_front(const struct monitor *m, uint64_t from_ms, unsigned seconds)
+{
+	return from_ms + 1000ull * (seconds + m->conf->role.drain_timeout_s +
+	    FRONT_GRACE_S);
+}
+
+/* What was asked in time is answered, whenever that is. */
+static void
+extend_end(struct monitor *m)
+{
+	const struct role_settings	*r = &m->conf->role;
+	uint64_t			 end = end_of_front(m, m->asked_ms,
+	    r->auth_timeout_s + r->auth_fail_delay_s);
+
+	if (end > m->end_ms)
+		m->end_ms = end;
+}
+
 static int
 on_ask(struct monitor *m, struct fault *f)
 {
@@ -295,6 +316,7 @@ on_ask(struct monitor *m, struct fault *f)
 	m->phase = PHASE_ASKED;
 	m->asked_ms = clock_ms();
 	m->answer_ms = 0;
+	extend_end(m);
 	if (start_worker(m, f) != 0) {
 		log_fault(LEVEL_ERR, "worker-fork", f);
 		decide(m, ANSWER_ERROR);
@@ -705,8 +727,7 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 
 	child_init(&m.front);
 	child_init(&m.worker);
-	m.end_ms = clock_ms() + 1000ull * (conf->role.login_timeout_s +
-	    conf->role.drain_timeout_s + FRONT_GRACE_S);
+	m.end_ms = end_of_front(&m, clock_ms(), conf->role.login_timeout_s);
 	cage_process_defaults();
 	signals_take(SIGNALS_CONNECTION);
 	new_sid();

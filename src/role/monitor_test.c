@@ -905,7 +905,7 @@ setup(void **state UNUSED)
 		.auth = {
 			.source = AUTH_FILE, .uid_min = 1000,
 			.uid_max = 65534, .gid_min = 100,
-			.gids_denied = "4711",
+			.gids_denied = "4711", .rpop_file = "",
 		},
 		.drop = { .maildrop = maildrop, .lock_timeout_s = 1 },
 		.xtnd = { .xmit_command = "/nonexistent", .xmit_sender = "",

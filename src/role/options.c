@@ -94,11 +94,11 @@ static const struct conf_option role_options[] = {
 	{
 		.name = "max_sessions", .type = CONF_COUNT,
 		.offset = AT(max_sessions), .fallback = "1000",
-		.min = 1,
+		.min = 1, .max = 100000,
 		.meaning = "how many sessions popper serve runs at a time",
 		.man = "How many sessions\n"
 		    ".Nm popper Cm serve\n"
-		    "runs at a time.",
+		    "runs at a time; 100000 at the most.",
 	},
 	{
 		.name = "max_sessions_per_address", .type = CONF_COUNT,
@@ -186,7 +186,9 @@ static const struct conf_option role_options[] = {
 		    "A maildrop that is larger, or for whose copy the disk "
 		    "has no room,\nis read itself: a message that another "
 		    "program removes meanwhile is then refused,\nnever "
-		    "replaced by another\'s octets.",
+		    "replaced by another\'s octets.\n"
+		    "A discussion group that is larger can be listed and "
+		    "described, but not opened.",
 	},
 	{
 		.name = "timeout", .type = CONF_SECONDS,
@@ -206,8 +208,10 @@ static const struct conf_option role_options[] = {
 		.offset = AT(login_timeout_s), .fallback = "60",
 		.min = 1,
 		.meaning = "how long a client may take to log in",
-		.man = "How long a client may take from the greeting to a "
-		    "login.",
+		.man = "How long a client may take from the greeting to the "
+		    "last password.\n"
+		    "The time that popper needs to judge it, and the delay "
+		    "of a refusal, come on top.",
 	},
 	{
 		.name = "drain_timeout", .type = CONF_SECONDS,
@@ -239,8 +243,10 @@ static const struct conf_option role_options[] = {
 		.offset = AT(auth_timeout_s), .fallback = "30",
 		.min = 1,
 		.meaning = "how long a password may take to be judged",
-		.man = "How long the judgement of a password may take "
-		    "before it counts as refused.",
+		.man = "How long the judgement of a password may take.\n"
+		    "After that the client is told to try again later\n"
+		    ".Pq Ql [SYS/TEMP]\n"
+		    "and the session ends; it is no failed login.",
 	},
 	{
 		.name = "max_bad_commands", .type = CONF_COUNT,

@@ -208,10 +208,10 @@ time_left(const struct pump *p, enum pump_next next)
 	uint64_t end = p->progress_ms + 1000ull * p->idle_s;
 	uint64_t most = p->unsent > 0 ? PUMP_LOOK_MS : PUMP_SLEEP_MS;
 
-	if (next == PUMP_HOLD)		/* the client waits for us */
-		end = UINT64_MAX;
 	if (p->deadline_ms != 0 && p->deadline_ms < end)
 		end = p->deadline_ms;
+	if (next == PUMP_HOLD)		/* the client waits for us */
+		end = UINT64_MAX;
 	if (now >= end)
 		return 0;
 	return end - now < most ? end - now : most;

@@ -10,7 +10,8 @@
  *
  * The idle clock runs only while the client takes nothing: whatever it takes
  * from our buffer, or from the kernel's, winds the clock again (the manual's
- * SLIP links).
+ * SLIP links).  It stands still, and the deadline does not count, while the
+ * client waits for an answer of ours.
  */
 #ifndef ROLE_PUMP_H
 #define ROLE_PUMP_H
@@ -58,7 +59,8 @@ struct pump {
 						   PUMP_HOLD it only tells that
 						   the monitor is gone */
 	unsigned		 idle_s;
-	uint64_t		 deadline_ms;	/* 0: none; absolute end */
+	uint64_t		 deadline_ms;	/* 0: none; absolute end, but
+						   not in PUMP_HOLD */
 	unsigned		 drain_s;
 	const struct pump_ops	*ops;
 	void			*ctx;

@@ -252,7 +252,8 @@ serve_run(const struct settings *conf, const char *hostname, struct fault *f)
 {
 	struct serve	s = { .conf = conf, .hostname = hostname };
 
-	s.served = xalloc(conf->role.max_sessions + 1, sizeof(*s.served));
+	s.served = xalloc((size_t)conf->role.max_sessions + 1,
+	    sizeof(*s.served));
 	signals_take(SIGNALS_SERVER);
 	if (listen_all(&s, f) != 0) {
 		log_fault(LEVEL_ERR, "listen", f);

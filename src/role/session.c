@@ -296,6 +296,7 @@ set_pop_conf(struct session *s)
 		.host = s->c->hostname,
 		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
 		.bboards = c->xtnd.bboards,
+		.copy_max = c->role.temp_max,
 		.xmit = c->xtnd.xmit && (!s->c->id->virtual ||
 		    s->c->facts->sender[0] != '\0'),
 		.xmit_max = c->xtnd.xmit_max_size,

@@ -251,6 +251,9 @@ static const struct { const char *text; bool good; } judged[] = {
 	{ "pam_service = ../login",			false },
 	{ "uid_min = 0",				false },
 	{ "auth_tries = 0",				false },
+	{ "max_sessions = 100000",			true },
+	{ "max_sessions = 100001",			false },
+	{ "max_sessions = 4294967295",			false },
 };
 
 static void

@@ -140,7 +140,8 @@ single_run(const struct settings *conf, const char *hostname,
 	s.peer = peer;
 	authorize_init(&s.auth, hostname,
 	    conf->role.hide_version ? NULL : POPPER_VERSION,
-	    conf->role.auth_tries, conf->role.max_bad_commands);
+	    conf->role.auth_tries, conf->role.max_bad_commands,
+	    conf->auth.rpop_file[0] != '\0');
 	pump_init(&s.pump);
 	s.pump.in = in;
 	s.pump.out_fd = out;

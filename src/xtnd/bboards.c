@@ -345,18 +345,59 @@ lock_for_reading(int fd, struct fault *f)
 
 int
 bboard_copy(const struct bboard *b, enum bboard_part part, int to_fd,
-    uint64_t *len_r, struct fault *f)
+    uint64_t max, uint64_t *len_r, struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
 	struct file_facts	facts;
 
 	if (open_part(b, part, &fd, f) == -1 ||
 	    lock_for_reading(fd, f) == -1 ||
-	    file_facts(fd, &facts, f) == -1 ||
-	    file_copy(fd, 0, to_fd, 0, facts.size, f) == -1)
+	    file_facts(fd, &facts, f) == -1)
+		return fault_prefix(f, "bboard %s: ", b->name);
+	if (facts.size > max)
+		return fault_set(f, FAULT_PERM, "bboard %s: %s has more octets"
+		    " than temp_max", b->name, path_of(b, part));
+	if (file_copy(fd, 0, to_fd, 0, facts.size, f) == -1)
 		return fault_prefix(f, "bboard %s: ", b->name);
 	*len_r = facts.size;
 	return 0;
+}
+
+int
+bboard_open(const struct bboard *b, enum bboard_part part, int *fd_r,
+    struct file_facts *now_r, struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	if (open_part(b, part, &fd, f) == -1 ||
+	    file_facts(fd, now_r, f) == -1)
+		return fault_prefix(f, "bboard %s: ", b->name);
+	*fd_r = fd_take(&fd);
+	return 0;
+}
+
+int
+bboard_settled(int fd, struct file_facts *now_r, struct fault *f)
+{
+	int r;
+
+	if (lock_for_reading(fd, f) == -1)
+		return -1;
+	r = file_facts(fd, now_r, f);
+	return lock_fcntl_release(fd, r == 0 ? f : NULL) == -1 ? -1 : r;
+}
+
+static bool
+same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+bool
+bboard_unchanged(const struct file_facts *a, const struct file_facts *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	    same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime);
 }
 
 uint64_t

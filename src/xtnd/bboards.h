@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/span.h"
+#include "sys/file.h"
 
 #define BBOARD_TOKEN_MAX	64
 
@@ -50,10 +51,24 @@ bool	bboard_readable(const struct bboard *b, enum bboard_part part);
 
 /*
  * Copy the group's maildrop under a read lock to to_fd from octet 0.
- * *len_r octets.  FAULT_PERM when it is not readable.
+ * *len_r octets.  FAULT_PERM when it is not readable, or has more than `max`
+ * octets.
  */
 int	bboard_copy(const struct bboard *b, enum bboard_part part, int to_fd,
-	    uint64_t *len_r, struct fault *f) MUSTUSE;
+	    uint64_t max, uint64_t *len_r, struct fault *f) MUSTUSE;
+
+/*
+ * The same to be read where it is: *now_r is what it is like now, a delivery
+ * may be going on.  The caller owns *fd_r.
+ */
+int	bboard_open(const struct bboard *b, enum bboard_part part, int *fd_r,
+	    struct file_facts *now_r, struct fault *f) MUSTUSE;
+/* What it is like between two deliveries; the lock is given back at once. */
+int	bboard_settled(int fd, struct file_facts *now_r, struct fault *f)
+	    MUSTUSE;
+/* Has nobody written to it in between? */
+bool	bboard_unchanged(const struct file_facts *a,
+	    const struct file_facts *b);
 
 /*
  * MAXIMA (RFC 1082, "Definition of Terms"): of a message, from its BBoard-Id:

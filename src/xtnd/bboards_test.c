@@ -192,11 +192,15 @@ test_maildrop(void **state)
 	assert_false(bboard_readable(&b, BBOARD_ARCHIVE));
 
 	fd = openat(d->fd, "copy", O_RDWR | O_CREAT, 0600);
-	assert_int_equal(bboard_copy(&b, BBOARD_MAILDROP, fd, &len, &f), 0);
+	assert_int_equal(bboard_copy(&b, BBOARD_MAILDROP, fd, 1000, &len, &f), 0);
 	assert_int_equal(len, 13);
 	assert_int_equal(pread(fd, text, sizeof(text), 0), 13);
 	assert_memory_equal(text, "From x\n\nmail\n", 13);
-	assert_int_equal(bboard_copy(&b, BBOARD_ARCHIVE, fd, &len, &f), -1);
+	assert_int_equal(bboard_copy(&b, BBOARD_MAILDROP, fd, 13, &len, &f), 0);
+	assert_int_equal(bboard_copy(&b, BBOARD_MAILDROP, fd, 12, &len, &f),
+	    -1);
+	assert_int_equal(f.class, FAULT_PERM);
+	assert_int_equal(bboard_copy(&b, BBOARD_ARCHIVE, fd, 1000, &len, &f), -1);
 	assert_int_equal(f.class, FAULT_PERM);
 	(void)close(fd);
 

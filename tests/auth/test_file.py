@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import logins                                                   # noqa: E402
 from lib import nasty                                           # noqa: E402
 from lib.host import crypt                                      # noqa: E402
-from lib.popper import Pop                                      # noqa: E402
+from lib.popper import Pop, PopError                            # noqa: E402
 
 POPPER = "/usr/sbin/popper"
 USERS = "/etc/popper/users"
@@ -66,6 +66,10 @@ class Virtual(logins.Logins, unittest.TestCase):
     def test_refusals(self):
         self.rows("ann:{PLAIN}wonderland", "star:*", "bang:!$6$x",
                   "closed:{PLAIN}wonderland::::::nologin",
+                  "nets:{PLAIN}wonderland::::::allow_nets=127.0.0.1",
+                  "relative:{PLAIN}wonderland::::home:",
+                  "maildir:{PLAIN}wonderland::::::userdb_mail=maildir:/m",
+                  "tab:{PLAIN}wonderland::::/h\th:",
                   "odd:{ODD}wonderland", "root:{PLAIN}wonderland:0:0",
                   "low:{PLAIN}wonderland:999:5000",
                   "wheel:{PLAIN}wonderland:5000:27",
@@ -78,7 +82,11 @@ class Virtual(logins.Logins, unittest.TestCase):
                 (b"star", b"wonderland", "locked"),
                 (b"bang", b"wonderland", "locked"),
                 (b"closed", b"wonderland", "locked"),
-                (b"odd", b"wonderland", "error"),
+                (b"odd", b"wonderland", "row"),
+                (b"nets", b"wonderland", "row"),
+                (b"relative", b"wonderland", "row"),
+                (b"maildir", b"wonderland", "row"),
+                (b"tab", b"wonderland", "row"),
                 (b"root", b"wonderland", "uid"),
                 (b"low", b"wonderland", "uid"),
                 (b"wheel", b"wonderland", "gid"),
@@ -86,6 +94,21 @@ class Virtual(logins.Logins, unittest.TestCase):
                 (b".ann", b"wonderland", "bad-name")]:
             with self.subTest(user=user, reason=reason):
                 self.refused(user, password, reason)
+
+    def test_rpop_that_is_off_is_no_failed_login(self):
+        self.rows("ann:{PLAIN}wonderland")
+        mark = self.host.syslog.mark()
+        with Pop(self.host.connect(110)) as pop:
+            for word in (b"RPOP", b"rpop"):
+                pop.cmd("USER", "ann")
+                with self.assertRaises(PopError) as e:
+                    pop.cmd(word, "ann")
+                self.assertEqual(e.exception.args[0], b"Unknown command.")
+            pop.login(b"ann", b"wonderland")
+            pop.quit()
+        self.host.syslog.wait(r"\bsession-end ", mark)
+        self.assertNotIn("login-failed",
+                         "\n".join(self.host.syslog.lines[mark:]))
 
     def test_a_file_that_others_read_lets_nobody_in(self):
         self.rows("ann:{PLAIN}wonderland")
@@ -118,6 +141,28 @@ class Virtual(logins.Logins, unittest.TestCase):
             self.assertGreater(pop.login(b"ann", b"wonderland")[0], 0)
             pop.quit()
 
+    def test_a_maildrop_by_a_template(self):
+        mail = nasty.mbox(nasty.NASTY[:3])
+        self.host.mkdir("/srv/50%off", 0o700, "vmail")
+        self.host.mkdir("/srv/50%off/a", 0o700, "vmail")
+        self.host.write("/srv/50%off/a/ann", mail, 0o600, "vmail")
+        self.passwd("--maildrop", "/srv/50%%off/%1/%u", "ann")
+        with Pop(self.host.connect(110)) as pop:
+            self.assertGreater(pop.login(b"ann", b"wonderland")[0], 0)
+            pop.quit()
+
+    def test_a_mail_location_with_an_inbox(self):
+        mail = nasty.mbox(nasty.NASTY[:3])
+        self.host.mkdir("/srv/inbox", 0o700, "vmail")
+        self.host.write("/srv/inbox/ann", mail, 0o600, "vmail")
+        extra = "{PLAIN}wonderland::::/srv/inbox::userdb_mail=mbox:~/mail"
+        self.rows("ann:%s:INBOX=/srv/inbox/ann" % extra,
+                  "bob:%s:INDEX=MEMORY" % extra)
+        with Pop(self.host.connect(110)) as pop:
+            self.assertGreater(pop.login(b"ann", b"wonderland")[0], 0)
+            pop.quit()
+        self.refused(b"bob", b"wonderland", "row")
+
     def test_blanks_and_odd_octets_in_passwords(self):
         for password in (b"two words", b" before and after ", b"%s%n\\",
                          b"\xc3\xa4\xff\x80", b"a\ttab", b"!", b"*",
@@ -126,6 +171,15 @@ class Virtual(logins.Logins, unittest.TestCase):
                 self.passwd("ann", say=password + b"\n")
                 self.accepted(b"ann", password)
                 self.refused(b"ann", password + b"x", "bad-password")
+
+    def test_a_password_that_is_too_long_is_a_wrong_one(self):
+        whole = b"x" * 512
+        self.rows("ann:{PLAIN}" + whole.decode(),
+                  "bob:" + crypt("wonderland", SETTINGS["five"]))
+        self.accepted(b"ann", whole)
+        self.refused(b"ann", whole + b"x", "bad-password")
+        self.refused(b"bob", b"wonderland" + b"x" * 1000, "bad-password")
+        self.refused(b"nosuch", whole + b"x", "unknown-user")
 
     def test_the_work_is_done_for_unknown_names_too(self):
         logins.configure(self.host, auth="file", virtual_user="vmail",
@@ -177,6 +231,10 @@ class Virtual(logins.Logins, unittest.TestCase):
                 (64, ["--uid", "1000", "ann"], b"x\n"),
                 (64, ["--uid", "-1", "--gid", "1", "ann"], b"x\n"),
                 (64, ["a:b"], b"x\n"),
+                (64, ["--maildrop", "/srv/50%off", "ann"], b"x\n"),
+                (64, ["--maildrop", "/srv/50%", "ann"], b"x\n"),
+                (64, ["--home", "", "--maildrop", "~/m", "ann"], b"x\n"),
+                (64, ["--maildrop", "/" + "%u" * 2000, "ann"], b"x\n"),
                 (64, ["a", "b"], b"x\n"),
                 (64, ["--list", "ann"], b""),
                 (64, ["--delete", "--uid", "1", "ann"], b""),

@@ -62,6 +62,7 @@ pam_sm_setcred(pam_handle_t *h, int flags, int argc, const char **argv)
 REFUSED = [
     (b"nosuch", b"wonderland", "unknown-user"),
     (b"alice", b"wonderlanD", "bad-password"),
+    (b"alice", b"wonderland" + b"x" * 600, "bad-password"),
     (b"alice", b"", "empty-password"),
     (b"expired", b"wonderland", "expired"),
     (b"mustchange", b"wonderland", "expired"),

@@ -3,12 +3,14 @@
 what is right is not complained about."""
 
 import os
+import shutil
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib.host import Host                                       # noqa: E402
+from lib.popper import Inetd, Pop                               # noqa: E402
 
 CONF = "/etc/popper/popper.conf"
 QUIET = "timeout = 600\nxmit = no\n"
@@ -175,9 +177,50 @@ class Check(unittest.TestCase):
         self.complains(FILE, status=0)
         self.complains(FILE.replace("virtual_user = ann\n", ""),
                        (path + ":1: error:", "virtual_user"))
-        self.host.write(path, "# a\n\njoe:x::::::\nnonsense\n", 0o644)
+        self.host.write(path, "# a\n\njoe:*::::::\nnonsense\n", 0o644)
         self.complains(FILE, (CONF + ": error: passwd_file:", "chmod o="),
                        (path + ":4: error:", "user:password:uid:gid"))
+
+    def test_rows_of_the_passwd_file(self):
+        """A login is refused (tests/auth, check_test.c) for each of these."""
+        bad = [("odd:{ODD}x", "unknown password scheme"),
+               ("blank: {PLAIN}x", "not a usable hash"),
+               ("sha:{SHA512-CRYPT}" + HASH, "not a hash of {SHA512-CRYPT}"),
+               ("cost:$2b$99$abcdefghijklmnopqrstuu", "not a usable hash"),
+               (" lead:{PLAIN}x", "no user can have this name"),
+               ("joe.lock:{PLAIN}x", "no user can have this name"),
+               ("dir:{PLAIN}x::::::userdb_mail=maildir:/m", "no mbox path"),
+               ("idx:{PLAIN}x::::::userdb_mail=mbox:/m:INDEX=/i", "INDEX"),
+               ("off:{PLAIN}x::::::userdb_mail=/srv/50%off", "%o"),
+               ("home:{PLAIN}x::::::userdb_mail=%h", "userdb_mail"),
+               ("hom2:{PLAIN}x::::::userdb_mail=/m/%h", "no home folder"),
+               ("rel:{PLAIN}x::::home", "home is no absolute path"),
+               ("nets:{PLAIN}x::::::allow_nets=::1", "allow_nets"),
+               ("uid:{PLAIN}x:12x:1000", "no number"),
+               ("low:{PLAIN}x:999:1000", "uid 999 is not in 1000..60000"),
+               ("root:{PLAIN}x:0:0", "uid 0 is not"),
+               ("gid:{PLAIN}x:1000:27", "gid 27 is below"),
+               ("nogid:{PLAIN}x:1000:", "gid 0 is below"),
+               ("shut:!:1000:27", "gid 27 is below")]
+        good = ["ann:%s" % HASH, "bob:{PLAIN}x:1000:1000::/home/bob:/bin/sh:",
+                "shut:*", "off:!$6$x", "gone:{PLAIN}x::::::nologin",
+                "in:{PLAIN}x::::::userdb_mail=mbox:~/m:INBOX=/srv/%u",
+                "a#b:{CRYPT}" + HASH, "", "  ", "\r", "# c", "#c:d",
+                "cr:*\r"]
+        path = "/etc/popper/users"
+        rows = [row for row, _ in bad] + good
+        self.file(path, "".join(r + "\n" for r in rows), 0o600)
+        self.complains(FILE, *[("%s:%d: error:" % (path, i), part)
+                               for i, (_, part) in enumerate(bad, 1)])
+        self.host.write(path, "joe:*\n", 0o600)
+        self.complains(FILE + "maildrop = ~/mbox\n",
+                       (path + ":1: error: this user has no maildrop",
+                        "no home folder"))
+
+    def test_a_passwd_file_that_is_no_file(self):
+        self.host.call(os.mkdir, "/etc/popper/users", 0o700)
+        self.addCleanup(self.host.call, os.rmdir, "/etc/popper/users")
+        self.complains(FILE, (CONF + ": error: passwd_file:", "not a file"))
 
     def test_accounts(self):
         self.complains(QUIET + "front_user = nosuch\n",
@@ -185,9 +228,13 @@ class Check(unittest.TestCase):
         self.complains(QUIET + "front_user = root\n",
                        (CONF + ":3: error: front_user:", "root"))
         self.complains(QUIET + "front_user = 61110\n", status=0)
-        self.file("/etc/popper/users", "joe:x::::::\n", 0o600)
+        self.file("/etc/popper/users", "joe:*::::::\n", 0o600)
         self.complains(FILE.replace("= ann", "= mail"),
                        (CONF + ":4: error: virtual_user:", "uid_min"))
+        self.complains(FILE.replace("= ann", "= nosuch"),
+                       (CONF + ":4: error: virtual_user:", "name an account"))
+        self.complains(FILE.replace("= ann", "= 5000:27"),
+                       (CONF + ":4: error: virtual_user:", "gids_denied"))
 
     def test_other_files(self):
         self.complains(QUIET + "deny_file = /etc/popper/deni\n",
@@ -259,11 +306,29 @@ class Check(unittest.TestCase):
     def test_open_journals(self):
         self.host.mkdir("/var/lib/popper/journal", 0o700)
         self.file("/var/lib/popper/journal/1-2-ann", "x", 0o600)
-        self.file("/var/lib/popper/journal/1-2-ann.id", "x", 0o600)
+        self.file("/var/lib/popper/journal/owner.1-2-ann", "x", 0o600)
+        # A user's name may end in anything.
+        self.file("/var/lib/popper/journal/1-2-eve.id", "x", 0o600)
         self.file("/var/lib/popper/journal/reserve", "x", 0o600)
         self.file("/var/lib/popper/journal/1-2-bob", "", 0o600)
-        self.complains(QUIET, (CONF + ": warning: state_dir: 1 maildrop in",
+        self.file("/var/lib/popper/journal/owner.1-2-bob", "x", 0o600)
+        self.complains(QUIET, (CONF + ": warning: state_dir: 2 maildrops in",
                                "popper recover"), status=0)
+
+    def test_no_journal_is_open_after_a_session(self):
+        self.host.write(CONF, QUIET + "peer_check = no\nauth_fail_delay = 0\n")
+        self.file("/var/mail/ann", MAIL + MAIL, 0o660, "ann", "mail")
+        inetd = Inetd(self.host, 110)
+        self.addCleanup(inetd.stop)
+        with Pop(self.host.connect(110)) as pop:
+            pop.login(b"ann", b"ann")
+            pop.dele(1)
+            pop.quit()
+        folder = "/var/lib/popper/journal"
+        self.addCleanup(self.host.call, shutil.rmtree, folder)
+        self.assertTrue([x for x in self.host.call(os.listdir, folder)
+                         if x.startswith("owner.")])
+        self.complains(QUIET, status=0)
 
     def test_bulletins(self):
         folder = "/var/lib/bulletins"

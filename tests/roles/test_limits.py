@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The settings that bound what a client may do, and when it is told."""
 
+import math
 import os
 import socket
 import sys
@@ -16,6 +17,16 @@ from lib.popper import Inetd, Pop, PopError                     # noqa: E402
 REFUSED = b"[AUTH] Authentication failed."
 FULL = b"-ERR [SYS/TEMP] "
 SLACK = 0.5                     # seconds that a busy machine may add
+
+
+def rounds_for(seconds):
+    """Rounds of sha512 that take so long, or longer on a busy machine."""
+    quickest = math.inf
+    for _ in range(5):
+        began = time.monotonic()
+        crypt("x", "$6$rounds=100000$abcdefgh$")
+        quickest = min(quickest, time.monotonic() - began)
+    return int(100000 * seconds / quickest)
 
 
 class Limits(family.Family):
@@ -59,9 +70,7 @@ class Limits(family.Family):
                 self.server.stop()
 
     def test_slow_worker_is_answered_at_a_multiple(self):
-        began = time.monotonic()
-        crypt("x", "$6$rounds=100000$abcdefgh$")
-        rounds = int(100000 * 1.35 / (time.monotonic() - began))
+        rounds = rounds_for(1.35)
         users = self.host.read("/etc/popper/users")
         self.addCleanup(self.host.write, "/etc/popper/users", users, 0o600)
         self.host.write("/etc/popper/users", "slow:$6$rounds=%d$slow$%s:"
@@ -86,13 +95,56 @@ class Limits(family.Family):
                 self.server.stop()
 
     def test_login_timeout(self):
-        """All of the time before login counts, a worker's, too."""
         self.serve(login_timeout=2)
-        for phase in (self.connect, self.ask):
-            began = time.monotonic()
-            self.assertEqual(self.ended(phase()), b"")
-            self.assertLess(time.monotonic() - began, 2 + SLACK)
-            self.only_server(4)
+        began = time.monotonic()
+        self.assertEqual(self.ended(self.connect()), b"")
+        self.assertLess(time.monotonic() - began, 2 + SLACK)
+        self.only_server(4)
+
+    def test_a_refusal_comes_behind_the_login_timeout(self):
+        for tries in (1, 3):
+            with self.subTest(tries=tries):
+                self.serve(login_timeout=3, auth_fail_delay=2,
+                           auth_tries=tries)
+                pop = self.connect()
+                time.sleep(2)
+                self.assertEqual(self.wrong(pop), REFUSED)
+                self.took(2)
+                self.assertEqual(self.ended(pop), b"")
+                self.only_server(4)
+                self.server.stop()
+        self.assertEqual(self.log.find("front-late", self.mark), [])
+
+    def test_a_slow_yes_comes_behind_the_login_timeout(self):
+        rounds = rounds_for(2.5)
+        users = self.host.read("/etc/popper/users")
+        self.addCleanup(self.host.write, "/etc/popper/users", users, 0o600)
+        self.host.write("/etc/popper/users", "slow:%s:1003:1003::/home/sloth\n"
+                        % crypt("right", "$6$rounds=%d$slow$" % rounds), 0o600)
+        self.serve(login_timeout=1)
+        began = time.monotonic()
+        pop = self.connect()
+        pop.login("slow", "right")
+        self.assertGreater(time.monotonic() - began, 1)
+        pop.quit()
+
+    def test_no_verdict_within_the_login_timeout(self):
+        """auth_timeout has the last word then."""
+        self.serve(login_timeout=1, auth_timeout=2)
+        pop = self.ask()
+        self.assertTrue(self.ended(pop, 6).startswith(b"-ERR [SYS/TEMP]"))
+        self.log.wait("auth-timeout .*2 s", self.mark)
+        self.only_server(4)
+
+    def test_a_front_that_hangs_with_a_question_is_killed(self):
+        self.serve(login_timeout=1, drain_timeout=1, auth_timeout=1)
+        pop = self.ask()
+        self.children()[0].kill(19)             # SIGSTOP
+        began = time.monotonic()
+        self.assertEqual(self.ended(pop, 16), b"")
+        self.assertGreater(time.monotonic() - began, 6)
+        self.log.wait("front-late", self.mark)
+        self.only_server()
 
     def test_a_front_that_hangs_is_killed(self):
         self.serve(login_timeout=1, drain_timeout=1)
