@@ -201,8 +201,11 @@ on_journal(void *ctx, const char *name)
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (!span_starts(span_str(name), SPAN(HOST_OWNER)) && name[0] != '.' &&
-	    !span_starts(span_str(name), SPAN("reserve")) &&
+	if (span_starts(span_str(name), SPAN(HOST_KEPT)))
+		check_warn(j->c, "state_dir", "journal/%s holds mail of an account"
+		    " that was made anew; look what of it is wanted, then remove"
+		    " it", name);
+	if (host_is_journal(name) &&
 	    file_facts_at(j->dirfd, name, &facts, &f) == 0 && facts.size > 0)
 		j->open++;
 	return true;

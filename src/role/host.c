@@ -238,7 +238,7 @@ put_aside(struct host *h, int dirfd, uid_t owner, struct fault *f)
 {
 	char name[HOST_KEY_MAX + 32];
 
-	if (path_printf(name, sizeof(name), f, "kept.%lld.%s",
+	if (path_printf(name, sizeof(name), f, HOST_KEPT "%lld.%s",
 	    (long long)time(NULL), h->key) != 0 ||
 	    file_rename(dirfd, h->key, name, f) != 0)
 		return fault_prefix(f, "journal %s of uid %u: ", h->key, owner);

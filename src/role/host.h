@@ -19,6 +19,7 @@
 
 #define HOST_KEY_MAX	320
 #define HOST_OWNER	"owner."	/* + key: whose that journal is */
+#define HOST_KEPT	"kept."		/* + time.key: of another user, put aside */
 
 struct host {
 	const struct settings	*conf;		/* borrows */

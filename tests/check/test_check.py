@@ -315,6 +315,12 @@ class Check(unittest.TestCase):
         self.complains(QUIET, (CONF + ": warning: state_dir: 2 maildrops in",
                                "popper recover"), status=0)
 
+    def test_kept_journal(self):
+        self.host.mkdir("/var/lib/popper/journal", 0o700)
+        self.file("/var/lib/popper/journal/kept.1.1-2-ann", "x", 0o600)
+        self.complains(QUIET, (CONF + ": warning: state_dir: journal/kept.1.",
+                               "then remove it"), status=0)
+
     def test_no_journal_is_open_after_a_session(self):
         self.host.write(CONF, QUIET + "peer_check = no\nauth_fail_delay = 0\n")
         self.file("/var/mail/ann", MAIL + MAIL, 0o660, "ann", "mail")
