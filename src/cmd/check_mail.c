@@ -5,6 +5,8 @@
  */
 #include "cmd/check_priv.h"
 
+#include "role/host.h"
+
 #include "bull/bull.h"
 #include "xtnd/bboards.h"
 
@@ -191,18 +193,16 @@ struct journals {
 	unsigned	 open;
 };
 
-/* One file per interrupted update; .id beside it says whose, the rest is the
- * reserve for a full disk. */
+/* One file per interrupted update; an owner's file beside it says whose, the rest
+ * is the reserve for a full disk. */
 static bool
 on_journal(void *ctx, const char *name)
 {
 	struct journals		*j = ctx;
-	size_t			 n = strlen(name);
 	struct file_facts	 facts;
 	struct fault		 f;
-	bool			 id = n > 3 && strcmp(name + n - 3, ".id") == 0;
 
-	if (!id && name[0] != '.' &&
+	if (!span_starts(span_str(name), SPAN(HOST_OWNER)) && name[0] != '.' &&
 	    !span_starts(span_str(name), SPAN("reserve")) &&
 	    file_facts_at(j->dirfd, name, &facts, &f) == 0 && facts.size > 0)
 		j->open++;

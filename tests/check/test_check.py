@@ -259,7 +259,7 @@ class Check(unittest.TestCase):
     def test_open_journals(self):
         self.host.mkdir("/var/lib/popper/journal", 0o700)
         self.file("/var/lib/popper/journal/1-2-ann", "x", 0o600)
-        self.file("/var/lib/popper/journal/1-2-ann.id", "x", 0o600)
+        self.file("/var/lib/popper/journal/owner.1-2-ann", "x", 0o600)
         self.file("/var/lib/popper/journal/reserve", "x", 0o600)
         self.file("/var/lib/popper/journal/1-2-bob", "", 0o600)
         self.complains(QUIET, (CONF + ": warning: state_dir: 1 maildrop in",
