@@ -61,10 +61,15 @@ def layers(orders):
     mount("tmpfs", base, "tmpfs", 0, "mode=755,size=" + orders["size"])
     upper, work, root = (folder(base + "/" + n)
                          for n in ("upper", "work", "root"))
-    for archive in orders["packages"]:
-        subprocess.run(["tar", "-xpf", archive, "-C", upper], check=True)
-    mount("overlay", root, "overlay", 0,
-          "lowerdir=/,upperdir=%s,workdir=%s" % (upper, work))
+    if orders["system"]:                # nothing of the real root
+        mount(root, root, None, MS_BIND)
+        upper = root
+    for archive in [*orders["system"], *orders["packages"]]:
+        subprocess.run(["tar", "--numeric-owner", "-xpf", archive, "-C",
+                        upper], check=True)
+    if not orders["system"]:
+        mount("overlay", root, "overlay", 0,
+              "lowerdir=/,upperdir=%s,workdir=%s" % (upper, work))
     return root
 
 
@@ -89,6 +94,12 @@ def devices(root):
                      ("stderr", "/proc/self/fd/2")):
         os.symlink(to, dev + "/" + name)
     folder(dev + "/shm", 0o1777)
+    try:                                        # apt wants a terminal
+        mount("devpts", folder(dev + "/pts"), "devpts", MS_NOSUID,
+              "newinstance,ptmxmode=0666")
+        os.symlink("pts/ptmx", dev + "/ptmx")
+    except OSError:                             # some containers forbid it
+        pass
 
 
 def enter(root):
@@ -110,7 +121,8 @@ def network(hostname):
 def init(orders):
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     root = layers(orders)
-    real_folders(orders, root)
+    if not orders["system"]:
+        real_folders(orders, root)
     mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV)
     try:
         mount("sysfs", root + "/sys", "sysfs", MS_RDONLY | MS_NOSUID)
