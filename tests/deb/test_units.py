@@ -19,6 +19,7 @@ from lib import spool                                           # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.mta import Exim, Postfix                               # noqa: E402
 from lib.popper import Inetd, Pop                               # noqa: E402
+from lib.scene import INJECT                                    # noqa: E402
 from lib.unpack import TOP, unpack                              # noqa: E402
 
 UNITS = {os.path.basename(p): p for p in glob.glob(TOP + "/etc/systemd/*")}
@@ -231,13 +232,50 @@ class Served:
             for user in ("ann", "nomad"):
                 self.session(user)
 
-    def test_recovery(self):
-        self.host.run(bounded("popper-recover.service",
-                              ["/usr/sbin/popper", "recover"]), check=True)
-
 
 class ServedWithPostfix(Served, unittest.TestCase):
     mta_class = Postfix
+
+    def open_journals(self):
+        r = self.host.run(["find", "/var/lib/popper/journal", "-size", "+0",
+                           "!", "-name", "reserve*", "!", "-name", "owner.*",
+                           "!", "-name", ".*", "-type", "f"], check=True)
+        return r.stdout.split()
+
+    def interrupt(self, user, at):
+        """Kill all of popper at this place of an update."""
+        self.host.spool(user, MAIL * 3)
+        with Inetd(self.host, 1110, [
+                "/usr/bin/inject", "--report", "/tmp/report", "--from",
+                "read:QUIT", "--who", "all", "--do", "tree-after", "--at",
+                str(at), "--", "/usr/sbin/popper"]) as inetd:
+            with Pop(self.host.connect(1110)) as pop:
+                pop.login(user, user)
+                pop.dele(2)
+                pop.send(b"QUIT\r\n")
+                while pop.sock.recv(1000):
+                    pass
+            inetd.wait()
+
+    def recovered(self, user):
+        """Was there something to do, and is it done?"""
+        if not self.open_journals() or self.host.spool(user) != MAIL * 3:
+            return False
+        self.host.run(bounded("popper-recover.service",
+                              ["/usr/sbin/popper", "recover"]), check=True)
+        self.assertEqual(self.open_journals(), [])
+        return self.host.spool(user) == MAIL * 2
+
+    def test_recovery(self):
+        """Of a user with a home, and of one whose state is with us."""
+        self.host.install(INJECT, "/usr/bin/inject")
+        for user in ("ann", "nomad"):
+            for at in range(1, 200, 2):
+                self.interrupt(user, at)
+                if self.recovered(user):
+                    break
+            else:
+                self.fail("no kill left work to do")
 
 
 class ServedWithExim(Served, unittest.TestCase):

@@ -18,8 +18,6 @@ import tempfile
 
 from lib.unpack import TOP, build_dir
 
-CONTROL = ("Package", "Version", "Architecture", "Pre-Depends", "Depends")
-
 
 def _make():
     spec = importlib.util.spec_from_file_location(
@@ -74,9 +72,11 @@ def _release():
         return re.search(r'(?m)^VERSION_CODENAME="?([a-z]+)', f.read()).group(1)
 
 
-def clean_system(deb):
-    """An archive, made once for each set of dependencies."""
+def clean_system(deb, include=()):
+    """An archive, made once for each set of dependencies; other packages may
+    be installed in it."""
     needs = "".join(field(deb, n) for n in ("Pre-Depends", "Depends"))
+    needs += "".join(include)
     path = os.path.join(build_dir(), "unpacked", "debian-%s-%s.tar" % (
         _release(), hashlib.sha256(needs.encode()).hexdigest()[:12]))
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -84,7 +84,7 @@ def clean_system(deb):
               encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)        # suites run side by side
         if not os.path.exists(path):
-            _bootstrap(deb, path)
+            _bootstrap(deb, path, include)
     return path
 
 
@@ -117,11 +117,12 @@ def _proxies():
             if re.match(r'Acquire::https?::\S+ "[^"]+";$', line)]
 
 
-def _bootstrap(deb, path):
+def _bootstrap(deb, path, include):
     get = 'chroot "$1" apt-get -qq -y --no-install-recommends --download-only' \
         " install /popper.deb >/dev/null"
     argv = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar",
             "--skip=cleanup/apt", *_proxies(),
+            *(["--include=" + ",".join(include)] if include else []),
             "--customize-hook=upload '%s' /popper.deb" % deb,
             "--customize-hook=" + get,
             '--customize-hook=rm -f "$1/popper.deb"'

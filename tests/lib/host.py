@@ -13,7 +13,8 @@ unpacked packages' files lie in their real places.
 
 Host(system=TAR) is another system instead, as it lies in that archive: nothing
 of the real root is in it and nothing is put there; its accounts are its own
-(real_account).
+(real_account).  With init=PROGRAM that runs there as process 1, and takes the
+place of our log daemon.
 """
 
 import ctypes
@@ -140,7 +141,7 @@ def _children(pid):
 
 class Host:
     def __init__(self, packages=(), hostname=HOSTNAME, size="1g", store=None,
-                 popper=True, system=None):
+                 popper=True, system=None, init=None):
         if os.geteuid() != 0:
             raise unittest.SkipTest("needs root")
         hosts = os.path.join(build_dir(), "hosts")
@@ -157,7 +158,7 @@ class Host:
         self.syslog = self._report = None
         orders = {"base": self.base, "packages": list(packages), "size": size,
                   "hostname": hostname, "store": store,
-                  "system": [system] if system else []}
+                  "system": [system] if system else [], "init": init}
         try:
             self._start(orders)
         except RuntimeError as e:
@@ -166,9 +167,9 @@ class Host:
             os.makedirs(self.base, exist_ok=True)
             self._start(orders)
         try:
-            if system:
+            if system and not init:
                 self.syslog = Syslog(self)
-            else:
+            elif not system:
                 self._furnish(popper)
         except BaseException:
             self.close()
