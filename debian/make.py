@@ -18,14 +18,16 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
-# What git would ignore, for a tree without git.
-NOT_SOURCE = shutil.ignore_patterns(".git", "build*", "run", "*.pyc",
-                                    "__pycache__")
+# What git would ignore, for a tree without git: at the top, and everywhere.
+NOT_AT_TOP = shutil.ignore_patterns(".git", "build*", "run")
+NOT_SOURCE = shutil.ignore_patterns("*.pyc", "__pycache__")
 
 
 def tracked():
     """Names of the source's files, as git knows them (new ones as well);
     None without git."""
+    if not shutil.which("git"):
+        return None
     r = subprocess.run(
         ["git", "-c", "safe.directory=*", "-C", TOP, "ls-files", "-z",
          "--cached", "--others", "--exclude-standard"],
@@ -39,10 +41,8 @@ def tracked():
 def copy(to):
     names = tracked()
     if names is None:
-        # tests/run is a file that NOT_SOURCE would take for the demo's.
         shutil.copytree(TOP, to, symlinks=True, ignore=lambda d, n: (
-            NOT_SOURCE(d, n) if d == TOP else
-            NOT_SOURCE(d, [x for x in n if x != "run"])))
+            NOT_SOURCE(d, n) | (NOT_AT_TOP(d, n) if d == TOP else set())))
         return
     for name in names:
         target = os.path.join(to, name)
