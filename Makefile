@@ -6,7 +6,7 @@ BUILD = build
 APT = $(if $(filter 0,$(shell id -u)),,sudo) \
 	env DEBIAN_FRONTEND=noninteractive apt-get -qq
 
-.PHONY: all run test test-long fuzz clean python
+.PHONY: all run test test-long fuzz deb clean python
 
 all:
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD)
@@ -27,6 +27,11 @@ test-long: python
 fuzz: python
 	@python3 tests/lib/needs.py
 	@exec python3 tests/fuzz/run.py
+
+# The package, below build/deb, judged by lintian.
+deb: python
+	@python3 tests/lib/needs.py --deb
+	@exec python3 debian/make.py --build $(BUILD)
 
 clean:
 	rm -rf $(BUILD) run

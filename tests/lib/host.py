@@ -10,6 +10,11 @@ The host sees the real root through a read-only layer and writes into memory;
 unpacked packages' files lie in their real places.
 /var/mail, /var/lib/popper, /etc/popper, /home and /var/spool are real folders
 (of a tmpfs, or of store=FOLDER).  Its processes end with it.  Needs root.
+
+Host(system=TAR) is another system instead, as it lies in that archive: nothing
+of the real root is in it and nothing is put there; its accounts are its own
+(real_account).  With init=PROGRAM that runs there as process 1, and takes the
+place of our log daemon.
 """
 
 import ctypes
@@ -136,7 +141,7 @@ def _children(pid):
 
 class Host:
     def __init__(self, packages=(), hostname=HOSTNAME, size="1g", store=None,
-                 popper=True):
+                 popper=True, system=None, init=None):
         if os.geteuid() != 0:
             raise unittest.SkipTest("needs root")
         hosts = os.path.join(build_dir(), "hosts")
@@ -151,25 +156,29 @@ class Host:
         self.accounts = [Account(*a) for a in ACCOUNTS]
         self.groups = {name: [gid, []] for name, gid in GROUPS}
         self.syslog = self._report = None
+        orders = {"base": self.base, "packages": list(packages), "size": size,
+                  "hostname": hostname, "store": store,
+                  "system": [system] if system else [], "init": init}
         try:
-            self._start(list(packages), hostname, size, store)
+            self._start(orders)
         except RuntimeError as e:
             # Not popper's doing: a busy machine, a kernel out of something.
             print("%s; once more" % e, file=sys.stderr, flush=True)
             os.makedirs(self.base, exist_ok=True)
-            self._start(list(packages), hostname, size, store)
+            self._start(orders)
         try:
-            self._furnish(popper)
+            if system and not init:
+                self.syslog = Syslog(self)
+            elif not system:
+                self._furnish(popper)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, packages, hostname, size, store):
+    def _start(self, orders):
         self._init = subprocess.Popen(
             [sys.executable, "-I", os.path.join(HERE, "host_init.py")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        orders = {"base": self.base, "packages": packages, "size": size,
-                  "hostname": hostname, "store": store}
         self._init.stdin.write(json.dumps(orders).encode())
         self._init.stdin.flush()
         first = self._init.stdout.readline().strip()
@@ -354,6 +363,17 @@ class Host:
             if a.name == name:
                 return a
         raise KeyError(name)
+
+    def real_account(self, name, password):
+        """An account in a system of its own, made by its own programs."""
+        self.run(["useradd", "--create-home", "--shell", "/bin/sh", name],
+                 check=True)
+        self.run(["chpasswd"], input=("%s:%s\n" % (name, password)).encode(),
+                 check=True)
+        _, _, uid, gid, _, home, shell = self.run(
+            ["getent", "passwd", name], check=True).stdout.decode().rstrip(
+            "\n").split(":")
+        self.accounts.append(Account(name, int(uid), int(gid), home, shell))
 
     def add_group(self, name, gid, members=()):
         self.groups[name] = [gid, list(members)]

@@ -3,7 +3,8 @@
 
 Reads its orders as one line of JSON, makes the namespaces and the file system,
 says "PID ready", then reaps children until its standard input ends: then the
-kernel ends every process of the host with it.
+kernel ends every process of the host with it.  With orders["init"] that program
+(systemd) becomes process 1, in a control group of its own, and is killed then.
 """
 
 import ctypes
@@ -16,13 +17,15 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 CLONE = {"mnt": 0x20000, "uts": 0x4000000, "ipc": 0x8000000,
          "pid": 0x20000000, "net": 0x40000000}
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = \
-    1, 2, 4, 4096, 16384, 1 << 18
+CLONE_NEWCGROUP = 0x2000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = \
+    1, 2, 4, 32, 4096, 16384, 1 << 18
 MNT_DETACH = 2
 PR_SET_PDEATHSIG = 1
 
@@ -61,10 +64,15 @@ def layers(orders):
     mount("tmpfs", base, "tmpfs", 0, "mode=755,size=" + orders["size"])
     upper, work, root = (folder(base + "/" + n)
                          for n in ("upper", "work", "root"))
-    for archive in orders["packages"]:
-        subprocess.run(["tar", "-xpf", archive, "-C", upper], check=True)
-    mount("overlay", root, "overlay", 0,
-          "lowerdir=/,upperdir=%s,workdir=%s" % (upper, work))
+    if orders["system"]:                # nothing of the real root
+        mount(root, root, None, MS_BIND)
+        upper = root
+    for archive in [*orders["system"], *orders["packages"]]:
+        subprocess.run(["tar", "--numeric-owner", "-xpf", archive, "-C",
+                        upper], check=True)
+    if not orders["system"]:
+        mount("overlay", root, "overlay", 0,
+              "lowerdir=/,upperdir=%s,workdir=%s" % (upper, work))
     return root
 
 
@@ -89,6 +97,12 @@ def devices(root):
                      ("stderr", "/proc/self/fd/2")):
         os.symlink(to, dev + "/" + name)
     folder(dev + "/shm", 0o1777)
+    try:                                        # apt wants a terminal
+        mount("devpts", folder(dev + "/pts"), "devpts", MS_NOSUID,
+              "newinstance,ptmxmode=0666")
+        os.symlink("pts/ptmx", dev + "/ptmx")
+    except OSError:                             # some containers forbid it
+        pass
 
 
 def enter(root):
@@ -107,10 +121,46 @@ def network(hostname):
                     struct.pack("16sH14x", b"lo", 0x41))
 
 
-def init(orders):
+def control_group(base):
+    """A new group for what this process starts, which sees no other one.
+    Gives the folder above and the group's name."""
+    top = base + "/cgroup"
+    mount("cgroup2", folder(top), "cgroup2")
+    above = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    name = "popper-test-%d" % os.getpid()
+    os.mkdir(name, dir_fd=above)
+    return above, name
+
+
+def enter_group(above, name):
+    fd = os.open(name + "/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC,
+                 dir_fd=above)
+    os.write(fd, b"0")
+    os.close(fd)
+    check(libc.unshare(CLONE_NEWCGROUP), "unshare")
+
+
+def remove_group(above, name):
+    """Without the processes that it had."""
+    for tries in range(100):
+        try:
+            for path, names, _, fd in os.fwalk(name, topdown=False,
+                                               dir_fd=above):
+                for n in names:
+                    os.rmdir(n, dir_fd=fd)
+            os.rmdir(name, dir_fd=above)
+            return
+        except OSError:                         # they are still dying
+            time.sleep(0.05)
+
+
+def init(orders, group):
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if group:
+        enter_group(*group)
     root = layers(orders)
-    real_folders(orders, root)
+    if not orders["system"]:
+        real_folders(orders, root)
     mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV)
     try:
         mount("sysfs", root + "/sys", "sysfs", MS_RDONLY | MS_NOSUID)
@@ -119,9 +169,21 @@ def init(orders):
     devices(root)
     mount("tmpfs", root + "/tmp", "tmpfs", MS_NOSUID, "mode=1777")
     mount("tmpfs", root + "/run", "tmpfs", MS_NOSUID, "mode=755")
+    if group:
+        mount("cgroup2", root + "/sys/fs/cgroup", "cgroup2")
+        # Settings of the kernel are not this host's own.
+        mount(root + "/proc/sys", root + "/proc/sys", None, MS_BIND)
+        mount("none", root + "/proc/sys", None,
+              MS_BIND | MS_REMOUNT | MS_RDONLY)
     enter(root)
     network(orders["hostname"])
     os.write(1, b"ready\n")
+    if group:
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.execve(orders["init"], [orders["init"]], {
+            "container": "other", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     reap()
 
 
@@ -147,14 +209,25 @@ def main():
     orders = json.loads(sys.stdin.buffer.raw.read(65536))
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     check(libc.unshare(sum(CLONE.values())), "unshare")
+    group = None
+    if orders["init"]:
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        group = control_group(orders["base"])
     pid = os.fork()
     if pid == 0:
         try:
-            init(orders)
+            init(orders, group)
         except BaseException as e:
             os.write(2, ("private host: %s\n" % e).encode())
         os._exit(1)
     os.write(1, b"%d\n" % pid)
+    if group:
+        while os.read(0, 4096):
+            pass
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        remove_group(*group)
+        os._exit(0)
     os.close(0)
     os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xff)
 

@@ -2,7 +2,8 @@
 """The Debian packages that building and testing need, and getting them.
 
 As a program: installs what is missing (through sudo when not root);
-`--build` leaves the tests' own needs out, `--list` only prints.
+`--build` leaves the tests' own needs out, `--deb` asks for what `make deb`
+needs, `--list` only prints.
 """
 
 import os
@@ -22,17 +23,22 @@ def build_needs(check=True):
                           re.M).group(1)
     names = [re.match(r"[a-z0-9+.-]+", w.strip()) for w in field.split(",")
              if check or "<!nocheck>" not in w]
-    # debhelper makes packages, which nobody does here; what every Debian
-    # build may take for granted is not in that list.
+    # debhelper makes packages, see deb_needs(); what every Debian build may
+    # take for granted is not in that list.
     return ["gcc", "libc6-dev"] + [
         m.group(0) for m in names
         if m and not m.group(0).startswith("debhelper")]
 
 
+def deb_needs():
+    """For the package: what dpkg-buildpackage and lintian are."""
+    return build_needs() + ["build-essential", "debhelper", "lintian"]
+
+
 def test_needs():
     with open(os.path.join(TOP, "tests/packages"), encoding="utf-8") as f:
         lines = [line.split("#")[0].strip() for line in f]
-    return [line for line in lines if line]
+    return deb_needs() + [line for line in lines if line]
 
 
 def missing(names):
@@ -67,9 +73,12 @@ def install(names):
 
 
 def main():
-    names = build_needs("--build" not in sys.argv)
-    if "--build" not in sys.argv:
-        names += test_needs()
+    if "--deb" in sys.argv:
+        names = deb_needs()
+    elif "--build" in sys.argv:
+        names = build_needs(check=False)
+    else:
+        names = test_needs()
     if "--list" in sys.argv:
         print("\n".join(names))
     elif not install(names):
