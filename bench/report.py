@@ -3,7 +3,8 @@
 
 A number is the median of the rounds, with the least and the greatest in
 brackets.  A ratio is taken within each round, then its median: popper's value
-by the peer's, so that less than 1 is good for popper.
+by the peer's, so that less than 1 is good for popper.  Every server whose name
+begins with popper has a column of ratios.
 """
 
 import statistics
@@ -23,6 +24,8 @@ TITLES = {
 }
 KINDS = {VIRTUAL: "virtual users, {PLAIN} passwords",
          SYSTEM: "system users, PAM"}
+# Below that a number is noise, and no ratio to it is told.
+LEAST = {"pss_kib": 1.0}
 # key, heading, format; the first one is what ratios and plots are about.
 COLUMNS = {
     "login": [("cpu_ms", "server CPU, ms/session", "%.3f"),
@@ -88,27 +91,33 @@ class Results:
     def voids(self, table, peer):
         return [r["void"] for r in self.of(table, peer) if "void" in r]
 
-    def paired(self, table, peer, key, function):
-        """function(popper's, the peer's) for each round that has both, and
-        is no None."""
+    def subjects(self, table):
+        return [p for p in self.peers(table) if p.startswith(SUBJECT)]
+
+    def paired(self, table, subject, peer, key, function):
+        """function(the subject's, the peer's) for each round that has both,
+        and is no None."""
         mine = {r["round"]: r["values"][key]
-                for r in self.of(table, SUBJECT)
+                for r in self.of(table, subject)
                 if key in r.get("values", ())}
         found = [function(mine[r["round"]], r["values"][key])
                  for r in self.of(table, peer)
                  if r["round"] in mine and key in r.get("values", ())]
         return [x for x in found if x is not None]
 
-    def ratios(self, table, peer, key):
-        return self.paired(table, peer, key,
-                           lambda a, b: a / b if b > 0 else None)
+    def ratios(self, table, subject, peer, key):
+        least = LEAST.get(key, 0)
+        return self.paired(table, subject, peer, key,
+                           lambda a, b: a / b if b > least else None)
 
 
 def table_lines(results, table):
     scenario, kind = table
     columns = COLUMNS[scenario]
     key = columns[0][0]
-    heads = ["server"] + [h for _, h, _ in columns] + ["popper by this one"]
+    subjects = results.subjects(table)
+    heads = (["server"] + [h for _, h, _ in columns]
+             + ["%s by this one" % s for s in subjects])
     yield "### %s; %s" % (TITLES[scenario], KINDS[kind])
     yield ""
     yield "| " + " | ".join(heads) + " |"
@@ -116,8 +125,9 @@ def table_lines(results, table):
     for peer in results.peers(table):
         cells = [peer] + [spread(results.values(table, peer, k), form)
                           for k, _, form in columns]
-        cells.append("" if peer == SUBJECT else
-                     spread(results.ratios(table, peer, key), "%.3f"))
+        cells += ["" if peer == s else
+                  spread(results.ratios(table, s, peer, key), "%.3f")
+                  for s in subjects]
         yield "| " + " | ".join(cells) + " |"
     yield ""
     for peer in results.peers(table):
@@ -126,17 +136,18 @@ def table_lines(results, table):
             yield "Void: %d of %d runs of %s: %s" % (
                 len(voids), len(results.of(table, peer)), peer, voids[0])
             yield ""
-    above = results.paired(table, PAM, key, lambda a, b: a - b)
-    if above:
-        yield "popper above PAM alone: %s ms CPU a session." % spread(
-            above, "%.3f")
-        yield ""
+    for s in subjects:
+        above = results.paired(table, s, PAM, key, lambda a, b: a - b)
+        if above:
+            yield "%s above PAM alone: %s ms CPU a session." % (
+                s, spread(above, "%.3f"))
+            yield ""
 
 
 def markdown(results, facts):
     lines = ["# Benchmark", ""]
     lines += ["- %s: %s" % kv for kv in facts] + [""]
-    lines += ["Medians of the rounds (least to greatest). The last column is "
+    lines += ["Medians of the rounds (least to greatest). A last column is "
               "popper's first number by this server's, round by round.", ""]
     for table in results.tables():
         lines += table_lines(results, table)
@@ -181,7 +192,8 @@ def svg(results, table):
                 % (LABEL - 8, y + BAR - 6, escape(peer)),
                 '<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>'
                 % (LABEL, y, max(1.0, middle * scale), BAR,
-                   COLOURS.get(peer, "#4a7ebb")),
+                   COLOURS.get(peer, COLOURS[SUBJECT] if
+                               peer.startswith(SUBJECT) else "#4a7ebb")),
                 '<path d="M%.1f %d H%.1f" stroke="black"/>'
                 % (low, y + BAR // 2, high),
                 '<text x="%.1f" y="%d">%s</text>'
