@@ -6,11 +6,11 @@
  *	barepam SERVICE SECONDS USERS_FILE
  * The file has `name password` a line, as load's --users.
  */
-#include "base/num.h"
-
 #include <security/pam_appl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -97,13 +97,13 @@ cpu_seconds(void)
 int
 main(int argc, char **argv)
 {
-	uint64_t	seconds;
+	unsigned	seconds;
 	size_t		n = 0;
 	int		errors = 0;
 	double		cpu;
 	time_t		end;
 
-	if (argc != 4 || !num_parse(span_str(argv[2]), 86400, &seconds)) {
+	if (argc != 4 || sscanf(argv[2], "%u", &seconds) != 1) {
 		fputs("usage: barepam SERVICE SECONDS USERS_FILE\n", stderr);
 		return 64;
 	}

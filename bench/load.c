@@ -100,7 +100,7 @@ number(const char *text, uint64_t max)
 }
 
 /* A whole file; ends the process when it cannot be had. */
-static struct span
+static struct buf
 read_file(const char *path)
 {
 	struct buf	 b;
@@ -122,7 +122,7 @@ read_file(const char *path)
 		exit(EXIT_FAILURE);
 	}
 	fclose(f);
-	return buf_span(&b);		/* lives as long as the process */
+	return b;
 }
 
 static char *
@@ -140,7 +140,8 @@ take_word(struct span *line)
 static void
 read_users(struct plan *p, const char *path)
 {
-	struct span	 rest = read_file(path);
+	struct buf	 b = read_file(path);
+	struct span	 rest = buf_span(&b);
 	struct user	*users = NULL;
 	size_t		 cap = 0;
 	struct span	 line;
@@ -151,15 +152,17 @@ read_users(struct plan *p, const char *path)
 		users[p->users_n++].password = take_word(&line);
 	}
 	p->users = users;
+	buf_fini(&b);
 }
 
 static void
 read_mail(struct plan *p, const char *path, size_t *cap)
 {
 	struct answers	*a = &p->answers;
+	struct buf	 b = read_file(path);
 
 	a->mail = xgrow(a->mail, a->mails, cap, sizeof(*a->mail));
-	a->mail[a->mails] = read_file(path);
+	a->mail[a->mails] = buf_span(&b);	/* lives as long as we do */
 	if (a->mail[a->mails++].n == 0)
 		usage("--mail: an empty file");
 }
