@@ -3,10 +3,10 @@
 
 BUILD = build
 
-APT = $(if $(filter 0,$(shell id -u)),,sudo) \
-	env DEBIAN_FRONTEND=noninteractive apt-get -qq
+SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
+APT = $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
 
-.PHONY: all run test test-long fuzz deb clean python
+.PHONY: all run test test-long fuzz deb bench clean python
 
 all:
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD)
@@ -32,6 +32,17 @@ fuzz: python
 deb: python
 	@python3 tests/lib/needs.py --deb
 	@exec python3 debian/make.py --build $(BUILD)
+
+# popper beside its peers; see docs/benchmark.md.  make bench ROUNDS=5, and
+# BENCH="--hold 1000" or other options of bench/run.py.
+ROUNDS = 1
+
+bench: python
+	@python3 tests/lib/needs.py
+	@$(MAKE) --no-print-directory all
+	@mkdir -p $(BUILD)/hosts $(BUILD)/unpacked/debs
+	@exec $(SUDO) env POPPER_BUILD=$(BUILD) python3 bench/run.py \
+		--rounds $(ROUNDS) $(BENCH)
 
 clean:
 	rm -rf $(BUILD) run

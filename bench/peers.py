@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: ISC
+"""The servers that are compared: how each is furnished and started in a
+private host (house.py), and what is known of its answers.  Their configuration
+files stand in bench/peers/.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+from house import SYSTEM, USERS, VIRTUAL
+from lib.unpack import TOP, unpack
+from measure import Group
+
+HERE = os.path.join(TOP, "bench", "peers")
+ADDRESS, PORT = "127.0.0.1", 110
+STOP = 20                       # seconds until processes are killed
+
+
+def text(name, **words):
+    """A file of bench/peers with its @WORDS@ filled in."""
+    with open(os.path.join(HERE, name), encoding="ascii") as f:
+        out = f.read()
+    for word, value in words.items():
+        out = out.replace("@%s@" % word.upper(), str(value))
+    return out
+
+
+class Peer:
+    """A server.  `kinds`: whose users it knows; `most`: how many strangers
+    and how many sessions it can hold as it is configured."""
+
+    kinds = (VIRTUAL, SYSTEM)
+    packages = ()
+    most = {"strangers": 100000, "sessions": 100000}
+
+    def __init__(self, name):
+        self.name = name
+
+    def furnish(self, house):
+        """Configuration and accounts; again before each start."""
+
+    def argv(self, house):
+        raise NotImplementedError
+
+    def lines(self, house):
+        """{word: whole line} of answers beside STAT that are known."""
+        return {}
+
+
+class Floor(Peer):
+    # One process, 20,000 descriptors.
+    most = {"strangers": 19000, "sessions": 9900}
+
+    def __init__(self, name="floor", wrong=None):
+        super().__init__(name)
+        self.wrong = wrong
+
+    def argv(self, house):
+        out = ["/usr/sbin/floor", "--listen", "%s:%d" % (ADDRESS, PORT),
+               "--stat", house.stat]
+        for path in house.mail:
+            out += ["--mail", path]
+        return out + (["--wrong", self.wrong] if self.wrong else [])
+
+    def lines(self, house):
+        return dict.fromkeys(("greeting", "user", "pass", "noop", "quit"),
+                             "+OK ready")
+
+
+class Popper(Peer):
+    """Of this tree.  Its texts are those of docs/design.md, section 5."""
+
+    def __init__(self, name="popper", options=""):
+        super().__init__(name)
+        self.options = options
+
+    def furnish(self, house):
+        house.write("/etc/popper/popper.conf", text("popper.conf")
+                    + text("popper-%s.conf" % house.kind) + self.options)
+
+    def argv(self, house):
+        return ["/usr/sbin/popper", "serve"]
+
+    def lines(self, house):
+        version = re.search(r"version: '(.*?)'", open(
+            os.path.join(TOP, "meson.build"), encoding="utf-8").read())
+        where = "pophost.example.org"
+        count, octets = house.stat.split()
+        return {
+            "greeting": "+OK popper (version %s) at %s starting."
+                        % (version.group(1), where),
+            "user": "+OK Password required.",
+            "pass": "+OK Maildrop has %s messages (%s octets)."
+                    % (count, octets),
+            "quit": "+OK popper at %s signing off." % where}
+
+
+class Dovecot(Peer):
+    packages = ("dovecot-pop3d",)
+
+    def __init__(self, name, **most):
+        super().__init__(name)
+        self.most = most
+
+    def furnish(self, house):
+        for name, uid in (("dovecot", 911), ("dovenull", 912)):
+            if name not in house.groups:
+                house.add_user(name, uid, home="/nonexistent",
+                               shell="/usr/sbin/nologin")
+        house.run(["cp", "-rT", "/usr/share/dovecot", "/etc/dovecot"],
+                  check=True)
+        # Not looked into, since ssl = no, but they must be there.
+        for name in ("dovecot.pem", "dovecot.key"):
+            house.write("/etc/dovecot/private/" + name, "none\n", 0o600)
+        house.write("/etc/dovecot/limits.inc", text("dovecot-limits.inc"))
+        house.write("/etc/dovecot/local.conf", text("dovecot-common.conf")
+                    + text(self.name + ".conf", cores=os.cpu_count()))
+        if house.kind == VIRTUAL:
+            # The switch that the file itself tells of.
+            path = "/etc/dovecot/conf.d/10-auth.conf"
+            house.write(path, house.read(path).replace(
+                b"!include auth-system.conf.ext",
+                b"!include auth-passwdfile.conf.ext"))
+            house.write("/etc/dovecot/users", house.read(USERS), 0o640,
+                        "root", "dovecot")
+
+    def argv(self, house):
+        return ["/usr/sbin/dovecot", "-F"]
+
+
+class Popa3d(Peer):
+    """Knows system users alone; under inetd, as the package sets it up."""
+
+    kinds = (SYSTEM,)
+    packages = ("popa3d", "openbsd-inetd")
+
+    def furnish(self, house):
+        if "popa3d" not in house.groups:
+            house.add_user("popa3d", 913, home="/var/lib/popa3d",
+                           shell="/usr/sbin/nologin")
+        house.mkdir("/var/lib/popa3d")
+        house.write("/etc/inetd.conf", text("inetd.conf"))
+
+    def argv(self, house):
+        return ["/usr/sbin/inetd", "-i", "-R", "0", "/etc/inetd.conf"]
+
+
+def all_peers():
+    """In the order of the tables."""
+    return [
+        Popper(),
+        # One login process holds one stranger, and there are 100 of them.
+        Dovecot("dovecot-default", strangers=90, sessions=1000),
+        Dovecot("dovecot-high", strangers=10000, sessions=5000),
+        Dovecot("dovecot-fast", strangers=10000, sessions=5000),
+        Dovecot("dovecot-reuse", strangers=10000, sessions=5000),
+        Popa3d("popa3d"),
+        Floor(),
+    ]
+
+
+def archives(peers):
+    """Their packages, unpacked as files."""
+    return [unpack(*words) for words in
+            sorted({p.packages for p in peers if p.packages})]
+
+
+class Server:
+    """A peer at work in a house, measured; ready when this returns."""
+
+    def __init__(self, peer, house):
+        self.peer, self.house = peer, house
+        peer.furnish(house)
+        self.group = Group.make(house)
+        self.process = house.popen(
+            peer.argv(house), preexec_fn=self.group.enter,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            house.wait_port(PORT)
+        except TimeoutError:
+            self.stop()
+            raise RuntimeError("%s does not listen: %s" % (
+                peer.name, self.process.stderr.read().decode())) from None
+        self.load_words = ["--to", "%s:%d" % (ADDRESS, PORT),
+                           "--line", "stat=+OK " + house.stat]
+        for word, line in peer.lines(house).items():
+            self.load_words += ["--line", "%s=%s" % (word, line)]
+
+    def stop(self):
+        """Until its last process has gone."""
+        try:
+            self.process.send_signal(signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+        deadline = time.monotonic() + STOP
+        while self.process.poll() is None or self.group.pids():
+            if time.monotonic() > deadline - STOP / 2:
+                for pid in self.group.pids():
+                    _kill(pid)
+            if time.monotonic() > deadline:
+                raise RuntimeError("%s does not end" % self.peer.name)
+            time.sleep(0.05)
+        self.group.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        self.process.stderr.close()
+
+
+def _kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: ISC
+"""Tables and plots of what bench/run.py measured.
+
+A number is the median of the rounds, with the least and the greatest in
+brackets.  A ratio is taken within each round, then its median: popper's value
+by the peer's, so that less than 1 is good for popper.  Every server whose name
+begins with popper has a column of ratios.
+"""
+
+import statistics
+
+from house import SYSTEM, VIRTUAL
+
+SUBJECT = "popper"
+PAM = "PAM alone"
+
+TITLES = {
+    "login": "Login sessions (USER, PASS, STAT, QUIT)",
+    "retr": "Sessions that fetch all messages",
+    "strangers": "Idle strangers",
+    "sessions": "Idle logged-in sessions",
+    "beside": "Logins beside idle sessions and idle strangers",
+    "attack": "Logins beside strangers who drip",
+}
+KINDS = {VIRTUAL: "virtual users, {PLAIN} passwords",
+         SYSTEM: "system users, PAM"}
+# Below that a number is noise, and no ratio to it is told.
+LEAST = {"pss_kib": 1.0}
+# key, heading, format; the first one is what ratios and plots are about.
+COLUMNS = {
+    "login": [("cpu_ms", "server CPU, ms/session", "%.3f"),
+              ("rate", "sessions/s", "%.0f"),
+              ("login_p50_ms", "login p50, ms", "%.2f"),
+              ("login_p95_ms", "p95", "%.2f"),
+              ("login_p99_ms", "p99", "%.2f")],
+    "strangers": [("pss_kib", "PSS each, KiB", "%.1f"),
+                  ("available_kib", "MemAvailable each, KiB", "%.1f"),
+                  ("cpu_ms", "CPU each, ms", "%.3f"),
+                  ("processes", "processes each", "%.2f"),
+                  ("held", "held", "%d")],
+    "beside": [("p99_ms", "login p99, ms", "%.2f"),
+               ("p50_ms", "p50", "%.2f"),
+               ("p95_ms", "p95", "%.2f"),
+               ("quiet_p99_ms", "p99 alone", "%.2f"),
+               ("p99_growth", "p99 by p99 alone", "%.2f"),
+               ("pss_mib", "PSS, MiB", "%.0f"),
+               ("available_mib", "MemAvailable, MiB less", "%.0f"),
+               ("held", "held", "%d")],
+}
+COLUMNS["retr"] = COLUMNS["login"]
+COLUMNS["sessions"] = COLUMNS["strangers"] + [
+    ("noop_p99_ms", "NOOP p99, ms", "%.2f")]
+COLUMNS["attack"] = COLUMNS["beside"]
+
+
+def spread(values, form):
+    """Median, and (least to greatest) when there is more than one."""
+    if not values:
+        return "-"
+    middle = form % statistics.median(values)
+    if len(values) == 1:
+        return middle
+    return "%s (%s to %s)" % (middle, form % min(values), form % max(values))
+
+
+class Results:
+    """All runs: rows {scenario, kind, peer, round, values or void}."""
+
+    def __init__(self, runs):
+        self.runs = runs
+
+    def tables(self):
+        seen = []
+        for r in self.runs:
+            if (r["scenario"], r["kind"]) not in seen:
+                seen.append((r["scenario"], r["kind"]))
+        return seen
+
+    def peers(self, table):
+        return list(dict.fromkeys(r["peer"] for r in self.of(table)))
+
+    def of(self, table, peer=None):
+        return [r for r in self.runs
+                if (r["scenario"], r["kind"]) == table
+                and peer in (None, r["peer"])]
+
+    def values(self, table, peer, key):
+        return [r["values"][key] for r in self.of(table, peer)
+                if "values" in r and key in r["values"]]
+
+    def voids(self, table, peer):
+        return [r["void"] for r in self.of(table, peer) if "void" in r]
+
+    def subjects(self, table):
+        return [p for p in self.peers(table) if p.startswith(SUBJECT)]
+
+    def paired(self, table, subject, peer, key, function):
+        """function(the subject's, the peer's) for each round that has both,
+        and is no None."""
+        mine = {r["round"]: r["values"][key]
+                for r in self.of(table, subject)
+                if key in r.get("values", ())}
+        found = [function(mine[r["round"]], r["values"][key])
+                 for r in self.of(table, peer)
+                 if r["round"] in mine and key in r.get("values", ())]
+        return [x for x in found if x is not None]
+
+    def ratios(self, table, subject, peer, key):
+        least = LEAST.get(key, 0)
+        return self.paired(table, subject, peer, key,
+                           lambda a, b: a / b if b > least else None)
+
+
+def table_lines(results, table):
+    scenario, kind = table
+    columns = COLUMNS[scenario]
+    key = columns[0][0]
+    subjects = results.subjects(table)
+    heads = (["server"] + [h for _, h, _ in columns]
+             + ["%s by this one" % s for s in subjects])
+    yield "### %s; %s" % (TITLES[scenario], KINDS[kind])
+    yield ""
+    yield "| " + " | ".join(heads) + " |"
+    yield "|---" * len(heads) + "|"
+    for peer in results.peers(table):
+        cells = [peer] + [spread(results.values(table, peer, k), form)
+                          for k, _, form in columns]
+        cells += ["" if peer == s else
+                  spread(results.ratios(table, s, peer, key), "%.3f")
+                  for s in subjects]
+        yield "| " + " | ".join(cells) + " |"
+    yield ""
+    for peer in results.peers(table):
+        voids = results.voids(table, peer)
+        if voids:
+            yield "Void: %d of %d runs of %s: %s" % (
+                len(voids), len(results.of(table, peer)), peer, voids[0])
+            yield ""
+    for s in subjects:
+        above = results.paired(table, s, PAM, key, lambda a, b: a - b)
+        if above:
+            yield "%s above PAM alone: %s ms CPU a session." % (
+                s, spread(above, "%.3f"))
+            yield ""
+
+
+def markdown(results, facts):
+    lines = ["# Benchmark", ""]
+    lines += ["- %s: %s" % kv for kv in facts] + [""]
+    lines += ["Medians of the rounds (least to greatest). A last column is "
+              "popper's first number by this server's, round by round.", ""]
+    for table in results.tables():
+        lines += table_lines(results, table)
+    return "\n".join(lines)
+
+
+# -- plots ----------------------------------------------------------------
+
+WIDTH, LABEL, BAR, GAP, RIGHT = 760, 150, 22, 10, 190
+COLOURS = {SUBJECT: "#0b6e4f", "floor": "#999999", PAM: "#999999"}
+
+
+def escape(s):
+    return s.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def svg(results, table):
+    """Bars of the first column, with a line from least to greatest."""
+    scenario, kind = table
+    key, head, form = COLUMNS[scenario][0]
+    rows = [(peer, values) for peer in results.peers(table)
+            if (values := results.values(table, peer, key))]
+    if not rows:
+        return None
+    top = max(max(v) for _, v in rows) or 1.0
+    scale = (WIDTH - LABEL - RIGHT) / top
+    height = 60 + len(rows) * (BAR + GAP)
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" '
+           'viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">'
+           % (WIDTH, height, WIDTH, height),
+           '<rect width="100%" height="100%" fill="white"/>',
+           '<text x="8" y="20" font-size="15">%s</text>'
+           % escape(TITLES[scenario]),
+           '<text x="8" y="38" fill="#555">%s; %s</text>'
+           % (escape(head), escape(KINDS[kind]))]
+    for i, (peer, values) in enumerate(rows):
+        y = 50 + i * (BAR + GAP)
+        middle = statistics.median(values)
+        low, high = (max(0.0, x) * scale + LABEL
+                     for x in (min(values), max(values)))
+        out += ['<text x="%d" y="%d" text-anchor="end">%s</text>'
+                % (LABEL - 8, y + BAR - 6, escape(peer)),
+                '<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>'
+                % (LABEL, y, max(1.0, middle * scale), BAR,
+                   COLOURS.get(peer, COLOURS[SUBJECT] if
+                               peer.startswith(SUBJECT) else "#4a7ebb")),
+                '<path d="M%.1f %d H%.1f" stroke="black"/>'
+                % (low, y + BAR // 2, high),
+                '<text x="%.1f" y="%d">%s</text>'
+                % (high + 8, y + BAR - 6, escape(spread(values, form)))]
+    return "\n".join(out + ["</svg>", ""])

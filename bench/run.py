@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Behind `make bench`: popper beside other POP3 servers, on loopback, in a
+private host; see docs/benchmark.md.
+
+Leaves report.md, a plot for each table and results.json (every run) in --out.
+Needs root.  Ends with 1 when a run of popper was void.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+
+from house import SYSTEM, TOP, VIRTUAL, House                   # noqa: E402
+from lib.unpack import build_dir                                # noqa: E402
+from peers import Server, all_peers, archives                   # noqa: E402
+from report import PAM, SUBJECT, Results, markdown, svg         # noqa: E402
+from scenarios import (HOLDING, PROBE_USERS, SCENARIOS, Void,   # noqa: E402
+                       bare_pam)
+
+SYSTEM_USERS_MAX = 1000     # /etc/passwd is read from its beginning each time
+
+
+def names(text):
+    return [w for w in text.split(",") if w]
+
+
+def arguments(argv=None):
+    p = argparse.ArgumentParser(description="compare POP3 servers")
+    p.add_argument("--rounds", type=int, default=1)
+    p.add_argument("--seconds", type=int, default=2,
+                   help="of each measured stretch (2)")
+    p.add_argument("--connections", type=int, default=8,
+                   help="sessions at a time (8)")
+    p.add_argument("--users", type=int, default=200,
+                   help="for login and retr (200)")
+    p.add_argument("--hold", type=int, default=200,
+                   help="connections to hold (200)")
+    p.add_argument("--rate", type=int, default=50,
+                   help="logins a second beside others (50)")
+    p.add_argument("--peers", type=names, default=[], metavar="NAME,...")
+    p.add_argument("--scenarios", type=names, metavar="NAME,...",
+                   default=[s for s in SCENARIOS],
+                   help=",".join(SCENARIOS))
+    p.add_argument("--kinds", type=names, default=[VIRTUAL, SYSTEM],
+                   metavar="KIND,...", help="virtual,system")
+    p.add_argument("--out", default=os.path.join(build_dir(), "bench-report"))
+    c = p.parse_args(argv)
+    for given, known in ((c.peers, [x.name for x in all_peers()]),
+                         (c.scenarios, SCENARIOS),
+                         (c.kinds, (VIRTUAL, SYSTEM))):
+        for name in given:
+            if name not in known:
+                p.error("no %s; there are: %s" % (name, " ".join(known)))
+    return c
+
+
+class Bench:
+    """peers: objects as in peers.py, in the order in which they take turns."""
+
+    def __init__(self, c, peers):
+        self.c, self.peers = c, peers
+        self.runs = []
+        self.how = None             # how processor time was measured
+        self.load = os.getloadavg()[0]
+
+    def run(self):
+        """Every table: a house, and in it the rounds."""
+        for kind in self.c.kinds:
+            for holding in (False, True):
+                wanted = [s for s in SCENARIOS if s in self.c.scenarios
+                          and (s in HOLDING) == holding]
+                peers = [p for p in self.peers if kind in p.kinds]
+                if wanted and peers:
+                    self._in_house(kind, holding, wanted, peers)
+        return Results(self.runs)
+
+    def _users(self, kind, holding):
+        if not holding:
+            return self.c.users
+        n = self.c.hold + PROBE_USERS
+        return min(n, SYSTEM_USERS_MAX) if kind == SYSTEM else n
+
+    def _in_house(self, kind, holding, wanted, peers):
+        with House(kind, self._users(kind, holding),
+                   packages=archives(peers)) as house:
+            for n in range(1, self.c.rounds + 1):
+                for scenario in wanted:
+                    self._round(house, n, scenario, peers)
+
+    def _round(self, house, n, scenario, peers):
+        for peer in peers:
+            self._record(house.kind, n, scenario, peer.name,
+                         lambda p=peer: self._serve(house, p, scenario))
+        if scenario == "login" and house.kind == SYSTEM:
+            self._record(house.kind, n, scenario, PAM,
+                         lambda: bare_pam(house, self.c))
+
+    def _serve(self, house, peer, scenario):
+        # Dovecot leaves fields of its own, which others do not hide.
+        house.lay_mail()
+        with Server(peer, house) as server:
+            self.how = server.group.how
+            return SCENARIOS[scenario](server, self.c)
+
+    def _record(self, kind, n, scenario, name, measure):
+        run = {"scenario": scenario, "kind": kind, "peer": name, "round": n}
+        try:
+            run["values"] = measure()
+            told = " ".join("%s=%.4g" % kv for kv in run["values"].items())
+        except Void as e:
+            run["void"] = str(e)
+            told = "VOID: " + str(e)
+        self.runs.append(run)
+        print("round %d  %-9s %-7s %-16s %s" % (n, scenario, kind, name,
+                                                told), flush=True)
+
+    def facts(self):
+        c = self.c
+        with open("/proc/meminfo", encoding="ascii") as f:
+            memory = int(f.readline().split()[1]) >> 10
+        return [
+            ("processors", os.cpu_count()), ("memory", "%d MiB" % memory),
+            ("kernel", platform.release()),
+            ("load average before", "%.2f" % self.load),
+            ("rounds", "%d, interleaved" % c.rounds),
+            ("sessions at a time", c.connections),
+            ("seconds of a stretch", c.seconds),
+            ("users", c.users), ("held", c.hold),
+            ("logins a second beside others", c.rate),
+            ("processor time by", self.how)]
+
+
+def write_all(out, results, facts):
+    os.makedirs(out, exist_ok=True)
+    text = markdown(results, facts)
+    files = {"report.md": text,
+             "results.json": json.dumps(results.runs, indent=1)}
+    for table in results.tables():
+        plot = svg(results, table)
+        if plot:
+            files["%s-%s.svg" % table] = plot
+    for name, data in files.items():
+        with open(os.path.join(out, name), "w", encoding="utf-8") as f:
+            f.write(data)
+    give_back(out)
+    return text
+
+
+def give_back(path):
+    """To who called sudo."""
+    if "SUDO_UID" not in os.environ:
+        return
+    uid, gid = int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"])
+    for where in (path, os.path.join(build_dir(), "unpacked"),
+                  os.path.join(build_dir(), "hosts")):
+        for folder, _, files in os.walk(where):
+            for name in [folder] + [os.path.join(folder, f) for f in files]:
+                os.chown(name, uid, gid, follow_symlinks=False)
+
+
+def main():
+    c = arguments()
+    if os.geteuid() != 0:
+        sys.exit("the benchmark needs root")
+    os.umask(0o022)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not in a mess
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    peers = [p for p in all_peers() if not c.peers or p.name in c.peers]
+    bench = Bench(c, peers)
+    began = time.monotonic()
+    results = bench.run()
+    text = write_all(c.out, results, bench.facts())
+    print("\n" + text)
+    print("%.0f s; all of it in %s" % (time.monotonic() - began,
+                                       os.path.relpath(c.out, TOP)))
+    return 1 if any("void" in r for r in results.runs
+                    if r["peer"].startswith(SUBJECT)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

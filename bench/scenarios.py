@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: ISC
+"""What is measured: each scenario is a function of a running server that gives
+its numbers, or raises Void when an answer was wrong.
+
+Processor time is that of all processes of the server, from before the load
+begins until what it began has ended.
+"""
+
+import math
+import subprocess
+import time
+
+from house import PAIRS
+from measure import available_kib
+
+PROCESS_MAX = 8000      # connections of one load: descriptors are limited
+SETTLE = 0.3            # seconds
+HOLD_LIMIT = 600
+PROBE_USERS = 64        # who are not held, and log in beside the others
+
+
+class Void(Exception):
+    """The peer erred: the run does not count."""
+
+
+class Load:
+    """A load generator within the server's host."""
+
+    def __init__(self, server, scenario, *words):
+        self.process = server.house.popen(
+            ["/usr/sbin/load", scenario, *server.load_words,
+             *[str(w) for w in words]],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        self.scenario = scenario
+
+    def held(self):
+        """Waits until it holds what it can: how many."""
+        line = self.process.stdout.readline().decode()
+        if not line.startswith("held "):
+            raise Void(self._error() or "%s ended early" % self.scenario)
+        return int(_pairs(line)["n"])
+
+    def finish(self):
+        """Lets it go on, waits for its end: {word: {key: value}}, the
+        latencies under their names."""
+        try:
+            out, err = self.process.communicate(b"\n", timeout=HOLD_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Void("%s did not end" % self.scenario) from None
+        found = {}
+        for line in out.decode().splitlines():
+            word, _, rest = line.partition(" ")
+            values = _pairs(rest)
+            if word == "latency":
+                found[values["of"]] = values
+            elif word == "result":
+                found[word] = values
+        if self.process.returncode != 0 or "result" not in found:
+            raise Void(_first(err) or "%s ended with %d" % (
+                self.scenario, self.process.returncode))
+        return found
+
+    def _error(self):
+        _, err = self.process.communicate(timeout=HOLD_LIMIT)
+        return _first(err)
+
+    def kill(self):
+        """Its own process, not the wrapper's."""
+        if self.process.poll() is None:
+            self.process.stop(timeout=30)
+        for f in (self.process.stdin, self.process.stdout,
+                  self.process.stderr):
+            f.close()
+
+
+def _first(err):
+    return err.decode("utf-8", "replace").partition("\n")[0].strip()
+
+
+def _pairs(text):
+    out = {}
+    for word in text.split():
+        key, sep, value = word.partition("=")
+        if sep:
+            out[key] = value
+    return out
+
+
+def run_load(server, scenario, *words):
+    load = Load(server, scenario, *words)
+    try:
+        return load.finish()
+    finally:
+        load.kill()
+
+
+def warm(server, c):
+    """Every user once (as many as the tables are about): caches and index
+    files are there."""
+    run_load(server, "login", "--users", PAIRS, "--connections",
+             c.connections, "--sessions", min(c.users, server.house.users))
+    time.sleep(SETTLE)
+
+
+def _per_session(server, *words):
+    """Rate, cost and latency of sessions that follow each other."""
+    before = server.group.cpu_ms()
+    found = run_load(server, *words)
+    time.sleep(SETTLE)
+    cpu = server.group.cpu_ms() - before
+    n = int(found["result"]["sessions"])
+    out = {"sessions": n, "rate": float(found["result"]["rate"]),
+           "cpu_ms": cpu / n}
+    for name in ("login", "session"):
+        for key in ("p50", "p95", "p99"):
+            out["%s_%s_ms" % (name, key)] = float(found[name][key + "_ms"])
+    return out
+
+
+def login(server, c):
+    """USER PASS STAT QUIT."""
+    warm(server, c)
+    return _per_session(server, "login", "--users", PAIRS, "--connections",
+                        c.connections, "--seconds", c.seconds)
+
+
+def retr(server, c):
+    """All of a maildrop that nobody has read, each user once."""
+    warm(server, c)
+    words = [w for path in server.house.mail for w in ("--mail", path)]
+    return _per_session(server, "retr", "--users", PAIRS, "--connections",
+                        c.connections, "--sessions",
+                        min(c.users, server.house.users), *words)
+
+
+class Crowd:
+    """Connections that are held, by as many processes as it needs."""
+
+    def __init__(self, server, c, scenario, n, *words):
+        self.loads, self.n = [], n
+        parts = math.ceil(n / PROCESS_MAX)
+        names = server.house.names[PROBE_USERS:PROBE_USERS + n]
+        try:
+            for k in range(parts):
+                more = list(words)
+                if scenario == "idle-sessions":
+                    more += ["--users", server.house.pairs(
+                        "%s.held.%d" % (PAIRS, k), names[k::parts])]
+                self.loads.append(Load(
+                    server, scenario, "--hold", len(range(k, n, parts)),
+                    "--connections", c.connections, "--sources", 200, "--from",
+                    "127.%d.0.1" % (k + 1), *more))
+            held = sum(load.held() for load in self.loads)
+            if held != n:
+                raise Void("%d of %d were held" % (held, n))
+        except BaseException:
+            self.end()
+            raise
+
+    def release(self):
+        """They go on with their commands: what each process reports."""
+        return [load.finish() for load in self.loads]
+
+    def end(self):
+        for load in self.loads:
+            load.kill()
+
+
+def _memory(server):
+    return server.group.pss_kib(), available_kib(), server.group.count()
+
+
+def _held(server, c, scenario, n):
+    """What each of n held connections costs."""
+    time.sleep(SETTLE)
+    cpu, quiet = server.group.cpu_ms(), _memory(server)
+    crowd = Crowd(server, c, scenario, n)
+    try:
+        time.sleep(SETTLE)
+        full = _memory(server)
+        cpu = server.group.cpu_ms() - cpu
+        found = crowd.release()
+    finally:
+        crowd.end()
+    out = {"held": n, "pss_kib": (full[0] - quiet[0]) / n,
+           "available_kib": (quiet[1] - full[1]) / n,
+           "processes": (full[2] - quiet[2]) / n, "cpu_ms": cpu / n,
+           "quiet_pss_kib": quiet[0]}
+    if "noop" in found[0]:
+        out["noop_p99_ms"] = max(float(f["noop"]["p99_ms"]) for f in found)
+    return out
+
+
+def strangers(server, c):
+    """Connections that have seen the greeting and say nothing."""
+    warm(server, c)
+    return _held(server, c, "idle-strangers",
+                 min(c.hold, server.peer.most["strangers"]))
+
+
+def sessions(server, c):
+    """Logged in and idle; each answers a NOOP in the end."""
+    warm(server, c)
+    return _held(server, c, "idle-sessions",
+                 min(c.hold, server.peer.most["sessions"],
+                     server.house.users - PROBE_USERS))
+
+
+def _probe(server, c):
+    path = server.house.pairs(PAIRS + ".probe",
+                              server.house.names[:PROBE_USERS])
+    found = run_load(server, "probe", "--users", path, "--connections",
+                     PROBE_USERS, "--rate", c.rate, "--seconds", c.seconds)
+    return {"%s_ms" % key: float(found["login"][key + "_ms"])
+            for key in ("p50", "p95", "p99")}
+
+
+def _beside(server, c, *crowds):
+    """Logins at a fixed rate, alone and beside the others."""
+    warm(server, c)
+    quiet_memory, quiet = _memory(server), _probe(server, c)
+    others = []
+    try:
+        for words in crowds:
+            others.append(Crowd(server, c, *words))
+        time.sleep(SETTLE)
+        full = _memory(server)
+        loud = _probe(server, c)
+        for crowd in others:
+            crowd.release()
+    finally:
+        for crowd in others:
+            crowd.end()
+    out = {"pss_mib": full[0] / 1024,
+           "available_mib": (quiet_memory[1] - full[1]) / 1024,
+           "held": sum(crowd.n for crowd in others)}
+    for key in quiet:
+        out["quiet_" + key], out[key] = quiet[key], loud[key]
+    out["p99_growth"] = loud["p99_ms"] / quiet["p99_ms"]
+    return out
+
+
+def beside(server, c):
+    """Logins beside as many idle sessions as idle strangers."""
+    n = min(c.hold, min(server.peer.most.values()),
+            server.house.users - PROBE_USERS)
+    return _beside(server, c, ("idle-sessions", n), ("idle-strangers", n))
+
+
+def attack(server, c):
+    """Logins beside strangers who send an octet of a command a second."""
+    n = min(c.hold, server.peer.most["strangers"])
+    return _beside(server, c, ("idle-strangers", n, "--drip", 1000))
+
+
+SCENARIOS = {f.__name__: f for f in (login, retr, strangers, sessions, beside,
+                                     attack)}
+# By how many users each is run.
+HOLDING = {"strangers", "sessions", "beside", "attack"}
+
+
+def bare_pam(house, c):
+    """PAM alone, for the same users: no server."""
+    r = house.run(["/usr/sbin/barepam", "popper", str(c.seconds), PAIRS])
+    values = _pairs(r.stdout.decode().strip())
+    if r.returncode != 0:
+        raise Void(_first(r.stderr))
+    return {"sessions": int(values["sessions"]),
+            "cpu_ms": float(values["cpu_ms"])}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One side of a POP3 dialogue for the benchmark: what each answer must be,
+ * and whether the octets that came are it.  Pure: no sockets, no clock.  An
+ * answer may come in any number of pieces.
+ */
+#ifndef BENCH_TALK_H
+#define BENCH_TALK_H
+
+#include "base/attr.h"
+#include "base/span.h"
+
+#define TALK_LINE_MAX	512	/* octets with CRLF, RFC 2449 s.4 */
+
+enum word {
+	WORD_GREETING,
+	WORD_USER,
+	WORD_PASS,
+	WORD_STAT,
+	WORD_RETR,
+	WORD_NOOP,
+	WORD_QUIT,
+	WORD_END,		/* no answer: the server's end of file */
+	WORD_HOLD,		/* no answer: nothing may come at all */
+};
+#define WORD_COUNT	(WORD_HOLD + 1)
+
+const char	*word_name(enum word w);
+/* False when there is no such word with an answer. */
+bool		 word_find(struct span name, enum word *out) MUSTUSE;
+
+/* What is known of the answers before they come; the same for all users. */
+struct answers {
+	const char	*line[WORD_COUNT];	/* borrows; status line without
+						   CRLF, or NULL: any +OK */
+	struct span	*mail;			/* borrows; what comes behind
+						   +OK of RETR n: stuffed,
+						   with the last dot */
+	size_t		 mails;
+};
+
+enum verdict {
+	TALK_MORE,		/* so far so good */
+	TALK_ANSWERED,		/* the answer is complete and right */
+	TALK_WRONG,
+};
+
+struct talk {
+	enum word	word;		/* whose answer is awaited */
+	size_t		index;		/* WORD_RETR: which message, 0..n-1 */
+	bool		in_text;	/* behind the status line of RETR */
+	size_t		at;		/* octets of the line, or of the text */
+	uint8_t		line[TALK_LINE_MAX];
+};
+
+/* The next answer will be one to this word. */
+void		talk_expect(struct talk *t, enum word word, size_t index);
+
+/*
+ * Judge octets as they come.  What goes beyond the answer is wrong: nothing is
+ * pipelined here.  TALK_WRONG leaves the reason in why, at most cap octets.
+ */
+enum verdict	talk_feed(struct talk *t, const struct answers *a,
+		    struct span in, char *why, size_t cap) MUSTUSE;
+
+#endif
