@@ -24,10 +24,11 @@
 #include "base/span.h"
 #include "drop/digest.h"
 #include "proto/dot.h"
+#include "proto/from_line.h"
 
 #include <sys/types.h>
 
-/* What is looked at of a line; more than FROM_LINE_MAX. */
+/* What is looked at of a header line. */
 #define MBOX_HELD	2048
 /* Messages in one table; what follows in the file is left as one rest. */
 #define MBOX_MAX	(1u << 21)
@@ -83,6 +84,7 @@ enum mbox_take {
 	TAKE_HOLD,			/* collect the line: not decided yet */
 	TAKE_KEEP,			/* the rest of the line is identity */
 	TAKE_MUTABLE,			/* the rest of the line is not */
+	TAKE_FROM,			/* is it a From_ line?  Its end tells */
 };
 
 struct mbox_scan {
@@ -103,6 +105,13 @@ struct mbox_scan {
 	struct dot_counter	 wire;
 	struct digest		 digest;
 	struct digest		 change_digest;
+	/* TAKE_FROM: the line counts as text until it turns out to be none. */
+	struct from_match	 match;
+	struct digest		 from_digest;	/* of what it would begin */
+	bool			 from_cr;	/* held back: of its line end? */
+	struct digest		 text_digest;	/* as it was before the line */
+	struct dot_counter	 text_wire;
+	size_t			 text_nblank;
 	size_t			 nheld;
 	uint8_t			 held[MBOX_HELD];
 };
