@@ -143,6 +143,24 @@ put_blank(struct mbox_scan *s)
 
 /* ------------------------------------------------------------- messages */
 
+struct span
+mbox_missing_end(const struct mbox_msg *m, uint8_t last)
+{
+	if (last == '\n')
+		return (struct span){ 0 };
+	return last == '\r' && m->text < m->end ? SPAN("\r\n") : SPAN("\n");
+}
+
+static void
+put_missing_end(struct mbox_scan *s)
+{
+	struct span end = mbox_missing_end(&s->cur, !s->wire.mid_line ? '\n' :
+			    s->wire.after_cr ? '\r' : '.');
+
+	digest_add(s->part == PART_HEAD && s->mutable ? &s->change_digest :
+	    &s->digest, end);
+}
+
 /* The From_ line, whose digest there is by now, has ended before pos. */
 static void
 begin_message(struct mbox_scan *s, bool ended)
@@ -179,6 +197,7 @@ end_message(struct mbox_scan *s, uint64_t next)
 		s->cur.flags |= MBOX_SEPARATED;
 	if (s->part == PART_HEAD)
 		s->cur.head_end = s->cur.end;
+	put_missing_end(s);
 	s->cur.size_wire = dot_count_end(&s->wire);
 	digest_take(&s->digest, s->cur.digest);
 	if (s->changing)

@@ -15,6 +15,8 @@
  *
  * Identity is a digest of the From_ line (without its line end) and the text
  * without the fields that mail programs rewrite; see mbox_field_mutable().
+ * A last line without LF counts as if it had one: who appends to the file, we
+ * among others, gives it one, and it is the same message for all that.
  */
 #ifndef DROP_MBOX_SCAN_H
 #define DROP_MBOX_SCAN_H
@@ -131,6 +133,13 @@ int	mbox_scan_end(struct mbox_scan *s, struct fault *f) MUSTUSE;
 /* Scan len octets of a file from off on; offsets in the table are the file's. */
 int	mbox_scan_file(int fd, uint64_t off, uint64_t len,
 	    struct mbox_table *out, struct fault *f) MUSTUSE;
+
+/*
+ * What a last line lacks whose last octet is `last` (the one before m->next):
+ * nothing, an LF, or behind a CR of the text, which is sent as one, CRLF.
+ * With it the message has the same identity, and the same octets on the wire.
+ */
+struct span	mbox_missing_end(const struct mbox_msg *m, uint8_t last) MUSTUSE;
 
 /*
  * A header field that mail programs add, change or drop: Status, X-Status,

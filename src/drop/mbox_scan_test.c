@@ -350,6 +350,63 @@ wire_plainly(const char *p, size_t n)
 	return n > 0 && p[n - 1] != '\n' ? octets + 2 : octets;
 }
 
+/* A last message without its last line end, and with what makes it whole: one
+ * message.  `not`: it became another one. */
+static void
+test_missing_end(void **state)
+{
+	static const struct {
+		const char	*torn;
+		const char	*whole;
+		bool		 not;
+	} rows[] = {
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabc\n" },
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabc\n\n" F2 "\nx\n" },
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabc\r\n", true },
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabcd", true },
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabc\n\n\n", true },
+		{ F1 "A: b\n\nabc\r", F1 "A: b\n\nabc\r\r\n\n" },
+		{ F1 "A: b\n\nabc\r", F1 "A: b\n\nabc\r\n", true },
+		{ F1 "A: b\n\n\r", F1 "A: b\n\n\r\r\n\n" },
+		{ F1 "A: b", F1 "A: b\n" },
+		{ F1 "A: b", F1 "A: b\n\n" },
+		{ F1 "A: b\r", F1 "A: b\r\r\n\n" },
+		{ F1 "Status: R", F1 "Status: R\n\n" },
+		{ F1 "A: b\nX-UID: 7\n 8", F1 "A: b\nX-UID: 7\n 8\n\n" },
+		{ F1 "Lines: 3\r", F1 "Lines: 3\r\r\n\n" },
+		{ "From a Mon Jan 1 1:00 2024", "From a Mon Jan 1 1:00 2024\n" },
+		{ "From a Mon Jan 1 1:00 2024\r",
+		  "From a Mon Jan 1 1:00 2024\r\n\r\n" },
+		{ F1, F1 "\n" },
+		{ F1 "\n", F1 "\n\n", true },	/* one more is text */
+		{ F1 "A: b\n\nabc\n", F1 "A: b\n\nabc\n\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct mbox_msg	*a;
+		const struct mbox_msg	*b;
+		struct mbox_table	 t;
+		struct mbox_table	 u;
+		bool			 same;
+
+		print_message("%s|\n%s|\n", rows[i].torn, rows[i].whole);
+		assert_int_equal(scan_split(rows[i].torn, strlen(rows[i].torn),
+		    0, &t), 0);
+		assert_int_equal(scan_split(rows[i].whole,
+		    strlen(rows[i].whole), 0, &u), 0);
+		a = &t.m[0];
+		b = &u.m[0];
+		same = memcmp(a->digest, b->digest, MBOX_DIGEST) == 0 &&
+		    memcmp(a->changing, b->changing, MBOX_DIGEST) == 0;
+		assert_int_equal(same, !rows[i].not);
+		if (same)
+			assert_int_equal(a->size_wire, b->size_wire);
+		mbox_table_fini(&t);
+		mbox_table_fini(&u);
+	}
+}
+
 /*
  * Unique-ids that clients have: no version of popper may give others to the
  * same messages.
@@ -538,6 +595,7 @@ main(void)
 		cmocka_unit_test(test_every_split),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_long_from_lines),
+		cmocka_unit_test(test_missing_end),
 		cmocka_unit_test(test_digests_stay),
 		cmocka_unit_test(test_long_foreign_line),
 		cmocka_unit_test(test_random),
