@@ -366,7 +366,10 @@ plan_fini(struct plan *p)
 
 /* --------------------------------------------------------------- making */
 
-/* With biff's eyes: new mail is what was written after it was read. */
+/*
+ * With biff's eyes: new mail is what was written after it was read.  What was
+ * written last is the file's own to say: somebody may append at this moment.
+ */
 static void
 set_times(const struct commit *k, bool news)
 {
@@ -382,7 +385,7 @@ set_times(const struct commit *k, bool news)
 		read = k->spool.facts.atime.tv_sec < now.mtime.tv_sec ?
 		    k->spool.facts.atime :
 		    (struct timespec){ .tv_sec = now.mtime.tv_sec - 1 };
-	if (file_set_times(k->spool.fd, read, now.mtime, &f) == -1)
+	if (file_set_atime(k->spool.fd, read, &f) == -1)
 		h->tell(h->ctx, "drop-times", f.text);
 }
 

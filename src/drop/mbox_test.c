@@ -774,6 +774,40 @@ test_times(void **state)
 	}
 }
 
+/* A look at the maildrop is no reading of mail. */
+static void
+test_times_of_a_look(void **state)
+{
+	const struct timespec	 unread[2] = { { 1000, 1 }, { 2000, 2 } };
+	static const bool	 no[2];
+	struct drop_change	 c = { .deleted = no, .retrieved = no,
+				    .extra_fd = -1 };
+	struct drop_outcome	 out;
+	struct drop		*d;
+	struct fault		 f;
+	struct fake		 w;
+	struct stat		 st;
+	char			 b[8];
+
+	(void)state;
+	for (int in_place = 0; in_place < 2; in_place++) {
+		fake_init(&w, false);
+		w.no_temp = in_place;
+		fake_write(w.spool, SPAN(A B));
+		assert_int_equal(utimensat(AT_FDCWD, w.spool, unread, 0), 0);
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		assert_int_equal(mbox_ops.read(d, 0, 0, b, 8, &f), 8);
+		assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+		mbox_ops.close(d);
+		assert_int_equal(stat(w.spool, &st), 0);
+		assert_int_equal(st.st_atim.tv_sec, 1000);
+		assert_int_equal(st.st_atim.tv_nsec, 1);
+		assert_int_equal(st.st_mtim.tv_sec, 2000);
+		assert_int_equal(st.st_mtim.tv_nsec, 2);
+		fake_fini(&w);
+	}
+}
+
 static void
 test_note_alone_and_failing(void **state)
 {
@@ -844,6 +878,7 @@ main(void)
 		cmocka_unit_test(test_full_disk_steps),
 		cmocka_unit_test(test_no_room_for_legacy),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_times_of_a_look),
 		cmocka_unit_test(test_note_alone_and_failing),
 	};
 
