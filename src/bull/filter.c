@@ -59,7 +59,7 @@ judge_header(struct bull_filter *f, struct span line, bool whole)
 {
 	if (is_blank_line(line, whole)) {
 		f->place = BULL_IN_BODY;
-		f->after_blank = true;
+		f->blank = true;
 		f->keep = true;
 		return 0;
 	}
@@ -73,8 +73,8 @@ judge_header(struct bull_filter *f, struct span line, bool whole)
 }
 
 /*
- * Decide about a line by its start, which is all of it when `whole`: what is
- * longer than FROM_LINE_MAX is no From_ line and no blank one.
+ * Decide about a line by its start, which is all of it when `whole`; a longer
+ * one is no blank one.  Whether it is a From_ line its end tells.
  */
 static int
 judge(struct bull_filter *f, bool whole)
@@ -82,26 +82,57 @@ judge(struct bull_filter *f, bool whole)
 	struct span line = span_of(f->head, f->n);
 
 	f->judged = true;
+	f->blank = false;
 	f->separated = false;
 	switch (f->place) {
 	case BULL_AT_FROM:
-		if (!whole || !from_line(line))
+		if (!from_line_starts(line))
 			f->verdict = BULL_NO_FROM;
-		f->place = BULL_IN_HEADER;
 		break;
 	case BULL_IN_HEADER:
-		if (judge_header(f, line, whole) == -1)
-			return -1;
-		break;
+		return judge_header(f, line, whole);
 	case BULL_IN_BODY:
-		if (f->after_blank && whole && from_line(line))
-			f->verdict = BULL_TWO;
-		f->after_blank = is_blank_line(line, whole);
-		f->separated = f->after_blank;
+		f->blank = is_blank_line(line, whole);
+		f->separated = f->blank;
 		break;
 	}
+	return 0;
+}
+
+/* At the end of a line: does it begin a message, and may it? */
+static void
+judge_from_line(struct bull_filter *f)
+{
+	bool is_from = from_match_end(&f->from);
+
+	f->from = (struct from_match){ 0 };
+	if (f->place == BULL_AT_FROM) {
+		f->place = BULL_IN_HEADER;
+		if (!is_from)
+			f->verdict = BULL_NO_FROM;
+	} else if (f->after_blank && is_from) {
+		f->verdict = BULL_TWO;
+	}
+	f->after_blank = f->blank;
+}
+
+static int
+put_head(struct bull_filter *f)
+{
 	return f->keep && f->verdict == BULL_GOOD && f->n > 0 ?
-	    f->put(f->ctx, line) : 0;
+	    f->put(f->ctx, span_of(f->head, f->n)) : 0;
+}
+
+/* All of a line was taken, but its LF. */
+static int
+judge_whole(struct bull_filter *f)
+{
+	bool in_head = !f->judged;
+
+	if (in_head && judge(f, true) == -1)
+		return -1;
+	judge_from_line(f);
+	return in_head ? put_head(f) : 0;
 }
 
 static int
@@ -135,11 +166,14 @@ take_part(struct bull_filter *f, struct span *in, size_t to_end)
 		part = span_first(part, room);
 	*in = span_skip(*in, part.n);
 	f->last = part.p[part.n - 1];
+	from_match_feed(&f->from, part);
 	if (f->judged)
 		return f->keep ? f->put(f->ctx, part) : 0;
 	memcpy(f->head + f->n, part.p, part.n);
 	f->n += part.n;
-	return f->n == sizeof(f->head) ? judge(f, false) : 0;
+	if (f->n < sizeof(f->head))
+		return 0;
+	return judge(f, false) == -1 ? -1 : put_head(f);
 }
 
 int
@@ -154,7 +188,7 @@ bull_filter_feed(struct bull_filter *f, struct span in)
 			continue;
 		}
 		in = span_skip(in, 1);
-		if (!f->judged && judge(f, true) == -1)
+		if (judge_whole(f) == -1)
 			return -1;
 		if (f->verdict == BULL_GOOD && end_line(f) == -1)
 			return -1;
@@ -169,7 +203,7 @@ end_unfinished(struct bull_filter *f)
 {
 	bool cr;
 
-	if (!f->judged && judge(f, true) == -1)
+	if (judge_whole(f) == -1)
 		return -1;
 	if (f->verdict != BULL_GOOD)
 		return 0;

@@ -2,7 +2,7 @@
 /*
  * A bulletin on its way into a maildrop: the file as the operator made it goes
  * in, in blocks of any size; one message in mailbox form comes out.  Floor 2,
- * pure.  Memory does not depend on the length of a line.
+ * pure.  Memory does not depend on the length of a line, nor does what it is.
  *
  * Copied byte for byte, but for the header: the first To: field becomes
  * "To: user@host" (the manual; with its continuation lines, which in the old
@@ -17,6 +17,8 @@
 #include "base/attr.h"
 #include "base/span.h"
 #include "proto/from_line.h"
+
+#define BULL_HEAD	1024		/* octets that tell a header field's name */
 
 enum bull_verdict {
 	BULL_GOOD,
@@ -42,13 +44,15 @@ struct bull_filter {
 	bool		 judged;	/* the start of this line was: the rest
 					   follows its fate */
 	bool		 own_end;	/* a line of ours waits for its line end */
+	bool		 blank;		/* this line is */
 	bool		 after_blank;
 	bool		 separated;	/* the last line is a blank one that does
 					   not end the header */
 	bool		 crlf;		/* style of the last line end */
 	uint8_t		 last;		/* octet before the next one */
 	size_t		 n;
-	uint8_t		 head[FROM_LINE_MAX + 1]; /* start of this line */
+	uint8_t		 head[BULL_HEAD + 1]; /* start of this line */
+	struct from_match from;		/* of all of it */
 };
 
 /* put takes each piece of the result and returns 0, or -1 to stop. */

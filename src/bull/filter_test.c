@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -105,6 +106,9 @@ static const struct {
 	  FROM "A: 1\n\n" FROM "A: 1\n\nc\n", "", BULL_TWO },
 	{ "two, CRLF",
 	  FROM_CR "A: 1\r\n\r\nb\r\n\r\n" FROM_CR "A: 1\r\n", "", BULL_TWO },
+	{ "two, the second from someone with many names",
+	  FROM "A: 1\n\nb\n\nFrom a b c d e f g h i j k l m n o p q r s t u v w "
+	  "x y z Sat Jan  1 00:00:00 2000\nA: 1\n\nc\n", "", BULL_TWO },
 	{ "two, the second cut",
 	  FROM "A: 1\n\nb\n\nFrom x Sat Jan  1 00:00:00 2000", "", BULL_TWO },
 };
@@ -168,8 +172,7 @@ static void
 test_long_lines(void **state UNUSED)
 {
 	static const size_t lengths[] = {
-		FROM_LINE_MAX - 1, FROM_LINE_MAX, FROM_LINE_MAX + 1,
-		FROM_LINE_MAX + 2, 10000,
+		BULL_HEAD - 1, BULL_HEAD, BULL_HEAD + 1, BULL_HEAD + 2, 10000,
 	};
 	static char long_text[10001];
 
@@ -200,6 +203,42 @@ test_long_lines(void **state UNUSED)
 		check("long lines", buf_span(&in), buf_span(&want), BULL_GOOD);
 		buf_fini(&in);
 		buf_fini(&want);
+	}
+}
+
+static void
+add(struct buf *b, const char *from, const char *rest)
+{
+	assert_int_equal(buf_append(b, SPAN("From ")), 0);
+	assert_int_equal(buf_append(b, span_str(from)), 0);
+	assert_int_equal(buf_append(b, span_str(rest)), 0);
+}
+
+/* What a maildrop would take for a From_ line is one here, however long. */
+static void
+test_long_from_lines(void **state UNUSED)
+{
+	static const char date[] = " Sat Jan  1 00:00:00 2000\r\n";
+
+	for (size_t n = BULL_HEAD - 40; n < 8000; n += n / 40) {
+		struct buf	b;
+		char		name[8001];
+
+		(void)snprintf(name, sizeof(name), "%0*d", (int)n, 0);
+		buf_init(&b, 1u << 20);
+		add(&b, name, date);
+		assert_int_equal(buf_append(&b, SPAN("A: 1\r\n\r\nb\r\n")), 0);
+		add(&b, name, date);		/* not behind a blank line */
+		assert_int_equal(buf_append(&b, SPAN("\r\n")), 0);
+		check("long", buf_span(&b), buf_span(&b), BULL_GOOD);
+		add(&b, name, " at\r\n\r\n");
+		check("long text", buf_span(&b), buf_span(&b), BULL_GOOD);
+		add(&b, name, date);
+		check("two long", buf_span(&b), SPAN(""), BULL_TWO);
+		buf_clear(&b);
+		add(&b, name, "\nA: 1\n");
+		check("long, no date", buf_span(&b), SPAN(""), BULL_NO_FROM);
+		buf_fini(&b);
 	}
 }
 
@@ -238,6 +277,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_octets),
 		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_long_from_lines),
 		cmocka_unit_test(test_put_fails),
 	};
 

@@ -210,12 +210,12 @@ gap_before_extra(struct commit *k)
 {
 	size_t	 gone = k->nedits;
 	size_t	 i = k->now.n;
-	uint8_t	 last = '\n';
 
 	if (k->now.n > 0 && k->now.m[i - 1].next != k->spool.facts.size)
 		return "\n\n";		/* a rest that was not looked at */
 	for (; i > 0; i--) {
 		const struct mbox_msg *m = &k->now.m[i - 1];
+		uint8_t last;
 
 		while (gone > 0 && k->edits[gone - 1].off > m->from)
 			gone--;
@@ -226,8 +226,14 @@ gap_before_extra(struct commit *k)
 			return "";
 		if (file_pread(k->spool.fd, &last, 1, m->next - 1, NULL) != 1)
 			return "\n\n";
-		return last != '\n' ? "\n\n" :
-		    m->flags & MBOX_CRLF ? "\r\n" : "\n";
+		switch (mbox_missing_end(m, last).n) {
+		case 0:
+			return m->flags & MBOX_CRLF ? "\r\n" : "\n";
+		case 1:
+			return "\n\n";
+		default:
+			return "\r\n\n";
+		}
 	}
 	return "";
 }
@@ -360,7 +366,10 @@ plan_fini(struct plan *p)
 
 /* --------------------------------------------------------------- making */
 
-/* With biff's eyes: new mail is what was written after it was read. */
+/*
+ * With biff's eyes: new mail is what was written after it was read.  What was
+ * written last is the file's own to say: somebody may append at this moment.
+ */
 static void
 set_times(const struct commit *k, bool news)
 {
@@ -376,7 +385,7 @@ set_times(const struct commit *k, bool news)
 		read = k->spool.facts.atime.tv_sec < now.mtime.tv_sec ?
 		    k->spool.facts.atime :
 		    (struct timespec){ .tv_sec = now.mtime.tv_sec - 1 };
-	if (file_set_times(k->spool.fd, read, now.mtime, &f) == -1)
+	if (file_set_atime(k->spool.fd, read, &f) == -1)
 		h->tell(h->ctx, "drop-times", f.text);
 }
 

@@ -35,7 +35,8 @@ ssize_t	tempdrop_read(struct drop *d, const struct drop_entry *e, uint64_t off,
 
 /*
  * Give each row of `want` the place of the row of `found` with the same octets
- * (twins: in order), or MBOX_GONE.  Returns how many are gone.  O(n log n).
+ * (twins: in order; a last line may have got its LF), or MBOX_GONE.  Returns
+ * how many are gone.  O(n log n).
  */
 size_t	tempdrop_match(struct mbox_table *want, const struct mbox_table *found);
 
@@ -45,7 +46,8 @@ int	mbox_commit(struct drop *d, const struct drop_change *c,
 
 /*
  * mbox_same.c: are these two messages the same to the octet, From_ lines
- * included, mutable header fields left out?  O(octets).
+ * included, mutable header fields left out?  A last line may lack its LF.
+ * O(octets).
  */
 int	mbox_same(int fd_a, const struct mbox_msg *a, int fd_b,
 	    const struct mbox_msg *b, bool *same_r, struct fault *f) MUSTUSE;

@@ -7,13 +7,15 @@
 
 struct reader {
 	int		fd;
+	const struct mbox_msg *m;	/* borrows */
 	uint64_t	off;		/* next octet to be read */
 	uint64_t	end;
 	size_t		at;		/* in block */
 	size_t		n;
 	bool		body;
-	bool		mid_line;
 	bool		skipping;	/* inside a mutable field */
+	bool		ended;
+	uint8_t		last;		/* octet read */
 	uint8_t		block[BLOCK];
 };
 
@@ -53,11 +55,14 @@ begin_line(struct reader *r, struct span line)
 	r->skipping = mbox_field_mutable(mbox_field_name(line));
 }
 
-/* The next octets that count; none at the end. */
+/* The next octets that count, up to the LF that a last line may lack; none at
+ * the end. */
 static int
 next_kept(struct reader *r, struct span *out, struct fault *f)
 {
 	*out = (struct span){ 0 };
+	if (r->ended)
+		return 0;
 	do {
 		struct span rest;
 
@@ -65,24 +70,39 @@ next_kept(struct reader *r, struct span *out, struct fault *f)
 		if (refill(r, f) == -1)
 			return -1;
 		rest = span_of(r->block + r->at, r->n - r->at);
-		if (!r->body && !r->mid_line && rest.n > 0)
+		if (rest.n == 0) {
+			r->ended = true;
+			*out = r->skipping ? rest :
+			    mbox_missing_end(r->m, r->last);
+			return 0;
+		}
+		if (!r->body && r->last == '\n')
 			begin_line(r, rest);
 		*out = r->body ? rest :
 		    span_first(rest, span_find(rest, '\n') + 1);
-		r->mid_line = out->n > 0 && out->p[out->n - 1] != '\n';
-	} while (r->skipping && out->n > 0);
+		r->last = out->p[out->n - 1];
+	} while (r->skipping);
 	return 0;
+}
+
+static void
+reader_init(struct reader *r, int fd, const struct mbox_msg *m)
+{
+	*r = (struct reader){ .fd = fd, .m = m, .off = m->from, .end = m->end,
+	    .last = '\n' };
 }
 
 int
 mbox_same(int fd_a, const struct mbox_msg *a, int fd_b,
     const struct mbox_msg *b, bool *same_r, struct fault *f)
 {
-	struct reader	ra = { .fd = fd_a, .off = a->from, .end = a->end };
-	struct reader	rb = { .fd = fd_b, .off = b->from, .end = b->end };
+	struct reader	ra;
+	struct reader	rb;
 	struct span	x = { 0 };
 	struct span	y = { 0 };
 
+	reader_init(&ra, fd_a, a);
+	reader_init(&rb, fd_b, b);
 	*same_r = true;
 	while (*same_r) {
 		size_t n;

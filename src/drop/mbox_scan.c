@@ -3,15 +3,11 @@
 
 #include "base/alloc.h"
 #include "drop/uidl.h"
-#include "proto/from_line.h"
 #include "sys/file.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #define SCAN_BLOCK	65536
-
-static_assert(MBOX_HELD > FROM_LINE_MAX + 2, "a From_ line must fit");
 
 enum {					/* mbox_scan.signs */
 	SIGN_SUBJECT	= 1u << 0,
@@ -147,42 +143,45 @@ put_blank(struct mbox_scan *s)
 
 /* ------------------------------------------------------------- messages */
 
-static struct span
-without_line_end(struct span line)
+struct span
+mbox_missing_end(const struct mbox_msg *m, uint8_t last)
 {
-	if (line.n > 0 && line.p[line.n - 1] == '\n')
-		line.n--;
-	if (line.n > 0 && line.p[line.n - 1] == '\r')
-		line.n--;
-	return line;
+	if (last == '\n')
+		return (struct span){ 0 };
+	return last == '\r' && m->text < m->end ? SPAN("\r\n") : SPAN("\n");
 }
 
-/* The held line is a From_ line; pos stands behind it. */
 static void
-begin_message(struct mbox_scan *s)
+put_missing_end(struct mbox_scan *s)
 {
-	struct span	line = span_of(s->held, s->nheld);
-	struct span	bare = without_line_end(line);
+	struct span end = mbox_missing_end(&s->cur, !s->wire.mid_line ? '\n' :
+			    s->wire.after_cr ? '\r' : '.');
 
+	digest_add(s->part == PART_HEAD && s->mutable ? &s->change_digest :
+	    &s->digest, end);
+}
+
+/* The From_ line, whose digest there is by now, has ended before pos. */
+static void
+begin_message(struct mbox_scan *s, bool ended)
+{
 	s->cur = (struct mbox_msg){
 		.from	  = s->line,
-		.text	  = s->line + line.n,
-		.head_end = s->line + line.n,
+		.text	  = s->pos,
+		.head_end = s->pos,
 	};
-	if (line.n == bare.n + 2)
-		s->cur.flags |= MBOX_CRLF;
-	if (line.p[line.n - 1] != '\n')
+	if (!ended)
 		s->cur.flags |= MBOX_HEAD_OPEN;
+	else if (s->from_cr)
+		s->cur.flags |= MBOX_CRLF;
 	s->wire = (struct dot_counter){ 0 };
 	s->part = PART_HEAD;
-	s->take = TAKE_HOLD;
 	s->nblank = 0;
 	s->after_blank = false;
 	s->mutable = false;
 	s->in_status = false;
 	s->changing = false;
-	digest_init(&s->digest);
-	digest_add(&s->digest, bare);
+	s->digest = s->from_digest;
 	digest_add(&s->digest, SPAN("\n"));
 }
 
@@ -198,6 +197,7 @@ end_message(struct mbox_scan *s, uint64_t next)
 		s->cur.flags |= MBOX_SEPARATED;
 	if (s->part == PART_HEAD)
 		s->cur.head_end = s->cur.end;
+	put_missing_end(s);
 	s->cur.size_wire = dot_count_end(&s->wire);
 	digest_take(&s->digest, s->cur.digest);
 	if (s->changing)
@@ -210,16 +210,6 @@ end_message(struct mbox_scan *s, uint64_t next)
 }
 
 /* ---------------------------------------------------------------- lines */
-
-static bool
-is_separator(const struct mbox_scan *s)
-{
-	struct span line = span_of(s->held, s->nheld);
-
-	if (line.n > 0 && line.p[line.n - 1] == '\n')
-		line.n--;
-	return from_line(line);
-}
 
 /* The line goes on behind what was held, or is over. */
 static void
@@ -269,16 +259,73 @@ blank_line(struct mbox_scan *s)
 	take_rest(s, true, TAKE_KEEP);
 }
 
-static void
-separator(struct mbox_scan *s)
+/* A line that begins as a From_ line does, where one may stand. */
+static bool
+may_be_separator(const struct mbox_scan *s)
 {
-	if (s->part != PART_PREAMBLE)
+	return (s->part == PART_PREAMBLE ||
+	    (s->part == PART_BODY && s->after_blank)) &&
+	    from_line_starts(span_of(s->held, s->nheld));
+}
+
+/* More of that line, without its LF. */
+static void
+follow_from_line(struct mbox_scan *s, struct span part)
+{
+	if (part.n == 0)
+		return;
+	from_match_feed(&s->match, part);
+	if (s->part == PART_BODY)
+		put_kept(s, part);
+	if (s->from_cr)
+		digest_add(&s->from_digest, SPAN("\r"));
+	s->from_cr = part.p[part.n - 1] == '\r';
+	part.n -= s->from_cr;
+	digest_add(&s->from_digest, part);
+}
+
+/*
+ * What it is, its end tells, however far that is: until then it is both, text
+ * of this message and the beginning of another one.
+ */
+static void
+begin_from_line(struct mbox_scan *s)
+{
+	s->take = TAKE_FROM;
+	s->match = (struct from_match){ 0 };
+	s->from_cr = false;
+	digest_init(&s->from_digest);
+	s->text_digest = s->digest;
+	s->text_wire = s->wire;
+	s->text_nblank = s->nblank;
+	if (s->part == PART_BODY)
+		put_blank(s);
+	follow_from_line(s, span_of(s->held, s->nheld));
+	s->nheld = 0;
+}
+
+/* lf: the line ended with one; else the file did. */
+static void
+end_from_line(struct mbox_scan *s, bool lf)
+{
+	s->take = TAKE_HOLD;
+	if (!from_match_end(&s->match)) {
+		if (s->part == PART_PREAMBLE)
+			s->part = PART_FOREIGN;
+		else if (lf)
+			put_kept(s, SPAN("\n"));
+		return;
+	}
+	if (s->part == PART_BODY) {
+		s->digest = s->text_digest;
+		s->wire = s->text_wire;
+		s->nblank = s->text_nblank;
 		end_message(s, s->line);
+	}
 	if (s->out->n == s->max)
 		s->part = PART_REST;
 	else
-		begin_message(s);
-	s->nheld = 0;
+		begin_message(s, lf);
 }
 
 /*
@@ -292,16 +339,14 @@ decide(struct mbox_scan *s, bool over)
 
 	if (s->part == PART_FOREIGN || s->part == PART_REST) {
 		return;		/* a held line that belongs to no message */
-	} else if (s->part == PART_PREAMBLE && (!over || !is_separator(s))) {
-		s->part = PART_FOREIGN;
+	} else if (may_be_separator(s)) {
+		begin_from_line(s);
 	} else if (s->part == PART_PREAMBLE) {
-		separator(s);
+		s->part = PART_FOREIGN;
 	} else if (span_eq(line, SPAN("\n")) || span_eq(line, SPAN("\r\n"))) {
 		blank_line(s);
 	} else if (s->part == PART_HEAD) {
 		header_line(s, over);
-	} else if (over && s->after_blank && is_separator(s)) {
-		separator(s);
 	} else {
 		put_blank(s);
 		put_kept(s, line);
@@ -309,16 +354,17 @@ decide(struct mbox_scan *s, bool over)
 	}
 }
 
-/* Is there any need to see more of this line of a body? */
+/* Is there any need to see more of this line, which is in no header? */
 static bool
-body_undecided(const struct mbox_scan *s)
+undecided(const struct mbox_scan *s)
 {
 	static const struct span from = SPAN("From ");
 	struct span line = span_of(s->held, s->nheld);
 
-	if (line.n == 1 && line.p[0] == '\r')
+	if (s->part == PART_BODY && line.n == 1 && line.p[0] == '\r')
 		return true;
-	return s->after_blank && span_starts(from, span_first(line, from.n));
+	return (s->part == PART_PREAMBLE || s->after_blank) &&
+	    line.n < from.n && span_starts(from, line);
 }
 
 /* Collect the line's beginning.  Returns the octets used, at least one. */
@@ -334,7 +380,7 @@ hold(struct mbox_scan *s, struct span in)
 		s->pos++;
 		return 1;
 	}
-	if (s->part != PART_BODY || s->nheld >= SPAN("From ").n) {
+	if (s->part == PART_HEAD) {
 		in = span_first(in, MBOX_HELD - s->nheld);
 		n = span_find(in, '\n');
 		n += n < in.n;
@@ -344,8 +390,7 @@ hold(struct mbox_scan *s, struct span in)
 	s->pos += n;
 	if (in.p[n - 1] == '\n')
 		decide(s, true);
-	else if (s->nheld == MBOX_HELD ||
-	    (s->part == PART_BODY && !body_undecided(s)))
+	else if (s->part == PART_HEAD ? s->nheld == MBOX_HELD : !undecided(s))
 		decide(s, false);
 	return n;
 }
@@ -394,6 +439,20 @@ pass_body(struct mbox_scan *s, struct span in)
 	return n;
 }
 
+static size_t
+pass_from_line(struct mbox_scan *s, struct span in)
+{
+	size_t n = span_find(in, '\n');
+
+	follow_from_line(s, span_first(in, n));
+	if (n < in.n)
+		n++;
+	s->pos += n;
+	if (in.p[n - 1] == '\n')
+		end_from_line(s, true);
+	return n;
+}
+
 /* ----------------------------------------------------------------- face */
 
 void
@@ -412,6 +471,8 @@ mbox_scan_feed(struct mbox_scan *s, struct span in)
 			s->pos += n;
 		else if (s->take == TAKE_HOLD)
 			n = hold(s, in);
+		else if (s->take == TAKE_FROM)
+			n = pass_from_line(s, in);
 		else if (s->part == PART_HEAD)
 			n = pass_header(s, in);
 		else
@@ -423,7 +484,9 @@ mbox_scan_feed(struct mbox_scan *s, struct span in)
 int
 mbox_scan_end(struct mbox_scan *s, struct fault *f)
 {
-	if (s->take == TAKE_HOLD && s->nheld > 0)
+	if (s->take == TAKE_FROM)
+		end_from_line(s, false);
+	else if (s->take == TAKE_HOLD && s->nheld > 0)
 		decide(s, true);
 	if (s->part == PART_FOREIGN)
 		return fault_set(f, FAULT_PERM, "not a mailbox: it does not "

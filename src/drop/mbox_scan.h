@@ -15,6 +15,8 @@
  *
  * Identity is a digest of the From_ line (without its line end) and the text
  * without the fields that mail programs rewrite; see mbox_field_mutable().
+ * A last line without LF counts as if it had one: who appends to the file, we
+ * among others, gives it one, and it is the same message for all that.
  */
 #ifndef DROP_MBOX_SCAN_H
 #define DROP_MBOX_SCAN_H
@@ -24,10 +26,11 @@
 #include "base/span.h"
 #include "drop/digest.h"
 #include "proto/dot.h"
+#include "proto/from_line.h"
 
 #include <sys/types.h>
 
-/* What is looked at of a line; more than FROM_LINE_MAX. */
+/* What is looked at of a header line. */
 #define MBOX_HELD	2048
 /* Messages in one table; what follows in the file is left as one rest. */
 #define MBOX_MAX	(1u << 21)
@@ -83,6 +86,7 @@ enum mbox_take {
 	TAKE_HOLD,			/* collect the line: not decided yet */
 	TAKE_KEEP,			/* the rest of the line is identity */
 	TAKE_MUTABLE,			/* the rest of the line is not */
+	TAKE_FROM,			/* is it a From_ line?  Its end tells */
 };
 
 struct mbox_scan {
@@ -103,6 +107,13 @@ struct mbox_scan {
 	struct dot_counter	 wire;
 	struct digest		 digest;
 	struct digest		 change_digest;
+	/* TAKE_FROM: the line counts as text until it turns out to be none. */
+	struct from_match	 match;
+	struct digest		 from_digest;	/* of what it would begin */
+	bool			 from_cr;	/* held back: of its line end? */
+	struct digest		 text_digest;	/* as it was before the line */
+	struct dot_counter	 text_wire;
+	size_t			 text_nblank;
 	size_t			 nheld;
 	uint8_t			 held[MBOX_HELD];
 };
@@ -122,6 +133,13 @@ int	mbox_scan_end(struct mbox_scan *s, struct fault *f) MUSTUSE;
 /* Scan len octets of a file from off on; offsets in the table are the file's. */
 int	mbox_scan_file(int fd, uint64_t off, uint64_t len,
 	    struct mbox_table *out, struct fault *f) MUSTUSE;
+
+/*
+ * What a last line lacks whose last octet is `last` (the one before m->next):
+ * nothing, an LF, or behind a CR of the text, which is sent as one, CRLF.
+ * With it the message has the same identity, and the same octets on the wire.
+ */
+struct span	mbox_missing_end(const struct mbox_msg *m, uint8_t last) MUSTUSE;
 
 /*
  * A header field that mail programs add, change or drop: Status, X-Status,

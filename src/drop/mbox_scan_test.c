@@ -14,6 +14,9 @@
 #define F2	"From bob Tue Feb 13 23:59 CET 2024\n"
 #define F3	"From c!d Wed Mar 20 01:02:03 2024 remote from uuhost\n"
 #define FC	"From cr@example.org Mon Jan  1 10:00:00 2024\r\n"
+#define WORDS	"From \"a b c d e f g h i j k l m n o p q r s t u v w x y z\"@x"
+#define FW	WORDS " Mon Jan  1 10:00:00 2024\n"
+#define FD	"From \"x Tue Jan 2 00:00:00 2024 y\"@x Mon Jan  1 10:00:00 2024\n"
 #define INTERNAL	\
 	"From MAILER-DAEMON Mon Jan  1 10:00:00 2024\n"			\
 	"From: Mail System Internal Data <MAILER-DAEMON@x>\n"		\
@@ -81,6 +84,15 @@ static const struct {
 		{ TEXT(""), 0, MBOX_CRLF, true } } },
 	{ "CR that is no line end", TEXT(F1 "\na\n\r\r\n\rFrom x\n\r"), .want = {
 		{ TEXT("\na\n\r\r\n\rFrom x\n\r"), 2 + 3 + 3 + 9 + 3, 0, false } } },
+	/* What strangers may call themselves, as Postfix and Exim write it. */
+	{ "senders of many words, and with a date", TEXT(FW "\na\n\n" FD "b: c\n"
+	    "\n\n" F1 "\nd\n\n" FW), .want = {
+		{ TEXT("\na\n"), 5, 0, true }, { TEXT("b: c\n\n"), 8, 0, true },
+		{ TEXT("\nd\n"), 5, 0, true }, { TEXT(""), 0, 0, false } } },
+	{ "many words and no date", TEXT(F1 "\na\n\n" WORDS "\r\n\r\n" F2),
+	    .want = {
+		{ TEXT("\na\n\n" WORDS "\r\n"), 7 + sizeof(WORDS) + 1, 0, true },
+		{ TEXT(""), 0, 0, false } } },
 	{ "NULs", TEXT("\0\0\0" F1 "A: \0b\n\n\0x\n\n\0" F2 "\n"), .want = {
 		{ TEXT("A: \0b\n\n\0x\n\n\0" F2),
 		    7 + 2 + 4 + 2 + 1 + sizeof(F2), 0, true } } },
@@ -113,6 +125,7 @@ static const struct {
 	{ "text behind blank lines", TEXT("\n\nDear all\n"), .foreign = true },
 	{ "From without a date", TEXT("From me\n\n"), .foreign = true },
 	{ "binary", TEXT("\0\1\2"), .foreign = true },
+	{ "many words and no date", TEXT(WORDS "\n" F1 "\n"), .foreign = true },
 	{ "blank before From_", TEXT(" " F1 "\n"), .foreign = true },
 };
 
@@ -234,7 +247,7 @@ test_long_lines(void **state)
 		add_many(b, &len, '\r', n);
 		add(b, &len, "\n\nFrom ");
 		add_many(b, &len, 'a', n);
-		add(b, &len, " Mon Jan  1 10:00:00 2024\n\n" F2 "\n");
+		add(b, &len, " Mon Jan  1 10:00:00 20245\n\n" F2 "\n");
 		assert_int_equal(scan_split(b, len, 0, &t), 0);
 		assert_int_equal(t.n, 2);
 		assert_int_equal(t.m[0].status, sizeof(F1) - 1 + 11);
@@ -250,6 +263,82 @@ test_long_lines(void **state)
 	}
 }
 
+/* The same two messages whatever the From_ line of the second one is. */
+static void
+expect_two(const char *from, size_t nfrom, bool crlf, struct mbox_table *t)
+{
+	size_t		 len = 0;
+	char		*b = xalloc(nfrom + 400, 1);
+	struct mbox_table u;
+
+	add(b, &len, F1 "A: b\n\nc\r\n\r\n");
+	memcpy(b + len, from, nfrom);
+	len += nfrom;
+	add(b, &len, "D: e\n\nf\n\n");
+	assert_int_equal(scan_split(b, len, 0, t), 0);
+	assert_int_equal(t->n, 2);
+	assert_int_equal(t->m[0].size_wire, 6 + 2 + 3);
+	assert_int_equal(t->m[0].flags, MBOX_SEPARATED);
+	assert_int_equal(t->m[0].end, t->m[0].text + 5 + 1 + 3);
+	assert_int_equal(t->m[1].text, t->m[1].from + nfrom);
+	assert_int_equal(t->m[1].size_wire, 6 + 2 + 3);
+	assert_int_equal(t->m[1].flags,
+	    MBOX_SEPARATED | (crlf ? MBOX_CRLF : 0));
+	for (size_t cut = 1; cut < len; cut += 1 + cut / 9) {
+		assert_int_equal(scan_split(b, len, cut, &u), 0);
+		assert_same(t, &u);
+		mbox_table_fini(&u);
+	}
+	free(b);
+}
+
+/* No From_ line is too long, first in the file or further down; nor is one
+ * taken for text, or text for one, because of its length. */
+static void
+test_long_from_lines(void **state)
+{
+	static char		line[200000];
+	struct mbox_table	t;
+	struct mbox_table	u;
+
+	(void)state;
+	for (size_t n = 900; n < 150000; n += n / 3) {
+		size_t	bare = 0;
+		size_t	len;
+
+		add(line, &bare, "From ");
+		add_many(line, &bare, 'a', n);
+		add(line, &bare, " Mon Jan  1 10:00:00 2024");
+		len = bare;
+		add(line, &len, "\n");
+		expect_two(line, len, false, &t);
+		len = bare;
+		add(line, &len, "\r\n");
+		expect_two(line, len, true, &u);
+		/* the line end counts for the identity of neither */
+		assert_memory_equal(t.m[0].digest, u.m[0].digest, MBOX_DIGEST);
+		assert_memory_equal(t.m[1].digest, u.m[1].digest, MBOX_DIGEST);
+		mbox_table_fini(&u);
+		mbox_table_fini(&t);
+		len = bare;
+		add(line, &len, "\n\nx\n\n" F2 "\n");
+		assert_int_equal(scan_split(line, len, 0, &t), 0);
+		assert_int_equal(t.n, 2);
+		assert_int_equal(t.m[0].text, bare + 1);
+		mbox_table_fini(&t);
+		assert_int_equal(scan_split(line, bare + 1, 9, &t), 0);
+		assert_int_equal(t.n, 1);
+		assert_int_equal(t.m[0].flags, 0);
+		mbox_table_fini(&t);
+		assert_int_equal(scan_split(line, bare, 9, &t), 0);
+		assert_int_equal(t.n, 1);
+		assert_int_equal(t.m[0].flags, MBOX_HEAD_OPEN);
+		mbox_table_fini(&t);
+		assert_int_equal(scan_split(line, bare - 1, 9, &t), -1);
+		mbox_table_fini(&t);
+	}
+}
+
 /* Sizes on the wire by another way: octet by octet, CR before lone LF. */
 static uint64_t
 wire_plainly(const char *p, size_t n)
@@ -259,6 +348,105 @@ wire_plainly(const char *p, size_t n)
 	for (size_t i = 0; i < n; i++)
 		octets += p[i] == '\n' && (i == 0 || p[i - 1] != '\r') ? 2 : 1;
 	return n > 0 && p[n - 1] != '\n' ? octets + 2 : octets;
+}
+
+/* A last message without its last line end, and with what makes it whole: one
+ * message.  `not`: it became another one. */
+static void
+test_missing_end(void **state)
+{
+	static const struct {
+		const char	*torn;
+		const char	*whole;
+		bool		 not;
+	} rows[] = {
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabc\n" },
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabc\n\n" F2 "\nx\n" },
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabc\r\n", true },
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabcd", true },
+		{ F1 "A: b\n\nabc", F1 "A: b\n\nabc\n\n\n", true },
+		{ F1 "A: b\n\nabc\r", F1 "A: b\n\nabc\r\r\n\n" },
+		{ F1 "A: b\n\nabc\r", F1 "A: b\n\nabc\r\n", true },
+		{ F1 "A: b\n\n\r", F1 "A: b\n\n\r\r\n\n" },
+		{ F1 "A: b", F1 "A: b\n" },
+		{ F1 "A: b", F1 "A: b\n\n" },
+		{ F1 "A: b\r", F1 "A: b\r\r\n\n" },
+		{ F1 "Status: R", F1 "Status: R\n\n" },
+		{ F1 "A: b\nX-UID: 7\n 8", F1 "A: b\nX-UID: 7\n 8\n\n" },
+		{ F1 "Lines: 3\r", F1 "Lines: 3\r\r\n\n" },
+		{ "From a Mon Jan 1 1:00 2024", "From a Mon Jan 1 1:00 2024\n" },
+		{ "From a Mon Jan 1 1:00 2024\r",
+		  "From a Mon Jan 1 1:00 2024\r\n\r\n" },
+		{ F1, F1 "\n" },
+		{ F1 "\n", F1 "\n\n", true },	/* one more is text */
+		{ F1 "A: b\n\nabc\n", F1 "A: b\n\nabc\n\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct mbox_msg	*a;
+		const struct mbox_msg	*b;
+		struct mbox_table	 t;
+		struct mbox_table	 u;
+		bool			 same;
+
+		print_message("%s|\n%s|\n", rows[i].torn, rows[i].whole);
+		assert_int_equal(scan_split(rows[i].torn, strlen(rows[i].torn),
+		    0, &t), 0);
+		assert_int_equal(scan_split(rows[i].whole,
+		    strlen(rows[i].whole), 0, &u), 0);
+		a = &t.m[0];
+		b = &u.m[0];
+		same = memcmp(a->digest, b->digest, MBOX_DIGEST) == 0 &&
+		    memcmp(a->changing, b->changing, MBOX_DIGEST) == 0;
+		assert_int_equal(same, !rows[i].not);
+		if (same)
+			assert_int_equal(a->size_wire, b->size_wire);
+		mbox_table_fini(&t);
+		mbox_table_fini(&u);
+	}
+}
+
+/*
+ * Unique-ids that clients have: no version of popper may give others to the
+ * same messages.
+ */
+static void
+test_digests_stay(void **state)
+{
+	static const struct {
+		const char	*mbox;
+		const char	*digest;
+	} rows[] = {
+		{ F1 "A: b\n\nhi\n\n",
+		  "66fb53f65c4748a6284084c9caf6883b" },
+		{ F1 "A: b\n\nhi\n",
+		  "66fb53f65c4748a6284084c9caf6883b" },
+		{ F2 "Status: RO\nA: b\nX-UID: 1\n 2\n\nFrom x\n\n>From y\n\n\n",
+		  "1d57eedf1116f382d8c2844a11088771" },
+		{ FC "A: b\r\n\r\nhi\r\n\r\n",
+		  "49cbf5a08f1d67dbdf42db956e8eed3d" },
+		{ F3,
+		  "8a5f5822ddc111b888b1dd10bcae2422" },
+		{ F3 "\n",
+		  "8a5f5822ddc111b888b1dd10bcae2422" },
+		{ "From x Mon Jan 1 1:00 2024",
+		  "076427e11ac18f3e61ea2a7624f6a40e" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char			hex[2 * MBOX_DIGEST + 1];
+		struct mbox_table	t;
+
+		assert_int_equal(scan_split(rows[i].mbox, strlen(rows[i].mbox),
+		    0, &t), 0);
+		for (size_t k = 0; k < MBOX_DIGEST; k++)
+			(void)snprintf(hex + 2 * k, 3, "%02x",
+			    t.m[0].digest[k]);
+		assert_string_equal(hex, rows[i].digest);
+		mbox_table_fini(&t);
+	}
 }
 
 /* k messages of random text, quoted strictly, come out as they went in. */
@@ -406,6 +594,9 @@ main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_every_split),
 		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_long_from_lines),
+		cmocka_unit_test(test_missing_end),
+		cmocka_unit_test(test_digests_stay),
 		cmocka_unit_test(test_long_foreign_line),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_more_than_the_table_takes),

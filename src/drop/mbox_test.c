@@ -89,6 +89,18 @@ static const struct session sessions[] = {
 	    "1", NULL, N1, F("a", "1") "A: b\nStatus: RO\n\n" N1, 0, 0 },
 	{ "torn message, deleted, bulletin", A F("b", "2") "x", "2", "", NULL,
 	    N1, A N1, 1, 0 },
+	{ "torn behind a CR, bulletin", A F("b", "2") "\nx\r", "", "", NULL, N1,
+	    A F("b", "2") "\nx\r\r\n\n" N1, 0, 0 },
+	{ "torn, deleted, its LF came meanwhile", A F("b", "2") "S: b\n\nx",
+	    "2", "", A F("b", "2") "S: b\n\nx\n\n" D, "", A D, 1, 0 },
+	{ "torn header, deleted, likewise", A F("b", "2") "S: b\nX-UID: 1",
+	    "2", "", A F("b", "2") "S: b\nX-UID: 12\n\n" D, "", A D, 1, 0 },
+	{ "torn From_ line, deleted, likewise", A "From b Mon Jan 1 1:00 2024",
+	    "2", "", A "From b Mon Jan 1 1:00 2024\n\n" D, "", A D, 1, 0 },
+	{ "torn, deleted, more than an LF came", A F("b", "2") "\nx", "2", "",
+	    A F("b", "2") "\nxy\n\n" D, "", NULL, 0, 1 },
+	{ "whole, deleted, its LF was cut off", A F("b", "2") "\nx\n", "2", "",
+	    A F("b", "2") "\nx", "", A, 1, 0 },
 	{ "same length", A B, "1", "", NULL,
 	    F("n", "6") "Subject: a\n\nthe first\n\n",
 	    B F("n", "6") "Subject: a\n\nthe first\n\n", 1, 0 },
@@ -196,6 +208,55 @@ test_sessions_in_place(void **state)
 	fake_fini(&w);
 }
 
+/* Our own UPDATE makes a last line whole: a unique-id must not change, nor what
+ * the client gets under it. */
+static void
+test_torn_keeps_its_id(void **state)
+{
+	static const char *const torn[] = {
+		A F("b", "2") "S: b\n\nx", A F("b", "2") "S: b\n\nx\r",
+		A F("b", "2") "S: b\n\n\r", A F("b", "2") "S: b",
+		A F("b", "2") "S: b\r", A F("b", "2") "Lines: 1",
+		A F("b", "2") "S: b\n\nx\n", A F("b", "2") "S: b\n",
+		A F("b", "2") "S: b\n\n", A F("b", "2"), W "From b@x Mon Jan 1 "
+		"10:00:00 2024\r", W "From b@x Mon Jan 1 10:00:00 2024",
+		A "From b@x Mon Jan  5 10:00:00 2024\r\n\r\nx\r\n",
+	};
+	struct fake w;
+
+	(void)state;
+	fake_init(&w, false);
+	for (size_t i = 0; i < ARRAY_LEN(torn); i++) {
+		struct session t = { torn[i], torn[i], "", "", NULL, N1, NULL,
+		    0, 0 };
+		struct drop_extra	 extra[2];
+		struct drop_change	 c;
+		struct drop_outcome	 out;
+		struct drop_entry	 before;
+		struct snapshot		 s;
+		struct drop		*d;
+		struct fault		 f;
+
+		print_message("%s|\n", torn[i]);
+		fake_write(w.spool, span_str(torn[i]));
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		mbox_ops.snapshot(d, &s);
+		assert_int_equal(s.n, 2);
+		before = s.entries[1];
+		make_change(&t, &s, &c, extra);
+		assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+		mbox_ops.close(d);
+		free_change(&c);
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		mbox_ops.snapshot(d, &s);
+		assert_int_equal(s.n, 3);
+		assert_string_equal(s.entries[1].uidl, before.uidl);
+		assert_int_equal(s.entries[1].size_wire, before.size_wire);
+		mbox_ops.close(d);
+	}
+	fake_fini(&w);
+}
+
 /* No Status to write: a session that only reads writes nothing. */
 static void
 test_status_off(void **state)
@@ -236,6 +297,8 @@ expect_text(struct drop *d, size_t i, const char *want, const char *what)
 #define A_TEXT	"Subject: a\n\nThe first\n"
 #define B_TEXT	"Status: O\nSubject: b\nX-UID: 7\n\nThe second\n\n"
 #define C_TEXT	"Subject: c\r\nStatus: R\r\n\r\nThe third\n"
+
+#define B_TORN	"Status: O\nSubject: b\nX-UID: 7\n\nThe second"
 
 static void
 expect_gone(struct drop *d, size_t i)
@@ -325,6 +388,20 @@ test_in_place(void **state)
 	expect_gone(d, 2);
 	fake_write(w.spool, SPAN("no mailbox"));
 	expect_gone(d, 1);
+	fake_write(w.spool, SPAN(A B));		/* is to end without its LFs */
+	assert_int_equal(truncate(w.spool, sizeof(A B) - 1 - 3), 0);
+	mbox_ops.close(d);
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	expect_text(d, 1, B_TORN, "torn");
+	fake_append(w.spool, SPAN("\n\n" D));
+	expect_text(d, 1, B_TORN, "torn, and its LF came");
+	assert_int_equal(truncate(w.spool, sizeof(A B) - 1 - 4), 0);
+	expect_gone(d, 1);
+	fake_write(w.spool, SPAN(A));
+	mbox_ops.close(d);
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	assert_int_equal(truncate(w.spool, sizeof(A) - 1 - 2), 0);
+	expect_gone(d, 0);		/* an octet less than was listed */
 	assert_false(fake_locked(&w));
 	mbox_ops.close(d);
 	fake_fini(&w);
@@ -698,6 +775,40 @@ test_times(void **state)
 	}
 }
 
+/* A look at the maildrop is no reading of mail. */
+static void
+test_times_of_a_look(void **state)
+{
+	const struct timespec	 unread[2] = { { 1000, 1 }, { 2000, 2 } };
+	static const bool	 no[2];
+	struct drop_change	 c = { .deleted = no, .retrieved = no,
+				    .extra_fd = -1 };
+	struct drop_outcome	 out;
+	struct drop		*d;
+	struct fault		 f;
+	struct fake		 w;
+	struct stat		 st;
+	char			 b[8];
+
+	(void)state;
+	for (int in_place = 0; in_place < 2; in_place++) {
+		fake_init(&w, false);
+		w.no_temp = in_place;
+		fake_write(w.spool, SPAN(A B));
+		assert_int_equal(utimensat(AT_FDCWD, w.spool, unread, 0), 0);
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		assert_int_equal(mbox_ops.read(d, 0, 0, b, 8, &f), 8);
+		assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+		mbox_ops.close(d);
+		assert_int_equal(stat(w.spool, &st), 0);
+		assert_int_equal(st.st_atim.tv_sec, 1000);
+		assert_int_equal(st.st_atim.tv_nsec, 1);
+		assert_int_equal(st.st_mtim.tv_sec, 2000);
+		assert_int_equal(st.st_mtim.tv_nsec, 2);
+		fake_fini(&w);
+	}
+}
+
 static void
 test_note_alone_and_failing(void **state)
 {
@@ -754,6 +865,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_sessions_in_place),
+		cmocka_unit_test(test_torn_keeps_its_id),
 		cmocka_unit_test(test_status_off),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_in_place),
@@ -767,6 +879,7 @@ main(void)
 		cmocka_unit_test(test_full_disk_steps),
 		cmocka_unit_test(test_no_room_for_legacy),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_times_of_a_look),
 		cmocka_unit_test(test_note_alone_and_failing),
 	};
 

@@ -146,7 +146,8 @@ spool_tick(struct spool *s, struct fault *f)
 static int
 open_spool(struct spool *s, enum drop_lock_purpose why, struct fault *f)
 {
-	unsigned how = FILE_READ | FILE_WRITE;
+	/* That we read it says nothing about the user: see biff(1). */
+	unsigned how = FILE_READ | FILE_WRITE | FILE_NOATIME;
 
 	/* In a system folder the host makes it, together with the dotlock. */
 	if (why == DROP_LOCK_UPDATE && s->conf->host->lock == NULL)

@@ -156,7 +156,9 @@ tempdrop_match(struct mbox_table *want, const struct mbox_table *found)
 		while (k < found->n && compare_octets(x[k], w[i]) < 0)
 			k++;
 		if (k == found->n || compare_octets(x[k], w[i]) != 0 ||
-		    x[k]->size_wire != w[i]->size_wire) {
+		    x[k]->size_wire != w[i]->size_wire ||
+		    /* an LF was cut off: there is less than was promised */
+		    x[k]->end - x[k]->text < w[i]->end - w[i]->text) {
 			w[i]->flags |= MBOX_GONE;
 			gone++;
 			continue;

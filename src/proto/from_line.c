@@ -3,9 +3,24 @@
 
 #include "base/num.h"
 
-/* A sender may hold blanks; so may what follows it (a terminal's name). */
-#define WORDS_MAX	24
-#define YEAR_WITHIN	4		/* words behind the time */
+/*
+ * What ends with the last word; several at once, since a date may begin
+ * anywhere: in the sender, in another date.
+ *
+ *	weekday -> month -> day -+-> time -> up to three words -> year
+ *	       \-> day -> month -/
+ *	                         \-> year -> time
+ */
+enum {
+	AT_WEEKDAY	= 1u << 0,
+	AT_MONTH	= 1u << 1,	/* weekday, month */
+	AT_DAY		= 1u << 2,	/* weekday, day */
+	AT_BOTH		= 1u << 3,
+	AT_YEAR		= 1u << 4,	/* "Sat, 1 Jan 2000" of mail headers */
+	AT_TIME		= 1u << 5,	/* and a bit more for each word since */
+	AT_TIME_MASK	= 15u << 5,
+	AT_DATE		= 1u << 9,	/* found; it stays */
+};
 
 static const char	days[] = "sunmontuewedthufrisat";
 static const char	months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
@@ -68,24 +83,29 @@ is_year(struct span w)
 	return is_number(w, 4, 4, 9999);
 }
 
-/* w[0] is a weekday; n words are there. */
-static bool
-is_date(const struct span *w, size_t n)
+static unsigned
+next_state(unsigned at, struct span w)
 {
-	size_t i = 3;
+	/* The bit of the fourth word since the time falls off the mask. */
+	unsigned next = (at & AT_DATE) |
+	    ((at & AT_TIME_MASK) << 1 & AT_TIME_MASK);
 
-	if (n < 5 || !((is_month(w[1]) && is_day(w[2])) ||
-	    (is_day(w[1]) && is_month(w[2]))))
-		return false;
-	/* "Sat, 1 Jan 2000 00:00:00 +0000", as mail headers have it. */
-	if (is_year(w[3]))
-		return is_time(w[4]);
-	if (!is_time(w[i++]))
-		return false;
-	for (size_t end = i + YEAR_WITHIN; i < n && i < end; i++)
-		if (is_year(w[i]))
-			return true;
-	return false;
+	if (is_weekday(w))
+		next |= AT_WEEKDAY;
+	if ((at & AT_WEEKDAY) && is_month(w))
+		next |= AT_MONTH;
+	if ((at & AT_WEEKDAY) && is_day(w))
+		next |= AT_DAY;
+	if (((at & AT_MONTH) && is_day(w)) || ((at & AT_DAY) && is_month(w)))
+		next |= AT_BOTH;
+	if ((at & AT_BOTH) && is_year(w))
+		next |= AT_YEAR;
+	if ((at & AT_BOTH) && is_time(w))
+		next |= AT_TIME;
+	if (((at & AT_YEAR) && is_time(w)) ||
+	    ((at & AT_TIME_MASK) && is_year(w)))
+		next |= AT_DATE;
+	return next;
 }
 
 bool
@@ -94,21 +114,56 @@ from_line_starts(struct span line)
 	return span_starts(line, SPAN("From "));
 }
 
+static void
+end_word(struct from_match *m)
+{
+	if (m->n > 0)		/* too long: not a part of any date */
+		m->at = next_state(m->at, m->n <= FROM_WORD_MAX ?
+		    span_of(m->word, m->n) : SPAN("-"));
+	m->n = 0;
+}
+
+static void
+take_octet(struct from_match *m, uint8_t c)
+{
+	if (c == ' ' || c == '\t')
+		end_word(m);
+	else if (m->n++ < FROM_WORD_MAX)
+		m->word[m->n - 1] = c;
+}
+
+void
+from_match_feed(struct from_match *m, struct span part)
+{
+	static const struct span from = SPAN("From ");
+
+	for (; part.n > 0 && m->prefix < from.n && !m->other;
+	    part = span_skip(part, 1)) {
+		m->other = part.p[0] != from.p[m->prefix];
+		m->prefix++;
+	}
+	if (m->other || part.n == 0)
+		return;
+	m->after_cr = part.p[part.n - 1] == '\r';
+	for (size_t i = 0; i < part.n && (m->at & AT_DATE) == 0; i++)
+		take_octet(m, part.p[i]);
+}
+
+bool
+from_match_end(struct from_match *m)
+{
+	/* The CR of a line end, not of the last word. */
+	if (m->after_cr && m->n > 0)
+		m->n--;
+	end_word(m);
+	return !m->other && (m->at & AT_DATE) != 0;
+}
+
 bool
 from_line(struct span line)
 {
-	struct span	word[WORDS_MAX];
-	size_t		n = 0;
+	struct from_match m = { 0 };
 
-	if (!from_line_starts(line) || line.n > FROM_LINE_MAX)
-		return false;
-	if (line.p[line.n - 1] == '\r')
-		line.n--;
-	line = span_skip(line, 5);
-	while (n < WORDS_MAX && (word[n] = span_word(&line)).n > 0)
-		n++;
-	for (size_t i = 0; i + 5 <= n; i++)
-		if (is_weekday(word[i]) && is_date(word + i, n - i))
-			return true;
-	return false;
+	from_match_feed(&m, line);
+	return from_match_end(&m);
 }

@@ -8,10 +8,8 @@
 #ifndef PROTO_FROM_LINE_H
 #define PROTO_FROM_LINE_H
 
+#include "base/attr.h"
 #include "base/span.h"
-
-/* A longer line (without its LF) is text, whatever it says. */
-#define FROM_LINE_MAX	1024
 
 /* "From ", with its blank: such a line gets a '>' when it is text. */
 bool	from_line_starts(struct span line);
@@ -23,7 +21,29 @@ bool	from_line_starts(struct span line);
  * seconds, and a year with up to three words between (zone names, offsets);
  * what follows the year does not matter ("remote from x").  Whether the line
  * stands at the file's start or after a blank line is for the caller to know.
+ *
+ * No line is too long, and none has too many words: the sender is a stranger's
+ * choice (quoted, it may be a sentence, or thousands of octets; even a date),
+ * and where such a line is not found two messages are one.
  */
 bool	from_line(struct span line);
+
+/*
+ * The same for a line that comes in pieces.  Start with {0}, feed all its
+ * octets but the LF, in pieces of any size; from_match_end says what it was.
+ * O(octets); the line itself is not kept.
+ */
+#define FROM_WORD_MAX	9		/* "00:00:00", and a CR */
+
+struct from_match {
+	uint8_t		prefix;		/* octets of "From " that were there */
+	bool		other;		/* it begins in another way */
+	bool		after_cr;
+	unsigned	at;		/* how much of a date ends here */
+	size_t		n;		/* of this word, also when too long */
+	uint8_t		word[FROM_WORD_MAX];
+};
+void	from_match_feed(struct from_match *m, struct span part);
+bool	from_match_end(struct from_match *m) MUSTUSE;
 
 #endif

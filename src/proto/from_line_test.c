@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -27,6 +27,17 @@ static const struct {
 	{ "From - Sat, 1 Jan 2000 00:00:00 +0000", true },
 	{ "From ann SAT JAN  1 00:00:00 2000", true },
 	{ "From Sat Sat Jan  1 00:00:00 2000", true },
+	/* What strangers may call themselves, as Postfix and Exim write it. */
+	{ "From \"a b c d e f g h i j k l m n o p q r s t u v w\"@example.org"
+	  "  Sat Jan  1 00:00:00 2000", true },
+	{ "From \"x Mon Jan 1 00:00:00 2024 y\"@example.org"
+	  " Sat Jan  1 00:00:00 2000", true },
+	{ "From \"Sat Jan 1 00:00:00 a b c d\"@x Sat Jan  1 00:00:00 2000",
+	  true },
+	{ "From \"Sat Jan Sat 1 Sat 00:00\"@x Sat Jan  1 00:00:00 2000\r",
+	  true },
+	{ "From \"a\rb\"@example.org Sat Jan  1 00:00:00 2000", true },
+	{ "From ann Sat 1 Jan 2000 00:00:00\r", true },
 
 	{ "", false },
 	{ "From", false },
@@ -49,6 +60,11 @@ static const struct {
 	{ "From ann Xyz Jan  1 00:00:00 2000", false },
 	{ "From ann Sat Foo  1 00:00:00 2000", false },
 	{ "From ann Sat Jan  1 00:00:00 a b c d 2000", false },
+	{ "From ann Sat Jan  1 00:00:00 2000\r\r", false },
+	{ "From ann Sat Jan  1 00:00:00\r 2000", false },
+	{ "From ann Sat Jan  1 00:00:00.00 2000", false },
+	{ "From ann Sat Jan Sat 1 00:00:00 2000", false },
+	{ "From a b c d e f g h i j k l m n o p q r s t u v w x y z", false },
 };
 
 static void
@@ -60,18 +76,50 @@ test_rows(void **state UNUSED)
 	}
 }
 
-static void
-test_length(void **state UNUSED)
+static bool
+in_pieces(struct span line, size_t step)
 {
-	char	line[FROM_LINE_MAX + 2];
-	int	n;
+	struct from_match m = { 0 };
 
-	for (int pad = FROM_LINE_MAX - 31; pad <= FROM_LINE_MAX - 29; pad++) {
-		n = snprintf(line, sizeof(line),
-		    "From %*s Sat Jan  1 00:00:00 2000", pad, "ann");
-		assert_true(n > 0 && (size_t)n < sizeof(line));
-		assert_int_equal(from_line(span_of(line, (size_t)n)),
-		    n <= FROM_LINE_MAX);
+	for (; line.n > 0; line = span_skip(line, step))
+		from_match_feed(&m, span_first(line, step));
+	return from_match_end(&m);
+}
+
+static void
+test_pieces(void **state UNUSED)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct span line = span_str(rows[i].line);
+
+		for (size_t step = 1; step <= line.n; step++)
+			if (in_pieces(line, step) != rows[i].want)
+				fail_msg("%s by %zu", rows[i].line, step);
+	}
+}
+
+/* No sender is too long, and none has too many words. */
+static void
+test_long_senders(void **state UNUSED)
+{
+	static const char	date[] = " Sat Jan  1 00:00:00 2000";
+	static char		line[70000];
+
+	for (size_t len = 0; len < 66000; len = 2 * len + 1) {
+		for (int words = 0; words < 2; words++) {
+			struct span all = span_of(line, 5 + len +
+					    sizeof(date) - 1);
+
+			memcpy(line, "From ", 5);
+			for (size_t i = 0; i < len; i++)
+				line[5 + i] = words && i % 3 == 2 ? ' ' : 'x';
+			memcpy(line + 5 + len, date, sizeof(date) - 1);
+			assert_true(from_line(all));
+			assert_true(in_pieces(all, 7));
+			all.n--;
+			assert_false(from_line(all));
+			assert_false(in_pieces(all, 7));
+		}
 	}
 }
 
@@ -80,7 +128,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_long_senders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,7 @@ open_flags(unsigned how)
 	flags |= how & FILE_DIR ? O_DIRECTORY : 0;
 	flags |= how & FILE_TRUNCATE ? O_TRUNC : 0;
 	flags |= how & FILE_FOLLOW ? 0 : O_NOFOLLOW;
+	flags |= how & FILE_NOATIME ? O_NOATIME : 0;
 	return flags;
 }
 
@@ -123,6 +124,9 @@ file_open(int dirfd, const char *name, unsigned how, mode_t mode, int *fd_r,
 
 	*fd_r = -1;
 	fd = SYS_RETRY(openat(dirfd, name, open_flags(how), mode));
+	if (fd == -1 && errno == EPERM && (how & FILE_NOATIME))
+		fd = SYS_RETRY(openat(dirfd, name,
+		    open_flags(how & ~(unsigned)FILE_NOATIME), mode));
 	if (check_kind(fd, name, how, fd_r, f) == -1)
 		return -1;
 	if ((how & FILE_EXCLUSIVE) == 0 || fchmod(fd, mode) == 0)
@@ -194,7 +198,7 @@ file_open_beneath(int dirfd, const char *path, unsigned how, mode_t mode,
 	long	fd;
 
 	*fd_r = -1;
-	ASSERT((how & FILE_FOLLOW) == 0);
+	ASSERT((how & (FILE_FOLLOW | FILE_NOATIME)) == 0);
 	if (!path_stays_below(path))
 		return fault_errno(f, FAULT_PERM, EXDEV, "open %s", path);
 	fd = SYS_RETRY(syscall(SYS_openat2, dirfd, path, &wish, sizeof(wish)));
@@ -419,10 +423,9 @@ file_reserve(int fd, uint64_t off, uint64_t len, struct fault *f)
 }
 
 int
-file_set_times(int fd, struct timespec atime, struct timespec mtime,
-    struct fault *f)
+file_set_atime(int fd, struct timespec atime, struct fault *f)
 {
-	const struct timespec both[2] = { atime, mtime };
+	const struct timespec both[2] = { atime, { .tv_nsec = UTIME_OMIT } };
 
 	return futimens(fd, both) == -1 ? SYS_FAULT(f, "set times") : 0;
 }

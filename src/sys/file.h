@@ -68,6 +68,8 @@ enum file_how {
 	FILE_DIR	= 1u << 5,	/* a folder, for the *_at calls */
 	FILE_TRUNCATE	= 1u << 6,
 	FILE_FOLLOW	= 1u << 7,	/* a last symbolic link may be followed */
+	FILE_NOATIME	= 1u << 8,	/* reading leaves the access time alone;
+					   without effect on others' files */
 };
 
 /*
@@ -115,9 +117,8 @@ int	file_truncate(int fd, uint64_t size, struct fault *f) MUSTUSE;
 /* Reserve disk blocks; the size stays.  Falls back to success where the file
  * system cannot (then a later write may still say ENOSPC). */
 int	file_reserve(int fd, uint64_t off, uint64_t len, struct fault *f) MUSTUSE;
-/* Set access and modification time. */
-int	file_set_times(int fd, struct timespec atime, struct timespec mtime,
-	    struct fault *f) MUSTUSE;
+/* Set the access time alone. */
+int	file_set_atime(int fd, struct timespec atime, struct fault *f) MUSTUSE;
 int	file_chown(int fd, uid_t uid, gid_t gid, struct fault *f) MUSTUSE;
 
 int	file_rename(int dirfd, const char *from, const char *to, struct fault *f)

@@ -6,6 +6,7 @@
 #include "drop/mbox_scan.h"
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "proto/from_line.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -64,6 +65,35 @@ check_message(struct span mbox, const struct mbox_msg *m)
 	ASSERT(((m->next - m->end) > 0) == ((m->flags & MBOX_SEPARATED) != 0));
 }
 
+/*
+ * A bulletin behind it, as UPDATE adds one: who was there before stays who he
+ * was, to the octet on the wire.
+ */
+static void
+check_appended(struct span mbox, const struct mbox_table *t)
+{
+	const struct mbox_msg	*last = &t->m[t->n - 1];
+	struct mbox_table	 more;
+	struct buf		 b;
+	struct span		 end = mbox_missing_end(last,
+				    mbox.p[mbox.n - 1]);
+
+	buf_init(&b, mbox.n + 100);
+	ASSERT(buf_append(&b, mbox) == 0 && buf_append(&b, end) == 0);
+	if ((last->flags & MBOX_SEPARATED) == 0)
+		ASSERT(buf_append(&b, SPAN("\n")) == 0);
+	ASSERT(buf_append(&b, SPAN("From a Mon Jan  1 10:00:00 2024\n")) == 0);
+	ASSERT(scan(buf_span(&b), 7, true, &more) == 0);
+	ASSERT(more.n == t->n + 1);
+	for (size_t i = 0; i < t->n; i++)
+		ASSERT(memcmp(more.m[i].digest, t->m[i].digest,
+		    MBOX_DIGEST) == 0 && memcmp(more.m[i].changing,
+		    t->m[i].changing, MBOX_DIGEST) == 0 &&
+		    more.m[i].size_wire == t->m[i].size_wire);
+	mbox_table_fini(&more);
+	buf_fini(&b);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -84,6 +114,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		ASSERT(memcmp(&whole.m[i], &split.m[i],
 		    sizeof(whole.m[i])) == 0);
 	}
+	if (r == 0 && whole.n > 0)
+		check_appended(mbox, &whole);
 	mbox_table_fini(&whole);
 	mbox_table_fini(&split);
 	return 0;

@@ -179,6 +179,24 @@ class Odd(Scene):
                 st = self.stat()
                 self.assertEqual(st.st_atime >= st.st_mtime, read)
 
+    def test_a_look_leaves_new_mail_new(self):
+        """Who only asks how much there is has read nothing: the shell goes
+        on saying "You have new mail"."""
+        for options in ({}, {"temp_max": "1"}, {"bulletins": "/nowhere"}):
+            with self.subTest(options):
+                self.configure(**options)
+                self.host.spool("ann", message(b"one") + message(b"two"))
+                self.host.call(os.utime, SPOOL, (1000, 2000))
+                pop = self.pop()
+                self.assertEqual(pop.stat()[0], 2)
+                pop.quit()
+                self.inetd.wait()
+                st = self.stat()
+                self.assertEqual((st.st_atime, st.st_mtime), (1000, 2000))
+                # It is no merit of the file system's.
+                self.host.spool("ann")
+                self.assertGreater(self.stat().st_atime, 2000)
+
     # -- size --------------------------------------------------------------
 
     def session_memory(self):

@@ -154,10 +154,18 @@ class Deliveries:
         smtp.quit()
 
 
+# What strangers may call themselves: more words than any name has, a date, CR.
+ODD_SENDERS = (b'"a b c d e f g h i j k l m n o p q r s t u v w"@evil.example',
+               b'"x Mon Jan 1 00:00:00 2024 y"@evil.example',
+               b'"Mon Jan 1 00:00:00 a b c d"@evil.example',
+               b'"a\rb"@evil.example', b"")
+
+
 class Delivery:
     """The tests; a subclass names the agent."""
 
     agent = None
+    long_senders = ()       # that it takes
 
     @classmethod
     def setUpClass(cls):
@@ -253,6 +261,39 @@ class Delivery:
         self.assertEqual(sorted(map(token_of, got)),
                          sorted("b%d" % i for i in range(20)))
 
+    def mail(self, senders):
+        """A message from each of them for bob, in this order."""
+        def send():
+            with smtplib.SMTP("127.0.0.1", 25, "client.example.net") as smtp:
+                smtp.ehlo()
+                smtp.send(b"MAIL FROM:<%s>\r\n" % sender)
+                self.assertEqual(smtp.getreply()[0], 250, sender)
+                self.assertEqual(smtp.rcpt("bob@example.org")[0], 250)
+                self.assertEqual(smtp.data(compose(
+                    "o%d" % i, random.Random(i)))[0], 250)
+        for i, sender in enumerate(senders):
+            self.host.in_network(send)
+            self.mta.wait_empty()
+
+    def test_no_sender_hides_his_message_or_the_mailbox(self):
+        """A From_ line that is not found makes one message of two, or no
+        mailbox of the spool."""
+        for sender in ODD_SENDERS + self.long_senders:
+            with self.subTest(sender[:60]):
+                self.host.spool("bob", b"")
+                self.mail([sender, b"ann@example.net"] * 2)
+                with Pop(self.host.connect(110)) as pop:
+                    self.assertEqual(pop.login("bob", "builder")[0], 4)
+                    self.assertEqual([token_of(pop.retr(i + 1))
+                                      for i in range(4)],
+                                     ["o0", "o1", "o2", "o3"])
+                    pop.dele(2)
+                    pop.dele(3)
+                    pop.quit()
+                left = spool.messages(self.host.spool("bob"))
+                self.assertEqual([token_of(m.wire) for m in left],
+                                 ["o0", "o3"])
+
     def test_mail_sent_by_xtnd_xmit_arrives(self):
         with Pop(self.host.connect(110)) as pop:
             pop.login("alice", "wonderland")
@@ -272,10 +313,15 @@ class Delivery:
 
 class WithPostfix(Delivery, unittest.TestCase):
     agent = Postfix
+    long_senders = (b"x" * 1100 + b"@evil.example",
+                    b"x" * 2000 + b"@evil.example",
+                    b'"' + b"x " * 1000 + b'"@evil.example')
 
 
 class WithExim(Delivery, unittest.TestCase):
     agent = Exim
+    long_senders = (b"x" * 240 + b"@evil.example",
+                    b'"' + b"x " * 120 + b'"@evil.example')
 
 
 if __name__ == "__main__":
