@@ -110,6 +110,13 @@ void	auth_check(const struct auth_conf *c, void *state,
 	    const struct auth_request *q, struct auth_verdict *v);
 
 /*
+ * gids_denied with numbers in place of names, for a process that forks many who
+ * need it.  Groups that do not exist are left out.
+ */
+int	auth_gids_numbers(const char *text, char *out, size_t cap,
+	    struct fault *f) MUSTUSE;
+
+/*
  * The range rules alone, once more, by the process that is about to become
  * that user: uid and primary gid.  Supplementary groups that are not allowed
  * are taken out of id.

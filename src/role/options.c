@@ -175,7 +175,8 @@ static const struct conf_option role_options[] = {
 		    "session.\n"
 		    "When empty, the folder of the spool if it belongs "
 		    "to root, else\n"
-		    ".Ic state_dir .",
+		    ".Ic state_dir .\n"
+		    "A maildrop of at most 32 KiB is copied into memory.",
 	},
 	{
 		.name = "temp_max", .type = CONF_SIZE,

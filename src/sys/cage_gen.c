@@ -159,6 +159,7 @@ static const struct rule rules[] = {
 	/* the user's files, with the user's rights */
 	{ CALL(openat),			S },
 	{ CALL(openat2),		S },
+	{ CALL(memfd_create),		S },
 	{ CALL(newfstatat),		S },
 	{ CALL(fstatat64),		S },
 	{ CALL(statx),			S },
