@@ -173,7 +173,7 @@ accept_row(const struct identity *virtual_user, const struct passwd_row *row,
 	else if (!maildrop_of(row, id))
 		verdict_refuse(v, REASON_ROW,
 		    "the row's userdb_mail is no mbox path");
-	/* An identity's texts become lines (worker_get_grant). */
+	/* An identity's texts become lines (wire_get_identity). */
 	else if (!one_line(row->home) || !one_line(row->maildrop))
 		verdict_refuse(v, REASON_ROW,
 		    "control characters in the row's paths");

@@ -118,6 +118,21 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_LOG_NONE:
 	case MSG_LOG_ASK:
 	case MSG_LOG_FD:
+	case MSG_CHECK:
+	case MSG_QUESTION:
+	case MSG_VERDICT:
+	case MSG_WORKER:
+	case MSG_ADMIT:
+	case MSG_START:
+	case MSG_START_REST:
+	case MSG_SPAWN:
+	case MSG_SPAWN_REST:
+	case MSG_HAND:
+	case MSG_HAND_FILE:
+	case MSG_SIGNAL:
+	case MSG_ENDED:
+	case MSG_FACTS:
+	case MSG_PEER:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

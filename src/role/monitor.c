@@ -25,6 +25,7 @@
 #include "role/resolver.h"
 #include "role/session.h"
 #include "role/single.h"
+#include "role/wire.h"
 #include "role/worker.h"
 
 #include "sys/cage.h"
@@ -254,7 +255,9 @@ on_verdict(struct monitor *m, struct fault *f)
 		link_in_fini(&in);
 		return 0;
 	}
-	got = worker_get_grant(&in, &m->id, f);
+	got = wire_get_identity(&in, &m->id, f);
+	if (got == 0)
+		got = link_get_end(&in, f);
 	link_in_fini(&in);
 	if (got != 0 || !auth_identity_allowed(&m->conf->auth, &m->id, &why)) {
 		log_text(LEVEL_ERR, "grant-refused", "%s", got != 0 ? f->text :
@@ -654,17 +657,6 @@ monitor_recover(const struct settings *conf, const char *key,
 
 /* --- all of it ----------------------------------------------------------------- */
 
-static void
-new_sid(void)
-{
-	uint32_t	r[2];
-	char		sid[24];
-
-	random_bytes(r, sizeof(r));
-	(void)snprintf(sid, sizeof(sid), "%08x%04x", r[0], r[1] & 0xffff);
-	log_set_sid(sid);
-}
-
 void
 monitor_hostname(const struct settings *conf, char *out, size_t cap)
 {
@@ -730,7 +722,7 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 	m.end_ms = end_of_front(&m, clock_ms(), conf->role.login_timeout_s);
 	cage_process_defaults();
 	signals_take(SIGNALS_CONNECTION);
-	new_sid();
+	wire_log_sid(wire_new_sid());
 	if (sock_peer(in, &m.peer, &f) != 0)
 		m.peer = (struct sock_addr){ .text = "unknown" };
 	prepare_socket(&m);

@@ -24,12 +24,15 @@ names_to_numbers(struct settings *s, struct names *out, struct fault *f)
 {
 	if (number_of(s->role.front_user, out->front_user,
 	    sizeof(out->front_user), f) != 0 ||
+	    number_of(s->role.auth_user, out->auth_user,
+	    sizeof(out->auth_user), f) != 0 ||
 	    number_of(s->auth.virtual_user, out->virtual_user,
 	    sizeof(out->virtual_user), f) != 0 ||
 	    auth_gids_numbers(s->auth.gids_denied, out->gids_denied,
 	    sizeof(out->gids_denied), f) != 0)
 		return -1;
 	s->role.front_user = out->front_user;
+	s->role.auth_user = out->auth_user;
 	s->auth.virtual_user = out->virtual_user;
 	s->auth.gids_denied = out->gids_denied;
 	return 0;

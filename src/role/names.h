@@ -13,12 +13,14 @@
 /* The numbers, as text for the same options. */
 struct names {
 	char	front_user[32];
+	char	auth_user[32];
 	char	virtual_user[32];
 	char	gids_denied[2048];
 };
 
 /*
- * Put numbers in place of the names in front_user, virtual_user and gids_denied.
+ * Put numbers in place of the names in front_user, auth_user, virtual_user and
+ * gids_denied.
  * A group that the host does not have is left out: it denies nothing.  What it
  * fills must live as long as the settings.  -1: nothing was changed, each process
  * will look up the names itself, and tell what is wrong.

@@ -138,6 +138,50 @@ static const struct conf_option role_options[] = {
 		    ".Ar uid Ns Op : Ns Ar gid .",
 	},
 	{
+		.name = "auth_user", .type = CONF_TEXT,
+		.offset = AT(auth_user), .fallback = "_popauth",
+		.min = 1,
+		.meaning = "who runs the part of popper serve that judges "
+		    "passwords, as a name or uid:gid",
+		.man = "The identity of the process of\n"
+		    ".Nm popper Cm serve\n"
+		    "that has passwords judged: an account that owns nothing, "
+		    "and another one than\n"
+		    ".Ic front_user .",
+	},
+	{
+		.name = "fronts", .type = CONF_COUNT,
+		.offset = AT(fronts), .fallback = "0",
+		.max = 64,
+		.meaning = "how many processes of popper serve talk to "
+		    "strangers; 0: one per processor",
+		.man = "How many processes of\n"
+		    ".Nm popper Cm serve\n"
+		    "talk to clients that have not logged in; 0 stands for "
+		    "one per processor.",
+	},
+	{
+		.name = "auth_workers", .type = CONF_COUNT,
+		.offset = AT(auth_workers), .fallback = "0",
+		.max = 256,
+		.meaning = "how many passwords popper serve judges at a time; "
+		    "0: two per processor",
+		.man = "How many passwords\n"
+		    ".Nm popper Cm serve\n"
+		    "judges at a time; 0 stands for two per processor.\n"
+		    "Others wait for their turn.",
+	},
+	{
+		.name = "max_strangers", .type = CONF_COUNT,
+		.offset = AT(max_strangers), .fallback = "10000",
+		.min = 1, .max = 1000000,
+		.meaning = "how many clients may be connected to popper serve "
+		    "that have not logged in",
+		.man = "How many clients may be connected to\n"
+		    ".Nm popper Cm serve\n"
+		    "that have not logged in.",
+	},
+	{
 		.name = "chroot_dir", .type = CONF_PATH,
 		.offset = AT(chroot_dir), .fallback = "/var/lib/popper/empty",
 		.min = 1,

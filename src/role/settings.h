@@ -25,6 +25,10 @@ struct role_settings {
 	const char		*hostname;	/* "" = the canonical name */
 	bool			 hide_version;
 	const char		*front_user;	/* for identity_service */
+	const char		*auth_user;	/* likewise; serve */
+	unsigned		 fronts;	/* 0: one per processor */
+	unsigned		 auth_workers;	/* 0: two per processor */
+	unsigned		 max_strangers;
 	const char		*chroot_dir;
 	const char		*state_dir;
 	const char		*run_dir;

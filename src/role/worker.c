@@ -8,6 +8,7 @@
 
 #include "role/ask.h"
 #include "role/permit.h"
+#include "role/wire.h"
 
 #include "sys/cage.h"
 #include "sys/secmem.h"
@@ -73,53 +74,6 @@ worker_log_failure(const struct auth_request *q, const struct auth_verdict *v)
 	log_end(&l);
 }
 
-static void
-put_identity(struct link_out *m, const struct identity *id)
-{
-	link_put_span(m, span_str(id->user));
-	link_put_u32(m, id->uid);
-	link_put_u32(m, id->gid);
-	link_put_u32(m, (uint32_t)id->ngids);
-	for (size_t i = 0; i < id->ngids; i++)
-		link_put_u32(m, id->gids[i]);
-	link_put_span(m, span_str(id->home));
-	link_put_span(m, span_str(id->maildrop));
-	link_put_u8(m, id->virtual ? 1 : 0);
-}
-
-/* An owner file has a line for each of them (host.c). */
-static bool
-one_line(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			return false;
-	return true;
-}
-
-int
-worker_get_grant(struct link_in *m, struct identity *id, struct fault *f)
-{
-	*id = (struct identity){ 0 };
-	if (!link_get_cstr(m, id->user, sizeof(id->user)))
-		return fault_set(f, FAULT_PEER, "grant: user");
-	id->uid = link_get_u32(m);
-	id->gid = link_get_u32(m);
-	id->ngids = link_get_u32(m);
-	if (id->ngids > IDENTITY_GIDS_MAX)
-		return fault_set(f, FAULT_PEER, "grant: groups");
-	for (size_t i = 0; i < id->ngids; i++)
-		id->gids[i] = link_get_u32(m);
-	if (!link_get_cstr(m, id->home, sizeof(id->home)) ||
-	    !link_get_cstr(m, id->maildrop, sizeof(id->maildrop)))
-		return fault_set(f, FAULT_PEER, "grant: paths");
-	if (!one_line(id->user) || !one_line(id->home) ||
-	    !one_line(id->maildrop))
-		return fault_set(f, FAULT_PEER, "grant: control characters");
-	id->virtual = link_get_u8(m) != 0;
-	return link_get_end(m, f);
-}
-
 static int
 send_verdict(int link, const struct auth_verdict *v, struct fault *f)
 {
@@ -127,7 +81,7 @@ send_verdict(int link, const struct auth_verdict *v, struct fault *f)
 
 	if (v->result == AUTH_OK) {
 		link_out_init(&m, MSG_GRANT);
-		put_identity(&m, &v->id);
+		wire_put_identity(&m, &v->id);
 	} else {
 		link_out_init(&m, MSG_DENY);
 		link_put_u8(&m, v->result == AUTH_ERROR ? 1 : 0);

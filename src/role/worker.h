@@ -21,9 +21,4 @@ void	worker_main(const struct settings *conf, const struct sock_addr *peer,
 void	worker_log_failure(const struct auth_request *q,
 	    const struct auth_verdict *v);
 
-/* A verdict's identity, received.  0, or FAULT_PEER. */
-struct link_in;
-int	worker_get_grant(struct link_in *m, struct identity *id,
-	    struct fault *f) MUSTUSE;
-
 #endif

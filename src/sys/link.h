@@ -17,7 +17,7 @@
 
 #define LINK_MAX	16384
 #define LINK_HEADER	8
-#define LINK_FDS_MAX	2
+#define LINK_FDS_MAX	3
 
 /* One permitted message.  Tables are indexed by nothing; they are short. */
 struct link_permit {

@@ -68,6 +68,18 @@ addr_from(const union any_addr *a, struct sock_addr *out)
 		    ntohs(a->v6.sin6_port));
 }
 
+void
+sock_addr_text(struct sock_addr *a)
+{
+	uint8_t raw[sizeof(a->raw)];
+
+	memcpy(raw, a->raw, sizeof(raw));
+	if (a->family == 0)
+		*a = (struct sock_addr){ .text = "local" };
+	else
+		addr_set(a, a->family == 4 ? AF_INET : AF_INET6, raw, a->port);
+}
+
 static int
 addr_of(int (*ask)(int, struct sockaddr *restrict, socklen_t *restrict),
     int fd, const char *what, struct sock_addr *out, struct fault *f)

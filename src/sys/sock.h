@@ -22,6 +22,8 @@ struct sock_addr {
 	uint8_t		raw[16];		/* network order; 4 or 16 octets */
 };
 
+/* Make the text from the rest. */
+void	sock_addr_text(struct sock_addr *a);
 int	sock_peer(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 int	sock_local(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 
