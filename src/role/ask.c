@@ -14,7 +14,7 @@
 /* Longer than anything the monitor does for a session (host.c). */
 #define ASK_TIMEOUT_MS		180000
 #define ASK_LOG_TIMEOUT_MS	2000
-#define KEEP_MAX		16
+#define KEEP_MAX		80	/* fronts, and some more */
 
 static enum fault_class
 class_of(uint8_t v)
@@ -133,6 +133,8 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_ENDED:
 	case MSG_FACTS:
 	case MSG_PEER:
+	case MSG_RETIRED:
+	case MSG_FRONT:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +85,16 @@ pid_t
 spawn_self(void)
 {
 	return getpid();
+}
+
+unsigned
+spawn_processors(void)
+{
+	cpu_set_t ours;
+
+	if (sched_getaffinity(0, sizeof(ours), &ours) == -1)
+		return 1;		/* more than 1,024 */
+	return (unsigned)CPU_COUNT(&ours);
 }
 
 void
