@@ -273,7 +273,14 @@ worker_serve(const struct settings *conf, pid_t warden, int link, int lease,
 	s.conf = conf;
 	s.link = link;
 	s.lease = lease;
-	if (prepare(conf, warden, &s.state, &f) != 0 || serve(&s, &f) != 0)
+	if (prepare(conf, warden, &s.state, &f) != 0) {
+		struct fault ignored;
+
+		/* An unread question would take our answer with it. */
+		(void)next_question(&s, &ignored);
+		give_up(link, &f);
+	}
+	if (serve(&s, &f) != 0)
 		give_up(link, &f);
 	auth_ops_of(&conf->auth)->done(s.state);
 	spawn_exit(0);
