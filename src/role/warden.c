@@ -6,7 +6,8 @@
  * Gives up: descriptors.
  *
  * What auth could do to it when taken over is bounded here: so many workers at a
- * time and no more, and with PAM none for longer than a question may take.
+ * time and no more (it is not listened to until one has ended), and with PAM none
+ * for longer than a question may take.
  *
  * Workers for a password file stay, with what they have read.  That must not
  * outlive a change: "popper passwd" has to work at once.  They cannot look, in a
@@ -76,7 +77,6 @@ struct warden {
 	bool			 settled;	/* a change shows in the stamps */
 	int			 lease;		/* owns; -1: nobody has one */
 	int			 lease_end;	/* owns: what workers hold */
-	uint64_t		 full_ms;	/* of the last such line */
 };
 
 /* ----------------------------------------------------------------- files */
@@ -226,6 +226,7 @@ on_child(void *ctx)
 		w->n--;
 	}
 	set_timer(w);
+	loop_watch_set(&w->auth_watch, LOOP_READ, LOOP_NEVER);
 }
 
 static struct child *
@@ -272,30 +273,14 @@ fork_file(struct warden *w, struct child *c, int link, struct fault *f)
 	return pid;
 }
 
-static void
-log_full(struct warden *w)
-{
-	uint64_t now = clock_ms();
-
-	if (now < w->full_ms + 10000 && w->full_ms != 0)
-		return;
-	w->full_ms = now;
-	log_text(LEVEL_ERR, "worker-refused", "there are %zu", w->n);
-}
-
 /* Who gets none sees the end of its link. */
 static void
-start(struct warden *w, int link)
+start(struct warden *w, struct child *c, int link)
 {
 	const struct settings	*conf = w->conf;
-	struct child		*c = free_child(w);
 	struct fault		 f;
 	pid_t			 pid;
 
-	if (c == NULL) {
-		log_full(w);
-		return;
-	}
 	if (conf->auth.source == AUTH_PAM) {
 		pid = fork_pam(w, link, &f);
 		c->end_ms = clock_ms() + PAM_GRACE_MS +
@@ -321,9 +306,12 @@ on_auth(void *ctx, unsigned what UNUSED)
 	struct warden	*w = ctx;
 	struct link_in	 m;
 	struct fault	 f;
+	struct child	*c = free_child(w);
 	int		 link;
 	int		 got;
 
+	if (c == NULL)
+		return;			/* on_child listens again */
 	got = link_recv(w->auth, permit_worker, permit_worker_n, 0, 0, &m, &f);
 	if (got != 1) {
 		if (got < 0)
@@ -333,7 +321,7 @@ on_auth(void *ctx, unsigned what UNUSED)
 	}
 	link = link_get_fd(&m, 0);
 	link_in_fini(&m);
-	start(w, link);
+	start(w, c, link);
 	fd_close(&link);
 	loop_watch_set(&w->auth_watch, LOOP_READ, LOOP_NEVER);
 }
