@@ -55,7 +55,7 @@ tally_add(struct tally *t, size_t row, const struct sock_addr *a, int n)
 		uint32_t *c = &t->row[row][bucket(t, i, a)];
 
 		/* One writer: others may read an older number. */
-		__atomic_store_n(c, (uint32_t)(*c + n), __ATOMIC_RELAXED);
+		__atomic_store_n(c, *c + (uint32_t)n, __ATOMIC_RELAXED);
 	}
 }
 

@@ -115,6 +115,19 @@ reap(pid_t pid, int options, int *status_r)
 	return 1;
 }
 
+pid_t
+spawn_reap(int *status_r)
+{
+	int	status;
+	pid_t	pid = SYS_RETRY(waitpid(-1, &status, WNOHANG));
+
+	if (pid <= 0)
+		return 0;
+	*status_r = WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+	    WEXITSTATUS(status);
+	return pid;
+}
+
 static int
 ms_until(uint64_t deadline)
 {
@@ -355,4 +368,12 @@ out:
 	fd_close(&out_w);
 	fd_close(&report_w);
 	return result;
+}
+
+size_t
+spawn_processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : (size_t)n;
 }
