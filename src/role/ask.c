@@ -133,6 +133,8 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_ENDED:
 	case MSG_FACTS:
 	case MSG_PEER:
+	case MSG_RETIRED:
+	case MSG_FRONT:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

@@ -103,6 +103,7 @@ const size_t permit_question_n = ARRAY_LEN(permit_question);
 const struct link_permit permit_decision[] = {
 	{ MSG_GRANT,		1, GRANT_MAX, 0, ANY },
 	{ MSG_DENY,		1, 1,	0, ANY },
+	{ MSG_RETIRED,		0, 0,	0, ANY },
 };
 const size_t permit_decision_n = ARRAY_LEN(permit_decision);
 
@@ -110,6 +111,11 @@ const struct link_permit permit_admit[] = {
 	{ MSG_ADMIT,		SID + 5, SID + 5 + PERSON_MAX, 0, ANY },
 };
 const size_t permit_admit_n = ARRAY_LEN(permit_admit);
+
+const struct link_permit permit_to_auth[] = {
+	{ MSG_FRONT,		4, 4,	1, ANY },
+};
+const size_t permit_to_auth_n = ARRAY_LEN(permit_to_auth);
 
 const struct link_permit permit_start[] = {
 	{ MSG_START,		SID, SID, 1, ANY },

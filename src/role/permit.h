@@ -19,8 +19,9 @@
  *   auth    -> front     VERDICT (no, or not decided)
  *   auth    -> warden    WORKER+fd                (a link for a worker)
  *   auth    -> worker    QUESTION                 (the warden never reads it)
- *   worker  -> auth      GRANT | DENY
+ *   worker  -> auth      GRANT | DENY | RETIRED
  *   auth    -> master    ADMIT
+ *   master  -> auth      FRONT+fd                 (in place of one that died)
  *   master  -> front     VERDICT (yes, or no room)
  *   front   -> master    START+fd | START_REST+fds
  *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds | SIGNAL
@@ -72,6 +73,8 @@ enum msg_type {
 	MSG_ENDED,		/* u32 slot, u32 status */
 	MSG_FACTS,		/* what the master must know of a maildrop */
 	MSG_PEER,		/* u64 sid, peer */
+	MSG_RETIRED,		/* ask another worker: what I know is old */
+	MSG_FRONT,		/* u32 front; fd: a link to it */
 };
 
 /* The monitor's view of a connection. */
@@ -112,6 +115,8 @@ extern const struct link_permit	permit_decision[];	/* worker to auth */
 extern const size_t		permit_decision_n;
 extern const struct link_permit	permit_admit[];		/* auth to master */
 extern const size_t		permit_admit_n;
+extern const struct link_permit	permit_to_auth[];	/* master to auth */
+extern const size_t		permit_to_auth_n;
 extern const struct link_permit	permit_start[];		/* front to master */
 extern const size_t		permit_start_n;
 extern const struct link_permit	permit_spawn[];		/* master to spawner */

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +85,16 @@ pid_t
 spawn_self(void)
 {
 	return getpid();
+}
+
+unsigned
+spawn_processors(void)
+{
+	cpu_set_t ours;
+
+	if (sched_getaffinity(0, sizeof(ours), &ours) == -1)
+		return 1;		/* more than 1,024 */
+	return (unsigned)CPU_COUNT(&ours);
 }
 
 void
@@ -368,12 +379,4 @@ out:
 	fd_close(&out_w);
 	fd_close(&report_w);
 	return result;
-}
-
-size_t
-spawn_processors(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : (size_t)n;
 }

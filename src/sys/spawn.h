@@ -38,6 +38,8 @@ int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
  */
 pid_t	spawn_fork(struct fault *f) MUSTUSE;
 pid_t	spawn_self(void);		/* getpid(2) */
+/* Processors that this process may use; at least 1. */
+unsigned	spawn_processors(void);
 /* In a child: end (SIGKILL) when `parent` ends.  A change of ids undoes it. */
 void	spawn_tie(pid_t parent);
 /* Wait for our child pid; status as above (127 when it is none of ours).
@@ -48,8 +50,6 @@ pid_t	spawn_reap(int *status_r);
 /* SIGTERM: it may finish what it does; SIGKILL: now. */
 void	spawn_stop(pid_t pid);
 void	spawn_kill(pid_t pid);
-/* How many processors there are; at least 1. */
-size_t	spawn_processors(void);
 /* _exit without flushing anything. */
 void	spawn_exit(int status) NORETURN;
 
