@@ -294,6 +294,14 @@ on_admit(struct link_in *in, struct fault *f)
 	return 0;
 }
 
+static void
+on_ended(struct link_in *in)
+{
+	uint32_t tag = link_get_u32(in);
+
+	places_ended(m.places, tag, link_get_u32(in));
+}
+
 static int
 read_role(struct role *r, struct fault *f)
 {
@@ -318,8 +326,7 @@ read_role(struct role *r, struct fault *f)
 		got = link_recv(r->link.a, permit_ended, permit_ended_n, 0, 0,
 		    &in, f);
 		if (got == 1)
-			places_ended(m.places, link_get_u32(&in),
-			    link_get_u32(&in));
+			on_ended(&in);
 		break;
 	case WARDEN:
 	case RESOLVER:
