@@ -18,17 +18,25 @@ due_fini(struct due_heap *h)
 	*h = (struct due_heap){ 0 };
 }
 
+static bool
+before(const struct due *a, const struct due *b)
+{
+	return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->nth < b->nth;
+}
+
 void
 due_put(struct due_heap *h, const struct due *d)
 {
-	size_t at = h->n++;
+	struct due	new = *d;
+	size_t		at = h->n++;
 
 	ASSERT(h->n <= h->max);
-	while (at > 0 && h->v[(at - 1) / 2].at_ms > d->at_ms) {
+	new.nth = h->puts++;
+	while (at > 0 && before(&new, &h->v[(at - 1) / 2])) {
 		h->v[at] = h->v[(at - 1) / 2];
 		at = (at - 1) / 2;
 	}
-	h->v[at] = *d;
+	h->v[at] = new;
 }
 
 /* Put d where `at` is free, or further down. */
@@ -38,10 +46,9 @@ sink(struct due_heap *h, size_t at, struct due d)
 	for (;;) {
 		size_t child = 2 * at + 1;
 
-		if (child + 1 < h->n &&
-		    h->v[child + 1].at_ms < h->v[child].at_ms)
+		if (child + 1 < h->n && before(&h->v[child + 1], &h->v[child]))
 			child++;
-		if (child >= h->n || h->v[child].at_ms >= d.at_ms)
+		if (child >= h->n || before(&d, &h->v[child]))
 			break;
 		h->v[at] = h->v[child];
 		at = child;

@@ -14,6 +14,7 @@
 struct due {
 	uint64_t	at_ms;
 	uint64_t	sid;
+	uint64_t	nth;		/* the heap's own: first come, first told */
 	uint32_t	front;		/* index */
 	uint8_t		answer;		/* enum authorize_answer */
 };
@@ -22,6 +23,7 @@ struct due_heap {
 	struct due	*v;		/* owns */
 	size_t		 n;
 	size_t		 max;
+	uint64_t	 puts;
 };
 
 /* Room for max; memory is touched as it fills. */

@@ -45,13 +45,15 @@ enter_cage(const struct settings *conf, pid_t monitor, struct fault *f)
 
 /* All that is opened and read, then the cage. */
 static int
-prepare(const struct settings *conf, pid_t parent, void **state_r,
+prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
     struct fault *f)
 {
 	const struct auth_ops *ops = auth_ops_of(&conf->auth);
 
 	if (ops->prepare(&conf->auth, state_r, f) != 0)
 		return fault_prefix(f, "%s: ", ops->name);
+	if (stays && ops->settle != NULL)
+		ops->settle(*state_r);
 	return ops->needs_root ? 0 : enter_cage(conf, parent, f);
 }
 
@@ -138,7 +140,7 @@ answer(const struct settings *conf, const struct sock_addr *peer,
 
 	secmem_lock(&q, sizeof(q));
 	q.peer = *peer;
-	if (prepare(conf, monitor, &state, f) != 0 ||
+	if (prepare(conf, monitor, false, &state, f) != 0 ||
 	    read_request(credential, &q, f) != 0)
 		return -1;
 	judge(conf, state, &q, &v);
@@ -273,7 +275,14 @@ worker_serve(const struct settings *conf, pid_t warden, int link, int lease,
 	s.conf = conf;
 	s.link = link;
 	s.lease = lease;
-	if (prepare(conf, warden, &s.state, &f) != 0 || serve(&s, &f) != 0)
+	if (prepare(conf, warden, lease >= 0, &s.state, &f) != 0) {
+		struct fault ignored;
+
+		/* An unread question would take our answer with it. */
+		(void)next_question(&s, &ignored);
+		give_up(link, &f);
+	}
+	if (serve(&s, &f) != 0)
 		give_up(link, &f);
 	auth_ops_of(&conf->auth)->done(s.state);
 	spawn_exit(0);
