@@ -145,16 +145,10 @@ child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
 static void
 start_resolver(struct monitor *m)
 {
-	const struct role_settings	*r = &m->conf->role;
-	struct resolver_conf		 c = {
-		.name_servers = r->name_servers,
-		.timeout_ms = r->peer_check_timeout_s * 1000,
-		.user = r->front_user,
-		.chroot_dir = r->chroot_dir,
-	};
-	struct fault			 f;
+	struct resolver_conf	c = resolver_conf_of(m->conf);
+	struct fault		f;
 
-	if (!r->peer_check || m->peer.family == 0)
+	if (!m->conf->role.peer_check || m->peer.family == 0)
 		return;
 	m->resolver = spawn_fork(&f);
 	if (m->resolver < 0)
