@@ -145,16 +145,10 @@ child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
 static void
 start_resolver(struct monitor *m)
 {
-	const struct role_settings	*r = &m->conf->role;
-	struct resolver_conf		 c = {
-		.name_servers = r->name_servers,
-		.timeout_ms = r->peer_check_timeout_s * 1000,
-		.user = r->front_user,
-		.chroot_dir = r->chroot_dir,
-	};
-	struct fault			 f;
+	struct resolver_conf	c = resolver_conf_of(m->conf);
+	struct fault		f;
 
-	if (!r->peer_check || m->peer.family == 0)
+	if (!m->conf->role.peer_check || m->peer.family == 0)
 		return;
 	m->resolver = spawn_fork(&f);
 	if (m->resolver < 0)
@@ -581,7 +575,7 @@ recover(struct monitor *m, struct host *h)
 	int		status = 0;
 	int		no_rest = -1;
 
-	if (h->session_lock < 0 || !host_journal_open(h))
+	if (!h->locked || !host_journal_open(h))
 		return;
 	m->phase = PHASE_RECOVERY;
 	close_client(m);
@@ -614,7 +608,7 @@ serve_session(struct monitor *m, int *rest)
 		log_fault(LEVEL_ERR, "session-fork", &f);
 	if (status != 0)
 		log_crash(m, status);
-	if (h.session_lock >= 0)	/* else it is another's by now */
+	if (h.locked)	/* else it is another's by now */
 		recover(m, &h);
 	if (opened)
 		host_close(&h);

@@ -63,10 +63,11 @@ enum msg_type {
 	MSG_ADMIT,		/* u64 sid, u32 front, u8 method, peer, identity */
 	MSG_START,		/* u64 sid; fd: the client */
 	MSG_START_REST,		/* and a pipe with what is left of its input */
-	MSG_SPAWN,		/* u32 slot, u8 kind, u64 sid, peer, identity;
+	MSG_SPAWN,		/* u32 slot, u64 sid, u8 0, u8 0, peer, identity;
 				   fds: link, client */
 	MSG_SPAWN_REST,		/* and the pipe */
-	MSG_HAND,		/* u32 slot, u16 question, ...; fd: link */
+	MSG_HAND,		/* u32 slot, u64 sid, u8 question (0: recovery),
+				   u8 locked, peer, identity; fd: link */
 	MSG_HAND_FILE,		/* and what is to be sent */
 	MSG_SIGNAL,		/* u32 slot, u8: 1 kill, 0 stop */
 	MSG_ENDED,		/* u32 slot, u32 status */
@@ -122,6 +123,10 @@ extern const struct link_permit	permit_spawn[];		/* master to spawner */
 extern const size_t		permit_spawn_n;
 extern const struct link_permit	permit_ended[];		/* spawner to master */
 extern const size_t		permit_ended_n;
+extern const struct link_permit	permit_facts[];		/* session to master */
+extern const size_t		permit_facts_n;
+extern const struct link_permit	permit_from_served[];	/* likewise */
+extern const size_t		permit_from_served_n;
 extern const struct link_permit	permit_peer[];		/* front to resolver */
 extern const size_t		permit_peer_n;
 

@@ -126,6 +126,19 @@ reap(pid_t pid, int options, int *status_r)
 	return 1;
 }
 
+pid_t
+spawn_reap(int *status_r)
+{
+	int	status;
+	pid_t	pid = SYS_RETRY(waitpid(-1, &status, WNOHANG));
+
+	if (pid <= 0)
+		return 0;
+	*status_r = WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+	    WEXITSTATUS(status);
+	return pid;
+}
+
 static int
 ms_until(uint64_t deadline)
 {
