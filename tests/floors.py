@@ -51,6 +51,7 @@ LISTED = [
     ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
+    ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
     ("role/", "signal.h", "numbers for loop_on_signal"),
     ("role/settings.c", "getopt.h", "the old flags"),
     ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "

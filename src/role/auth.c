@@ -20,13 +20,14 @@
  * Everything is bounded, and each front has its share of it: a front that was
  * taken over, or an attack through one, leaves the others theirs.  Who asks
  * beyond that is answered ERROR at once.  A password is wiped when the worker
- * has it.
+ * has it.  Who guesses waits longer, or is not judged at all (penalty.h).
  */
 #include "role/auth.h"
 
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/due.h"
+#include "role/penalty.h"
 #include "role/permit.h"
 #include "role/wire.h"
 
@@ -62,6 +63,7 @@ struct question {
 	size_t			 user_n;
 	uint8_t			 user[IDENTITY_USER_MAX];
 	struct secret		 secret;
+	struct penalty_case	 who;
 };
 
 struct front {
@@ -109,8 +111,11 @@ struct auth {
 	struct question		*unused;
 	struct due_heap		 due;
 	struct loop_watch	 timer;
+	struct penalty		*penalty;
 	struct quiet		 full;
 	struct quiet		 late;
+	struct quiet		 delayed;
+	struct quiet		 unjudged;
 	struct link_in		 in;		/* both may hold a password */
 	struct link_out		 out;
 };
@@ -129,6 +134,21 @@ quiet_speak(struct quiet *q, uint64_t *n_r)
 	*n_r = q->n;
 	*q = (struct quiet){ .until_ms = now + QUIET_MS };
 	return true;
+}
+
+/* An address for many. */
+static void
+log_penalty(struct quiet *quiet, const char *word, const struct question *q)
+{
+	struct log_line	l;
+	uint64_t	n;
+
+	if (!quiet_speak(quiet, &n))
+		return;
+	log_begin(&l, LEVEL_WARN, word);
+	log_str(&l, "ip", q->peer.text);
+	log_num(&l, "times", n);
+	log_end(&l);
 }
 
 /* ------------------------------------------------------------- questions */
@@ -255,13 +275,13 @@ set_timer(struct auth *a)
 		loop_watch_set(&a->timer, 0, until(next));
 }
 
-/* The end of a question: its answer is told at a fixed time after it came, or
- * a multiple of that, whatever the reason. */
+/* The end of a question: its answer is told at that time. */
 static void
-decide(struct auth *a, struct question *q, enum authorize_answer answer)
+decide_at(struct auth *a, struct question *q, enum authorize_answer answer,
+    uint64_t at_ms)
 {
 	const struct due d = {
-		.at_ms	= ask_refusal_ms(&a->conf->role, q->asked_ms),
+		.at_ms	= at_ms,
 		.sid	= q->sid,
 		.front	= q->front,
 		.answer	= (uint8_t)answer,
@@ -271,6 +291,35 @@ decide(struct auth *a, struct question *q, enum authorize_answer answer)
 		due_put(&a->due, &d);
 	question_free(a, q);
 	set_timer(a);
+}
+
+/* At a fixed time after it came, or a multiple of that, whatever the reason. */
+static void
+decide(struct auth *a, struct question *q, enum authorize_answer answer)
+{
+	decide_at(a, q, answer, ask_refusal_ms(&a->conf->role, q->asked_ms));
+}
+
+/* NO; later, where many were wrong before (penalty.h).  Fronts wait as long as
+ * a judgement may take. */
+static void
+refuse(struct auth *a, struct question *q)
+{
+	const struct role_settings	*r = &a->conf->role;
+	uint64_t			 at = ask_refusal_ms(r, q->asked_ms);
+	unsigned			 n = penalty_wrong(a->penalty, &q->who,
+					    clock_ms());
+	uint64_t			 delay_s = r->auth_fail_delay_s << n;
+
+	if (delay_s > r->auth_timeout_s)
+		delay_s = r->auth_timeout_s;
+	if (n > 0 && delay_s > 0) {
+		if (at < q->asked_ms + 1000 * delay_s)
+			at = q->asked_ms + 1000 * delay_s;
+		penalty_until(a->penalty, &q->who, at);
+		log_penalty(&a->delayed, "login-delayed", q);
+	}
+	decide_at(a, q, ANSWER_NO, at);
 }
 
 static void
@@ -378,6 +427,13 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 		return -1;
 	}
 	f->answers++;
+	penalty_case(a->penalty, &q->peer, span_of(q->user, q->user_n),
+	    secret_span(&q->secret), &q->who);
+	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
+		log_penalty(&a->unjudged, "login-unjudged", q);
+		decide(a, q, ANSWER_ERROR);
+		return 0;
+	}
 	*f->last = q;
 	f->last = &q->next;
 	return 0;
@@ -462,6 +518,7 @@ admit(struct worker *w, const struct identity *id)
 		worker_decide(w, ANSWER_ERROR);
 		return;
 	}
+	penalty_right(a->penalty, &q->who, clock_ms());
 	f->answers--;
 	w->q = NULL;
 	question_free(a, q);
@@ -493,7 +550,12 @@ on_decision(struct worker *w, struct link_in *m)
 	}
 	if (m->type == MSG_DENY) {
 		undecided = link_get_u8(m) != 0;
-		worker_decide(w, undecided ? ANSWER_ERROR : ANSWER_NO);
+		if (undecided) {
+			worker_decide(w, ANSWER_ERROR);
+		} else {
+			refuse(w->a, w->q);
+			w->q = NULL;
+		}
 		return !undecided;
 	}
 	if (wire_get_identity(m, &id, &f) != 0 || link_get_end(m, &f) != 0) {
@@ -735,6 +797,7 @@ make_tables(struct auth *a)
 	a->pool = xalloc(QUESTIONS_MAX + a->nworkers,
 	    sizeof(*a->pool));
 	due_init(&a->due, ANSWERS_MAX);
+	a->penalty = penalty_new();
 }
 
 static void

@@ -180,10 +180,17 @@ put_text(const char *path, const char *rows)
 
 /* --------------------------------------------------------------- a front */
 
-static const struct sock_addr peer = {
-	.family = 4, .raw = { 192, 0, 2, 7 }, .port = 1023,
-	.text = "192.0.2.7",
-};
+static struct sock_addr peer;
+
+/* 127.0.0.1 has no penalties. */
+static void
+come_from(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
+{
+	peer = (struct sock_addr){
+		.family = 4, .raw = { a, b, c, d }, .port = 1023,
+	};
+	sock_addr_text(&peer);
+}
 
 static void
 put_check(uint64_t sid, const char *user, const char *password)
@@ -381,7 +388,7 @@ test_logins(void **state UNUSED)
 	taken = clock_ms() - start;
 	assert_in_range(taken, DELAY_MS, DELAY_MS + 200);
 	end();
-	assert_int_equal(count(" user=ann ip=192.0.2.7 "), 1);
+	assert_int_equal(count(" user=ann ip=127.0.0.1 "), 1);
 	if (count("sid=00000000000e") != 1)
 		fail_msg("%s", text);
 	assert_int_equal(count("reason=unknown-user"), 1);
@@ -408,6 +415,51 @@ test_times(void **state UNUSED)
 		    DELAY_MS + 100);
 	}
 	end();
+}
+
+static void
+expect_after(char answer, uint64_t sid, uint64_t start, uint64_t ms)
+{
+	expect(0, answer, sid);
+	assert_in_range(clock_ms() - start, ms, ms + 200);
+}
+
+/* Who guesses waits longer, and is not judged meanwhile; who has logged in from
+ * there is. */
+static void
+test_penalties(void **state UNUSED)
+{
+	uint64_t start;
+
+	begin(true);
+	come_from(192, 0, 2, 7);
+	start = clock_ms();
+	check(0, 1, "ann", "1");
+	(void)usleep(2000);
+	check(0, 2, "bob", "2");
+	(void)usleep(2000);
+	check(0, 3, "eve", "3");
+	expect_after('n', 1, start, DELAY_MS);
+	expect_after('n', 2, start, DELAY_MS);
+	expect_after('n', 3, start, DELAY_MS);
+	start = clock_ms();
+	check(0, 4, "ann", "4");
+	(void)usleep(100000);
+	check(0, 5, "ann", "wonderland");
+	expect_after('e', 5, start + 100, DELAY_MS);
+	expect_after('n', 4, start, 2 * DELAY_MS);
+	assert_int_equal(count("login-failed"), 4);
+	assert_int_equal(count("login-unjudged"), 1);
+	assert_int_equal(count("login-delayed"), 1);
+	log_in(0, 6);
+	start = clock_ms();
+	check(0, 7, "zoe", "5");	/* she may be known or not */
+	check(0, 8, "ann", "6");
+	expect_after('n', 8, start, DELAY_MS);
+	log_in(0, 9);			/* while zoe waits */
+	expect_after('n', 7, start, 4 * DELAY_MS);
+	end();
+	forget_log();
 }
 
 /* Every type with bodies of several sizes and up to 3 descriptors. */
@@ -983,6 +1035,7 @@ need_root(void **state UNUSED)
 		skip();
 	forget_log();
 	put_text(paths[0], USERS);
+	come_from(127, 0, 0, 1);
 	return 0;
 }
 
@@ -1046,6 +1099,7 @@ main(void)
 		cmocka_unit_test(test_due),
 		AS_ROOT(test_logins),
 		AS_ROOT(test_times),
+		AS_ROOT(test_penalties),
 		AS_ROOT(test_mad_front),
 		AS_ROOT(test_bad_questions),
 		AS_ROOT(test_mad_worker),
