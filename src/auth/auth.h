@@ -90,6 +90,7 @@ struct auth_ops {
 	bool		 needs_root;		/* PAM does */
 	int	(*prepare)(const struct auth_conf *c, void **state_r,
 		    struct fault *f);
+	void	(*settle)(void *state);		/* NULL: nothing to gain */
 	void	(*verify)(void *state, const struct auth_conf *c,
 		    const struct auth_request *q, struct auth_verdict *v);
 	void	(*done)(void *state);

@@ -327,6 +327,63 @@ host_open(struct host *h, const struct settings *conf,
 	return 0;
 }
 
+int
+host_attach(struct host *h, const struct settings *conf,
+    const struct identity *id, const struct host_facts *facts, struct fault *f)
+{
+	char dir[IDENTITY_PATH_MAX + 1];
+
+	*h = (struct host){
+		.conf = conf,
+		.id = id,
+		.dirfd = -1,
+		.session_lock = -1,
+		.journal = -1,
+		.system_spool = facts->system_spool,
+		.locked = facts->locked,
+		.dotlock = facts->dotlock,
+	};
+	if (path_printf(h->path, sizeof(h->path), f, "%s", facts->path) != 0 ||
+	    path_printf(h->key, sizeof(h->key), f, "%s", facts->key) != 0 ||
+	    path_printf(h->lock, sizeof(h->lock), f, "%s", facts->lock) != 0 ||
+	    split(h, dir, sizeof(dir), f) != 0)
+		return -1;
+	if (!h->system_spool)
+		return 0;
+	return file_open(FILE_CWD, dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
+	    &h->dirfd, f);
+}
+
+void
+host_detach(struct host *h)
+{
+	fd_close(&h->dirfd);
+}
+
+bool
+host_unfinished(const struct host *h)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	struct file_facts	facts;
+	struct fault		f;
+
+	return journal_folder(h->conf, &dirfd, &f) == 0 &&
+	    file_facts_at(dirfd, h->key, &facts, &f) == 0 && facts.size > 0;
+}
+
+void
+host_sweep_lock(const struct host *h)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	AUTO(fd_close) int	fd = -1;
+	struct fault		f;
+
+	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) == 0 &&
+	    file_open(dirfd, h->lock, FILE_READ | FILE_WRITE, 0, &fd, &f) == 0 &&
+	    lock_flock(fd, &f) == 0 && file_unlink(dirfd, h->lock, &f) != 0)
+		log_fault(LEVEL_DEBUG, "lock-litter", &f);
+}
+
 void
 host_close(struct host *h)
 {
@@ -360,6 +417,7 @@ host_session_lock(struct host *h, struct fault *f)
 			return fault_prefix(f, "session lock %s: ", h->lock);
 		if (facts.nlink > 0) {
 			h->session_lock = fd_take(&fd);
+			h->locked = true;
 			break;
 		}
 	}
@@ -376,8 +434,9 @@ host_session_unlock(struct host *h)
 	AUTO(fd_close) int	dirfd = -1;
 	struct fault		f;
 
-	if (h->session_lock < 0)
+	if (!h->locked)
 		return;
+	h->locked = false;
 	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) != 0 ||
 	    file_unlink(dirfd, h->lock, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-litter", &f);
@@ -435,7 +494,7 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 	    &h->dotlock, pid, f);
 	if (result != 0)
 		result = dotlock_take(h->dirfd, h->name, pid, &h->dotlock, f);
-	if (result != 0 && f->class == FAULT_IN_USE && h->session_lock >= 0)
+	if (result != 0 && f->class == FAULT_IN_USE && h->locked)
 		result = dotlock_adopt(h->dirfd, h->name, h->id->uid,
 		    &h->dotlock, f);
 	lock_rights_end();

@@ -32,7 +32,9 @@ struct host {
 	int			 dirfd;		/* the spool's folder; owns */
 	bool			 system_spool;	/* root's folder: we dotlock */
 	struct dotlock		 dotlock;	/* ino 0: not held */
-	int			 session_lock;	/* owns; -1: not held */
+	int			 session_lock;	/* owns; -1: another process has
+						   it, or nobody */
+	bool			 locked;	/* by this session */
 	int			 journal;	/* an existing one; owns; or -1 */
 	bool			 has_home;	/* it need not be there now */
 	char			 user_dir[IDENTITY_PATH_MAX + 1];
@@ -47,6 +49,29 @@ struct host {
  */
 int	host_open(struct host *h, const struct settings *conf,
 	    const struct identity *id, struct fault *f) MUSTUSE;
+/*
+ * The same in another process, which serves many: what host_open found out, and
+ * id with uid, gid and user alone.  For host_lock, host_refresh, host_unlock,
+ * host_session_unlock and host_unfinished; opens the spool's folder when it is
+ * root's.  host_detach closes what that opened and releases nothing.
+ */
+struct host_facts {
+	const char	*path;
+	const char	*key;
+	const char	*lock;
+	bool		 system_spool;
+	bool		 locked;
+	struct dotlock	 dotlock;
+};
+int	host_attach(struct host *h, const struct settings *conf,
+	    const struct identity *id, const struct host_facts *facts,
+	    struct fault *f) MUSTUSE;
+void	host_detach(struct host *h);
+/* Is an UPDATE unfinished?  Opens the journal for a look. */
+bool	host_unfinished(const struct host *h);
+/* The lock file of a session that died: removed, unless it has a new holder. */
+void	host_sweep_lock(const struct host *h);
+
 /* Releases the dotlock and what else is held. */
 void	host_close(struct host *h);
 

@@ -575,7 +575,7 @@ recover(struct monitor *m, struct host *h)
 	int		status = 0;
 	int		no_rest = -1;
 
-	if (h->session_lock < 0 || !host_journal_open(h))
+	if (!h->locked || !host_journal_open(h))
 		return;
 	m->phase = PHASE_RECOVERY;
 	close_client(m);
@@ -608,7 +608,7 @@ serve_session(struct monitor *m, int *rest)
 		log_fault(LEVEL_ERR, "session-fork", &f);
 	if (status != 0)
 		log_crash(m, status);
-	if (h.session_lock >= 0)	/* else it is another's by now */
+	if (h.locked)	/* else it is another's by now */
 		recover(m, &h);
 	if (opened)
 		host_close(&h);

@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "base/secret.h"
+#include "role/host.h"
 #include "role/wire.h"
 #include "sys/identity.h"
 
@@ -102,6 +103,7 @@ const size_t permit_question_n = ARRAY_LEN(permit_question);
 const struct link_permit permit_decision[] = {
 	{ MSG_GRANT,		1, GRANT_MAX, 0, ANY },
 	{ MSG_DENY,		1, 1,	0, ANY },
+	{ MSG_RETIRED,		0, 0,	0, ANY },
 };
 const size_t permit_decision_n = ARRAY_LEN(permit_decision);
 
@@ -110,6 +112,11 @@ const struct link_permit permit_admit[] = {
 };
 const size_t permit_admit_n = ARRAY_LEN(permit_admit);
 
+const struct link_permit permit_to_auth[] = {
+	{ MSG_FRONT,		4, 4,	1, ANY },
+};
+const size_t permit_to_auth_n = ARRAY_LEN(permit_to_auth);
+
 const struct link_permit permit_start[] = {
 	{ MSG_START,		SID, SID, 1, ANY },
 	{ MSG_START_REST,	SID, SID, 2, ANY },
@@ -117,8 +124,8 @@ const struct link_permit permit_start[] = {
 const size_t permit_start_n = ARRAY_LEN(permit_start);
 
 const struct link_permit permit_spawn[] = {
-	{ MSG_SPAWN,		5 + SID, 5 + SID + PERSON_MAX, 2, ANY },
-	{ MSG_SPAWN_REST,	5 + SID, 5 + SID + PERSON_MAX, 3, ANY },
+	{ MSG_SPAWN,		6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
+	{ MSG_SPAWN_REST,	6 + SID, 6 + SID + PERSON_MAX, 3, ANY },
 	{ MSG_HAND,		6 + SID, 6 + SID + PERSON_MAX, 1, ANY },
 	{ MSG_HAND_FILE,	6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
@@ -134,3 +141,26 @@ const struct link_permit permit_peer[] = {
 	{ MSG_PEER,		SID, SID + WIRE_PEER_MAX, 0, ANY },
 };
 const size_t permit_peer_n = ARRAY_LEN(permit_peer);
+
+#define FACTS_MAX	(2 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
+			 2 * SPAN_SIZE(HOST_KEY_MAX))
+
+const struct link_permit permit_facts[] = {
+	{ MSG_FACTS,		2, FACTS_MAX, 0, ANY },
+};
+const size_t permit_facts_n = ARRAY_LEN(permit_facts);
+
+const struct link_permit permit_from_served[] = {
+	{ MSG_LOCK_SCAN,	0, 0,	0, ANY },
+	{ MSG_LOCK_UPDATE,	0, 0,	0, ANY },
+	{ MSG_REFRESH,		0, 0,	0, ANY },
+	{ MSG_UNLOCK,		0, 0,	0, ANY },
+	{ MSG_TEMPFILE,		0, 0,	0, ANY },
+	{ MSG_JOURNAL,		0, 0,	0, ANY },
+	{ MSG_RESERVE,		0, 0,	0, ANY },
+	{ MSG_LEGACY,		0, 0,	0, ANY },
+	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
+	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
+	{ MSG_LOG_ASK,		0, 0,	0, ANY },
+};
+const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);

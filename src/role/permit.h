@@ -19,8 +19,9 @@
  *   auth    -> front     VERDICT (no, or not decided)
  *   auth    -> warden    WORKER+fd                (a link for a worker)
  *   auth    -> worker    QUESTION                 (the warden never reads it)
- *   worker  -> auth      GRANT | DENY
+ *   worker  -> auth      GRANT | DENY | RETIRED
  *   auth    -> master    ADMIT
+ *   master  -> auth      FRONT+fd                 (in place of one that died)
  *   master  -> front     VERDICT (yes, or no room)
  *   front   -> master    START+fd | START_REST+fds
  *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds | SIGNAL
@@ -62,15 +63,18 @@ enum msg_type {
 	MSG_ADMIT,		/* u64 sid, u32 front, u8 method, peer, identity */
 	MSG_START,		/* u64 sid; fd: the client */
 	MSG_START_REST,		/* and a pipe with what is left of its input */
-	MSG_SPAWN,		/* u32 slot, u8 kind, u64 sid, peer, identity;
+	MSG_SPAWN,		/* u32 slot, u64 sid, u8 0, u8 0, peer, identity;
 				   fds: link, client */
 	MSG_SPAWN_REST,		/* and the pipe */
-	MSG_HAND,		/* u32 slot, u16 question, ...; fd: link */
+	MSG_HAND,		/* u32 slot, u64 sid, u8 question (0: recovery),
+				   u8 locked, peer, identity; fd: link */
 	MSG_HAND_FILE,		/* and what is to be sent */
 	MSG_SIGNAL,		/* u32 slot, u8: 1 kill, 0 stop */
 	MSG_ENDED,		/* u32 slot, u32 status */
 	MSG_FACTS,		/* what the master must know of a maildrop */
 	MSG_PEER,		/* u64 sid, peer */
+	MSG_RETIRED,		/* ask another worker: what I know is old */
+	MSG_FRONT,		/* u32 front; fd: a link to it */
 };
 
 /* The monitor's view of a connection. */
@@ -111,12 +115,18 @@ extern const struct link_permit	permit_decision[];	/* worker to auth */
 extern const size_t		permit_decision_n;
 extern const struct link_permit	permit_admit[];		/* auth to master */
 extern const size_t		permit_admit_n;
+extern const struct link_permit	permit_to_auth[];	/* master to auth */
+extern const size_t		permit_to_auth_n;
 extern const struct link_permit	permit_start[];		/* front to master */
 extern const size_t		permit_start_n;
 extern const struct link_permit	permit_spawn[];		/* master to spawner */
 extern const size_t		permit_spawn_n;
 extern const struct link_permit	permit_ended[];		/* spawner to master */
 extern const size_t		permit_ended_n;
+extern const struct link_permit	permit_facts[];		/* session to master */
+extern const size_t		permit_facts_n;
+extern const struct link_permit	permit_from_served[];	/* likewise */
+extern const size_t		permit_from_served_n;
 extern const struct link_permit	permit_peer[];		/* front to resolver */
 extern const size_t		permit_peer_n;
 

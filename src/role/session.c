@@ -37,6 +37,7 @@ struct session {
 	struct pop			*pop;
 	struct pump			 pump;
 	uint64_t			 began_ms;
+	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
 /* A line about this session: whose it is, and from where. */
@@ -480,6 +481,7 @@ session_run(const struct session_start *c)
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;
 	s.pump.hold_fd = c->link;
+	s.pump.room = s.room;
 	s.pump.idle_s = c->conf->role.timeout_s;
 	s.pump.drain_s = c->conf->role.drain_timeout_s;
 	s.pump.ops = &session_ops;

@@ -24,6 +24,7 @@ struct single {
 	struct authorize	 auth;
 	struct pump		 pump;
 	struct identity		 id;
+	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
 /* The same check as a worker's; the delay is slept, nobody else is served. */
@@ -145,6 +146,7 @@ single_run(const struct settings *conf, const char *hostname,
 	pump_init(&s.pump);
 	s.pump.in = in;
 	s.pump.out_fd = out;
+	s.pump.room = s.room;
 	s.pump.idle_s = conf->role.timeout_s;
 	s.pump.deadline_ms = clock_ms() + 1000ull * conf->role.login_timeout_s;
 	s.pump.drain_s = conf->role.drain_timeout_s;

@@ -21,12 +21,19 @@ struct loop {
 	size_t			 nsignals;
 };
 
+/* What libevent has to say would go to standard error. */
+static void
+be_quiet(int severity UNUSED, const char *text UNUSED)
+{
+}
+
 struct loop *
 loop_new(struct fault *f)
 {
 	struct event_config	*c = event_config_new();
 	struct loop		*l = xalloc(1, sizeof(*l));
 
+	event_set_log_callback(be_quiet);
 	/* No environment variable of whoever starts us chooses for us. */
 	if (c != NULL && event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK |
 	    EVENT_BASE_FLAG_IGNORE_ENV) == 0)

@@ -276,12 +276,20 @@ accept_again(int err)
 }
 
 int
-sock_accept(int fd, int *fd_r, struct fault *f)
+sock_accept(int fd, int *fd_r, struct sock_addr *peer_r, struct fault *f)
 {
-	do
-		*fd_r = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	while (*fd_r == -1 && accept_again(errno));
-	return *fd_r == -1 ? SYS_FAULT(f, "accept") : 0;
+	union any_addr	a;
+	socklen_t	n;
+
+	do {
+		n = sizeof(a);
+		a.sa.sa_family = AF_UNSPEC;
+		*fd_r = accept4(fd, &a.sa, &n, SOCK_CLOEXEC);
+	} while (*fd_r == -1 && accept_again(errno));
+	if (*fd_r == -1)
+		return SYS_FAULT(f, "accept");
+	addr_from(&a, peer_r);
+	return 0;
 }
 
 /* ------------------------------------------------------- local sockets */

@@ -43,7 +43,8 @@ int	sock_listen(const char *where, int *fds, size_t cap, struct fault *f)
 /* Whether the text is such an address: for `check`. */
 bool	sock_listen_valid(const char *where);
 /* Next connection, close-on-exec; -1 with err EAGAIN when none waits. */
-int	sock_accept(int fd, int *fd_r, struct fault *f) MUSTUSE;
+int	sock_accept(int fd, int *fd_r, struct sock_addr *peer_r,
+	    struct fault *f) MUSTUSE;
 
 /*
  * Connected to the local socket at path (a log daemon's), whether it takes

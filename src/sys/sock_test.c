@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static struct sock_addr from;
+
 static void
 test_listen_syntax(void **state)
 {
@@ -92,12 +94,12 @@ test_connection(void **state)
 
 	(void)state;
 	assert_int_equal(sock_listen("127.0.0.1:0", &l, 1, &f), 1);
-	assert_int_equal(sock_accept(l, &s, &f), -1);
+	assert_int_equal(sock_accept(l, &s, &from, &f), -1);
 	assert_int_equal(f.err, EAGAIN);
 	to = client_of(l, AF_INET);
 	w[0] = (struct wait_for){ .fd = l, .events = WAIT_READ };
 	assert_int_equal(sock_wait(w, 1, 1000), 1);
-	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(sock_accept(l, &s, &from, &f), 0);
 	assert_int_equal(fcntl(s, F_GETFD), FD_CLOEXEC);
 	assert_true(fd_is_socket(s));
 
@@ -156,7 +158,7 @@ test_unsent(void **state)
 	assert_int_equal(sock_listen("127.0.0.1:0", &l, 1, &f), 1);
 	to = client_of(l, AF_INET);
 	clock_sleep(10);
-	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(sock_accept(l, &s, &from, &f), 0);
 	assert_int_equal(sock_unsent(s), 0);
 	while ((n = sock_write(s, span_of(block, sizeof(block)), &f)) > 0)
 		sent += (uint64_t)n;
@@ -190,7 +192,7 @@ test_wildcard(void **state)
 		    &family, &len), 0);
 		to = client_of(fds[i], family);
 		clock_sleep(10);
-		assert_int_equal(sock_accept(fds[i], &s, &f), 0);
+		assert_int_equal(sock_accept(fds[i], &s, &from, &f), 0);
 		assert_int_equal(sock_peer(s, &addr, &f), 0);
 		assert_string_equal(addr.text,
 		    family == AF_INET ? "127.0.0.1" : "::1");
@@ -227,7 +229,7 @@ test_mapped(void **state)
 	assert_int_equal(bind(l, (struct sockaddr *)&a, n), 0);
 	assert_int_equal(listen(l, 1), 0);
 	to = client_of(l, AF_INET);
-	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(sock_accept(l, &s, &from, &f), 0);
 	assert_int_equal(sock_peer(s, &addr, &f), 0);
 	assert_string_equal(addr.text, "127.0.0.1");
 	assert_int_equal(addr.family, 4);

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +87,16 @@ spawn_self(void)
 	return getpid();
 }
 
+unsigned
+spawn_processors(void)
+{
+	cpu_set_t ours;
+
+	if (sched_getaffinity(0, sizeof(ours), &ours) == -1)
+		return 1;		/* more than 1,024 */
+	return (unsigned)CPU_COUNT(&ours);
+}
+
 void
 spawn_tie(pid_t parent)
 {
@@ -113,6 +124,19 @@ reap(pid_t pid, int options, int *status_r)
 	else
 		*status_r = WEXITSTATUS(status);
 	return 1;
+}
+
+pid_t
+spawn_reap(int *status_r)
+{
+	int	status;
+	pid_t	pid = SYS_RETRY(waitpid(-1, &status, WNOHANG));
+
+	if (pid <= 0)
+		return 0;
+	*status_r = WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+	    WEXITSTATUS(status);
+	return pid;
 }
 
 static int
