@@ -146,9 +146,24 @@ be_front(const struct role *r)
 	fronts_main(&a);
 }
 
+static const char *
+role_word(const struct role *r)
+{
+	static const char *const words[] = {
+		[AUTH]		= "popper-auth",
+		[WARDEN]	= "popper-warden",
+		[SPAWNER]	= "popper-spawner",
+		[RESOLVER]	= "popper-resolver",
+		[FRONT]		= "popper-front",
+	};
+
+	return words[r->kind];
+}
+
 static void NORETURN
 be_role(const struct role *r)
 {
+	spawn_name(role_word(r));
 	switch (r->kind) {
 	case AUTH:
 		be_auth(r);
@@ -162,20 +177,6 @@ be_role(const struct role *r)
 		be_front(r);
 	}
 	spawn_exit(1);
-}
-
-static const char *
-role_word(const struct role *r)
-{
-	static const char *const words[] = {
-		[AUTH]		= "auth",
-		[WARDEN]	= "warden",
-		[SPAWNER]	= "spawner",
-		[RESOLVER]	= "resolver",
-		[FRONT]		= "front",
-	};
-
-	return words[r->kind];
 }
 
 static void

@@ -217,8 +217,11 @@ carry_out(struct spawner *s, struct order *o, bool hand)
 		signals_take(SIGNALS_CONNECTION);
 		fd_close(&s->master);
 		wire_log_sid(o->sid);
-		if (hand && o->question != 0)
+		if (hand && o->question != 0) {
+			spawn_name("popper-hand");
 			be_hand(s, o);
+		}
+		spawn_name(hand ? "popper-recover" : "popper-session");
 		be_session(s, o, hand);
 	}
 	if (pid > 0) {

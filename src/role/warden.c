@@ -41,7 +41,7 @@
 #define LOOK_MS		500
 #define FILES		4
 /* Workers that end while their successors begin. */
-#define MORE_WORKERS	2
+#define MORE_WORKERS	4		/* those that have answered end soon */
 #define PAM_GRACE_MS	1000
 
 /* What a change of a file changes. */
@@ -243,8 +243,10 @@ fork_pam(struct warden *w, int link, struct fault *f)
 {
 	pid_t pid = spawn_fork(f);
 
-	if (pid == 0)
+	if (pid == 0) {
+		spawn_name("popper-worker");
 		worker_serve(w->conf, w->self, link, -1, -1);
+	}
 	return pid;
 }
 
@@ -261,8 +263,10 @@ fork_file(struct warden *w, struct child *c, int link, struct fault *f)
 	if (link_pair(&c->log_link, &log_link, f) != 0)
 		return -1;
 	pid = spawn_fork(f);
-	if (pid == 0)
+	if (pid == 0) {
+		spawn_name("popper-worker");
 		worker_serve(w->conf, w->self, link, w->lease_end, log_link);
+	}
 	if (pid < 0) {
 		fd_close(&c->log_link);
 		return -1;

@@ -269,8 +269,8 @@ worker_serve(const struct settings *conf, pid_t warden, int link, int lease,
 
 	spawn_tie(warden);
 	shed_descriptors(keep, ARRAY_LEN(keep));
-	if (log_link >= 0)
-		log_set_reopen(reopen_log, &log_link);
+	/* Without a link it is root, who can connect by himself. */
+	log_set_reopen(log_link >= 0 ? reopen_log : NULL, &log_link);
 	secmem_lock(&s, sizeof(s));
 	s.conf = conf;
 	s.link = link;

@@ -380,3 +380,9 @@ out:
 	fd_close(&report_w);
 	return result;
 }
+
+void
+spawn_name(const char *name)
+{
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);	/* cosmetics */
+}

@@ -50,6 +50,8 @@ pid_t	spawn_reap(int *status_r);
 /* SIGTERM: it may finish what it does; SIGKILL: now. */
 void	spawn_stop(pid_t pid);
 void	spawn_kill(pid_t pid);
+/* What ps(1) and top(1) call this process: at most 15 octets. */
+void	spawn_name(const char *name);
 /* _exit without flushing anything. */
 void	spawn_exit(int status) NORETURN;
 
