@@ -330,7 +330,8 @@ on_peer(struct resolver_many *m, uint64_t sid, const struct sock_addr *a)
 
 /* ------------------------------------------------------- the loop */
 
-/* Let c-ares have a time, too.  Of what it says only the next one counts. */
+/* When the next of these is due: a time-out of c-ares's, the end of the oldest
+ * look-up's time, the line about those who were skipped. */
 static uint64_t
 next_ms(struct resolver_many *m, uint64_t now)
 {
