@@ -34,7 +34,6 @@
 #include "base/alloc.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 enum {
@@ -521,7 +520,7 @@ resolver_many_prepare(const struct resolver_conf *c, const int *fronts,
 	random_bytes(&m->seed, sizeof(m->seed));
 	resolver_hosts_load(c->hosts, &m->hosts);
 	loop_watch_init(&m->timer, m->loop, -1, on_timer, m);
-	loop_on_signal(m->loop, SIGTERM, on_stop, m);
+	loop_on_signal(m->loop, LOOP_STOP, on_stop, m);
 	watch_fronts(m, fronts, nfronts);
 	*m_r = m;
 	return 0;
