@@ -41,8 +41,8 @@
 
 #define LOOK_MS		500
 #define FILES		4
-/* Workers that end while their successors begin. */
-#define MORE_WORKERS	4		/* those that have answered end soon */
+/* Workers that end while their successors begin; were there more, auth waits. */
+#define MORE_WORKERS	2
 #define PAM_GRACE_MS	1000
 
 /* What a change of a file changes. */
