@@ -165,6 +165,12 @@ files_accounts(struct check *c)
 		check_error(c, "front_user", "%s; make the account (adduser "
 		    "--system --group --no-create-home %s), or write a uid "
 		    "that nobody has", f.text, s->role.front_user);
+	if (s->role.isolation == ISOLATION_SPLIT &&
+	    identity_service(s->role.auth_user, &id, &f) != 0)
+		check_warn(c, "auth_user", "%s; popper serve needs it: make the "
+		    "account (adduser --system --group --no-create-home %s), "
+		    "or write a uid that nobody has", f.text,
+		    s->role.auth_user);
 	if (s->auth.source != AUTH_FILE || s->auth.virtual_user[0] == '\0')
 		return;
 	if (identity_service(s->auth.virtual_user, &id, &f) != 0)

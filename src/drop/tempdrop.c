@@ -22,7 +22,6 @@
 
 #define BLOCK		65536
 #define READ_TRIES	4
-#define MEMORY_MOST	32768		/* octets copied into memory */
 /*
  * Times of files advance by the kernel's tick, at most 10 ms.  After such a
  * pause under the lock, whatever is written later has another time.
@@ -94,7 +93,7 @@ copy_open(const struct drop *d, uint64_t size)
 
 	if (size > d->conf.copy_max)
 		h->tell(h->ctx, "drop-in-place", "larger than temp_max");
-	else if ((size > MEMORY_MOST || file_open_memory(&copy, &why) == -1) &&
+	else if ((size > d->conf.memory_max || file_open_memory(&copy, &why) == -1) &&
 	    h->tempfile(h->ctx, &copy, &why) == -1)
 		h->tell(h->ctx, "drop-in-place", why.text);
 	else

@@ -43,7 +43,6 @@
 #include "watch/log.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define FRONTS_MAX	64
@@ -835,7 +834,7 @@ watch_all(struct auth *a, const struct auth_start *s)
 	loop_watch_init(&a->warden_watch, a->loop, a->warden, on_warden, a);
 	loop_watch_set(&a->warden_watch, LOOP_READ, LOOP_NEVER);
 	loop_watch_init(&a->timer, a->loop, -1, on_timer, a);
-	loop_on_signal(a->loop, SIGTERM, on_term, a);
+	loop_on_signal(a->loop, LOOP_STOP, on_term, a);
 }
 
 void

@@ -31,7 +31,6 @@
 #include "watch/log.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define TABLE		4096u		/* lists of strangers by sid */
@@ -569,7 +568,7 @@ house_init(struct front_house *h, const struct fronts_start *a)
 		loop_watch_init(&h->listeners[i], h->loop, a->listeners[i],
 		    on_listener, h);
 	listen_on(h);
-	loop_on_signal(h->loop, SIGTERM, on_stop, h);
+	loop_on_signal(h->loop, LOOP_STOP, on_stop, h);
 }
 
 /* We end: strangers see that, and it stands in the log. */

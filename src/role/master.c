@@ -35,7 +35,6 @@
 #include "sys/spawn.h"
 #include "watch/log.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -510,9 +509,9 @@ master_run(const struct settings *conf, const char *hostname, struct fault *f)
 		log_fault(LEVEL_ERR, "listen", f);
 		return 1;
 	}
-	loop_on_signal(m.loop, SIGCHLD, on_child, NULL);
-	loop_on_signal(m.loop, SIGTERM, on_stop, NULL);
-	loop_on_signal(m.loop, SIGINT, on_stop, NULL);
+	loop_on_signal(m.loop, LOOP_CHILD, on_child, NULL);
+	loop_on_signal(m.loop, LOOP_STOP, on_stop, NULL);
+	loop_on_signal(m.loop, LOOP_INTERRUPT, on_stop, NULL);
 	loop_watch_init(&m.tick, m.loop, -1, on_tick, NULL);
 	loop_watch_set(&m.tick, 0, TICK_MS);
 	for (size_t i = 0; i < m.nroles; i++)

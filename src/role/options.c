@@ -308,7 +308,16 @@ static const struct conf_option role_options[] = {
 		.man = "Look up the canonical name of each client and the "
 		    "addresses of that name, and log a warning when "
 		    "they are missing or do not match.\n"
-		    "This never refuses or delays a client.",
+		    "This never refuses or delays a client.\n"
+		    "An address that stands in\n"
+		    ".Xr hosts 5\n"
+		    "is not looked up.\n"
+		    ".Nm popper Cm serve\n"
+		    "reads that table, and\n"
+		    ".Xr resolv.conf 5 ,\n"
+		    "when it starts, keeps what it was told for up to five "
+		    "minutes, and leaves clients out when there are too many "
+		    "at a time.",
 	},
 	{
 		.name = "peer_check_timeout", .type = CONF_SECONDS,

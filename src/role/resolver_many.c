@@ -34,7 +34,6 @@
 #include "base/alloc.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 enum {
@@ -330,7 +329,8 @@ on_peer(struct resolver_many *m, uint64_t sid, const struct sock_addr *a)
 
 /* ------------------------------------------------------- the loop */
 
-/* Let c-ares have a time, too.  Of what it says only the next one counts. */
+/* When the next of these is due: a time-out of c-ares's, the end of the oldest
+ * look-up's time, the line about those who were skipped. */
 static uint64_t
 next_ms(struct resolver_many *m, uint64_t now)
 {
@@ -520,7 +520,7 @@ resolver_many_prepare(const struct resolver_conf *c, const int *fronts,
 	random_bytes(&m->seed, sizeof(m->seed));
 	resolver_hosts_load(c->hosts, &m->hosts);
 	loop_watch_init(&m->timer, m->loop, -1, on_timer, m);
-	loop_on_signal(m->loop, SIGTERM, on_stop, m);
+	loop_on_signal(m->loop, LOOP_STOP, on_stop, m);
 	watch_fronts(m, fronts, nfronts);
 	*m_r = m;
 	return 0;

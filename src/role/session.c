@@ -21,6 +21,7 @@
 #include "watch/log.h"
 
 #define EXIT_TEMP	75
+#define MEMORY_MOST	32768		/* octets of a maildrop copied there */
 #define STATE_MAX	128		/* octets of a small state file */
 
 struct session {
@@ -228,6 +229,7 @@ drop_conf(const struct session *s)
 		.status = s->c->conf->drop.status_headers,
 		.lock_timeout_s = s->c->conf->drop.lock_timeout_s,
 		.copy_max = s->c->conf->role.temp_max,
+		.memory_max = MEMORY_MOST,
 		.host = &s->drop_host,
 	};
 }

@@ -24,7 +24,6 @@
 #include "sys/spawn.h"
 #include "watch/log.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 #define LISTS		1024u		/* of children, by pid */
@@ -312,8 +311,8 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
 	}
 	loop_watch_init(&s.watch, s.loop, master, on_master, &s);
 	loop_watch_set(&s.watch, LOOP_READ, LOOP_NEVER);
-	loop_on_signal(s.loop, SIGCHLD, on_child, &s);
-	loop_on_signal(s.loop, SIGTERM, ignore, &s);
+	loop_on_signal(s.loop, LOOP_CHILD, on_child, &s);
+	loop_on_signal(s.loop, LOOP_STOP, ignore, &s);
 	loop_run(s.loop);
 	spawn_exit(0);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/tally.h"
 
+#include "drop/digest.h"
+
 #include "base/alloc.h"
 #include "sys/shared.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #define HASHES		2
 #define BUCKETS		16384		/* of each hash */
@@ -44,8 +43,13 @@ tally_own(struct tally *t, size_t row, struct fault *f)
 static size_t
 bucket(const struct tally *t, size_t hash, const struct sock_addr *a)
 {
-	return hash * BUCKETS + XXH3_64bits_withSeed(a->raw,
-	    a->family == 4 ? 4 : 8, t->key[hash]) % BUCKETS;
+	uint8_t	b[sizeof(t->key[0]) + 8];
+	size_t	n = a->family == 4 ? 4 : 8;
+
+	memcpy(b, &t->key[hash], sizeof(t->key[0]));
+	memcpy(b + sizeof(t->key[0]), a->raw, n);
+	return hash * BUCKETS +
+	    digest_mark(span_of(b, sizeof(t->key[0]) + n)) % BUCKETS;
 }
 
 void

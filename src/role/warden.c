@@ -34,14 +34,17 @@
 #include "sys/spawn.h"
 #include "watch/log.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define LOOK_MS		500
 #define FILES		4
+<<<<<<< HEAD
 /* Workers that end while their successors begin; were there more, auth waits. */
+=======
+/* Workers that end while their successors begin. */
+>>>>>>> serve
 #define MORE_WORKERS	2
 #define PAM_GRACE_MS	1000
 
@@ -381,8 +384,8 @@ warden_main(const struct settings *conf, int auth, int log_link)
 	loop_watch_init(&w.timer, w.loop, -1, on_timer, &w);
 	loop_watch_init(&w.auth_watch, w.loop, auth, on_auth, &w);
 	loop_watch_set(&w.auth_watch, LOOP_READ, LOOP_NEVER);
-	loop_on_signal(w.loop, SIGCHLD, on_child, &w);
-	loop_on_signal(w.loop, SIGTERM, on_term, &w);
+	loop_on_signal(w.loop, LOOP_CHILD, on_child, &w);
+	loop_on_signal(w.loop, LOOP_STOP, on_term, &w);
 	loop_run(w.loop);
 	spawn_exit(0);
 }

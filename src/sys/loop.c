@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #define SIGNALS_MAX	8
@@ -112,13 +113,20 @@ on_signal(evutil_socket_t signal UNUSED, short what UNUSED, void *arg)
 }
 
 void
-loop_on_signal(struct loop *l, int signal, void (*fn)(void *ctx), void *ctx)
+loop_on_signal(struct loop *l, enum loop_signal which, void (*fn)(void *ctx),
+    void *ctx)
 {
+	static const int numbers[] = {
+		[LOOP_STOP]	= SIGTERM,
+		[LOOP_INTERRUPT] = SIGINT,
+		[LOOP_HANGUP]	= SIGHUP,
+		[LOOP_CHILD]	= SIGCHLD,
+	};
 	struct on_signal *s = &l->signals[l->nsignals++];
 
 	ASSERT(l->nsignals <= SIGNALS_MAX);
 	*s = (struct on_signal){ .fn = fn, .ctx = ctx };
-	s->event = evsignal_new(l->base, signal, on_signal, s);
+	s->event = evsignal_new(l->base, numbers[which], on_signal, s);
 	ASSERT(s->event != NULL && event_add(s->event, NULL) == 0);
 }
 

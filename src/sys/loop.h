@@ -43,8 +43,14 @@ void	loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms);
 void	loop_watch_fini(struct loop_watch *w);
 
 /* Call fn in the loop, never in the handler, whenever the signal comes. */
-void	loop_on_signal(struct loop *l, int signal, void (*fn)(void *ctx),
-	    void *ctx);
+enum loop_signal {
+	LOOP_STOP,		/* SIGTERM */
+	LOOP_INTERRUPT,		/* SIGINT */
+	LOOP_HANGUP,		/* SIGHUP */
+	LOOP_CHILD,		/* SIGCHLD */
+};
+void	loop_on_signal(struct loop *l, enum loop_signal which,
+	    void (*fn)(void *ctx), void *ctx);
 
 /* Until loop_end, from a call-back. */
 void	loop_run(struct loop *l);

@@ -103,11 +103,11 @@ class NameServer:
         """Without any record."""
         self.names.add(name.lower())
 
-    def release(self, order=reversed):
+    def release(self, hold_on=False):
         """Send what was held back, the last answer first."""
-        self.holding = False
+        self.holding = hold_on
         held, self.held = self.held, []
-        for reply, peer in order(held):
+        for reply, peer in reversed(held):
             self.udp.sendto(reply, peer)
 
     # -- what it says ------------------------------------------------------
@@ -165,8 +165,8 @@ class NameServer:
                          + query[12:])
             if self.holding:
                 self.held.append((reply[:60000], peer))
-            else:
-                self.udp.sendto(reply[:60000], peer)
+                continue
+            self.udp.sendto(reply[:60000], peer)
 
     def _serve_tcp(self):
         while not self.over.is_set():

@@ -109,8 +109,10 @@ class Peers(unittest.TestCase):
         return lines
 
     def wait_asked(self, ns, n):
+        """Until so many questions have come, and are held if they are to be."""
         end = time.monotonic() + PATIENCE
-        while len(ns.asked) < n and time.monotonic() < end:
+        while time.monotonic() < end and (
+                len(ns.held) if ns.holding else len(ns.asked)) < n:
             time.sleep(0.01)
         self.assertGreaterEqual(len(ns.asked), n)
 
@@ -229,17 +231,36 @@ class Peers(unittest.TestCase):
             self.assertEqual(self.log.lines, [])
             ns.release()
             lines = self.wait(3)
-            self.assertEqual([f["sid"] for _, f in lines],
+            self.assertEqual(sorted(f["sid"] for _, f in lines),
                              [sid(1), sid(2), sid(3)])
             asked = len(ns.asked)
             # Each connection has its line, and no name server is asked.
             self.send("0 5 192.0.2.1", "0 6 192.0.2.2", "1 7 192.0.2.1")
             lines += self.wait(2)
             self.assertEqual(len(ns.asked), asked)
-            self.assertEqual([f["sid"] for _, f in lines[3:]],
+            self.assertEqual(sorted(f["sid"] for _, f in lines[3:]),
                              [sid(5), sid(7)])
             self.assertEqual(len({(p, f[""], f["name"], f["text"])
                                   for p, f in lines}), 1)
+            self.end()
+
+    def test_asked_again(self):
+        """Both names and silence are believed for some time only."""
+        with NameServer() as ns:
+            ns.codes = {reverse("192.0.2.2"): nameserver.SERVFAIL}
+            self.start(ns.servers)
+            self.send("0 1 192.0.2.1", "0 2 192.0.2.2")
+            self.wait(2)
+            ns.ptr("192.0.2.1", "gone.example")
+            ns.ptr("192.0.2.2", "gone.example")
+            ns.codes = {}
+            for ms, said in ((25000, ["peer-no-name", "peer-dns-timeout"]),
+                             (10000, ["peer-no-name", "peer-unknown-name"]),
+                             (240000, ["peer-no-name", "peer-unknown-name"]),
+                             (30000, ["peer-unknown-name"] * 2)):
+                self.send("0 later %d" % ms, "0 1 192.0.2.1", "0 2 192.0.2.2")
+                self.assertEqual([e for _, e, _, _ in sorted(
+                    self.events(self.wait(2)), key=lambda e: e[2])], said)
             self.end()
 
     def test_known_is_bounded(self):
@@ -283,18 +304,45 @@ class Peers(unittest.TestCase):
     def test_late_answer(self):
         """Its time is over: told so; what comes later is kept all the same."""
         with NameServer() as ns:
+            ns.ptr("192.0.2.1", "gone.example")
             ns.holding = True
-            # c-ares asks twice, and waits longer than the time for a look-up.
-            self.start(ns.servers, limit_ms=700)
+            self.start(ns.servers, limit_ms=3000)
+            self.send("0 1 192.0.2.1")
+            began = time.monotonic()
+            self.wait_asked(ns, 1)
+            # The second question is asked late, and has c-ares's full time.
+            time.sleep(max(0, began + 1.8 - time.monotonic()))
+            ns.release(hold_on=True)
+            self.assertEqual(self.events(self.wait(1)), [
+                (DEBUG, "peer-dns-timeout", sid(1), "192.0.2.1")])
+            self.assertLess(time.monotonic() - began, 3 + 1)
+            self.send("0 2 192.0.2.1")          # waits for nothing any more
+            self.assertEqual(self.events(self.wait(1)), [
+                (DEBUG, "peer-dns-timeout", sid(2), "192.0.2.1")])
+            ns.release()
+            time.sleep(0.3)
+            asked = len(ns.asked)
+            self.send("0 3 192.0.2.1")
+            self.assertEqual(self.events(self.wait(1)), [
+                (WARN, "peer-unknown-name", sid(3), "192.0.2.1")])
+            self.assertEqual(len(ns.asked), asked)
+            self.end()
+
+    def test_late_and_no_more(self):
+        """Once its time is over there is no second question."""
+        with NameServer() as ns:
+            ns.ptr("192.0.2.1", "gone.example")
+            ns.holding = True
+            self.start(ns.servers, limit_ms=2000)
             self.send("0 1 192.0.2.1")
             self.wait_asked(ns, 1)
-            self.send("0 2 192.0.2.1")
-            self.assertEqual(self.events(self.wait(2)), [
-                (DEBUG, "peer-dns-timeout", sid(i), "192.0.2.1")
-                for i in (1, 2)])
+            self.send("0 later 60000", "0 2 192.0.2.2")
+            self.assertEqual(self.events(self.wait(1)), [
+                (DEBUG, "peer-dns-timeout", sid(1), "192.0.2.1")])
+            self.wait_asked(ns, 2)
             ns.release()
-            self.send("0 3 192.0.2.1")
             self.wait(1)
+            self.assertNotIn("gone.example", [n for n, _ in ns.asked])
             self.end()
 
     def test_dead_then_alive(self):
@@ -334,9 +382,16 @@ class Peers(unittest.TestCase):
             self.wait_asked(ns, 2)
             (_, f), = self.wait(1)
             self.assertEqual((f[""], f["clients"]), ("peer-skipped", "10"))
+            # Told of once a minute.
+            self.send(*("0 %d 192.0.2.1" % i for i in range(5)))
+            time.sleep(1.3)
+            self.wait(0)
             ns.release()
             self.assertEqual({(f[""]) for _, f in self.wait(EACH + 1)},
                              {"peer-no-name"})
+            self.send("0 later 60000", "0 1 192.0.2.1")
+            self.assertEqual({f[""]: f.get("clients") for _, f in self.wait(2)},
+                             {"peer-skipped": "5", "peer-no-name": None})
             self.end()
 
     # -- hostile name servers ----------------------------------------------
@@ -407,7 +462,7 @@ class Peers(unittest.TestCase):
                 self.assertEqual((priority, f[""]), (ERR, "resolver-link"))
             # Those links are closed, the others work.
             self.send(*("%d %d 192.0.2.1" % (i, i) for i in range(6)))
-            self.assertEqual([f["sid"] for _, f in self.wait(2)],
+            self.assertEqual(sorted(f["sid"] for _, f in self.wait(2)),
                              [sid(4), sid(5)])
             self.end(lost=4)
 

@@ -15,6 +15,7 @@
  *	FRONT raw		no message at all
  *	FRONT close
  *	0 stop			SIGTERM
+ *	0 later MS		from now on it is so much later
  * At its end all links are closed.  "lost" is printed for what the resolver did
  * not take, and at last "ended STATUS".
  */
@@ -33,11 +34,25 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { FRONTS_MAX = 64, END_MS = 10000 };
+
+/* The clock of all processes here, put forward; shared. */
+static _Atomic uint64_t	*later_ms;
+
+uint64_t	__real_clock_ms(void);
+uint64_t	__wrap_clock_ms(void);
+
+uint64_t
+__wrap_clock_ms(void)
+{
+	return __real_clock_ms() + *later_ms;
+}
 
 static bool
 peer_from(const char *text, struct sock_addr *out)
@@ -142,6 +157,9 @@ say(struct many *m, int *fd, const char *what, const char *address)
 		fd_close(fd);
 	} else if (strcmp(what, "stop") == 0) {
 		spawn_stop(m->pid);
+	} else if (strcmp(what, "later") == 0) {
+		if (num_parse(span_str(address), UINT32_MAX, &sid))
+			*later_ms += sid;
 	} else if (strcmp(what, "raw") == 0) {
 		if (send(*fd, "x", 1, MSG_NOSIGNAL) != 1)
 			puts("lost");
@@ -248,6 +266,10 @@ main(int argc, char **argv)
 		    "ADDRESS|FRONTS [USER CHROOT]\n", stderr);
 		return EXIT_FAILURE;
 	}
+	later_ms = mmap(NULL, sizeof(*later_ms), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (later_ms == MAP_FAILED)
+		return EXIT_FAILURE;
 	cage_process_defaults();
 	log_open(&(struct log_conf){ .to = LOG_TO_SYSLOG, .socket = argv[3],
 	    .facility = 2, .debug = true, .trace_fd = -1 });
