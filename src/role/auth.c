@@ -260,6 +260,12 @@ next_event(const struct auth *a)
 		if (q != NULL && deadline_of(a, q) < next)
 			next = deadline_of(a, q);
 	}
+	for (size_t i = 0; i < a->nworkers; i++) {
+		const struct question *q = a->workers[i].q;
+
+		if (q != NULL && deadline_of(a, q) < next)
+			next = deadline_of(a, q);
+	}
 	return next;
 }
 
@@ -337,26 +343,67 @@ log_late(struct auth *a, const struct question *q)
 }
 
 static void
-on_timer(void *ctx, unsigned what UNUSED)
+worker_close(struct worker *w)
 {
-	struct auth	*a = ctx;
-	struct due	 d;
-	struct front	*f;
+	loop_watch_fini(&w->watch);
+	fd_close(&w->link);
+	w->retired = false;
+}
+
+/* What it was asked, with an answer; the worker is idle, or gone. */
+static void
+worker_decide(struct worker *w, enum authorize_answer answer)
+{
+	struct question *q = w->q;
+
+	w->q = NULL;
+	decide(w->a, q, answer);
+}
+
+static void
+tell_due(struct auth *a)
+{
+	struct due d;
 
 	while (due_take(&a->due, clock_ms(), &d)) {
-		f = &a->fronts[d.front];
+		struct front *f = &a->fronts[d.front];
+
 		f->answers--;
 		tell(f, d.sid, d.answer);
 	}
-	for (f = a->fronts; f < a->fronts + a->nfronts; f++) {
-		while (f->first != NULL &&
-		    deadline_of(a, f->first) <= clock_ms()) {
+}
+
+/* Those whose time is over, with a worker or for want of one. */
+static void
+end_late(struct auth *a)
+{
+	uint64_t now = clock_ms();
+
+	for (struct worker *w = a->workers; w < a->workers + a->nworkers; w++) {
+		if (w->q == NULL || deadline_of(a, w->q) > now)
+			continue;
+		log_late(a, w->q);
+		worker_decide(w, ANSWER_ERROR);
+		worker_close(w);
+	}
+	for (struct front *f = a->fronts; f < a->fronts + a->nfronts; f++) {
+		while (f->first != NULL && deadline_of(a, f->first) <= now) {
 			struct question *q = row_take(f);
 
 			log_late(a, q);
 			decide(a, q, ANSWER_ERROR);
 		}
 	}
+}
+
+static void
+on_timer(void *ctx, unsigned what UNUSED)
+{
+	struct auth *a = ctx;
+
+	tell_due(a);
+	end_late(a);
+	serve_rows(a);
 	set_timer(a);
 }
 
@@ -475,24 +522,6 @@ front_open(struct front *f, int link)
 
 /* --------------------------------------------------------------- workers */
 
-static void
-worker_close(struct worker *w)
-{
-	loop_watch_fini(&w->watch);
-	fd_close(&w->link);
-	w->retired = false;
-}
-
-/* What it was asked, with an answer; the worker is idle, or gone. */
-static void
-worker_decide(struct worker *w, enum authorize_answer answer)
-{
-	struct question *q = w->q;
-
-	w->q = NULL;
-	decide(w->a, q, answer);
-}
-
 /* Who has logged in is told to the master alone. */
 static void
 admit(struct worker *w, const struct identity *id)
@@ -566,38 +595,29 @@ on_decision(struct worker *w, struct link_in *m)
 	return true;
 }
 
-/* It has spoken, or ended, or the time is over. */
+/* It has spoken, or ended. */
 static void
-on_worker(void *ctx, unsigned what)
+on_worker(void *ctx, unsigned what UNUSED)
 {
 	struct worker	*w = ctx;
 	struct auth	*a = w->a;
 	struct fault	 f = { .text = "it has ended" };
 	bool		 useful = false;
-	int		 got = -1;
+	int		 got = link_recv(w->link, permit_decision,
+			    permit_decision_n, 0, 0, &a->in, &f);
 
-	if (what == LOOP_TIMEOUT) {
-		log_late(a, w->q);
-		worker_decide(w, ANSWER_ERROR);
-	} else {
-		got = link_recv(w->link, permit_decision, permit_decision_n, 0,
-		    0, &a->in, &f);
-		if (got == 1)
-			useful = on_decision(w, &a->in);
-		else if (w->q != NULL)
-			log_worker(w, "worker-died", f.text);
+	if (got == 1) {
+		useful = on_decision(w, &a->in);
 		link_in_fini(&a->in);
-		if (got != 1 && w->q != NULL)
-			worker_decide(w, ANSWER_ERROR);
+	} else if (w->q != NULL) {
+		log_worker(w, "worker-died", f.text);
+		worker_decide(w, ANSWER_ERROR);
 	}
 	if (!useful || (w->q == NULL && (w->retired ||
 	    a->conf->auth.source == AUTH_PAM)))
 		worker_close(w);
-	else if (w->q == NULL)
-		loop_watch_set(&w->watch, LOOP_READ, LOOP_NEVER);
 	else
-		loop_watch_set(&w->watch, LOOP_READ,
-		    until(deadline_of(a, w->q)));
+		loop_watch_set(&w->watch, LOOP_READ, LOOP_NEVER);
 	serve_rows(a);
 }
 
@@ -615,6 +635,7 @@ worker_open(struct worker *w, struct fault *f)
 		return fault_prefix(f, "the warden: ");
 	}
 	loop_watch_init(&w->watch, a->loop, w->link, on_worker, w);
+	loop_watch_set(&w->watch, LOOP_READ, LOOP_NEVER);
 	return 0;
 }
 
@@ -636,7 +657,6 @@ worker_ask(struct worker *w, struct question *q, struct fault *f)
 		return -1;
 	secret_wipe(&q->secret);
 	w->q = q;
-	loop_watch_set(&w->watch, LOOP_READ, until(deadline_of(a, q)));
 	return 0;
 }
 

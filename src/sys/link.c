@@ -406,7 +406,8 @@ link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
 	m->nfds = 0;
 	m->bad = false;
 	do {
-		if (wait_readable(fd, timeout_ms, start, f) == -1)
+		if (timeout_ms != 0 &&
+		    wait_readable(fd, timeout_ms, start, f) == -1)
 			return -1;
 		msg = (struct msghdr){
 			.msg_iov	= iov,
@@ -415,7 +416,11 @@ link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
 			.msg_controllen	= sizeof(control.b),
 		};
 		size = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	} while (size == -1 && (errno == EINTR || errno == EAGAIN));
+	} while (size == -1 && (errno == EINTR ||
+	    (errno == EAGAIN && timeout_ms != 0)));
+	if (size == -1 && errno == EAGAIN)
+		return fault_errno(f, FAULT_TEMP, ETIMEDOUT,
+		    "wait for a message");
 	if (size == -1 && errno == ECONNRESET)
 		return 0;		/* closed with messages unread */
 	if (size == -1)
