@@ -7,6 +7,7 @@
 #include "role/worker.h"
 
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/permit.h"
 
 #include "sys/cage.h"
@@ -178,6 +179,7 @@ worker_main(const struct settings *conf, const struct sock_addr *peer,
 	if (answer(conf, peer, monitor, credential, verdict, &f) == 0)
 		spawn_exit(0);
 	log_fault(LEVEL_ERR, "auth-error", &f);
+	attempt_log_unjudged(NULL, peer, "see auth-error");
 	(void)send_verdict(verdict, &undecided, &f);	/* or the monitor sees
 							   our end */
 	spawn_exit(1);
