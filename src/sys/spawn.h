@@ -46,7 +46,9 @@ int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);
 /* SIGTERM: it may finish what it does; SIGKILL: now. */
 void	spawn_stop(pid_t pid);
 void	spawn_kill(pid_t pid);
-/* _exit without flushing anything. */
+/* _exit without flushing anything but what spawn_at_exit has named. */
 void	spawn_exit(int status) NORETURN;
+/* One last act of spawn_exit, in children, too; NULL: none. */
+void	spawn_at_exit(void (*fn)(void));
 
 #endif
