@@ -13,55 +13,14 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import forms                                                    # noqa: E402
 from journald import Journal, Journald                          # noqa: E402
-from lib.host import Host                                       # noqa: E402
-from lib.popper import Inetd, Pop, PopError, Serve, conf        # noqa: E402
-from lib.unpack import unpack                                   # noqa: E402
+from lib.popper import Inetd, PopError                          # noqa: E402
+from scenes import PASSWORD, WRONG, Scene                       # noqa: E402
 
-PASSWORD = "wonderland"
-WRONG = "Kanarienvogel-77"
-OPTIONS = {"auth": "file", "peer_check": "no", "auth_fail_delay": 0,
-           "drain_timeout": 1}
 # All octets that a name may hold before somebody judges it, and some that mean
 # harm.  Others make a malformed command; test_forms.py logs every octet.
 NAMES = [bytes(range(33, 127)), b"a" * 255, b"\\" * 255,
          b'x","ip":"192.0.2.9","reason":"bad-password', b'"', b"\\",
          b"\\x22", b"ip=192.0.2.9", b'"ip=192.0.2.9']
-
-
-class Scene(unittest.TestCase):
-    PACKAGES = ()
-
-    @classmethod
-    def setUpClass(cls):
-        if os.geteuid() != 0:
-            raise unittest.SkipTest("needs root")
-        cls.host = Host(packages=[unpack(p) for p in cls.PACKAGES])
-        cls.addClassCleanup(cls.host.close)
-        cls.host.add_user("alice", 1001, password=PASSWORD)
-        cls.host.write("/etc/popper/users", "alice:{PLAIN}%s:1001:1001::"
-                       "/home/alice\n" % PASSWORD, 0o600)
-
-    def configure(self, **options):
-        self.host.write("/etc/popper/popper.conf",
-                        conf(**{**OPTIONS, **options}))
-
-    def serve(self, **options):
-        self.configure(**options)
-        server = Serve(self.host)
-        self.addCleanup(server.stop)
-        return server
-
-    def connect(self):
-        pop = Pop(self.host.connect(110))
-        self.addCleanup(pop.close)
-        return pop
-
-    def fail_login(self, name, password=WRONG):
-        with self.connect() as pop:
-            pop.cmd("USER", name)
-            with self.assertRaises(PopError):
-                pop.cmd("PASS", password)
-            pop.at_end()
 
 
 class ToJournal(Scene):
@@ -212,7 +171,7 @@ class Json(Scene):
 
 
 class RealJournald(Scene):
-    PACKAGES = ("systemd",)
+    PACKAGES = (("systemd",),)
 
     @classmethod
     def setUpClass(cls):

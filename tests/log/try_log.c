@@ -2,9 +2,9 @@
 /*
  * The log by itself, for test_forms.py:
  *	try_log syslog|stderr|file|journal text|json PATH [SID]
- * logs what standard input tells: each line is an event of the id "try" with
- * words KEY=HEX for octets and KEY:NUMBER; "stats HEX HEX" is a line of
- * statistics, "sleep MS" a pause.
+ * logs what standard input tells: each line is an event of the id "try", or of
+ * that behind an @, with words KEY=HEX for octets and KEY:NUMBER; "stats HEX
+ * HEX" is a line of statistics, "sleep MS" a pause.
  */
 #include "sys/sock.h"
 #include "watch/log.h"
@@ -34,10 +34,15 @@ event(char *words)
 	static uint8_t	octets[8192];
 	struct log_line	l;
 	char		*rest;
+	char		*w = strtok_r(words, " ", &rest);
 
-	log_begin(&l, LEVEL_NOTE, "try");
-	for (char *w = strtok_r(words, " ", &rest); w != NULL;
-	    w = strtok_r(NULL, " ", &rest)) {
+	if (w != NULL && w[0] == '@') {
+		log_begin(&l, LEVEL_NOTE, w + 1);
+		w = strtok_r(NULL, " ", &rest);
+	} else {
+		log_begin(&l, LEVEL_NOTE, "try");
+	}
+	for (; w != NULL; w = strtok_r(NULL, " ", &rest)) {
 		char	*value = strpbrk(w, "=:");
 		bool	 number = *value == ':';
 
