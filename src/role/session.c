@@ -3,7 +3,8 @@
  * Runs as: the user (uid, gid, groups), seccomp, no new privileges.  Reads from:
  * the user's commands (the first of them from a pipe that a front has filled),
  * mail, home; the monitor's answers.  Trusts: its monitor, and ends without it.
- * Gives up, in order: descriptors, limits, groups, gid, uid, system calls.
+ * Gives up, in order: descriptors, limits, groups, gid, uid, the files of others
+ * and what of his own it does not need (reach.c), system calls.
  */
 #include "role/session.h"
 
@@ -14,6 +15,7 @@
 #include "role/ask.h"
 #include "role/permit.h"
 #include "role/pump.h"
+#include "role/reach.h"
 
 #include "sys/cage.h"
 #include "sys/file.h"
@@ -168,17 +170,29 @@ static void
 open_folders(struct session *s)
 {
 	const struct host	*h = s->c->facts;
-	struct fault		*f = &s->no_place;
+	const char		*bulletins = s->c->conf->bull.dir;
+	struct reach		*r = s->c->reach;
+	struct reach		 own;
 
-	(void)fault_set(f, FAULT_PERM, "neither a home nor a state folder");
-	if (h->user_dir[0] != '\0' && file_open(FILE_CWD, h->user_dir,
-	    FILE_READ | FILE_DIR, 0, &s->state_fd, f) != 0)
-		tell(s, "state-folder", f->text);
-	if (h->has_home && file_open(FILE_CWD, s->c->id->home,
-	    FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &s->place_fd, f) != 0 &&
-	    s->c->conf->bull.dir != NULL && s->c->conf->bull.dir[0] != '\0') {
-		(void)fault_prefix(f, "bulletins wait for the home folder: ");
-		tell(s, "home-folder", f->text);
+	if (r == NULL) {
+		reach_open(&own, h);
+		r = &own;
+	}
+	s->state_fd = fd_take(&r->state_fd);
+	s->place_fd = fd_take(&r->home_fd);
+	(void)fault_set(&s->no_place, FAULT_PERM,
+	    "neither a home nor a state folder");
+	if (r->no_state.class != FAULT_NONE) {
+		tell(s, "state-folder", r->no_state.text);
+		s->no_place = r->no_state;
+	}
+	if (r->no_home.class != FAULT_NONE) {
+		s->no_place = r->no_home;
+		if (bulletins != NULL && bulletins[0] != '\0') {
+			(void)fault_prefix(&s->no_place,
+			    "bulletins wait for the home folder: ");
+			tell(s, "home-folder", s->no_place.text);
+		}
 	}
 	s->place = (struct bull_place){ s->place_fd, ".popbull" };
 	if (!h->has_home)
@@ -501,19 +515,23 @@ reopen_log(void *ctx)
 }
 
 static int
-become_user(const struct session_start *c, struct fault *f)
+become_user(const struct session_start *c, enum reach_for why, struct fault *f)
 {
+	AUTO(fd_close) int dirfd = c->facts->dirfd;	/* of the maildrop */
 	const int keep[] = {
 		c->in, c->out, c->link, c->log_link, c->facts->journal,
 		c->facts->session_lock,		/* held as long as we live */
-		c->rest_fd,
+		c->rest_fd, dirfd,
 	};
 	bool degraded = false;
 
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
 	if (cage_limits(CAGE_SESSION, f) != 0 ||
-	    identity_become(c->id, true, f) != 0 ||
+	    identity_become(c->id, true, f) != 0)
+		return -1;
+	reach_open(c->reach, c->facts);
+	if (reach_enter(c->reach, c->facts, why, f) != 0 ||
 	    cage_enter(CAGE_SESSION, &degraded, f) != 0)
 		return -1;
 	if (degraded)
@@ -547,9 +565,11 @@ void
 session_main(const struct session_start *c)
 {
 	struct session_start	own = *c;
+	struct reach		reach;
 	struct fault		f;
 
-	if (become_user(c, &f) != 0) {
+	own.reach = &reach;
+	if (become_user(&own, REACH_SESSION, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-cage", &f);
 		spawn_exit(1);
 	}
@@ -583,11 +603,14 @@ session_recover(const struct session_start *c)
 void
 session_recover_main(const struct session_start *c)
 {
-	struct fault f;
+	struct session_start	own = *c;
+	struct reach		reach;
+	struct fault		f;
 
-	if (become_user(c, &f) != 0) {
+	own.reach = &reach;
+	if (become_user(&own, REACH_RECOVERY, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-cage", &f);
 		spawn_exit(1);
 	}
-	spawn_exit(session_recover(c) == 0 ? 0 : EXIT_TEMP);
+	spawn_exit(session_recover(&own) == 0 ? 0 : EXIT_TEMP);
 }

@@ -7,6 +7,7 @@
 
 #include "base/attr.h"
 #include "role/host.h"
+#include "role/reach.h"
 #include "role/settings.h"
 #include "sys/sock.h"
 
@@ -25,6 +26,8 @@ struct session_start {
 	int			 rest_fd;	/* pipe with the input that a
 						   front had read, or -1 */
 	struct span		 rest;		/* that input, where no front is */
+	struct reach		*reach;		/* opened before the cage; NULL:
+						   not yet */
 	const struct fault	*refused;	/* why there is no maildrop, or NULL */
 };
 
