@@ -53,6 +53,7 @@ struct child {
 struct monitor {
 	const struct settings	*conf;
 	const char		*hostname;
+	char			 sid[24];
 	struct sock_addr	 peer;
 	int			 in;		/* owns; never read here */
 	int			 out;		/* owns */
@@ -603,7 +604,8 @@ serve_session(struct monitor *m, int *rest)
 	struct fault	f;
 	int		status = 0;
 	bool		opened = host_open(&h, m->conf, &m->id, &refused) == 0;
-	bool		locked = opened && host_session_lock(&h, &refused) == 0;
+	bool		locked = opened && host_session_lock(&h, m->sid,
+		    m->peer.text, &refused) == 0;
 
 	m->phase = PHASE_SESSION;
 	/* Why there is no maildrop is told to the client by the session. */
@@ -642,7 +644,7 @@ monitor_recover(const struct settings *conf, const char *key,
 		log_text(LEVEL_ERR, "recovery-failed", "journal %s: the"
 		    " maildrop of %s is %s now, which is another file", key,
 		    id->user, h.path);
-	else if (host_session_lock(&h, &f) != 0)
+	else if (host_session_lock(&h, "recover", "local", &f) != 0)
 		log_fault(LEVEL_NOTE, "recovery-not-now", &f);
 	else {
 		recover(&m, &h);
@@ -655,14 +657,14 @@ monitor_recover(const struct settings *conf, const char *key,
 /* --- all of it ----------------------------------------------------------------- */
 
 static void
-new_sid(void)
+new_sid(struct monitor *m)
 {
-	uint32_t	r[2];
-	char		sid[24];
+	uint32_t r[2];
 
 	random_bytes(r, sizeof(r));
-	(void)snprintf(sid, sizeof(sid), "%08x%04x", r[0], r[1] & 0xffff);
-	log_set_sid(sid);
+	(void)snprintf(m->sid, sizeof(m->sid), "%08x%04x", r[0],
+	    r[1] & 0xffff);
+	log_set_sid(m->sid);
 }
 
 void
@@ -730,12 +732,12 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 	m.end_ms = end_of_front(&m, clock_ms(), conf->role.login_timeout_s);
 	cage_process_defaults();
 	signals_take(SIGNALS_CONNECTION);
-	new_sid();
+	new_sid(&m);
 	if (sock_peer(in, &m.peer, &f) != 0)
 		m.peer = (struct sock_addr){ .text = "unknown" };
 	prepare_socket(&m);
 	if (conf->role.isolation == ISOLATION_SINGLE)
-		status = single_run(conf, hostname, &m.peer, in, out);
+		status = single_run(conf, hostname, m.sid, &m.peer, in, out);
 	else
 		status = run_split(&m);
 	close_client(&m);

@@ -24,6 +24,7 @@
 
 #define EXIT_TEMP	75
 #define STATE_MAX	128		/* octets of a small state file */
+#define MINUTES_FROM_S	120		/* an age is told in minutes from here */
 
 struct session {
 	const struct session_start	*c;
@@ -451,22 +452,58 @@ log_end_of(const struct session *s, enum pump_end end)
 		    s->c->peer->text);
 }
 
+/* Another session of popper's has it; else an MTA, a mail reader. */
+static const struct host_holder *
+other_session(const struct session *s, const struct fault *f)
+{
+	const struct host_holder *o = &s->c->facts->holder;
+
+	return f->class == FAULT_IN_USE && o->known ? o : NULL;
+}
+
+/* Octets of ours and a number: where the other one is, is for the log alone. */
+static void
+say_in_use(struct buf *out, uint64_t age_s)
+{
+	static const char *const units[] = { "minutes", "second", "seconds" };
+	uint64_t	n = age_s;
+	size_t		unit = age_s == 1 ? 1 : 2;
+
+	if (age_s >= MINUTES_FROM_S) {
+		n = age_s / 60;
+		unit = 0;
+	}
+	SAY_ERR(out, CODE_IN_USE, "Maildrop is in use since %llu %s by another"
+	    " session.", (unsigned long long)n, units[unit]);
+}
+
 static enum pump_next
 begin(struct session *s)
 {
-	struct log_line	l;
-	struct fault	f = { 0 };
+	const struct host_holder	*other;
+	struct log_line			 l;
+	struct fault			 f = { 0 };
 
 	if (open_maildrop(s, &f) == 0) {
 		pop_welcome(s->pop, &s->pump.out);
 		return PUMP_LINE;
 	}
+	other = other_session(s, &f);
 	log_begin(&l, f.class == FAULT_IN_USE ? LEVEL_NOTE : LEVEL_ERR,
 	    f.class == FAULT_IN_USE ? "drop-in-use" : "drop-failed");
 	log_str(&l, "user", s->c->id->user);
 	log_str(&l, "text", f.text);
+	if (other != NULL) {
+		log_str(&l, "other_sid", other->sid);
+		log_num(&l, "other_pid", other->pid);
+		log_str(&l, "other_ip", other->ip);
+		log_num(&l, "other_s", other->age_s);
+	}
 	log_end(&l);
-	SAY_FAULT(&s->pump.out, &f);
+	if (other != NULL)
+		say_in_use(&s->pump.out, other->age_s);
+	else
+		SAY_FAULT(&s->pump.out, &f);
 	return PUMP_CLOSE;
 }
 
