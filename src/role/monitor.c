@@ -69,6 +69,7 @@ struct monitor {
 	uint64_t		 answer_ms;	/* when NO is told; 0: not due */
 	enum authorize_answer	 answer;
 	struct identity		 id;
+	bool			 client_gone;	/* its host is silent */
 };
 
 static void
@@ -446,6 +447,32 @@ serve_stranger(struct monitor *m, int *rest_r)
 
 /* --- the session ---------------------------------------------------------------- */
 
+/*
+ * A client whose host has vanished keeps its maildrop from him who comes back
+ * from elsewhere.  The session sees the end of the connection, as if the client
+ * had closed it.  In milliseconds: the time to the next look.
+ */
+static int
+look_after_client(struct monitor *m)
+{
+	unsigned	gone_ms = 1000 * m->conf->role.client_gone_s;
+	unsigned	look_ms;
+	struct log_line	l;
+
+	if (m->phase != PHASE_SESSION || m->client_gone)
+		return SLEEP_MS;
+	if (!sock_peer_gone(m->in, gone_ms, &look_ms))
+		return look_ms < SLEEP_MS ? (int)look_ms + 1 : SLEEP_MS;
+	m->client_gone = true;
+	sock_shutdown(m->in);
+	log_begin(&l, LEVEL_NOTE, "client-silent");
+	log_str(&l, "user", m->id.user);
+	log_str(&l, "ip", m->peer.text);
+	log_num(&l, "s", m->conf->role.client_gone_s);
+	log_end(&l);
+	return SLEEP_MS;
+}
+
 /* Answer the child's questions until it ends; its exit status. */
 static int
 serve_child(struct monitor *m, struct child *c, struct host *h)
@@ -466,7 +493,7 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			spawn_stop(c->pid);
 			told = true;
 		}
-		if (sock_wait(w, ARRAY_LEN(w), SLEEP_MS) == 0) {
+		if (sock_wait(w, ARRAY_LEN(w), look_after_client(m)) == 0) {
 			reap_resolver(m);
 			continue;
 		}
@@ -681,7 +708,7 @@ prepare_socket(const struct monitor *m)
 {
 	struct fault f;
 
-	sock_tune(m->in);
+	sock_tune(m->in, m->conf->role.client_gone_s);
 	if (m->conf->log.debug && sock_debug(m->in, &f) != 0)
 		log_fault(LEVEL_DEBUG, "so-debug", &f);
 }
