@@ -49,6 +49,8 @@ def large():
 
 
 class Gone(unittest.TestCase):
+    port = 110
+
     @classmethod
     def setUpClass(cls):
         cls.host = Host()
@@ -71,7 +73,7 @@ class Gone(unittest.TestCase):
             s = socket.socket()
             if small:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            s.connect(("127.0.0.1", 110))
+            s.connect(("127.0.0.1", self.port))
             return s
         pop = Pop(self.host.in_network(make))
         self.addCleanup(pop.close)
@@ -82,7 +84,7 @@ class Gone(unittest.TestCase):
         """Seconds until somebody else gets the maildrop."""
         began = time.monotonic()
         while True:
-            with Pop(self.host.connect(110)) as pop:
+            with Pop(self.host.connect(self.port)) as pop:
                 try:
                     pop.login("alice", "wonderland")
                 except PopError as e:
@@ -142,6 +144,31 @@ class Gone(unittest.TestCase):
             vanish(pop.sock)
             self.freed()
             inetd.wait(10)
+
+    def test_idle_in_one_process(self):
+        """isolation = single has the kernel's keepalive alone."""
+        own = "/home/alice/pop"
+        self.host.mkdir(own, 0o755, "alice")
+        self.host.write(own + "/users", "alice:{PLAIN}wonderland:1001:1001::"
+                        "/home/alice\n", 0o600, "alice")
+        self.host.write(own + "/conf", conf(**{
+            **CONF, "isolation": "single", "auth": "file", "listen":
+            "127.0.0.1:1110", "maildrop": "~/mbox", "passwd_file": "users",
+            "state_dir": "state", "run_dir": "run", "deny_file": "none"}),
+            0o644, "alice")
+        self.host.write("/home/alice/mbox", self.mail, 0o600, "alice")
+        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
+                                  own + "/conf"], user="alice")
+        self.addCleanup(server.stop)
+        self.host.wait_port(1110)
+        self.port = 1110
+        pop = self.login()
+        pop.dele(1)
+        vanish(pop.sock)
+        took = self.free_after()
+        self.assertGreater(took, GONE - 1.5)
+        self.assertLess(took, GONE + SLACK)
+        self.assertEqual(self.host.read("/home/alice/mbox"), self.mail)
 
     def test_what_was_said_before(self):
         """QUIT came: that is no lost connection, the update is made."""
