@@ -104,6 +104,9 @@ rule_log(struct check *c)
 		    "log = syslog");
 	if (l->to != LOG_TO_FILE && l->file[0] != '\0')
 		check_warn(c, "log_file", "has no effect without log = file");
+	if (l->to == LOG_TO_JOURNAL && l->form != LOG_TEXT)
+		check_warn(c, "log_format", "has no effect with log = journal, "
+		    "whose entries have fields; remove it");
 	if (l->debug && l->trace_file[0] == '\0')
 		check_warn(c, "debug", "yes writes a great deal to the log; "
 		    "remove it when you have found what you look for");

@@ -19,6 +19,7 @@
 #include "auth/auth.h"
 #include "pop/authorize.h"
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/front.h"
 #include "role/host.h"
 #include "role/permit.h"
@@ -40,6 +41,7 @@
 
 #define HANDOVER_TIMEOUT_S	10
 #define FRONT_GRACE_S		5	/* beyond what a front bounds itself to */
+#define UNBORN			1	/* session_main: it could not be caged */
 #define ENDING_MS		1000	/* of a child that says it has ended */
 /* The longest sleep: what is left of a resolver is removed then. */
 #define SLEEP_MS		10000
@@ -241,6 +243,7 @@ on_verdict(struct monitor *m, struct fault *f)
 	if (got != 1) {
 		log_text(LEVEL_ERR, "worker-died", "%s",
 		    got == 0 ? "no verdict" : f->text);
+		attempt_log_unjudged(NULL, &m->peer, "see worker-died");
 		decide(m, ANSWER_ERROR);
 		return 0;
 	}
@@ -256,6 +259,8 @@ on_verdict(struct monitor *m, struct fault *f)
 	if (got != 0 || !auth_identity_allowed(&m->conf->auth, &m->id, &why)) {
 		log_text(LEVEL_ERR, "grant-refused", "%s", got != 0 ? f->text :
 		    auth_reason_word(why));
+		attempt_log_unjudged(got != 0 ? NULL : m->id.user, &m->peer,
+		    "see grant-refused");
 		decide(m, ANSWER_ERROR);
 		return 0;
 	}
@@ -316,6 +321,7 @@ on_ask(struct monitor *m, struct fault *f)
 	extend_end(m);
 	if (start_worker(m, f) != 0) {
 		log_fault(LEVEL_ERR, "worker-fork", f);
+		attempt_log_unjudged(NULL, &m->peer, "see worker-fork");
 		decide(m, ANSWER_ERROR);
 	}
 	return 0;
@@ -381,6 +387,7 @@ on_due(struct monitor *m, struct fault *f)
 	log_text(LEVEL_ERR, "auth-timeout",
 	    "no verdict in %u s (auth_timeout); is the user database alive?",
 	    m->conf->role.auth_timeout_s);
+	attempt_log_unjudged(NULL, &m->peer, "see auth-timeout");
 	child_kill(&m->worker);
 	decide(m, ANSWER_ERROR);
 	return 0;
@@ -438,6 +445,34 @@ serve_stranger(struct monitor *m, int *rest_r)
 			result = on_front(m, rest_r, &f);
 	}
 	return result == 1 ? 0 : -1;
+}
+
+/*
+ * The stranger is gone in the middle of an attempt.  A verdict that came
+ * meanwhile is no loose end: who says no has written the line.
+ */
+static void
+log_loose_end(struct monitor *m)
+{
+	const char	*why = signals_stopping() ? "popper was stopped" :
+	    "the connection was lost";
+	struct link_in	 in;
+	struct fault	 f;
+	int		 got;
+	bool		 denied;
+
+	if (m->phase == PHASE_GRANTED)
+		attempt_log_unjudged(m->id.user, &m->peer, why);
+	if (m->phase != PHASE_ASKED || m->worker.pid == 0)
+		return;			/* told, or decided */
+	spawn_kill(m->worker.pid);
+	got = link_recv(m->worker.link, permit_from_worker,
+	    permit_from_worker_n, m->phase, 0, &in, &f);
+	denied = got == 1 && in.type == MSG_DENY;
+	if (got == 1)
+		link_in_fini(&in);
+	if (!denied)
+		attempt_log_unjudged(NULL, &m->peer, why);
 }
 
 /* --- the session ---------------------------------------------------------------- */
@@ -604,9 +639,13 @@ serve_session(struct monitor *m, int *rest)
 
 	m->phase = PHASE_SESSION;
 	/* Why there is no maildrop is told to the client by the session. */
-	if (run_child(m, &h, rest, locked ? NULL : &refused, &status, &f) != 0)
+	if (run_child(m, &h, rest, locked ? NULL : &refused, &status, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-fork", &f);
-	if (status != 0)
+		attempt_log_unjudged(m->id.user, &m->peer, "see session-fork");
+	}
+	if (status == UNBORN)
+		attempt_log_unjudged(m->id.user, &m->peer, "see session-cage");
+	else if (status != 0)
 		log_crash(m, status);
 	if (h.locked)	/* else it is another's by now */
 		recover(m, &h);
@@ -686,6 +725,7 @@ run_split(struct monitor *m)
 		return 1;
 	}
 	if (serve_stranger(m, &rest) != 0) {
+		log_loose_end(m);
 		child_kill(&m->worker);
 		child_stop(&m->front);
 		return 0;

@@ -11,6 +11,7 @@
 #include "auth/auth.h"
 #include "pop/authorize.h"
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/pump.h"
 #include "role/session.h"
 #include "role/worker.h"
@@ -48,6 +49,7 @@ check(struct single *s)
 	ASSERT(secret_set(&q.secret, secret_span(&s->auth.ask.secret)));
 	if (ops->prepare(&s->conf->auth, &state, &f) != 0) {
 		log_fault(LEVEL_ERR, "auth-error", &f);
+		attempt_log_unjudged(q.user, &q.peer, "see auth-error");
 		return ANSWER_ERROR;
 	}
 	auth_check(&s->conf->auth, state, &q, &v);
