@@ -41,7 +41,6 @@
 
 #define HANDOVER_TIMEOUT_S	10
 #define FRONT_GRACE_S		5	/* beyond what a front bounds itself to */
-#define UNBORN			1	/* session_main: it could not be caged */
 #define ENDING_MS		1000	/* of a child that says it has ended */
 /* The longest sleep: what is left of a resolver is removed then. */
 #define SLEEP_MS		10000
@@ -56,6 +55,7 @@ struct child {
 struct monitor {
 	const struct settings	*conf;
 	const char		*hostname;
+	char			 sid[24];
 	struct sock_addr	 peer;
 	int			 in;		/* owns; never read here */
 	int			 out;		/* owns */
@@ -71,6 +71,7 @@ struct monitor {
 	uint64_t		 answer_ms;	/* when NO is told; 0: not due */
 	enum authorize_answer	 answer;
 	struct identity		 id;
+	bool			 client_gone;	/* its host is silent */
 };
 
 static void
@@ -477,6 +478,32 @@ log_loose_end(struct monitor *m)
 
 /* --- the session ---------------------------------------------------------------- */
 
+/*
+ * A client whose host has vanished keeps its maildrop from him who comes back
+ * from elsewhere.  The session sees the end of the connection, as if the client
+ * had closed it.  In milliseconds: the time to the next look.
+ */
+static int
+look_after_client(struct monitor *m)
+{
+	unsigned	gone_ms = 1000 * m->conf->role.client_gone_s;
+	unsigned	look_ms;
+	struct log_line	l;
+
+	if (m->phase != PHASE_SESSION || m->client_gone)
+		return SLEEP_MS;
+	if (!sock_peer_gone(m->in, gone_ms, &look_ms))
+		return look_ms < SLEEP_MS ? (int)look_ms + 1 : SLEEP_MS;
+	m->client_gone = true;
+	sock_shutdown(m->in);
+	log_begin(&l, LEVEL_NOTE, "client-silent");
+	log_str(&l, "user", m->id.user);
+	log_str(&l, "ip", m->peer.text);
+	log_num(&l, "s", m->conf->role.client_gone_s);
+	log_end(&l);
+	return SLEEP_MS;
+}
+
 /* Answer the child's questions until it ends; its exit status. */
 static int
 serve_child(struct monitor *m, struct child *c, struct host *h)
@@ -497,7 +524,7 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			spawn_stop(c->pid);
 			told = true;
 		}
-		if (sock_wait(w, ARRAY_LEN(w), SLEEP_MS) == 0) {
+		if (sock_wait(w, ARRAY_LEN(w), look_after_client(m)) == 0) {
 			reap_resolver(m);
 			continue;
 		}
@@ -635,7 +662,8 @@ serve_session(struct monitor *m, int *rest)
 	struct fault	f;
 	int		status = 0;
 	bool		opened = host_open(&h, m->conf, &m->id, &refused) == 0;
-	bool		locked = opened && host_session_lock(&h, &refused) == 0;
+	bool		locked = opened && host_session_lock(&h, m->sid,
+		    m->peer.text, &refused) == 0;
 
 	m->phase = PHASE_SESSION;
 	/* Why there is no maildrop is told to the client by the session. */
@@ -643,7 +671,7 @@ serve_session(struct monitor *m, int *rest)
 		log_fault(LEVEL_ERR, "session-fork", &f);
 		attempt_log_unjudged(m->id.user, &m->peer, "see session-fork");
 	}
-	if (status == UNBORN)
+	if (status == SESSION_UNBORN)
 		attempt_log_unjudged(m->id.user, &m->peer, "see session-cage");
 	else if (status != 0)
 		log_crash(m, status);
@@ -678,7 +706,7 @@ monitor_recover(const struct settings *conf, const char *key,
 		log_text(LEVEL_ERR, "recovery-failed", "journal %s: the"
 		    " maildrop of %s is %s now, which is another file", key,
 		    id->user, h.path);
-	else if (host_session_lock(&h, &f) != 0)
+	else if (host_session_lock(&h, "recover", "local", &f) != 0)
 		log_fault(LEVEL_NOTE, "recovery-not-now", &f);
 	else {
 		recover(&m, &h);
@@ -689,6 +717,13 @@ monitor_recover(const struct settings *conf, const char *key,
 }
 
 /* --- all of it ----------------------------------------------------------------- */
+
+static void
+new_sid(struct monitor *m)
+{
+	wire_sid_text(wire_new_sid(), m->sid);
+	log_set_sid(m->sid);
+}
 
 void
 monitor_hostname(const struct settings *conf, char *out, size_t cap)
@@ -704,7 +739,7 @@ prepare_socket(const struct monitor *m)
 {
 	struct fault f;
 
-	sock_tune(m->in);
+	sock_tune(m->in, m->conf->role.client_gone_s);
 	if (m->conf->log.debug && sock_debug(m->in, &f) != 0)
 		log_fault(LEVEL_DEBUG, "so-debug", &f);
 }
@@ -756,12 +791,12 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 	m.end_ms = end_of_front(&m, clock_ms(), conf->role.login_timeout_s);
 	cage_process_defaults();
 	signals_take(SIGNALS_CONNECTION);
-	wire_log_sid(wire_new_sid());
+	new_sid(&m);
 	if (sock_peer(in, &m.peer, &f) != 0)
 		m.peer = (struct sock_addr){ .text = "unknown" };
 	prepare_socket(&m);
 	if (conf->role.isolation == ISOLATION_SINGLE)
-		status = single_run(conf, hostname, &m.peer, in, out);
+		status = single_run(conf, hostname, m.sid, &m.peer, in, out);
 	else
 		status = run_split(&m);
 	close_client(&m);
