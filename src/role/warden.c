@@ -40,11 +40,7 @@
 
 #define LOOK_MS		500
 #define FILES		4
-<<<<<<< HEAD
 /* Workers that end while their successors begin; were there more, auth waits. */
-=======
-/* Workers that end while their successors begin. */
->>>>>>> serve
 #define MORE_WORKERS	2
 #define PAM_GRACE_MS	1000
 
