@@ -39,7 +39,6 @@ HARMLESS = {
 # Other headers outside of sys/: file or room, header, why.
 LISTED = [
     ("role/resolver", "ares.h", "the DNS library; its sockets are its own"),
-    ("role/", "signal.h", "SIGTERM and SIGINT, for loop_on_signal"),
     ("role/resolver.c", "netdb.h", "struct hostent and h_errno's numbers"),
     ("auth/account.c", "grp.h", "whose groups are they?"),
     ("auth/account.c", "pwd.h", "who has this name?"),

@@ -395,7 +395,8 @@ listen_all(struct fault *f)
 			return fault_prefix(f, "listen = %s: ", list->item[i]);
 		/* Who is accepted inherits that. */
 		for (int k = 0; k < n; k++)
-			sock_tune(m.listeners[m.nlisteners + (size_t)k]);
+			sock_tune(m.listeners[m.nlisteners + (size_t)k],
+			    m.conf->role.client_gone_s);
 		m.nlisteners += (size_t)n;
 		log_text(LEVEL_NOTE, "listening", "%s", list->item[i]);
 	}

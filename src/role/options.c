@@ -268,6 +268,31 @@ static const struct conf_option role_options[] = {
 		    "the client has taken the last reply.",
 	},
 	{
+		.name = "client_gone_timeout", .type = CONF_SECONDS,
+		.offset = AT(client_gone_s), .fallback = "30",
+		.min = 3, .max = 3600,
+		.meaning = "how long a client's host may answer nothing "
+		    "before its session ends",
+		.man = "How long the host of a client may stay silent, "
+		    "though it was asked, before the session ends and the "
+		    "maildrop is free again.\n"
+		    "This is about hosts that have vanished, not about users "
+		    "who think:\n"
+		    "a host that is there acknowledges what it gets and "
+		    "answers when TCP asks for it, however slow the line or "
+		    "the reader is.\n"
+		    "An idle client is asked after a third of this time.\n"
+		    "A client that vanishes after it has taken nothing for "
+		    "long may be noticed later,\n"
+		    "at\n"
+		    ".Ic timeout\n"
+		    "at the latest.\n"
+		    "With\n"
+		    ".Ic isolation No = Cm single\n"
+		    "only idle clients are looked after in this way.\n"
+		    "A session that ends so deletes nothing.",
+	},
+	{
 		.name = "auth_tries", .type = CONF_COUNT,
 		.offset = AT(auth_tries), .fallback = "1",
 		.min = 1, .max = 100,

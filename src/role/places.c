@@ -14,8 +14,10 @@
 #include "role/places.h"
 
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/host.h"
 #include "role/permit.h"
+#include "role/session.h"
 #include "role/wire.h"
 
 #include "base/alloc.h"
@@ -440,7 +442,10 @@ finish(struct place *x)
 	wire_log_sid(x->sid);
 	if (x->stage == RUNS) {
 		tally_add(x->all->tally, x->all->row, &x->peer, -1);
-		if (x->status != 0)
+		if (x->status == SESSION_UNBORN)
+			attempt_log_unjudged(x->who.user, &x->peer,
+			    "see session-cage");
+		else if (x->status != 0)
 			log_crash(x);
 	}
 	if (x->path != NULL && attach(x, &h, &id, &f) == 0) {

@@ -31,6 +31,7 @@ pump_end_word(enum pump_end e)
 	case PUMP_END_LEFT:
 		return "left";
 	case PUMP_END_EOF:
+	case PUMP_END_SILENT:
 		return "client-gone";
 	case PUMP_END_TIMEOUT:
 		return "timeout";
@@ -292,9 +293,20 @@ pump_wish(struct pump *p, unsigned *events_r)
 	return time_left(p, p->next);
 }
 
+static bool
+is_silent(const struct pump *p)
+{
+	unsigned next_ms;
+
+	return p->gone_s > 0 && p->unsent > 0 &&
+	    sock_peer_gone(p->out_fd, 1000 * p->gone_s, &next_ms);
+}
+
 enum pump_end
 pump_event(struct pump *p, unsigned ready)
 {
+	if (ready == 0 && is_silent(p))
+		return PUMP_END_SILENT;
 	if ((ready & PUMP_WRITE) != 0 && send_some(p) != 0)
 		return PUMP_END_EOF;
 	if ((ready & PUMP_READ) != 0 && receive_some(p) != 0)

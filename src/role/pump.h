@@ -37,6 +37,7 @@ enum pump_end {
 	PUMP_END_ABORTED,
 	PUMP_END_LEFT,
 	PUMP_END_EOF,		/* the client went away */
+	PUMP_END_SILENT,	/* so did its host, without a word */
 	PUMP_END_TIMEOUT,
 	PUMP_END_STOPPED,	/* SIGTERM */
 	PUMP_END_ORPHANED,	/* hold_fd spoke unasked, or was closed */
@@ -62,6 +63,9 @@ struct pump {
 	unsigned		 idle_s;
 	uint64_t		 deadline_ms;	/* 0: none; absolute end */
 	unsigned		 drain_s;
+	unsigned		 gone_s;	/* look whether the host of a client
+						   that takes nothing has vanished;
+						   0: somebody else does */
 	const struct pump_ops	*ops;
 	void			*ctx;
 	uint8_t			*room;		/* borrows LIMIT_INPUT octets to read

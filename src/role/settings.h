@@ -37,6 +37,7 @@ struct role_settings {
 	unsigned		 timeout_s;	/* -T */
 	unsigned		 login_timeout_s;
 	unsigned		 drain_timeout_s;
+	unsigned		 client_gone_s;
 	unsigned		 auth_tries;
 	unsigned		 auth_fail_delay_s;
 	unsigned		 auth_timeout_s;

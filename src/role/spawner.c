@@ -74,18 +74,13 @@ send_facts(int link, const struct host *h, struct fault *f)
 }
 
 static void NORETURN
-be_session(const struct spawner *s, const struct order *o, bool recovery)
+talk(const struct spawner *s, const struct order *o, bool recovery,
+    const struct host *h, bool locked, const struct fault *refused)
 {
-	struct host		h;
-	struct fault		refused = { 0 };
-	struct fault		f;
-	bool			locked = host_open(&h, s->conf, &o->id,
-				    &refused) == 0 &&
-				    host_session_lock(&h, &refused) == 0;
 	struct session_start	start = {
 		.conf = s->conf,
 		.id = &o->id,
-		.facts = &h,
+		.facts = h,
 		.hostname = s->hostname,
 		.peer = &o->peer,
 		.in = o->client,
@@ -93,15 +88,17 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 		.link = o->link,
 		.log_link = o->link,
 		.rest_fd = o->file,
-		.refused = locked ? NULL : &refused,
+		.alone = true,
+		.refused = locked ? NULL : refused,
 	};
+	struct fault		f;
 
-	if (send_facts(o->link, &h, &f) != 0) {
+	if (send_facts(o->link, h, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-start", &f);
 		spawn_exit(1);
 	}
 	if (recovery && !locked) {
-		log_fault(LEVEL_NOTE, "recovery-not-now", &refused);
+		log_fault(LEVEL_NOTE, "recovery-not-now", refused);
 		spawn_exit(1);
 	}
 	if (recovery)
@@ -109,6 +106,19 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 	session_main(&start);
 }
 
+static void NORETURN
+be_session(const struct spawner *s, const struct order *o, bool recovery)
+{
+	struct host		h;
+	struct fault		refused = { 0 };
+	char			sid[WIRE_SID_MAX];
+	bool			locked;
+
+	wire_sid_text(o->sid, sid);
+	locked = host_open(&h, s->conf, &o->id, &refused) == 0 &&
+	    host_session_lock(&h, sid, o->peer.text, &refused) == 0;
+	talk(s, o, recovery, &h, locked, &refused);
+}
 /* A question of a session's, answered by us in the master's place. */
 static void NORETURN
 be_hand(const struct spawner *s, const struct order *o)

@@ -96,10 +96,16 @@ wire_new_sid(void)
 }
 
 void
+wire_sid_text(uint64_t sid, char out[WIRE_SID_MAX])
+{
+	(void)snprintf(out, WIRE_SID_MAX, "%012" PRIx64, sid);
+}
+
+void
 wire_log_sid(uint64_t sid)
 {
 	char text[WIRE_SID_MAX];
 
-	(void)snprintf(text, sizeof(text), "%012" PRIx64, sid);
+	wire_sid_text(sid, text);
 	log_set_sid(text);
 }

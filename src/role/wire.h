@@ -35,6 +35,8 @@ int	wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
  * 48 random bits, never 0.
  */
 uint64_t	wire_new_sid(void);
+/* As the log shows it. */
+void		wire_sid_text(uint64_t sid, char out[WIRE_SID_MAX]);
 /* From now on this process logs for that one. */
 void		wire_log_sid(uint64_t sid);
 

@@ -9,6 +9,7 @@
 #include "role/worker.h"
 
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/permit.h"
 #include "role/wire.h"
 
@@ -150,11 +151,12 @@ answer(const struct settings *conf, const struct sock_addr *peer,
 
 /* Who asks sees an error, or our end. */
 static NORETURN void
-give_up(int verdict, struct fault *f)
+give_up(const struct sock_addr *peer, int verdict, struct fault *f)
 {
 	static const struct auth_verdict undecided = { .result = AUTH_ERROR };
 
 	log_fault(LEVEL_ERR, "auth-error", f);
+	attempt_log_unjudged(NULL, peer, "see auth-error");
 	(void)send_verdict(verdict, &undecided, f);
 	spawn_exit(1);
 }
@@ -170,7 +172,7 @@ worker_main(const struct settings *conf, const struct sock_addr *peer,
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, &log_link);
 	if (answer(conf, peer, monitor, credential, verdict, &f) != 0)
-		give_up(verdict, &f);
+		give_up(peer, verdict, &f);
 	spawn_exit(0);
 }
 
@@ -280,10 +282,10 @@ worker_serve(const struct settings *conf, pid_t warden, int link, int lease,
 
 		/* An unread question would take our answer with it. */
 		(void)next_question(&s, &ignored);
-		give_up(link, &f);
+		give_up(&s.q.peer, link, &f);
 	}
 	if (serve(&s, &f) != 0)
-		give_up(link, &f);
+		give_up(&s.q.peer, link, &f);
 	auth_ops_of(&conf->auth)->done(s.state);
 	spawn_exit(0);
 }

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -153,6 +154,7 @@ static const struct rule rules[] = {
 	{ CALL(recvfrom),		ALL },
 	{ CALL(recv),			ALL },
 	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },
+	{ CALL(getsockopt),		S, INT_IS(2, TCP_INFO) },
 
 	/* name servers */
 	{ CALL(socket),			R, INT_IS(0, AF_INET) },

@@ -31,6 +31,9 @@
 enum {
 	LISTEN_QUEUE	= 1024,
 	WAIT_SMALL	= 16,
+	PROBES		= 4,	/* keepalive probes before the end */
+	PROBES_MAX	= 127,	/* the kernel's limit */
+	ASKED_TWICE	= 2,
 };
 
 union any_addr {
@@ -332,13 +335,67 @@ sock_is_stream(int fd)
 
 /* ------------------------------------------------------- one connection */
 
-void
-sock_tune(int fd)
+static void
+tcp_option(int fd, int name, unsigned value)
 {
-	const int on = 1;
+	const int v = (int)value;
 
+	(void)setsockopt(fd, IPPROTO_TCP, name, &v, sizeof(v));
+}
+
+void
+sock_tune(int fd, unsigned gone_s)
+{
+	const int	on = 1;
+	unsigned	idle = gone_s < 3 ? 1 : gone_s / 3;
+	unsigned	left = gone_s > idle ? gone_s - idle : 1;
+	unsigned	step = left < PROBES ? 1 : left / PROBES;
+
+	tcp_option(fd, TCP_NODELAY, 1);
+	tcp_option(fd, TCP_KEEPIDLE, idle);
+	tcp_option(fd, TCP_KEEPINTVL, step);
+	tcp_option(fd, TCP_KEEPCNT, left / step < PROBES_MAX ? left / step :
+	    PROBES_MAX);
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/*
+ * Octets are on their way: the kernel has sent them again and again.  Else it
+ * has asked (an idle connection, or a closed window) and got no answer.  One
+ * packet may always get lost.
+ */
+static bool
+is_silent(const struct tcp_info *i)
+{
+	if (i->tcpi_unacked > 0)
+		return i->tcpi_retransmits >= ASKED_TWICE;
+	return i->tcpi_probes >= ASKED_TWICE;
+}
+
+bool
+sock_peer_gone(int fd, unsigned gone_ms, unsigned *look_ms_r)
+{
+	struct tcp_info	i = { 0 };
+	socklen_t	n = sizeof(i);
+	unsigned	quiet;
+
+	*look_ms_r = gone_ms;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &n) == -1)
+		return false;		/* a pipe, a local socket */
+	quiet = i.tcpi_last_ack_recv < i.tcpi_last_data_recv ?
+	    i.tcpi_last_ack_recv : i.tcpi_last_data_recv;
+	if (quiet < gone_ms) {
+		*look_ms_r = gone_ms - quiet;
+		return false;
+	}
+	*look_ms_r = gone_ms / 4;
+	return is_silent(&i);
+}
+
+void
+sock_shutdown(int fd)
+{
+	(void)shutdown(fd, SHUT_RDWR);
 }
 
 int

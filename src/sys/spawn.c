@@ -188,9 +188,19 @@ spawn_kill(pid_t pid)
 	(void)kill(pid, SIGKILL);	/* likewise */
 }
 
+static void	(*last_act)(void);
+
+void
+spawn_at_exit(void (*fn)(void))
+{
+	last_act = fn;
+}
+
 void
 spawn_exit(int status)
 {
+	if (last_act != NULL)
+		last_act();
 	_exit(status);
 }
 

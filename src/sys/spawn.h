@@ -52,7 +52,9 @@ void	spawn_stop(pid_t pid);
 void	spawn_kill(pid_t pid);
 /* What ps(1) and top(1) call this process: at most 15 octets. */
 void	spawn_name(const char *name);
-/* _exit without flushing anything. */
+/* _exit without flushing anything but what spawn_at_exit has named. */
 void	spawn_exit(int status) NORETURN;
+/* One last act of spawn_exit, in children, too; NULL: none. */
+void	spawn_at_exit(void (*fn)(void));
 
 #endif
