@@ -157,7 +157,14 @@ role_word(const struct role *r)
 static void NORETURN
 be_role(const struct role *r)
 {
+	struct fault f;
+
 	spawn_name(role_word(r));
+	/* A terminal of ours is nothing for who talks to strangers. */
+	if (fd_null_standard(&f) != 0) {
+		log_fault(LEVEL_ERR, "fork", &f);
+		spawn_exit(1);
+	}
 	switch (r->kind) {
 	case AUTH:
 		be_auth(r);
