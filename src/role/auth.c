@@ -137,14 +137,15 @@ quiet_speak(struct quiet *q, uint64_t *n_r)
 
 /* An address for many. */
 static void
-log_penalty(struct quiet *quiet, const char *word, const struct question *q)
+log_penalty(struct quiet *quiet, bool judged, const struct question *q)
 {
 	struct log_line	l;
 	uint64_t	n;
 
 	if (!quiet_speak(quiet, &n))
 		return;
-	log_begin(&l, LEVEL_WARN, word);
+	log_begin(&l, LEVEL_WARN, judged ? "login-delayed" :
+	    "login-unjudged");
 	log_str(&l, "ip", q->peer.text);
 	log_num(&l, "times", n);
 	log_end(&l);
@@ -322,7 +323,7 @@ refuse(struct auth *a, struct question *q)
 		if (at < q->asked_ms + 1000 * delay_s)
 			at = q->asked_ms + 1000 * delay_s;
 		penalty_until(a->penalty, &q->who, at);
-		log_penalty(&a->delayed, "login-delayed", q);
+		log_penalty(&a->delayed, true, q);
 	}
 	decide_at(a, q, ANSWER_NO, at);
 }
@@ -476,7 +477,7 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	penalty_case(a->penalty, &q->peer, span_of(q->user, q->user_n),
 	    secret_span(&q->secret), &q->who);
 	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
-		log_penalty(&a->unjudged, "login-unjudged", q);
+		log_penalty(&a->unjudged, false, q);
 		decide(a, q, ANSWER_ERROR);
 		return 0;
 	}

@@ -112,12 +112,7 @@ static void NORETURN
 be_resolver(const struct role *r)
 {
 	int			ends[FRONTS_MAX];
-	struct resolver_conf	c = {
-		.name_servers = m.conf->role.name_servers,
-		.timeout_ms = m.conf->role.peer_check_timeout_s * 1000,
-		.user = m.conf->role.front_user,
-		.chroot_dir = m.conf->role.chroot_dir,
-	};
+	struct resolver_conf	c = resolver_conf_of(m.conf);
 
 	for (size_t i = 0; i < m.nfronts; i++)
 		ends[i] = m.to_resolver[i].b;

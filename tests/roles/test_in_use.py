@@ -187,7 +187,7 @@ class InUse(family.Family):
         pop.dele(1)
         self.monitor().kill(signal.SIGKILL)
         self.ended(pop)
-        self.wait_for(lambda: len(self.members()) == 1, "end of the session")
+        self.wait_for(lambda: not self.members(), "end of the session")
         self.next_login()
         self.unchanged()
 
