@@ -1025,6 +1025,8 @@ test_hanging_worker(void **state UNUSED)
 	assert_true(len > 0 && pid > 1);
 	assert_in_range(clock_ms() - start, 2000, 2300);
 	expect_dead((pid_t)pid, 1500);
+	for (int i = 0; i < 1000 && count("worker-killed") == 0; i++)
+		(void)usleep(1000);
 	assert_int_equal(count("worker-killed"), 1);
 	end();
 	conf.auth.source = AUTH_FILE;
