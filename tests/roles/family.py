@@ -182,9 +182,13 @@ class Family(unittest.TestCase):
     def monitor(self):
         """The only one: the child of the server."""
         server = self.server.process.inner()
-        found = [m for m in self.members() if m.parent == server]
-        self.assertEqual(len(found), 1, "connections")
-        return found[0]
+
+        def found():
+            return [m for m in self.members() if m.parent == server]
+
+        # A connection before this one may still be on its way out.
+        self.wait_for(lambda: len(found()) == 1, "single connection")
+        return found()[0]
 
     def children(self):
         """Of the only monitor, oldest first."""

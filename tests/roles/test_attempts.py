@@ -66,7 +66,8 @@ class Attempts(family.Family):
             pop.send(line + b"\r\n")
             pop.status()
         pop.quit()
-        self.lines()
+        self.only_server()
+        self.assertEqual(self.log.find("login", self.mark), [])
 
     def test_killed_worker(self):
         self.serve()
