@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@ test_counts(void **state)
 	tally_clear(t, 0);
 	assert_int_equal(tally_count(t, &a), 0);
 	assert_int_equal(tally_count(t, &b), 1);
+	free(t);
 }
 
 static int
@@ -83,6 +85,7 @@ test_rows(void **state)
 	status = in_child(t, 2);
 	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	assert_int_equal(tally_count(t, &a), 1);
+	free(t);
 }
 
 int

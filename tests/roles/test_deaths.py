@@ -5,7 +5,9 @@ orphan, no locked maildrop, a clean end for the client, a line in the log."""
 import fcntl
 import os
 import signal
+import struct
 import sys
+import termios
 import time
 import unittest
 
@@ -17,6 +19,13 @@ from lib import nasty, spool                                    # noqa: E402
 TEMP = b"-ERR [SYS/TEMP]"
 BIG = nasty.mbox([("big", b"Subject: big\n\n" + (b"z" * 76 + b"\n") * 180000),
                   *nasty.NASTY[1:3]])
+
+
+def waiting(pop, after=0):
+    """Octets that have come and are not read."""
+    time.sleep(after)
+    return struct.unpack("i", fcntl.ioctl(pop.sock, termios.FIONREAD,
+                                          b"\0" * 4))[0]
 
 
 class Phases(family.Family):
@@ -40,6 +49,8 @@ class Phases(family.Family):
         pop.send(b"DELE 2\r\nRETR 1\r\n")
         pop.reply()
         pop.reply()
+        self.wait_for(lambda: waiting(pop) == waiting(pop, 0.2) > 0,
+                      "session that waits for its client")
         return pop
 
     def in_update(self):
