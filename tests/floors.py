@@ -38,7 +38,7 @@ HARMLESS = {
 
 # Other headers outside of sys/: file or room, header, why.
 LISTED = [
-    ("role/resolver.c", "ares.h", "the DNS library; its sockets are its own"),
+    ("role/resolver", "ares.h", "the DNS library; its sockets are its own"),
     ("role/resolver.c", "netdb.h", "struct hostent and h_errno's numbers"),
     ("auth/account.c", "grp.h", "whose groups are they?"),
     ("auth/account.c", "pwd.h", "who has this name?"),
@@ -51,6 +51,8 @@ LISTED = [
     ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
+    ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
+    ("role/", "signal.h", "numbers for loop_on_signal"),
     ("role/settings.c", "getopt.h", "the old flags"),
     ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "
      "folder of popper.conf"),

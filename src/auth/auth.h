@@ -90,6 +90,7 @@ struct auth_ops {
 	bool		 needs_root;		/* PAM does */
 	int	(*prepare)(const struct auth_conf *c, void **state_r,
 		    struct fault *f);
+	void	(*settle)(void *state);		/* NULL: nothing to gain */
 	void	(*verify)(void *state, const struct auth_conf *c,
 		    const struct auth_request *q, struct auth_verdict *v);
 	void	(*done)(void *state);
@@ -108,6 +109,13 @@ const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
  */
 void	auth_check(const struct auth_conf *c, void *state,
 	    const struct auth_request *q, struct auth_verdict *v);
+
+/*
+ * gids_denied with numbers in place of names, for a process that forks many who
+ * need it.  Groups that do not exist are left out.
+ */
+int	auth_gids_numbers(const char *text, char *out, size_t cap,
+	    struct fault *f) MUSTUSE;
 
 /*
  * The range rules alone, once more, by the process that is about to become

@@ -74,6 +74,7 @@ bool	policy_ids_allowed(const struct auth_policy *p, struct identity *id,
 	    enum auth_reason *why_r, char *detail, size_t cap);
 
 struct pam_lib;
+struct row_index;
 
 /* ---- what prepare leaves behind, of either back end ---- */
 
@@ -83,6 +84,7 @@ struct auth_state {
 	struct buf		 rows;		/* owns: text of passwd_file; with
 						   PAM only to measure against */
 	size_t			 nrows;
+	struct row_index	*index;		/* owns; NULL: rows are searched */
 	struct identity		 virtual_user;	/* uid 0: there is none */
 	struct pam_lib		*pam;		/* owns; see pam.c */
 };
@@ -98,13 +100,24 @@ void			 state_free(struct auth_state *s);
 void	auth_spend(const struct auth_state *s, const struct auth_request *q);
 
 /*
- * The password file's row of a user; always reads the whole text.  False:
- * there is none, and *row_r (of some other user) is there to be measured
- * against.  There must be rows.
+ * The password file's row of a user; the work is the same whether there is one,
+ * without an index a look at the whole text.  False: there is none, and *row_r
+ * (of some other user) is there to be measured against.  There must be rows.
  */
 struct passwd_row;
 bool	file_find(const struct auth_state *s, struct span user,
 	    struct passwd_row *row_r);
+
+/*
+ * The first row of each user, found in O(1) (row_index.c).  text must stay, and
+ * has nrows rows, not 0.  Where there is no such user, *row_r is the row number
+ * `instead`, and the result false.
+ */
+struct row_index	*row_index_new(struct span text, size_t nrows);
+void			 row_index_free(struct row_index *x);
+bool			 row_index_find(const struct row_index *x,
+			    struct span user, size_t instead,
+			    struct passwd_row *row_r);
 
 /*
  * RPOP (RFC 1081): a row "address client-user local-user" stands in rpop_file

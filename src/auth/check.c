@@ -101,6 +101,7 @@ state_free(struct auth_state *s)
 		return;
 	policy_fini(&s->policy);
 	buf_fini(&s->rpop);
+	row_index_free(s->index);
 	buf_fini(&s->rows);
 	explicit_bzero(s, sizeof(*s));
 	free(s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The whole question, with the back end of a password file. */
 #include "auth/auth_priv.h"
+#include "auth/passwd_file.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -110,15 +111,32 @@ teardown(void **state)
 }
 
 static void
+ask_one(struct auth_request *q, bool settle, struct auth_verdict *v)
+{
+	const struct auth_ops	*ops = auth_ops_of(&conf);
+	struct fault		 f = { 0 };
+	void			*state;
+
+	if (ops->prepare(&conf, &state, &f) < 0)
+		fail_msg("%s", f.text);
+	if (settle)
+		ops->settle(state);
+	auth_check(&conf, state, q, v);
+	ops->done(state);
+}
+
+/* With an index, the answer is the same. */
+static void
 ask(struct auth_request *q, struct auth_verdict *v)
 {
-	struct fault	 f = { 0 };
-	void		*state;
+	struct auth_verdict settled;
 
-	if (auth_ops_of(&conf)->prepare(&conf, &state, &f) < 0)
-		fail_msg("%s", f.text);
-	auth_check(&conf, state, q, v);
-	auth_ops_of(&conf)->done(state);
+	ask_one(q, true, &settled);
+	ask_one(q, false, v);
+	assert_int_equal(settled.result, v->result);
+	assert_int_equal(settled.reason, v->reason);
+	assert_string_equal(settled.detail, v->detail);
+	assert_memory_equal(&settled.id, &v->id, sizeof(v->id));
 }
 
 static void
@@ -534,6 +552,39 @@ reason_words(void **state)
 	assert_string_equal(auth_reason_word(REASON_COUNT), "error");
 }
 
+/* Whom a look at all rows finds, and whom in place of nobody. */
+static void
+index_as_scan(void **state)
+{
+	static char		 text[300000];
+	struct fault		 f = { 0 };
+	void			*scan, *index;
+	struct passwd_row	 a, b;
+	size_t			 n = 0;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		    "%s%d%s:{PLAIN}%d:::::::%s", i % 7 == 0 ? "#" : "",
+		    i * 31 % 3000, i % 5 == 0 ? "@example.org" : "", i,
+		    i % 11 == 0 ? "\r\n" : i % 13 == 0 ? "\n\nno row\n" : "\n");
+	put_text(users, text);
+	assert_int_equal(auth_file_ops.prepare(&conf, &scan, &f), 0);
+	assert_int_equal(auth_file_ops.prepare(&conf, &index, &f), 0);
+	auth_file_ops.settle(index);
+	for (int i = -10; i < 4000; i++) {
+		(void)snprintf(text, sizeof(text), "%d%s", i,
+		    i % 2 == 0 ? "" : "@example.org");
+		assert_int_equal(file_find(scan, span_str(text), &a),
+		    file_find(index, span_str(text), &b));
+		assert_true(span_eq(a.user, b.user));
+		assert_true(span_eq(a.password, b.password));
+	}
+	auth_file_ops.done(scan);
+	auth_file_ops.done(index);
+	put_text(users, USERS);
+}
+
 int
 main(void)
 {
@@ -547,6 +598,7 @@ main(void)
 		cmocka_unit_test(no_deny_file_denies_nobody),
 		cmocka_unit_test(an_empty_file_knows_nobody),
 		cmocka_unit_test(gids_are_taken_out),
+		cmocka_unit_test(index_as_scan),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(shell_table),
 		cmocka_unit_test(reason_words),

@@ -79,15 +79,15 @@ stand_in(struct span user, size_t nrows)
 	return (size_t)(h % nrows);
 }
 
-bool
-file_find(const struct auth_state *s, struct span user,
+/* Once: cheaper than an index, which is for many (row_index.c). */
+static bool
+scan(const struct auth_state *s, struct span user, size_t want,
     struct passwd_row *row_r)
 {
 	struct span		rest = buf_span(&s->rows);
 	struct span		line;
 	struct passwd_row	row;
 	bool			found = false;
-	size_t			want = stand_in(user, s->nrows);
 	size_t			n = 0;
 
 	while (span_line(&rest, &line)) {
@@ -100,6 +100,25 @@ file_find(const struct auth_state *s, struct span user,
 		n++;
 	}
 	return found;
+}
+
+bool
+file_find(const struct auth_state *s, struct span user,
+    struct passwd_row *row_r)
+{
+	size_t want = stand_in(user, s->nrows);
+
+	return s->index == NULL ? scan(s, user, want, row_r) :
+	    row_index_find(s->index, user, want, row_r);
+}
+
+static void
+file_settle(void *state)
+{
+	struct auth_state *s = state;
+
+	if (s->nrows > 0)
+		s->index = row_index_new(buf_span(&s->rows), s->nrows);
 }
 
 /* A number, or the fallback for an empty column. */
@@ -173,7 +192,7 @@ accept_row(const struct identity *virtual_user, const struct passwd_row *row,
 	else if (!maildrop_of(row, id))
 		verdict_refuse(v, REASON_ROW,
 		    "the row's userdb_mail is no mbox path");
-	/* An identity's texts become lines (worker_get_grant). */
+	/* An identity's texts become lines (wire_get_identity). */
 	else if (!one_line(row->home) || !one_line(row->maildrop))
 		verdict_refuse(v, REASON_ROW,
 		    "control characters in the row's paths");
@@ -297,6 +316,7 @@ const struct auth_ops auth_file_ops = {
 	.name = "file",
 	.needs_root = false,
 	.prepare = file_prepare,
+	.settle = file_settle,
 	.verify = file_verify,
 	.done = file_done,
 };

@@ -102,7 +102,9 @@ const struct conf_option auth_options[] = {
 		    "whatever\n"
 		    ".Ic gid_min\n"
 		    "says: as a primary group they refuse the login, as "
-		    "supplementary ones they are left out.",
+		    "supplementary ones they are left out.\n"
+		    ".Nm popper Cm serve\n"
+		    "looks names up when it starts.",
 	},
 	{
 		.name = "deny_file", .type = CONF_PATH, .offset = AT(deny_file),

@@ -71,6 +71,26 @@ gids_load(const char *text, struct gid_list *out, struct fault *f)
 }
 
 int
+auth_gids_numbers(const char *text, char *out, size_t cap, struct fault *f)
+{
+	struct gid_list	list;
+	size_t		n = 0;
+
+	if (gids_load(text, &list, f) < 0)
+		return -1;
+	out[0] = '\0';
+	for (size_t i = 0; i < list.n; i++) {
+		int more = snprintf(out + n, cap - n, " %u",
+		    (unsigned)list.gid[i]);
+
+		if (more < 0 || (size_t)more >= cap - n)
+			return fault_set(f, FAULT_LIMIT, "gids_denied: too many");
+		n += (size_t)more;
+	}
+	return 0;
+}
+
+int
 policy_load_ids(const struct auth_conf *c, struct auth_policy *p,
     struct fault *f)
 {

@@ -165,6 +165,12 @@ files_accounts(struct check *c)
 		check_error(c, "front_user", "%s; make the account (adduser "
 		    "--system --group --no-create-home %s), or write a uid "
 		    "that nobody has", f.text, s->role.front_user);
+	if (s->role.isolation == ISOLATION_SPLIT &&
+	    identity_service(s->role.auth_user, &id, &f) != 0)
+		check_warn(c, "auth_user", "%s; popper serve needs it: make the "
+		    "account (adduser --system --group --no-create-home %s), "
+		    "or write a uid that nobody has", f.text,
+		    s->role.auth_user);
 	if (s->auth.source != AUTH_FILE || s->auth.virtual_user[0] == '\0')
 		return;
 	if (identity_service(s->auth.virtual_user, &id, &f) != 0)
@@ -268,16 +274,27 @@ files_xmit(struct check *c)
 }
 
 static void
+log_daemon(struct check *c, const char *option, const char *path)
+{
+	struct file_facts	facts;
+	struct fault		f;
+
+	if (file_facts_at(FILE_CWD, path, &facts, &f) != 0)
+		check_warn(c, option, "%s: no log daemon listens there; "
+		    "lines are lost until one does", path);
+}
+
+static void
 files_log(struct check *c)
 {
 	const struct log_settings *l = &c->s->log;
 	struct file_facts	   facts;
 	struct fault		   f;
 
-	if (l->to == LOG_TO_SYSLOG && file_facts_at(FILE_CWD, l->socket, &facts,
-	    &f) != 0)
-		check_warn(c, "log_socket", "%s: no log daemon listens there; "
-		    "lines are lost until one does", l->socket);
+	if (l->to == LOG_TO_SYSLOG)
+		log_daemon(c, "log_socket", l->socket);
+	if (l->to == LOG_TO_JOURNAL)
+		log_daemon(c, "journal_socket", l->journal);
 	if (l->trace_file[0] != '\0' && check_look(l->trace_file, &facts,
 	    &f) == 0 && (!facts.is_regular || !owner_is_good(c, &facts) ||
 	    facts.nlink != 1 || (facts.mode & OTHERS_WRITE) != 0))

@@ -5,6 +5,8 @@
  */
 #include "cmd/check_priv.h"
 
+#include "sys/cage_files.h"
+
 #include <string.h>
 
 #define STD53_TIMEOUT_S	600		/* STD 53 (RFC 1939) s.3 */
@@ -28,6 +30,17 @@ rule_isolation(struct check *c)
 		    "is not run by root: it cannot see all that popper will; "
 		    "run it as root, or set isolation = single and auth = "
 		    "file to serve as this user");
+}
+
+static void
+rule_kernel(struct check *c)
+{
+	struct fault f;
+
+	if (c->s->role.isolation == ISOLATION_SPLIT &&
+	    cage_files_version(&f) == 0)
+		check_warn(c, "isolation", "%s: a session that is taken over "
+		    "can reach every file that its user can", f.text);
 }
 
 static void
@@ -104,6 +117,9 @@ rule_log(struct check *c)
 		    "log = syslog");
 	if (l->to != LOG_TO_FILE && l->file[0] != '\0')
 		check_warn(c, "log_file", "has no effect without log = file");
+	if (l->to == LOG_TO_JOURNAL && l->form != LOG_TEXT)
+		check_warn(c, "log_format", "has no effect with log = journal, "
+		    "whose entries have fields; remove it");
 	if (l->debug && l->trace_file[0] == '\0')
 		check_warn(c, "debug", "yes writes a great deal to the log; "
 		    "remove it when you have found what you look for");
@@ -127,6 +143,7 @@ void
 check_rules(struct check *c)
 {
 	rule_isolation(c);
+	rule_kernel(c);
 	rule_timeout(c);
 	rule_ranges(c);
 	rule_xmit(c);

@@ -6,7 +6,9 @@
 #include "cmd/check.h"
 #include "cmd/passwd.h"
 #include "cmd/start.h"
+#include "role/master.h"
 #include "role/monitor.h"
+#include "role/names.h"
 #include "role/recover.h"
 #include "role/serve.h"
 
@@ -103,6 +105,7 @@ static int
 cmd_serve(int argc, char **argv)
 {
 	static struct settings	s;
+	static struct names	names;
 	struct fault		f = { 0 };
 	char			hostname[HOSTNAME_MAX];
 	int			status;
@@ -114,8 +117,11 @@ cmd_serve(int argc, char **argv)
 		status = start_allowed(&s, true);
 	if (status != STATUS_OK)
 		return status;
+	if (names_to_numbers(&s, &names, &f) != 0)
+		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
 	monitor_hostname(&s, hostname, sizeof(hostname));
-	status = serve_run(&s, hostname, &f);
+	status = s.role.isolation == ISOLATION_SPLIT ?
+	    master_run(&s, hostname, &f) : serve_run(&s, hostname, &f);
 	if (status != STATUS_OK && s.log.to != LOG_TO_STDERR)
 		fprintf(stderr, "popper: %s\n", f.text);
 	log_close();

@@ -85,6 +85,8 @@ struct drop_conf {
 	unsigned		 lock_timeout_s;
 	uint64_t		 copy_max;	/* octets; a larger spool is
 						   verified in place */
+	uint64_t		 memory_max;	/* one of no more octets is copied
+						   into memory */
 	const struct drop_host	*host;
 };
 

@@ -2,7 +2,8 @@
 /*
  * The temporary maildrop: what a session reads while others change the spool.
  *
- * Strategy `always`: the spool is copied at login.  When there is no room for
+ * Strategy `always`: the spool is copied at login; a small one into memory, since
+ * for it the making of a file costs more than all the rest.  When there is no room for
  * the copy (the user with the full disk is the one who must delete) the
  * session reads the spool itself, verified in place: its state (size, times,
  * inode) is compared before and after each read; when it changed, the messages
@@ -82,20 +83,31 @@ note_state(struct drop *d, struct spool *s, struct fault *f)
 	return file_facts(s->fd, &d->facts, f);
 }
 
+/* Where the copy goes; -1: nowhere. */
+static int
+copy_open(const struct drop *d, uint64_t size)
+{
+	const struct drop_host	*h = d->conf.host;
+	struct fault		 why;
+	int			 copy = -1;
+
+	if (size > d->conf.copy_max)
+		h->tell(h->ctx, "drop-in-place", "larger than temp_max");
+	else if ((size > d->conf.memory_max || file_open_memory(&copy, &why) == -1) &&
+	    h->tempfile(h->ctx, &copy, &why) == -1)
+		h->tell(h->ctx, "drop-in-place", why.text);
+	else
+		return copy;
+	return -1;
+}
+
 int
 tempdrop_make(struct drop *d, struct spool *s, struct fault *f)
 {
 	const struct drop_host	*h = d->conf.host;
-	AUTO(fd_close) int	 copy = -1;
-	struct fault		 why;
+	AUTO(fd_close) int	 copy = copy_open(d, s->facts.size);
 	bool			 whole;
 
-	if (s->facts.size > d->conf.copy_max) {
-		h->tell(h->ctx, "drop-in-place", "larger than temp_max");
-	} else if (h->tempfile(h->ctx, &copy, &why) == -1) {
-		copy = -1;
-		h->tell(h->ctx, "drop-in-place", why.text);
-	}
 	if (copy_and_scan(s, copy, &d->table, &whole, f) == -1)
 		return -1;
 	d->own_fd = true;

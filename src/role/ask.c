@@ -14,7 +14,7 @@
 /* Longer than anything the monitor does for a session (host.c). */
 #define ASK_TIMEOUT_MS		180000
 #define ASK_LOG_TIMEOUT_MS	2000
-#define KEEP_MAX		16
+#define KEEP_MAX		96
 
 static enum fault_class
 class_of(uint8_t v)
@@ -82,7 +82,7 @@ int
 ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
     struct fault *f)
 {
-	if (wants_maildrop(type) && h->session_lock < 0)
+	if (wants_maildrop(type) && !h->locked)
 		return fault_set(f, FAULT_PEER, "message %u: the maildrop is"
 		    " not this session's", type);
 	switch ((enum msg_type)type) {
@@ -118,9 +118,38 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_LOG_NONE:
 	case MSG_LOG_ASK:
 	case MSG_LOG_FD:
+	case MSG_CHECK:
+	case MSG_QUESTION:
+	case MSG_VERDICT:
+	case MSG_WORKER:
+	case MSG_ADMIT:
+	case MSG_START:
+	case MSG_START_REST:
+	case MSG_SPAWN:
+	case MSG_SPAWN_REST:
+	case MSG_HAND:
+	case MSG_HAND_FILE:
+	case MSG_SIGNAL:
+	case MSG_ENDED:
+	case MSG_FACTS:
+	case MSG_PEER:
+	case MSG_RETIRED:
+	case MSG_FRONT:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);
+}
+
+static int
+send_done(int link, const struct fault *why, struct fault *f)
+{
+	struct link_out out;
+
+	link_out_init(&out, MSG_DONE);
+	link_put_u8(&out, (uint8_t)why->class);
+	link_put_u32(&out, (uint32_t)why->err);
+	link_put_span(&out, span_str(why->text));
+	return link_send(link, &out, NULL, 0, f);
 }
 
 int
@@ -142,11 +171,7 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 		link_out_init(&out, MSG_FILE);
 		return link_send(link, &out, &fd, 1, f);
 	}
-	link_out_init(&out, MSG_DONE);
-	link_put_u8(&out, (uint8_t)why.class);
-	link_put_u32(&out, (uint32_t)why.err);
-	link_put_span(&out, span_str(why.text));
-	return link_send(link, &out, NULL, 0, f);
+	return send_done(link, &why, f);
 }
 
 uint64_t
@@ -195,16 +220,33 @@ ask_log(int link)
 int
 ask_serve_log(int link, struct fault *f)
 {
-	AUTO(fd_close) int	fd = -1;
-	struct link_out		out;
-	struct link_in		in;
-	int			got;
+	struct link_in	in;
+	int		got;
 
 	got = link_recv(link, permit_log_ask, permit_log_ask_n, 0, 0, &in, f);
 	if (got != 1)
 		return got;
 	link_in_fini(&in);
-	fd = log_connect();
+	return ask_answer_log(link, f) == 0 ? 1 : -1;
+}
+
+int
+ask_answer_log(int link, struct fault *f)
+{
+	AUTO(fd_close) int	fd = log_connect();
+	struct link_out		out;
+
 	link_out_init(&out, fd < 0 ? MSG_LOG_NONE : MSG_LOG_FD);
-	return link_send(link, &out, &fd, fd < 0 ? 0 : 1, f) == 0 ? 1 : -1;
+	return link_send(link, &out, &fd, fd < 0 ? 0 : 1, f);
+}
+
+void
+ask_refuse(int link)
+{
+	struct fault why;
+	struct fault f;
+
+	(void)fault_set(&why, FAULT_TEMP, "nobody could look at it");
+	if (send_done(link, &why, &f) != 0)
+		log_fault(LEVEL_ERR, "session-link", &f);
 }

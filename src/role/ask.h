@@ -36,6 +36,10 @@ void	shed_descriptors(const int *keep, size_t n);
 
 /* A fresh log descriptor for a caged role, over its log link. */
 int	ask_log(int link);
+/* The answer to LOG_ASK, on whatever link it came. */
+int	ask_answer_log(int link, struct fault *f) MUSTUSE;
+/* The answer to a question that could not be looked at. */
+void	ask_refuse(int link);
 /* 1: answered; 0: the link is closed; -1: it said something else. */
 int	ask_serve_log(int link, struct fault *f) MUSTUSE;
 

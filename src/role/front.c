@@ -24,6 +24,7 @@ struct state {
 	const struct front	*c;
 	struct authorize	 auth;
 	struct pump		 pump;
+	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
 static int
@@ -206,6 +207,7 @@ front_main(const struct front *c)
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;
 	s.pump.hold_fd = c->link;
+	s.pump.room = s.room;
 	s.pump.idle_s = r->timeout_s;
 	s.pump.deadline_ms = clock_ms() + 1000ull * r->login_timeout_s;
 	s.pump.ops = &front_ops;

@@ -27,6 +27,7 @@
 
 #define SUBMIT_TIMEOUT_S	120
 #define OWNER_MAX		8192	/* octets of an owner file */
+#define HOLDER_MAX		256	/* octets of a session lock */
 /* A full disk has to take the owner file too: 64 KiB more for it. */
 #define RESERVE_MAX		(DROP_RESERVE + 65536)
 
@@ -327,6 +328,63 @@ host_open(struct host *h, const struct settings *conf,
 	return 0;
 }
 
+int
+host_attach(struct host *h, const struct settings *conf,
+    const struct identity *id, const struct host_facts *facts, struct fault *f)
+{
+	char dir[IDENTITY_PATH_MAX + 1];
+
+	*h = (struct host){
+		.conf = conf,
+		.id = id,
+		.dirfd = -1,
+		.session_lock = -1,
+		.journal = -1,
+		.system_spool = facts->system_spool,
+		.locked = facts->locked,
+		.dotlock = facts->dotlock,
+	};
+	if (path_printf(h->path, sizeof(h->path), f, "%s", facts->path) != 0 ||
+	    path_printf(h->key, sizeof(h->key), f, "%s", facts->key) != 0 ||
+	    path_printf(h->lock, sizeof(h->lock), f, "%s", facts->lock) != 0 ||
+	    split(h, dir, sizeof(dir), f) != 0)
+		return -1;
+	if (!h->system_spool)
+		return 0;
+	return file_open(FILE_CWD, dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
+	    &h->dirfd, f);
+}
+
+void
+host_detach(struct host *h)
+{
+	fd_close(&h->dirfd);
+}
+
+bool
+host_unfinished(const struct host *h)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	struct file_facts	facts;
+	struct fault		f;
+
+	return journal_folder(h->conf, &dirfd, &f) == 0 &&
+	    file_facts_at(dirfd, h->key, &facts, &f) == 0 && facts.size > 0;
+}
+
+void
+host_sweep_lock(const struct host *h)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	AUTO(fd_close) int	fd = -1;
+	struct fault		f;
+
+	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) == 0 &&
+	    file_open(dirfd, h->lock, FILE_READ | FILE_WRITE, 0, &fd, &f) == 0 &&
+	    lock_flock(fd, &f) == 0 && file_unlink(dirfd, h->lock, &f) != 0)
+		log_fault(LEVEL_DEBUG, "lock-litter", &f);
+}
+
 void
 host_close(struct host *h)
 {
@@ -340,11 +398,76 @@ host_close(struct host *h)
 }
 
 /*
+ * For whoever finds the maildrop in use.  The session inherits the descriptor
+ * that is locked, which can only read: it cannot make the operator kill another
+ * process.  Without this text the lock holds as well.
+ */
+static void
+write_holder(const struct host *h, int dirfd, const char *sid, const char *ip)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct fault		f;
+	char			text[HOLDER_MAX];
+	int			n;
+
+	n = snprintf(text, sizeof(text), "pid=%d sid=%s ip=%s since_ms=%llu\n",
+	    (int)spawn_self(), sid, ip, (unsigned long long)clock_ms());
+	if (file_open(dirfd, h->lock, FILE_WRITE | FILE_TRUNCATE, 0, &fd,
+	    &f) != 0 || file_pwrite(fd, text, (size_t)n, 0, &f) != 0)
+		log_fault(LEVEL_DEBUG, "lock-text", &f);
+}
+
+/* One word "key=value" of it. */
+static bool
+holder_word(struct host_holder *o, struct span key, struct span value,
+    uint64_t *since_ms)
+{
+	if (span_eq(key, SPAN("sid")))
+		return span_cstr(value, o->sid, sizeof(o->sid));
+	if (span_eq(key, SPAN("ip")))
+		return span_cstr(value, o->ip, sizeof(o->ip));
+	if (span_eq(key, SPAN("pid")))
+		return num_parse(value, INT32_MAX, &o->pid);
+	return span_eq(key, SPAN("since_ms")) &&
+	    num_parse(value, INT64_MAX, since_ms);
+}
+
+/* It may be half written, or left by one who died: then nobody is known. */
+static void
+read_holder(struct host *h, int fd)
+{
+	struct host_holder	o = { .known = false };
+	uint64_t		now = clock_ms();
+	uint64_t		since_ms = 0;
+	char			text[HOLDER_MAX];
+	ssize_t			n = file_pread(fd, text, sizeof(text), 0, NULL);
+	struct span		rest = span_of(text, n < 0 ? 0 : (size_t)n);
+	struct span		line;
+	struct span		word;
+
+	if (n <= 0 || text[n - 1] != '\n' || !span_line(&rest, &line))
+		return;
+	while ((word = span_word(&line)).n > 0) {
+		size_t cut = span_find(word, '=');
+
+		if (!holder_word(&o, span_first(word, cut),
+		    span_skip(word, cut + 1), &since_ms))
+			return;
+	}
+	if (since_ms == 0 || since_ms > now)
+		return;
+	o.age_s = (now - since_ms) / 1000;
+	o.known = true;
+	h->holder = o;
+}
+
+/*
  * The lock file is removed by its holder while it is locked; so after locking
  * one, see that it still has its name.
  */
 int
-host_session_lock(struct host *h, struct fault *f)
+host_session_lock(struct host *h, const char *sid, const char *ip,
+    struct fault *f)
 {
 	AUTO(fd_close) int dirfd = -1;
 
@@ -354,15 +477,20 @@ host_session_lock(struct host *h, struct fault *f)
 		AUTO(fd_close) int	fd = -1;
 		struct file_facts	facts;
 
-		if (file_open(dirfd, h->lock, FILE_READ | FILE_WRITE |
-		    FILE_CREATE, 0600, &fd, f) != 0 ||
-		    lock_flock(fd, f) != 0 || file_facts(fd, &facts, f) != 0)
+		if (file_open(dirfd, h->lock, FILE_READ | FILE_CREATE, 0600,
+		    &fd, f) != 0 ||
+		    lock_flock(fd, f) != 0 || file_facts(fd, &facts, f) != 0) {
+			if (fd >= 0 && f->class == FAULT_IN_USE)
+				read_holder(h, fd);
 			return fault_prefix(f, "session lock %s: ", h->lock);
+		}
 		if (facts.nlink > 0) {
 			h->session_lock = fd_take(&fd);
+			h->locked = true;
 			break;
 		}
 	}
+	write_holder(h, dirfd, sid, ip);
 	/* Not before: the last session may have made one and died since. */
 	if (find_journal(h, f) == 0)
 		return 0;
@@ -376,8 +504,9 @@ host_session_unlock(struct host *h)
 	AUTO(fd_close) int	dirfd = -1;
 	struct fault		f;
 
-	if (h->session_lock < 0)
+	if (!h->locked)
 		return;
+	h->locked = false;
 	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) != 0 ||
 	    file_unlink(dirfd, h->lock, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-litter", &f);
@@ -435,7 +564,7 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 	    &h->dotlock, pid, f);
 	if (result != 0)
 		result = dotlock_take(h->dirfd, h->name, pid, &h->dotlock, f);
-	if (result != 0 && f->class == FAULT_IN_USE && h->session_lock >= 0)
+	if (result != 0 && f->class == FAULT_IN_USE && h->locked)
 		result = dotlock_adopt(h->dirfd, h->name, h->id->uid,
 		    &h->dotlock, f);
 	lock_rights_end();

@@ -16,10 +16,20 @@
 #include "role/settings.h"
 #include "sys/identity.h"
 #include "sys/lock.h"
+#include "sys/sock.h"
 
 #define HOST_KEY_MAX	320
 #define HOST_OWNER	"owner."	/* + key: whose that journal is */
 #define HOST_KEPT	"kept."		/* + time.key: of another user, put aside */
+
+/* Who holds a maildrop, in his own words: a text for the log, no more. */
+struct host_holder {
+	bool			 known;
+	char			 sid[32];
+	char			 ip[SOCK_ADDR_MAX];
+	uint64_t		 pid;
+	uint64_t		 age_s;
+};
 
 struct host {
 	const struct settings	*conf;		/* borrows */
@@ -32,7 +42,10 @@ struct host {
 	int			 dirfd;		/* the spool's folder; owns */
 	bool			 system_spool;	/* root's folder: we dotlock */
 	struct dotlock		 dotlock;	/* ino 0: not held */
-	int			 session_lock;	/* owns; -1: not held */
+	int			 session_lock;	/* owns; -1: another process has
+						   it, or nobody */
+	bool			 locked;	/* by this session */
+	struct host_holder	 holder;	/* when another one holds it */
 	int			 journal;	/* an existing one; owns; or -1 */
 	bool			 has_home;	/* it need not be there now */
 	char			 user_dir[IDENTITY_PATH_MAX + 1];
@@ -47,12 +60,39 @@ struct host {
  */
 int	host_open(struct host *h, const struct settings *conf,
 	    const struct identity *id, struct fault *f) MUSTUSE;
+/*
+ * The same in another process, which serves many: what host_open found out, and
+ * id with uid, gid and user alone.  For host_lock, host_refresh, host_unlock,
+ * host_session_unlock and host_unfinished; opens the spool's folder when it is
+ * root's.  host_detach closes what that opened and releases nothing.
+ */
+struct host_facts {
+	const char	*path;
+	const char	*key;
+	const char	*lock;
+	bool		 system_spool;
+	bool		 locked;
+	struct dotlock	 dotlock;
+};
+int	host_attach(struct host *h, const struct settings *conf,
+	    const struct identity *id, const struct host_facts *facts,
+	    struct fault *f) MUSTUSE;
+void	host_detach(struct host *h);
+/* Is an UPDATE unfinished?  Opens the journal for a look. */
+bool	host_unfinished(const struct host *h);
+/* The lock file of a session that died: removed, unless it has a new holder. */
+void	host_sweep_lock(const struct host *h);
+
 /* Releases the dotlock and what else is held. */
 void	host_close(struct host *h);
 
-/* The lock against a second session; FAULT_IN_USE.  With it comes a journal
- * that exists. */
-int	host_session_lock(struct host *h, struct fault *f) MUSTUSE;
+/*
+ * The lock against a second session, for the session `sid` of the client at
+ * `ip`; FAULT_IN_USE, and h->holder tells who has it, if that can be read.  With
+ * the lock comes a journal that exists.
+ */
+int	host_session_lock(struct host *h, const char *sid, const char *ip,
+	    struct fault *f) MUSTUSE;
 void	host_session_unlock(struct host *h);
 
 /* The questions: see drop/drop.h and pop/transact.h. */

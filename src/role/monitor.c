@@ -19,12 +19,14 @@
 #include "auth/auth.h"
 #include "pop/authorize.h"
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/front.h"
 #include "role/host.h"
 #include "role/permit.h"
 #include "role/resolver.h"
 #include "role/session.h"
 #include "role/single.h"
+#include "role/wire.h"
 #include "role/worker.h"
 
 #include "sys/cage.h"
@@ -53,6 +55,7 @@ struct child {
 struct monitor {
 	const struct settings	*conf;
 	const char		*hostname;
+	char			 sid[24];
 	struct sock_addr	 peer;
 	int			 in;		/* owns; never read here */
 	int			 out;		/* owns */
@@ -68,6 +71,7 @@ struct monitor {
 	uint64_t		 answer_ms;	/* when NO is told; 0: not due */
 	enum authorize_answer	 answer;
 	struct identity		 id;
+	bool			 client_gone;	/* its host is silent */
 };
 
 static void
@@ -144,16 +148,10 @@ child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
 static void
 start_resolver(struct monitor *m)
 {
-	const struct role_settings	*r = &m->conf->role;
-	struct resolver_conf		 c = {
-		.name_servers = r->name_servers,
-		.timeout_ms = r->peer_check_timeout_s * 1000,
-		.user = r->front_user,
-		.chroot_dir = r->chroot_dir,
-	};
-	struct fault			 f;
+	struct resolver_conf	c = resolver_conf_of(m->conf);
+	struct fault		f;
 
-	if (!r->peer_check || m->peer.family == 0)
+	if (!m->conf->role.peer_check || m->peer.family == 0)
 		return;
 	m->resolver = spawn_fork(&f);
 	if (m->resolver < 0)
@@ -246,6 +244,7 @@ on_verdict(struct monitor *m, struct fault *f)
 	if (got != 1) {
 		log_text(LEVEL_ERR, "worker-died", "%s",
 		    got == 0 ? "no verdict" : f->text);
+		attempt_log_unjudged(NULL, &m->peer, "see worker-died");
 		decide(m, ANSWER_ERROR);
 		return 0;
 	}
@@ -254,11 +253,15 @@ on_verdict(struct monitor *m, struct fault *f)
 		link_in_fini(&in);
 		return 0;
 	}
-	got = worker_get_grant(&in, &m->id, f);
+	got = wire_get_identity(&in, &m->id, f);
+	if (got == 0)
+		got = link_get_end(&in, f);
 	link_in_fini(&in);
 	if (got != 0 || !auth_identity_allowed(&m->conf->auth, &m->id, &why)) {
 		log_text(LEVEL_ERR, "grant-refused", "%s", got != 0 ? f->text :
 		    auth_reason_word(why));
+		attempt_log_unjudged(got != 0 ? NULL : m->id.user, &m->peer,
+		    "see grant-refused");
 		decide(m, ANSWER_ERROR);
 		return 0;
 	}
@@ -319,6 +322,7 @@ on_ask(struct monitor *m, struct fault *f)
 	extend_end(m);
 	if (start_worker(m, f) != 0) {
 		log_fault(LEVEL_ERR, "worker-fork", f);
+		attempt_log_unjudged(NULL, &m->peer, "see worker-fork");
 		decide(m, ANSWER_ERROR);
 	}
 	return 0;
@@ -384,6 +388,7 @@ on_due(struct monitor *m, struct fault *f)
 	log_text(LEVEL_ERR, "auth-timeout",
 	    "no verdict in %u s (auth_timeout); is the user database alive?",
 	    m->conf->role.auth_timeout_s);
+	attempt_log_unjudged(NULL, &m->peer, "see auth-timeout");
 	child_kill(&m->worker);
 	decide(m, ANSWER_ERROR);
 	return 0;
@@ -443,7 +448,61 @@ serve_stranger(struct monitor *m, int *rest_r)
 	return result == 1 ? 0 : -1;
 }
 
+/*
+ * The stranger is gone in the middle of an attempt.  A verdict that came
+ * meanwhile is no loose end: who says no has written the line.
+ */
+static void
+log_loose_end(struct monitor *m)
+{
+	const char	*why = signals_stopping() ? "popper was stopped" :
+	    "the connection was lost";
+	struct link_in	 in;
+	struct fault	 f;
+	int		 got;
+	bool		 denied;
+
+	if (m->phase == PHASE_GRANTED)
+		attempt_log_unjudged(m->id.user, &m->peer, why);
+	if (m->phase != PHASE_ASKED || m->worker.pid == 0)
+		return;			/* told, or decided */
+	spawn_kill(m->worker.pid);
+	got = link_recv(m->worker.link, permit_from_worker,
+	    permit_from_worker_n, m->phase, 0, &in, &f);
+	denied = got == 1 && in.type == MSG_DENY;
+	if (got == 1)
+		link_in_fini(&in);
+	if (!denied)
+		attempt_log_unjudged(NULL, &m->peer, why);
+}
+
 /* --- the session ---------------------------------------------------------------- */
+
+/*
+ * A client whose host has vanished keeps its maildrop from him who comes back
+ * from elsewhere.  The session sees the end of the connection, as if the client
+ * had closed it.  In milliseconds: the time to the next look.
+ */
+static int
+look_after_client(struct monitor *m)
+{
+	unsigned	gone_ms = 1000 * m->conf->role.client_gone_s;
+	unsigned	look_ms;
+	struct log_line	l;
+
+	if (m->phase != PHASE_SESSION || m->client_gone)
+		return SLEEP_MS;
+	if (!sock_peer_gone(m->in, gone_ms, &look_ms))
+		return look_ms < SLEEP_MS ? (int)look_ms + 1 : SLEEP_MS;
+	m->client_gone = true;
+	sock_shutdown(m->in);
+	log_begin(&l, LEVEL_NOTE, "client-silent");
+	log_str(&l, "user", m->id.user);
+	log_str(&l, "ip", m->peer.text);
+	log_num(&l, "s", m->conf->role.client_gone_s);
+	log_end(&l);
+	return SLEEP_MS;
+}
 
 /* Answer the child's questions until it ends; its exit status. */
 static int
@@ -465,7 +524,7 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			spawn_stop(c->pid);
 			told = true;
 		}
-		if (sock_wait(w, ARRAY_LEN(w), SLEEP_MS) == 0) {
+		if (sock_wait(w, ARRAY_LEN(w), look_after_client(m)) == 0) {
 			reap_resolver(m);
 			continue;
 		}
@@ -578,7 +637,7 @@ recover(struct monitor *m, struct host *h)
 	int		status = 0;
 	int		no_rest = -1;
 
-	if (h->session_lock < 0 || !host_journal_open(h))
+	if (!h->locked || !host_journal_open(h))
 		return;
 	m->phase = PHASE_RECOVERY;
 	close_client(m);
@@ -603,15 +662,20 @@ serve_session(struct monitor *m, int *rest)
 	struct fault	f;
 	int		status = 0;
 	bool		opened = host_open(&h, m->conf, &m->id, &refused) == 0;
-	bool		locked = opened && host_session_lock(&h, &refused) == 0;
+	bool		locked = opened && host_session_lock(&h, m->sid,
+		    m->peer.text, &refused) == 0;
 
 	m->phase = PHASE_SESSION;
 	/* Why there is no maildrop is told to the client by the session. */
-	if (run_child(m, &h, rest, locked ? NULL : &refused, &status, &f) != 0)
+	if (run_child(m, &h, rest, locked ? NULL : &refused, &status, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-fork", &f);
-	if (status != 0)
+		attempt_log_unjudged(m->id.user, &m->peer, "see session-fork");
+	}
+	if (status == SESSION_UNBORN)
+		attempt_log_unjudged(m->id.user, &m->peer, "see session-cage");
+	else if (status != 0)
 		log_crash(m, status);
-	if (h.session_lock >= 0)	/* else it is another's by now */
+	if (h.locked)	/* else it is another's by now */
 		recover(m, &h);
 	if (opened)
 		host_close(&h);
@@ -642,7 +706,7 @@ monitor_recover(const struct settings *conf, const char *key,
 		log_text(LEVEL_ERR, "recovery-failed", "journal %s: the"
 		    " maildrop of %s is %s now, which is another file", key,
 		    id->user, h.path);
-	else if (host_session_lock(&h, &f) != 0)
+	else if (host_session_lock(&h, "recover", "local", &f) != 0)
 		log_fault(LEVEL_NOTE, "recovery-not-now", &f);
 	else {
 		recover(&m, &h);
@@ -655,14 +719,10 @@ monitor_recover(const struct settings *conf, const char *key,
 /* --- all of it ----------------------------------------------------------------- */
 
 static void
-new_sid(void)
+new_sid(struct monitor *m)
 {
-	uint32_t	r[2];
-	char		sid[24];
-
-	random_bytes(r, sizeof(r));
-	(void)snprintf(sid, sizeof(sid), "%08x%04x", r[0], r[1] & 0xffff);
-	log_set_sid(sid);
+	wire_sid_text(wire_new_sid(), m->sid);
+	log_set_sid(m->sid);
 }
 
 void
@@ -679,7 +739,7 @@ prepare_socket(const struct monitor *m)
 {
 	struct fault f;
 
-	sock_tune(m->in);
+	sock_tune(m->in, m->conf->role.client_gone_s);
 	if (m->conf->log.debug && sock_debug(m->in, &f) != 0)
 		log_fault(LEVEL_DEBUG, "so-debug", &f);
 }
@@ -700,6 +760,7 @@ run_split(struct monitor *m)
 		return 1;
 	}
 	if (serve_stranger(m, &rest) != 0) {
+		log_loose_end(m);
 		child_kill(&m->worker);
 		child_stop(&m->front);
 		return 0;
@@ -730,12 +791,12 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 	m.end_ms = end_of_front(&m, clock_ms(), conf->role.login_timeout_s);
 	cage_process_defaults();
 	signals_take(SIGNALS_CONNECTION);
-	new_sid();
+	new_sid(&m);
 	if (sock_peer(in, &m.peer, &f) != 0)
 		m.peer = (struct sock_addr){ .text = "unknown" };
 	prepare_socket(&m);
 	if (conf->role.isolation == ISOLATION_SINGLE)
-		status = single_run(conf, hostname, &m.peer, in, out);
+		status = single_run(conf, hostname, m.sid, &m.peer, in, out);
 	else
 		status = run_split(&m);
 	close_client(&m);

@@ -95,7 +95,7 @@ static void
 say(int link, const struct say *s)
 {
 	static struct link_out	m;
-	int			fds[2] = { 0, 0 };
+	int			fds[LINK_FDS_MAX] = { 0 };
 	struct fault		f;
 
 	link_out_init(&m, s->type);

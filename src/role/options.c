@@ -138,6 +138,50 @@ static const struct conf_option role_options[] = {
 		    ".Ar uid Ns Op : Ns Ar gid .",
 	},
 	{
+		.name = "auth_user", .type = CONF_TEXT,
+		.offset = AT(auth_user), .fallback = "_popauth",
+		.min = 1,
+		.meaning = "who runs the part of popper serve that judges "
+		    "passwords, as a name or uid:gid",
+		.man = "The identity of the process of\n"
+		    ".Nm popper Cm serve\n"
+		    "that has passwords judged: an account that owns nothing, "
+		    "and another one than\n"
+		    ".Ic front_user .",
+	},
+	{
+		.name = "fronts", .type = CONF_COUNT,
+		.offset = AT(fronts), .fallback = "0",
+		.max = 64,
+		.meaning = "how many processes of popper serve talk to "
+		    "strangers; 0: one per processor",
+		.man = "How many processes of\n"
+		    ".Nm popper Cm serve\n"
+		    "talk to clients that have not logged in; 0 stands for "
+		    "one per processor.",
+	},
+	{
+		.name = "auth_workers", .type = CONF_COUNT,
+		.offset = AT(auth_workers), .fallback = "0",
+		.max = 256,
+		.meaning = "how many passwords popper serve judges at a time; "
+		    "0: two per processor",
+		.man = "How many passwords\n"
+		    ".Nm popper Cm serve\n"
+		    "judges at a time; 0 stands for two per processor.\n"
+		    "Others wait for their turn.",
+	},
+	{
+		.name = "max_strangers", .type = CONF_COUNT,
+		.offset = AT(max_strangers), .fallback = "10000",
+		.min = 1, .max = 1000000,
+		.meaning = "how many clients may be connected to popper serve "
+		    "that have not logged in",
+		.man = "How many clients may be connected to\n"
+		    ".Nm popper Cm serve\n"
+		    "that have not logged in.",
+	},
+	{
 		.name = "chroot_dir", .type = CONF_PATH,
 		.offset = AT(chroot_dir), .fallback = "/var/lib/popper/empty",
 		.min = 1,
@@ -175,7 +219,8 @@ static const struct conf_option role_options[] = {
 		    "session.\n"
 		    "When empty, the folder of the spool if it belongs "
 		    "to root, else\n"
-		    ".Ic state_dir .",
+		    ".Ic state_dir .\n"
+		    "A maildrop of at most 32 KiB is copied into memory.",
 	},
 	{
 		.name = "temp_max", .type = CONF_SIZE,
@@ -223,6 +268,31 @@ static const struct conf_option role_options[] = {
 		    "the client has taken the last reply.",
 	},
 	{
+		.name = "client_gone_timeout", .type = CONF_SECONDS,
+		.offset = AT(client_gone_s), .fallback = "30",
+		.min = 3, .max = 3600,
+		.meaning = "how long a client's host may answer nothing "
+		    "before its session ends",
+		.man = "How long the host of a client may stay silent, "
+		    "though it was asked, before the session ends and the "
+		    "maildrop is free again.\n"
+		    "This is about hosts that have vanished, not about users "
+		    "who think:\n"
+		    "a host that is there acknowledges what it gets and "
+		    "answers when TCP asks for it, however slow the line or "
+		    "the reader is.\n"
+		    "An idle client is asked after a third of this time.\n"
+		    "A client that vanishes after it has taken nothing for "
+		    "long may be noticed later,\n"
+		    "at\n"
+		    ".Ic timeout\n"
+		    "at the latest.\n"
+		    "With\n"
+		    ".Ic isolation No = Cm single\n"
+		    "only idle clients are looked after in this way.\n"
+		    "A session that ends so deletes nothing.",
+	},
+	{
 		.name = "auth_tries", .type = CONF_COUNT,
 		.offset = AT(auth_tries), .fallback = "1",
 		.min = 1, .max = 100,
@@ -263,7 +333,16 @@ static const struct conf_option role_options[] = {
 		.man = "Look up the canonical name of each client and the "
 		    "addresses of that name, and log a warning when "
 		    "they are missing or do not match.\n"
-		    "This never refuses or delays a client.",
+		    "This never refuses or delays a client.\n"
+		    "An address that stands in\n"
+		    ".Xr hosts 5\n"
+		    "is not looked up.\n"
+		    ".Nm popper Cm serve\n"
+		    "reads that table, and\n"
+		    ".Xr resolv.conf 5 ,\n"
+		    "when it starts, keeps what it was told for up to five "
+		    "minutes, and leaves clients out when there are too many "
+		    "at a time.",
 	},
 	{
 		.name = "peer_check_timeout", .type = CONF_SECONDS,

@@ -3,6 +3,8 @@
 
 #include "base/fault.h"
 #include "base/secret.h"
+#include "role/host.h"
+#include "role/wire.h"
 #include "sys/identity.h"
 
 #define IN(phase)	(1u << (phase))
@@ -70,3 +72,95 @@ const struct link_permit permit_log_fd[] = {
 	{ MSG_LOG_NONE,		0, 0,	0, ANY },
 };
 const size_t permit_log_fd_n = ARRAY_LEN(permit_log_fd);
+
+/* --- popper serve ----------------------------------------------------------- */
+
+#define SID		8u
+#define QUESTION_MAX	(SID + 1 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
+			 SPAN_SIZE(SECRET_MAX))
+#define PERSON_MAX	(WIRE_PEER_MAX + WIRE_IDENTITY_MAX)
+
+const struct link_permit permit_check[] = {
+	{ MSG_CHECK,		SID, QUESTION_MAX, 0, ANY },
+};
+const size_t permit_check_n = ARRAY_LEN(permit_check);
+
+const struct link_permit permit_verdict[] = {
+	{ MSG_VERDICT,		SID + 1, SID + 1, 0, ANY },
+};
+const size_t permit_verdict_n = ARRAY_LEN(permit_verdict);
+
+const struct link_permit permit_worker[] = {
+	{ MSG_WORKER,		0, 0,	1, ANY },
+};
+const size_t permit_worker_n = ARRAY_LEN(permit_worker);
+
+const struct link_permit permit_question[] = {
+	{ MSG_QUESTION,		SID, QUESTION_MAX, 0, ANY },
+};
+const size_t permit_question_n = ARRAY_LEN(permit_question);
+
+const struct link_permit permit_decision[] = {
+	{ MSG_GRANT,		1, GRANT_MAX, 0, ANY },
+	{ MSG_DENY,		1, 1,	0, ANY },
+	{ MSG_RETIRED,		0, 0,	0, ANY },
+};
+const size_t permit_decision_n = ARRAY_LEN(permit_decision);
+
+const struct link_permit permit_admit[] = {
+	{ MSG_ADMIT,		SID + 5, SID + 5 + PERSON_MAX, 0, ANY },
+};
+const size_t permit_admit_n = ARRAY_LEN(permit_admit);
+
+const struct link_permit permit_to_auth[] = {
+	{ MSG_FRONT,		4, 4,	1, ANY },
+};
+const size_t permit_to_auth_n = ARRAY_LEN(permit_to_auth);
+
+const struct link_permit permit_start[] = {
+	{ MSG_START,		SID, SID, 1, ANY },
+	{ MSG_START_REST,	SID, SID, 2, ANY },
+};
+const size_t permit_start_n = ARRAY_LEN(permit_start);
+
+const struct link_permit permit_spawn[] = {
+	{ MSG_SPAWN,		6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
+	{ MSG_SPAWN_REST,	6 + SID, 6 + SID + PERSON_MAX, 3, ANY },
+	{ MSG_HAND,		6 + SID, 6 + SID + PERSON_MAX, 1, ANY },
+	{ MSG_HAND_FILE,	6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
+	{ MSG_SIGNAL,		5, 5,	0, ANY },
+};
+const size_t permit_spawn_n = ARRAY_LEN(permit_spawn);
+
+const struct link_permit permit_ended[] = {
+	{ MSG_ENDED,		8, 8,	0, ANY },
+};
+const size_t permit_ended_n = ARRAY_LEN(permit_ended);
+
+const struct link_permit permit_peer[] = {
+	{ MSG_PEER,		SID, SID + WIRE_PEER_MAX, 0, ANY },
+};
+const size_t permit_peer_n = ARRAY_LEN(permit_peer);
+
+#define FACTS_MAX	(2 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
+			 2 * SPAN_SIZE(HOST_KEY_MAX))
+
+const struct link_permit permit_facts[] = {
+	{ MSG_FACTS,		2, FACTS_MAX, 0, ANY },
+};
+const size_t permit_facts_n = ARRAY_LEN(permit_facts);
+
+const struct link_permit permit_from_served[] = {
+	{ MSG_LOCK_SCAN,	0, 0,	0, ANY },
+	{ MSG_LOCK_UPDATE,	0, 0,	0, ANY },
+	{ MSG_REFRESH,		0, 0,	0, ANY },
+	{ MSG_UNLOCK,		0, 0,	0, ANY },
+	{ MSG_TEMPFILE,		0, 0,	0, ANY },
+	{ MSG_JOURNAL,		0, 0,	0, ANY },
+	{ MSG_RESERVE,		0, 0,	0, ANY },
+	{ MSG_LEGACY,		0, 0,	0, ANY },
+	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
+	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
+	{ MSG_LOG_ASK,		0, 0,	0, ANY },
+};
+const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);

@@ -12,6 +12,22 @@
  *   monitor -> session   DONE | FILE+fd
  *   caged   -> monitor   LOG_ASK
  *   monitor -> caged     LOG_FD+fd | LOG_NONE
+ *
+ * In popper serve, where a front has many strangers; sid names one:
+ *
+ *   front   -> auth      CHECK
+ *   auth    -> front     VERDICT (no, or not decided)
+ *   auth    -> warden    WORKER+fd                (a link for a worker)
+ *   auth    -> worker    QUESTION                 (the warden never reads it)
+ *   worker  -> auth      GRANT | DENY | RETIRED
+ *   auth    -> master    ADMIT
+ *   master  -> auth      FRONT+fd                 (in place of one that died)
+ *   master  -> front     VERDICT (yes, or no room)
+ *   front   -> master    START+fd | START_REST+fds
+ *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds | SIGNAL
+ *   spawner -> master    ENDED
+ *   session -> master    FACTS, before it is the user; then as to the monitor
+ *   front   -> resolver  PEER
  */
 #ifndef ROLE_PERMIT_H
 #define ROLE_PERMIT_H
@@ -40,6 +56,25 @@ enum msg_type {
 	MSG_LOG_ASK,
 	MSG_LOG_FD,
 	MSG_LOG_NONE,		/* no daemon listens */
+	MSG_CHECK,		/* u64 sid, then as QUESTION */
+	MSG_QUESTION,		/* u64 sid, u8 method, peer, span user, span secret */
+	MSG_VERDICT,		/* u64 sid, u8 enum authorize_answer */
+	MSG_WORKER,		/* fd: its end of a link */
+	MSG_ADMIT,		/* u64 sid, u32 front, u8 method, peer, identity */
+	MSG_START,		/* u64 sid; fd: the client */
+	MSG_START_REST,		/* and a pipe with what is left of its input */
+	MSG_SPAWN,		/* u32 slot, u64 sid, u8 0, u8 0, peer, identity;
+				   fds: link, client */
+	MSG_SPAWN_REST,		/* and the pipe */
+	MSG_HAND,		/* u32 slot, u64 sid, u8 question (0: recovery),
+				   u8 locked, peer, identity; fd: link */
+	MSG_HAND_FILE,		/* and what is to be sent */
+	MSG_SIGNAL,		/* u32 slot, u8: 1 kill, 0 stop */
+	MSG_ENDED,		/* u32 slot, u32 status */
+	MSG_FACTS,		/* what the master must know of a maildrop */
+	MSG_PEER,		/* u64 sid, peer */
+	MSG_RETIRED,		/* ask another worker: what I know is old */
+	MSG_FRONT,		/* u32 front; fd: a link to it */
 };
 
 /* The monitor's view of a connection. */
@@ -67,5 +102,32 @@ extern const struct link_permit	permit_log_ask[];
 extern const size_t		permit_log_ask_n;
 extern const struct link_permit	permit_log_fd[];
 extern const size_t		permit_log_fd_n;
+
+extern const struct link_permit	permit_check[];		/* front to auth */
+extern const size_t		permit_check_n;
+extern const struct link_permit	permit_verdict[];	/* to the front */
+extern const size_t		permit_verdict_n;
+extern const struct link_permit	permit_worker[];	/* auth to warden */
+extern const size_t		permit_worker_n;
+extern const struct link_permit	permit_question[];	/* auth to worker */
+extern const size_t		permit_question_n;
+extern const struct link_permit	permit_decision[];	/* worker to auth */
+extern const size_t		permit_decision_n;
+extern const struct link_permit	permit_admit[];		/* auth to master */
+extern const size_t		permit_admit_n;
+extern const struct link_permit	permit_to_auth[];	/* master to auth */
+extern const size_t		permit_to_auth_n;
+extern const struct link_permit	permit_start[];		/* front to master */
+extern const size_t		permit_start_n;
+extern const struct link_permit	permit_spawn[];		/* master to spawner */
+extern const size_t		permit_spawn_n;
+extern const struct link_permit	permit_ended[];		/* spawner to master */
+extern const size_t		permit_ended_n;
+extern const struct link_permit	permit_facts[];		/* session to master */
+extern const size_t		permit_facts_n;
+extern const struct link_permit	permit_from_served[];	/* likewise */
+extern const size_t		permit_from_served_n;
+extern const struct link_permit	permit_peer[];		/* front to resolver */
+extern const size_t		permit_peer_n;
 
 #endif

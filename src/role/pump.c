@@ -22,6 +22,8 @@ const char *
 pump_end_word(enum pump_end e)
 {
 	switch (e) {
+	case PUMP_GOES_ON:
+		break;
 	case PUMP_END_CLOSED:
 		return "closed";
 	case PUMP_END_ABORTED:
@@ -29,6 +31,7 @@ pump_end_word(enum pump_end e)
 	case PUMP_END_LEFT:
 		return "left";
 	case PUMP_END_EOF:
+	case PUMP_END_SILENT:
 		return "client-gone";
 	case PUMP_END_TIMEOUT:
 		return "timeout";
@@ -45,6 +48,7 @@ pump_init(struct pump *p)
 {
 	*p = (struct pump){ .in = -1, .out_fd = -1, .hold_fd = -1 };
 	buf_init(&p->out, LIMIT_OUTPUT);
+	buf_init(&p->kept, LIMIT_INPUT);
 	line_init(&p->lines);
 }
 
@@ -52,23 +56,42 @@ void
 pump_fini(struct pump *p)
 {
 	buf_fini(&p->out);
-	explicit_bzero(p->input, sizeof(p->input));
+	buf_fini(&p->kept);
+	if (!p->shared && p->room != NULL)
+		explicit_bzero(p->room, LIMIT_INPUT);
 	explicit_bzero(&p->lines, sizeof(p->lines));
 }
 
 void
 pump_preload(struct pump *p, struct span s)
 {
-	ASSERT(p->in_n == 0 && s.n <= sizeof(p->input));
-	memcpy(p->input, s.p, s.n);
-	p->in_n = s.n;
+	ASSERT(p->rest.n == 0 && buf_append(&p->kept, s) == 0);
+	p->rest = buf_span(&p->kept);
 	p->octets_in = s.n;
 }
 
 struct span
 pump_rest(const struct pump *p)
 {
-	return span_of(p->input + p->in_pos, p->in_n - p->in_pos);
+	return p->rest;
+}
+
+/* Before others get the room, and what is not needed any more goes back. */
+static void
+keep_rest(struct pump *p)
+{
+	bool in_kept = p->kept.p != NULL && p->rest.p >= p->kept.p &&
+	    p->rest.p < p->kept.p + p->kept.cap;
+
+	if (p->rest.n == 0) {
+		buf_fini(&p->kept);
+	} else if (p->shared && !in_kept) {
+		buf_clear(&p->kept);
+		ASSERT(buf_append(&p->kept, p->rest) == 0);
+		p->rest = buf_span(&p->kept);
+	}
+	if (p->shared && buf_len(&p->out) == 0)
+		buf_fini(&p->out);
 }
 
 /* Passwords are masked, and all of a line that is no known command. */
@@ -95,13 +118,11 @@ log_out(struct span text)
 static bool
 take_line(struct pump *p, enum pump_next *next)
 {
-	struct span	in = pump_rest(p);
 	struct span	line;
 	size_t		before = buf_len(&p->out);
 	enum line_result r;
 
-	r = line_feed(&p->lines, &in, &line);
-	p->in_pos = p->in_n - in.n;
+	r = line_feed(&p->lines, &p->rest, &line);
 	if (r == LINE_MORE)
 		return false;
 	p->progress_ms = clock_ms();
@@ -119,13 +140,10 @@ take_line(struct pump *p, enum pump_next *next)
 static bool
 take_raw(struct pump *p, enum pump_next *next)
 {
-	struct span in = pump_rest(p);
-
-	if (in.n == 0)
+	if (p->rest.n == 0)
 		return false;
 	p->progress_ms = clock_ms();
-	*next = p->ops->collect(p->ctx, &in, &p->out);
-	p->in_pos = p->in_n - in.n;
+	*next = p->ops->collect(p->ctx, &p->rest, &p->out);
 	return true;
 }
 
@@ -177,14 +195,13 @@ receive_some(struct pump *p)
 	struct fault	f;
 	ssize_t		n;
 
-	p->in_pos = 0;
-	p->in_n = 0;
-	n = sock_read(p->in, p->input, sizeof(p->input), &f);
+	ASSERT(p->rest.n == 0);
+	n = sock_read(p->in, p->room, LIMIT_INPUT, &f);
 	if (n < 0)
 		return f.err == EAGAIN ? 0 : -1;
 	if (n == 0)
 		p->in_ended = true;
-	p->in_n = (size_t)n;
+	p->rest = span_of(p->room, (size_t)n);
 	p->octets_in += (uint64_t)n;
 	return 0;
 }
@@ -217,83 +234,119 @@ time_left(const struct pump *p, enum pump_next next)
 	return end - now < most ? end - now : most;
 }
 
-enum waited { WAITED, WAITED_TIMEOUT, WAITED_GONE, WAITED_ORPHANED };
-
-static enum waited
-wait_client(struct pump *p, enum pump_next *next)
-{
-	struct wait_for	w[3] = {
-		{ .fd = -1 },
-		{ .fd = -1 },
-		{ .fd = p->hold_fd, .events = WAIT_READ },
-	};
-	bool		wants_input = *next == PUMP_LINE || *next == PUMP_COLLECT;
-	uint64_t	ms;
-
-	if (wants_input && buf_len(&p->out) < PUMP_SEND_AT && !p->in_ended)
-		w[0] = (struct wait_for){ .fd = p->in, .events = WAIT_READ };
-	if (buf_len(&p->out) > 0)
-		w[1] = (struct wait_for){ .fd = p->out_fd, .events = WAIT_WRITE };
-	look_at_unsent(p);
-	ms = time_left(p, *next);
-	if (ms == 0)
-		return WAITED_TIMEOUT;
-	(void)sock_wait(w, ARRAY_LEN(w), (int)ms);
-	if (w[1].ready && send_some(p) != 0)
-		return WAITED_GONE;
-	if (w[0].ready && receive_some(p) != 0)
-		return WAITED_GONE;
-	if (w[2].ready && *next != PUMP_HOLD)
-		return WAITED_ORPHANED;
-	if (w[2].ready) {
-		*next = p->ops->held(p->ctx, &p->out);
-		p->progress_ms = clock_ms();
-	}
-	return WAITED;
-}
-
 /* Nothing more will come, and all that came was used. */
 static bool
-starved(const struct pump *p, enum pump_next next)
+starved(const struct pump *p)
 {
-	return p->in_ended && p->in_pos == p->in_n &&
-	    (next == PUMP_LINE || next == PUMP_COLLECT);
+	return p->in_ended && p->rest.n == 0 &&
+	    (p->next == PUMP_LINE || p->next == PUMP_COLLECT);
+}
+
+/* Do all that can be done without waiting. */
+static enum pump_end
+turn(struct pump *p)
+{
+	for (;;) {
+		while (!signals_stopping() && step(p, &p->next))
+			if (buf_len(&p->out) >= PUMP_SEND_AT &&
+			    send_some(p) != 0)
+				return PUMP_END_EOF;
+		if (p->next == PUMP_ABORT)
+			return PUMP_END_ABORTED;
+		if (send_some(p) != 0)
+			return PUMP_END_EOF;
+		if (buf_len(&p->out) == 0 && p->next == PUMP_LEAVE)
+			return PUMP_END_LEFT;
+		if (buf_len(&p->out) == 0 && p->next == PUMP_CLOSE)
+			return PUMP_END_CLOSED;
+		if (buf_len(&p->out) == 0 && starved(p))
+			return PUMP_END_EOF;
+		if (signals_stopping())
+			return PUMP_END_STOPPED;
+		if (p->next != PUMP_FILL || buf_room(&p->out) < PUMP_ROOM)
+			break;
+	}
+	keep_rest(p);
+	return PUMP_GOES_ON;
+}
+
+enum pump_end
+pump_start(struct pump *p, enum pump_next next)
+{
+	p->progress_ms = clock_ms();
+	p->next = next;
+	return turn(p);
+}
+
+uint64_t
+pump_wish(struct pump *p, unsigned *events_r)
+{
+	bool wants_input = p->next == PUMP_LINE || p->next == PUMP_COLLECT;
+
+	*events_r = 0;
+	if (wants_input && buf_len(&p->out) < PUMP_SEND_AT && !p->in_ended &&
+	    p->rest.n == 0)
+		*events_r |= PUMP_READ;
+	if (buf_len(&p->out) > 0)
+		*events_r |= PUMP_WRITE;
+	look_at_unsent(p);
+	return time_left(p, p->next);
+}
+
+static bool
+is_silent(const struct pump *p)
+{
+	unsigned next_ms;
+
+	return p->gone_s > 0 && p->unsent > 0 &&
+	    sock_peer_gone(p->out_fd, 1000 * p->gone_s, &next_ms);
+}
+
+enum pump_end
+pump_event(struct pump *p, unsigned ready)
+{
+	if (ready == 0 && is_silent(p))
+		return PUMP_END_SILENT;
+	if ((ready & PUMP_WRITE) != 0 && send_some(p) != 0)
+		return PUMP_END_EOF;
+	if ((ready & PUMP_READ) != 0 && receive_some(p) != 0)
+		return PUMP_END_EOF;
+	return turn(p);
+}
+
+enum pump_end
+pump_answered(struct pump *p, enum pump_next next)
+{
+	return pump_start(p, next);
 }
 
 enum pump_end
 pump_run(struct pump *p, enum pump_next next)
 {
-	p->progress_ms = clock_ms();
-	for (;;) {
-		while (!signals_stopping() && step(p, &next))
-			if (buf_len(&p->out) >= PUMP_SEND_AT &&
-			    send_some(p) != 0)
-				return PUMP_END_EOF;
-		if (next == PUMP_ABORT)
-			return PUMP_END_ABORTED;
-		if (send_some(p) != 0)
-			return PUMP_END_EOF;
-		if (buf_len(&p->out) == 0 && next == PUMP_LEAVE)
-			return PUMP_END_LEFT;
-		if (buf_len(&p->out) == 0 && next == PUMP_CLOSE)
-			return PUMP_END_CLOSED;
-		if (buf_len(&p->out) == 0 && starved(p, next))
-			return PUMP_END_EOF;
-		if (signals_stopping())
-			return PUMP_END_STOPPED;
-		if (next == PUMP_FILL && buf_room(&p->out) >= PUMP_ROOM)
-			continue;
-		switch (wait_client(p, &next)) {
-		case WAITED:
-			break;
-		case WAITED_TIMEOUT:
+	enum pump_end end = pump_start(p, next);
+
+	while (end == PUMP_GOES_ON) {
+		unsigned	events;
+		uint64_t	ms = pump_wish(p, &events);
+		struct wait_for	w[3] = {
+			{ .fd = events & PUMP_READ ? p->in : -1,
+			    .events = WAIT_READ },
+			{ .fd = events & PUMP_WRITE ? p->out_fd : -1,
+			    .events = WAIT_WRITE },
+			{ .fd = p->hold_fd, .events = WAIT_READ },
+		};
+
+		if (ms == 0)
 			return PUMP_END_TIMEOUT;
-		case WAITED_GONE:
-			return PUMP_END_EOF;
-		case WAITED_ORPHANED:
+		(void)sock_wait(w, ARRAY_LEN(w), (int)ms);
+		if (w[2].ready && p->next != PUMP_HOLD)
 			return PUMP_END_ORPHANED;
-		}
+		end = pump_event(p, (w[0].ready ? PUMP_READ : 0u) |
+		    (w[1].ready ? PUMP_WRITE : 0u));
+		if (end == PUMP_GOES_ON && w[2].ready)
+			end = pump_answered(p, p->ops->held(p->ctx, &p->out));
 	}
+	return end;
 }
 
 void
@@ -310,6 +363,7 @@ pump_drain(struct pump *p)
 
 		if (now >= end)
 			return;
+		p->rest = SPAN("");
 		if (sock_wait(&w, 1, (int)(end - now)) > 0 &&
 		    receive_some(p) != 0)
 			return;

@@ -32,10 +32,12 @@ enum pump_next {
 };
 
 enum pump_end {
+	PUMP_GOES_ON,		/* it is no end */
 	PUMP_END_CLOSED,	/* by us, all was sent */
 	PUMP_END_ABORTED,
 	PUMP_END_LEFT,
 	PUMP_END_EOF,		/* the client went away */
+	PUMP_END_SILENT,	/* so did its host, without a word */
 	PUMP_END_TIMEOUT,
 	PUMP_END_STOPPED,	/* SIGTERM */
 	PUMP_END_ORPHANED,	/* hold_fd spoke unasked, or was closed */
@@ -59,34 +61,51 @@ struct pump {
 						   PUMP_HOLD it only tells that
 						   the monitor is gone */
 	unsigned		 idle_s;
-	uint64_t		 deadline_ms;	/* 0: none; absolute end, but
-						   not in PUMP_HOLD */
+	uint64_t		 deadline_ms;	/* 0: none; absolute end */
 	unsigned		 drain_s;
+	unsigned		 gone_s;	/* look whether the host of a client
+						   that takes nothing has vanished;
+						   0: somebody else does */
 	const struct pump_ops	*ops;
 	void			*ctx;
+	uint8_t			*room;		/* borrows LIMIT_INPUT octets to read
+						   into */
+	bool			 shared;	/* the room is others' between calls */
 	/* private */
+	enum pump_next		 next;
 	struct buf		 out;
 	struct line_reader	 lines;
-	size_t			 in_pos;
-	size_t			 in_n;
+	struct span		 rest;		/* read and not used; in room or kept */
+	struct buf		 kept;
 	bool			 in_ended;
 	uint64_t		 progress_ms;
 	uint64_t		 unsent;
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;
-	uint8_t			 input[LIMIT_INPUT];
 };
 
 /* Sets everything to its start; the caller fills in the first part. */
 void	pump_init(struct pump *p);
 void	pump_fini(struct pump *p);
-/* Input that was read by somebody before us; at most LIMIT_INPUT. */
+/* Input that was read by somebody before us; at most LIMIT_INPUT.  Copied. */
 void	pump_preload(struct pump *p, struct span s);
 /* What was read and not used, for a hand-over. */
 struct span	pump_rest(const struct pump *p);
 
 /* `next` is what the first reply, already in p->out, leads to. */
 enum pump_end	pump_run(struct pump *p, enum pump_next next);
+
+/*
+ * The same for an event loop: pump_start, and after it for each event pump_event,
+ * each doing all that can be done without waiting; in between pump_wish says what
+ * to wait for.  PUMP_HOLD ends by pump_answered, with what the answer leads to.
+ */
+enum { PUMP_READ = 1, PUMP_WRITE = 2 };
+enum pump_end	pump_start(struct pump *p, enum pump_next next);
+enum pump_end	pump_event(struct pump *p, unsigned ready);
+enum pump_end	pump_answered(struct pump *p, enum pump_next next);
+/* Milliseconds to wait at the most; 0: the time is over (PUMP_END_TIMEOUT). */
+uint64_t	pump_wish(struct pump *p, unsigned *events_r);
 
 /* After a close of ours: no more output, then read until the client's end or
  * drain_s, so that the last reply is not destroyed by a reset. */

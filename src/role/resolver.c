@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The resolver.
+ * The look-up of one peer, and the process that does one (inetd mode).  The one
+ * that does many is resolver_many.c.
  * Runs as: root until it has read resolv.conf and /etc/hosts; then front_user
  * in an empty chroot, with sockets for name servers alone.
  * Reads from: name servers, that is, from whoever owns the client's address;
@@ -9,8 +10,9 @@
  * Gives up, in this order: descriptors, root folder, limits, identity, system
  * calls.
  */
-#include "role/resolver.h"
+#include "role/resolver_priv.h"
 
+#include "role/settings.h"
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/identity.h"
@@ -19,16 +21,12 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 
-/* 1.28 discourages ares_getsock; Debian 12 has nothing else. */
-#define CARES_NO_DEPRECATED
-#include <ares.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-	NAME_MAX_OCTETS	= 1100,		/* 255 octets, escaped as \DDD */
-	TEXT_MAX	= NAME_MAX_OCTETS + SOCK_ADDR_MAX + 100,
+	TEXT_MAX	= RESOLVER_NAME_MAX + SOCK_ADDR_MAX + 100,
 	REVERSE_MAX	= 80,
 	SERVERS_MAX	= 1024,
 	DNS_IN		= 1,		/* RFC 1035 s.3.2.4, s.3.2.2 */
@@ -38,13 +36,21 @@ enum {
 
 struct resolver {
 	ares_channel		 channel;	/* owns */
-	struct sock_addr	 peer;
+	struct resolver_look	 look;
 	uint64_t		 timeout_ms;
-	char			 name[NAME_MAX_OCTETS];	/* canonical, "x.y." */
-	int			 shown;		/* its octets without the dot */
-	bool			 other_family;	/* asked for its addresses, too */
 	bool			 done;
 };
+
+struct resolver_conf
+resolver_conf_of(const struct settings *s)
+{
+	return (struct resolver_conf){
+		.name_servers = s->role.name_servers,
+		.timeout_ms = s->role.peer_check_timeout_s * 1000,
+		.user = s->role.front_user,
+		.chroot_dir = s->role.chroot_dir,
+	};
+}
 
 static int
 family_of(const struct sock_addr *a)
@@ -59,20 +65,6 @@ octets_of(const struct sock_addr *a)
 }
 
 /* ------------------------------------------------------- what is said */
-
-static void
-say(const struct resolver *r, enum log_level level, const char *id,
-    const char *text)
-{
-	struct log_line l;
-
-	log_begin(&l, level, id);
-	log_str(&l, "ip", r->peer.text);
-	if (r->shown > 0)
-		log_field(&l, "name", span_of(r->name, (size_t)r->shown));
-	log_str(&l, "text", text);
-	log_end(&l);
-}
 
 /* The number that gethostbyaddr left in h_errno, as the old warning had it. */
 static int
@@ -101,6 +93,7 @@ is_silence(int status)
 	case ARES_ESERVFAIL:
 	case ARES_EREFUSED:
 	case ARES_ECANCELLED:
+	case ARES_ENOMEM:
 		return true;
 	default:
 		return false;
@@ -108,70 +101,85 @@ is_silence(int status)
 }
 
 static void
-say_silence(const struct resolver *r)
+say(const struct sock_addr *peer, const struct resolver_found *found,
+    enum log_level level, const char *id, const char *text)
 {
-	say(r, LEVEL_DEBUG, "peer-dns-timeout",
-	    "No name server has answered");
+	struct log_line l;
+
+	log_begin(&l, level, id);
+	log_str(&l, "ip", peer->text);
+	if (found->shown > 0)
+		log_field(&l, "name",
+		    span_of(found->name, (size_t)found->shown));
+	log_str(&l, "text", text);
+	log_end(&l);
 }
 
-static void
-say_no_name(const struct resolver *r, int status)
-{
-	char text[80];
-
-	(void)snprintf(text, sizeof(text),
-	    "Unable to get canonical name of client, err = %d",
-	    old_errno(status));
-	say(r, LEVEL_WARN, "peer-no-name", text);
-}
-
-static void
-say_unknown(const struct resolver *r)
+void
+resolver_say(const struct sock_addr *peer, const struct resolver_found *found)
 {
 	char text[TEXT_MAX];
 
-	(void)snprintf(text, sizeof(text),
-	    "Client at \"%s\" resolves to an unknown host name \"%.*s\"",
-	    r->peer.text, r->shown, r->name);
-	say(r, LEVEL_WARN, "peer-unknown-name", text);
-}
-
-static void
-say_not_listed(const struct resolver *r)
-{
-	char text[TEXT_MAX];
-
-	(void)snprintf(text, sizeof(text),
-	    "Client address \"%s\" not listed for its host name \"%.*s\"",
-	    r->peer.text, r->shown, r->name);
-	say(r, LEVEL_WARN, "peer-not-listed", text);
+	switch (found->what) {
+	case FOUND_GOOD:
+		return;
+	case FOUND_SILENCE:
+		say(peer, found, LEVEL_DEBUG, "peer-dns-timeout",
+		    "No name server has answered");
+		return;
+	case FOUND_NO_NAME:
+		(void)snprintf(text, sizeof(text),
+		    "Unable to get canonical name of client, err = %d",
+		    found->err);
+		say(peer, found, LEVEL_WARN, "peer-no-name", text);
+		return;
+	case FOUND_UNKNOWN:
+		(void)snprintf(text, sizeof(text), "Client at \"%s\" "
+		    "resolves to an unknown host name \"%.*s\"",
+		    peer->text, found->shown, found->name);
+		say(peer, found, LEVEL_WARN, "peer-unknown-name", text);
+		return;
+	case FOUND_NOT_LISTED:
+		(void)snprintf(text, sizeof(text), "Client address \"%s\" "
+		    "not listed for its host name \"%.*s\"",
+		    peer->text, found->shown, found->name);
+		say(peer, found, LEVEL_WARN, "peer-not-listed", text);
+		return;
+	}
 }
 
 /* ------------------------------------------------------- the questions */
 
-static void	ask_addresses(struct resolver *r, int family);
+static void	ask_addresses(struct resolver_look *l, int family);
+
+static void
+finish(struct resolver_look *l, enum resolver_what what)
+{
+	l->found.what = what;
+	l->fn(l->ctx);
+}
 
 static bool
-is_peer(const struct resolver *r, const struct ares_addrinfo_node *node)
+is_peer(const struct sock_addr *peer, const struct ares_addrinfo_node *node)
 {
 	const void *raw;
 
-	if (node->ai_family != family_of(&r->peer))
+	if (node->ai_family != family_of(peer))
 		return false;
 	raw = node->ai_family == AF_INET ?
 	    (const void *)&((const struct sockaddr_in *)
 	    (const void *)node->ai_addr)->sin_addr :
 	    (const void *)&((const struct sockaddr_in6 *)
 	    (const void *)node->ai_addr)->sin6_addr;
-	return memcmp(raw, r->peer.raw, (size_t)octets_of(&r->peer)) == 0;
+	return memcmp(raw, peer->raw, (size_t)octets_of(peer)) == 0;
 }
 
 static bool
-is_listed(const struct resolver *r, const struct ares_addrinfo *found)
+is_listed(const struct sock_addr *peer, const struct ares_addrinfo *found)
 {
 	for (const struct ares_addrinfo_node *n = found->nodes; n != NULL;
 	    n = n->ai_next)
-		if (is_peer(r, n))
+		if (is_peer(peer, n))
 			return true;
 	return false;
 }
@@ -183,27 +191,27 @@ is_listed(const struct resolver *r, const struct ares_addrinfo *found)
 static void
 on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
-	struct resolver *r = arg;
+	struct resolver_look	*l = arg;
+	enum resolver_what	 what = FOUND_UNKNOWN;
 
 	(void)timeouts;
-	if (status == ARES_ENODATA && !r->other_family) {
-		r->other_family = true;
-		ask_addresses(r, r->peer.family == 4 ? AF_INET6 : AF_INET);
+	if (status == ARES_ENODATA && !l->other_family) {
+		l->other_family = true;
+		ask_addresses(l, l->peer.family == 4 ? AF_INET6 : AF_INET);
 		return;
 	}
-	r->done = true;
 	if (is_silence(status))
-		say_silence(r);
-	else if (status != ARES_SUCCESS || found == NULL)
-		say_unknown(r);
-	else if (!is_listed(r, found))
-		say_not_listed(r);
+		what = FOUND_SILENCE;
+	else if (status == ARES_SUCCESS && found != NULL)
+		what = is_listed(&l->peer, found) ? FOUND_GOOD :
+		    FOUND_NOT_LISTED;
 	if (found != NULL)
 		ares_freeaddrinfo(found);
+	finish(l, what);
 }
 
 static void
-ask_addresses(struct resolver *r, int family)
+ask_addresses(struct resolver_look *l, int family)
 {
 	const struct ares_addrinfo_hints hints = {
 		.ai_family	= family,
@@ -211,7 +219,11 @@ ask_addresses(struct resolver *r, int family)
 		.ai_flags	= ARES_AI_NOSORT,	/* no test connections */
 	};
 
-	ares_getaddrinfo(r->channel, r->name, NULL, &hints, on_addresses, r);
+	if (l->over)
+		finish(l, FOUND_SILENCE);
+	else
+		ares_getaddrinfo(l->channel, l->found.name, NULL, &hints,
+		    on_addresses, l);
 }
 
 /*
@@ -219,49 +231,41 @@ ask_addresses(struct resolver *r, int family)
  * that holds an address ("192.0.2.1") is asked for like any other name.
  */
 static bool
-keep_name(struct resolver *r, const char *name)
+keep_name(struct resolver_found *found, const char *name)
 {
 	size_t n = strlen(name);
 
-	if (n == 0 || n + 2 > sizeof(r->name))
+	if (n == 0 || n + 2 > sizeof(found->name))
 		return false;
 	if (name[n - 1] == '.')
 		n--;
-	memcpy(r->name, name, n);
-	memcpy(r->name + n, ".", 2);
-	r->shown = (int)n;
+	memcpy(found->name, name, n);
+	memcpy(found->name + n, ".", 2);
+	found->shown = (int)n;
 	return true;
-}
-
-static void
-no_name(struct resolver *r, int status)
-{
-	r->done = true;
-	if (is_silence(status))
-		say_silence(r);
-	else
-		say_no_name(r, status);
 }
 
 static void
 on_name(void *arg, int status, int timeouts, unsigned char *answer, int n)
 {
-	struct resolver	*r = arg;
-	struct hostent	*host = NULL;
-	bool		 kept;
+	struct resolver_look	*l = arg;
+	struct hostent		*host = NULL;
+	bool			 kept;
 
 	(void)timeouts;
 	if (status == ARES_SUCCESS)
-		status = ares_parse_ptr_reply(answer, n, r->peer.raw,
-		    octets_of(&r->peer), family_of(&r->peer), &host);
+		status = ares_parse_ptr_reply(answer, n, l->peer.raw,
+		    octets_of(&l->peer), family_of(&l->peer), &host);
 	kept = status == ARES_SUCCESS && host->h_name != NULL &&
-	    keep_name(r, host->h_name);
+	    keep_name(&l->found, host->h_name);
 	if (host != NULL)
 		ares_free_hostent(host);
-	if (kept)
-		ask_addresses(r, family_of(&r->peer));
-	else
-		no_name(r, status);
+	if (kept) {
+		ask_addresses(l, family_of(&l->peer));
+		return;
+	}
+	l->found.err = old_errno(status);
+	finish(l, is_silence(status) ? FOUND_SILENCE : FOUND_NO_NAME);
 }
 
 /* "4.3.2.1.in-addr.arpa", or 32 nibbles and "ip6.arpa" (RFC 1035, 3596). */
@@ -283,13 +287,15 @@ reverse_name(const struct sock_addr *a, char out[REVERSE_MAX])
  * Not ares_gethostbyaddr: in Debian 12 every failure of it is "not found",
  * silence included.
  */
-static void
-ask_name(struct resolver *r)
+void
+resolver_look_begin(struct resolver_look *l)
 {
 	char name[REVERSE_MAX];
 
-	reverse_name(&r->peer, name);
-	ares_query(r->channel, name, DNS_IN, DNS_PTR, on_name, r);
+	l->found = (struct resolver_found){ 0 };
+	l->other_family = l->over = false;
+	reverse_name(&l->peer, name);
+	ares_query(l->channel, name, DNS_IN, DNS_PTR, on_name, l);
 }
 
 /* ------------------------------------------------------- preparing */
@@ -298,33 +304,6 @@ static int
 ares_fault(int status, const char *what, struct fault *f)
 {
 	return fault_set(f, FAULT_TEMP, "%s: %s", what, ares_strerror(status));
-}
-
-static void
-on_table(void *arg, int status, int timeouts, struct hostent *host)
-{
-	(void)timeouts;
-	(void)host;
-	*(bool *)arg = status == ARES_SUCCESS;
-}
-
-/* "f": the hosts file alone; the answer comes before the call returns. */
-static int
-look_into_table(const struct sock_addr *peer, bool *known_r, struct fault *f)
-{
-	char			table[] = "f";
-	struct ares_options	o = { .lookups = table };
-	ares_channel		channel;
-	int			status;
-
-	*known_r = false;
-	status = ares_init_options(&channel, &o, ARES_OPT_LOOKUPS);
-	if (status != ARES_SUCCESS)
-		return ares_fault(status, "c-ares", f);
-	ares_gethostbyaddr(channel, peer->raw, octets_of(peer),
-	    family_of(peer), on_table, known_r);
-	ares_destroy(channel);
-	return 0;
 }
 
 /* c-ares wants commas. */
@@ -354,21 +333,31 @@ set_servers(ares_channel channel, const char *text, struct fault *f)
 }
 
 static int
-open_channel(const struct resolver_conf *c, ares_channel *channel_r,
+channel_for(const struct resolver_conf *c, size_t servers,
+    ares_sock_state_cb fn, void *ctx, ares_channel *channel_r,
     struct fault *f)
 {
 	char			dns[] = "b";
 	struct ares_options	o = {
 		.lookups	= dns,
 		.tries		= TRIES,
-		/* The second try waits twice as long: together the whole. */
-		.timeout	= (int)(c->timeout_ms / 3 + 1),
+		/* Each server is asked, then each once more, waiting twice as
+		 * long: together the whole. */
+		.timeout	= (int)(c->timeout_ms / (3 * servers) + 1),
 		.ndomains	= 0,
+		.sock_state_cb	= fn,
+		.sock_state_cb_data = ctx,
 	};
+	int			mask = ARES_OPT_LOOKUPS | ARES_OPT_TRIES |
+				    ARES_OPT_TIMEOUTMS | ARES_OPT_DOMAINS |
+				    (fn != NULL ? ARES_OPT_SOCK_STATE_CB : 0);
 	int			status;
 
-	status = ares_init_options(channel_r, &o, ARES_OPT_LOOKUPS |
-	    ARES_OPT_TRIES | ARES_OPT_TIMEOUTMS | ARES_OPT_DOMAINS);
+#ifdef ARES_OPT_QUERY_CACHE
+	/* Newer ones keep answers for an hour, however many there are. */
+	mask |= ARES_OPT_QUERY_CACHE;
+#endif
+	status = ares_init_options(channel_r, &o, mask);
 	if (status != ARES_SUCCESS)
 		return ares_fault(status, "c-ares", f);
 	if (set_servers(*channel_r, c->name_servers, f) == -1) {
@@ -378,31 +367,72 @@ open_channel(const struct resolver_conf *c, ares_channel *channel_r,
 	return 0;
 }
 
+static size_t
+count_servers(ares_channel channel)
+{
+	struct ares_addr_port_node	*all = NULL;
+	size_t				 n = 0;
+
+	if (ares_get_servers_ports(channel, &all) != ARES_SUCCESS)
+		return 1;
+	for (const struct ares_addr_port_node *a = all; a != NULL; a = a->next)
+		n++;
+	ares_free_data(all);
+	return n > 0 ? n : 1;
+}
+
+int
+resolver_channel_open(const struct resolver_conf *c, ares_sock_state_cb fn,
+    void *ctx, ares_channel *channel_r, struct fault *f)
+{
+	int	status = ares_library_init(ARES_LIB_INIT_ALL);
+	size_t	servers;
+
+	if (status != ARES_SUCCESS)
+		return ares_fault(status, "c-ares", f);
+	if (channel_for(c, 1, fn, ctx, channel_r, f) == -1)
+		return -1;
+	servers = count_servers(*channel_r);
+	if (servers == 1)
+		return 0;
+	ares_destroy(*channel_r);	/* now that it is known how many */
+	return channel_for(c, servers, fn, ctx, channel_r, f);
+}
+
+static void
+on_found(void *ctx)
+{
+	struct resolver *r = ctx;
+
+	r->done = true;
+	resolver_say(&r->look.peer, &r->look.found);
+}
+
 int
 resolver_prepare(const struct resolver_conf *c, const struct sock_addr *peer,
     struct resolver **r_r, struct fault *f)
 {
-	struct resolver	*r;
-	ares_channel	 channel;
-	bool		 known;
-	int		 status;
+	struct resolver		*r;
+	struct resolver_hosts	 hosts;
+	ares_channel		 channel;
+	bool			 known;
 
 	*r_r = NULL;
 	if (peer->family == 0)
 		return 0;
-	status = ares_library_init(ARES_LIB_INIT_ALL);
-	if (status != ARES_SUCCESS)
-		return ares_fault(status, "c-ares", f);
-	if (look_into_table(peer, &known, f) == -1)
-		return -1;
+	resolver_hosts_load(c->hosts, &hosts);
+	known = resolver_hosts_has(&hosts, peer);
+	resolver_hosts_fini(&hosts);
 	if (known)
 		return 0;
-	if (open_channel(c, &channel, f) == -1)
+	if (resolver_channel_open(c, NULL, NULL, &channel, f) == -1)
 		return -1;
 	r = xalloc(1, sizeof(*r));
 	r->channel = channel;
-	r->peer = *peer;
 	r->timeout_ms = c->timeout_ms;
+	r->look = (struct resolver_look){
+		.channel = channel, .peer = *peer, .fn = on_found, .ctx = r,
+	};
 	*r_r = r;
 	return 0;
 }
@@ -449,7 +479,7 @@ resolver_work(struct resolver *r)
 {
 	uint64_t deadline = clock_ms() + r->timeout_ms;
 
-	ask_name(r);
+	resolver_look_begin(&r->look);
 	while (!r->done) {
 		uint64_t now = clock_ms();
 
@@ -470,8 +500,8 @@ no_fresh_log(void *ctx)
 	return -1;
 }
 
-static int
-enter_cage(const struct resolver_conf *c, struct fault *f)
+int
+resolver_enter_cage(const struct resolver_conf *c, struct fault *f)
 {
 	struct identity	id;
 	bool		degraded;
@@ -494,7 +524,7 @@ resolver_run(const struct resolver_conf *c, const struct sock_addr *peer)
 	fd_close_others(3, keep, log_fds(keep));
 	log_set_reopen(no_fresh_log, NULL);
 	if (resolver_prepare(c, peer, &r, &f) == -1 ||
-	    (r != NULL && enter_cage(c, &f) == -1)) {
+	    (r != NULL && resolver_enter_cage(c, &f) == -1)) {
 		log_fault(LEVEL_ERR, "peer-check", &f);
 		return EXIT_FAILURE;
 	}

@@ -9,7 +9,8 @@
  *	peer-dns-timeout	(debug) no name server could answer in time
  *
  * Floor 4; a process of its own, which nobody waits for: it neither delays nor
- * refuses a client.
+ * refuses a client.  In inetd mode it looks up one client and ends; popper serve
+ * has one for all.
  */
 #ifndef ROLE_RESOLVER_H
 #define ROLE_RESOLVER_H
@@ -18,13 +19,19 @@
 #include "base/fault.h"
 #include "sys/sock.h"
 
+struct settings;
+
 struct resolver_conf {
 	const char	*name_servers;	/* addresses, "127.0.0.1:5353", with
 					   blanks between; "" = resolv.conf */
-	unsigned	 timeout_ms;	/* all look-ups together */
+	unsigned	 timeout_ms;	/* all questions about one client */
 	const char	*user;		/* whom to become */
 	const char	*chroot_dir;
+	const char	*hosts;		/* NULL = /etc/hosts */
 };
+
+/* The strings stay the settings'. */
+struct resolver_conf	resolver_conf_of(const struct settings *s);
 
 /*
  * The whole life of the process after the fork: prepare, become `user`, enter
@@ -44,5 +51,26 @@ int	resolver_prepare(const struct resolver_conf *c,
 	    struct fault *f) MUSTUSE;
 /* Ask, log, and free r; takes timeout_ms at most. */
 void	resolver_work(struct resolver *r);
+
+/*
+ * popper serve: the whole life of the process after the fork.  Must be root.  On
+ * each of `fronts` come PEER messages (role/permit.h), which are never answered;
+ * a front that sends anything else is told off in the log and its link closed,
+ * and a link that closes is forgotten.  With the last one, or on SIGTERM, the
+ * process ends.  resolv.conf and the table of hosts are read once.
+ *
+ * Who sends must not mind a full link (link_send, EAGAIN): such a client is not
+ * looked up, as those are not for whom there is no room here (peer-skipped).
+ */
+void	resolver_main(const struct resolver_conf *c, const int *fronts,
+	    size_t nfronts, int log_link) NORETURN;
+
+/* Its two halves, as above.  The links become the resolver's. */
+struct resolver_many;
+int	resolver_many_prepare(const struct resolver_conf *c, const int *fronts,
+	    size_t nfronts, struct resolver_many **m_r, struct fault *f)
+	    MUSTUSE;
+/* Until the last link closes, or SIGTERM. */
+void	resolver_many_work(struct resolver_many *m);
 
 #endif

@@ -161,10 +161,11 @@ static void
 take(struct serve *s, int listener)
 {
 	AUTO(fd_close) int	fd = -1;
+	struct sock_addr	peer;
 	struct served		*new;
 	struct fault		f;
 
-	if (sock_accept(listener, &fd, &f) != 0) {
+	if (sock_accept(listener, &fd, &peer, &f) != 0) {
 		if (f.err != EAGAIN && f.err != ECONNABORTED) {
 			log_fault(LEVEL_ERR, "accept", &f);
 			clock_sleep(100);	/* no descriptors: no spin */
@@ -173,8 +174,7 @@ take(struct serve *s, int listener)
 	}
 	reap(s);
 	new = &s->served[s->n];
-	if (sock_peer(fd, &new->peer, &f) != 0)
-		return;
+	new->peer = peer;
 	if (!admit(s, &new->peer)) {
 		refuse(s, &fd);
 		return;

@@ -3,7 +3,8 @@
  * Runs as: the user (uid, gid, groups), seccomp, no new privileges.  Reads from:
  * the user's commands (the first of them from a pipe that a front has filled),
  * mail, home; the monitor's answers.  Trusts: its monitor, and ends without it.
- * Gives up, in order: descriptors, limits, groups, gid, uid, system calls.
+ * Gives up, in order: descriptors, limits, groups, gid, uid, the files of others
+ * and what of his own it does not need (reach.c), system calls.
  */
 #include "role/session.h"
 
@@ -14,6 +15,7 @@
 #include "role/ask.h"
 #include "role/permit.h"
 #include "role/pump.h"
+#include "role/reach.h"
 
 #include "sys/cage.h"
 #include "sys/file.h"
@@ -21,7 +23,9 @@
 #include "watch/log.h"
 
 #define EXIT_TEMP	75
+#define MEMORY_MOST	32768		/* octets of a maildrop copied there */
 #define STATE_MAX	128		/* octets of a small state file */
+#define MINUTES_FROM_S	120		/* an age is told in minutes from here */
 
 struct session {
 	const struct session_start	*c;
@@ -37,6 +41,7 @@ struct session {
 	struct pop			*pop;
 	struct pump			 pump;
 	uint64_t			 began_ms;
+	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
 /* A line about this session: whose it is, and from where. */
@@ -168,17 +173,29 @@ static void
 open_folders(struct session *s)
 {
 	const struct host	*h = s->c->facts;
-	struct fault		*f = &s->no_place;
+	const char		*bulletins = s->c->conf->bull.dir;
+	struct reach		*r = s->c->reach;
+	struct reach		 own;
 
-	(void)fault_set(f, FAULT_PERM, "neither a home nor a state folder");
-	if (h->user_dir[0] != '\0' && file_open(FILE_CWD, h->user_dir,
-	    FILE_READ | FILE_DIR, 0, &s->state_fd, f) != 0)
-		tell(s, "state-folder", f->text);
-	if (h->has_home && file_open(FILE_CWD, s->c->id->home,
-	    FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &s->place_fd, f) != 0 &&
-	    s->c->conf->bull.dir != NULL && s->c->conf->bull.dir[0] != '\0') {
-		(void)fault_prefix(f, "bulletins wait for the home folder: ");
-		tell(s, "home-folder", f->text);
+	if (r == NULL) {
+		reach_open(&own, h);
+		r = &own;
+	}
+	s->state_fd = fd_take(&r->state_fd);
+	s->place_fd = fd_take(&r->home_fd);
+	(void)fault_set(&s->no_place, FAULT_PERM,
+	    "neither a home nor a state folder");
+	if (r->no_state.class != FAULT_NONE) {
+		tell(s, "state-folder", r->no_state.text);
+		s->no_place = r->no_state;
+	}
+	if (r->no_home.class != FAULT_NONE) {
+		s->no_place = r->no_home;
+		if (bulletins != NULL && bulletins[0] != '\0') {
+			(void)fault_prefix(&s->no_place,
+			    "bulletins wait for the home folder: ");
+			tell(s, "home-folder", s->no_place.text);
+		}
 	}
 	s->place = (struct bull_place){ s->place_fd, ".popbull" };
 	if (!h->has_home)
@@ -227,6 +244,7 @@ drop_conf(const struct session *s)
 		.status = s->c->conf->drop.status_headers,
 		.lock_timeout_s = s->c->conf->drop.lock_timeout_s,
 		.copy_max = s->c->conf->role.temp_max,
+		.memory_max = MEMORY_MOST,
 		.host = &s->drop_host,
 	};
 }
@@ -437,22 +455,68 @@ log_end_of(const struct session *s, enum pump_end end)
 		    s->c->peer->text);
 }
 
+/* Another session of popper's has it; else an MTA, a mail reader. */
+static const struct host_holder *
+other_session(const struct session *s, const struct fault *f)
+{
+	const struct host_holder *o = &s->c->facts->holder;
+
+	return f->class == FAULT_IN_USE && o->known ? o : NULL;
+}
+
+/* Octets of ours and a number: where the other one is, is for the log alone. */
+static void
+say_in_use(struct buf *out, uint64_t age_s)
+{
+	static const char *const units[] = { "minutes", "second", "seconds" };
+	uint64_t	n = age_s;
+	size_t		unit = age_s == 1 ? 1 : 2;
+
+	if (age_s >= MINUTES_FROM_S) {
+		n = age_s / 60;
+		unit = 0;
+	}
+	SAY_ERR(out, CODE_IN_USE, "Maildrop is in use since %llu %s by another"
+	    " session.", (unsigned long long)n, units[unit]);
+}
+
+static void
+log_silent(const struct session *s)
+{
+	struct log_line l;
+
+	line_begin(s, &l, "client-silent");
+	log_num(&l, "s", s->c->conf->role.client_gone_s);
+	log_end(&l);
+}
+
 static enum pump_next
 begin(struct session *s)
 {
-	struct log_line	l;
-	struct fault	f = { 0 };
+	const struct host_holder	*other;
+	struct log_line			 l;
+	struct fault			 f = { 0 };
 
 	if (open_maildrop(s, &f) == 0) {
 		pop_welcome(s->pop, &s->pump.out);
 		return PUMP_LINE;
 	}
+	other = other_session(s, &f);
 	log_begin(&l, f.class == FAULT_IN_USE ? LEVEL_NOTE : LEVEL_ERR,
 	    f.class == FAULT_IN_USE ? "drop-in-use" : "drop-failed");
 	log_str(&l, "user", s->c->id->user);
 	log_str(&l, "text", f.text);
+	if (other != NULL) {
+		log_str(&l, "other_sid", other->sid);
+		log_num(&l, "other_pid", other->pid);
+		log_str(&l, "other_ip", other->ip);
+		log_num(&l, "other_s", other->age_s);
+	}
 	log_end(&l);
-	SAY_FAULT(&s->pump.out, &f);
+	if (other != NULL)
+		say_in_use(&s->pump.out, other->age_s);
+	else
+		SAY_FAULT(&s->pump.out, &f);
 	return PUMP_CLOSE;
 }
 
@@ -480,12 +544,16 @@ session_run(const struct session_start *c)
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;
 	s.pump.hold_fd = c->link;
+	s.pump.room = s.room;
 	s.pump.idle_s = c->conf->role.timeout_s;
 	s.pump.drain_s = c->conf->role.drain_timeout_s;
+	s.pump.gone_s = c->alone ? c->conf->role.client_gone_s : 0;
 	s.pump.ops = &session_ops;
 	s.pump.ctx = &s;
 	pump_preload(&s.pump, c->rest);
 	end = pump_run(&s.pump, begin(&s));
+	if (end == PUMP_END_SILENT)
+		log_silent(&s);
 	log_end_of(&s, end);
 	if (end == PUMP_END_CLOSED)
 		pump_drain(&s.pump);
@@ -501,19 +569,23 @@ reopen_log(void *ctx)
 }
 
 static int
-become_user(const struct session_start *c, struct fault *f)
+become_user(const struct session_start *c, enum reach_for why, struct fault *f)
 {
+	AUTO(fd_close) int dirfd = c->facts->dirfd;	/* of the maildrop */
 	const int keep[] = {
 		c->in, c->out, c->link, c->log_link, c->facts->journal,
 		c->facts->session_lock,		/* held as long as we live */
-		c->rest_fd,
+		c->rest_fd, dirfd,
 	};
 	bool degraded = false;
 
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
 	if (cage_limits(CAGE_SESSION, f) != 0 ||
-	    identity_become(c->id, true, f) != 0 ||
+	    identity_become(c->id, true, f) != 0)
+		return -1;
+	reach_open(c->reach, c->facts);
+	if (reach_enter(c->reach, c->facts, why, f) != 0 ||
 	    cage_enter(CAGE_SESSION, &degraded, f) != 0)
 		return -1;
 	if (degraded)
@@ -547,9 +619,11 @@ void
 session_main(const struct session_start *c)
 {
 	struct session_start	own = *c;
+	struct reach		reach;
 	struct fault		f;
 
-	if (become_user(c, &f) != 0) {
+	own.reach = &reach;
+	if (become_user(&own, REACH_SESSION, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-cage", &f);
 		spawn_exit(1);
 	}
@@ -583,11 +657,14 @@ session_recover(const struct session_start *c)
 void
 session_recover_main(const struct session_start *c)
 {
-	struct fault f;
+	struct session_start	own = *c;
+	struct reach		reach;
+	struct fault		f;
 
-	if (become_user(c, &f) != 0) {
+	own.reach = &reach;
+	if (become_user(&own, REACH_RECOVERY, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-cage", &f);
 		spawn_exit(1);
 	}
-	spawn_exit(session_recover(c) == 0 ? 0 : EXIT_TEMP);
+	spawn_exit(session_recover(&own) == 0 ? 0 : EXIT_TEMP);
 }

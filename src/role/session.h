@@ -7,6 +7,7 @@
 
 #include "base/attr.h"
 #include "role/host.h"
+#include "role/reach.h"
 #include "role/settings.h"
 #include "sys/sock.h"
 
@@ -25,13 +26,19 @@ struct session_start {
 	int			 rest_fd;	/* pipe with the input that a
 						   front had read, or -1 */
 	struct span		 rest;		/* that input, where no front is */
+	struct reach		*reach;		/* opened before the cage; NULL:
+						   not yet */
+	bool			 alone;		/* nobody else looks whether the
+						   client's host has vanished */
 	const struct fault	*refused;	/* why there is no maildrop, or NULL */
 };
 
 /* Serve until the end; everything is logged.  For isolation = single. */
 void	session_run(const struct session_start *c);
 
-/* Become the user, enter the cage, serve, exit 0. */
+/* Become the user, enter the cage, serve, exit 0; SESSION_UNBORN: it could not
+ * be caged. */
+#define SESSION_UNBORN	1
 void	session_main(const struct session_start *c) NORETURN;
 
 /*

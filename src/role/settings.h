@@ -25,6 +25,10 @@ struct role_settings {
 	const char		*hostname;	/* "" = the canonical name */
 	bool			 hide_version;
 	const char		*front_user;	/* for identity_service */
+	const char		*auth_user;	/* likewise; serve */
+	unsigned		 fronts;	/* 0: one per processor */
+	unsigned		 auth_workers;	/* 0: two per processor */
+	unsigned		 max_strangers;
 	const char		*chroot_dir;
 	const char		*state_dir;
 	const char		*run_dir;
@@ -33,6 +37,7 @@ struct role_settings {
 	unsigned		 timeout_s;	/* -T */
 	unsigned		 login_timeout_s;
 	unsigned		 drain_timeout_s;
+	unsigned		 client_gone_s;
 	unsigned		 auth_tries;
 	unsigned		 auth_fail_delay_s;
 	unsigned		 auth_timeout_s;

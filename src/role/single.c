@@ -11,6 +11,7 @@
 #include "auth/auth.h"
 #include "pop/authorize.h"
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/pump.h"
 #include "role/session.h"
 #include "role/worker.h"
@@ -24,6 +25,7 @@ struct single {
 	struct authorize	 auth;
 	struct pump		 pump;
 	struct identity		 id;
+	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
 /* The same check as a worker's; the delay is slept, nobody else is served. */
@@ -47,6 +49,7 @@ check(struct single *s)
 	ASSERT(secret_set(&q.secret, secret_span(&s->auth.ask.secret)));
 	if (ops->prepare(&s->conf->auth, &state, &f) != 0) {
 		log_fault(LEVEL_ERR, "auth-error", &f);
+		attempt_log_unjudged(q.user, &q.peer, "see auth-error");
 		return ANSWER_ERROR;
 	}
 	auth_check(&s->conf->auth, state, &q, &v);
@@ -99,7 +102,8 @@ static const struct pump_ops single_ops = {
 
 /* The identity is the account's; the process stays what it is. */
 static void
-run_session(struct single *s, const char *hostname, int in, int out)
+run_session(struct single *s, const char *hostname, const char *sid, int in,
+    int out)
 {
 	struct host		host;
 	struct fault		f;
@@ -121,7 +125,8 @@ run_session(struct single *s, const char *hostname, int in, int out)
 
 	identity_own(&s->id);
 	opened = host_open(&host, s->conf, &s->id, &f) == 0;
-	if (!opened || host_session_lock(&host, &f) != 0)
+	if (!opened || host_session_lock(&host, sid, s->peer->text,
+	    &f) != 0)
 		start.refused = &f;
 	session_run(&start);
 	if (opened)
@@ -130,7 +135,7 @@ run_session(struct single *s, const char *hostname, int in, int out)
 
 int
 single_run(const struct settings *conf, const char *hostname,
-    const struct sock_addr *peer, int in, int out)
+    const char *sid, const struct sock_addr *peer, int in, int out)
 {
 	static struct single	s;
 	enum pump_end		end;
@@ -145,6 +150,7 @@ single_run(const struct settings *conf, const char *hostname,
 	pump_init(&s.pump);
 	s.pump.in = in;
 	s.pump.out_fd = out;
+	s.pump.room = s.room;
 	s.pump.idle_s = conf->role.timeout_s;
 	s.pump.deadline_ms = clock_ms() + 1000ull * conf->role.login_timeout_s;
 	s.pump.drain_s = conf->role.drain_timeout_s;
@@ -153,7 +159,7 @@ single_run(const struct settings *conf, const char *hostname,
 	authorize_greet(&s.auth, &s.pump.out);
 	end = pump_run(&s.pump, PUMP_LINE);
 	if (end == PUMP_END_LEFT)
-		run_session(&s, hostname, in, out);
+		run_session(&s, hostname, sid, in, out);
 	else
 		pump_drain(&s.pump);
 	authorize_fini(&s.auth);

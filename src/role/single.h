@@ -7,6 +7,6 @@
 #include "sys/sock.h"
 
 int	single_run(const struct settings *conf, const char *hostname,
-	    const struct sock_addr *peer, int in, int out);
+	    const char *sid, const struct sock_addr *peer, int in, int out);
 
 #endif

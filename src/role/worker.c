@@ -2,17 +2,26 @@
 /*
  * Runs as: root for PAM (pam_unix reads /etc/shadow); else front_user in a cage,
  * after the password file was read.  Reads from: one bounded record that a front
- * wrote, nothing else.  Lives for this question, and no longer than its monitor.
+ * wrote, nothing else; in popper serve, such records that auth has put together
+ * anew.  Lives for this question, or with a password file in popper serve for
+ * many, and no longer than its monitor or warden.
  */
 #include "role/worker.h"
 
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/permit.h"
+#include "role/wire.h"
 
 #include "sys/cage.h"
 #include "sys/secmem.h"
+#include "sys/sock.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
+
+/* How long who has retired goes on listening: what was sent before is answered,
+ * and nobody gets an answer that is older than the warden promises. */
+#define RETIRED_MS	300
 
 static int
 reopen_log(void *ctx)
@@ -35,25 +44,49 @@ enter_cage(const struct settings *conf, pid_t monitor, struct fault *f)
 	return cage_enter(CAGE_VERIFY, &degraded, f);
 }
 
+/* All that is opened and read, then the cage. */
+static int
+prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
+    struct fault *f)
+{
+	const struct auth_ops *ops = auth_ops_of(&conf->auth);
+
+	if (ops->prepare(&conf->auth, state_r, f) != 0)
+		return fault_prefix(f, "%s: ", ops->name);
+	if (stays && ops->settle != NULL)
+		ops->settle(*state_r);
+	return ops->needs_root ? 0 : enter_cage(conf, parent, f);
+}
+
+/* The fields that CREDENTIAL and QUESTION have in common, to the end. */
+static int
+read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
+    struct fault *f)
+{
+	q->method = method != 0 ? AUTH_METHOD_RPOP : AUTH_METHOD_PASS;
+	if (!link_get_cstr(m, q->user, sizeof(q->user)))
+		q->user[0] = '\0';	/* no account has such a name */
+	if (secret_set(&q->secret, link_get_span(m, SECRET_MAX)) &&
+	    (m->bad || m->off == m->n))
+		return 0;
+	return fault_set(f, FAULT_PEER, "credential");
+}
+
 static int
 read_request(int credential, struct auth_request *q, struct fault *f)
 {
 	struct link_in	m;
-	bool		rpop;
-	bool		result;
+	uint8_t		method;
+	int		result;
 
 	secmem_lock(&m, sizeof(m));
 	if (link_recv(credential, permit_credential, permit_credential_n, 0, 0,
 	    &m, f) != 1)
 		return fault_prefix(f, "credential: ");
-	rpop = link_get_u8(&m) != 0;
-	q->method = rpop ? AUTH_METHOD_RPOP : AUTH_METHOD_PASS;
-	if (!link_get_cstr(&m, q->user, sizeof(q->user)))
-		q->user[0] = '\0';	/* no account has such a name */
-	result = secret_set(&q->secret, link_get_span(&m, SECRET_MAX)) &&
-	    (m.bad || m.off == m.n);
+	method = link_get_u8(&m);
+	result = read_fields(&m, method, q, f);
 	link_in_fini(&m);
-	return result ? 0 : fault_set(f, FAULT_PEER, "credential");
+	return result;
 }
 
 void
@@ -73,53 +106,6 @@ worker_log_failure(const struct auth_request *q, const struct auth_verdict *v)
 	log_end(&l);
 }
 
-static void
-put_identity(struct link_out *m, const struct identity *id)
-{
-	link_put_span(m, span_str(id->user));
-	link_put_u32(m, id->uid);
-	link_put_u32(m, id->gid);
-	link_put_u32(m, (uint32_t)id->ngids);
-	for (size_t i = 0; i < id->ngids; i++)
-		link_put_u32(m, id->gids[i]);
-	link_put_span(m, span_str(id->home));
-	link_put_span(m, span_str(id->maildrop));
-	link_put_u8(m, id->virtual ? 1 : 0);
-}
-
-/* An owner file has a line for each of them (host.c). */
-static bool
-one_line(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			return false;
-	return true;
-}
-
-int
-worker_get_grant(struct link_in *m, struct identity *id, struct fault *f)
-{
-	*id = (struct identity){ 0 };
-	if (!link_get_cstr(m, id->user, sizeof(id->user)))
-		return fault_set(f, FAULT_PEER, "grant: user");
-	id->uid = link_get_u32(m);
-	id->gid = link_get_u32(m);
-	id->ngids = link_get_u32(m);
-	if (id->ngids > IDENTITY_GIDS_MAX)
-		return fault_set(f, FAULT_PEER, "grant: groups");
-	for (size_t i = 0; i < id->ngids; i++)
-		id->gids[i] = link_get_u32(m);
-	if (!link_get_cstr(m, id->home, sizeof(id->home)) ||
-	    !link_get_cstr(m, id->maildrop, sizeof(id->maildrop)))
-		return fault_set(f, FAULT_PEER, "grant: paths");
-	if (!one_line(id->user) || !one_line(id->home) ||
-	    !one_line(id->maildrop))
-		return fault_set(f, FAULT_PEER, "grant: control characters");
-	id->virtual = link_get_u8(m) != 0;
-	return link_get_end(m, f);
-}
-
 static int
 send_verdict(int link, const struct auth_verdict *v, struct fault *f)
 {
@@ -127,12 +113,22 @@ send_verdict(int link, const struct auth_verdict *v, struct fault *f)
 
 	if (v->result == AUTH_OK) {
 		link_out_init(&m, MSG_GRANT);
-		put_identity(&m, &v->id);
+		wire_put_identity(&m, &v->id);
 	} else {
 		link_out_init(&m, MSG_DENY);
 		link_put_u8(&m, v->result == AUTH_ERROR ? 1 : 0);
 	}
 	return link_send(link, &m, NULL, 0, f);
+}
+
+static void
+judge(const struct settings *conf, void *state, struct auth_request *q,
+    struct auth_verdict *v)
+{
+	auth_check(&conf->auth, state, q, v);
+	secret_wipe(&q->secret);
+	if (v->result != AUTH_OK)
+		worker_log_failure(q, v);
 }
 
 static int
@@ -141,44 +137,155 @@ answer(const struct settings *conf, const struct sock_addr *peer,
 {
 	static struct auth_request	 q;
 	static struct auth_verdict	 v;
-	const struct auth_ops		*ops = auth_ops_of(&conf->auth);
 	void				*state;
 
 	secmem_lock(&q, sizeof(q));
 	q.peer = *peer;
-	if (ops->prepare(&conf->auth, &state, f) != 0)
-		return fault_prefix(f, "%s: ", ops->name);
-	if (!ops->needs_root && enter_cage(conf, monitor, f) != 0)
+	if (prepare(conf, monitor, false, &state, f) != 0 ||
+	    read_request(credential, &q, f) != 0)
 		return -1;
-	if (read_request(credential, &q, f) != 0)
-		return -1;
-	auth_check(&conf->auth, state, &q, &v);
-	ops->done(state);
-	secret_wipe(&q.secret);
-	if (v.result != AUTH_OK)
-		worker_log_failure(&q, &v);
+	judge(conf, state, &q, &v);
+	auth_ops_of(&conf->auth)->done(state);
 	return send_verdict(verdict, &v, f);
+}
+
+/* Who asks sees an error, or our end. */
+static NORETURN void
+give_up(const struct sock_addr *peer, int verdict, struct fault *f)
+{
+	static const struct auth_verdict undecided = { .result = AUTH_ERROR };
+
+	log_fault(LEVEL_ERR, "auth-error", f);
+	attempt_log_unjudged(NULL, peer, "see auth-error");
+	(void)send_verdict(verdict, &undecided, f);
+	spawn_exit(1);
 }
 
 void
 worker_main(const struct settings *conf, const struct sock_addr *peer,
     pid_t monitor, int credential, int verdict, int log_link)
 {
-	static const struct auth_verdict	undecided = {
-		.result = AUTH_ERROR,
-	};
-	const int				keep[] = {
-		credential, verdict, log_link,
-	};
-	struct fault				f;
+	const int	keep[] = { credential, verdict, log_link };
+	struct fault	f;
 
 	spawn_tie(monitor);
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, &log_link);
-	if (answer(conf, peer, monitor, credential, verdict, &f) == 0)
-		spawn_exit(0);
-	log_fault(LEVEL_ERR, "auth-error", &f);
-	(void)send_verdict(verdict, &undecided, &f);	/* or the monitor sees
-							   our end */
-	spawn_exit(1);
+	if (answer(conf, peer, monitor, credential, verdict, &f) != 0)
+		give_up(peer, verdict, &f);
+	spawn_exit(0);
+}
+
+/* ------------------------------------------------------- in popper serve */
+
+struct serving {
+	const struct settings	*conf;
+	void			*state;
+	int			 link;
+	int			 lease;
+	bool			 retired;
+	struct link_in		 in;	/* these hold a password */
+	struct auth_request	 q;
+	struct auth_verdict	 v;
+};
+
+static int
+retire(struct serving *s, struct fault *f)
+{
+	struct link_out m;
+
+	s->retired = true;
+	link_out_init(&m, MSG_RETIRED);
+	return link_send(s->link, &m, NULL, 0, f);
+}
+
+/* 1: there is a message, or the end, on the link; 0: no more will come. */
+static int
+wait_question(struct serving *s, struct fault *f)
+{
+	for (;;) {
+		struct wait_for w[] = {
+			{ .fd = s->link, .events = WAIT_READ },
+			{ .fd = s->retired ? -1 : s->lease,
+			  .events = WAIT_READ },
+		};
+		int n = sock_wait(w, ARRAY_LEN(w), s->retired ? RETIRED_MS :
+		    -1);
+
+		if (w[1].ready && retire(s, f) != 0)
+			return -1;
+		if (w[0].ready)
+			return 1;
+		if (n == 0 && s->retired)
+			return 0;
+	}
+}
+
+/* 1: s->q is a question; 0: the end. */
+static int
+next_question(struct serving *s, struct fault *f)
+{
+	uint64_t	sid;
+	uint8_t		method;
+	int		got = wait_question(s, f);
+
+	if (got != 1)
+		return got;
+	got = link_recv(s->link, permit_question, permit_question_n, 0, 0,
+	    &s->in, f);
+	if (got != 1)
+		return got;
+	sid = link_get_u64(&s->in);
+	method = link_get_u8(&s->in);
+	if (wire_get_peer(&s->in, &s->q.peer, f) != 0 ||
+	    read_fields(&s->in, method, &s->q, f) != 0)
+		got = -1;
+	link_in_fini(&s->in);
+	wire_log_sid(sid);
+	return got;
+}
+
+static int
+serve(struct serving *s, struct fault *f)
+{
+	int got;
+
+	while ((got = next_question(s, f)) == 1) {
+		judge(s->conf, s->state, &s->q, &s->v);
+		if (send_verdict(s->link, &s->v, f) != 0)
+			return -1;
+		log_set_sid("");
+		if (s->conf->auth.source == AUTH_PAM)
+			return 0;
+	}
+	return got;
+}
+
+void
+worker_serve(const struct settings *conf, pid_t warden, int link, int lease,
+    int log_link)
+{
+	static struct serving	s;
+	const int		keep[] = { link, lease, log_link };
+	struct fault		f;
+
+	spawn_tie(warden);
+	shed_descriptors(keep, ARRAY_LEN(keep));
+	/* Without a link it is root, who can connect by himself. */
+	log_set_reopen(log_link >= 0 ? reopen_log : NULL, &log_link);
+	secmem_lock(&s, sizeof(s));
+	s.conf = conf;
+	s.link = link;
+	s.lease = lease;
+	if (prepare(conf, warden, lease >= 0, &s.state, &f) != 0) {
+		struct fault ignored;
+
+		/* An unread question would take our answer with it. */
+		(void)next_question(&s, &ignored);
+		give_up(&s.q.peer, link, &f);
+	}
+	if (serve(&s, &f) != 0)
+		give_up(&s.q.peer, link, &f);
+	auth_ops_of(&conf->auth)->done(s.state);
+	spawn_exit(0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The process that answers one question "is this user who it says?".  Floor 4.
+ * The process that answers the question "is this user who it says?".  Floor 4.
  */
 #ifndef ROLE_WORKER_H
 #define ROLE_WORKER_H
@@ -17,13 +17,18 @@
 void	worker_main(const struct settings *conf, const struct sock_addr *peer,
 	    pid_t monitor, int credential, int verdict, int log_link) NORETURN;
 
+/*
+ * The worker of popper serve: answers QUESTIONs on `link`, one with PAM, then it
+ * exits; with a password file, many.  `lease` (-1 with PAM) is a pipe that shows
+ * its end when what prepare has read may be old: then the worker asks, by
+ * RETIRED, for no more questions, answers what has been sent to it, and exits.
+ * log_link: of its own; -1: it can open the log by itself.
+ */
+void	worker_serve(const struct settings *conf, pid_t warden, int link,
+	    int lease, int log_link) NORETURN;
+
 /* The log line of a failed login: stable, for fail2ban and its like. */
 void	worker_log_failure(const struct auth_request *q,
 	    const struct auth_verdict *v);
-
-/* A verdict's identity, received.  0, or FAULT_PEER. */
-struct link_in;
-int	worker_get_grant(struct link_in *m, struct identity *id,
-	    struct fault *f) MUSTUSE;
 
 #endif

@@ -37,8 +37,11 @@ static const struct cage {
 } cages[] = {
 	/* VERIFY: yescrypt wants much memory when told to be slow. */
 	[CAGE_FRONT]	= { PROGRAM(filter_front), 64, 0, 256 * MIB, false },
+	[CAGE_FRONTS]	= { PROGRAM(filter_fronts), 1 << 20, 0, 2048 * MIB,
+			    false },
+	[CAGE_AUTH]	= { PROGRAM(filter_auth), 4096, 0, 512 * MIB, false },
 	[CAGE_VERIFY]	= { PROGRAM(filter_verify), 64, 0, 1280 * MIB, false },
-	[CAGE_RESOLVER]	= { PROGRAM(filter_resolver), 64, 0, 256 * MIB, false },
+	[CAGE_RESOLVER]	= { PROGRAM(filter_resolver), 256, 0, 256 * MIB, false },
 	[CAGE_SESSION]	= { PROGRAM(filter_session), 256, NO_LIMIT, 2048 * MIB,
 			    true },
 };

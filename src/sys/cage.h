@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What a role gives up before it reads a foreign byte: the root folder, the
- * limits, the system calls.  Floor 1.  The seccomp programs are made from one
+ * limits, the system calls.  (Files: sys/cage_files.h.)  Floor 1.  The seccomp programs are made from one
  * table with libseccomp when popper is built (src/sys/cage_gen.c), so that a
  * process only loads them.  Unknown system calls get ENOSYS, forbidden ones
  * kill the process.
@@ -15,7 +15,9 @@
 #include <stdbool.h>
 
 enum cage_kind {
-	CAGE_FRONT,		/* talks to a stranger: no files at all */
+	CAGE_FRONT,		/* talks to strangers: no files at all */
+	CAGE_FRONTS,		/* the same, to thousands, whom it accepts */
+	CAGE_AUTH,		/* has links to all others, no network */
 	CAGE_VERIFY,		/* hashes one password: no files, no network */
 	CAGE_RESOLVER,		/* UDP and TCP sockets, no files */
 	CAGE_SESSION,		/* the user's files; no exec, no socket, no ids */

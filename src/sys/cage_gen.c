@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,13 +34,17 @@
 #endif
 
 enum {
-	F	= 1 << 0,		/* FRONT */
+	F1	= 1 << 0,		/* FRONT */
 	V	= 1 << 1,		/* VERIFY */
 	R	= 1 << 2,		/* RESOLVER */
 	S	= 1 << 3,		/* SESSION */
-	ALL	= F | V | R | S,
+	FN	= 1 << 4,		/* FRONTS */
+	A	= 1 << 5,		/* AUTH */
+	F	= F1 | FN,
+	ALL	= F | V | R | S | A,
 	IO	= F | R | S,		/* those who wait for a network */
-	WIDE	= 1 << 4,		/* every role of a wide build */
+	LOOP	= FN | A | R,		/* those with an event loop */
+	WIDE	= 1 << 6,		/* every role of a wide build */
 };
 
 /* An argument that must have a value, under a mask. */
@@ -120,6 +125,12 @@ static const struct rule rules[] = {
 	{ CALL(poll),			ALL },
 	{ CALL(ppoll),			ALL },
 	{ CALL(ppoll_time64),		ALL },
+	{ CALL(epoll_ctl),		LOOP },
+	{ CALL(epoll_wait),		LOOP },
+	{ CALL(epoll_pwait),		LOOP },
+	{ CALL(epoll_pwait2),		LOOP },
+	{ CALL(accept4),		FN },
+	{ CALL(socketpair),		A, INT_IS(0, AF_UNIX) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_SETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFD) },
@@ -143,6 +154,7 @@ static const struct rule rules[] = {
 	{ CALL(recvfrom),		ALL },
 	{ CALL(recv),			ALL },
 	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },
+	{ CALL(getsockopt),		S, INT_IS(2, TCP_INFO) },
 
 	/* name servers */
 	{ CALL(socket),			R, INT_IS(0, AF_INET) },
@@ -159,6 +171,7 @@ static const struct rule rules[] = {
 	/* the user's files, with the user's rights */
 	{ CALL(openat),			S },
 	{ CALL(openat2),		S },
+	{ CALL(memfd_create),		S },
 	{ CALL(newfstatat),		S },
 	{ CALL(fstatat64),		S },
 	{ CALL(statx),			S },
@@ -344,7 +357,9 @@ main(int argc, char **argv)
 		const char	*name;
 		unsigned	 who;
 	} kinds[] = {
-		{ "front",	F },
+		{ "front",	F1 },
+		{ "fronts",	FN },
+		{ "auth",	A },
 		{ "verify",	V },
 		{ "resolver",	R },
 		{ "session",	S },

@@ -134,6 +134,27 @@ work_front(void)
 }
 
 static int
+work_auth(void)
+{
+	struct fault	f;
+	int		a;
+	int		b;
+
+	MUST(link_pair(&a, &b, &f) == 0);
+	fd_close(&a);
+	fd_close(&b);
+	return work_common();
+}
+
+static int
+try_socketpair(void)
+{
+	int s[2];
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+}
+
+static int
 work_verify(void)
 {
 	struct link_permit	table[] = { { 1, 0, 100, 0, 1 } };
@@ -244,6 +265,8 @@ test_work(void **state)
 {
 	static int (*const work[])(void) = {
 		[CAGE_FRONT]	= work_front,
+		[CAGE_FRONTS]	= work_front,
+		[CAGE_AUTH]	= work_auth,
 		[CAGE_VERIFY]	= work_verify,
 		[CAGE_RESOLVER]	= work_resolver,
 		[CAGE_SESSION]	= work_session,
@@ -440,8 +463,8 @@ try_limit(void)
 enum fate { DIES, IS_REFUSED };
 
 #define BIT(k)		(1u << CAGE_##k)
-#define EVERY		(BIT(FRONT) | BIT(VERIFY) | BIT(RESOLVER) | \
-			 BIT(SESSION))
+#define EVERY		(BIT(FRONT) | BIT(FRONTS) | BIT(AUTH) | BIT(VERIFY) | \
+			 BIT(RESOLVER) | BIT(SESSION))
 
 static const struct mischief {
 	const char	*name;
@@ -457,6 +480,7 @@ static const struct mischief {
 	{ "socket",	try_socket,	DIES, EVERY & ~BIT(RESOLVER), false },
 	{ "unix",	try_unix_socket, IS_REFUSED, BIT(RESOLVER), false },
 	{ "connect",	try_connect,	DIES, EVERY & ~BIT(RESOLVER), false },
+	{ "pair",	try_socketpair,	DIES, EVERY & ~BIT(AUTH), false },
 	{ "listen",	try_listen,	DIES, EVERY, false },
 	{ "setuid",	try_setuid,	DIES, EVERY, false },
 	{ "setgroups",	try_setgroups,	DIES, EVERY, false },

@@ -179,3 +179,14 @@ fd_close_others(int from, const int *keep, size_t n)
 	}
 	close_between((unsigned)first, ~0u);
 }
+
+void
+fd_limit_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);	/* fewer is no fault */
+	}
+}

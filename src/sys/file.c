@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -266,6 +267,13 @@ file_open_unnamed(const char *dir, int *fd_r, struct fault *f)
 	if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)
 		return open_and_unlink(dir, fd_r, f);
 	return SYS_FAULT(f, "temporary file in %s", dir);
+}
+
+int
+file_open_memory(int *fd_r, struct fault *f)
+{
+	*fd_r = memfd_create("popper", MFD_CLOEXEC);
+	return *fd_r == -1 ? SYS_FAULT(f, "a file in memory") : 0;
 }
 
 /* ------------------------------------------------------------- octets */

@@ -22,6 +22,8 @@
 void	fd_close(int *fd);
 /* Ownership moves to the caller; *fd becomes -1. */
 int	fd_take(int *fd);
+/* As many descriptors as this process may ever have. */
+void	fd_limit_raise(void);
 /* Close and report what close(2) says: after writing mail. */
 int	fd_close_checked(int *fd, struct fault *f) MUSTUSE;
 int	fd_set_nonblock(int fd, bool on, struct fault *f) MUSTUSE;
@@ -105,6 +107,8 @@ int	file_pwrite(int fd, const void *p, size_t n, uint64_t off,
 int	file_write(int fd, const void *p, size_t n, struct fault *f) MUSTUSE;
 /* Reads until n bytes or the end; for pipes. */
 ssize_t	file_read(int fd, void *p, size_t n, struct fault *f) MUSTUSE;
+/* A file in memory: for few octets, O(octets) of this process's memory. */
+int	file_open_memory(int *fd_r, struct fault *f) MUSTUSE;
 /* The path of an open folder, without links; needs /proc. */
 int	file_path(int fd, char *out, size_t cap, struct fault *f) MUSTUSE;
 /* Copy len octets between files by positions; O(len), 64 KiB of memory.  No

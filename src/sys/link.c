@@ -106,6 +106,15 @@ link_put_span(struct link_out *m, struct span s)
 }
 
 void
+link_put_raw(struct link_out *m, struct span s)
+{
+	uint8_t *p = out_room(m, s.n);
+
+	if (p != NULL && s.n > 0)
+		memcpy(p, s.p, s.n);
+}
+
+void
 link_out_wipe(struct link_out *m)
 {
 	explicit_bzero(m, sizeof(*m));
@@ -240,9 +249,9 @@ attach_fds(struct msghdr *msg, union control *control, const int *fds,
 	memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
 }
 
-int
-link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
-    struct fault *f)
+static int
+send_message(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
+    int flags, struct fault *f)
 {
 	uint8_t		header[LINK_HEADER];
 	union control	control;
@@ -261,9 +270,22 @@ link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
 	put_be(header + 4, m->n, 4);
 	if (nfds > 0)
 		attach_fds(&msg, &control, fds, nfds);
-	if (SYS_RETRY(sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT)) == -1)
+	if (SYS_RETRY(sendmsg(fd, &msg, MSG_NOSIGNAL | flags)) == -1)
 		return SYS_FAULT(f, "send message %u", m->type);
 	return 0;
+}
+
+int
+link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
+    struct fault *f)
+{
+	return send_message(fd, m, fds, nfds, MSG_DONTWAIT, f);
+}
+
+int
+link_send_wait(int fd, const struct link_out *m, struct fault *f)
+{
+	return send_message(fd, m, NULL, 0, 0, f);
 }
 
 /* Take over every descriptor that came; false when there is anything else. */
@@ -384,7 +406,8 @@ link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
 	m->nfds = 0;
 	m->bad = false;
 	do {
-		if (wait_readable(fd, timeout_ms, start, f) == -1)
+		if (timeout_ms != 0 &&
+		    wait_readable(fd, timeout_ms, start, f) == -1)
 			return -1;
 		msg = (struct msghdr){
 			.msg_iov	= iov,
@@ -393,7 +416,11 @@ link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
 			.msg_controllen	= sizeof(control.b),
 		};
 		size = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	} while (size == -1 && (errno == EINTR || errno == EAGAIN));
+	} while (size == -1 && (errno == EINTR ||
+	    (errno == EAGAIN && timeout_ms != 0)));
+	if (size == -1 && errno == EAGAIN)
+		return fault_errno(f, FAULT_TEMP, ETIMEDOUT,
+		    "wait for a message");
 	if (size == -1 && errno == ECONNRESET)
 		return 0;		/* closed with messages unread */
 	if (size == -1)

@@ -17,7 +17,7 @@
 
 #define LINK_MAX	16384
 #define LINK_HEADER	8
-#define LINK_FDS_MAX	2
+#define LINK_FDS_MAX	3
 
 /* One permitted message.  Tables are indexed by nothing; they are short. */
 struct link_permit {
@@ -42,6 +42,8 @@ void	link_put_u32(struct link_out *m, uint32_t v);
 void	link_put_u64(struct link_out *m, uint64_t v);
 /* A length and the bytes; overflow is remembered and fails the send. */
 void	link_put_span(struct link_out *m, struct span s);
+/* Fields that were put into another message before. */
+void	link_put_raw(struct link_out *m, struct span s);
 void	link_out_wipe(struct link_out *m);
 
 /* A message received: fields are taken in order. */
@@ -78,6 +80,10 @@ int	link_pair(int *a_r, int *b_r, struct fault *f) MUSTUSE;
  */
 int	link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
 	    struct fault *f) MUSTUSE;
+
+/* The same, but waits for room: for one whose receiver never waits for us. */
+int	link_send_wait(int fd, const struct link_out *m, struct fault *f)
+	    MUSTUSE;
 
 /*
  * Receive one message, waiting at most timeout_ms (-1: for ever).

@@ -31,6 +31,9 @@
 enum {
 	LISTEN_QUEUE	= 1024,
 	WAIT_SMALL	= 16,
+	PROBES		= 4,	/* keepalive probes before the end */
+	PROBES_MAX	= 127,	/* the kernel's limit */
+	ASKED_TWICE	= 2,
 };
 
 union any_addr {
@@ -66,6 +69,18 @@ addr_from(const union any_addr *a, struct sock_addr *out)
 	else if (a->sa.sa_family == AF_INET6)
 		addr_set(out, AF_INET6, &a->v6.sin6_addr,
 		    ntohs(a->v6.sin6_port));
+}
+
+void
+sock_addr_text(struct sock_addr *a)
+{
+	uint8_t raw[sizeof(a->raw)];
+
+	memcpy(raw, a->raw, sizeof(raw));
+	if (a->family == 0)
+		*a = (struct sock_addr){ .text = "local" };
+	else
+		addr_set(a, a->family == 4 ? AF_INET : AF_INET6, raw, a->port);
 }
 
 static int
@@ -264,12 +279,20 @@ accept_again(int err)
 }
 
 int
-sock_accept(int fd, int *fd_r, struct fault *f)
+sock_accept(int fd, int *fd_r, struct sock_addr *peer_r, struct fault *f)
 {
-	do
-		*fd_r = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	while (*fd_r == -1 && accept_again(errno));
-	return *fd_r == -1 ? SYS_FAULT(f, "accept") : 0;
+	union any_addr	a;
+	socklen_t	n;
+
+	do {
+		n = sizeof(a);
+		a.sa.sa_family = AF_UNSPEC;
+		*fd_r = accept4(fd, &a.sa, &n, SOCK_CLOEXEC);
+	} while (*fd_r == -1 && accept_again(errno));
+	if (*fd_r == -1)
+		return SYS_FAULT(f, "accept");
+	addr_from(&a, peer_r);
+	return 0;
 }
 
 /* ------------------------------------------------------- local sockets */
@@ -312,13 +335,67 @@ sock_is_stream(int fd)
 
 /* ------------------------------------------------------- one connection */
 
-void
-sock_tune(int fd)
+static void
+tcp_option(int fd, int name, unsigned value)
 {
-	const int on = 1;
+	const int v = (int)value;
 
+	(void)setsockopt(fd, IPPROTO_TCP, name, &v, sizeof(v));
+}
+
+void
+sock_tune(int fd, unsigned gone_s)
+{
+	const int	on = 1;
+	unsigned	idle = gone_s < 3 ? 1 : gone_s / 3;
+	unsigned	left = gone_s > idle ? gone_s - idle : 1;
+	unsigned	step = left < PROBES ? 1 : left / PROBES;
+
+	tcp_option(fd, TCP_NODELAY, 1);
+	tcp_option(fd, TCP_KEEPIDLE, idle);
+	tcp_option(fd, TCP_KEEPINTVL, step);
+	tcp_option(fd, TCP_KEEPCNT, left / step < PROBES_MAX ? left / step :
+	    PROBES_MAX);
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/*
+ * Octets are on their way: the kernel has sent them again and again.  Else it
+ * has asked (an idle connection, or a closed window) and got no answer.  One
+ * packet may always get lost.
+ */
+static bool
+is_silent(const struct tcp_info *i)
+{
+	if (i->tcpi_unacked > 0)
+		return i->tcpi_retransmits >= ASKED_TWICE;
+	return i->tcpi_probes >= ASKED_TWICE;
+}
+
+bool
+sock_peer_gone(int fd, unsigned gone_ms, unsigned *look_ms_r)
+{
+	struct tcp_info	i = { 0 };
+	socklen_t	n = sizeof(i);
+	unsigned	quiet;
+
+	*look_ms_r = gone_ms;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &i, &n) == -1)
+		return false;		/* a pipe, a local socket */
+	quiet = i.tcpi_last_ack_recv < i.tcpi_last_data_recv ?
+	    i.tcpi_last_ack_recv : i.tcpi_last_data_recv;
+	if (quiet < gone_ms) {
+		*look_ms_r = gone_ms - quiet;
+		return false;
+	}
+	*look_ms_r = gone_ms / 4;
+	return is_silent(&i);
+}
+
+void
+sock_shutdown(int fd)
+{
+	(void)shutdown(fd, SHUT_RDWR);
 }
 
 int

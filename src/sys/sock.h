@@ -22,6 +22,8 @@ struct sock_addr {
 	uint8_t		raw[16];		/* network order; 4 or 16 octets */
 };
 
+/* Make the text from the rest. */
+void	sock_addr_text(struct sock_addr *a);
 int	sock_peer(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 int	sock_local(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 
@@ -41,7 +43,8 @@ int	sock_listen(const char *where, int *fds, size_t cap, struct fault *f)
 /* Whether the text is such an address: for `check`. */
 bool	sock_listen_valid(const char *where);
 /* Next connection, close-on-exec; -1 with err EAGAIN when none waits. */
-int	sock_accept(int fd, int *fd_r, struct fault *f) MUSTUSE;
+int	sock_accept(int fd, int *fd_r, struct sock_addr *peer_r,
+	    struct fault *f) MUSTUSE;
 
 /*
  * Connected to the local socket at path (a log daemon's), whether it takes
@@ -50,8 +53,21 @@ int	sock_accept(int fd, int *fd_r, struct fault *f) MUSTUSE;
 int	sock_connect_local(const char *path, int *fd_r, struct fault *f) MUSTUSE;
 bool	sock_is_stream(int fd);
 
-/* SO_KEEPALIVE, TCP_NODELAY; best effort (a pipe has neither). */
-void	sock_tune(int fd);
+/*
+ * TCP_NODELAY, and keepalive, so that the kernel ends an idle connection whose
+ * peer has not answered for gone_s seconds; best effort (a pipe has neither).
+ */
+void	sock_tune(int fd, unsigned gone_s);
+/*
+ * The same for a connection with octets on their way, where keepalive does not
+ * look: whether the peer's kernel has acknowledged nothing for gone_ms in spite
+ * of being asked.  *look_ms_r: when it is worth another look.  (TCP_USER_TIMEOUT
+ * would do less and more: since Linux 5.11 it also ends a peer that answers each
+ * probe of a window that it keeps closed, which is a slow reader.)
+ */
+bool	sock_peer_gone(int fd, unsigned gone_ms, unsigned *look_ms_r);
+/* Neither direction any more: whoever waits for this socket wakes. */
+void	sock_shutdown(int fd);
 /* SO_DEBUG; -1 with the reason, which is only worth a note. */
 int	sock_debug(int fd, struct fault *f) MUSTUSE;
 /* Octets that the kernel still holds for the peer (SIOCOUTQ); 0 if unknown. */

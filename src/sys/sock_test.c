@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -17,6 +18,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static struct sock_addr from;
 
 static void
 test_listen_syntax(void **state)
@@ -92,12 +95,12 @@ test_connection(void **state)
 
 	(void)state;
 	assert_int_equal(sock_listen("127.0.0.1:0", &l, 1, &f), 1);
-	assert_int_equal(sock_accept(l, &s, &f), -1);
+	assert_int_equal(sock_accept(l, &s, &from, &f), -1);
 	assert_int_equal(f.err, EAGAIN);
 	to = client_of(l, AF_INET);
 	w[0] = (struct wait_for){ .fd = l, .events = WAIT_READ };
 	assert_int_equal(sock_wait(w, 1, 1000), 1);
-	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(sock_accept(l, &s, &from, &f), 0);
 	assert_int_equal(fcntl(s, F_GETFD), FD_CLOEXEC);
 	assert_true(fd_is_socket(s));
 
@@ -106,7 +109,7 @@ test_connection(void **state)
 	assert_int_equal(addr.family, 4);
 	assert_int_equal(addr.raw[0], 127);
 	assert_true(addr.port > 0);
-	sock_tune(s);
+	sock_tune(s, 30);
 	assert_int_equal(getsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, &n), 0);
 	assert_true(on);
 
@@ -156,7 +159,7 @@ test_unsent(void **state)
 	assert_int_equal(sock_listen("127.0.0.1:0", &l, 1, &f), 1);
 	to = client_of(l, AF_INET);
 	clock_sleep(10);
-	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(sock_accept(l, &s, &from, &f), 0);
 	assert_int_equal(sock_unsent(s), 0);
 	while ((n = sock_write(s, span_of(block, sizeof(block)), &f)) > 0)
 		sent += (uint64_t)n;
@@ -190,7 +193,7 @@ test_wildcard(void **state)
 		    &family, &len), 0);
 		to = client_of(fds[i], family);
 		clock_sleep(10);
-		assert_int_equal(sock_accept(fds[i], &s, &f), 0);
+		assert_int_equal(sock_accept(fds[i], &s, &from, &f), 0);
 		assert_int_equal(sock_peer(s, &addr, &f), 0);
 		assert_string_equal(addr.text,
 		    family == AF_INET ? "127.0.0.1" : "::1");
@@ -227,7 +230,7 @@ test_mapped(void **state)
 	assert_int_equal(bind(l, (struct sockaddr *)&a, n), 0);
 	assert_int_equal(listen(l, 1), 0);
 	to = client_of(l, AF_INET);
-	assert_int_equal(sock_accept(l, &s, &f), 0);
+	assert_int_equal(sock_accept(l, &s, &from, &f), 0);
 	assert_int_equal(sock_peer(s, &addr, &f), 0);
 	assert_string_equal(addr.text, "127.0.0.1");
 	assert_int_equal(addr.family, 4);
@@ -256,10 +259,141 @@ test_pipe(void **state)
 	assert_int_equal(sock_write(w, SPAN("abc"), &f), 3);
 	assert_int_equal(sock_read(r, c, sizeof(c), &f), 3);
 	assert_int_equal(sock_debug(w, &f), -1);
-	sock_tune(w);
+	sock_tune(w, 30);
 	fd_close(&w);
 	assert_int_equal(sock_read(r, c, sizeof(c), &f), 0);
 	fd_close(&r);
+}
+
+static unsigned
+tcp_value(int fd, int name)
+{
+	int		v = -1;
+	socklen_t	n = sizeof(v);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, name, &v, &n), 0);
+	return (unsigned)v;
+}
+
+/* A third of the time, then four steps; short times are whole seconds. */
+static void
+test_keepalive(void **state)
+{
+	static const struct {
+		unsigned	gone, idle, step, count;
+	} cases[] = {
+		{ 30, 10, 5, 4 }, { 3, 1, 1, 2 }, { 1, 1, 1, 1 },
+		{ 5, 1, 1, 4 }, { 60, 20, 10, 4 }, { 3600, 1200, 600, 4 },
+	};
+	AUTO(fd_close) int	fd = socket(AF_INET, SOCK_STREAM, 0);
+	int			on = 0;
+	socklen_t		n = sizeof(on);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		sock_tune(fd, cases[i].gone);
+		assert_int_equal(tcp_value(fd, TCP_KEEPIDLE), cases[i].idle);
+		assert_int_equal(tcp_value(fd, TCP_KEEPINTVL), cases[i].step);
+		assert_int_equal(tcp_value(fd, TCP_KEEPCNT), cases[i].count);
+	}
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &n), 0);
+	assert_true(on);
+	/* It would cut a reader with a closed window: see sock.h. */
+	assert_int_equal(tcp_value(fd, TCP_USER_TIMEOUT), 0);
+}
+
+static void
+connection(int *here_r, int *there_r)
+{
+	AUTO(fd_close) int	 l = -1;
+	struct sockaddr_in	 a = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t		 n = sizeof(a);
+
+	l = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(l, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(getsockname(l, (struct sockaddr *)&a, &n), 0);
+	*there_r = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(*there_r, (struct sockaddr *)&a, n), 0);
+	*here_r = accept(l, NULL, NULL);
+	assert_true(*here_r >= 0);
+}
+
+enum { GONE_MS = 600, WAIT_MS = 10000 };
+
+static bool
+gone_within(int fd, unsigned ms)
+{
+	uint64_t	end = clock_ms() + ms;
+	unsigned	look;
+
+	while (clock_ms() < end) {
+		if (sock_peer_gone(fd, GONE_MS, &look))
+			return true;
+		assert_true(look > 0 && look <= GONE_MS);
+		clock_sleep(20);
+	}
+	return false;
+}
+
+static void
+test_peer_gone(void **state)
+{
+	static struct sock_filter	drop = { .code = 0x06 };  /* return 0 */
+	const struct sock_fprog		all = { 1, &drop };
+	AUTO(fd_close) int		here = -1;
+	AUTO(fd_close) int		there = -1;
+
+	(void)state;
+	connection(&here, &there);
+	/* Idle and silent, but nobody has asked it anything. */
+	assert_false(gone_within(here, 2 * GONE_MS));
+	assert_int_equal(sock_write(here, SPAN("x"), NULL), 1);
+	assert_false(gone_within(here, 2 * GONE_MS));
+	assert_int_equal(setsockopt(there, SOL_SOCKET, SO_ATTACH_FILTER, &all,
+	    sizeof(all)), 0);
+	assert_int_equal(sock_write(here, SPAN("x"), NULL), 1);
+	assert_true(gone_within(here, WAIT_MS));
+}
+
+/* It takes nothing, but its kernel answers each probe. */
+static void
+test_peer_with_closed_window(void **state)
+{
+	static uint8_t		zeros[65536];
+	AUTO(fd_close) int	here = -1;
+	AUTO(fd_close) int	there = -1;
+	struct fault		f;
+
+	(void)state;
+	connection(&here, &there);
+	while (sock_write(here, span_of(zeros, sizeof(zeros)), &f) > 0)
+		continue;
+	assert_int_equal(f.err, EAGAIN);
+	assert_false(gone_within(here, 6 * GONE_MS));
+	sock_shutdown(here);
+	assert_int_equal(sock_write(here, SPAN("x"), &f), -1);
+	assert_int_equal(sock_read(here, zeros, 1, &f), 0);
+}
+
+static void
+test_no_tcp(void **state)
+{
+	unsigned	look = 0;
+	int		r;
+	int		w;
+
+	(void)state;
+	assert_int_equal(fd_pipe(&r, &w, NULL), 0);
+	sock_tune(w, 30);
+	assert_false(sock_peer_gone(w, 700, &look));
+	assert_int_equal(look, 700);
+	sock_shutdown(w);
+	fd_close(&r);
+	fd_close(&w);
 }
 
 static void
@@ -333,6 +467,10 @@ main(void)
 		cmocka_unit_test(test_wildcard),
 		cmocka_unit_test(test_mapped),
 		cmocka_unit_test(test_pipe),
+		cmocka_unit_test(test_keepalive),
+		cmocka_unit_test(test_peer_gone),
+		cmocka_unit_test(test_peer_with_closed_window),
+		cmocka_unit_test(test_no_tcp),
 		cmocka_unit_test(test_wait_signal),
 		cmocka_unit_test(test_wait_after_signal),
 		cmocka_unit_test(test_random),

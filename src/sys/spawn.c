@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,6 +87,16 @@ spawn_self(void)
 	return getpid();
 }
 
+unsigned
+spawn_processors(void)
+{
+	cpu_set_t ours;
+
+	if (sched_getaffinity(0, sizeof(ours), &ours) == -1)
+		return 1;		/* more than 1,024 */
+	return (unsigned)CPU_COUNT(&ours);
+}
+
 void
 spawn_tie(pid_t parent)
 {
@@ -113,6 +124,19 @@ reap(pid_t pid, int options, int *status_r)
 	else
 		*status_r = WEXITSTATUS(status);
 	return 1;
+}
+
+pid_t
+spawn_reap(int *status_r)
+{
+	int	status;
+	pid_t	pid = SYS_RETRY(waitpid(-1, &status, WNOHANG));
+
+	if (pid <= 0)
+		return 0;
+	*status_r = WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+	    WEXITSTATUS(status);
+	return pid;
 }
 
 static int
@@ -164,9 +188,19 @@ spawn_kill(pid_t pid)
 	(void)kill(pid, SIGKILL);	/* likewise */
 }
 
+static void	(*last_act)(void);
+
+void
+spawn_at_exit(void (*fn)(void))
+{
+	last_act = fn;
+}
+
 void
 spawn_exit(int status)
 {
+	if (last_act != NULL)
+		last_act();
 	_exit(status);
 }
 
@@ -355,4 +389,10 @@ out:
 	fd_close(&out_w);
 	fd_close(&report_w);
 	return result;
+}
+
+void
+spawn_name(const char *name)
+{
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);	/* cosmetics */
 }

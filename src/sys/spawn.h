@@ -38,15 +38,23 @@ int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
  */
 pid_t	spawn_fork(struct fault *f) MUSTUSE;
 pid_t	spawn_self(void);		/* getpid(2) */
+/* Processors that this process may use; at least 1. */
+unsigned	spawn_processors(void);
 /* In a child: end (SIGKILL) when `parent` ends.  A change of ids undoes it. */
 void	spawn_tie(pid_t parent);
 /* Wait for our child pid; status as above (127 when it is none of ours).
  * Returns 1 when it ended, 0 when it runs on after timeout_ms (-1: for ever). */
 int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);
+/* Any child of ours that has ended: its pid and status; 0: none has. */
+pid_t	spawn_reap(int *status_r);
 /* SIGTERM: it may finish what it does; SIGKILL: now. */
 void	spawn_stop(pid_t pid);
 void	spawn_kill(pid_t pid);
-/* _exit without flushing anything. */
+/* What ps(1) and top(1) call this process: at most 15 octets. */
+void	spawn_name(const char *name);
+/* _exit without flushing anything but what spawn_at_exit has named. */
 void	spawn_exit(int status) NORETURN;
+/* One last act of spawn_exit, in children, too; NULL: none. */
+void	spawn_at_exit(void (*fn)(void));
 
 #endif

@@ -12,7 +12,10 @@
 #include "sys/file.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
+#include "watch/form.h"
+#include "watch/pen.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,25 +24,19 @@
 enum {
 	VALUE_MAX	= 256,
 	SID_MAX		= 31,
+	STATS_IP_MAX	= 64,
 	KEPT_MAX	= 32,
 	SOCKET_MAX	= 108,		/* sun_path */
-	WIRE_MAX	= sizeof(((struct log_line *)0)->b) + 64,
 	WAIT_MS		= 100,		/* for a daemon that is busy */
 	WAITS_MAX	= 5,
 	RETRY_MS	= 1000,		/* between two attempts to connect */
 };
 
-/* A line as it goes out, its stamp included. */
-struct wire {
-	size_t	n;
-	size_t	body;			/* where "Mmm dd" starts */
-	char	b[WIRE_MAX];
-};
-
 static struct {
 	bool		 open;
 	enum log_to	 to;
-	char		 socket[SOCKET_MAX];
+	enum log_form	 form;
+	char		 socket[SOCKET_MAX];	/* the daemon's */
 	int		 facility;
 	bool		 debug;
 	int		 trace;		/* owns; -1 */
@@ -71,23 +68,6 @@ static bool
 is_plain(uint8_t c)
 {
 	return c == ' ' || c == '=' || is_bare(c);
-}
-
-/* Where pieces of a line are put; what does not fit leaves it as it was. */
-struct pen {
-	char	*b;
-	size_t	 n;
-	size_t	 cap;
-};
-
-static bool
-pen_put(struct pen *p, const char *s, size_t n)
-{
-	if (n > p->cap - p->n)
-		return false;
-	memcpy(p->b + p->n, s, n);
-	p->n += n;
-	return true;
 }
 
 static bool
@@ -133,10 +113,17 @@ pen_value(struct pen *p, struct span value)
 
 /* ------------------------------------------------------- sinks */
 
+/* Does a daemon take the lines, who may come and go? */
+static bool
+to_daemon(void)
+{
+	return now.to == LOG_TO_SYSLOG || now.to == LOG_TO_JOURNAL;
+}
+
 static void
 sink_lines(int fd, const struct wire *w)
 {
-	char	b[WIRE_MAX + 1];
+	char	b[FORM_MAX + 1];
 	size_t	n = w->n - w->body;
 
 	/* One write, so that lines of several processes do not mix. */
@@ -151,7 +138,7 @@ log_connect(void)
 {
 	int fd = -1;
 
-	if (now.to != LOG_TO_SYSLOG ||
+	if (!to_daemon() ||
 	    sock_connect_local(now.socket, &fd, NULL) == -1)
 		return -1;
 	return fd;
@@ -245,7 +232,7 @@ send_kept(void)
 static void	report_lost(void);
 
 static void
-sink_syslog(const struct wire *w)
+sink_daemon(const struct wire *w)
 {
 	if (now.busy) {
 		keep(w);		/* said while we reconnect */
@@ -257,30 +244,7 @@ sink_syslog(const struct wire *w)
 		report_lost();
 }
 
-/* ------------------------------------------------------- stamps */
-
-/* RFC 3164 s.4.1, without the host name, as glibc writes to /dev/now. */
-static void
-stamp(struct wire *w, enum log_level level, pid_t pid)
-{
-	static const int severity[] = {
-		[LEVEL_ERR] = 3, [LEVEL_WARN] = 4, [LEVEL_NOTE] = 5,
-		[LEVEL_DEBUG] = 7,
-	};
-	static const char months[12][4] = {
-		"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-	};
-	time_t		t = time(NULL);
-	struct tm	tm = { .tm_mday = 1 };
-
-	(void)localtime_r(&t, &tm);
-	w->body = (size_t)snprintf(w->b, WIRE_MAX, "<%d>",
-	    now.facility * 8 + severity[level]);
-	w->n = w->body + (size_t)snprintf(w->b + w->body, WIRE_MAX - w->body,
-	    "%s %2d %02d:%02d:%02d popper[%d]: ", months[tm.tm_mon % 12],
-	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)pid);
-}
+/* ------------------------------------------------------- sinks and forms */
 
 /* After a fork the parent's kept lines are the parent's business. */
 static pid_t
@@ -297,25 +261,36 @@ check_pid(void)
 }
 
 static void
-emit(enum log_level level, struct span text)
+render(struct wire *w, const struct log_line *l, const struct form_facts *facts)
 {
-	struct wire	w;
-	size_t		n;
+	if (now.to == LOG_TO_JOURNAL)
+		form_journal(w, l, facts);
+	else if (now.form == LOG_JSON)
+		form_json(w, l, facts);
+	else
+		form_text(w, l, facts);
+	w->b[w->n] = '\0';
+}
+
+static void
+emit(const struct log_line *l)
+{
+	struct form_facts	facts = { .facility = now.facility };
+	struct wire		w;
 
 	if (!now.open)
 		return;
-	stamp(&w, level, check_pid());
-	n = WIRE_MAX - 1 - w.n;		/* the NUL of a stream */
-	n = text.n < n ? text.n : n;
-	memcpy(w.b + w.n, text.p, n);
-	w.n += n;
-	w.b[w.n] = '\0';
-	if (now.trace >= 0)
+	facts.pid = (int)check_pid();
+	(void)clock_gettime(CLOCK_REALTIME, &facts.now);
+	if (now.trace >= 0) {
+		form_text(&w, l, &facts);
 		sink_lines(now.trace, &w);
-	if (level == LEVEL_DEBUG && now.trace >= 0)
+	}
+	if (l->level == LEVEL_DEBUG && now.trace >= 0)
 		return;			/* instead of the log */
-	if (now.to == LOG_TO_SYSLOG)
-		sink_syslog(&w);
+	render(&w, l, &facts);
+	if (to_daemon())
+		sink_daemon(&w);
 	else
 		sink_lines(now.out, &w);
 }
@@ -328,6 +303,7 @@ open_sink(const struct log_conf *c, struct fault *f)
 {
 	switch (c->to) {
 	case LOG_TO_SYSLOG:
+	case LOG_TO_JOURNAL:
 		(void)reconnect();
 		return 0;
 	case LOG_TO_STDERR:
@@ -345,14 +321,17 @@ log_open(const struct log_conf *c)
 
 	log_close();
 	tzset();
+	spawn_at_exit(log_close);	/* the last chance of kept lines */
 	now.open = true;
 	now.to = c->to;
+	now.form = c->form;
 	now.facility = c->facility;
 	now.debug = c->debug;
 	now.trace = c->trace_fd;
 	now.failed = false;
 	now.pid = spawn_self();
-	if (!span_cstr(span_str(c->socket), now.socket, sizeof(now.socket)))
+	if (!span_cstr(span_str(c->to == LOG_TO_JOURNAL ? c->journal :
+	    c->socket), now.socket, sizeof(now.socket)))
 		now.socket[0] = '\0';
 	if (open_sink(c, &f) == 0)
 		return;
@@ -363,9 +342,9 @@ log_open(const struct log_conf *c)
 void
 log_close(void)
 {
-	if (now.open && now.to == LOG_TO_SYSLOG) {
+	if (now.open && to_daemon()) {
 		(void)check_pid();
-		now.failed = false;	/* the last chance of kept lines */
+		now.failed = false;	/* ask once more, at once */
 		(void)send_kept();
 	}
 	fd_close(&now.out);
@@ -423,29 +402,57 @@ log_begin(struct log_line *l, enum log_level level, const char *id)
 	struct pen p = { l->b, 0, sizeof(l->b) };
 
 	l->level = level;
+	l->id = id;
 	l->n = 0;
+	l->nparts = 0;
 	if (!log_wants(level))
 		return;			/* n == 0: the fields do nothing */
-	ASSERT(pen_put(&p, id, strlen(id)));
+	ASSERT(pen_word(&p, id));
 	l->n = p.n;
 	if (now.sid[0] != '\0')
 		log_str(l, "sid", now.sid);
 }
 
-void
-log_field(struct log_line *l, const char *key, struct span value)
+/* Remember what stands from `from` on as the value of a field. */
+static void
+add_part(struct log_line *l, const char *key, size_t from, bool number)
+{
+	size_t	n = l->n - from;
+	bool	quoted = n > 0 && l->b[from] == '"';
+
+	l->parts[l->nparts++] = (struct log_part){
+		.key = key,
+		.at = (uint16_t)(from + (quoted ? 1 : 0)),
+		.n = (uint16_t)(n - (quoted ? 2 : 0)),
+		.number = number,
+	};
+}
+
+static void
+put_field(struct log_line *l, const char *key, struct span value, bool number)
 {
 	struct pen	p = { l->b, l->n, sizeof(l->b) };
 	size_t		keyed = strlen(key) + 2;
+	size_t		least = number ? value.n + 3 : 5;
+	size_t		from;
 
-	/* At least the key and "..." in quotes, or nothing. */
-	if (l->n == 0 || keyed + 5 > p.cap - p.n)
+	/* At least the key and "..." in quotes, a whole number, or nothing. */
+	if (l->n == 0 || keyed + least > p.cap - p.n ||
+	    l->nparts == LOG_PARTS_MAX)
 		return;
 	(void)pen_put(&p, " ", 1);
 	(void)pen_put(&p, key, keyed - 2);
 	(void)pen_put(&p, "=", 1);
+	from = p.n;
 	pen_value(&p, value);
 	l->n = p.n;
+	add_part(l, key, from, number);
+}
+
+void
+log_field(struct log_line *l, const char *key, struct span value)
+{
+	put_field(l, key, value, false);
 }
 
 void
@@ -461,14 +468,14 @@ log_num(struct log_line *l, const char *key, uint64_t value)
 	int	n = snprintf(text, sizeof(text), "%llu",
 	    (unsigned long long)value);
 
-	log_field(l, key, span_of(text, (size_t)n));
+	put_field(l, key, span_of(text, (size_t)n), true);
 }
 
 void
 log_end(struct log_line *l)
 {
 	if (l->n > 0)
-		emit(l->level, span_of(l->b, l->n));
+		emit(l);
 	l->n = 0;
 }
 
@@ -511,35 +518,56 @@ log_fault(enum log_level level, const char *id, const struct fault *f)
 	log_end(&l);
 }
 
+/* A piece of the statistics line, and the field that it is in other forms. */
+static void
+stats_piece(struct log_line *l, const char *before, const char *key,
+    struct span value, bool (*as_it_is)(uint8_t), bool number)
+{
+	struct pen	p = { l->b, l->n, sizeof(l->b) };
+	size_t		from;
+
+	(void)pen_word(&p, before);
+	from = p.n;
+	for (size_t i = 0; i < value.n; i++)
+		(void)pen_octet(&p, value.p[i], as_it_is);
+	l->n = p.n;
+	add_part(l, key, from, number);
+}
+
+static void
+stats_number(struct log_line *l, const char *key, uint64_t value)
+{
+	char	text[24];
+	int	n = snprintf(text, sizeof(text), "%llu",
+	    (unsigned long long)value);
+
+	stats_piece(l, " ", key, span_of(text, (size_t)n), is_bare, true);
+}
+
+/* Nothing of the line is cut but user and address. */
+static_assert(4 * (VALUE_MAX + STATS_IP_MAX + SID_MAX) + 200 < LOG_LINE_MAX,
+    "statistics");
+
 void
 log_stats(struct span user, uint64_t deleted, uint64_t deleted_octets,
-    uint64_t left, uint64_t left_octets, const char *rest)
+    uint64_t left, uint64_t left_octets, const char *ip)
 {
-	struct span	shown = span_first(user, VALUE_MAX);
-	struct span	more = span_first(span_str(rest), VALUE_MAX);
-	char		b[sizeof(((struct log_line *)0)->b)];
-	struct pen	p = { b, 0, sizeof(b) };
-	char		numbers[100];
-	int		n;
+	struct log_line	l = { .level = LEVEL_NOTE, .id = "stats" };
+	struct span	from = span_first(span_str(ip), STATS_IP_MAX);
 
 	/* One word, whatever it holds: the fields are counted by blanks. */
-	(void)pen_put(&p, "Stats: ", 7);
-	for (size_t i = 0; i < shown.n; i++)
-		(void)pen_octet(&p, shown.p[i], is_bare);
-	n = snprintf(numbers, sizeof(numbers), " %llu %llu %llu %llu",
-	    (unsigned long long)deleted, (unsigned long long)deleted_octets,
-	    (unsigned long long)left, (unsigned long long)left_octets);
-	(void)pen_put(&p, numbers, (size_t)n);
-	if (more.n > 0)
-		(void)pen_put(&p, " ", 1);
-	for (size_t i = 0; i < more.n; i++)
-		(void)pen_octet(&p, more.p[i], is_plain);
-	if (now.sid[0] != '\0') {
-		(void)pen_put(&p, " sid=", 5);
-		for (const char *c = now.sid; *c != '\0'; c++)
-			(void)pen_octet(&p, (uint8_t)*c, is_bare);
-	}
-	emit(LEVEL_NOTE, span_of(b, p.n));
+	stats_piece(&l, "Stats: ", "user", span_first(user, VALUE_MAX),
+	    is_bare, false);
+	stats_number(&l, "deleted", deleted);
+	stats_number(&l, "deleted_octets", deleted_octets);
+	stats_number(&l, "left", left);
+	stats_number(&l, "left_octets", left_octets);
+	if (from.n > 0)
+		stats_piece(&l, " ", "ip", from, is_plain, false);
+	if (now.sid[0] != '\0')
+		stats_piece(&l, " sid=", "sid", span_str(now.sid), is_bare,
+		    false);
+	emit(&l);
 }
 
 void

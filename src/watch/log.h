@@ -8,7 +8,12 @@
  * quote, backslash and '='; else in double quotes with \xHH for everything
  * that is not printable ASCII, quote or backslash.  So parse(log(x)) == x, and
  * an event is one line.  Values are cut at 256 octets, and where the line is
- * full ("..." is added); a field for which no room is left is left out.
+ * full ("..." is added); a field for which no room is left is left out, and so
+ * is a number of which only a part would fit.
+ *
+ * An event goes out as this line, as a JSON object or as an entry of journald's;
+ * a value is the same in all of them, escaped and cut as here.  What ids,
+ * fields and words there are: docs/log.md, which is versioned.
  */
 #ifndef WATCH_LOG_H
 #define WATCH_LOG_H
@@ -28,21 +33,30 @@ enum log_to {
 	LOG_TO_SYSLOG,		/* /dev/log, RFC 3164 form as glibc writes it */
 	LOG_TO_STDERR,
 	LOG_TO_FILE,
+	LOG_TO_JOURNAL,		/* journald's native protocol */
+};
+
+enum log_form {
+	LOG_TEXT,
+	LOG_JSON,		/* not for the journal, which has fields */
 };
 
 struct log_conf {
 	enum log_to	 to;
 	const char	*file;		/* LOG_TO_FILE: absolute path */
 	const char	*socket;	/* "/dev/log"; tests have their own */
+	const char	*journal;	/* LOG_TO_JOURNAL: its socket */
+	enum log_form	 form;
 	int		 facility;	/* 0..23; 2 = mail */
 	bool		 debug;		/* -d */
 	int		 trace_fd;	/* -t: -1 or an open file; owns */
 };
 
 /*
- * Open.  Never fails for the caller: when syslog does not listen, lines are
- * kept back (a bounded number) and sent when it does.  Loads the time zone, so
- * that a cage can still tell the time.
+ * Open.  Never fails for the caller: when the daemon does not listen, lines are
+ * kept back (a bounded number) and sent when it does, or at the latest when
+ * the process ends by log_close or spawn_exit.  Loads the time zone, so that a
+ * cage can still tell the time.
  */
 void	log_open(const struct log_conf *c);
 void	log_close(void);
@@ -73,11 +87,24 @@ size_t	log_fds(int fds[2]);
 
 bool	log_wants(enum log_level level);
 
-/* A line in parts.  id is a literal such as "login-failed". */
+/* A line in parts.  id is a literal such as "login-failed", and so are keys;
+ * no key is time, level, id or pid, which every JSON object has. */
+#define LOG_LINE_MAX	2048
+#define LOG_PARTS_MAX	24
+
+struct log_part {
+	const char	*key;
+	uint16_t	 at;		/* the escaped value in b, no quotes */
+	uint16_t	 n;
+	bool		 number;
+};
 struct log_line {
 	enum log_level	level;
-	size_t		n;
-	char		b[2048];
+	const char	*id;
+	size_t		n;		/* 0: nobody wants it */
+	size_t		nparts;
+	struct log_part	parts[LOG_PARTS_MAX];
+	char		b[LOG_LINE_MAX];	/* the text form */
 };
 void	log_begin(struct log_line *l, enum log_level level, const char *id);
 void	log_field(struct log_line *l, const char *key, struct span value);
@@ -93,11 +120,12 @@ void	log_fault(enum log_level level, const char *id, const struct fault *f);
 
 /*
  * The statistics line of -s, as the manual has it: the fixed form without
- * id and keys, "Stats: USER 1 2 3 4 REST".  Level NOTE; user is escaped,
- * blanks included; in rest, which may be "", blanks stay.
+ * id and keys, "Stats: USER 1 2 3 4 IP".  Level NOTE; user is escaped,
+ * blanks included; in ip, which may be "", blanks stay.  In JSON and in the
+ * journal's fields its id is "stats", and it has keys.
  */
 void	log_stats(struct span user, uint64_t deleted, uint64_t deleted_octets,
-	    uint64_t left, uint64_t left_octets, const char *rest);
+	    uint64_t left, uint64_t left_octets, const char *ip);
 
 /* What the client and we said; only with debug.  The caller has redacted. */
 void	log_dialogue(char direction, struct span line);

@@ -295,6 +295,52 @@ test_bounds(void **state)
 	assert_int_equal(strlen(daemon_line()), strlen("x v=") + 256 + 3);
 }
 
+/* A number is there whole or not at all. */
+static void
+test_numbers(void **state)
+{
+	struct log_line	l;
+	uint8_t		block[256];
+	size_t		seen = 0;
+
+	(void)state;
+	memset(block, 'a', sizeof(block));
+	open_log(false, -1);
+	for (size_t len = 0; len < sizeof(block); len++) {
+		const char *n;
+
+		log_begin(&l, LEVEL_NOTE, "x");
+		for (int k = 0; k < 8; k++)
+			log_field(&l, "k", span_of(block, k < 7 ? 250 : len));
+		log_num(&l, "n", UINT64_MAX);
+		log_end(&l);
+		n = strstr(daemon_line(), " n=");
+		if (n == NULL)
+			continue;
+		assert_string_equal(n, " n=18446744073709551615");
+		seen++;
+	}
+	assert_true(seen > 100 && seen < 256);
+}
+
+/* More fields than there is a place for are left out. */
+static void
+test_parts(void **state)
+{
+	struct log_line	l;
+	size_t		n = 0;
+
+	(void)state;
+	open_log(false, -1);
+	log_begin(&l, LEVEL_NOTE, "x");
+	for (int k = 0; k < 2 * LOG_PARTS_MAX; k++)
+		log_num(&l, "k", 1);
+	log_end(&l);
+	for (const char *s = daemon_line(); (s = strstr(s, " k=")) != NULL; s++)
+		n++;
+	assert_int_equal(n, LOG_PARTS_MAX);
+}
+
 /* ------------------------------------------------------- levels, trace */
 
 static size_t
@@ -537,6 +583,46 @@ test_stream(void **state)
 	(void)shutdown(d.fd, SHUT_RDWR);
 }
 
+static void
+open_journal(enum log_form form)
+{
+	const struct log_conf c = {
+		.to = LOG_TO_JOURNAL, .socket = "/nowhere", .journal = d.path,
+		.facility = 2, .form = form, .trace_fd = -1,
+	};
+
+	log_open(&c);
+}
+
+/* The same as for syslog: kept while it is away, and a fresh descriptor. */
+static void
+test_journal(void **state)
+{
+	(void)state;
+	open_journal(LOG_JSON);		/* which is nothing to the journal */
+	log_text(LEVEL_ERR, "x", "1");
+	assert_string_equal(daemon_line(), "");
+	assert_memory_equal(d.line, "PRIORITY=3\nSYSLOG_FACILITY=2\n", 29);
+	assert_memory_equal(d.line + d.n - 22, "POPPER_TEXT\n\1\0\0\0\0\0\0\0"
+	    "1\n", 22);
+	log_set_reopen(give_fresh, &d);
+	reopened = 0;
+	daemon_stop();
+	daemon_start(SOCK_DGRAM);
+	log_text(LEVEL_ERR, "x", "2");
+	assert_int_equal(reopened, 1);
+	(void)daemon_line();
+	assert_int_equal(d.line[d.n - 2], '2');
+	daemon_stop();
+	log_set_reopen(NULL, NULL);
+	log_text(LEVEL_ERR, "x", "3");
+	daemon_start(SOCK_DGRAM);
+	log_close();
+	(void)daemon_line();		/* "while asking" */
+	(void)daemon_line();
+	assert_int_equal(d.line[d.n - 2], '3');
+}
+
 /* A daemon that reads nothing holds us up for a moment, not for ever. */
 static void
 test_busy(void **state)
@@ -605,6 +691,8 @@ main(void)
 		WITH_DAEMON(test_values),
 		WITH_DAEMON(test_round_trip),
 		WITH_DAEMON(test_bounds),
+		WITH_DAEMON(test_numbers),
+		WITH_DAEMON(test_parts),
 		WITH_DAEMON(test_debug),
 		WITH_DAEMON(test_trace),
 		WITH_DAEMON(test_trace_is_safe),
@@ -613,6 +701,7 @@ main(void)
 		WITH_DAEMON(test_not_there_yet),
 		WITH_DAEMON(test_reopen),
 		WITH_DAEMON(test_stream),
+		WITH_DAEMON(test_journal),
 		WITH_DAEMON(test_busy),
 		WITH_DAEMON(test_fork),
 		WITH_DAEMON(test_fds),

@@ -9,6 +9,15 @@ static const char *const destinations[] = {
 	[LOG_TO_SYSLOG]	= "syslog",
 	[LOG_TO_STDERR]	= "stderr",
 	[LOG_TO_FILE]	= "file",
+	[LOG_TO_JOURNAL] = "journal",
+	NULL
+};
+
+static_assert(sizeof(enum log_form) == sizeof(int), "CONF_WORD");
+
+static const char *const forms[] = {
+	[LOG_TEXT]	= "text",
+	[LOG_JSON]	= "json",
 	NULL
 };
 
@@ -59,7 +68,23 @@ const struct conf_option log_options[] = {
 		.man = "Where log lines go.\n"
 		    ".Cm stderr\n"
 		    "is for\n"
-		    ".Nm popper Cm serve .",
+		    ".Nm popper Cm serve .\n"
+		    ".Cm journal\n"
+		    "is systemd's journal, with a field for each key; see\n"
+		    ".Xr popper-log 5 .",
+	},
+	{
+		.name = "log_format", .type = CONF_WORD,
+		.offset = AT(form), .fallback = "text", .words = forms,
+		.meaning = "in which form lines are logged",
+		.man = "The form of lines to syslog, standard error or a "
+		    "file:\n"
+		    ".Cm text\n"
+		    "or\n"
+		    ".Cm json ,\n"
+		    "one object a line; see\n"
+		    ".Xr popper-log 5 .\n"
+		    "A trace file is always text.",
 	},
 	{
 		.name = "log_file", .type = CONF_PATH, .offset = AT(file),
@@ -72,6 +97,13 @@ const struct conf_option log_options[] = {
 		.fallback = "/dev/log", .min = 1,
 		.meaning = "at which socket the log daemon listens",
 		.man = "The socket at which the log daemon listens.",
+	},
+	{
+		.name = "journal_socket", .type = CONF_PATH,
+		.offset = AT(journal),
+		.fallback = "/run/systemd/journal/socket", .min = 1,
+		.meaning = "at which socket systemd's journal listens",
+		.man = "The socket of\n.Ic log No = Cm journal .",
 	},
 	{
 		.name = "log_facility", .type = CONF_WORD,
@@ -91,6 +123,8 @@ log_conf_of(const struct log_settings *s, struct log_conf *out)
 		.to = s->to,
 		.file = s->file,
 		.socket = s->socket,
+		.journal = s->journal,
+		.form = s->form,
 		.facility = facility_numbers[s->facility_word],
 		.debug = s->debug,
 		.trace_fd = -1,

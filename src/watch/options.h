@@ -11,8 +11,10 @@ struct log_settings {
 	bool		 statistics;		/* -s */
 	const char	*trace_file;		/* -t; "" = none */
 	enum log_to	 to;
+	enum log_form	 form;
 	const char	*file;
 	const char	*socket;
+	const char	*journal;
 	int		 facility_word;		/* use log_conf_of */
 };
 

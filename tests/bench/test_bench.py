@@ -118,7 +118,7 @@ class Losses(House20):
 
     def test_a_refusal(self):
         """More than popper takes."""
-        popper = Popper(options="max_sessions = 10\n")
+        popper = Popper(options="max_strangers = 10\n")
         with self.serve(popper) as server, self.assertRaises(Void):
             strangers(server, self.c)
 

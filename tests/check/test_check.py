@@ -134,6 +134,10 @@ class Check(unittest.TestCase):
                 ("max_sessions = 5\n",
                  [(CONF + ": warning: max_sessions_per_address:", "5")]),
                 ("log = file\n", [(CONF + ":3: error: log:", "log_file")]),
+                ("log = journal\nlog_format = json\n",
+                 [(CONF + ":4: warning: log_format: has no effect", ""),
+                  (CONF + ": warning: journal_socket: /run/systemd/journal/"
+                   "socket: no log daemon", "")]),
                 ("listen = *:110\nlisten = *:110\n",
                  [(CONF + ":4: error: listen:", "twice")]),
                 ("passwd_file = /x\n",

@@ -51,7 +51,8 @@ class Boot(unittest.TestCase):
         self.host.mkdir(BULLETINS)
         self.host.write(BULLETINS + "/1", MAIL)
         self.host.write("/etc/popper/popper.conf", "timeout = 600\n"
-                        "bulletins = %s\nauth_fail_delay = 1\n" % BULLETINS)
+                        "bulletins = %s\nauth_fail_delay = 1\nlog = journal\n"
+                        % BULLETINS)
 
     def sh(self, script):
         r = self.host.run(["sh", "-c", script], timeout=100)
@@ -89,6 +90,17 @@ class Boot(unittest.TestCase):
         self.assertEqual(self.host.read("/home/ann/.popbull").strip(), b"1")
         self.wait(lambda: b"Subject: hi" in self.host.spool("bob"), "no mail")
 
+    def logged(self, unit):
+        """What the fail2ban filter asks for finds each login; sandbox and
+        cages let it through."""
+        match = re.search(r"(?m)^journalmatch = (.*)$", self.sh(
+            "cat /usr/share/doc/popper/examples/fail2ban/filter.d/"
+            "popper.conf")).group(1)
+        self.assertIn(unit, match.split(" + "))
+        for word in ("login", "session-end"):
+            self.wait(lambda: "POPPER_USER=ann" in self.sh(
+                "journalctl -o export POPPER_ID=%s %s" % (word, unit)), word)
+
     def show(self, unit, name):
         return self.sh("systemctl show -p %s --value %s"
                        % (name, unit)).strip()
@@ -112,6 +124,7 @@ class Boot(unittest.TestCase):
                          % self.show("popper.service", "MainPID"))
         self.assertRegex(status, r"NoNewPrivs:\s0\nSeccomp:\s2")
         self.session()
+        self.logged("_SYSTEMD_UNIT=popper.service")
         before = self.show("popper.service", "MainPID")
         with Pop(self.host.connect(110)) as pop:
             pop.login("ann", "ann")
@@ -131,6 +144,7 @@ class Boot(unittest.TestCase):
     def test_socket(self):
         self.sh("systemctl enable --now popper.socket")
         self.session()
+        self.logged("_SYSTEMD_SLICE=system-popper.slice")
         # Far more at once than systemd takes by default.
         many = [self.host.connect(110) for _ in range(300)]
         for s in many:

@@ -81,6 +81,10 @@ class Package(unittest.TestCase):
                 "/usr/share/doc/popper/README.Debian",
                 "/usr/share/doc/popper/examples/inetd.conf.sample",
                 "/usr/share/doc/popper/examples/xinetd.d/popper",
+                "/usr/share/doc/popper/examples/fail2ban/filter.d/popper.conf",
+                "/usr/share/doc/popper/examples/fail2ban/jail.d/"
+                "popper.conf.sample",
+                "/usr/share/man/man5/popper-log.5.gz",
                 "/usr/share/doc/popper/examples/popper.conf"):
             self.assertIn(path, files)
         units = [os.path.basename(p) for p in files

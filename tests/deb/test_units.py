@@ -58,6 +58,14 @@ def words(unit, name):
 
 
 class Sound(unittest.TestCase):
+    def test_landlock_is_let_through(self):
+        """Refused, sessions would silently go on without it."""
+        for unit in UNITS:
+            if unit.endswith(".service"):
+                for call in ("create_ruleset", "add_rule", "restrict_self"):
+                    self.assertIn("landlock_" + call,
+                                  words(unit, "SystemCallFilter"), unit)
+
     @classmethod
     def setUpClass(cls):
         # Postfix brings units of its own, which are named in ours.

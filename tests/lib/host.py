@@ -51,12 +51,14 @@ ACCOUNTS = [
     ("bin", 2, 2, "/", "/usr/sbin/nologin"),
     ("mail", 8, 8, "/var/mail", "/usr/sbin/nologin"),
     ("_popfront", 990, 990, "/nonexistent", "/usr/sbin/nologin"),
+    ("_popauth", 989, 989, "/nonexistent", "/usr/sbin/nologin"),
     ("nobody", 65534, 65534, "/nonexistent", "/usr/sbin/nologin"),
 ]
 GROUPS = [
     ("root", 0), ("daemon", 1), ("bin", 2), ("disk", 6), ("mail", 8),
     ("adm", 4), ("tty", 5), ("sudo", 27), ("shadow", 42), ("utmp", 43),
     ("staff", 50), ("users", 100), ("docker", 995), ("_popfront", 990),
+    ("_popauth", 989),
     ("nogroup", 65534),
 ]
 PAM = ("auth required pam_unix.so\naccount required pam_unix.so\n"

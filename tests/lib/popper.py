@@ -224,6 +224,38 @@ class Inetd:
         self.stop()
 
 
+class Super:
+    """As inetd: one process whose children are the poppers, one a connection,
+    for tests that look at the family of one."""
+
+    PROGRAM = """
+import signal, socket, subprocess, sys
+children = []
+def stop(*_):
+    for p in children:
+        if p.poll() is None:
+            p.terminate()
+    for p in children:
+        p.wait()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+s = socket.create_server(("127.0.0.1", %d))
+while True:
+    c, _ = s.accept()
+    children = [p for p in children if p.poll() is None]
+    children.append(subprocess.Popen(["/usr/sbin/popper"], stdin=c, stdout=c,
+                                     stderr=c))
+    c.close()
+"""
+
+    def __init__(self, host, port=110):
+        self.process = host.popen(["python3", "-c", self.PROGRAM % port])
+        host.wait_port(port)
+
+    def stop(self):
+        return self.process.stop()
+
+
 class Serve:
     """popper serve within a private host, ready when this returns."""
 
@@ -256,5 +288,6 @@ def conf(**options):
     return "".join("%s = %s\n" % kv for kv in options.items())
 
 
-__all__ = ["Inetd", "Pop", "PopError", "ProtocolError", "Serve", "binary",
+__all__ = ["Inetd", "Pop", "PopError", "ProtocolError", "Serve", "Super",
+           "binary",
            "conf"]

@@ -20,7 +20,7 @@ from lib.host import binary, build_dir
 from lib.popper import Pop, PopError, conf
 from lib.spool import messages, wire
 
-UID, FRONT_UID, MAIL_GID = 61001, 61990, 8
+UID, FRONT_UID, AUTH_UID, MAIL_GID = 61001, 61990, 61991, 8
 USER, PASSWORD = "ann", "secret"
 INJECT = os.path.join(build_dir(), "tests/crash/inject")
 
@@ -127,6 +127,7 @@ class Scene:
             isolation="single" if single else "split",
             hostname="pophost.example.org", peer_check="no",
             front_user="%d:%d" % (FRONT_UID, FRONT_UID),
+            auth_user="%d:%d" % (AUTH_UID, AUTH_UID),
             chroot_dir=self.base + "/empty", state_dir=self.base + "/state",
             run_dir=self.base + "/run", auth="file",
             passwd_file=self.base + "/users", auth_fail_delay=0,

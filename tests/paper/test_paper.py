@@ -12,8 +12,10 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
 # Functions that begin a line of the log; their word is a literal.
-TELLERS = r"(?:log_begin|log_text|log_fault|line_begin|tell|say)"
+TELLERS = r"(log_begin|log_text|log_fault|line_begin|tell|say)"
 WORD = re.compile(r'"([a-z]+(?:-[a-z]+)*)"')
+# What every JSON object has beside the fields.
+JSON_KEYS = {"time", "level", "id", "pid"}
 
 
 def read(path):
@@ -22,9 +24,10 @@ def read(path):
 
 
 def sources():
+    """(path, its code without comments)."""
     for path in sorted(glob.glob(TOP + "/src/*/*.c")):
         if not path.endswith("_test.c"):
-            yield re.sub(r"/\*.*?\*/", "", read(path), flags=re.S)
+            yield path, re.sub(r"/\*.*?\*/", "", read(path), flags=re.S)
 
 
 def options():
@@ -41,15 +44,57 @@ def section(text, begin, end):
     return text.split(begin, 1)[1].split(end, 1)[0]
 
 
+def keys_of(code):
+    """What log_str and its like add before the line ends."""
+    return set(re.findall(r'\blog_(?:str|num|field)\(&?\w+,\s*"(\w+)"',
+                          code.split("log_end(")[0]))
+
+
 def log_words():
-    """(words that an operator sees, words that only debugging shows)."""
-    seen, debug = set(), set()
-    for code in sources():
-        for call in re.findall(r"\b%s\((.*?);" % TELLERS, code, re.S):
-            levels = set(re.findall(r"\bLEVEL_\w+", call))
-            (debug if levels == {"LEVEL_DEBUG"} else seen).update(
-                WORD.findall(call))
-    return seen, debug
+    """{id: (levels, fields)} as the code has them.  Where one call chooses
+    between two ids each has the levels of both."""
+    out = {"stats": ({"note"}, set(re.findall(
+        r'stats_\w+\(&l, (?:"[^"]*", )?"(\w+)"',
+        read("src/watch/log.c"))) - {"sid"})}
+    for path, code in sources():
+        for m in re.finditer(r"\b%s\(([^{]*?);" % TELLERS, code, re.S):
+            teller, call = m.groups()
+            levels = {w.lower() for w in re.findall(r"\bLEVEL_(\w+)", call)}
+            fields = {"text"}
+            if teller == "log_begin":
+                fields = keys_of(code[m.end():])
+            elif teller == "line_begin":
+                levels = {"note"}
+                fields = {"user", "ip"} | keys_of(code[m.end():])
+            elif teller == "say":
+                fields = {"ip", "name", "text"}
+            elif teller == "tell" and not levels:       # session.c
+                levels, fields = {"warn"}, {"user", "text"}
+            for word in WORD.findall(call):
+                known = out.setdefault(word, (set(), set()))
+                known[0].update(levels)
+                known[1].update(fields)
+    return out
+
+
+def log_reasons():
+    """(words of login-failed, of session-end and stranger-end)."""
+    verdicts = set(re.findall(r'\[REASON_\w+\]\s*= "([a-z-]+)"',
+                              read("src/auth/check.c"))) - {"none"}
+    ends = set()
+    for name, begin in (("session", "\nreason("), ("pump", "\npump_end_word(")):
+        code = section(read("src/role/%s.c" % name), begin, "\n}\n")
+        ends |= set(re.findall(r'(?:return|[?:]) "([a-z-]+)"', code))
+    for path, code in sources():
+        ends |= set(re.findall(r'"reason", (?:[^;]*\? )?"([a-z-]+)"', code))
+    return verdicts, ends - {"left"}            # that is a login
+
+
+def tables(text):
+    """The rows of each table of a document, without its heading."""
+    return [[[c.strip() for c in line.strip("|\n").split("|")]
+             for line in block.splitlines()][2:]
+            for block in re.findall(r"(?m)(?:^\|.*\n)+", text)]
 
 
 class Paper(unittest.TestCase):
@@ -72,27 +117,48 @@ class Paper(unittest.TestCase):
                     self.assertEqual(value, known[name], name)
 
     def test_words_of_the_log(self):
-        seen, debug = log_words()
-        self.assertGreater(len(seen), 50)
-        told = set(re.findall(r"[a-z]+(?:-[a-z]+)*", " ".join(re.findall(
-            r"^\.It Li (.*)$", section(read("man/popper.8"),
-                                       ".Sh DIAGNOSTICS", ".Sh SEE ALSO"),
-            re.M))))
-        self.assertEqual(seen - told, set(), "not in popper(8)")
-        self.assertEqual(told - seen - debug, {"tats"}, "not in the code")
+        """docs/log.md knows every id, with its levels and fields."""
+        code = log_words()
+        self.assertGreater(len(code), 70)
+        rows = tables(read("docs/log.md"))[0]
+        told = [row[0].strip("`") for row in rows]
+        self.assertEqual(set(code) - set(told), set(), "not in docs/log.md")
+        self.assertEqual(set(told) - set(code), set(), "not in the code")
+        self.assertEqual(len(told), len(set(told)), "twice")
+        for word, row in zip(told, rows):
+            self.assertEqual(len(row), 5, word)
+            levels, fields = set(row[1].split()), row[2].split()
+            self.assertTrue(levels, word)
+            self.assertLessEqual(levels, code[word][0], word)
+            self.assertEqual({f.strip("[]") for f in fields}, code[word][1],
+                             word)
+            self.assertTrue(row[3].endswith(".") and row[4].endswith("."),
+                            word)
+
+    def test_keys_of_the_log(self):
+        """None of them is one that every JSON object has."""
+        for word, (_, fields) in log_words().items():
+            self.assertFalse(fields & JSON_KEYS, word)
 
     def test_reasons_of_the_log(self):
-        text = section(read("man/popper.8"), ".It Li login-failed",
-                       ".It Li stranger-end")
-        for name in ("src/auth/check.c", "src/role/session.c",
-                     "src/role/pump.c"):
-            code = read(name)
-            words = set(re.findall(r'\[REASON_\w+\]\s*= "([a-z-]+)"', code))
-            words |= set(re.findall(r'(?:return|[?:]) "([a-z-]+)"', code))
-            words -= {"none", "closed", "left", "drop-in-use", "drop-failed"}
-            self.assertTrue(words, name)
-            for word in words:
-                self.assertRegex(text, r"\b%s\b" % word, name)
+        _, *rows = tables(read("docs/log.md"))
+        self.assertEqual(len(rows), 2)
+        for code, table in zip(log_reasons(), rows):
+            self.assertGreater(len(code), 9)
+            self.assertEqual(code, {row[0].strip("`") for row in table})
+
+    def test_version_of_the_log(self):
+        """The list and its man page say the same version."""
+        self.assertRegex(read("docs/log.md"), r"\A# popper's log, version 1\n")
+        self.assertRegex(read("man/popper-log.5.in"),
+                         r"(?m)^\.Nd .*, version 1$")
+
+    def test_words_of_the_manual(self):
+        """popper(8) names only ids that there are."""
+        told = re.findall(r"(?m)^\.It Li (\S+)$", section(
+            read("man/popper.8"), ".Sh DIAGNOSTICS", ".Sh SEE ALSO"))
+        self.assertGreater(len(told), 2)
+        self.assertLessEqual(set(told), set(log_words()))
 
     def test_exit_codes(self):
         code = dict(re.findall(r"STATUS_(\w+)\s*= (\d+)",

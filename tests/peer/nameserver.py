@@ -46,6 +46,8 @@ class NameServer:
         self.codes = {}                 # name: RCODE
         self.raw = {}                   # name: function(query, reply) -> bytes
         self.asked = []
+        self.holding = False            # answers wait for release()
+        self.held = []
         self._open()
 
     def _open(self):
@@ -101,6 +103,13 @@ class NameServer:
         """Without any record."""
         self.names.add(name.lower())
 
+    def release(self, hold_on=False):
+        """Send what was held back, the last answer first."""
+        self.holding = hold_on
+        held, self.held = self.held, []
+        for reply, peer in reversed(held):
+            self.udp.sendto(reply, peer)
+
     # -- what it says ------------------------------------------------------
 
     def _answers(self, name, kind):
@@ -154,6 +163,9 @@ class NameServer:
                 flags = struct.unpack(">H", reply[2:4])[0] | 0x200
                 reply = (reply[:2] + struct.pack(">HHHHH", flags, 1, 0, 0, 0)
                          + query[12:])
+            if self.holding:
+                self.held.append((reply[:60000], peer))
+                continue
             self.udp.sendto(reply[:60000], peer)
 
     def _serve_tcp(self):

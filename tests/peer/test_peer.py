@@ -22,24 +22,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib.unpack import build_dir                                # noqa: E402
 import nameserver                                               # noqa: E402
 from nameserver import NameServer                               # noqa: E402
+from logged import DEBUG, WARN, parse                           # noqa: E402
 
 TRY = os.path.join(build_dir(), "tests/peer/try_resolver")
 LIMIT_MS = 1500
 SLACK = 2.5                     # seconds that a busy machine may add
-STAMP = re.compile(r"^<(\d+)>\w{3} [ \d]\d \d\d:\d\d:\d\d popper\[\d+\]: ")
-WARN, DEBUG = 2 * 8 + 4, 2 * 8 + 7
-
-
-def fields(line):
-    """{key: value} of a log line, escapes undone; "" is the event."""
-    out = {"": line.split(" ")[0]}
-    for m in re.finditer(r' (\w+)=(?:"([^"]*)"|([^ "]*))', line):
-        raw = m.group(3) if m.group(2) is None else m.group(2)
-        out[m.group(1)] = re.sub(r"\\x([0-9a-f]{2})", lambda h: chr(
-            int(h.group(1), 16)), raw)
-    return out
-
-
 class Peer(unittest.TestCase):
     def setUp(self):
         if not os.path.exists(TRY):
@@ -71,12 +58,7 @@ class Peer(unittest.TestCase):
                 raw = self.log.recv(65536)
             except socket.timeout:
                 return lines
-            self.assertLess(len(raw), 2200)
-            self.assertTrue(all(32 <= c < 127 for c in raw), raw)
-            text = raw.decode("ascii")
-            m = STAMP.match(text)
-            self.assertTrue(m, text)
-            lines.append((int(m.group(1)), fields(text[m.end():])))
+            lines.append(parse(raw))
 
     def one(self, servers, address, event, priority=WARN, **options):
         lines = self.check(servers, address, **options)
@@ -154,6 +136,26 @@ class Peer(unittest.TestCase):
         with NameServer() as ns:
             self.assertEqual(self.check(ns.servers, "127.0.0.1"), [])
             self.assertEqual(ns.asked, [])
+
+    def test_odd_table(self):
+        """Its lines as hosts(5) has them, and such as it has not."""
+        table = os.path.join(self.dir, "hosts")
+        with open(table, "wb") as f:
+            f.write(b"# 192.0.2.1 comment\n192.0.2.2\n192.0.2.3 # only\n"
+                    b"\t 192.0.2.4\tfour four.example\r\n"
+                    b"192.0.2 short\n" + b"1" * 5000 + b" long\n\n\0\n"
+                    + b"0.0.0.0 ads.example\n" * 500
+                    + b"2001:db8:0::9 nine#x\n192.0.2.5 last")
+        os.environ["TRY_HOSTS"] = table
+        self.addCleanup(os.environ.pop, "TRY_HOSTS")
+        with NameServer() as ns:
+            for address in "192.0.2.4", "2001:db8::9", "192.0.2.5", "0.0.0.0":
+                self.assertEqual(self.check(ns.servers, address), [])
+            self.assertEqual(ns.asked, [])
+            for address in "192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::":
+                self.one(ns.servers, address, "peer-no-name")
+            os.environ["TRY_HOSTS"] = os.path.join(self.dir, "missing")
+            self.one(ns.servers, "192.0.2.4", "peer-no-name")
 
     # -- nobody answers ----------------------------------------------------
 

@@ -5,7 +5,9 @@ orphan, no locked maildrop, a clean end for the client, a line in the log."""
 import fcntl
 import os
 import signal
+import struct
 import sys
+import termios
 import time
 import unittest
 
@@ -13,11 +15,17 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import family                                                   # noqa: E402
 from lib import nasty, spool                                    # noqa: E402
-from lib.popper import Serve                                    # noqa: E402
 
 TEMP = b"-ERR [SYS/TEMP]"
 BIG = nasty.mbox([("big", b"Subject: big\n\n" + (b"z" * 76 + b"\n") * 180000),
                   *nasty.NASTY[1:3]])
+
+
+def waiting(pop, after=0):
+    """Octets that have come and are not read."""
+    time.sleep(after)
+    return struct.unpack("i", fcntl.ioctl(pop.sock, termios.FIONREAD,
+                                          b"\0" * 4))[0]
 
 
 class Phases(family.Family):
@@ -41,6 +49,8 @@ class Phases(family.Family):
         pop.send(b"DELE 2\r\nRETR 1\r\n")
         pop.reply()
         pop.reply()
+        self.wait_for(lambda: waiting(pop) == waiting(pop, 0.2) > 0,
+                      "session that waits for its client")
         return pop
 
     def in_update(self):
@@ -98,7 +108,7 @@ class Deaths(Phases):
     def test_worker_of_pam(self):
         self.configure(auth="pam")
         self.server.stop()
-        self.server = Serve(self.host)
+        self.server = self.SERVER(self.host)
         self.addCleanup(self.server.stop)
         pop = self.asked()
         worker = self.children()[1]
@@ -139,7 +149,7 @@ class Deaths(Phases):
             with self.subTest(auth=auth):
                 self.server.stop()
                 self.configure(auth=auth)
-                self.server = Serve(self.host)
+                self.server = self.SERVER(self.host)
                 self.addCleanup(self.server.stop)
                 mark = self.log.mark()
                 pop = self.asked()
@@ -208,40 +218,6 @@ class Deaths(Phases):
         self.only_server()
         self.log.wait(r"session-end .*alice .*reason=quit", self.mark)
         self.assertEqual(len(spool.messages(self.host.spool("alice"))), 2)
-
-
-class Stops(Phases):
-    """All connections at once, by the server's end."""
-
-    def stop(self, sig, everybody=False):
-        self.serve(max_sessions=20)
-        clients = [self.stranger(), self.login("bob")]
-        waiting = self.in_update()
-        before = self.members()
-        server = self.server.process.inner()
-        for m in before:
-            if everybody or m.pid == server:
-                m.kill(sig)
-        for pop in clients:
-            self.assertEqual(self.ended(pop), b"")
-        self.assertIsNone(self.server.process.poll())
-        self.holder.close()
-        self.assertIn(b"signing off", waiting.reply())
-        self.assertEqual(self.server.process.wait(10), 0)
-        self.server.process.stderr.close()
-        self.assertEqual(self.members(), [])
-        self.assertEqual(len(spool.messages(self.host.spool("alice"))), 2)
-        self.log.wait(r"session-end .*user=bob .*reason=stopped", self.mark)
-        self.log.wait(r"session-end .*user=alice .*reason=quit", self.mark)
-        self.log.wait(r": stopped ", self.mark)
-
-    def test_sigterm(self):
-        self.stop(signal.SIGTERM)
-
-    def test_ctrl_c(self):
-        """The terminal sends it to the whole process group."""
-        self.stop(signal.SIGINT, everybody=True)
-        self.assertEqual(self.log.find("front-died|crash", self.mark), [])
 
 
 del Phases

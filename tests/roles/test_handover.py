@@ -22,7 +22,7 @@ class HandOver(family.Family):
         super().setUpClass()
         cls.host.write("/etc/popper/popper.conf", family.conf(
             **{**family.OPTIONS, "max_sessions_per_address": 100}))
-        cls.server = family.Serve(cls.host)
+        cls.server = cls.SERVER(cls.host)
         cls.addClassCleanup(cls.server.stop)
 
     def talk(self, pieces, pause=0.0):

@@ -164,72 +164,6 @@ class Limits(family.Family):
                 self.assertEqual(said.count(b"-ERR"), 5)
         self.log.wait("session-end .*reason=bad-commands", self.mark)
 
-    # -- how many ---------------------------------------------------------
-
-    def full(self, address="127.0.0.1", limit="max_sessions"):
-        def make():
-            s = socket.create_connection(("127.0.0.1", 110), 10,
-                                         (address, 0))
-            s.sendall(b"CAPA\r\nQUIT\r\n")      # the answer arrives anyway
-            return s
-        mark = self.log.mark()
-        sock = self.host.in_network(make)
-        said = b""
-        while not said.endswith(b"\n"):
-            data = sock.recv(4096)
-            if not data:
-                break
-            said += data
-        sock.close()
-        if said.startswith(b"+OK"):
-            return False
-        self.assertTrue(said.startswith(FULL), said)
-        self.log.wait(r"limit-reached limit=%s ip=%s$" % (limit, address),
-                      mark)
-        return True
-
-    def test_max_sessions(self):
-        self.serve(max_sessions=2)
-        one, two = self.login("alice"), self.connect()
-        for _ in range(20):
-            self.assertTrue(self.full())
-            self.assertTrue(self.full("127.0.0.2"))
-        one.cmd("NOOP")
-        two.login("bob", family.PASSWORD)
-        one.quit()
-        self.wait_for(lambda: not self.full(), "room")
-        two.quit()
-
-    def test_max_sessions_per_address(self):
-        self.serve(max_sessions_per_address=2)
-        one, two = self.login("alice"), self.connect()
-        self.assertTrue(self.full(limit="max_sessions_per_address"))
-        self.assertFalse(self.full("127.0.0.2"))
-        two.quit()
-        self.wait_for(lambda: not self.full(
-            limit="max_sessions_per_address"), "room")
-        one.quit()
-
-    def test_many_short_connections_are_all_forgotten(self):
-        self.serve(max_sessions=20, max_sessions_per_address=20)
-        for _ in range(15):
-            clients = [self.host.connect(110) for _ in range(12)]
-            for sock in clients:
-                sock.sendall(b"QUIT\r\n")
-                sock.shutdown(socket.SHUT_WR)
-            for sock in clients:
-                while sock.recv(4096):
-                    pass
-                sock.close()
-        server = self.server.process.inner()
-        path = "/proc/%d/task/%d/children" % (server, server)
-
-        def none():
-            with open(path, encoding="ascii") as f:
-                return f.read() == ""
-        self.wait_for(none, "end of all children, their remains included")
-        self.assertEqual(self.log.find("limit-reached", self.mark), [])
-
     # -- addresses --------------------------------------------------------
 
     def shown(self, address, port):
@@ -237,18 +171,6 @@ class Limits(family.Family):
         with Pop(self.host.connect(port, address)) as pop:
             self.wrong(pop)
         return self.log.wait("login-failed", mark)[0].split("ip=")[1].split()[0]
-
-    def test_addresses(self):
-        self.serve("listen = 127.0.0.1:110", "listen = [::1]:111",
-                   "listen = *:112", auth_fail_delay=0)
-        self.host.wait_port(112)
-        self.assertEqual(self.shown("127.0.0.1", 110), "127.0.0.1")
-        self.assertEqual(self.shown("::1", 111), "::1")
-        self.assertEqual(self.shown("127.0.0.1", 112), "127.0.0.1")
-        self.assertEqual(self.shown("::1", 112), "::1")
-        for address, port in (("::1", 110), ("127.0.0.1", 111)):
-            with self.assertRaises(ConnectionRefusedError):
-                self.host.connect(port, address)
 
     def test_mapped_address(self):
         self.configure(auth_fail_delay=0)

@@ -215,7 +215,7 @@ def processes(name):
                 lines = f.read().splitlines()
         except FileNotFoundError:
             continue
-        if lines[0].split()[1] == name and "Z" not in lines[2]:
+        if lines[0].split()[1].split("-")[0] == name and "Z" not in lines[2]:
             out.append(next(int(line.split()[1]) for line in lines
                             if line.startswith("Uid:")))
     return out
@@ -269,7 +269,7 @@ class Systemd(SuperServer, unittest.TestCase):
 
 
 class Serve(SuperServer, unittest.TestCase):
-    roots = 2                           # the one that listens, and a monitor
+    roots = 3                           # master, warden, spawner
 
     def start(self, flags):
         self.host.write("/etc/popper/popper.conf", CONF + "".join(

@@ -1,0 +1,865 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: auth_user, in an empty root folder, with seccomp, no processes, no
+ * files, no network.  Reads from: the fronts (what strangers say, bounded; a
+ * front may have been taken over), its workers, the master.  Trusts: the workers.
+ * Gives up, in order: descriptors, root folder, limits, groups, gid, uid, system
+ * calls.
+ *
+ * A question waits in its front's row, then it is with a worker, then its answer
+ * waits for its time:
+ *
+ *   CHECK --> row of its front --> worker --GRANT--> ADMIT (to the master)
+ *               | too late           | DENY, or none in time
+ *               +--------------------+--> due at a fixed time --> VERDICT
+ *
+ * With PAM each question gets a worker of its own, with a password file workers
+ * stay (worker.c); auth_workers of them at a time.  The time for all of it,
+ * auth_timeout, begins with CHECK.
+ *
+ * Everything is bounded, and each front has its share of it: a front that was
+ * taken over, or an attack through one, leaves the others theirs.  Who asks
+ * beyond that is answered ERROR at once.  A password is wiped when the worker
+ * has it.  Who guesses waits longer, or is not judged at all (penalty.h).
+ */
+#include "role/auth.h"
+
+#include "pop/authorize.h"
+#include "role/ask.h"
+#include "role/due.h"
+#include "role/penalty.h"
+#include "role/permit.h"
+#include "role/wire.h"
+
+#include "base/alloc.h"
+#include "base/secret.h"
+#include "sys/cage.h"
+#include "sys/file.h"
+#include "sys/identity.h"
+#include "sys/loop.h"
+#include "sys/secmem.h"
+#include "sys/signals.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define FRONTS_MAX	64
+#define QUESTIONS_MAX	4096	/* that wait, or are with a worker */
+#define ANSWERS_MAX	65536	/* and those whose answer is not due */
+#define BATCH		32	/* messages of one front in a row */
+#define QUIET_MS	10000	/* between two lines that say the same */
+
+struct question {
+	struct question		*next;
+	uint64_t		 sid;
+	uint64_t		 asked_ms;
+	uint32_t		 front;		/* index */
+	uint32_t		 epoch;		/* of that front */
+	struct sock_addr	 peer;
+	uint8_t			 method;
+	size_t			 user_n;
+	uint8_t			 user[IDENTITY_USER_MAX];
+	struct secret		 secret;
+	struct penalty_case	 who;
+};
+
+struct front {
+	struct auth		*a;
+	uint32_t		 index;
+	uint32_t		 epoch;		/* raised when it goes: what is left
+						   of it is nobody's */
+	int			 link;		/* owns; -1: gone */
+	struct loop_watch	 watch;
+	struct question		*first;		/* owns: those that wait */
+	struct question		**last;
+	size_t			 questions;	/* of its share */
+	size_t			 answers;
+};
+
+struct worker {
+	struct auth		*a;
+	int			 link;		/* owns; -1: none */
+	struct loop_watch	 watch;
+	struct question		*q;		/* owns; NULL: idle */
+	bool			 retired;	/* the last question it gets */
+};
+
+/* One line for many events. */
+struct quiet {
+	uint64_t		 until_ms;
+	uint64_t		 n;		/* since the last line */
+};
+
+struct auth {
+	const struct settings	*conf;
+	struct loop		*loop;
+	int			 master;
+	struct loop_watch	 master_watch;
+	int			 warden;
+	struct loop_watch	 warden_watch;
+	int			 log_link;
+	struct front		 fronts[FRONTS_MAX];
+	size_t			 nfronts;
+	size_t			 turn;		/* the front that is next */
+	struct worker		*workers;
+	size_t			 nworkers;
+	struct question		*pool;
+	size_t			 used;		/* of the pool, ever */
+	struct question		*unused;
+	struct due_heap		 due;
+	struct loop_watch	 timer;
+	struct penalty		*penalty;
+	struct quiet		 full;
+	struct quiet		 late;
+	struct quiet		 delayed;
+	struct quiet		 unjudged;
+	struct link_in		 in;		/* both may hold a password */
+	struct link_out		 out;
+};
+
+static void	serve_rows(struct auth *a);
+
+/* True now and then; then *n_r is how often it was asked. */
+static bool
+quiet_speak(struct quiet *q, uint64_t *n_r)
+{
+	uint64_t now = clock_ms();
+
+	q->n++;
+	if (now < q->until_ms)
+		return false;
+	*n_r = q->n;
+	*q = (struct quiet){ .until_ms = now + QUIET_MS };
+	return true;
+}
+
+/* An address for many. */
+static void
+log_penalty(struct quiet *quiet, bool judged, const struct question *q)
+{
+	struct log_line	l;
+	uint64_t	n;
+
+	if (!quiet_speak(quiet, &n))
+		return;
+	log_begin(&l, LEVEL_WARN, judged ? "login-delayed" :
+	    "login-unjudged");
+	log_str(&l, "ip", q->peer.text);
+	log_num(&l, "times", n);
+	log_end(&l);
+}
+
+/* ------------------------------------------------------------- questions */
+
+/* Locked when it is used for the first time.  There is room: each front has its
+ * share, and of those who are gone there is what workers still think about. */
+static struct question *
+question_new(struct auth *a)
+{
+	struct question *q = a->unused;
+
+	if (q != NULL) {
+		a->unused = q->next;
+	} else {
+		ASSERT(a->used < QUESTIONS_MAX + a->nworkers);
+		q = &a->pool[a->used++];
+		secmem_lock(q, sizeof(*q));
+	}
+	q->next = NULL;
+	return q;
+}
+
+static struct front *
+front_of(struct auth *a, uint32_t index, uint32_t epoch)
+{
+	struct front *f = &a->fronts[index];
+
+	return f->link >= 0 && f->epoch == epoch ? f : NULL;
+}
+
+static void
+question_free(struct auth *a, struct question *q)
+{
+	struct front *f = front_of(a, q->front, q->epoch);
+
+	if (f != NULL)
+		f->questions--;
+	secret_wipe(&q->secret);
+	q->next = a->unused;
+	a->unused = q;
+}
+
+static uint64_t
+deadline_of(const struct auth *a, const struct question *q)
+{
+	return q->asked_ms + 1000ull * a->conf->role.auth_timeout_s;
+}
+
+static uint64_t
+until(uint64_t ms)
+{
+	uint64_t now = clock_ms();
+
+	return ms > now ? ms - now : 0;
+}
+
+static struct question *
+row_take(struct front *f)
+{
+	struct question *q = f->first;
+
+	f->first = q->next;
+	if (f->first == NULL)
+		f->last = &f->first;
+	q->next = NULL;
+	return q;
+}
+
+/* ---------------------------------------------------------------- fronts */
+
+static void
+front_close(struct front *f)
+{
+	if (f->link < 0)
+		return;
+	loop_watch_fini(&f->watch);
+	fd_close(&f->link);
+	while (f->first != NULL)
+		question_free(f->a, row_take(f));
+	due_drop(&f->a->due, f->index);
+	f->epoch++;
+	f->questions = f->answers = 0;
+}
+
+/* It ends who does not listen. */
+static void
+tell(struct front *f, uint64_t sid, uint8_t answer)
+{
+	struct link_out	*m = &f->a->out;
+	struct fault	 why;
+
+	link_out_init(m, MSG_VERDICT);
+	link_put_u64(m, sid);
+	link_put_u8(m, answer);
+	if (link_send(f->link, m, NULL, 0, &why) == 0)
+		return;
+	if (why.err == EAGAIN)
+		log_fault(LEVEL_ERR, "front-misbehaved", &why);
+	front_close(f);
+}
+
+static uint64_t
+next_event(const struct auth *a)
+{
+	uint64_t next = due_next(&a->due);
+
+	for (size_t i = 0; i < a->nfronts; i++) {
+		const struct question *q = a->fronts[i].first;
+
+		if (q != NULL && deadline_of(a, q) < next)
+			next = deadline_of(a, q);
+	}
+	for (size_t i = 0; i < a->nworkers; i++) {
+		const struct question *q = a->workers[i].q;
+
+		if (q != NULL && deadline_of(a, q) < next)
+			next = deadline_of(a, q);
+	}
+	return next;
+}
+
+static void
+set_timer(struct auth *a)
+{
+	uint64_t next = next_event(a);
+
+	if (next == UINT64_MAX)
+		loop_watch_fini(&a->timer);
+	else
+		loop_watch_set(&a->timer, 0, until(next));
+}
+
+/* The end of a question: its answer is told at that time. */
+static void
+decide_at(struct auth *a, struct question *q, enum authorize_answer answer,
+    uint64_t at_ms)
+{
+	const struct due d = {
+		.at_ms	= at_ms,
+		.sid	= q->sid,
+		.front	= q->front,
+		.answer	= (uint8_t)answer,
+	};
+
+	if (front_of(a, q->front, q->epoch) != NULL)
+		due_put(&a->due, &d);
+	question_free(a, q);
+	set_timer(a);
+}
+
+/* At a fixed time after it came, or a multiple of that, whatever the reason. */
+static void
+decide(struct auth *a, struct question *q, enum authorize_answer answer)
+{
+	decide_at(a, q, answer, ask_refusal_ms(&a->conf->role, q->asked_ms));
+}
+
+/* NO; later, where many were wrong before (penalty.h).  Fronts wait as long as
+ * a judgement may take. */
+static void
+refuse(struct auth *a, struct question *q)
+{
+	const struct role_settings	*r = &a->conf->role;
+	uint64_t			 at = ask_refusal_ms(r, q->asked_ms);
+	unsigned			 n = penalty_wrong(a->penalty, &q->who,
+					    clock_ms());
+	uint64_t			 delay_s = r->auth_fail_delay_s << n;
+
+	if (delay_s > r->auth_timeout_s)
+		delay_s = r->auth_timeout_s;
+	if (n > 0 && delay_s > 0) {
+		if (at < q->asked_ms + 1000 * delay_s)
+			at = q->asked_ms + 1000 * delay_s;
+		penalty_until(a->penalty, &q->who, at);
+		log_penalty(&a->delayed, true, q);
+	}
+	decide_at(a, q, ANSWER_NO, at);
+}
+
+static void
+log_late(struct auth *a, const struct question *q)
+{
+	uint64_t n;
+
+	if (!quiet_speak(&a->late, &n))
+		return;
+	wire_log_sid(q->sid);
+	log_text(LEVEL_ERR, "auth-timeout",
+	    "no verdict in %u s (auth_timeout), %llu since the last such"
+	    " line; is the user database alive?",
+	    a->conf->role.auth_timeout_s, (unsigned long long)n);
+	log_set_sid("");
+}
+
+static void
+worker_close(struct worker *w)
+{
+	loop_watch_fini(&w->watch);
+	fd_close(&w->link);
+	w->retired = false;
+}
+
+/* What it was asked, with an answer; the worker is idle, or gone. */
+static void
+worker_decide(struct worker *w, enum authorize_answer answer)
+{
+	struct question *q = w->q;
+
+	w->q = NULL;
+	decide(w->a, q, answer);
+}
+
+static void
+tell_due(struct auth *a)
+{
+	struct due d;
+
+	while (due_take(&a->due, clock_ms(), &d)) {
+		struct front *f = &a->fronts[d.front];
+
+		f->answers--;
+		tell(f, d.sid, d.answer);
+	}
+}
+
+/* Those whose time is over, with a worker or for want of one. */
+static void
+end_late(struct auth *a)
+{
+	uint64_t now = clock_ms();
+
+	for (struct worker *w = a->workers; w < a->workers + a->nworkers; w++) {
+		if (w->q == NULL || deadline_of(a, w->q) > now)
+			continue;
+		log_late(a, w->q);
+		worker_decide(w, ANSWER_ERROR);
+		worker_close(w);
+	}
+	for (struct front *f = a->fronts; f < a->fronts + a->nfronts; f++) {
+		while (f->first != NULL && deadline_of(a, f->first) <= now) {
+			struct question *q = row_take(f);
+
+			log_late(a, q);
+			decide(a, q, ANSWER_ERROR);
+		}
+	}
+}
+
+static void
+on_timer(void *ctx, unsigned what UNUSED)
+{
+	struct auth *a = ctx;
+
+	tell_due(a);
+	end_late(a);
+	serve_rows(a);
+	set_timer(a);
+}
+
+/* -1: the front speaks nonsense. */
+static int
+read_check(struct link_in *m, struct question *q, struct fault *f)
+{
+	struct span	user;
+	struct span	secret;
+
+	q->sid = link_get_u64(m);
+	q->method = link_get_u8(m);
+	if (wire_get_peer(m, &q->peer, f) != 0)
+		return -1;
+	user = link_get_span(m, sizeof(q->user));
+	secret = link_get_span(m, SECRET_MAX);
+	if (link_get_end(m, f) != 0)
+		return -1;
+	if (q->method > 1 || q->sid == 0)
+		return fault_set(f, FAULT_PEER, "a question without sense");
+	q->user_n = user.n;
+	if (user.n > 0)
+		memcpy(q->user, user.p, user.n);
+	return secret_set(&q->secret, secret) ? 0 :
+	    fault_set(f, FAULT_PEER, "a secret too long");
+}
+
+static bool
+has_room(const struct front *f)
+{
+	return f->questions < QUESTIONS_MAX / f->a->nfronts &&
+	    f->answers < ANSWERS_MAX / f->a->nfronts;
+}
+
+static void
+refuse_full(struct front *f, uint64_t sid)
+{
+	struct log_line	l;
+	uint64_t	n;
+
+	if (quiet_speak(&f->a->full, &n)) {
+		log_begin(&l, LEVEL_ERR, "auth-queue-full");
+		log_num(&l, "front", f->index);
+		log_num(&l, "refused", n);
+		log_end(&l);
+	}
+	tell(f, sid, ANSWER_ERROR);
+}
+
+static int
+on_check(struct front *f, struct link_in *m, struct fault *why)
+{
+	struct auth	*a = f->a;
+	struct question	*q;
+
+	if (!has_room(f)) {
+		refuse_full(f, link_get_u64(m));
+		return 0;
+	}
+	q = question_new(a);
+	q->front = f->index;
+	q->epoch = f->epoch;
+	q->asked_ms = clock_ms();
+	f->questions++;
+	if (read_check(m, q, why) != 0) {
+		question_free(a, q);
+		return -1;
+	}
+	f->answers++;
+	penalty_case(a->penalty, &q->peer, span_of(q->user, q->user_n),
+	    secret_span(&q->secret), &q->who);
+	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
+		log_penalty(&a->unjudged, false, q);
+		decide(a, q, ANSWER_ERROR);
+		return 0;
+	}
+	*f->last = q;
+	f->last = &q->next;
+	return 0;
+}
+
+static void
+on_front(void *ctx, unsigned what UNUSED)
+{
+	struct front	*f = ctx;
+	struct auth	*a = f->a;
+	struct fault	 why = { 0 };
+	int		 got = 1;
+
+	for (int i = 0; i < BATCH && got == 1 && f->link >= 0; i++) {
+		got = link_recv(f->link, permit_check, permit_check_n, 0, 0,
+		    &a->in, &why);
+		if (got == 1 && on_check(f, &a->in, &why) != 0)
+			got = -1;
+		link_in_fini(&a->in);
+	}
+	if (got < 0 && why.err != ETIMEDOUT)
+		log_fault(LEVEL_ERR, "front-misbehaved", &why);
+	if (got == 0 || (got < 0 && why.err != ETIMEDOUT))
+		front_close(f);
+	if (f->link >= 0)
+		loop_watch_set(&f->watch, LOOP_READ, LOOP_NEVER);
+	serve_rows(a);
+	set_timer(a);
+}
+
+static void
+front_open(struct front *f, int link)
+{
+	f->link = link;
+	f->first = NULL;
+	f->last = &f->first;
+	loop_watch_init(&f->watch, f->a->loop, link, on_front, f);
+	loop_watch_set(&f->watch, LOOP_READ, LOOP_NEVER);
+}
+
+/* --------------------------------------------------------------- workers */
+
+/* Who has logged in is told to the master alone. */
+static void
+admit(struct worker *w, const struct identity *id)
+{
+	struct auth		*a = w->a;
+	struct question		*q = w->q;
+	struct front		*f = front_of(a, q->front, q->epoch);
+	struct fault		 why;
+
+	if (f == NULL) {
+		worker_decide(w, ANSWER_ERROR);
+		return;
+	}
+	link_out_init(&a->out, MSG_ADMIT);
+	link_put_u64(&a->out, q->sid);
+	link_put_u32(&a->out, q->front);
+	link_put_u8(&a->out, q->method);
+	wire_put_peer(&a->out, &q->peer);
+	wire_put_identity(&a->out, id);
+	if (link_send(a->master, &a->out, NULL, 0, &why) != 0) {
+		log_fault(LEVEL_ERR, "master-link", &why);
+		worker_decide(w, ANSWER_ERROR);
+		return;
+	}
+	penalty_right(a->penalty, &q->who, clock_ms());
+	f->answers--;
+	w->q = NULL;
+	question_free(a, q);
+}
+
+static void
+log_worker(const struct worker *w, const char *word, const char *text)
+{
+	wire_log_sid(w->q->sid);
+	log_text(LEVEL_ERR, word, "%s", text);
+	log_set_sid("");
+}
+
+/* Its decision; false: it is of no more use. */
+static bool
+on_decision(struct worker *w, struct link_in *m)
+{
+	struct identity	id;
+	struct fault	f;
+	bool		undecided;
+
+	if (m->type == MSG_RETIRED) {
+		w->retired = true;
+		return w->q != NULL;
+	}
+	if (w->q == NULL) {
+		log_text(LEVEL_ERR, "worker-misbehaved", "an answer to nothing");
+		return false;
+	}
+	if (m->type == MSG_DENY) {
+		undecided = link_get_u8(m) != 0;
+		if (undecided) {
+			worker_decide(w, ANSWER_ERROR);
+		} else {
+			refuse(w->a, w->q);
+			w->q = NULL;
+		}
+		return !undecided;
+	}
+	if (wire_get_identity(m, &id, &f) != 0 || link_get_end(m, &f) != 0) {
+		log_worker(w, "grant-refused", f.text);
+		worker_decide(w, ANSWER_ERROR);
+		return false;
+	}
+	admit(w, &id);
+	return true;
+}
+
+/* It has spoken, or ended. */
+static void
+on_worker(void *ctx, unsigned what UNUSED)
+{
+	struct worker	*w = ctx;
+	struct auth	*a = w->a;
+	struct fault	 f = { .text = "it has ended" };
+	bool		 useful = false;
+	int		 got = link_recv(w->link, permit_decision,
+			    permit_decision_n, 0, 0, &a->in, &f);
+
+	if (got == 1) {
+		useful = on_decision(w, &a->in);
+		link_in_fini(&a->in);
+	} else if (w->q != NULL) {
+		log_worker(w, "worker-died", f.text);
+		worker_decide(w, ANSWER_ERROR);
+	}
+	if (!useful || (w->q == NULL && (w->retired ||
+	    a->conf->auth.source == AUTH_PAM)))
+		worker_close(w);
+	else
+		loop_watch_set(&w->watch, LOOP_READ, LOOP_NEVER);
+	serve_rows(a);
+}
+
+static int
+worker_open(struct worker *w, struct fault *f)
+{
+	AUTO(fd_close) int	its = -1;
+	struct auth		*a = w->a;
+
+	if (link_pair(&w->link, &its, f) != 0)
+		return -1;
+	link_out_init(&a->out, MSG_WORKER);
+	if (link_send(a->warden, &a->out, &its, 1, f) != 0) {
+		fd_close(&w->link);
+		return fault_prefix(f, "the warden: ");
+	}
+	loop_watch_init(&w->watch, a->loop, w->link, on_worker, w);
+	loop_watch_set(&w->watch, LOOP_READ, LOOP_NEVER);
+	return 0;
+}
+
+static int
+worker_ask(struct worker *w, struct question *q, struct fault *f)
+{
+	struct auth	*a = w->a;
+	int		 result;
+
+	link_out_init(&a->out, MSG_QUESTION);
+	link_put_u64(&a->out, q->sid);
+	link_put_u8(&a->out, q->method);
+	wire_put_peer(&a->out, &q->peer);
+	link_put_span(&a->out, span_of(q->user, q->user_n));
+	link_put_span(&a->out, secret_span(&q->secret));
+	result = link_send(w->link, &a->out, NULL, 0, f);
+	link_out_wipe(&a->out);
+	if (result != 0)
+		return -1;
+	secret_wipe(&q->secret);
+	w->q = q;
+	return 0;
+}
+
+/* An idle worker that has ended is found out here: then another one is tried. */
+static void
+give(struct worker *w, struct question *q)
+{
+	struct fault f;
+
+	if (w->link >= 0 && worker_ask(w, q, &f) == 0)
+		return;
+	if (w->link >= 0)
+		worker_close(w);
+	if (worker_open(w, &f) == 0) {
+		if (worker_ask(w, q, &f) == 0)
+			return;
+		worker_close(w);
+	}
+	log_fault(LEVEL_ERR, "worker-start", &f);
+	decide(w->a, q, ANSWER_ERROR);
+}
+
+/* An idle one, or room for a new one; the first ones first, so that those that
+ * are not needed sleep. */
+static struct worker *
+free_worker(struct auth *a)
+{
+	struct worker *empty = NULL;
+
+	for (struct worker *w = a->workers; w < a->workers + a->nworkers; w++) {
+		if (w->link >= 0 && w->q == NULL)
+			return w;
+		if (w->link < 0 && empty == NULL)
+			empty = w;
+	}
+	return empty;
+}
+
+/* The fronts take turns. */
+static struct front *
+next_front(struct auth *a)
+{
+	for (size_t i = 0; i < a->nfronts; i++) {
+		struct front *f = &a->fronts[(a->turn + i) % a->nfronts];
+
+		if (f->link >= 0 && f->first != NULL) {
+			a->turn = (f->index + 1) % a->nfronts;
+			return f;
+		}
+	}
+	return NULL;
+}
+
+static void
+serve_rows(struct auth *a)
+{
+	struct worker	*w;
+	struct front	*f;
+
+	while ((w = free_worker(a)) != NULL && (f = next_front(a)) != NULL)
+		give(w, row_take(f));
+}
+
+/* ------------------------------------------------------------- all of it */
+
+/* A front in place of one that has died; or the master's end. */
+static void
+on_master(void *ctx, unsigned what UNUSED)
+{
+	struct auth	*a = ctx;
+	struct fault	 f;
+	uint32_t	 index;
+	int		 got;
+
+	got = link_recv(a->master, permit_to_auth, permit_to_auth_n, 0, 0,
+	    &a->in, &f);
+	if (got != 1) {
+		if (got < 0)
+			log_fault(LEVEL_ERR, "master-link", &f);
+		loop_end(a->loop);
+		return;
+	}
+	index = link_get_u32(&a->in);
+	if (index < a->nfronts) {
+		front_close(&a->fronts[index]);
+		front_open(&a->fronts[index], link_get_fd(&a->in, 0));
+	}
+	link_in_fini(&a->in);
+	loop_watch_set(&a->master_watch, LOOP_READ, LOOP_NEVER);
+}
+
+/* Nothing ever comes from there but its end: without it there is no worker. */
+static void
+on_warden(void *ctx, unsigned what UNUSED)
+{
+	struct auth *a = ctx;
+
+	log_text(LEVEL_ERR, "warden-died", "nobody can log in");
+	loop_end(a->loop);
+}
+
+static void
+on_term(void *ctx)
+{
+	struct auth *a = ctx;
+
+	loop_end(a->loop);
+}
+
+static int
+reopen_log(void *ctx)
+{
+	const struct auth *a = ctx;
+
+	return ask_log(a->log_link);
+}
+
+static int
+enter_cage(const struct role_settings *r, struct fault *f)
+{
+	struct identity	id;
+	bool		degraded;
+
+	if (identity_service(r->auth_user, &id, f) != 0 ||
+	    cage_chroot(r->chroot_dir, f) != 0 ||
+	    cage_limits(CAGE_AUTH, f) != 0 ||
+	    identity_become(&id, true, f) != 0)
+		return -1;
+	return cage_enter(CAGE_AUTH, &degraded, f);
+}
+
+static void
+shed(const struct auth_start *s)
+{
+	int	keep[FRONTS_MAX + 3];
+	size_t	n = 0;
+
+	ASSERT(s->nfronts > 0 && s->nfronts <= FRONTS_MAX);
+	for (size_t i = 0; i < s->nfronts; i++)
+		keep[n++] = s->fronts[i];
+	keep[n++] = s->master;
+	keep[n++] = s->warden;
+	keep[n++] = s->log_link;
+	shed_descriptors(keep, n);
+}
+
+/* Whose memory is bounded by what the settings say, and by this file. */
+static void
+make_tables(struct auth *a)
+{
+	unsigned workers = a->conf->role.auth_workers;
+
+	a->nworkers = workers > 0 ? workers : 2 * spawn_processors();
+	a->workers = xalloc(a->nworkers, sizeof(*a->workers));
+	for (size_t i = 0; i < a->nworkers; i++)
+		a->workers[i] = (struct worker){ .a = a, .link = -1 };
+	a->pool = xalloc(QUESTIONS_MAX + a->nworkers,
+	    sizeof(*a->pool));
+	due_init(&a->due, ANSWERS_MAX);
+	a->penalty = penalty_new();
+}
+
+static void
+watch_all(struct auth *a, const struct auth_start *s)
+{
+	for (size_t i = 0; i < s->nfronts; i++) {
+		a->fronts[i] = (struct front){
+			.a = a, .index = (uint32_t)i, .link = -1,
+		};
+		if (s->fronts[i] >= 0)
+			front_open(&a->fronts[i], s->fronts[i]);
+	}
+	loop_watch_init(&a->master_watch, a->loop, a->master, on_master, a);
+	loop_watch_set(&a->master_watch, LOOP_READ, LOOP_NEVER);
+	loop_watch_init(&a->warden_watch, a->loop, a->warden, on_warden, a);
+	loop_watch_set(&a->warden_watch, LOOP_READ, LOOP_NEVER);
+	loop_watch_init(&a->timer, a->loop, -1, on_timer, a);
+	loop_on_signal(a->loop, LOOP_STOP, on_term, a);
+}
+
+void
+auth_main(const struct auth_start *s)
+{
+	static struct auth	a;		/* holds passwords: locked */
+	struct fault		f;
+
+	shed(s);
+	signals_take(SIGNALS_CONNECTION);
+	a.conf = s->conf;
+	a.master = s->master;
+	a.warden = s->warden;
+	a.log_link = s->log_link;
+	a.nfronts = s->nfronts;
+	log_set_reopen(reopen_log, &a);
+	secmem_lock(&a, sizeof(a));
+	make_tables(&a);
+	a.loop = loop_new(&f);
+	if (a.loop == NULL || (watch_all(&a, s),
+	    enter_cage(&a.conf->role, &f)) != 0) {
+		log_fault(LEVEL_ERR, "auth-cage", &f);
+		spawn_exit(1);
+	}
+	loop_run(a.loop);
+	spawn_exit(0);
+}

@@ -1,0 +1,1126 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The authenticator and its warden, real processes, among fronts, a master, a
+ * warden or workers that this test plays, sane and mad.
+ */
+#include "pop/authorize.h"
+#include "role/auth.h"
+#include "role/due.h"
+#include "role/permit.h"
+#include "role/warden.h"
+#include "role/wire.h"
+#include "role/worker.h"
+
+#include "base/num.h"
+#include "sys/file.h"
+#include "sys/link.h"
+#include "sys/sock.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TYPES		(MSG_FRONT + 2)	/* 0 and one unknown among them */
+#define BODY		(LINK_MAX - LINK_HEADER)
+#define FRONTS		2
+#define DELAY_MS	1000		/* auth_fail_delay, in the settings */
+#define LONG_MS		5000		/* longer than anything here takes */
+
+NORETURN void	__real_worker_serve(const struct settings *conf, pid_t warden,
+		    int link, int lease, int log_link);
+NORETURN void	__wrap_worker_serve(const struct settings *conf, pid_t warden,
+		    int link, int lease, int log_link);
+
+static char		folder[] = "/tmp/popper-auth-test.XXXXXX";
+static char		paths[4][100];	/* users, deny, empty, log */
+static struct settings	conf;
+static bool		worker_hangs;	/* as PAM may */
+static int		spare[2];	/* descriptors to send */
+
+/* ------------------------------------------------------------ the house */
+
+/* Our ends of all links; -1: closed, or somebody else's. */
+static struct {
+	pid_t		auth;
+	pid_t		warden;
+	int		front[FRONTS];
+	int		master;
+	int		wardens;	/* the warden's end, when we play it */
+	int		log[2];
+	struct link_in	in;
+	struct link_out	out;
+} it;
+
+static pid_t
+fork_auth(int *fronts, int master, int warden, int log_link)
+{
+	const struct auth_start	s = {
+		.conf = &conf, .fronts = fronts, .nfronts = FRONTS,
+		.master = master, .warden = warden, .log_link = log_link,
+	};
+	pid_t			pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		auth_main(&s);
+	return pid;
+}
+
+static void
+begin(bool real_warden)
+{
+	int		fronts[FRONTS];
+	int		master, warden, log[2];
+	struct fault	f;
+
+	if (geteuid() != 0)
+		skip();
+	for (int i = 0; i < FRONTS; i++)
+		assert_int_equal(link_pair(&it.front[i], &fronts[i], &f), 0);
+	assert_int_equal(link_pair(&it.master, &master, &f), 0);
+	assert_int_equal(link_pair(&it.wardens, &warden, &f), 0);
+	assert_int_equal(link_pair(&it.log[0], &log[0], &f), 0);
+	assert_int_equal(link_pair(&it.log[1], &log[1], &f), 0);
+	it.auth = fork_auth(fronts, master, warden, log[0]);
+	for (int i = 0; i < FRONTS; i++)
+		fd_close(&fronts[i]);
+	fd_close(&master);
+	fd_close(&warden);
+	it.warden = 0;
+	if (real_warden) {
+		it.warden = fork();
+		assert_true(it.warden >= 0);
+		if (it.warden == 0)
+			warden_main(&conf, it.wardens, log[1]);
+		fd_close(&it.wardens);
+	}
+	fd_close(&log[0]);
+	fd_close(&log[1]);
+}
+
+/* It must end by itself. */
+static int
+wait_for(pid_t pid)
+{
+	int status = -1;
+
+	for (int i = 0; i < 5000; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		(void)usleep(1000);
+	}
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, &status, 0);
+	fail_msg("a process does not end");
+	return -1;
+}
+
+/* The master goes, and then all others must. */
+static void
+end(void)
+{
+	fd_close(&it.master);
+	assert_int_equal(wait_for(it.auth), 0);
+	if (it.warden > 0)
+		assert_int_equal(wait_for(it.warden), 0);
+	for (int i = 0; i < FRONTS; i++)
+		fd_close(&it.front[i]);
+	fd_close(&it.wardens);
+	fd_close(&it.log[0]);
+	fd_close(&it.log[1]);
+}
+
+static char text[1 << 20];	/* of the log, as it was last read */
+
+static size_t
+count(const char *word)
+{
+	int		fd = open(paths[3], O_RDONLY | O_CLOEXEC);
+	ssize_t		n;
+	size_t		hits = 0;
+
+	assert_true(fd >= 0);
+	n = read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	(void)close(fd);
+	for (const char *p = text; (p = strstr(p, word)) != NULL; p++)
+		hits++;
+	return hits;
+}
+
+static void
+forget_log(void)
+{
+	assert_int_equal(truncate(paths[3], 0), 0);
+}
+
+static void
+put_text(const char *path, const char *rows)
+{
+	char	other[120];
+	int	fd;
+
+	(void)snprintf(other, sizeof(other), "%s.new", path);
+	fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, rows, strlen(rows)), strlen(rows));
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(rename(other, path), 0);
+}
+
+/* --------------------------------------------------------------- a front */
+
+static struct sock_addr peer;
+
+/* 127.0.0.1 has no penalties. */
+static void
+come_from(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
+{
+	peer = (struct sock_addr){
+		.family = 4, .raw = { a, b, c, d }, .port = 1023,
+	};
+	sock_addr_text(&peer);
+}
+
+static void
+put_check(uint64_t sid, const char *user, const char *password)
+{
+	link_out_init(&it.out, MSG_CHECK);
+	link_put_u64(&it.out, sid);
+	link_put_u8(&it.out, 0);
+	wire_put_peer(&it.out, &peer);
+	link_put_span(&it.out, span_str(user));
+	link_put_span(&it.out, span_str(password));
+}
+
+static void
+check(int front, uint64_t sid, const char *user, const char *password)
+{
+	struct fault f;
+
+	put_check(sid, user, password);
+	if (link_send(it.front[front], &it.out, NULL, 0, &f) != 0)
+		fail_msg("%s", f.text);
+}
+
+/* 'y' is for the master to say; '-': nothing in time; '.': the end. */
+static char
+hear(int front, int timeout_ms, uint64_t *sid_r)
+{
+	static const char	letters[] = "yne";
+	struct fault		f;
+	int			got;
+
+	got = link_recv(it.front[front], permit_verdict, permit_verdict_n, 0,
+	    timeout_ms, &it.in, &f);
+	if (got < 0 && f.err == ETIMEDOUT)
+		return '-';
+	if (got <= 0)
+		return '.';
+	*sid_r = link_get_u64(&it.in);
+	return letters[link_get_u8(&it.in)];
+}
+
+static void
+expect(int front, char answer, uint64_t sid)
+{
+	uint64_t	got_sid = 0;
+	char		got = hear(front, LONG_MS, &got_sid);
+
+	if (got != answer || got_sid != sid)
+		fail_msg("front %d heard %c for %lu, not %c for %lu", front,
+		    got, got_sid, answer, sid);
+}
+
+/* The master is told who has logged in. */
+static void
+expect_admit(int front, uint64_t sid, const char *user)
+{
+	struct sock_addr	a;
+	struct identity		id;
+	struct fault		f = { .text = "the end" };
+
+	if (link_recv(it.master, permit_admit, permit_admit_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("%s", f.text);
+	assert_int_equal(link_get_u64(&it.in), sid);
+	assert_int_equal(link_get_u32(&it.in), front);
+	assert_int_equal(link_get_u8(&it.in), 0);
+	assert_int_equal(wire_get_peer(&it.in, &a, &f), 0);
+	assert_string_equal(a.text, peer.text);
+	assert_int_equal(a.port, peer.port);
+	assert_int_equal(wire_get_identity(&it.in, &id, &f), 0);
+	assert_int_equal(link_get_end(&it.in, &f), 0);
+	assert_string_equal(id.user, user);
+	link_in_fini(&it.in);
+}
+
+static void
+log_in(int front, uint64_t sid)
+{
+	check(front, sid, "ann", "wonderland");
+	expect_admit(front, sid, "ann");
+}
+
+/* -------------------------------------------------------------- a worker */
+
+/* As its warden: the link of a worker that auth wants. */
+static int
+take_worker(void)
+{
+	struct fault f = { .text = "the end" };
+
+	if (link_recv(it.wardens, permit_worker, permit_worker_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("no worker is wanted: %s", f.text);
+	return link_get_fd(&it.in, 0);
+}
+
+static void
+take_question(int link, uint64_t sid)
+{
+	struct fault f = { .text = "the end" };
+
+	if (link_recv(link, permit_question, permit_question_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("no question: %s", f.text);
+	assert_int_equal(link_get_u64(&it.in), sid);
+	link_in_fini(&it.in);
+}
+
+static void
+deny(int link, uint8_t undecided)
+{
+	struct fault f;
+
+	link_out_init(&it.out, MSG_DENY);
+	link_put_u8(&it.out, undecided);
+	assert_int_equal(link_send(link, &it.out, NULL, 0, &f), 0);
+}
+
+static void
+grant(int link)
+{
+	const struct identity	id = { .user = "ann", .uid = 1500, .gid = 1501 };
+	struct fault		f;
+
+	link_out_init(&it.out, MSG_GRANT);
+	wire_put_identity(&it.out, &id);
+	assert_int_equal(link_send(link, &it.out, NULL, 0, &f), 0);
+}
+
+static void
+expect_closed(int *link)
+{
+	struct fault f;
+
+	assert_int_equal(link_recv(*link, permit_question, permit_question_n, 0,
+	    LONG_MS, &it.in, &f), 0);
+	fd_close(link);
+}
+
+/* ------------------------------------------------------------------ tests */
+
+static void
+test_due(void **state UNUSED)
+{
+	struct due_heap	h;
+	struct due	d = { 0 };
+	uint64_t	last = 0;
+	uint64_t	last_sid = 0;
+	unsigned	x = 1;
+
+	due_init(&h, 1000);
+	for (uint32_t i = 0; i < 1000; i++) {
+		x = x * 1103515245u + 12345u;
+		due_put(&h, &(struct due){ .at_ms = x >> 16 & 0xff, .sid = i,
+		    .front = i % 3 });
+	}
+	due_drop(&h, 1);
+	assert_int_equal(h.n, 667);
+	for (size_t n = 667; n > 0; n--) {
+		assert_true(due_next(&h) >= last);
+		if (due_next(&h) > 0)
+			assert_false(due_take(&h, due_next(&h) - 1, &d));
+		assert_true(due_take(&h, due_next(&h), &d));
+		assert_true(d.at_ms > last || (d.at_ms == last &&
+		    (n == 667 || d.sid > last_sid)));
+		assert_int_not_equal(d.front, 1);
+		last = d.at_ms;
+		last_sid = d.sid;
+	}
+	assert_int_equal(due_next(&h), UINT64_MAX);
+	assert_false(due_take(&h, UINT64_MAX, &d));
+	due_fini(&h);
+}
+
+/* Who gets in does at once; who does not hears it at a fixed time. */
+static void
+test_logins(void **state UNUSED)
+{
+	uint64_t start, taken;
+
+	begin(true);
+	log_in(0, 11);
+	log_in(1, 12);
+	start = clock_ms();
+	check(0, 13, "ann", "looking-glass");
+	check(1, 14, "nobody", "wonderland");
+	check(1, 15, "bob", "builder");
+	expect_admit(1, 15, "bob");
+	(void)usleep(2000);
+	check(1, 16, "-x", "x");
+	log_in(0, 17);			/* waits for none of them */
+	assert_true(clock_ms() - start < DELAY_MS / 2);
+	expect(0, 'n', 13);
+	expect(1, 'n', 14);
+	expect(1, 'n', 16);
+	taken = clock_ms() - start;
+	assert_in_range(taken, DELAY_MS, DELAY_MS + 200);
+	end();
+	assert_int_equal(count(" user=ann ip=127.0.0.1 "), 1);
+	if (count("sid=00000000000e") != 1)
+		fail_msg("%s", text);
+	assert_int_equal(count("reason=unknown-user"), 1);
+	assert_int_equal(count("misbehaved"), 0);
+}
+
+/* Every answer has its own time. */
+static void
+test_times(void **state UNUSED)
+{
+	uint64_t start[20];
+	uint64_t sid;
+
+	begin(true);
+	log_in(0, 99);
+	for (uint64_t i = 0; i < ARRAY_LEN(start); i++) {
+		start[i] = clock_ms();
+		check((int)(i % FRONTS), i + 1, i % 3 == 0 ? "ann" : "eve", "x");
+		(void)usleep(30000);
+	}
+	for (uint64_t i = 0; i < ARRAY_LEN(start); i++) {
+		assert_int_equal(hear((int)(i % FRONTS), LONG_MS, &sid), 'n');
+		assert_int_equal(sid, i + 1);
+		assert_in_range(clock_ms() - start[i], DELAY_MS,
+		    DELAY_MS + 100);
+	}
+	end();
+}
+
+static void
+expect_after(char answer, uint64_t sid, uint64_t start, uint64_t ms)
+{
+	expect(0, answer, sid);
+	assert_in_range(clock_ms() - start, ms, ms + 200);
+}
+
+/* Who guesses waits longer, and is not judged meanwhile; who has logged in from
+ * there is. */
+static void
+test_penalties(void **state UNUSED)
+{
+	uint64_t start;
+
+	begin(true);
+	log_in(0, 99);			/* they have begun */
+	come_from(192, 0, 2, 7);
+	start = clock_ms();
+	check(0, 1, "ann", "1");
+	(void)usleep(2000);
+	check(0, 2, "bob", "2");
+	(void)usleep(2000);
+	check(0, 3, "eve", "3");
+	expect_after('n', 1, start, DELAY_MS);
+	expect_after('n', 2, start, DELAY_MS);
+	expect_after('n', 3, start, DELAY_MS);
+	start = clock_ms();
+	check(0, 4, "ann", "4");
+	(void)usleep(100000);
+	check(0, 5, "ann", "wonderland");
+	expect_after('e', 5, start + 100, DELAY_MS);
+	expect_after('n', 4, start, 2 * DELAY_MS);
+	assert_int_equal(count("login-failed"), 4);
+	assert_int_equal(count("login-unjudged"), 1);
+	assert_int_equal(count("login-delayed"), 1);
+	log_in(0, 6);
+	start = clock_ms();
+	check(0, 7, "zoe", "5");	/* she may be known or not */
+	(void)usleep(200000);		/* the next one's failure is later */
+	check(0, 8, "ann", "6");
+	expect_after('n', 8, start + 200, DELAY_MS);
+	log_in(0, 9);			/* while zoe waits */
+	expect_after('n', 7, start, 4 * DELAY_MS);
+	end();
+	forget_log();
+}
+
+/* Every type with bodies of several sizes and up to 3 descriptors. */
+static bool
+next_say(uint16_t *type, uint32_t *n, uint8_t *fds)
+{
+	static const uint32_t sizes[] = { 0, 1, 9, 40, BODY };
+
+	for (size_t i = 0; i + 1 < ARRAY_LEN(sizes); i++)
+		if (sizes[i] == *n) {
+			*n = sizes[i + 1];
+			return true;
+		}
+	*n = 0;
+	if ((*fds)++ < LINK_FDS_MAX)
+		return true;
+	*fds = 0;
+	return ++*type < TYPES;
+}
+
+static void
+say(int link, uint16_t type, uint32_t n, uint8_t nfds)
+{
+	const int	fds[LINK_FDS_MAX] = { spare[0], spare[0], spare[0] };
+	struct fault	f;
+
+	link_out_init(&it.out, type);
+	it.out.n = n;
+	memset(it.out.b, 0, n);
+	assert_int_equal(link_send(link, &it.out, fds, nfds > 3 ? 3 : nfds,
+	    &f), 0);
+}
+
+/* A front in place of one that has gone. */
+static void
+new_front(uint32_t index)
+{
+	AUTO(fd_close) int	its = -1;
+	struct fault		f;
+
+	fd_close(&it.front[index]);
+	assert_int_equal(link_pair(&it.front[index], &its, &f), 0);
+	link_out_init(&it.out, MSG_FRONT);
+	link_put_u32(&it.out, index);
+	assert_int_equal(link_send(it.master, &it.out, &its, 1, &f), 0);
+}
+
+static void
+test_mad_front(void **state UNUSED)
+{
+	uint64_t	sid = 0;
+	uint16_t	type = 0;
+	uint32_t	n = 0;
+	uint8_t		fds = 0;
+	size_t		times = 0;
+
+	begin(true);
+	do {
+		say(it.front[1], type, n, fds);
+		if (hear(1, LONG_MS, &sid) != '.')
+			fail_msg("message %u with %u octets and %u descriptors"
+			    " is taken", type, n, fds);
+		new_front(1);
+		times++;
+		if (times % 50 == 0)
+			log_in(1, 4000 + times);
+	} while (next_say(&type, &n, &fds));
+	log_in(0, 5000);
+	end();
+	assert_int_equal(count("front-misbehaved"), times);
+	forget_log();
+}
+
+/* A good question, cut or lengthened at each octet, or with a bad field. */
+static void
+test_bad_questions(void **state UNUSED)
+{
+	static struct link_out	good;
+	struct fault		f;
+	uint64_t		sid = 0;
+
+	begin(true);
+	check(0, 7, "ann", "wonderland");
+	good = it.out;
+	expect_admit(0, 7, "ann");
+	for (size_t n = 0; n <= good.n + 1; n++) {
+		if (n == good.n)
+			continue;
+		it.out = good;
+		it.out.n = n;
+		assert_int_equal(link_send(it.front[0], &it.out, NULL, 0, &f),
+		    0);
+		assert_int_equal(hear(0, LONG_MS, &sid), '.');
+		new_front(0);
+	}
+	for (size_t at = 0; at < 8 + 1 + 1 + 4; at++) {
+		it.out = good;
+		it.out.b[at] = 0xff;
+		assert_int_equal(link_send(it.front[0], &it.out, NULL, 0, &f),
+		    0);
+		if (at < 8)			/* any sid will do but 0 */
+			assert_int_equal(link_recv(it.master, permit_admit,
+			    permit_admit_n, 0, LONG_MS, &it.in, &f), 1);
+		else
+			assert_int_equal(hear(0, LONG_MS, &sid), '.');
+		new_front(0);
+	}
+	log_in(0, 8);
+	end();
+	forget_log();
+}
+
+/* What a worker must not say; its question is not decided. */
+static void
+test_mad_worker(void **state UNUSED)
+{
+	uint16_t	type = 0;
+	uint32_t	n = 0;
+	uint8_t		fds = 0;
+	uint64_t	sid = 1;
+	uint64_t	last = 0;
+
+	begin(false);
+	do {
+		int link;
+
+		if (type == MSG_RETIRED || (type == MSG_DENY && n == 1) ||
+		    fds > 1)
+			continue;
+		check(0, ++sid, "ann", "x");
+		link = take_worker();
+		take_question(link, sid);
+		say(link, type, n, fds);
+		expect_closed(&link);
+		last = sid;
+	} while (next_say(&type, &n, &fds));
+	for (sid = 2; sid <= last; sid++) {	/* the order is that of time */
+		uint64_t which;
+
+		assert_int_equal(hear(0, LONG_MS, &which), 'e');
+	}
+	assert_true(count("worker-died") > 50);
+	assert_true(count("grant-refused") > 0);
+	assert_int_equal(count("misbehaved"), 0);
+	end();
+	forget_log();
+}
+
+/* Which worker is asked when, with a password file. */
+static void
+test_workers(void **state UNUSED)
+{
+	int	link[2];
+	uint8_t	i;
+
+	begin(false);
+	check(0, 1, "a", "x");
+	link[0] = take_worker();
+	take_question(link[0], 1);
+	(void)usleep(2000);
+	check(0, 2, "b", "x");		/* a second one for who waits */
+	link[1] = take_worker();
+	take_question(link[1], 2);
+	check(0, 3, "c", "x");		/* no third one: auth_workers */
+	check(1, 4, "d", "x");
+	grant(link[1]);
+	expect_admit(0, 2, "ann");
+	take_question(link[1], 4);	/* it stays; the fronts take turns */
+	deny(link[1], 0);
+	take_question(link[1], 3);
+	check(0, 5, "e", "x");
+	say(link[1], MSG_RETIRED, 0, 0);
+	deny(link[1], 0);
+	expect_closed(&link[1]);
+	link[1] = take_worker();
+	take_question(link[1], 5);
+	grant(link[1]);
+	expect_admit(0, 5, "ann");
+	say(link[1], MSG_RETIRED, 0, 0);	/* also when it is idle */
+	expect_closed(&link[1]);
+	deny(link[0], 1);		/* who cannot decide is not asked again */
+	expect_closed(&link[0]);
+	check(0, 6, "f", "x");
+	link[0] = take_worker();
+	take_question(link[0], 6);
+	fd_close(&link[0]);		/* it dies */
+	expect(0, 'e', 1);
+	expect(0, 'n', 3);
+	expect(1, 'n', 4);
+	expect(0, 'e', 6);
+	assert_int_equal(count("worker-died"), 1);
+	check(0, 7, "g", "x");		/* one that dies while it is idle */
+	link[0] = take_worker();
+	take_question(link[0], 7);
+	deny(link[0], 0);
+	expect(0, 'n', 7);
+	fd_close(&link[0]);
+	for (i = 0; i < 2; i++) {
+		check(0, 8u + i, "h", "x");
+		link[i] = take_worker();
+		take_question(link[i], 8u + i);
+	}
+	/* A front that is gone hears nothing, its successor neither. */
+	check(0, 10, "i", "x");
+	new_front(0);
+	check(0, 11, "j", "x");
+	grant(link[0]);
+	take_question(link[0], 11);
+	deny(link[1], 0);
+	grant(link[0]);
+	expect_admit(0, 11, "ann");
+	assert_int_equal(hear(0, DELAY_MS + 200, &(uint64_t){ 0 }), '-');
+	end();
+	fd_close(&link[0]);
+	fd_close(&link[1]);
+	forget_log();
+}
+
+/* With PAM, nobody is asked twice. */
+static void
+test_one_question(void **state UNUSED)
+{
+	int first, second;
+
+	conf.auth.source = AUTH_PAM;
+	begin(false);
+	check(0, 1, "a", "x");
+	first = take_worker();
+	take_question(first, 1);
+	grant(first);
+	expect_closed(&first);
+	expect_admit(0, 1, "ann");
+	check(0, 2, "a", "x");
+	second = take_worker();
+	take_question(second, 2);
+	deny(second, 0);
+	expect_closed(&second);
+	expect(0, 'n', 2);
+	end();
+	conf.auth.source = AUTH_FILE;
+}
+
+/* No verdict in time, from a worker or for want of one. */
+static void
+test_late(void **state UNUSED)
+{
+	uint64_t	start;
+	int		link[2];
+
+	conf.role.auth_timeout_s = 1;
+	begin(false);
+	start = clock_ms();
+	for (uint8_t i = 0; i < 4; i++)
+		check(0, 1u + i, "a", "x");
+	link[0] = take_worker();
+	link[1] = take_worker();
+	take_question(link[0], 1);
+	take_question(link[1], 2);
+	expect_closed(&link[0]);
+	expect_closed(&link[1]);
+	assert_in_range(clock_ms() - start, 1000, 1200);
+	for (uint8_t i = 0; i < 4; i++) {
+		uint64_t sid;
+
+		assert_int_equal(hear(0, LONG_MS, &sid), 'e');
+	}
+	assert_in_range(clock_ms() - start, 2000, 2200);
+	assert_int_equal(count("auth-timeout"), 1);
+	end();
+	conf.role.auth_timeout_s = 10;
+	forget_log();
+}
+
+/* A front that asks for too much gets no more than its share. */
+static void
+test_full(void **state UNUSED)
+{
+	const uint64_t	share = 4096 / FRONTS;
+	uint64_t	sid = 0;
+	uint64_t	told = 0;
+	int		link[2];
+
+	begin(false);
+	for (uint64_t i = 1; i <= 2 * share; i++) {
+		check(0, i, "a", "x");
+		while (hear(0, i % 16 == 0 ? 2 : 0, &sid) == 'e')
+			assert_int_equal(sid, share + ++told);
+	}
+	while (hear(0, 200, &sid) == 'e')
+		assert_int_equal(sid, share + ++told);
+	assert_int_equal(told, share);
+	assert_int_equal(count("auth-queue-full"), 1);
+	link[0] = take_worker();
+	link[1] = take_worker();
+	take_question(link[0], 1);
+	take_question(link[1], 2);
+	check(1, 9999, "ann", "x");	/* the other one has its turn */
+	(void)usleep(50000);		/* after those that are before it */
+	grant(link[0]);
+	expect_admit(0, 1, "ann");
+	take_question(link[0], 9999);
+	grant(link[0]);
+	expect_admit(1, 9999, "ann");
+	end();
+	fd_close(&link[0]);
+	fd_close(&link[1]);
+	forget_log();
+}
+
+/* Fronts that do not listen. */
+static void
+test_deaf_front(void **state UNUSED)
+{
+	struct fault	f = { 0 };
+	uint64_t	i = 0;
+
+	begin(false);
+	check(1, 1, "a", "x");
+	while (f.err == 0 || f.err == EAGAIN) {
+		f.err = 0;
+		put_check(++i, "a", "x");
+		if (link_send(it.front[1], &it.out, NULL, 0, &f) != 0)
+			(void)usleep(1000);
+	}
+	assert_int_equal(count("front-misbehaved"), 1);
+	check(0, 1, "a", "x");
+	end();
+	forget_log();
+}
+
+/* ------------------------------------------------------------- the warden */
+
+#define USERS	"ann:{PLAIN}wonderland:::::::\nbob:{PLAIN}builder:::::::\n"
+
+/* Ask until the answer has changed; how long that took. */
+static void
+expect_soon(uint64_t sid, const char *password, bool yes)
+{
+	uint64_t	start = clock_ms();
+	struct fault	f;
+
+	(void)usleep(1000000);
+	check(0, sid, "ann", password);
+	if (yes)
+		expect_admit(0, sid, "ann");
+	else
+		expect(0, 'n', sid);
+	assert_int_equal(link_recv(it.master, permit_admit, permit_admit_n, 0,
+	    0, &it.in, &f), -1);
+	assert_true(clock_ms() - start < 3000);
+}
+
+static void
+test_file_change(void **state UNUSED)
+{
+	begin(true);
+	log_in(0, 1);
+	put_text(paths[0], "ann:{PLAIN}new:::::::\n");	/* another file */
+	expect_soon(2, "wonderland", false);
+	expect_soon(3, "new", true);
+	put_text(paths[1], "ann\n");			/* there was none */
+	expect_soon(4, "new", false);
+	assert_int_equal(unlink(paths[1]), 0);
+	expect_soon(5, "new", true);
+	put_text(paths[0], USERS);
+	assert_int_equal(truncate(paths[0], 0), 0);	/* the same file */
+	expect_soon(6, "wonderland", false);
+	assert_int_equal(unlink(paths[0]), 0);
+	(void)usleep(1000000);
+	check(0, 8, "ann", "wonderland");
+	expect(0, 'e', 8);
+	put_text(paths[0], USERS);
+	log_in(0, 9);
+	end();
+	if (count("worker-died") != 0)
+		fail_msg("%s", text);
+	assert_true(count("auth-error") > 0);
+	forget_log();
+}
+
+/* Many logins while the file is replaced again and again: none is lost. */
+static void
+test_change_under_load(void **state UNUSED)
+{
+	uint64_t	start = clock_ms();
+	uint64_t	sid = 0;
+	uint64_t	changed = 0;
+
+	begin(true);
+	while (clock_ms() - start < 4000) {
+		if (clock_ms() - changed > 50) {
+			changed = clock_ms();
+			put_text(paths[0], USERS);
+		}
+		log_in((int)(sid % FRONTS), sid + 1);
+		sid++;
+	}
+	end();
+	assert_true(sid > 1000);
+	assert_int_equal(count("worker"), 0);
+	assert_int_equal(count("auth-error"), 0);
+}
+
+static void
+expect_worker_gone(int *link)
+{
+	struct fault	f;
+	int		got;
+
+	do {
+		got = link_recv(*link, permit_decision, permit_decision_n, 0,
+		    LONG_MS, &it.in, &f);
+	} while (got == 1 && it.in.type == MSG_RETIRED);
+	assert_int_equal(got, 0);
+	fd_close(link);
+}
+
+static int
+want_worker(int warden, struct fault *f)
+{
+	AUTO(fd_close) int	its = -1;
+	int			link;
+
+	assert_int_equal(link_pair(&link, &its, f), 0);
+	link_out_init(&it.out, MSG_WORKER);
+	assert_int_equal(link_send(warden, &it.out, &its, 1, f), 0);
+	return link;
+}
+
+static pid_t
+begin_warden(int *link_r)
+{
+	int		its;
+	struct fault	f;
+	pid_t		pid;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(link_pair(link_r, &its, &f), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		warden_main(&conf, its, -1);
+	fd_close(&its);
+	return pid;
+}
+
+static void
+ask(int link, uint64_t sid)
+{
+	struct fault f;
+
+	put_check(sid, "ann", "wonderland");
+	it.out.type = MSG_QUESTION;
+	assert_int_equal(link_send(link, &it.out, NULL, 0, &f), 0);
+}
+
+static void
+expect_grant(int link)
+{
+	struct fault f = { .text = "the end" };
+
+	if (link_recv(link, permit_decision, permit_decision_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("%s", f.text);
+	assert_int_equal(it.in.type, MSG_GRANT);
+	link_in_fini(&it.in);
+}
+
+/* An auth that was taken over gets a bounded number of workers at a time. */
+static void
+test_warden_full(void **state UNUSED)
+{
+	struct fault	f;
+	int		warden;
+	int		link[5];
+	pid_t		pid = begin_warden(&warden);
+
+	for (size_t i = 0; i < 5; i++) {
+		link[i] = want_worker(warden, &f);
+		ask(link[i], i + 1);
+	}
+	for (size_t i = 0; i < 4; i++)
+		expect_grant(link[i]);
+	assert_int_equal(link_recv(link[4], permit_decision,
+	    permit_decision_n, 0, 300, &it.in, &f), -1);
+	assert_int_equal(f.err, ETIMEDOUT);
+	fd_close(&link[0]);
+	expect_grant(link[4]);		/* there is room again */
+	fd_close(&warden);
+	assert_int_equal(wait_for(pid), 0);
+	for (size_t i = 1; i < 5; i++)
+		expect_worker_gone(&link[i]);
+	forget_log();
+}
+
+static void
+test_mad_auth(void **state UNUSED)
+{
+	uint16_t	type = 0;
+	uint32_t	n = 0;
+	uint8_t		fds = 0;
+
+	do {
+		int	warden;
+		pid_t	pid;
+
+		if (type == MSG_WORKER && n == 0 && fds == 1)
+			continue;
+		pid = begin_warden(&warden);
+		say(warden, type, n, fds);
+		assert_int_equal(wait_for(pid), 0);
+		fd_close(&warden);
+		if (count("auth-misbehaved") != 1)
+			fail_msg("message %u with %u octets and %u descriptors",
+			    type, n, fds);
+		forget_log();
+	} while (next_say(&type, &n, &fds));
+}
+
+/* The linker puts this in its place. */
+void
+__wrap_worker_serve(const struct settings *c, pid_t warden, int link,
+    int lease, int log_link)
+{
+	if (!worker_hangs)
+		__real_worker_serve(c, warden, link, lease, log_link);
+	log_text(LEVEL_ERR, "hangs", "%d", (int)getpid());
+	for (;;)
+		(void)pause();
+}
+
+static void
+expect_dead(pid_t pid, unsigned within_ms)
+{
+	while (kill(pid, 0) == 0 && within_ms-- > 0)
+		(void)usleep(1000);
+	assert_int_equal(kill(pid, 0), -1);
+}
+
+/* PAM hangs: the question's time ends, and then the process. */
+static void
+test_hanging_worker(void **state UNUSED)
+{
+	uint64_t	start = clock_ms();
+	uint64_t	pid;
+	size_t		len;
+
+	conf.auth.source = AUTH_PAM;
+	conf.role.auth_timeout_s = 1;
+	worker_hangs = true;
+	begin(true);
+	check(0, 1, "a", "x");
+	expect(0, 'e', 1);
+	assert_int_equal(count("hangs text="), 1);
+	assert_true(num_prefix(span_str(strstr(text, "hangs text=") +
+	    strlen("hangs text=")), INT32_MAX, &pid, &len));
+	assert_true(len > 0 && pid > 1);
+	assert_in_range(clock_ms() - start, 2000, 2300);
+	expect_dead((pid_t)pid, 1500);
+	for (int i = 0; i < 1000 && count("worker-killed") == 0; i++)
+		(void)usleep(1000);
+	assert_int_equal(count("worker-killed"), 1);
+	end();
+	conf.auth.source = AUTH_FILE;
+	conf.role.auth_timeout_s = 10;
+	worker_hangs = false;
+	forget_log();
+}
+
+/* ------------------------------------------------------------------ frame */
+
+static int
+afresh(void **state UNUSED)
+{
+	forget_log();
+	put_text(paths[0], USERS);
+	come_from(127, 0, 0, 1);
+	return 0;
+}
+
+static int
+setup(void **state UNUSED)
+{
+	static const char *const	names[] = {
+		"users", "deny", "empty", "log",
+	};
+	struct log_conf			c = { .to = LOG_TO_FILE,
+					    .trace_fd = -1, .socket = "" };
+
+	if (mkdtemp(folder) == NULL || pipe2(spare, O_CLOEXEC) != 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		(void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder,
+		    names[i]);
+	if (chmod(folder, 0711) != 0 || mkdir(paths[2], 0755) != 0)
+		return -1;
+	conf = (struct settings){
+		.role = {
+			.front_user = "65534", .auth_user = "65533",
+			.auth_workers = 2, .chroot_dir = paths[2],
+			.auth_timeout_s = 10,
+			.auth_fail_delay_s = DELAY_MS / 1000,
+		},
+		.auth = {
+			.source = AUTH_FILE, .passwd_file = paths[0],
+			.virtual_user = "1500:1501", .uid_min = 1000,
+			.uid_max = 60000, .gid_min = 100,
+			.gids_denied = "4711", .deny_file = paths[1],
+			.rpop_file = "", .shells_file = "/nonexistent",
+			.pam_service = "popper",
+		},
+	};
+	c.file = paths[3];
+	log_open(&c);
+	return 0;
+}
+
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
+    struct FTW *at UNUSED)
+{
+	return remove(path);
+}
+
+static int
+teardown(void **state UNUSED)
+{
+	log_close();
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+#define AS_ROOT(test)	cmocka_unit_test_setup(test, afresh)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_due),
+		AS_ROOT(test_logins),
+		AS_ROOT(test_times),
+		AS_ROOT(test_penalties),
+		AS_ROOT(test_mad_front),
+		AS_ROOT(test_bad_questions),
+		AS_ROOT(test_mad_worker),
+		AS_ROOT(test_workers),
+		AS_ROOT(test_one_question),
+		AS_ROOT(test_late),
+		AS_ROOT(test_full),
+		AS_ROOT(test_deaf_front),
+		AS_ROOT(test_file_change),
+		AS_ROOT(test_change_under_load),
+		AS_ROOT(test_warden_full),
+		AS_ROOT(test_mad_auth),
+		AS_ROOT(test_hanging_worker),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: front_user, in an empty root folder, with seccomp, no processes, no
+ * files.  Reads from: strangers; verdicts of auth and master.  Trusts: nobody.
+ * Gives up, in order: descriptors, root folder, limits, groups, gid, uid, system
+ * calls.
+ *
+ *   TALKS --PASS--> ASKED --yes, from the master--> (START: a session's)
+ *     |  ^            |
+ *     |  +-----no-----+
+ *     +--end--> DRAINS --> closed
+ *
+ * A grant never passes through here: what says yes is the master, to which the
+ * client's socket then goes, with what it had pipelined in a pipe.
+ */
+#include "role/fronts.h"
+
+#include "pop/authorize.h"
+#include "role/ask.h"
+#include "role/permit.h"
+#include "role/pump.h"
+#include "role/wire.h"
+
+#include "base/alloc.h"
+#include "sys/cage.h"
+#include "sys/file.h"
+#include "sys/identity.h"
+#include "sys/loop.h"
+#include "sys/secmem.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TABLE		4096u		/* lists of strangers by sid */
+#define ACCEPTS		64		/* of one listener at a time */
+#define REFUSED_MAX	256		/* whom we hear out after a refusal */
+#define LISTENERS_MAX	64
+#define LIMIT_LOG_MS	1000		/* a line about a limit, at most */
+#define PATIENCE_S	30		/* beyond auth's own bounds: its queue */
+#define PAUSE_MS	100		/* without descriptors: no spin */
+#define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
+
+enum stage { TALKS, ASKED, DRAINS };
+
+struct stranger {
+	struct stranger		*next;		/* of the same list */
+	struct front_house	*house;
+	uint64_t		 sid;
+	int			 fd;		/* owns */
+	enum stage		 stage;
+	bool			 counted;	/* in the tally, and of max_strangers */
+	uint64_t		 end_ms;	/* DRAINS; ASKED: of our patience */
+	struct sock_addr	 peer;
+	struct loop_watch	 watch;
+	struct authorize	 auth;		/* may hold a secret */
+	struct pump		 pump;
+};
+
+struct front_house {
+	const struct fronts_start	*a;
+	struct loop			*loop;
+	struct stranger			*table[TABLE];
+	size_t				 n;		/* counted ones */
+	size_t				 max;
+	size_t				 refused;	/* DRAINS, not counted */
+	uint64_t			 limit_log_ms;
+	struct loop_watch		 listeners[LISTENERS_MAX];
+	struct loop_watch		 auth;
+	struct loop_watch		 master;
+	struct loop_watch		 pause;
+	uint8_t				 room[LIMIT_INPUT];	/* of all pumps */
+};
+
+/* --- strangers ----------------------------------------------------------- */
+
+static struct stranger **
+find(struct front_house *h, uint64_t sid)
+{
+	struct stranger **s = &h->table[sid % TABLE];
+
+	while (*s != NULL && (*s)->sid != sid)
+		s = &(*s)->next;
+	return s;
+}
+
+static void
+uncount(struct stranger *s)
+{
+	if (!s->counted)
+		return;
+	s->counted = false;
+	s->house->n--;
+	tally_add(s->house->a->tally, s->house->a->index, &s->peer, -1);
+}
+
+static void
+stranger_free(struct stranger *s)
+{
+	struct stranger **at = find(s->house, s->sid);
+
+	if (s->stage == DRAINS && !s->counted)
+		s->house->refused--;
+	uncount(s);
+	*at = s->next;
+	loop_watch_fini(&s->watch);
+	pump_fini(&s->pump);
+	authorize_fini(&s->auth);
+	fd_close(&s->fd);
+	explicit_bzero(s, sizeof(*s));
+	free(s);
+}
+
+static void
+log_end_of(const struct stranger *s, enum pump_end end)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_DEBUG, "stranger-end");
+	log_str(&l, "ip", s->peer.text);
+	log_str(&l, "reason", s->auth.quit ? "quit" : pump_end_word(end));
+	log_end(&l);
+}
+
+/* What they still say is swallowed: octets that lie unread at close would make
+ * the kernel destroy our last reply. */
+static void
+drain(struct stranger *s)
+{
+	sock_shutdown_write(s->fd);
+	s->stage = DRAINS;
+	s->end_ms = clock_ms() +
+	    1000ull * s->house->a->conf->role.drain_timeout_s;
+	loop_watch_set(&s->watch, LOOP_READ, s->end_ms - clock_ms());
+}
+
+static void
+drain_more(struct stranger *s)
+{
+	struct fault	f;
+	ssize_t		n = sock_read(s->fd, s->house->room,
+			    sizeof(s->house->room), &f);
+	uint64_t	now = clock_ms();
+
+	if (n == 0 || (n < 0 && f.err != EAGAIN) || now >= s->end_ms)
+		stranger_free(s);
+	else
+		loop_watch_set(&s->watch, LOOP_READ, s->end_ms - now);
+}
+
+/* --- the way out: to the master ------------------------------------------ */
+
+static int
+send_start(struct stranger *s, struct fault *f)
+{
+	AUTO(fd_close) int	from = -1;
+	AUTO(fd_close) int	to = -1;
+	struct span		rest = pump_rest(&s->pump);
+	struct link_out		m;
+	int			fds[2] = { s->fd, -1 };
+
+	if (rest.n > 0 && (fd_pipe(&from, &to, f) != 0 ||
+	    file_write(to, rest.p, rest.n, f) != 0))
+		return -1;
+	fds[1] = from;
+	link_out_init(&m, rest.n > 0 ? MSG_START_REST : MSG_START);
+	link_put_u64(&m, s->sid);
+	return link_send(s->house->a->master, &m, fds, rest.n > 0 ? 2 : 1, f);
+}
+
+static void
+leave(struct stranger *s)
+{
+	struct fault f;
+
+	if (send_start(s, &f) != 0)
+		log_fault(LEVEL_ERR, "front-handover", &f);
+	stranger_free(s);
+}
+
+static void
+wait_more(struct stranger *s)
+{
+	unsigned	events;
+	uint64_t	ms = pump_wish(&s->pump, &events);
+	uint64_t	now = clock_ms();
+
+	if (s->stage == ASKED && now + ms > s->end_ms)
+		ms = s->end_ms > now ? s->end_ms - now : 1;
+	loop_watch_set(&s->watch, (events & PUMP_READ ? LOOP_READ : 0u) |
+	    (events & PUMP_WRITE ? LOOP_WRITE : 0u), ms);
+}
+
+static void
+go_on(struct stranger *s, enum pump_end end)
+{
+	if (end == PUMP_GOES_ON) {
+		wait_more(s);
+	} else if (end == PUMP_END_LEFT) {
+		leave(s);
+	} else {
+		log_end_of(s, end);
+		uncount(s);
+		s->house->refused++;
+		drain(s);
+	}
+}
+
+static enum pump_next
+next_of(enum authorize_next n)
+{
+	switch (n) {
+	case AUTHORIZE_MORE:
+		return PUMP_LINE;
+	case AUTHORIZE_ASK:
+		return PUMP_HOLD;
+	case AUTHORIZE_CLOSE:
+		break;
+	}
+	return PUMP_CLOSE;
+}
+
+/* Who was asked has died, or forgotten it. */
+static void
+give_up(struct stranger *s)
+{
+	log_text(LEVEL_ERR, "front-link", "no verdict has come");
+	s->stage = TALKS;
+	go_on(s, pump_answered(&s->pump, next_of(authorize_answer(&s->auth,
+	    ANSWER_ERROR, &s->pump.out))));
+}
+
+static void
+on_stranger(void *ctx, unsigned what)
+{
+	struct stranger	*s = ctx;
+	unsigned	 events;
+
+	wire_log_sid(s->sid);
+	if (s->stage == DRAINS)
+		drain_more(s);
+	else if (s->stage == ASKED && clock_ms() >= s->end_ms)
+		give_up(s);
+	else if ((what & (LOOP_READ | LOOP_WRITE)) != 0)
+		go_on(s, pump_event(&s->pump,
+		    (what & LOOP_READ ? PUMP_READ : 0u) |
+		    (what & LOOP_WRITE ? PUMP_WRITE : 0u)));
+	else if (pump_wish(&s->pump, &events) == 0)
+		go_on(s, PUMP_END_TIMEOUT);
+	else
+		wait_more(s);
+}
+
+/* --- what they say ---------------------------------------------------------- */
+
+static int
+ask(struct stranger *s, struct fault *f)
+{
+	struct link_out	m;
+	int		result;
+
+	link_out_init(&m, MSG_CHECK);
+	link_put_u64(&m, s->sid);
+	link_put_u8(&m, s->auth.ask.rpop ? 1 : 0);
+	wire_put_peer(&m, &s->peer);
+	link_put_span(&m, span_of(s->auth.name, s->auth.name_n));
+	link_put_span(&m, secret_span(&s->auth.ask.secret));
+	result = link_send(s->house->a->auth, &m, NULL, 0, f);
+	link_out_wipe(&m);
+	secret_wipe(&s->auth.ask.secret);
+	return result;
+}
+
+/* Longer than auth can take for an answer. */
+static uint64_t
+patience_ms(const struct settings *c)
+{
+	return 1000ull * (c->role.auth_timeout_s + c->role.auth_fail_delay_s +
+	    PATIENCE_S);
+}
+
+static enum pump_next
+on_line(void *ctx, struct span line, struct buf *out)
+{
+	struct stranger		*s = ctx;
+	enum authorize_next	 n;
+	struct fault		 f;
+
+	n = authorize_line(&s->auth, line, out);
+	if (n != AUTHORIZE_ASK)
+		return next_of(n);
+	if (ask(s, &f) == 0) {
+		s->stage = ASKED;
+		s->end_ms = clock_ms() + patience_ms(s->house->a->conf);
+		return PUMP_HOLD;
+	}
+	log_fault(LEVEL_ERR, "front-link", &f);
+	return next_of(authorize_answer(&s->auth, ANSWER_ERROR, out));
+}
+
+static enum pump_next
+on_too_long(void *ctx, struct buf *out)
+{
+	struct stranger *s = ctx;
+
+	return next_of(authorize_too_long(&s->auth, out));
+}
+
+static const struct pump_ops ops = {
+	.line = on_line,
+	.too_long = on_too_long,
+};
+
+/* One verdict; of a stranger that has gone meanwhile it means nothing. */
+static void
+on_verdict(struct front_house *h, struct link_in *m, bool of_master)
+{
+	uint64_t		 sid = link_get_u64(m);
+	uint8_t			 answer = link_get_u8(m);
+	struct stranger		*s = *find(h, sid);
+	enum pump_next		 next = PUMP_LEAVE;
+
+	if (s == NULL || s->stage != ASKED)
+		return;
+	wire_log_sid(sid);
+	s->stage = TALKS;
+	if (answer != ANSWER_YES || !of_master)
+		next = next_of(authorize_answer(&s->auth,
+		    answer == ANSWER_NO ? ANSWER_NO : ANSWER_ERROR,
+		    &s->pump.out));
+	go_on(s, pump_answered(&s->pump, next));
+}
+
+static void
+on_link(struct front_house *h, struct loop_watch *w, bool of_master)
+{
+	struct link_in	m;
+	struct fault	f;
+	int		got = link_recv(w->fd, permit_verdict, permit_verdict_n, 0,
+			    0, &m, &f);
+
+	if (got == 1) {
+		on_verdict(h, &m, of_master);
+		link_in_fini(&m);
+		loop_watch_set(w, LOOP_READ, LOOP_NEVER);
+		return;
+	}
+	if (got < 0)
+		log_fault(LEVEL_ERR, "front-link", &f);
+	/* Without them nobody can log in: the master starts us anew. */
+	loop_end(h->loop);
+}
+
+static void
+on_auth(void *ctx, unsigned what UNUSED)
+{
+	struct front_house *h = ctx;
+
+	on_link(h, &h->auth, false);
+}
+
+static void
+on_master(void *ctx, unsigned what UNUSED)
+{
+	struct front_house *h = ctx;
+
+	on_link(h, &h->master, true);
+}
+
+/* --- the way in --------------------------------------------------------------- */
+
+static void
+log_limit(struct front_house *h, const char *limit, const struct sock_addr *peer)
+{
+	struct log_line	l;
+	uint64_t	now = clock_ms();
+
+	if (h->limit_log_ms != 0 && now - h->limit_log_ms < LIMIT_LOG_MS)
+		return;
+	h->limit_log_ms = now;
+	log_begin(&l, LEVEL_WARN, "limit-reached");
+	log_str(&l, "limit", limit);
+	log_str(&l, "ip", peer->text);
+	log_end(&l);
+}
+
+/* Which limit it would break, or NULL. */
+static const char *
+limit_of(const struct front_house *h, const struct sock_addr *peer)
+{
+	if (h->n >= h->max)
+		return "max_strangers";
+	if (tally_count(h->a->tally, peer) >=
+	    h->a->conf->role.max_sessions_per_address)
+		return "max_sessions_per_address";
+	return NULL;
+}
+
+static void
+tell_resolver(const struct stranger *s)
+{
+	struct link_out	m;
+	struct fault	f;
+
+	if (s->house->a->resolver < 0 || s->peer.family == 0)
+		return;
+	link_out_init(&m, MSG_PEER);
+	link_put_u64(&m, s->sid);
+	wire_put_peer(&m, &s->peer);
+	/* A resolver that is busy misses one: it is for the log alone. */
+	if (link_send(s->house->a->resolver, &m, NULL, 0, &f) != 0)
+		log_fault(LEVEL_DEBUG, "peer-check", &f);
+}
+
+static struct stranger *
+stranger_new(struct front_house *h, int fd, const struct sock_addr *peer)
+{
+	const struct role_settings	*r = &h->a->conf->role;
+	struct stranger			*s = xalloc(1, sizeof(*s));
+
+	s->house = h;
+	s->fd = fd;
+	s->peer = *peer;
+	s->sid = wire_new_sid();
+	s->next = h->table[s->sid % TABLE];
+	h->table[s->sid % TABLE] = s;
+	authorize_init(&s->auth, h->a->host,
+	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
+	    r->max_bad_commands, h->a->conf->auth.rpop_file[0] != '\0');
+	pump_init(&s->pump);
+	s->pump.in = s->pump.out_fd = fd;
+	s->pump.room = h->room;
+	s->pump.shared = true;
+	s->pump.idle_s = r->timeout_s;
+	s->pump.deadline_ms = clock_ms() + 1000ull * r->login_timeout_s;
+	s->pump.ops = &ops;
+	s->pump.ctx = s;
+	loop_watch_init(&s->watch, h->loop, fd, on_stranger, s);
+	return s;
+}
+
+static void
+refuse(struct stranger *s)
+{
+	struct fault f;
+
+	s->stage = DRAINS;
+	if (s->house->refused++ >= REFUSED_MAX ||
+	    sock_write(s->fd, SPAN(FULL_TEXT), &f) < 0)
+		stranger_free(s);
+	else
+		drain(s);
+}
+
+static void
+welcome(struct front_house *h, int fd, const struct sock_addr *peer)
+{
+	const char	*limit = limit_of(h, peer);
+	struct stranger	*s = stranger_new(h, fd, peer);
+
+	wire_log_sid(s->sid);
+	if (limit != NULL) {
+		log_limit(h, limit, peer);
+		refuse(s);
+		return;
+	}
+	s->counted = true;
+	h->n++;
+	tally_add(h->a->tally, h->a->index, peer, 1);
+	tell_resolver(s);
+	authorize_greet(&s->auth, &s->pump.out);
+	go_on(s, pump_start(&s->pump, PUMP_LINE));
+}
+
+static void
+listen_on(struct front_house *h)
+{
+	for (size_t i = 0; i < h->a->nlisteners; i++)
+		loop_watch_set(&h->listeners[i], LOOP_READ, LOOP_NEVER);
+}
+
+static void
+on_pause(void *ctx, unsigned what UNUSED)
+{
+	listen_on(ctx);
+}
+
+/* No descriptors are left: others may have given some back in a while. */
+static void
+pause_all(struct front_house *h)
+{
+	for (size_t i = 0; i < h->a->nlisteners; i++)
+		loop_watch_fini(&h->listeners[i]);
+	loop_watch_set(&h->pause, 0, PAUSE_MS);
+}
+
+static void
+on_listener(void *ctx, unsigned what UNUSED)
+{
+	struct front_house	*h = ctx;
+	struct sock_addr	 peer;
+	struct fault		 f;
+
+	for (size_t i = 0; i < h->a->nlisteners; i++)
+		for (int n = 0; n < ACCEPTS; n++) {
+			int fd;
+
+			if (sock_accept(h->a->listeners[i], &fd, &peer,
+			    &f) == 0) {
+				welcome(h, fd, &peer);
+				continue;
+			}
+			if (f.err == ECONNABORTED)
+				continue;
+			if (f.err != EAGAIN) {
+				log_fault(LEVEL_ERR, "accept", &f);
+				pause_all(h);
+				return;
+			}
+			break;
+		}
+	listen_on(h);
+}
+
+/* --- the process ------------------------------------------------------------------ */
+
+static int
+reopen_log(void *ctx)
+{
+	const struct fronts_start *a = ctx;
+
+	return ask_log(a->log_link);
+}
+
+static int
+enter_cage(const struct fronts_start *a, struct fault *f)
+{
+	struct identity	id;
+	bool		degraded;
+
+	return identity_service(a->conf->role.front_user, &id, f) != 0 ||
+	    cage_chroot(a->conf->role.chroot_dir, f) != 0 ||
+	    cage_limits(CAGE_FRONTS, f) != 0 ||
+	    identity_become(&id, true, f) != 0 ||
+	    cage_enter(CAGE_FRONTS, &degraded, f) != 0 ? -1 : 0;
+}
+
+static void
+on_stop(void *ctx)
+{
+	struct front_house *h = ctx;
+
+	loop_end(h->loop);
+}
+
+static void
+house_init(struct front_house *h, const struct fronts_start *a)
+{
+	h->a = a;
+	h->max = (a->conf->role.max_strangers + a->of - 1) / a->of;
+	loop_watch_init(&h->auth, h->loop, a->auth, on_auth, h);
+	loop_watch_init(&h->master, h->loop, a->master, on_master, h);
+	loop_watch_init(&h->pause, h->loop, -1, on_pause, h);
+	loop_watch_set(&h->auth, LOOP_READ, LOOP_NEVER);
+	loop_watch_set(&h->master, LOOP_READ, LOOP_NEVER);
+	for (size_t i = 0; i < a->nlisteners; i++)
+		loop_watch_init(&h->listeners[i], h->loop, a->listeners[i],
+		    on_listener, h);
+	listen_on(h);
+	loop_on_signal(h->loop, LOOP_STOP, on_stop, h);
+}
+
+/* We end: strangers see that, and it stands in the log. */
+static void
+dismiss_all(struct front_house *h)
+{
+	for (size_t i = 0; i < TABLE; i++)
+		while (h->table[i] != NULL) {
+			wire_log_sid(h->table[i]->sid);
+			if (h->table[i]->stage != DRAINS)
+				log_end_of(h->table[i], PUMP_END_STOPPED);
+			stranger_free(h->table[i]);
+		}
+}
+
+void
+fronts_main(const struct fronts_start *a)
+{
+	static struct front_house	h;	/* its room holds passwords */
+	int				keep[LISTENERS_MAX + 4];
+	size_t				n = 0;
+	struct fault			f;
+
+	ASSERT(a->nlisteners <= LISTENERS_MAX);
+	for (; n < a->nlisteners; n++)
+		keep[n] = a->listeners[n];
+	keep[n++] = a->auth;
+	keep[n++] = a->master;
+	keep[n++] = a->resolver;
+	keep[n++] = a->log_link;
+	shed_descriptors(keep, n);
+	log_set_reopen(reopen_log, (void *)(uintptr_t)a);
+	h.loop = loop_new(&f);
+	if (h.loop == NULL || tally_own(a->tally, a->index, &f) != 0) {
+		log_fault(LEVEL_ERR, "front-start", &f);
+		spawn_exit(1);
+	}
+	house_init(&h, a);
+	if (enter_cage(a, &f) != 0) {
+		log_fault(LEVEL_ERR, "front-cage", &f);
+		spawn_exit(1);
+	}
+	secmem_lock(&h.room, sizeof(h.room));
+	loop_run(h.loop);
+	dismiss_all(&h);
+	spawn_exit(0);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A front of popper serve: one process that talks to thousands of strangers
+ * (AUTHORIZATION state) in an event loop.  Floor 4.
+ */
+#ifndef ROLE_FRONTS_H
+#define ROLE_FRONTS_H
+
+#include "base/attr.h"
+#include "role/settings.h"
+#include "role/tally.h"
+
+struct fronts_start {
+	const struct settings	*conf;
+	const char		*host;		/* name of this host */
+	size_t			 index;		/* which one; its row of the tally */
+	size_t			 of;		/* how many fronts there are */
+	const int		*listeners;	/* which all fronts have */
+	size_t			 nlisteners;
+	int			 auth;		/* links */
+	int			 master;
+	int			 resolver;	/* or -1 */
+	int			 log_link;
+	struct tally		*tally;
+};
+
+void	fronts_main(const struct fronts_start *a) NORETURN;
+
+#endif

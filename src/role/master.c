@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root.  Reads from: its configuration; typed, bounded messages of the
+ * roles that it starts.  No octet of a client's, no password, no answer of a name
+ * server.  Trusts: auth for who has logged in, but not for ids (checked here once
+ * more); the spawner; the first message of a session, which is root's; else nobody.
+ *
+ * Code that runs as root: this file and places.c; spawner.c, host.c, ask.c and the
+ * first half of session.c up to become_user; warden.c, and worker.c with the PAM
+ * back end; what they call in sys/, watch/, conf/; and each role's start up to its
+ * cage.
+ *
+ * Links are made once and both ends kept here: who dies is started anew with the
+ * ends that its predecessor had, and the other side need not know.
+ */
+#include "role/master.h"
+
+#include "pop/authorize.h"
+#include "role/ask.h"
+#include "role/auth.h"
+#include "role/fronts.h"
+#include "role/host.h"
+#include "role/permit.h"
+#include "role/places.h"
+#include "role/resolver.h"
+#include "role/spawner.h"
+#include "role/tally.h"
+#include "role/warden.h"
+#include "role/wire.h"
+
+#include "sys/file.h"
+#include "sys/loop.h"
+#include "sys/signals.h"
+#include "sys/sock.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LISTENERS_MAX	64
+#define FRONTS_MAX	64
+#define RESPAWN_MS	1000		/* who dies at once is not started at once */
+#define TICK_MS		1000
+#define STOP_WAIT_MS	10000		/* for sessions, before we go */
+
+/* The two ends of a link between roles. */
+struct pair {
+	int	a;
+	int	b;
+};
+
+enum kind { AUTH, WARDEN, SPAWNER, RESOLVER, FRONT };
+
+struct role {
+	enum kind		 kind;
+	size_t			 index;		/* of a front */
+	pid_t			 pid;		/* 0: not there */
+	uint64_t		 began_ms;
+	struct pair		 link;		/* a: ours, of its questions */
+	struct pair		 log;		/* a: ours */
+	struct loop_watch	 on_link;
+	struct loop_watch	 on_log;
+	struct loop_watch	 again;		/* when it is started anew */
+};
+
+struct master {
+	const struct settings	*conf;
+	const char		*hostname;
+	struct loop		*loop;
+	struct tally		*tally;
+	int			 listeners[LISTENERS_MAX];
+	size_t			 nlisteners;
+	size_t			 nfronts;
+	struct pair		 to_auth[FRONTS_MAX];	/* a: front, b: auth */
+	struct pair		 to_resolver[FRONTS_MAX];
+	struct pair		 to_warden;		/* a: auth */
+	struct role		 roles[FRONT + FRONTS_MAX];
+	size_t			 nroles;
+	struct places		*places;
+	struct loop_watch	 tick;
+	bool			 stopping;
+	uint64_t		 stop_ms;
+};
+
+static struct master	m;	/* one of a process; call-backs know their role */
+
+/* --- roles ------------------------------------------------------------------- */
+
+static void	on_role(void *ctx, unsigned what);
+static void	on_role_log(void *ctx, unsigned what);
+
+static void NORETURN
+be_auth(const struct role *r)
+{
+	int			ends[FRONTS_MAX];
+	struct auth_start	a = {
+		.conf = m.conf,
+		.fronts = ends,
+		.nfronts = m.nfronts,
+		.master = r->link.b,
+		.warden = m.to_warden.a,
+		.log_link = r->log.b,
+	};
+
+	for (size_t i = 0; i < m.nfronts; i++)
+		ends[i] = m.to_auth[i].b;
+	auth_main(&a);
+}
+
+static void NORETURN
+be_resolver(const struct role *r)
+{
+	int			ends[FRONTS_MAX];
+	struct resolver_conf	c = resolver_conf_of(m.conf);
+
+	for (size_t i = 0; i < m.nfronts; i++)
+		ends[i] = m.to_resolver[i].b;
+	resolver_main(&c, ends, m.nfronts, r->log.b);
+}
+
+static void NORETURN
+be_front(const struct role *r)
+{
+	struct fronts_start a = {
+		.conf = m.conf,
+		.host = m.hostname,
+		.index = r->index,
+		.of = m.nfronts,
+		.listeners = m.listeners,
+		.nlisteners = m.nlisteners,
+		.auth = m.to_auth[r->index].a,
+		.master = r->link.b,
+		.resolver = m.conf->role.peer_check ?
+		    m.to_resolver[r->index].a : -1,
+		.log_link = r->log.b,
+		.tally = m.tally,
+	};
+
+	fronts_main(&a);
+}
+
+static const char *
+role_word(const struct role *r)
+{
+	static const char *const words[] = {
+		[AUTH]		= "popper-auth",
+		[WARDEN]	= "popper-warden",
+		[SPAWNER]	= "popper-spawner",
+		[RESOLVER]	= "popper-resolver",
+		[FRONT]		= "popper-front",
+	};
+
+	return words[r->kind];
+}
+
+static void NORETURN
+be_role(const struct role *r)
+{
+	struct fault f;
+
+	spawn_name(role_word(r));
+	/* A terminal of ours is nothing for who talks to strangers. */
+	if (fd_null_standard(&f) != 0) {
+		log_fault(LEVEL_ERR, "fork", &f);
+		spawn_exit(1);
+	}
+	switch (r->kind) {
+	case AUTH:
+		be_auth(r);
+	case WARDEN:
+		warden_main(m.conf, m.to_warden.b, r->log.b);
+	case SPAWNER:
+		spawner_main(m.conf, m.hostname, r->link.b, r->log.b);
+	case RESOLVER:
+		be_resolver(r);
+	case FRONT:
+		be_front(r);
+	}
+	spawn_exit(1);
+}
+
+static void
+role_start(struct role *r)
+{
+	struct fault f;
+
+	r->began_ms = clock_ms();
+	r->pid = spawn_fork(&f);
+	if (r->pid == 0) {
+		signals_take(SIGNALS_CONNECTION);
+		be_role(r);
+	}
+	if (r->pid < 0) {
+		log_fault(LEVEL_ERR, "fork", &f);
+		r->pid = 0;
+		loop_watch_set(&r->again, 0, RESPAWN_MS);
+	}
+}
+
+static void
+on_again(void *ctx, unsigned what UNUSED)
+{
+	struct role *r = ctx;
+
+	loop_watch_fini(&r->again);
+	if (!m.stopping)
+		role_start(r);
+}
+
+static void
+role_ended(struct role *r, int status)
+{
+	uint64_t	lived = clock_ms() - r->began_ms;
+	struct log_line	l;
+
+	r->pid = 0;
+	if (r->kind == FRONT)
+		tally_clear(m.tally, r->index);
+	if (m.stopping)
+		return;
+	log_begin(&l, LEVEL_ERR, "role-died");
+	log_str(&l, "role", role_word(r));
+	log_num(&l, "status", (uint64_t)status);
+	log_end(&l);
+	if (r->kind == SPAWNER)
+		places_spawner_died(m.places);
+	loop_watch_set(&r->again, 0, lived < RESPAWN_MS ? RESPAWN_MS : 0);
+}
+
+static void
+on_child(void *ctx UNUSED)
+{
+	pid_t	pid;
+	int	status;
+
+	while ((pid = spawn_reap(&status)) > 0)
+		for (size_t i = 0; i < m.nroles; i++)
+			if (m.roles[i].pid == pid)
+				role_ended(&m.roles[i], status);
+}
+
+static int
+role_add(enum kind kind, size_t index, struct fault *f)
+{
+	struct role *r = &m.roles[m.nroles];
+
+	*r = (struct role){ .kind = kind, .index = index };
+	if (link_pair(&r->link.a, &r->link.b, f) != 0 ||
+	    link_pair(&r->log.a, &r->log.b, f) != 0)
+		return -1;
+	m.nroles++;
+	loop_watch_init(&r->on_link, m.loop, r->link.a, on_role, r);
+	loop_watch_init(&r->on_log, m.loop, r->log.a, on_role_log, r);
+	loop_watch_init(&r->again, m.loop, -1, on_again, r);
+	loop_watch_set(&r->on_link, LOOP_READ, LOOP_NEVER);
+	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
+	return 0;
+}
+
+/* --- what they say ------------------------------------------------------------- */
+
+static void
+verdict(size_t front, uint64_t sid, enum authorize_answer answer)
+{
+	struct link_out	out;
+	struct fault	f;
+
+	link_out_init(&out, MSG_VERDICT);
+	link_put_u64(&out, sid);
+	link_put_u8(&out, (uint8_t)answer);
+	for (size_t i = 0; i < m.nroles; i++)
+		if (m.roles[i].kind == FRONT && m.roles[i].index == front &&
+		    link_send(m.roles[i].link.a, &out, NULL, 0, &f) != 0)
+			log_fault(LEVEL_ERR, "front-link", &f);
+}
+
+/* Somebody has logged in, auth says. */
+static int
+on_admit(struct link_in *in, struct fault *f)
+{
+	uint64_t	sid = link_get_u64(in);
+	uint32_t	front = link_get_u32(in);
+	bool		rpop = link_get_u8(in) != 0;
+	struct sock_addr peer;
+	struct identity	id;
+
+	if (wire_get_peer(in, &peer, f) != 0 ||
+	    wire_get_identity(in, &id, f) != 0 || link_get_end(in, f) != 0)
+		return -1;
+	if (front >= m.nfronts)
+		return fault_set(f, FAULT_PEER, "front %u", front);
+	wire_log_sid(sid);
+	verdict(front, sid, places_admit(m.places, sid, front, rpop, &peer,
+	    &id) ? ANSWER_YES : ANSWER_ERROR);
+	return 0;
+}
+
+static void
+on_ended(struct link_in *in)
+{
+	uint32_t tag = link_get_u32(in);
+
+	places_ended(m.places, tag, link_get_u32(in));
+}
+
+static int
+read_role(struct role *r, struct fault *f)
+{
+	struct link_in	in;
+	int		got;
+
+	switch (r->kind) {
+	case AUTH:
+		got = link_recv(r->link.a, permit_admit, permit_admit_n, 0, 0,
+		    &in, f);
+		if (got == 1)
+			got = on_admit(&in, f) == 0 ? 1 : -1;
+		break;
+	case FRONT:
+		got = link_recv(r->link.a, permit_start, permit_start_n, 0, 0,
+		    &in, f);
+		if (got == 1)
+			got = places_start(m.places, r->index, &in, f) == 0 ?
+			    1 : -1;
+		break;
+	case SPAWNER:
+		got = link_recv(r->link.a, permit_ended, permit_ended_n, 0, 0,
+		    &in, f);
+		if (got == 1)
+			on_ended(&in);
+		break;
+	case WARDEN:
+	case RESOLVER:
+		return fault_set(f, FAULT_PEER, "it has nothing to say");
+	}
+	if (got == 1)
+		link_in_fini(&in);
+	return got == 1 ? 0 : -1;
+}
+
+static void
+misbehaved(struct role *r, const struct fault *f)
+{
+	log_fault(LEVEL_ERR, "role-misbehaved", f);
+	if (r->pid > 0)
+		spawn_kill(r->pid);	/* the next one gets its links */
+}
+
+static void
+on_role(void *ctx, unsigned what)
+{
+	struct role	*r = ctx;
+	struct fault	 f;
+
+	if (r->kind == SPAWNER && (what & LOOP_WRITE) != 0)
+		places_flush(m.places);
+	if ((what & LOOP_READ) != 0 && read_role(r, &f) != 0)
+		misbehaved(r, &f);
+	loop_watch_set(&r->on_link, LOOP_READ | (r->kind == SPAWNER &&
+	    places_waiting(m.places) ? LOOP_WRITE : 0u), LOOP_NEVER);
+}
+
+static void
+on_role_log(void *ctx, unsigned what UNUSED)
+{
+	struct role	*r = ctx;
+	struct fault	 f;
+
+	if (ask_serve_log(r->log.a, &f) < 0)
+		misbehaved(r, &f);
+	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
+}
+
+/* The spawner is to be written to: look when it takes more. */
+static void
+wake_spawner(void *ctx UNUSED)
+{
+	for (size_t i = 0; i < m.nroles; i++)
+		if (m.roles[i].kind == SPAWNER)
+			loop_watch_set(&m.roles[i].on_link,
+			    LOOP_READ | LOOP_WRITE, LOOP_NEVER);
+}
+
+/* --- beginning and end ------------------------------------------------------------ */
+
+static int
+listen_all(struct fault *f)
+{
+	const struct conf_list *list = &m.conf->role.listen;
+
+	for (size_t i = 0; i < list->n; i++) {
+		int n = sock_listen(list->item[i], m.listeners + m.nlisteners,
+		    LISTENERS_MAX - m.nlisteners, f);
+
+		if (n < 0)
+			return fault_prefix(f, "listen = %s: ", list->item[i]);
+		/* Who is accepted inherits that. */
+		for (int k = 0; k < n; k++)
+			sock_tune(m.listeners[m.nlisteners + (size_t)k],
+			    m.conf->role.client_gone_s);
+		m.nlisteners += (size_t)n;
+		log_text(LEVEL_NOTE, "listening", "%s", list->item[i]);
+	}
+	return 0;
+}
+
+static size_t
+fronts_wanted(void)
+{
+	size_t n = m.conf->role.fronts;
+
+	if (n == 0)
+		n = spawn_processors();
+	return n < FRONTS_MAX ? n : FRONTS_MAX;
+}
+
+static int
+make_links(struct fault *f)
+{
+	for (size_t i = 0; i < m.nfronts; i++)
+		if (link_pair(&m.to_auth[i].a, &m.to_auth[i].b, f) != 0 ||
+		    link_pair(&m.to_resolver[i].a, &m.to_resolver[i].b, f) != 0)
+			return -1;
+	return link_pair(&m.to_warden.a, &m.to_warden.b, f);
+}
+
+static int
+make_roles(struct fault *f)
+{
+	if (role_add(AUTH, 0, f) != 0 || role_add(WARDEN, 0, f) != 0 ||
+	    role_add(SPAWNER, 0, f) != 0)
+		return -1;
+	if (m.conf->role.peer_check && role_add(RESOLVER, 0, f) != 0)
+		return -1;
+	for (size_t i = 0; i < m.nfronts; i++)
+		if (role_add(FRONT, i, f) != 0)
+			return -1;
+	return 0;
+}
+
+static void
+stop_roles(bool fronts_only)
+{
+	for (size_t i = 0; i < m.nroles; i++)
+		if (m.roles[i].pid > 0 && (!fronts_only ||
+		    m.roles[i].kind == FRONT))
+			spawn_stop(m.roles[i].pid);
+}
+
+/* Sessions end without UPDATE, but one that is in it finishes. */
+static void
+on_stop(void *ctx UNUSED)
+{
+	if (m.stopping)
+		return;
+	m.stopping = true;
+	m.stop_ms = clock_ms() + STOP_WAIT_MS;
+	for (size_t i = 0; i < m.nlisteners; i++)
+		fd_close(&m.listeners[i]);
+	stop_roles(true);
+	places_stop(m.places);
+	if (places_count(m.places) == 0)
+		loop_end(m.loop);
+}
+
+static void
+on_tick(void *ctx UNUSED, unsigned what UNUSED)
+{
+	places_tick(m.places);
+	loop_watch_set(&m.tick, 0, m.stopping ? 20 : TICK_MS);
+	if (m.stopping && (places_count(m.places) == 0 ||
+	    clock_ms() >= m.stop_ms))
+		loop_end(m.loop);
+}
+
+static void
+say_stopped(void)
+{
+	size_t n = places_count(m.places);
+
+	if (n > 0)
+		log_text(LEVEL_WARN, "stopped", "%zu sessions did not end in"
+		    " %u s; they end by themselves", n, STOP_WAIT_MS / 1000);
+	else
+		log_text(LEVEL_NOTE, "stopped", "all connections have ended");
+}
+
+static int
+prepare(struct fault *f)
+{
+	m.nfronts = fronts_wanted();
+	fd_limit_raise();
+	m.loop = loop_new(f);
+	if (m.loop == NULL)
+		return -1;
+	m.tally = tally_new(m.nfronts + 1, f);
+	if (m.tally == NULL || host_folders(m.conf, f) != 0 ||
+	    make_links(f) != 0 || make_roles(f) != 0 || listen_all(f) != 0)
+		return -1;
+	m.places = places_new(m.conf, m.loop, m.tally, m.nfronts,
+	    m.roles[SPAWNER].link.a, wake_spawner);
+	return 0;
+}
+
+int
+master_run(const struct settings *conf, const char *hostname, struct fault *f)
+{
+	m.conf = conf;
+	m.hostname = hostname;
+	if (prepare(f) != 0) {
+		log_fault(LEVEL_ERR, "listen", f);
+		return 1;
+	}
+	loop_on_signal(m.loop, LOOP_CHILD, on_child, NULL);
+	loop_on_signal(m.loop, LOOP_STOP, on_stop, NULL);
+	loop_on_signal(m.loop, LOOP_INTERRUPT, on_stop, NULL);
+	loop_watch_init(&m.tick, m.loop, -1, on_tick, NULL);
+	loop_watch_set(&m.tick, 0, TICK_MS);
+	for (size_t i = 0; i < m.nroles; i++)
+		role_start(&m.roles[i]);
+	loop_run(m.loop);
+	say_stopped();
+	stop_roles(false);
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/names.h"
+
+#include "sys/identity.h"
+
+#include <stdio.h>
+
+static int
+number_of(const char *name, char *out, size_t cap, struct fault *f)
+{
+	struct identity id;
+
+	out[0] = '\0';
+	if (name[0] == '\0')
+		return 0;
+	if (identity_service(name, &id, f) != 0)
+		return -1;
+	(void)snprintf(out, cap, "%u:%u", (unsigned)id.uid, (unsigned)id.gid);
+	return 0;
+}
+
+int
+names_to_numbers(struct settings *s, struct names *out, struct fault *f)
+{
+	if (number_of(s->role.front_user, out->front_user,
+	    sizeof(out->front_user), f) != 0 ||
+	    number_of(s->role.auth_user, out->auth_user,
+	    sizeof(out->auth_user), f) != 0 ||
+	    number_of(s->auth.virtual_user, out->virtual_user,
+	    sizeof(out->virtual_user), f) != 0 ||
+	    auth_gids_numbers(s->auth.gids_denied, out->gids_denied,
+	    sizeof(out->gids_denied), f) != 0)
+		return -1;
+	s->role.front_user = out->front_user;
+	s->role.auth_user = out->auth_user;
+	s->auth.virtual_user = out->virtual_user;
+	s->auth.gids_denied = out->gids_denied;
+	return 0;
+}

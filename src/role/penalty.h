@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Who guesses passwords waits: what auth remembers of failed logins, by address,
+ * by network and by user, and of devices that have logged in.  In memory of
+ * bounded size, as hashes by a key of this run's, and forgotten with it; what is
+ * weakest makes room.  Floor 4; knows no clock.
+ *
+ * A failure raises a score of its address (IPv4; of IPv6 a network of 64 bits: a
+ * host has as many there as it likes), of its network (/24, /48) and of its user,
+ * whether there is such a user or not.  Scores halve in five minutes.  From a
+ * score on, each further failure doubles the time after which a refusal is told;
+ * and as long as an address is waiting for such a one, nothing else it asks is
+ * judged: it could hang up, and guess on.
+ *
+ * The same wrong password from the same address for the same user counts once: a
+ * mail program that was not told of a new password is no attack.  Where a user
+ * has logged in from an address, both together (a device) never wait longer than
+ * everybody does, and are always judged.  Addresses of this host itself (a
+ * webmail's) have no score: they are many people's.
+ */
+#ifndef ROLE_PENALTY_H
+#define ROLE_PENALTY_H
+
+#include "base/span.h"
+#include "sys/sock.h"
+
+#define PENALTY_DOUBLINGS	3	/* at the most */
+
+struct penalty;
+
+/* Hashes of who asks what; holds no password. */
+struct penalty_case {
+	uint64_t	address;	/* 0: has none that counts */
+	uint64_t	network;
+	uint64_t	user;
+	uint64_t	device;
+	uint64_t	guess;
+};
+
+struct penalty	*penalty_new(void);
+void		 penalty_free(struct penalty *p);
+
+void	penalty_case(const struct penalty *p, const struct sock_addr *peer,
+	    struct span user, struct span secret, struct penalty_case *out);
+
+/* Is it to be judged at all? */
+bool	penalty_judged(const struct penalty *p, const struct penalty_case *c,
+	    uint64_t now_ms) MUSTUSE;
+/* It was wrong: how often is the delay of this refusal doubled? */
+unsigned	penalty_wrong(struct penalty *p, const struct penalty_case *c,
+		    uint64_t now_ms) MUSTUSE;
+/* That refusal, doubled, is told then. */
+void	penalty_until(struct penalty *p, const struct penalty_case *c,
+	    uint64_t at_ms);
+/* It was right. */
+void	penalty_right(struct penalty *p, const struct penalty_case *c,
+	    uint64_t now_ms);
+
+#endif

@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root, in the master.  Reads from: the first message of a session's
+ * link, which is root's; then questions without an argument, SUBMIT's file apart.
+ *
+ *   EXPECTED --START--> RUNS --end--> (gone)
+ *      | 10 s             | died in UPDATE
+ *      v                  v
+ *    (gone)            RECOVERS --> (gone)
+ *
+ * What takes no time is answered here: the dotlock, the release of the session
+ * lock.  What may have to wait is a hand's, which answers in our place.
+ */
+#include "role/places.h"
+
+#include "role/ask.h"
+#include "role/attempt.h"
+#include "role/host.h"
+#include "role/permit.h"
+#include "role/session.h"
+#include "role/wire.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "sys/file.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define LISTS		4096u
+#define EXPECTED_MS	10000		/* from the grant to START */
+#define HAND		0x80000000u	/* of a tag: not the session itself */
+#define BODY_MAX	LINK_MAX
+
+enum stage { EXPECTED, RUNS, RECOVERS };
+
+struct place {
+	struct place		*next;		/* of the same list, by sid */
+	struct place		*next_slot;	/* likewise, by slot */
+	struct places		*all;
+	uint32_t		 slot;
+	uint64_t		 sid;
+	size_t			 front;
+	enum stage		 stage;
+	uint64_t		 since_ms;
+	struct sock_addr	 peer;
+	struct identity_brief {
+		uid_t	 uid;
+		gid_t	 gid;
+		char	*user;			/* owns */
+	} who;
+	struct buf		 person;	/* peer and identity, as sent */
+	int			 link;		/* owns; -1: closed */
+	struct loop_watch	 watch;
+	bool			 facts_due;
+	bool			 hand;		/* one is at work */
+	bool			 ended;
+	uint32_t		 status;
+	/* of the maildrop; owns the texts */
+	char			*path;
+	char			*key;
+	char			*lock;
+	bool			 system_spool;
+	bool			 locked;
+	struct dotlock		 dotlock;
+};
+
+/* An order that the spawner had no room for. */
+struct order {
+	struct order	*next;
+	struct link_out	*m;			/* owns */
+	int		 fds[LINK_FDS_MAX];	/* owns */
+	uint8_t		 nfds;
+};
+
+struct places {
+	const struct settings	*conf;
+	struct loop		*loop;
+	struct tally		*tally;
+	size_t			 row;
+	int			 spawner;
+	void			(*wake)(void *ctx);
+	struct place		*by_sid[LISTS];
+	struct place		*by_slot[LISTS];
+	uint32_t		 last_slot;
+	size_t			 n;
+	struct order		*first;
+	struct order		**end;
+};
+
+struct places *
+places_new(const struct settings *conf, struct loop *l, struct tally *t,
+    size_t row, int spawner, void (*wake)(void *ctx))
+{
+	struct places *p = xalloc(1, sizeof(*p));
+
+	p->conf = conf;
+	p->loop = l;
+	p->tally = t;
+	p->row = row;
+	p->spawner = spawner;
+	p->wake = wake;
+	p->end = &p->first;
+	return p;
+}
+
+size_t
+places_count(const struct places *p)
+{
+	return p->n;
+}
+
+/* --- one place ------------------------------------------------------------------ */
+
+static void	on_session(void *ctx, unsigned what);
+
+static struct place **
+by_sid(struct places *p, uint64_t sid)
+{
+	struct place **at = &p->by_sid[sid % LISTS];
+
+	while (*at != NULL && (*at)->sid != sid)
+		at = &(*at)->next;
+	return at;
+}
+
+static struct place **
+by_slot(struct places *p, uint32_t slot)
+{
+	struct place **at = &p->by_slot[slot % LISTS];
+
+	while (*at != NULL && (*at)->slot != slot)
+		at = &(*at)->next_slot;
+	return at;
+}
+
+static uint32_t
+new_slot(struct places *p)
+{
+	do
+		p->last_slot = (p->last_slot + 1) & ~HAND;
+	while (*by_slot(p, p->last_slot) != NULL);
+	return p->last_slot;
+}
+
+static void
+forget_facts(struct place *x)
+{
+	free(x->path);
+	free(x->key);
+	free(x->lock);
+	x->path = x->key = x->lock = NULL;
+	x->locked = false;
+}
+
+static void
+place_free(struct place *x)
+{
+	struct place **sid = by_sid(x->all, x->sid);
+	struct place **slot = by_slot(x->all, x->slot);
+
+	*sid = x->next;
+	*slot = x->next_slot;
+	x->all->n--;
+	loop_watch_fini(&x->watch);
+	fd_close(&x->link);
+	forget_facts(x);
+	buf_fini(&x->person);
+	free(x->who.user);
+	free(x);
+}
+
+static void
+log_limit(const struct sock_addr *peer, const char *limit)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_WARN, "limit-reached");
+	log_str(&l, "limit", limit);
+	log_str(&l, "ip", peer->text);
+	log_end(&l);
+}
+
+static bool
+allowed(const struct places *p, const struct sock_addr *peer,
+    struct identity *id)
+{
+	enum auth_reason why;
+
+	if (!auth_identity_allowed(&p->conf->auth, id, &why)) {
+		log_text(LEVEL_ERR, "grant-refused", "%s",
+		    auth_reason_word(why));
+		return false;
+	}
+	if (p->n < p->conf->role.max_sessions)
+		return true;
+	log_limit(peer, "max_sessions");
+	return false;
+}
+
+bool
+places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
+    const struct sock_addr *peer, const struct identity *id)
+{
+	struct identity	 own = *id;
+	struct link_out	 m;
+	struct place	*x;
+
+	if (*by_sid(p, sid) != NULL || !allowed(p, peer, &own))
+		return false;
+	x = xalloc(1, sizeof(*x));
+	*x = (struct place){
+		.all = p,
+		.slot = new_slot(p),
+		.sid = sid,
+		.front = front,
+		.stage = EXPECTED,
+		.since_ms = clock_ms(),
+		.peer = *peer,
+		.who = { own.uid, own.gid, xstrdup(own.user) },
+		.link = -1,
+	};
+	link_out_init(&m, MSG_SPAWN);
+	wire_put_peer(&m, peer);
+	wire_put_identity(&m, &own);
+	buf_init(&x->person, BODY_MAX);
+	ASSERT(buf_append(&x->person, span_of(m.b, m.n)) == 0);
+	x->next = p->by_sid[sid % LISTS];
+	p->by_sid[sid % LISTS] = x;
+	x->next_slot = p->by_slot[x->slot % LISTS];
+	p->by_slot[x->slot % LISTS] = x;
+	p->n++;
+	return true;
+}
+
+/* --- orders ------------------------------------------------------------------------ */
+
+/* Takes the descriptors. */
+static void
+queue(struct places *p, const struct link_out *m, const int *fds, uint8_t nfds)
+{
+	struct order *o = xalloc(1, sizeof(*o));
+
+	o->m = xalloc(1, sizeof(*o->m));
+	*o->m = *m;
+	o->nfds = nfds;
+	for (uint8_t i = 0; i < nfds; i++)
+		o->fds[i] = fds[i];
+	*p->end = o;
+	p->end = &o->next;
+	p->wake(NULL);
+}
+
+static void
+give_order(struct places *p, const struct link_out *m, int *fds, uint8_t nfds)
+{
+	struct fault f;
+
+	if (p->first != NULL || (link_send(p->spawner, m, fds, nfds, &f) != 0 &&
+	    f.err == EAGAIN)) {
+		queue(p, m, fds, nfds);
+		return;
+	}
+	for (uint8_t i = 0; i < nfds; i++)
+		fd_close(&fds[i]);
+}
+
+bool
+places_waiting(const struct places *p)
+{
+	return p->first != NULL;
+}
+
+void
+places_flush(struct places *p)
+{
+	struct fault f;
+
+	while (p->first != NULL) {
+		struct order *o = p->first;
+
+		if (link_send(p->spawner, o->m, o->fds, o->nfds, &f) != 0 &&
+		    f.err == EAGAIN)
+			return;
+		p->first = o->next;
+		if (p->first == NULL)
+			p->end = &p->first;
+		for (uint8_t i = 0; i < o->nfds; i++)
+			fd_close(&o->fds[i]);
+		free(o->m);
+		free(o);
+	}
+}
+
+static void
+order_init(struct link_out *m, const struct place *x, uint16_t type,
+    uint32_t tag, uint8_t question)
+{
+	link_out_init(m, type);
+	link_put_u32(m, tag);
+	link_put_u64(m, x->sid);
+	link_put_u8(m, question);
+	link_put_u8(m, x->locked ? 1 : 0);
+	link_put_raw(m, buf_span(&x->person));
+}
+
+static void
+order_signal(struct place *x, bool hard)
+{
+	struct link_out m;
+
+	link_out_init(&m, MSG_SIGNAL);
+	link_put_u32(&m, x->slot);
+	link_put_u8(&m, hard ? 1 : 0);
+	give_order(x->all, &m, NULL, 0);
+}
+
+/* A child with a link to us: session or recovery. */
+static int
+run(struct place *x, struct link_out *m, int *fds, uint8_t nfds,
+    struct fault *f)
+{
+	if (link_pair(&x->link, &fds[0], f) != 0)
+		return -1;
+	x->facts_due = true;
+	x->ended = false;
+	loop_watch_init(&x->watch, x->all->loop, x->link, on_session, x);
+	loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
+	give_order(x->all, m, fds, nfds);
+	return 0;
+}
+
+static bool
+is_peer(const struct place *x, int client)
+{
+	struct sock_addr	a;
+	struct fault		f;
+
+	return sock_peer(client, &a, &f) == 0 && a.family == x->peer.family &&
+	    a.port == x->peer.port &&
+	    memcmp(a.raw, x->peer.raw, sizeof(a.raw)) == 0;
+}
+
+int
+places_start(struct places *p, size_t front, struct link_in *in,
+    struct fault *f)
+{
+	uint64_t	 sid = link_get_u64(in);
+	struct place	*x = *by_sid(p, sid);
+	bool		 rest = in->type == MSG_START_REST;
+	struct link_out	 m;
+	int		 fds[3] = { -1, -1, -1 };
+
+	if (x == NULL)
+		return 0;	/* it was too late; its client sees the end */
+	if (x->stage != EXPECTED || x->front != front ||
+	    !is_peer(x, in->fds[0]))
+		return fault_set(f, FAULT_PEER, "START of what is not its own");
+	fds[1] = link_get_fd(in, 0);
+	if (rest)
+		fds[2] = link_get_fd(in, 1);
+	order_init(&m, x, rest ? MSG_SPAWN_REST : MSG_SPAWN, x->slot, 0);
+	x->stage = RUNS;
+	x->since_ms = clock_ms();
+	if (run(x, &m, fds, rest ? 3 : 2, f) != 0) {
+		wire_log_sid(sid);
+		log_fault(LEVEL_ERR, "session-start", f);
+		fd_close(&fds[1]);
+		fd_close(&fds[2]);
+		place_free(x);
+		return 0;
+	}
+	tally_add(p->tally, p->row, &x->peer, 1);
+	return 0;
+}
+
+/* --- the maildrop, as far as we have to do with it ------------------------------- */
+
+static int
+attach(const struct place *x, struct host *h, struct identity *id,
+    struct fault *f)
+{
+	const struct host_facts facts = {
+		.path = x->path,
+		.key = x->key,
+		.lock = x->lock,
+		.system_spool = x->system_spool,
+		.locked = x->locked,
+		.dotlock = x->dotlock,
+	};
+
+	*id = (struct identity){ .uid = x->who.uid, .gid = x->who.gid };
+	return host_attach(h, x->all->conf, id, &facts, f);
+}
+
+static void
+detach(struct place *x, struct host *h)
+{
+	x->locked = h->locked;
+	x->dotlock = h->dotlock;
+	host_detach(h);
+}
+
+static void
+log_crash(const struct place *x)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_ERR, "session-end");
+	log_str(&l, "user", x->who.user);
+	log_str(&l, "ip", x->peer.text);
+	log_str(&l, "reason", "crash");
+	log_num(&l, "status", x->status);
+	log_end(&l);
+}
+
+static void
+start_recovery(struct place *x)
+{
+	struct link_out	m;
+	struct fault	f;
+	int		fds[1] = { -1 };
+
+	x->stage = RECOVERS;
+	order_init(&m, x, MSG_HAND, x->slot, 0);
+	if (run(x, &m, fds, 1, &f) == 0)
+		return;
+	log_fault(LEVEL_ERR, "recovery-fork", &f);
+	place_free(x);
+}
+
+/* Both its link and its process are at an end. */
+static void
+finish(struct place *x)
+{
+	struct identity	id;
+	struct host	h;
+	struct fault	f;
+	bool		open = false;
+
+	wire_log_sid(x->sid);
+	if (x->stage == RUNS) {
+		tally_add(x->all->tally, x->all->row, &x->peer, -1);
+		if (x->status == SESSION_UNBORN)
+			attempt_log_unjudged(x->who.user, &x->peer,
+			    "see session-cage");
+		else if (x->status != 0)
+			log_crash(x);
+	}
+	if (x->path != NULL && attach(x, &h, &id, &f) == 0) {
+		open = (x->locked || h.dotlock.ino != 0) && host_unfinished(&h);
+		if (!open && h.dotlock.ino != 0 && host_unlock(&h, &f) != 0)
+			log_fault(LEVEL_WARN, "drop-unlock-failed", &f);
+		if (x->locked)
+			host_sweep_lock(&h);
+		detach(x, &h);
+	}
+	if (open && x->stage == RUNS) {
+		start_recovery(x);
+		return;
+	}
+	if (open)
+		log_text(LEVEL_ERR, "recovery-open", "%s: an UPDATE is"
+		    " unfinished%s; run \"popper recover\" when the cause is"
+		    " gone", x->path,
+		    x->dotlock.ino != 0 ? ", its dotlock stays" : "");
+	place_free(x);
+}
+
+static void
+finish_if_over(struct place *x)
+{
+	if (x->link < 0 && x->ended && !x->hand)
+		finish(x);
+}
+
+void
+places_ended(struct places *p, uint32_t tag, uint32_t status)
+{
+	struct place *x = *by_slot(p, tag & ~HAND);
+
+	if (x == NULL)
+		return;
+	if ((tag & HAND) != 0) {
+		x->hand = false;
+		if (x->link >= 0 && status != 0)
+			ask_refuse(x->link);
+		if (x->link >= 0)
+			loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
+	} else {
+		x->ended = true;
+		x->status = status;
+	}
+	finish_if_over(x);
+}
+
+void
+places_spawner_died(struct places *p)
+{
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct place *x = p->by_sid[i], *next; x != NULL; x = next) {
+			next = x->next;
+			if (x->stage == EXPECTED)
+				continue;
+			if (x->hand && x->link >= 0)
+				loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
+			x->hand = false;
+			x->ended = true;
+			finish_if_over(x);
+		}
+}
+
+/* --- questions ------------------------------------------------------------------ */
+
+static int
+on_facts(struct place *x, struct link_in *in, struct fault *f)
+{
+	char path[IDENTITY_PATH_MAX + 1];
+	char key[HOST_KEY_MAX];
+	char lock[HOST_KEY_MAX];
+
+	forget_facts(x);
+	x->system_spool = link_get_u8(in) != 0;
+	x->locked = link_get_u8(in) != 0;
+	if (!link_get_cstr(in, path, sizeof(path)) ||
+	    !link_get_cstr(in, key, sizeof(key)) ||
+	    !link_get_cstr(in, lock, sizeof(lock)) || link_get_end(in, f) != 0)
+		return fault_set(f, FAULT_PEER, "facts");
+	x->facts_due = false;
+	if (path[0] == '\0')	/* it was not found: nothing to be asked */
+		return 0;
+	x->path = xstrdup(path);
+	x->key = xstrdup(key);
+	x->lock = xstrdup(lock);
+	return 0;
+}
+
+/* A question for which a process is forked, so that nobody else waits. */
+static void
+give_hand(struct place *x, struct link_in *in)
+{
+	struct link_out	m;
+	struct fault	f;
+	bool		file = in->type == MSG_SUBMIT;
+	int		fds[2] = { -1, -1 };
+
+	if (fd_dup_high(x->link, &fds[0], &f) != 0) {
+		log_fault(LEVEL_ERR, "session-hand", &f);
+		ask_refuse(x->link);
+		return;
+	}
+	if (file)
+		fds[1] = link_get_fd(in, 0);
+	order_init(&m, x, file ? MSG_HAND_FILE : MSG_HAND, x->slot | HAND,
+	    (uint8_t)in->type);
+	x->hand = true;
+	give_order(x->all, &m, fds, file ? 2 : 1);
+}
+
+static int
+on_question(struct place *x, struct link_in *in, struct fault *f)
+{
+	struct identity	id;
+	struct host	h;
+	int		r;
+
+	switch (in->type) {
+	case MSG_LOG_ASK:
+		return ask_answer_log(x->link, f);
+	case MSG_LOCK_SCAN:
+	case MSG_LOCK_UPDATE:
+	case MSG_REFRESH:
+	case MSG_UNLOCK:
+	case MSG_RELEASE:
+		break;
+	default:
+		give_hand(x, in);
+		return 0;
+	}
+	if (x->path == NULL)
+		return fault_set(f, FAULT_PEER, "there is no maildrop");
+	if (attach(x, &h, &id, f) != 0)
+		return -1;
+	r = ask_serve(x->link, in, &h, f);
+	detach(x, &h);
+	return r;
+}
+
+static void
+on_session(void *ctx, unsigned what UNUSED)
+{
+	struct place	*x = ctx;
+	struct link_in	 in;
+	struct fault	 f;
+	int		 got;
+
+	wire_log_sid(x->sid);
+	if (x->facts_due)
+		got = link_recv(x->link, permit_facts, permit_facts_n, 0, 0,
+		    &in, &f);
+	else
+		got = link_recv(x->link, permit_from_served,
+		    permit_from_served_n, x->stage == RUNS ? PHASE_SESSION :
+		    PHASE_RECOVERY, 0, &in, &f);
+	if (got == 1) {
+		if ((x->facts_due ? on_facts(x, &in, &f) :
+		    on_question(x, &in, &f)) != 0)
+			got = -1;
+		link_in_fini(&in);
+	}
+	if (got < 0) {
+		log_fault(LEVEL_ERR, "session-misbehaved", &f);
+		order_signal(x, true);
+	}
+	if (got == 1) {
+		if (!x->hand)
+			loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
+		return;
+	}
+	loop_watch_fini(&x->watch);
+	fd_close(&x->link);
+	finish_if_over(x);
+}
+
+/* --- time --------------------------------------------------------------------------- */
+
+void
+places_tick(struct places *p)
+{
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct place *x = p->by_sid[i], *next; x != NULL; x = next) {
+			next = x->next;
+			if (x->stage == EXPECTED &&
+			    now - x->since_ms >= EXPECTED_MS)
+				place_free(x);
+		}
+}
+
+void
+places_stop(struct places *p)
+{
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct place *x = p->by_sid[i], *next; x != NULL; x = next) {
+			next = x->next;
+			if (x->stage == EXPECTED)
+				place_free(x);
+			else
+				order_signal(x, false);
+		}
+}

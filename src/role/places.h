@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The sessions of popper serve, as the master sees them: each has a place from
+ * the moment auth grants it until nothing of its maildrop is left to be done.
+ * Floor 4; the master, as root.
+ */
+#ifndef ROLE_PLACES_H
+#define ROLE_PLACES_H
+
+#include "role/settings.h"
+#include "role/tally.h"
+#include "sys/identity.h"
+#include "sys/link.h"
+#include "sys/loop.h"
+
+struct places;
+
+/*
+ * row: ours of the tally.  spawner: the link for orders; wake is called when it
+ * is full: then places_flush is to be called as soon as it takes more.
+ */
+struct places	*places_new(const struct settings *conf, struct loop *l,
+		    struct tally *t, size_t row, int spawner,
+		    void (*wake)(void *ctx));
+
+/* auth has granted; false: there is no room, or the ids are not allowed. */
+bool	places_admit(struct places *p, uint64_t sid, size_t front, bool rpop,
+	    const struct sock_addr *peer, const struct identity *id);
+/* START or START_REST of that front.  FAULT_PEER: it must be ended. */
+int	places_start(struct places *p, size_t front, struct link_in *in,
+	    struct fault *f) MUSTUSE;
+
+/* ENDED of the spawner. */
+void	places_ended(struct places *p, uint32_t tag, uint32_t status);
+/* It died; its children live on, but nobody will tell of their end. */
+void	places_spawner_died(struct places *p);
+bool	places_waiting(const struct places *p);
+void	places_flush(struct places *p);
+
+/* Once a second. */
+void	places_tick(struct places *p);
+/* Tell all sessions to end. */
+void	places_stop(struct places *p);
+size_t	places_count(const struct places *p);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root, with a few descriptors and no secret: so a fork is cheap however
+ * many sessions there are.  Reads from: the master's orders, nothing else.  Trusts:
+ * the master.  Its children become the user (session.c), or answer one question of
+ * a session's as root and end (a hand: a file that may have to wait for the disk,
+ * a message that the MTA takes its time for).
+ *
+ * As root, before it is the user, a session finds its maildrop and takes its lock;
+ * what the master must know of that is the first message on its link.
+ */
+#include "role/spawner.h"
+
+#include "role/ask.h"
+#include "role/host.h"
+#include "role/permit.h"
+#include "role/session.h"
+#include "role/wire.h"
+
+#include "base/alloc.h"
+#include "sys/file.h"
+#include "sys/loop.h"
+#include "sys/signals.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <stdlib.h>
+
+#define LISTS		1024u		/* of children, by pid */
+
+struct kid {
+	struct kid	*next;
+	pid_t		 pid;
+	uint32_t	 slot;
+};
+
+struct spawner {
+	const struct settings	*conf;
+	const char		*hostname;
+	int			 master;
+	int			 log_link;
+	struct loop		*loop;
+	struct loop_watch	 watch;
+	struct kid		*kids[LISTS];
+};
+
+/* One order, taken apart. */
+struct order {
+	uint32_t		slot;
+	uint64_t		sid;
+	uint8_t			question;	/* of a hand; 0: recovery */
+	bool			locked;
+	struct sock_addr	peer;
+	struct identity		id;
+	int			link;		/* owns, as the next two; -1 */
+	int			client;
+	int			file;		/* rest of input, or message */
+};
+
+/* --- in the child ------------------------------------------------------------ */
+
+static int
+send_facts(int link, const struct host *h, struct fault *f)
+{
+	struct link_out m;
+
+	link_out_init(&m, MSG_FACTS);
+	link_put_u8(&m, h->system_spool ? 1 : 0);
+	link_put_u8(&m, h->locked ? 1 : 0);
+	link_put_span(&m, span_str(h->path));
+	link_put_span(&m, span_str(h->key));
+	link_put_span(&m, span_str(h->lock));
+	return link_send(link, &m, NULL, 0, f);
+}
+
+static void NORETURN
+talk(const struct spawner *s, const struct order *o, bool recovery,
+    const struct host *h, bool locked, const struct fault *refused)
+{
+	struct session_start	start = {
+		.conf = s->conf,
+		.id = &o->id,
+		.facts = h,
+		.hostname = s->hostname,
+		.peer = &o->peer,
+		.in = o->client,
+		.out = o->client,
+		.link = o->link,
+		.log_link = o->link,
+		.rest_fd = o->file,
+		.alone = true,
+		.refused = locked ? NULL : refused,
+	};
+	struct fault		f;
+
+	if (send_facts(o->link, h, &f) != 0) {
+		log_fault(LEVEL_ERR, "session-start", &f);
+		spawn_exit(1);
+	}
+	if (recovery && !locked) {
+		log_fault(LEVEL_NOTE, "recovery-not-now", refused);
+		spawn_exit(1);
+	}
+	if (recovery)
+		session_recover_main(&start);
+	session_main(&start);
+}
+
+static void NORETURN
+be_session(const struct spawner *s, const struct order *o, bool recovery)
+{
+	struct host		h;
+	struct fault		refused = { 0 };
+	char			sid[WIRE_SID_MAX];
+	bool			locked;
+
+	wire_sid_text(o->sid, sid);
+	locked = host_open(&h, s->conf, &o->id, &refused) == 0 &&
+	    host_session_lock(&h, sid, o->peer.text, &refused) == 0;
+	talk(s, o, recovery, &h, locked, &refused);
+}
+/* A question of a session's, answered by us in the master's place. */
+static void NORETURN
+be_hand(const struct spawner *s, const struct order *o)
+{
+	struct link_in	m = { .type = o->question };
+	struct host	h;
+	struct fault	f;
+
+	if (host_open(&h, s->conf, &o->id, &f) != 0) {
+		log_fault(LEVEL_ERR, "session-hand", &f);
+		spawn_exit(1);
+	}
+	h.locked = o->locked;
+	if (o->file >= 0) {
+		m.nfds = 1;
+		m.fds[0] = o->file;
+	}
+	if (ask_serve(o->link, &m, &h, &f) != 0) {
+		log_fault(LEVEL_ERR, "session-hand", &f);
+		spawn_exit(1);
+	}
+	spawn_exit(0);
+}
+
+/* --- children ------------------------------------------------------------------ */
+
+static void
+remember(struct spawner *s, pid_t pid, uint32_t slot)
+{
+	struct kid *k = xalloc(1, sizeof(*k));
+
+	*k = (struct kid){ s->kids[(size_t)pid % LISTS], pid, slot };
+	s->kids[(size_t)pid % LISTS] = k;
+}
+
+static void
+tell_end(struct spawner *s, uint32_t slot, int status)
+{
+	struct link_out	m;
+	struct fault	f;
+
+	link_out_init(&m, MSG_ENDED);
+	link_put_u32(&m, slot);
+	link_put_u32(&m, (uint32_t)status);
+	if (link_send_wait(s->master, &m, &f) != 0) {
+		log_fault(LEVEL_ERR, "spawner-link", &f);
+		loop_end(s->loop);
+	}
+}
+
+static void
+on_child(void *ctx)
+{
+	struct spawner	*s = ctx;
+	pid_t		 pid;
+	int		 status;
+
+	while ((pid = spawn_reap(&status)) > 0) {
+		struct kid **k = &s->kids[(size_t)pid % LISTS];
+		struct kid *gone;
+
+		while (*k != NULL && (*k)->pid != pid)
+			k = &(*k)->next;
+		gone = *k;
+		if (gone == NULL)
+			continue;
+		*k = gone->next;
+		tell_end(s, gone->slot, status);
+		free(gone);
+	}
+}
+
+/* --- orders ------------------------------------------------------------------ */
+
+static int
+read_order(struct link_in *m, struct order *o, struct fault *f)
+{
+	bool hand = m->type == MSG_HAND || m->type == MSG_HAND_FILE;
+
+	*o = (struct order){ .client = -1, .file = -1 };
+	o->slot = link_get_u32(m);
+	o->sid = link_get_u64(m);
+	o->question = link_get_u8(m);
+	o->locked = link_get_u8(m) != 0;
+	if (wire_get_peer(m, &o->peer, f) != 0 ||
+	    wire_get_identity(m, &o->id, f) != 0 || link_get_end(m, f) != 0)
+		return -1;
+	o->link = link_get_fd(m, 0);
+	if (!hand)
+		o->client = link_get_fd(m, 1);
+	if (m->type == MSG_SPAWN_REST)
+		o->file = link_get_fd(m, 2);
+	if (m->type == MSG_HAND_FILE)
+		o->file = link_get_fd(m, 1);
+	return 0;
+}
+
+static void
+carry_out(struct spawner *s, struct order *o, bool hand)
+{
+	struct fault	f;
+	pid_t		pid = spawn_fork(&f);
+
+	if (pid == 0) {
+		signals_take(SIGNALS_CONNECTION);
+		fd_close(&s->master);
+		wire_log_sid(o->sid);
+		if (hand && o->question != 0) {
+			spawn_name("popper-hand");
+			be_hand(s, o);
+		}
+		spawn_name(hand ? "popper-recover" : "popper-session");
+		be_session(s, o, hand);
+	}
+	if (pid > 0) {
+		remember(s, pid, o->slot);
+	} else {
+		log_fault(LEVEL_ERR, "session-fork", &f);
+		tell_end(s, o->slot, 1);
+	}
+	fd_close(&o->link);
+	fd_close(&o->client);
+	fd_close(&o->file);
+}
+
+static void
+signal_slot(struct spawner *s, struct link_in *m)
+{
+	uint32_t	slot = link_get_u32(m);
+	bool		hard = link_get_u8(m) != 0;
+
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct kid *k = s->kids[i]; k != NULL; k = k->next)
+			if (k->slot == slot && hard)
+				spawn_kill(k->pid);
+			else if (k->slot == slot)
+				spawn_stop(k->pid);
+}
+
+static void
+on_master(void *ctx, unsigned what UNUSED)
+{
+	struct spawner	*s = ctx;
+	struct order	 o;
+	struct link_in	 m;
+	struct fault	 f;
+	int		 got = link_recv(s->master, permit_spawn, permit_spawn_n,
+			    0, 0, &m, &f);
+
+	if (got != 1) {
+		if (got < 0)
+			log_fault(LEVEL_ERR, "spawner-link", &f);
+		loop_end(s->loop);
+		return;
+	}
+	if (m.type == MSG_SIGNAL) {
+		signal_slot(s, &m);
+	} else if (read_order(&m, &o, &f) == 0) {
+		carry_out(s, &o, m.type == MSG_HAND || m.type == MSG_HAND_FILE);
+	} else {
+		log_fault(LEVEL_ERR, "spawner-link", &f);
+		loop_end(s->loop);
+	}
+	link_in_fini(&m);
+	loop_watch_set(&s->watch, LOOP_READ, LOOP_NEVER);
+}
+
+static int
+reopen_log(void *ctx)
+{
+	const struct spawner *s = ctx;
+
+	return ask_log(s->log_link);
+}
+
+static void
+ignore(void *ctx UNUSED)
+{
+	/* The master says when; sessions that run outlive us. */
+}
+
+void
+spawner_main(const struct settings *conf, const char *hostname, int master,
+    int log_link)
+{
+	static struct spawner	s;
+	const int		keep[] = { master, log_link };
+	struct fault		f;
+
+	shed_descriptors(keep, ARRAY_LEN(keep));
+	s.conf = conf;
+	s.hostname = hostname;
+	s.master = master;
+	s.log_link = log_link;
+	log_set_reopen(reopen_log, &s);
+	s.loop = loop_new(&f);
+	if (s.loop == NULL) {
+		log_fault(LEVEL_ERR, "spawner-start", &f);
+		spawn_exit(1);
+	}
+	loop_watch_init(&s.watch, s.loop, master, on_master, &s);
+	loop_watch_set(&s.watch, LOOP_READ, LOOP_NEVER);
+	loop_on_signal(s.loop, LOOP_CHILD, on_child, &s);
+	loop_on_signal(s.loop, LOOP_STOP, ignore, &s);
+	loop_run(s.loop);
+	spawn_exit(0);
+}

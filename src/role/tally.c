@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/tally.h"
+
+#include "drop/digest.h"
+
+#include "base/alloc.h"
+#include "sys/shared.h"
+
+#define HASHES		2
+#define BUCKETS		16384		/* of each hash */
+#define ROW_OCTETS	(HASHES * BUCKETS * sizeof(uint32_t))
+
+struct tally {
+	uint64_t	 key[HASHES];
+	size_t		 rows;
+	uint32_t	*row[];		/* shared, HASHES x BUCKETS */
+};
+
+struct tally *
+tally_new(size_t rows, struct fault *f)
+{
+	struct tally *t = xalloc(1, sizeof(*t) + rows * sizeof(t->row[0]));
+
+	t->rows = rows;
+	random_bytes(t->key, sizeof(t->key));
+	for (size_t i = 0; i < rows; i++) {
+		t->row[i] = shared_new(ROW_OCTETS, f);
+		if (t->row[i] == NULL)
+			return NULL;	/* the process will end */
+	}
+	return t;
+}
+
+int
+tally_own(struct tally *t, size_t row, struct fault *f)
+{
+	for (size_t i = 0; i < t->rows; i++)
+		if (i != row && shared_read_only(t->row[i], ROW_OCTETS, f) != 0)
+			return -1;
+	return 0;
+}
+
+static size_t
+bucket(const struct tally *t, size_t hash, const struct sock_addr *a)
+{
+	uint8_t	b[sizeof(t->key[0]) + 8];
+	size_t	n = a->family == 4 ? 4 : 8;
+
+	memcpy(b, &t->key[hash], sizeof(t->key[0]));
+	memcpy(b + sizeof(t->key[0]), a->raw, n);
+	return hash * BUCKETS +
+	    digest_mark(span_of(b, sizeof(t->key[0]) + n)) % BUCKETS;
+}
+
+void
+tally_add(struct tally *t, size_t row, const struct sock_addr *a, int n)
+{
+	for (size_t i = 0; a->family != 0 && i < HASHES; i++) {
+		uint32_t *c = &t->row[row][bucket(t, i, a)];
+
+		/* One writer: others may read an older number. */
+		__atomic_store_n(c, *c + (uint32_t)n, __ATOMIC_RELAXED);
+	}
+}
+
+unsigned
+tally_count(const struct tally *t, const struct sock_addr *a)
+{
+	unsigned least = 0;
+
+	for (size_t i = 0; a->family != 0 && i < HASHES; i++) {
+		size_t		at = bucket(t, i, a);
+		unsigned	sum = 0;
+
+		for (size_t r = 0; r < t->rows; r++)
+			sum += __atomic_load_n(&t->row[r][at],
+			    __ATOMIC_RELAXED);
+		if (i == 0 || sum < least)
+			least = sum;
+	}
+	return least;
+}
+
+void
+tally_clear(struct tally *t, size_t row)
+{
+	memset(t->row[row], 0, ROW_OCTETS);
+}

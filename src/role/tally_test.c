@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/tally.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct sock_addr
+v4(uint8_t last)
+{
+	return (struct sock_addr){ .family = 4, .raw = { 192, 0, 2, last } };
+}
+
+static void
+test_counts(void **state)
+{
+	struct fault		 f;
+	struct tally		*t = tally_new(3, &f);
+	struct sock_addr	 a = v4(1);
+	struct sock_addr	 b = v4(2);
+	struct sock_addr	 none = { .family = 0 };
+	struct sock_addr	 six = { .family = 6, .raw = { 0x20, 1, 13 } };
+	struct sock_addr	 neighbour = six;
+
+	(void)state;
+	assert_non_null(t);
+	tally_add(t, 0, &a, 1);
+	tally_add(t, 1, &a, 1);
+	tally_add(t, 2, &b, 1);
+	tally_add(t, 2, &none, 1);
+	assert_int_equal(tally_count(t, &a), 2);
+	assert_int_equal(tally_count(t, &b), 1);
+	assert_int_equal(tally_count(t, &none), 0);
+	tally_add(t, 1, &a, -1);
+	assert_int_equal(tally_count(t, &a), 1);
+	/* Of IPv6 the network of 64 bits counts. */
+	neighbour.raw[15] = 7;
+	tally_add(t, 0, &six, 1);
+	assert_int_equal(tally_count(t, &neighbour), 1);
+	neighbour.raw[7] = 7;
+	assert_int_equal(tally_count(t, &neighbour), 0);
+	tally_clear(t, 0);
+	assert_int_equal(tally_count(t, &a), 0);
+	assert_int_equal(tally_count(t, &b), 1);
+	free(t);
+}
+
+static int
+in_child(struct tally *t, size_t row)
+{
+	struct sock_addr	a = v4(9);
+	struct fault		f;
+	int			status;
+	pid_t			pid = fork();
+
+	if (pid == 0) {
+		if (tally_own(t, 1, &f) != 0)
+			_exit(1);
+		(void)signal(SIGSEGV, SIG_DFL);
+		tally_add(t, row, &a, 1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* Another process's row can be read, and that is all. */
+static void
+test_rows(void **state)
+{
+	struct fault		 f;
+	struct tally		*t = tally_new(3, &f);
+	struct sock_addr	 a = v4(9);
+	int			 status;
+
+	(void)state;
+	assert_int_equal(in_child(t, 1), 0);
+	assert_int_equal(tally_count(t, &a), 1);
+	status = in_child(t, 2);
+	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(tally_count(t, &a), 1);
+	free(t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_rows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

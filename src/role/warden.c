@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root, since PAM is; with a password file, since it is root's.  Reads
+ * from: auth, a type and a descriptor (WORKER); its workers, that they want to
+ * log; the facts of files, never what is in them.  Trusts: its configuration.
+ * Gives up: descriptors.
+ *
+ * What auth could do to it when taken over is bounded here: so many workers at a
+ * time and no more (it is not listened to until one has ended), and with PAM none
+ * for longer than a question may take.
+ *
+ * Workers for a password file stay, with what they have read.  That must not
+ * outlive a change: "popper passwd" has to work at once.  They cannot look, in a
+ * cage without files; auth cannot, for the same reason; to ask the warden at
+ * each login would cost more than the login.  So each worker has the end of a
+ * pipe, the lease, whose other end the warden closes when one of the files is
+ * not what it was before the workers read it; it looks twice a second, as long
+ * as there are workers, by name, since a file is replaced by rename.  A worker
+ * whose lease is over retires (worker.c), and auth asks for a new one: so an
+ * answer is never older than a second.
+ */
+#include "role/warden.h"
+
+#include "role/ask.h"
+#include "role/permit.h"
+#include "role/worker.h"
+
+#include "base/alloc.h"
+#include "sys/file.h"
+#include "sys/link.h"
+#include "sys/loop.h"
+#include "sys/signals.h"
+#include "sys/sock.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LOOK_MS		500
+#define FILES		4
+/* Workers that end while their successors begin; were there more, auth waits. */
+#define MORE_WORKERS	2
+#define PAM_GRACE_MS	1000
+
+/* What a change of a file changes. */
+struct stamp {
+	uint64_t	dev;
+	uint64_t	ino;
+	uint64_t	size;
+	struct timespec	mtime;
+	struct timespec	ctime;
+};
+
+struct child {
+	struct warden		*w;
+	pid_t			 pid;		/* 0: none */
+	uint64_t		 end_ms;	/* then it is killed */
+	int			 log_link;	/* owns; -1: none */
+	struct loop_watch	 watch;		/* of the log link */
+};
+
+struct warden {
+	const struct settings	*conf;
+	struct loop		*loop;
+	pid_t			 self;
+	int			 auth;
+	struct loop_watch	 auth_watch;
+	int			 log_link;
+	struct child		*children;
+	size_t			 max;
+	size_t			 n;
+	struct loop_watch	 timer;
+	struct stamp		 files[FILES];	/* as the lease has them */
+	bool			 settled;	/* a change shows in the stamps */
+	int			 lease;		/* owns; -1: nobody has one */
+	int			 lease_end;	/* owns: what workers hold */
+};
+
+/* ----------------------------------------------------------------- files */
+
+static void
+stamp_of(const char *path, struct stamp *out)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct file_facts	facts;
+	struct fault		f;
+
+	*out = (struct stamp){ 0 };
+	if (path == NULL || path[0] == '\0' ||
+	    file_open(FILE_CWD, path, FILE_READ | FILE_FOLLOW, 0, &fd, &f) != 0 ||
+	    file_facts(fd, &facts, &f) != 0)
+		return;
+	out->dev = facts.dev;
+	out->ino = facts.ino;
+	out->size = facts.size;
+	out->mtime = facts.mtime;
+	out->ctime = facts.ctime;
+}
+
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static bool
+same(const struct stamp *a, const struct stamp *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	    same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
+}
+
+/*
+ * Are they what they were?  *settled_r: is every change so long ago that another
+ * one would have another time?  Times of files are coarse.
+ */
+static bool
+look(struct warden *w, bool *settled_r)
+{
+	const struct auth_conf	*c = &w->conf->auth;
+	const char *const	 paths[FILES] = {
+		c->passwd_file, c->deny_file, c->rpop_file, c->shells_file,
+	};
+	time_t			 now = time(NULL);
+	bool			 unchanged = true;
+
+	*settled_r = true;
+	for (size_t i = 0; i < FILES; i++) {
+		struct stamp s;
+
+		stamp_of(paths[i], &s);
+		unchanged = unchanged && same(&s, &w->files[i]);
+		if (s.ctime.tv_sec + 1 >= now)
+			*settled_r = false;
+		w->files[i] = s;
+	}
+	return unchanged;
+}
+
+static void
+lease_close(struct warden *w)
+{
+	fd_close(&w->lease);
+	fd_close(&w->lease_end);
+}
+
+/* Who read a file shortly after it was changed may have missed one more change
+ * that its times do not show: it reads once more. */
+static void
+renew_lease(struct warden *w)
+{
+	bool settled;
+	bool unchanged = look(w, &settled);
+
+	if (!unchanged || (settled && !w->settled))
+		lease_close(w);
+	w->settled = settled;
+}
+
+/* -------------------------------------------------------------- children */
+
+static void
+set_timer(struct warden *w)
+{
+	if (w->n == 0)
+		loop_watch_fini(&w->timer);
+	else
+		loop_watch_set(&w->timer, 0, LOOK_MS);
+}
+
+static void
+on_timer(void *ctx, unsigned what UNUSED)
+{
+	struct warden	*w = ctx;
+	uint64_t	 now = clock_ms();
+
+	for (size_t i = 0; i < w->max; i++)
+		if (w->children[i].pid > 0 && w->children[i].end_ms <= now)
+			spawn_kill(w->children[i].pid);
+	if (w->lease >= 0)
+		renew_lease(w);
+	set_timer(w);
+}
+
+static void
+on_log(void *ctx, unsigned what UNUSED)
+{
+	struct child	*c = ctx;
+	struct fault	 f;
+	int		 got = ask_serve_log(c->log_link, &f);
+
+	if (got == 1) {
+		loop_watch_set(&c->watch, LOOP_READ, LOOP_NEVER);
+		return;
+	}
+	loop_watch_fini(&c->watch);
+	fd_close(&c->log_link);
+	if (got == 0)
+		return;
+	log_fault(LEVEL_ERR, "log-link-misbehaved", &f);
+	if (c->pid > 0)
+		spawn_kill(c->pid);
+}
+
+static void
+on_child(void *ctx)
+{
+	struct warden	*w = ctx;
+	int		 status;
+
+	for (size_t i = 0; i < w->max; i++) {
+		struct child *c = &w->children[i];
+
+		if (c->pid == 0 || spawn_wait(c->pid, 0, &status) == 0)
+			continue;
+		/* What else it had to say is in the log, and auth's. */
+		if (status > 128)
+			log_text(LEVEL_ERR, "worker-killed", "by signal %d",
+			    status - 128);
+		loop_watch_fini(&c->watch);
+		fd_close(&c->log_link);
+		c->pid = 0;
+		w->n--;
+	}
+	set_timer(w);
+	loop_watch_set(&w->auth_watch, LOOP_READ, LOOP_NEVER);
+}
+
+static struct child *
+free_child(struct warden *w)
+{
+	for (size_t i = 0; i < w->max; i++)
+		if (w->children[i].pid == 0)
+			return &w->children[i];
+	return NULL;
+}
+
+/* A worker for one question, which has libpam open and is root. */
+static pid_t
+fork_pam(struct warden *w, int link, struct fault *f)
+{
+	pid_t pid = spawn_fork(f);
+
+	if (pid == 0) {
+		spawn_name("popper-worker");
+		worker_serve(w->conf, w->self, link, -1, -1);
+	}
+	return pid;
+}
+
+/* One that stays, and has a lease. */
+static pid_t
+fork_file(struct warden *w, struct child *c, int link, struct fault *f)
+{
+	AUTO(fd_close) int	log_link = -1;
+	pid_t			pid;
+
+	renew_lease(w);
+	if (w->lease < 0 && fd_pipe(&w->lease_end, &w->lease, f) != 0)
+		return -1;
+	if (link_pair(&c->log_link, &log_link, f) != 0)
+		return -1;
+	pid = spawn_fork(f);
+	if (pid == 0) {
+		spawn_name("popper-worker");
+		worker_serve(w->conf, w->self, link, w->lease_end, log_link);
+	}
+	if (pid < 0) {
+		fd_close(&c->log_link);
+		return -1;
+	}
+	loop_watch_init(&c->watch, w->loop, c->log_link, on_log, c);
+	loop_watch_set(&c->watch, LOOP_READ, LOOP_NEVER);
+	return pid;
+}
+
+/* Who gets none sees the end of its link. */
+static void
+start(struct warden *w, struct child *c, int link)
+{
+	const struct settings	*conf = w->conf;
+	struct fault		 f;
+	pid_t			 pid;
+
+	if (conf->auth.source == AUTH_PAM) {
+		pid = fork_pam(w, link, &f);
+		c->end_ms = clock_ms() + PAM_GRACE_MS +
+		    1000ull * conf->role.auth_timeout_s;
+	} else {
+		pid = fork_file(w, c, link, &f);
+		c->end_ms = UINT64_MAX;
+	}
+	if (pid < 0) {
+		log_fault(LEVEL_ERR, "worker-fork", &f);
+		return;
+	}
+	c->pid = pid;
+	if (w->n++ == 0)
+		set_timer(w);
+}
+
+/* ------------------------------------------------------------- all of it */
+
+static void
+on_auth(void *ctx, unsigned what UNUSED)
+{
+	struct warden	*w = ctx;
+	struct link_in	 m;
+	struct fault	 f;
+	struct child	*c = free_child(w);
+	int		 link;
+	int		 got;
+
+	if (c == NULL)
+		return;			/* on_child listens again */
+	got = link_recv(w->auth, permit_worker, permit_worker_n, 0, 0, &m, &f);
+	if (got != 1) {
+		if (got < 0)
+			log_fault(LEVEL_ERR, "auth-misbehaved", &f);
+		loop_end(w->loop);
+		return;
+	}
+	link = link_get_fd(&m, 0);
+	link_in_fini(&m);
+	start(w, c, link);
+	fd_close(&link);
+	loop_watch_set(&w->auth_watch, LOOP_READ, LOOP_NEVER);
+}
+
+static void
+on_term(void *ctx)
+{
+	struct warden *w = ctx;
+
+	loop_end(w->loop);
+}
+
+static int
+reopen_log(void *ctx)
+{
+	const struct warden *w = ctx;
+
+	return ask_log(w->log_link);
+}
+
+static void
+make_children(struct warden *w)
+{
+	unsigned n = w->conf->role.auth_workers;
+
+	w->max = MORE_WORKERS * (n > 0 ? n : 2 * spawn_processors());
+	w->children = xalloc(w->max, sizeof(*w->children));
+	for (size_t i = 0; i < w->max; i++)
+		w->children[i] = (struct child){ .w = w, .log_link = -1 };
+}
+
+/* Its workers end with it (spawn_tie): who hangs in PAM would hang for ever. */
+void
+warden_main(const struct settings *conf, int auth, int log_link)
+{
+	static struct warden	w;
+	const int		keep[] = { auth, log_link };
+	struct fault		f;
+
+	shed_descriptors(keep, ARRAY_LEN(keep));
+	signals_take(SIGNALS_CONNECTION);
+	w = (struct warden){
+		.conf = conf, .auth = auth, .log_link = log_link,
+		.lease = -1, .lease_end = -1, .self = spawn_self(),
+	};
+	log_set_reopen(reopen_log, &w);
+	make_children(&w);
+	w.loop = loop_new(&f);
+	if (w.loop == NULL) {
+		log_fault(LEVEL_ERR, "warden-start", &f);
+		spawn_exit(1);
+	}
+	loop_watch_init(&w.timer, w.loop, -1, on_timer, &w);
+	loop_watch_init(&w.auth_watch, w.loop, auth, on_auth, &w);
+	loop_watch_set(&w.auth_watch, LOOP_READ, LOOP_NEVER);
+	loop_on_signal(w.loop, LOOP_CHILD, on_child, &w);
+	loop_on_signal(w.loop, LOOP_STOP, on_term, &w);
+	loop_run(w.loop);
+	spawn_exit(0);
+}

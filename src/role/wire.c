@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/wire.h"
+
+#include "watch/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define SID_BITS	48
+
+void
+wire_put_identity(struct link_out *m, const struct identity *id)
+{
+	link_put_span(m, span_str(id->user));
+	link_put_u32(m, id->uid);
+	link_put_u32(m, id->gid);
+	link_put_u32(m, (uint32_t)id->ngids);
+	for (size_t i = 0; i < id->ngids; i++)
+		link_put_u32(m, id->gids[i]);
+	link_put_span(m, span_str(id->home));
+	link_put_span(m, span_str(id->maildrop));
+	link_put_u8(m, id->virtual ? 1 : 0);
+}
+
+static bool
+one_line(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
+int
+wire_get_identity(struct link_in *m, struct identity *id, struct fault *f)
+{
+	*id = (struct identity){ 0 };
+	if (!link_get_cstr(m, id->user, sizeof(id->user)))
+		return fault_set(f, FAULT_PEER, "grant: user");
+	id->uid = link_get_u32(m);
+	id->gid = link_get_u32(m);
+	id->ngids = link_get_u32(m);
+	if (id->ngids > IDENTITY_GIDS_MAX)
+		return fault_set(f, FAULT_PEER, "grant: groups");
+	for (size_t i = 0; i < id->ngids; i++)
+		id->gids[i] = link_get_u32(m);
+	if (!link_get_cstr(m, id->home, sizeof(id->home)) ||
+	    !link_get_cstr(m, id->maildrop, sizeof(id->maildrop)))
+		return fault_set(f, FAULT_PEER, "grant: paths");
+	if (!one_line(id->user) || !one_line(id->home) ||
+	    !one_line(id->maildrop))
+		return fault_set(f, FAULT_PEER, "grant: control characters");
+	id->virtual = link_get_u8(m) != 0;
+	return 0;
+}
+
+void
+wire_put_peer(struct link_out *m, const struct sock_addr *a)
+{
+	size_t n = a->family == 4 ? 4 : a->family == 6 ? 16 : 0;
+
+	link_put_u8(m, a->family);
+	link_put_span(m, span_of(a->raw, n));
+	link_put_u32(m, a->port);
+}
+
+int
+wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
+{
+	struct span	raw;
+	uint32_t	port;
+
+	*a = (struct sock_addr){ .family = link_get_u8(m) };
+	raw = link_get_span(m, sizeof(a->raw));
+	port = link_get_u32(m);
+	if (raw.n != (a->family == 4 ? 4u : a->family == 6 ? 16u : 0u) ||
+	    (a->family != 0 && raw.n == 0) || port > UINT16_MAX)
+		return fault_set(f, FAULT_PEER, "an address");
+	if (raw.n > 0)
+		memcpy(a->raw, raw.p, raw.n);
+	a->port = (uint16_t)port;
+	sock_addr_text(a);
+	return 0;
+}
+
+uint64_t
+wire_new_sid(void)
+{
+	uint64_t sid = 0;
+
+	while (sid == 0) {
+		random_bytes(&sid, sizeof(sid));
+		sid &= (1ull << SID_BITS) - 1;
+	}
+	return sid;
+}
+
+void
+wire_sid_text(uint64_t sid, char out[WIRE_SID_MAX])
+{
+	(void)snprintf(out, WIRE_SID_MAX, "%012" PRIx64, sid);
+}
+
+void
+wire_log_sid(uint64_t sid)
+{
+	char text[WIRE_SID_MAX];
+
+	wire_sid_text(sid, text);
+	log_set_sid(text);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Fields that several messages between roles have, put and got in one way.
+ * Floor 4.  What is got is checked: whoever sent it may have been taken over.
+ */
+#ifndef ROLE_WIRE_H
+#define ROLE_WIRE_H
+
+#include "sys/identity.h"
+#include "sys/link.h"
+#include "sys/sock.h"
+
+/* The most octets that the fields of each take. */
+#define WIRE_IDENTITY_MAX	(2 * (4u + IDENTITY_PATH_MAX) + 4u + \
+				 IDENTITY_USER_MAX + 3 * 4u + \
+				 4u * IDENTITY_GIDS_MAX + 1)
+#define WIRE_PEER_MAX		(1 + 4u + 16 + 4)
+#define WIRE_SID_MAX		24	/* octets of a sid as text */
+
+void	wire_put_identity(struct link_out *m, const struct identity *id);
+/*
+ * FAULT_PEER for control characters (an owner file has a line for each text,
+ * host.c), for too many groups or too long texts.  Ids are not judged.
+ */
+int	wire_get_identity(struct link_in *m, struct identity *id,
+	    struct fault *f) MUSTUSE;
+
+/* An address without its text, which the receiver makes anew. */
+void	wire_put_peer(struct link_out *m, const struct sock_addr *a);
+int	wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
+	    MUSTUSE;
+
+/*
+ * The id of a stranger and then of its session, in all roles and in the log:
+ * 48 random bits, never 0.
+ */
+uint64_t	wire_new_sid(void);
+/* As the log shows it. */
+void		wire_sid_text(uint64_t sid, char out[WIRE_SID_MAX]);
+/* From now on this process logs for that one. */
+void		wire_log_sid(uint64_t sid);
+
+#endif

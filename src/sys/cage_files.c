@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Landlock: which files a process may go on to use, whatever its user may.
+ * Runs as: session and recovery, once, after the change of ids and before the
+ * system call filter.
+ * Trusts: the kernel's own version number of Landlock.
+ * Gives up: all files but those beneath the given places; new TCP connections.
+ *
+ * glibc has no wrappers, and the headers may be older than the kernel: what we
+ * need of them stands here.
+ */
+#include "sys/cage_files.h"
+
+#include "sys/file.h"
+#include "sys/sys_priv.h"
+
+#include <assert.h>
+#include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Of versions 3, 4 and 5. */
+#define FS_TRUNCATE	(1ull << 14)
+#define FS_IOCTL_DEV	(1ull << 15)
+#define NET_BIND_TCP	(1ull << 0)
+#define NET_CONNECT_TCP	(1ull << 1)
+
+#define FS_1	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
+		 LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | \
+		 LANDLOCK_ACCESS_FS_REMOVE_DIR | \
+		 LANDLOCK_ACCESS_FS_REMOVE_FILE | \
+		 LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+		 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | \
+		 LANDLOCK_ACCESS_FS_MAKE_FIFO | \
+		 LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+#define FS_2	(FS_1 | LANDLOCK_ACCESS_FS_REFER)
+#define FS_3	(FS_2 | FS_TRUNCATE)
+#define FS_5	(FS_3 | FS_IOCTL_DEV)
+#define NET_4	(NET_BIND_TCP | NET_CONNECT_TCP)
+
+/* The kernel's struct landlock_ruleset_attr, of version 4. */
+struct ruleset {
+	uint64_t	fs;
+	uint64_t	net;
+};
+static_assert(sizeof(struct ruleset) == 16, "the kernel's layout");
+
+/*
+ * What a version knows, and so all that is refused from now on unless a place
+ * allows it.  Version 1 refuses renames to another folder in any case; nobody
+ * here needs them, so REFER is never allowed.
+ */
+static const struct ruleset versions[] = {
+	[1] = { FS_1, 0 },
+	[2] = { FS_2, 0 },
+	[3] = { FS_3, 0 },
+	[4] = { FS_3, NET_4 },
+	[5] = { FS_5, NET_4 },
+};
+
+/* What each bit of enum cage_how allows. */
+static const struct {
+	unsigned	how;
+	uint64_t	fs;
+} rights[] = {
+	{ CAGE_READ,	LANDLOCK_ACCESS_FS_READ_FILE },
+	{ CAGE_LIST,	LANDLOCK_ACCESS_FS_READ_DIR },
+	{ CAGE_WRITE,	LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE },
+	{ CAGE_NAMES,	LANDLOCK_ACCESS_FS_MAKE_REG |
+			LANDLOCK_ACCESS_FS_REMOVE_FILE },
+};
+
+unsigned
+cage_files_version(struct fault *f)
+{
+	long v = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+
+	if (v > 0)
+		return (unsigned)v;
+	switch (v == 0 ? ENOSYS : errno) {
+	case ENOSYS:
+		(void)fault_set(f, FAULT_PERM,
+		    "this kernel was built without Landlock");
+		break;
+	case EOPNOTSUPP:
+		(void)fault_set(f, FAULT_PERM, "Landlock is turned off on this"
+		    " host (the kernel's parameter lsm=)");
+		break;
+	default:
+		(void)fault_errno(f, FAULT_PERM, errno, "Landlock");
+	}
+	return 0;
+}
+
+static uint64_t
+rights_of(unsigned how, uint64_t known)
+{
+	uint64_t fs = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rights); i++)
+		if ((how & rights[i].how) != 0)
+			fs |= rights[i].fs;
+	return fs & known;
+}
+
+int
+cage_files_begin(struct cage_files *c, unsigned version, struct fault *f)
+{
+	struct ruleset known;
+
+	*c = (struct cage_files){ .fd = -1 };
+	if (version == 0)
+		return 0;
+	if (version >= ARRAY_LEN(versions))
+		version = ARRAY_LEN(versions) - 1;
+	known = versions[version];
+	c->known = known.fs;
+	/* A kernel that knows no network yet refuses the longer form. */
+	c->fd = (int)syscall(SYS_landlock_create_ruleset, &known,
+	    known.net == 0 ? sizeof(known.fs) : sizeof(known), 0);
+	return c->fd == -1 ? SYS_FAULT(f, "Landlock") : 0;
+}
+
+int
+cage_files_allow(struct cage_files *c, int fd, unsigned how, struct fault *f)
+{
+	const struct landlock_path_beneath_attr rule = {
+		.allowed_access	= rights_of(how, c->known),
+		.parent_fd	= fd,
+	};
+
+	if (c->fd < 0)
+		return 0;
+	return syscall(SYS_landlock_add_rule, c->fd,
+	    LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == -1 ?
+	    SYS_FAULT(f, "Landlock: a place") : 0;
+}
+
+int
+cage_files_enter(struct cage_files *c, struct fault *f)
+{
+	AUTO(fd_close) int fd = fd_take(&c->fd);
+
+	if (fd < 0)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    syscall(SYS_landlock_restrict_self, fd, 0) == -1)
+		return SYS_FAULT(f, "Landlock: locking in");
+	return 0;
+}
+
+void
+cage_files_fini(struct cage_files *c)
+{
+	fd_close(&c->fd);
+}

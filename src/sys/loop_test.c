@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+#include "sys/loop.h"
+
+#include "sys/file.h"
+#include "sys/sock.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct loop		*l;
+static struct loop_watch	 w;
+static struct loop_watch	 other;
+static unsigned			 seen;
+static unsigned			 calls;
+
+static void
+on_event(void *ctx, unsigned what)
+{
+	(void)ctx;
+	calls++;
+	seen = what;
+	loop_end(l);
+}
+
+static void
+on_end(void *ctx, unsigned what)
+{
+	(void)ctx;
+	(void)what;
+	loop_end(l);
+}
+
+static unsigned
+run(void)
+{
+	seen = 0;
+	loop_run(l);
+	return seen;
+}
+
+static void
+test_watch(void **state)
+{
+	struct fault	f;
+	uint64_t	start = clock_ms();
+	int		r;
+	int		p;
+
+	(void)state;
+	l = loop_new(&f);
+	assert_non_null(l);
+	assert_int_equal(fd_pipe(&r, &p, &f), 0);
+	loop_watch_init(&w, l, r, on_event, NULL);
+	loop_watch_set(&w, LOOP_READ, 50);
+	assert_int_equal(run(), LOOP_TIMEOUT);
+	assert_true(clock_ms() - start >= 45);
+	loop_watch_set(&w, LOOP_READ, LOOP_NEVER);
+	assert_int_equal(write(p, "x", 1), 1);
+	assert_int_equal(run(), LOOP_READ);
+	/* Once: nothing comes again until it is asked for again. */
+	calls = 0;
+	loop_watch_init(&other, l, -1, on_end, NULL);
+	loop_watch_set(&other, 0, 30);
+	assert_int_equal(run(), 0);
+	assert_int_equal(calls, 0);
+	/* The last wish counts, and none after loop_watch_fini. */
+	loop_watch_set(&w, LOOP_READ, LOOP_NEVER);
+	loop_watch_set(&w, 0, 10000);
+	loop_watch_set(&other, 0, 30);
+	assert_int_equal(run(), 0);
+	loop_watch_set(&w, LOOP_READ, 0);
+	loop_watch_fini(&w);
+	loop_watch_set(&other, 0, 30);
+	assert_int_equal(run(), 0);
+	loop_watch_fini(&other);
+	loop_free(l);
+	fd_close(&r);
+	fd_close(&p);
+}
+
+static void
+on_signal(void *ctx)
+{
+	++*(int *)ctx;
+	loop_end(l);
+}
+
+static void
+test_signals(void **state)
+{
+	struct fault	f;
+	int		hangups = 0;
+	int		children = 0;
+
+	(void)state;
+	l = loop_new(&f);
+	loop_on_signal(l, LOOP_HANGUP, on_signal, &hangups);
+	loop_on_signal(l, LOOP_CHILD, on_signal, &children);
+	assert_int_equal(raise(SIGHUP), 0);
+	assert_int_equal(hangups, 0);		/* in the loop, not before */
+	loop_run(l);
+	assert_int_equal(hangups, 1);
+	if (fork() == 0)
+		_exit(0);
+	loop_run(l);
+	assert_int_equal(children, 1);
+	(void)wait(NULL);
+	loop_free(l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_signals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/* Memory that processes share which are forked later.  Floor 1. */
+#ifndef SYS_SHARED_H
+#define SYS_SHARED_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+
+#include <stddef.h>
+
+/* Zeroed, whole pages; for as long as the process lives.  NULL: a fault. */
+void	*shared_new(size_t n, struct fault *f) MUSTUSE;
+/* Not for this process to write any more. */
+int	 shared_read_only(void *p, size_t n, struct fault *f) MUSTUSE;
+
+#endif

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: ISC
+"""What the tests of `popper serve` share: a look at its roles."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "roles"))
+
+import family                                                   # noqa: E402
+from lib.popper import Serve                                    # noqa: E402
+
+FULL = b"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
+# By the names that ps shows; how many there are.
+ROLES = {"popper": 1, "popper-auth": 1, "popper-warden": 1,
+         "popper-spawner": 1, "popper-front": 2}
+
+
+class House(family.Family):
+    SERVER = Serve
+
+    def serve(self, *rows, **options):
+        super().serve(*rows, **{"fronts": 2, "max_sessions_per_address": 1000,
+                                **options})
+        self.wait_for(lambda: self.count() == ROLES, "all roles")
+
+    def named(self, name):
+        return [m for m in self.members() if m.status["Name"] == [name]]
+
+    def count(self):
+        """{role: processes}, of those that stay."""
+        out = {}
+        for m in self.members():
+            name = m.status["Name"][0]
+            if name in ROLES:
+                out[name] = out.get(name, 0) + 1
+        return out
+
+    def sessions(self):
+        return self.named("popper-session")
+
+    def no_sessions(self, seconds=5):
+        self.wait_for(lambda: not self.sessions() + self.named("popper-hand")
+                      + self.named("popper-recover"), "end of all sessions",
+                      seconds)
+
+    def ask(self, user="sloth"):
+        """A stranger whose worker thinks."""
+        pop = self.connect()
+        pop.cmd("USER", user)
+        pop.send(b"PASS x\r\n")
+        self.wait_for(lambda: self.named("popper-worker"), "a worker")
+        return pop

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: ISC
+"""Each role of popper serve dies; it is started anew and costs only what it held.
+And the end of all."""
+
+import fcntl
+import os
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import house                                                    # noqa: E402
+from lib import spool                                           # noqa: E402
+from lib.popper import PopError                                 # noqa: E402
+
+LONG = bool(os.environ.get("POPPER_LONG"))
+TEMP = b"[SYS/TEMP] "
+
+
+class Phases(house.House):
+    def in_update(self, user="alice"):
+        """QUIT waits for the maildrop, which another program has locked."""
+        pop = self.login(user)
+        pop.dele(1)
+        self.holder = open("/proc/%d/root/var/mail/%s"
+                           % (self.host.pid, user), "r+b")
+        self.addCleanup(self.holder.close)
+        fcntl.lockf(self.holder, fcntl.LOCK_EX)
+        pop.send(b"QUIT\r\n")
+        time.sleep(0.4)
+        return pop
+
+    def back(self, role):
+        """It is there again, as it was, and somebody can log in."""
+        self.log.wait("role-died .*role=" + role, self.mark)
+        self.wait_for(lambda: self.count() == house.ROLES, "new " + role)
+        self.next_login()
+
+    def kill(self, role, sig=signal.SIGKILL):
+        found = self.named(role)
+        for m in found:
+            m.kill(sig)
+        return found
+
+    def left(self):
+        return len(spool.messages(self.host.spool("alice")))
+
+
+class Deaths(Phases):
+    def setUp(self):
+        super().setUp()
+        self.serve()
+
+    def test_fronts(self):
+        """Strangers see the end; sessions do not notice."""
+        stranger, asked, alice = self.connect(), self.ask(), self.login("bob")
+        self.kill("popper-front")
+        self.assertEqual(self.ended(stranger), b"")
+        self.assertEqual(self.ended(asked), b"")
+        self.back("popper-front")
+        alice.cmd("NOOP")
+        alice.quit()
+
+    def test_auth(self):
+        stranger, bob = self.connect(), self.login("bob")
+        self.kill("popper-auth")
+        self.back("popper-auth")
+        stranger.login("alice", house.family.PASSWORD)
+        stranger.quit()
+        bob.quit()
+
+    def test_warden(self):
+        stranger, bob = self.connect(), self.login("bob")
+        self.kill("popper-warden")
+        self.back("popper-warden")
+        stranger.login("alice", house.family.PASSWORD)
+        stranger.quit()
+        bob.quit()
+
+    def test_spawner(self):
+        """Its children live on, to the end of UPDATE."""
+        stranger, bob, alice = (self.connect(), self.login("bob"),
+                                self.in_update())
+        self.kill("popper-spawner")
+        self.wait_for(lambda: self.count() == house.ROLES, "new spawner")
+        bob.cmd("NOOP")
+        bob.quit()
+        self.holder.close()
+        self.assertIn(b"signing off", alice.reply())
+        self.ended(alice)
+        self.assertEqual(self.left(), 2)
+        stranger.login("alice", house.family.PASSWORD)
+        stranger.quit()
+        self.no_sessions()
+
+    def test_session(self):
+        alice = self.login()
+        alice.dele(1)
+        self.kill("popper-session")
+        self.assertEqual(self.ended(alice), b"")
+        self.log.wait("session-end .*alice .*reason=crash status=137",
+                      self.mark)
+        self.next_login()
+        self.assertEqual(self.left(), 3)
+
+    def test_session_in_update(self):
+        alice = self.in_update()
+        self.kill("popper-session")
+        self.assertEqual(self.ended(alice), b"")
+        self.holder.close()
+        self.no_sessions()
+        self.next_login()
+        self.assertEqual(self.left(), 3)
+        self.assertFalse(self.host.exists("/var/mail/alice.lock"))
+
+    def test_master(self):
+        """Nobody outlives it, but a session that is in UPDATE."""
+        stranger, asked, bob, alice = (self.connect(), self.ask(),
+                                       self.login("bob"), self.in_update())
+        self.kill("popper")
+        for pop in (stranger, asked, bob):
+            self.assertEqual(self.ended(pop, 5)[:1], b"")
+        self.holder.close()
+        self.ended(alice, 5)
+        self.wait_for(lambda: not self.members(), "end of all", 8)
+        self.assertIn(self.left(), (2, 3))
+
+    def test_many_deaths_under_load(self):
+        """No wrong answer, no lost mail, whoever dies."""
+        for i in range(1000 if LONG else 24):
+            role = ("popper-front", "popper-auth", "popper-warden",
+                    "popper-spawner")[i % 4]
+            bob = self.login("bob")
+            self.kill(role)
+            bob.cmd("NOOP")
+            bob.quit()
+            self.wait_for(lambda: self.count() == house.ROLES, "all roles")
+            self.no_sessions()
+        self.next_login()
+        self.assertEqual(self.left(), 3)
+
+
+class Stops(Phases):
+    def stop(self, sig, everybody=False):
+        self.serve()
+        clients = [self.connect(), self.login("bob")]
+        waiting = self.in_update()
+        server = self.server.process.inner()
+        for m in self.members():
+            if everybody or m.pid == server:
+                m.kill(sig)
+        for pop in clients:
+            self.assertEqual(self.ended(pop), b"")
+        self.assertIsNone(self.server.process.poll())
+        self.holder.close()
+        self.assertIn(b"signing off", waiting.reply())
+        self.assertEqual(self.server.process.wait(10), 0)
+        self.wait_for(lambda: not self.members(), "end of all")
+        self.assertEqual(self.left(), 2)
+        self.log.wait(r"session-end .*user=bob .*reason=stopped", self.mark)
+        self.log.wait(r"session-end .*user=alice .*reason=quit", self.mark)
+        self.log.wait(r": stopped ", self.mark)
+
+    def test_sigterm(self):
+        self.stop(signal.SIGTERM)
+
+    def test_ctrl_c(self):
+        """The terminal sends it to the whole process group."""
+        self.stop(signal.SIGINT, everybody=True)
+        self.assertEqual(self.log.find("role-died|crash", self.mark), [])
+
+
+class Refused(Phases):
+    def test_wrong_password(self):
+        users = self.host.read("/etc/popper/users").decode()
+        self.addCleanup(self.host.write, "/etc/popper/users", users, 0o600)
+        # An unknown name is measured against a row: not against the slow one.
+        self.host.write("/etc/popper/users", "".join(
+            row for row in users.splitlines(True)
+            if not row.startswith("sloth")), 0o600)
+        self.serve(auth_tries=2, auth_fail_delay=1)
+        pop = self.connect()
+        for user in ("alice", "nobody-here"):
+            began = time.monotonic()
+            pop.cmd("USER", user)
+            with self.assertRaises(PopError) as caught:
+                pop.cmd("PASS", "wrong")
+            self.assertEqual(caught.exception.args[0],
+                             b"[AUTH] Authentication failed.")
+            self.assertLess(abs(time.monotonic() - began - 1), 0.5)
+        self.assertEqual(self.ended(pop), b"")
+        self.assertEqual(len(self.log.find("login-failed", self.mark)), 2)
+
+
+del Phases
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: ISC
+"""A client whose host vanishes without a word: its maildrop is free again
+within client_gone_timeout.  A host that is there is never taken for one that is
+not, however slow its reader or its line is.
+
+The client's kernel is made to drop all packets of the connection (a filter on
+the socket), so that it acknowledges nothing, answers no probe, and sends
+neither FIN nor RST: as a host without power, or behind a line that is down.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from lib import nasty, spool                                    # noqa: E402
+from lib.host import Host                                       # noqa: E402
+from lib.popper import Inetd, Pop, PopError, Serve, conf        # noqa: E402
+
+GONE = 3                        # client_gone_timeout, seconds
+SLACK = 5                       # keepalive's seconds, and a busy machine
+CONF = {"peer_check": "no", "auth_fail_delay": 1, "drain_timeout": 1,
+        "client_gone_timeout": GONE, "timeout": 600}
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
+RETURN = 0x06
+LARGE = 12 << 20                # more than all buffers of a connection
+
+
+def vanish(sock):
+    """From now on its kernel drops what comes for it."""
+    row = ctypes.create_string_buffer(struct.pack("HBBI", RETURN, 0, 0, 0))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                    struct.pack("HL", 1, ctypes.addressof(row)))
+
+
+def come_back(sock):
+    sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+
+def large():
+    return nasty.mbox(nasty.NASTY[:2]) + (
+        b"From a@example.org Thu Jan  2 03:04:05 2025\nSubject: large\n\n"
+        + b"0123456789abcde\n" * (LARGE // 16) + b"\n")
+
+
+class Gone(unittest.TestCase):
+    port = 110
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Host()
+        cls.addClassCleanup(cls.host.close)
+        cls.host.add_user("alice", 1001, password="wonderland")
+
+    def setUp(self):
+        self.mail = large()
+        self.host.spool("alice", self.mail)
+        self.log = self.host.syslog
+        self.mark = self.log.mark()
+
+    def begin(self, **options):
+        self.host.write("/etc/popper/popper.conf", conf(**{**CONF, **options}))
+        server = Serve(self.host)
+        self.addCleanup(server.stop)
+
+    def login(self, small=False):
+        def make():
+            s = socket.socket()
+            if small:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.connect(("127.0.0.1", self.port))
+            return s
+        pop = Pop(self.host.in_network(make))
+        self.addCleanup(pop.close)
+        self.assertEqual(pop.login("alice", "wonderland")[0], 3)
+        return pop
+
+    def free_after(self):
+        """Seconds until somebody else gets the maildrop."""
+        began = time.monotonic()
+        while True:
+            with Pop(self.host.connect(self.port)) as pop:
+                try:
+                    pop.login("alice", "wonderland")
+                except PopError as e:
+                    self.assertTrue(e.args[0].startswith(b"[IN-USE] "))
+                else:
+                    took = time.monotonic() - began
+                    pop.quit()
+                    return took
+            self.assertLess(time.monotonic() - began, 60, "not free")
+            time.sleep(0.1)
+
+    def freed(self):
+        took = self.free_after()
+        self.assertGreater(took, GONE - 1.5)
+        self.assertLess(took, GONE + SLACK)
+        self.log.wait("session-end .*user=alice .*reason=client-gone",
+                      self.mark)
+        self.assertEqual(self.host.spool("alice"), self.mail)
+        self.assertFalse(self.host.exists("/var/mail/alice.lock"))
+
+    # -- gone -------------------------------------------------------------
+
+    def test_idle(self):
+        """Nothing on its way: the kernel's keepalive finds out."""
+        self.begin()
+        pop = self.login()
+        pop.dele(1)
+        vanish(pop.sock)
+        self.freed()
+
+    def test_a_reply_on_its_way(self):
+        self.begin()
+        pop = self.login()
+        pop.dele(1)
+        pop.send(b"NOOP\r\n")
+        vanish(pop.sock)
+        self.freed()
+
+    def test_in_the_middle_of_a_message(self):
+        """The buffers are full, the session waits to write."""
+        self.begin()
+        pop = self.login(small=True)
+        pop.dele(1)
+        pop.send(b"RETR 3\r\n")
+        pop.sock.recv(4096)
+        vanish(pop.sock)
+        self.freed()
+        self.log.wait("client-silent .*user=alice ip=127.0.0.1 s=%d" % GONE,
+                      self.mark)
+
+    def test_under_inetd(self):
+        self.host.write("/etc/popper/popper.conf", conf(**CONF))
+        with Inetd(self.host) as inetd:
+            pop = self.login()
+            pop.dele(1)
+            pop.send(b"LIST\r\n")
+            vanish(pop.sock)
+            self.freed()
+            inetd.wait(10)
+
+    def test_idle_in_one_process(self):
+        """isolation = single has the kernel's keepalive alone."""
+        own = "/home/alice/pop"
+        self.host.mkdir(own, 0o755, "alice")
+        self.host.write(own + "/users", "alice:{PLAIN}wonderland:1001:1001::"
+                        "/home/alice\n", 0o600, "alice")
+        self.host.write(own + "/conf", conf(**{
+            **CONF, "isolation": "single", "auth": "file", "listen":
+            "127.0.0.1:1110", "maildrop": "~/mbox", "passwd_file": "users",
+            "state_dir": "state", "run_dir": "run", "deny_file": "none"}),
+            0o644, "alice")
+        self.host.write("/home/alice/mbox", self.mail, 0o600, "alice")
+        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
+                                  own + "/conf"], user="alice")
+        self.addCleanup(server.stop)
+        self.host.wait_port(1110)
+        self.port = 1110
+        pop = self.login()
+        pop.dele(1)
+        vanish(pop.sock)
+        took = self.free_after()
+        self.assertGreater(took, GONE - 1.5)
+        self.assertLess(took, GONE + SLACK)
+        self.assertEqual(self.host.read("/home/alice/mbox"), self.mail)
+
+    def test_what_was_said_before(self):
+        """QUIT came: that is no lost connection, the update is made."""
+        self.begin()
+        pop = self.login()
+        pop.dele(1)
+        vanish(pop.sock)
+        pop.send(b"QUIT\r\n")
+        self.log.wait("session-end .*user=alice reason=quit|"
+                      "session-end .*reason=quit", self.mark)
+        self.free_after()
+        self.assertEqual(len(spool.messages(self.host.spool("alice"))), 2)
+
+    # -- there ------------------------------------------------------------
+
+    def quiet(self, seconds):
+        """Nobody says that the session has ended."""
+        time.sleep(seconds)
+        for line in self.log.lines[self.mark:]:
+            self.assertNotIn("session-end", line)
+            self.assertNotIn("client-silent", line)
+
+    def test_user_who_thinks(self):
+        self.begin()
+        pop = self.login()
+        self.quiet(3 * GONE)
+        pop.cmd("NOOP")
+        pop.quit()
+
+    def test_reader_who_pauses(self):
+        """He takes nothing, his window is closed, his kernel answers."""
+        self.begin()
+        pop = self.login(small=True)
+        pop.send(b"RETR 3\r\n")
+        self.quiet(5 * GONE)
+        pop.reply()
+        self.assertEqual(len(pop.body()), len(
+            spool.messages(self.mail)[2].wire))
+        pop.quit()
+
+    def test_reader_who_is_slow(self):
+        self.begin()
+        pop = self.login(small=True)
+        pop.send(b"RETR 3\r\n")
+        end = time.monotonic() + 4 * GONE
+        while time.monotonic() < end:
+            pop.buf += pop.sock.recv(512)
+            time.sleep(0.3)
+        pop.reply()
+        self.assertEqual(len(pop.body()), len(
+            spool.messages(self.mail)[2].wire))
+        pop.quit()
+
+    def test_line_that_is_down_for_a_moment(self):
+        self.begin(client_gone_timeout=6)
+        pop = self.login(small=True)
+        pop.send(b"RETR 3\r\n")
+        for _ in range(3):
+            vanish(pop.sock)
+            time.sleep(2.5)
+            come_back(pop.sock)
+            time.sleep(1.5)
+        pop.reply()
+        self.assertEqual(len(pop.body()), len(
+            spool.messages(self.mail)[2].wire))
+        pop.quit()
+
+
+if __name__ == "__main__":
+    unittest.main()
