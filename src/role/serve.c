@@ -8,6 +8,7 @@
 #include "role/serve.h"
 
 #include "role/monitor.h"
+#include "role/notify.h"
 
 #include "base/alloc.h"
 #include "sys/file.h"
@@ -17,6 +18,7 @@
 #include "watch/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LISTENERS_MAX	32
@@ -46,6 +48,7 @@ struct serve {
 	size_t			 n;
 	struct refused		 refused[REFUSED_MAX];	/* oldest first */
 	size_t			 nrefused;
+	struct notify		 notify;
 };
 
 static int
@@ -201,13 +204,26 @@ take(struct serve *s, int listener)
 	spawn_exit(monitor_run(s->conf, s->hostname, fd, fd));
 }
 
+/* What the service manager shows. */
+static const char *
+status(const struct serve *s, char text[NOTIFY_STATUS_MAX])
+{
+	(void)snprintf(text, NOTIFY_STATUS_MAX,
+	    "%zu listeners, %zu of at most %u sessions", s->nlisteners, s->n,
+	    s->conf->role.max_sessions);
+	return text;
+}
+
 static void
 loop(struct serve *s)
 {
-	struct wait_for w[LISTENERS_MAX + REFUSED_MAX];
+	struct wait_for	w[LISTENERS_MAX + REFUSED_MAX];
+	char		text[NOTIFY_STATUS_MAX];
 
 	while (!signals_stopping()) {
-		size_t n = s->nlisteners + s->nrefused;
+		size_t	n = s->nlisteners + s->nrefused;
+		int	ms = notify_turn(&s->notify, status(s, text),
+			    s->nrefused > 0 ? 1000 : 10000);
 
 		for (size_t i = 0; i < n; i++)
 			w[i] = (struct wait_for){
@@ -215,7 +231,7 @@ loop(struct serve *s)
 				    s->refused[i - s->nlisteners].fd,
 				.events = WAIT_READ,
 			};
-		(void)sock_wait(w, n, s->nrefused > 0 ? 1000 : 10000);
+		(void)sock_wait(w, n, ms);
 		reap(s);
 		drain_refused(s);
 		for (size_t i = 0; i < s->nlisteners && !signals_stopping(); i++)
@@ -230,6 +246,7 @@ stop_all(struct serve *s)
 {
 	uint64_t end = clock_ms() + STOP_WAIT_MS;
 
+	notify_stopping(&s->notify);
 	for (size_t i = 0; i < s->nlisteners; i++)
 		fd_close(&s->listeners[i]);
 	for (size_t i = 0; i < s->n; i++)
@@ -251,15 +268,17 @@ int
 serve_run(const struct settings *conf, const char *hostname, struct fault *f)
 {
 	struct serve	s = { .conf = conf, .hostname = hostname };
+	char		text[NOTIFY_STATUS_MAX];
 
 	s.served = xalloc((size_t)conf->role.max_sessions + 1,
 	    sizeof(*s.served));
 	signals_take(SIGNALS_SERVER);
-	if (listen_all(&s, f) != 0) {
+	if (notify_init(&s.notify, f) != 0 || listen_all(&s, f) != 0) {
 		log_fault(LEVEL_ERR, "listen", f);
 		free(s.served);
 		return 1;
 	}
+	notify_ready(&s.notify, status(&s, text));
 	loop(&s);
 	stop_all(&s);
 	free(s.served);
