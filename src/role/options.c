@@ -89,7 +89,10 @@ static const struct conf_option role_options[] = {
 		    ".Ql *\n"
 		    "stands for all addresses, an IPv6 address stands "
 		    "in brackets.\n"
-		    "May be given more than once.",
+		    "May be given more than once.\n"
+		    "Sockets that a service manager hands over\n"
+		    ".Pq Ev LISTEN_FDS\n"
+		    "replace all of them.",
 	},
 	{
 		.name = "max_sessions", .type = CONF_COUNT,

@@ -7,6 +7,7 @@
  */
 #include "role/serve.h"
 
+#include "role/listen.h"
 #include "role/monitor.h"
 #include "role/notify.h"
 
@@ -21,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LISTENERS_MAX	32
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
 
@@ -42,8 +42,7 @@ struct refused {
 struct serve {
 	const struct settings	*conf;
 	const char		*hostname;
-	int			 listeners[LISTENERS_MAX];
-	size_t			 nlisteners;
+	struct listeners	 listeners;
 	struct served		*served;	/* owns; the first n are alive */
 	size_t			 n;
 	struct refused		 refused[REFUSED_MAX];	/* oldest first */
@@ -51,21 +50,15 @@ struct serve {
 	struct notify		 notify;
 };
 
+/* What the service manager hands over stands for `listen`. */
 static int
 listen_all(struct serve *s, struct fault *f)
 {
-	const struct conf_list *list = &s->conf->role.listen;
+	const struct manager *m = &s->notify.manager;
 
-	for (size_t i = 0; i < list->n; i++) {
-		int n = sock_listen(list->item[i], s->listeners + s->nlisteners,
-		    LISTENERS_MAX - s->nlisteners, f);
-
-		if (n < 0)
-			return fault_prefix(f, "listen = %s: ", list->item[i]);
-		s->nlisteners += (size_t)n;
-		log_text(LEVEL_NOTE, "listening", "%s", list->item[i]);
-	}
-	return 0;
+	if (m->nfds > 0)
+		return listeners_take(&s->listeners, MANAGER_FD, m->nfds, f);
+	return listeners_open(&s->listeners, &s->conf->role.listen, f);
 }
 
 /* Forget the children that have ended. */
@@ -192,8 +185,7 @@ take(struct serve *s, int listener)
 		s->n++;
 		return;
 	}
-	for (size_t i = 0; i < s->nlisteners; i++)
-		fd_close(&s->listeners[i]);
+	listeners_close(&s->listeners);
 	while (s->nrefused > 0)
 		forget_refused(s, 0);
 	/* A terminal of ours is nothing for who talks to strangers. */
@@ -209,7 +201,7 @@ static const char *
 status(const struct serve *s, char text[NOTIFY_STATUS_MAX])
 {
 	(void)snprintf(text, NOTIFY_STATUS_MAX,
-	    "%zu listeners, %zu of at most %u sessions", s->nlisteners, s->n,
+	    "%zu listeners, %zu of at most %u sessions", s->listeners.n, s->n,
 	    s->conf->role.max_sessions);
 	return text;
 }
@@ -221,22 +213,23 @@ loop(struct serve *s)
 	char		text[NOTIFY_STATUS_MAX];
 
 	while (!signals_stopping()) {
-		size_t	n = s->nlisteners + s->nrefused;
+		size_t	n = s->listeners.n + s->nrefused;
 		int	ms = notify_turn(&s->notify, status(s, text),
 			    s->nrefused > 0 ? 1000 : 10000);
 
 		for (size_t i = 0; i < n; i++)
 			w[i] = (struct wait_for){
-				.fd = i < s->nlisteners ? s->listeners[i] :
-				    s->refused[i - s->nlisteners].fd,
+				.fd = i < s->listeners.n ?
+				    s->listeners.one[i].fd :
+				    s->refused[i - s->listeners.n].fd,
 				.events = WAIT_READ,
 			};
 		(void)sock_wait(w, n, ms);
 		reap(s);
 		drain_refused(s);
-		for (size_t i = 0; i < s->nlisteners && !signals_stopping(); i++)
+		for (size_t i = 0; i < s->listeners.n && !signals_stopping(); i++)
 			if (w[i].ready)
-				take(s, s->listeners[i]);
+				take(s, s->listeners.one[i].fd);
 	}
 }
 
@@ -247,8 +240,7 @@ stop_all(struct serve *s)
 	uint64_t end = clock_ms() + STOP_WAIT_MS;
 
 	notify_stopping(&s->notify);
-	for (size_t i = 0; i < s->nlisteners; i++)
-		fd_close(&s->listeners[i]);
+	listeners_close(&s->listeners);
 	for (size_t i = 0; i < s->n; i++)
 		spawn_stop(s->served[i].pid);
 	while (s->n > 0 && clock_ms() < end) {
