@@ -5,6 +5,7 @@
 #include "cmd/bulletin.h"
 #include "cmd/check.h"
 #include "cmd/passwd.h"
+#include "cmd/reload.h"
 #include "cmd/start.h"
 #include "role/monitor.h"
 #include "role/recover.h"
@@ -102,24 +103,31 @@ cmd_help(int argc UNUSED, char **argv UNUSED)
 static int
 cmd_serve(int argc, char **argv)
 {
-	static struct settings	s;
+	static struct settings	s[2];
+	struct reload		r = {
+		.argc = argc, .argv = argv, .flags = OLD_FLAGS,
+		.used = &s[0], .other = &s[1], .folder = -1,
+	};
+	const struct serve_source again = {
+		&r, reload_reopen, reload_load, reload_use, reload_drop,
+	};
 	struct fault		f = { 0 };
 	char			hostname[HOSTNAME_MAX];
 	int			status;
 
 	if (wants_help(argc, argv))
 		return cmd_help(argc, argv);
-	status = start(argc, argv, OLD_FLAGS, true, &s);
+	status = start(argc, argv, OLD_FLAGS, true, r.used);
 	if (status == STATUS_OK)
-		status = start_allowed(&s, true);
+		status = start_allowed(r.used, true);
 	if (status != STATUS_OK)
 		return status;
-	monitor_hostname(&s, hostname, sizeof(hostname));
-	status = serve_run(&s, hostname, &f);
-	if (status != STATUS_OK && s.log.to != LOG_TO_STDERR)
+	monitor_hostname(r.used, hostname, sizeof(hostname));
+	status = serve_run(r.used, hostname, &again, &f);
+	if (status != STATUS_OK && r.used->log.to != LOG_TO_STDERR)
 		fprintf(stderr, "popper: %s\n", f.text);
 	log_close();
-	settings_fini(&s);
+	settings_fini(r.used);
 	return status;
 }
 

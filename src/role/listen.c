@@ -29,18 +29,69 @@ announce(const struct listener *l, const char *by)
 	log_end(&line);
 }
 
-static int
-add(struct listeners *l, const struct sock_addr *at, struct fault *f)
+static bool
+has(const struct listeners *l, int fd)
 {
-	struct listener *new = &l->one[l->n];
+	for (size_t i = 0; i < l->n; i++)
+		if (l->one[i].fd == fd)
+			return true;
+	return false;
+}
+
+/* The one that listens there already; -1: none. */
+static int
+find(const struct listeners *l, const struct sock_addr *at)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (sock_addr_same(&l->one[i].at, at))
+			return l->one[i].fd;
+	return -1;
+}
+
+/* The first one that is in the way; NULL: none. */
+static const struct listener *
+in_the_way(const struct listeners *l, const struct sock_addr *at)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (sock_addr_overlaps(&l->one[i].at, at))
+			return &l->one[i];
+	return NULL;
+}
+
+/* What the kernel would refuse at a start must not pass at a reload, where old
+ * and new ones may overlap. */
+static int
+check_free(const struct listeners *l, const struct sock_addr *at,
+    struct fault *f)
+{
+	const struct listener	*other = in_the_way(l, at);
+	char			 where[SOCK_WHERE_MAX];
 
 	if (l->n == LISTENERS_MAX)
 		return fault_set(f, FAULT_LIMIT, "too many addresses, %u at"
 		    " most", LISTENERS_MAX);
-	new->at = *at;
-	if (sock_listen(at, &new->fd, f) != 0)
+	if (other == NULL)
+		return 0;
+	sock_addr_where(&other->at, where, sizeof(where));
+	return fault_set(f, FAULT_PERM, "%s is listened at already", where);
+}
+
+static int
+add(const struct listeners *now, struct listeners *next,
+    const struct sock_addr *at, struct fault *f)
+{
+	struct listener *new = &next->one[next->n];
+
+	if (check_free(next, at, f) != 0)
 		return -1;
-	l->n++;
+	new->at = *at;
+	new->fd = find(now, at);
+	if (new->fd >= 0 && has(next, new->fd))
+		new->fd = -1;		/* port 0 twice */
+	if (new->fd < 0 && sock_listen(at, in_the_way(now, at) != NULL,
+	    &new->fd, f) != 0)
+		return -1;
+	next->n++;
 	return 0;
 }
 
@@ -53,30 +104,65 @@ is_enough(size_t n, size_t i, const struct fault *f)
 }
 
 static int
-add_all(struct listeners *l, const char *where, struct fault *f)
+add_all(const struct listeners *now, struct listeners *next,
+    const struct conf_list *list, struct fault *f)
 {
-	struct sock_addr	at[2];
-	size_t			n = sock_listen_parse(where, at);
+	for (size_t i = 0; i < list->n; i++) {
+		struct sock_addr	at[2];
+		size_t			n = sock_listen_parse(list->item[i], at);
 
-	for (size_t i = 0; i < n; i++)
-		if (add(l, &at[i], f) != 0 && !is_enough(n, i, f))
-			return fault_prefix(f, "listen = %s: ", where);
+		for (size_t j = 0; j < n; j++)
+			if (add(now, next, &at[j], f) != 0 &&
+			    !is_enough(n, j, f))
+				return fault_prefix(f, "listen = %s: ",
+				    list->item[i]);
+	}
 	return 0;
+}
+
+/* Those that leave are in the way of wider or narrower ones. */
+static void
+share(const struct listeners *l, bool on)
+{
+	for (size_t i = 0; i < l->n; i++)
+		sock_share(l->one[i].fd, on);
+}
+
+int
+listeners_change(const struct listeners *now, const struct conf_list *list,
+    struct listeners *next, struct fault *f)
+{
+	int rc;
+
+	*next = (struct listeners){ .n = 0 };
+	if (now->given) {
+		*next = *now;
+		return 0;
+	}
+	share(now, true);
+	rc = add_all(now, next, list, f);
+	share(now, false);
+	share(next, false);
+	for (size_t i = 0; i < next->n; i++) {
+		if (has(now, next->one[i].fd))
+			continue;
+		if (rc == 0)
+			announce(&next->one[i], NULL);
+		else
+			fd_close(&next->one[i].fd);
+	}
+	if (rc != 0)
+		next->n = 0;
+	return rc;
 }
 
 int
 listeners_open(struct listeners *l, const struct conf_list *list,
     struct fault *f)
 {
-	*l = (struct listeners){ .n = 0 };
-	for (size_t i = 0; i < list->n; i++)
-		if (add_all(l, list->item[i], f) != 0) {
-			listeners_close(l);
-			return -1;
-		}
-	for (size_t i = 0; i < l->n; i++)
-		announce(&l->one[i], NULL);
-	return 0;
+	const struct listeners none = { .n = 0 };
+
+	return listeners_change(&none, list, l, f);
 }
 
 int
@@ -97,6 +183,22 @@ listeners_take(struct listeners *l, int first, unsigned n, struct fault *f)
 	for (size_t i = 0; i < l->n; i++)
 		announce(&l->one[i], "manager");
 	return 0;
+}
+
+void
+listeners_part(const struct listeners *now, const struct listeners *next,
+    struct listeners *leaving)
+{
+	char where[SOCK_WHERE_MAX];
+
+	*leaving = (struct listeners){ .n = 0 };
+	for (size_t i = 0; i < now->n; i++) {
+		if (has(next, now->one[i].fd))
+			continue;
+		leaving->one[leaving->n++] = now->one[i];
+		sock_addr_where(&now->one[i].at, where, sizeof(where));
+		log_text(LEVEL_NOTE, "listening-ended", "%s", where);
+	}
 }
 
 void

@@ -28,6 +28,18 @@ int	listeners_open(struct listeners *l, const struct conf_list *list,
 /* The n descriptors from `first` on, which must be what they should be. */
 int	listeners_take(struct listeners *l, int first, unsigned n,
 	    struct fault *f) MUSTUSE;
+/*
+ * `next` shall be those of the list: what is open already is taken from `now`,
+ * which is not touched, the rest is opened; then listeners_part.  All, or none:
+ * then everything is as before.  Those that were given stay.
+ */
+int	listeners_change(const struct listeners *now,
+	    const struct conf_list *list, struct listeners *next,
+	    struct fault *f) MUSTUSE;
+/* Those of `now` that are not among `next`, told to the log; who calls closes
+ * them, and `next` takes the place of `now`. */
+void	listeners_part(const struct listeners *now,
+	    const struct listeners *next, struct listeners *leaving);
 void	listeners_close(struct listeners *l);
 
 #endif

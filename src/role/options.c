@@ -159,14 +159,16 @@ static const struct conf_option role_options[] = {
 		    "of other things that must survive a restart.\n"
 		    "It belongs to root (with\n"
 		    ".Ic isolation No = Cm single ,\n"
-		    "to the user who runs popper).",
+		    "to the user who runs popper).\n"
+		    "A reload cannot change it.",
 	},
 	{
 		.name = "run_dir", .type = CONF_PATH,
 		.offset = AT(run_dir), .fallback = "/run/popper",
 		.min = 1,
 		.meaning = "which folder holds the session locks",
-		.man = "The folder of the session locks.",
+		.man = "The folder of the session locks.\n"
+		    "A reload cannot change it.",
 	},
 	{
 		.name = "temp_dir", .type = CONF_PATH,

@@ -3,7 +3,8 @@
  * Runs as: root (or the user, with isolation = single).  Reads from: its
  * configuration; of clients only what those say who are refused, and that is
  * thrown away unseen.  Each connection gets a monitor, as inetd would start one;
- * limits are kept before the fork.
+ * limits are kept before the fork.  A reload (SIGHUP) is all or nothing, and
+ * counts for the connections that are accepted after it.
  */
 #include "role/serve.h"
 
@@ -25,6 +26,8 @@
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
 
+#define HOSTNAME_MAX	256
+#define LEAVING_MAX	1024		/* waiting at a listener that leaves */
 #define REFUSED_MAX	32		/* connections that hear why */
 
 struct served {
@@ -41,8 +44,11 @@ struct refused {
 
 struct serve {
 	const struct settings	*conf;
-	const char		*hostname;
+	const struct serve_source *source;
+	char			 hostname[HOSTNAME_MAX];
 	struct listeners	 listeners;
+	struct listeners	 leaving;	/* during a reload */
+	bool			 refused_conf;	/* by the last reload */
 	struct served		*served;	/* owns; the first n are alive */
 	size_t			 n;
 	struct refused		 refused[REFUSED_MAX];	/* oldest first */
@@ -153,7 +159,8 @@ admit(const struct serve *s, const struct sock_addr *peer)
 	return false;
 }
 
-static void
+/* False when nobody waits there. */
+static bool
 take(struct serve *s, int listener)
 {
 	AUTO(fd_close) int	fd = -1;
@@ -165,27 +172,28 @@ take(struct serve *s, int listener)
 			log_fault(LEVEL_ERR, "accept", &f);
 			clock_sleep(100);	/* no descriptors: no spin */
 		}
-		return;
+		return false;
 	}
 	reap(s);
 	new = &s->served[s->n];
 	if (sock_peer(fd, &new->peer, &f) != 0)
-		return;
+		return true;
 	if (!admit(s, &new->peer)) {
 		refuse(s, &fd);
-		return;
+		return true;
 	}
 	new->pid = spawn_fork(&f);
 	if (new->pid < 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
 		refuse(s, &fd);
-		return;
+		return true;
 	}
 	if (new->pid > 0) {
 		s->n++;
-		return;
+		return true;
 	}
 	listeners_close(&s->listeners);
+	listeners_close(&s->leaving);
 	while (s->nrefused > 0)
 		forget_refused(s, 0);
 	/* A terminal of ours is nothing for who talks to strangers. */
@@ -201,9 +209,84 @@ static const char *
 status(const struct serve *s, char text[NOTIFY_STATUS_MAX])
 {
 	(void)snprintf(text, NOTIFY_STATUS_MAX,
-	    "%zu listeners, %zu of at most %u sessions", s->listeners.n, s->n,
-	    s->conf->role.max_sessions);
+	    "%zu listeners, %zu of at most %u sessions%s", s->listeners.n, s->n,
+	    s->conf->role.max_sessions, s->refused_conf ?
+	    "; the last reload was refused, see the log" : "");
 	return text;
+}
+
+/* Room for as many as may come, and for those who are here. */
+static void
+make_room(struct serve *s)
+{
+	size_t		 max = s->conf->role.max_sessions;
+	struct served	*new = xalloc((s->n > max ? s->n : max) + 1,
+			    sizeof(*new));
+
+	if (s->n > 0)
+		memcpy(new, s->served, s->n * sizeof(*new));
+	free(s->served);
+	s->served = new;
+}
+
+/* Who waits at a listener that leaves is served, not cut off. */
+static void
+close_leaving(struct serve *s)
+{
+	while (s->leaving.n > 0) {
+		int *fd = &s->leaving.one[s->leaving.n - 1].fd;
+
+		for (int i = 0; i < LEAVING_MAX && take(s, *fd); i++)
+			continue;
+		fd_close(fd);
+		s->leaving.n--;
+	}
+}
+
+static int
+renew(struct serve *s, struct fault *f)
+{
+	const struct serve_source	*from = s->source;
+	const struct settings		*new = from->load(from->ctx, f);
+	struct listeners		 next;
+
+	if (new == NULL)
+		return -1;
+	if (listeners_change(&s->listeners, &new->role.listen, &next, f) != 0) {
+		from->drop(from->ctx);
+		return -1;
+	}
+	/* The resolver may take its time; it is asked for a new answer alone. */
+	if (strcmp(new->role.hostname, s->conf->role.hostname) != 0)
+		monitor_hostname(new, s->hostname, sizeof(s->hostname));
+	s->conf = new;
+	from->use(from->ctx);
+	make_room(s);
+	listeners_part(&s->listeners, &next, &s->leaving);
+	s->listeners = next;
+	close_leaving(s);
+	return 0;
+}
+
+static void
+reload(struct serve *s)
+{
+	struct log_line	l;
+	struct fault	f;
+	char		text[NOTIFY_STATUS_MAX];
+
+	notify_reloading(&s->notify);
+	s->source->reopen(s->source->ctx);
+	s->refused_conf = renew(s, &f) != 0;
+	if (s->refused_conf) {
+		log_fault(LEVEL_ERR, "reload-refused", &f);
+	} else {
+		log_begin(&l, LEVEL_NOTE, "reloaded");
+		log_num(&l, "listeners", s->listeners.n);
+		log_num(&l, "sessions", s->n);
+		log_end(&l);
+	}
+	notify_ready(&s->notify, status(s, text));
 }
 
 static void
@@ -212,11 +295,18 @@ loop(struct serve *s)
 	struct wait_for	w[LISTENERS_MAX + REFUSED_MAX];
 	char		text[NOTIFY_STATUS_MAX];
 
-	while (!signals_stopping()) {
-		size_t	n = s->listeners.n + s->nrefused;
+	for (;;) {
 		int	ms = notify_turn(&s->notify, status(s, text),
 			    s->nrefused > 0 ? 1000 : 10000);
+		size_t	n;
 
+		/* Asked last before the wait: whatever writes to the log may
+		 * have waited, and taken the signal for its own. */
+		while (signals_reload())
+			reload(s);
+		if (signals_stopping())
+			return;
+		n = s->listeners.n + s->nrefused;
 		for (size_t i = 0; i < n; i++)
 			w[i] = (struct wait_for){
 				.fd = i < s->listeners.n ?
@@ -229,7 +319,7 @@ loop(struct serve *s)
 		drain_refused(s);
 		for (size_t i = 0; i < s->listeners.n && !signals_stopping(); i++)
 			if (w[i].ready)
-				take(s, s->listeners.one[i].fd);
+				(void)take(s, s->listeners.one[i].fd);
 	}
 }
 
@@ -257,13 +347,14 @@ stop_all(struct serve *s)
 }
 
 int
-serve_run(const struct settings *conf, const char *hostname, struct fault *f)
+serve_run(const struct settings *conf, const char *hostname,
+    const struct serve_source *source, struct fault *f)
 {
-	struct serve	s = { .conf = conf, .hostname = hostname };
+	struct serve	s = { .conf = conf, .source = source };
 	char		text[NOTIFY_STATUS_MAX];
 
-	s.served = xalloc((size_t)conf->role.max_sessions + 1,
-	    sizeof(*s.served));
+	(void)snprintf(s.hostname, sizeof(s.hostname), "%s", hostname);
+	make_room(&s);
 	signals_take(SIGNALS_SERVER);
 	if (notify_init(&s.notify, f) != 0 || listen_all(&s, f) != 0) {
 		log_fault(LEVEL_ERR, "listen", f);

@@ -164,19 +164,30 @@ addr_to(const struct sock_addr *a, union any_addr *out)
 	return sizeof(out->v6);
 }
 
+void
+sock_share(int fd, bool on)
+{
+	const int value = on;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+}
+
 int
-sock_listen(const struct sock_addr *at, int *fd_r, struct fault *f)
+sock_listen(const struct sock_addr *at, bool shared, int *fd_r, struct fault *f)
 {
 	AUTO(fd_close) int fd = -1;
 	union any_addr	a;
 	socklen_t	n = addr_to(at, &a);
 	const int	on = 1;
+	const int	share = shared;
 
 	*fd_r = -1;
 	fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    0);
 	if (fd == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &share,
+	    sizeof(share)) == -1 ||
 	    (at->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 	    sizeof(on)) == -1) ||
 	    bind(fd, &a.sa, n) == -1 || listen(fd, LISTEN_QUEUE) == -1)
@@ -228,6 +239,17 @@ sock_addr_same(const struct sock_addr *a, const struct sock_addr *b)
 {
 	return a->family == b->family && a->port == b->port &&
 	    memcmp(a->raw, b->raw, a->family == 6 ? 16 : 4) == 0;
+}
+
+bool
+sock_addr_overlaps(const struct sock_addr *a, const struct sock_addr *b)
+{
+	static const uint8_t	any[16];
+	size_t			n = a->family == 6 ? 16 : 4;
+
+	return a->port != 0 && a->family == b->family && a->port == b->port &&
+	    (memcmp(a->raw, b->raw, n) == 0 || memcmp(a->raw, any, n) == 0 ||
+	    memcmp(b->raw, any, n) == 0);
 }
 
 void

@@ -38,15 +38,20 @@ void	sock_host_name(char *out, size_t cap);
  */
 size_t	sock_listen_parse(const char *where, struct sock_addr at[2]);
 bool	sock_listen_valid(const char *where);
-/* Listen there; close-on-exec, never waits.  One of IPv6 takes no IPv4. */
-int	sock_listen(const struct sock_addr *at, int *fd_r, struct fault *f)
-	    MUSTUSE;
+/* Listen there; close-on-exec, never waits.  One of IPv6 takes no IPv4.
+ * `shared`: also beside listeners of ours for which sock_share is on. */
+int	sock_listen(const struct sock_addr *at, bool shared, int *fd_r,
+	    struct fault *f) MUSTUSE;
+void	sock_share(int fd, bool on);	/* off: a plain one is refused again */
 /* Make a socket that somebody has handed over one of these, if it is a
  * listening one for TCP; *at is where. */
 int	sock_listen_given(int fd, struct sock_addr *at, struct fault *f) MUSTUSE;
 /* "192.0.2.1:110", "[::]:110" */
 void	sock_addr_where(const struct sock_addr *a, char *out, size_t cap);
 bool	sock_addr_same(const struct sock_addr *a, const struct sock_addr *b);
+/* Whether the kernel would refuse to listen at one beside the other. */
+bool	sock_addr_overlaps(const struct sock_addr *a,
+	    const struct sock_addr *b);
 /* Next connection, close-on-exec; -1 with err EAGAIN when none waits. */
 int	sock_accept(int fd, int *fd_r, struct fault *f) MUSTUSE;
 

@@ -63,7 +63,7 @@ listen_at(const char *where)
 	int			fd;
 
 	assert_int_equal(sock_listen_parse(where, at), 1);
-	assert_int_equal(sock_listen(&at[0], &fd, &f), 0);
+	assert_int_equal(sock_listen(&at[0], false, &fd, &f), 0);
 	return fd;
 }
 
@@ -198,7 +198,7 @@ test_wildcard(void **state)
 		socklen_t len = sizeof(family);
 		int to;
 
-		if (sock_listen(&at[i], &fds[i], &f) != 0) {
+		if (sock_listen(&at[i], false, &fds[i], &f) != 0) {
 			assert_int_equal(i, 0);		/* no IPv6 here */
 			continue;
 		}
@@ -225,16 +225,21 @@ test_where(void **state)
 		const char	*a;
 		const char	*b;
 		bool		 same;
+		bool		 overlaps;
 		const char	*where;		/* of a */
 	} cases[] = {
-		{ "*:110", ":110", true, "[::]:110" },
-		{ "*:110", "[::]:110", true, "[::]:110" },
-		{ "0.0.0.0:110", "*:110", false, "0.0.0.0:110" },
-		{ "[::1]:110", "[0::1]:0110", true, "[::1]:110" },
-		{ "[::1]:110", "[::2]:110", false, "[::1]:110" },
-		{ "[::1]:110", "[::1]:111", false, "[::1]:110" },
-		{ "127.0.0.1:0", "127.0.0.1:0", true, "127.0.0.1:0" },
-		{ "127.0.0.1:1", "127.0.0.2:1", false, "127.0.0.1:1" },
+		{ "*:110", ":110", true, true, "[::]:110" },
+		{ "*:110", "[::]:110", true, true, "[::]:110" },
+		{ "0.0.0.0:110", "*:110", false, false, "0.0.0.0:110" },
+		{ "0.0.0.0:110", "1.2.3.4:110", false, true, "0.0.0.0:110" },
+		{ "1.2.3.4:110", "0.0.0.0:110", false, true, "1.2.3.4:110" },
+		{ "1.2.3.4:110", "0.0.0.0:11", false, false, "1.2.3.4:110" },
+		{ "[::1]:110", "[0::1]:0110", true, true, "[::1]:110" },
+		{ "[::1]:110", "*:110", false, true, "[::1]:110" },
+		{ "[::1]:110", "[::2]:110", false, false, "[::1]:110" },
+		{ "[::1]:110", "[::1]:111", false, false, "[::1]:110" },
+		{ "127.0.0.1:0", "127.0.0.1:0", true, false, "127.0.0.1:0" },
+		{ "127.0.0.1:1", "127.0.0.2:1", false, false, "127.0.0.1:1" },
 	};
 
 	(void)state;
@@ -246,9 +251,45 @@ test_where(void **state)
 		assert_true(sock_listen_parse(cases[i].a, a) > 0);
 		assert_true(sock_listen_parse(cases[i].b, b) > 0);
 		assert_int_equal(sock_addr_same(&a[0], &b[0]), cases[i].same);
+		assert_int_equal(sock_addr_overlaps(&a[0], &b[0]),
+		    cases[i].overlaps);
 		sock_addr_where(&a[0], where, sizeof(where));
 		assert_string_equal(where, cases[i].where);
 	}
+}
+
+/* A wider one beside a narrow one, while that is willing. */
+static void
+test_share(void **state)
+{
+	int			narrow = listen_at("127.0.0.1:0");
+	struct sock_addr	at[2];
+	struct sock_addr	local;
+	struct fault		f;
+	int			wide;
+	int			s;
+	int			to;
+
+	(void)state;
+	assert_int_equal(sock_local(narrow, &local, &f), 0);
+	assert_int_equal(sock_listen_parse("0.0.0.0:1", at), 1);
+	at[0].port = local.port;
+	assert_int_equal(sock_listen(&at[0], false, &wide, &f), -1);
+	assert_int_equal(sock_listen(&at[0], true, &wide, &f), -1);
+	assert_int_equal(f.err, EADDRINUSE);
+	sock_share(narrow, true);
+	assert_int_equal(sock_listen(&at[0], false, &wide, &f), -1);
+	assert_int_equal(sock_listen(&at[0], true, &wide, &f), 0);
+	sock_share(narrow, false);
+	sock_share(wide, false);
+	fd_close(&narrow);
+	to = client_of(wide, AF_INET);
+	clock_sleep(10);
+	assert_int_equal(sock_accept(wide, &s, &f), 0);
+	assert_int_equal(sock_listen(&at[0], false, &narrow, &f), -1);
+	fd_close(&s);
+	fd_close(&to);
+	fd_close(&wide);
 }
 
 /* What a service manager may hand over, and what not. */
@@ -412,6 +453,7 @@ main(void)
 		cmocka_unit_test(test_unsent),
 		cmocka_unit_test(test_wildcard),
 		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_given),
 		cmocka_unit_test(test_mapped),
 		cmocka_unit_test(test_pipe),

@@ -8,6 +8,7 @@ systemd-socket-activate has handed over.
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -323,6 +324,18 @@ class ServeSystemd(SuperServer, unittest.TestCase):
             self.host.connect(1110)
         self.log.wait(r"listening text=127\.0\.0\.1:110 by=manager", self.mark)
         self.assertEqual(len(self.log.find("listening ", self.mark)), 2)
+
+    def test_reload_keeps_them(self):
+        process = self.begin()
+        self.pop().quit()
+        self.host.write("/etc/popper/popper.conf",
+                        CONF + "hide_version = yes\n")
+        process.send_signal(signal.SIGHUP)
+        self.log.wait(OURS + "reloaded listeners=2 ", self.mark)
+        for port in PORTS:
+            pop = self.pop(port)
+            self.assertNotIn(b"(version", pop.greeting)
+            pop.quit()
 
     def test_ipv6(self):
         self.activate("-l", "[::1]:110", "-l", "1110", stderr=-3)
