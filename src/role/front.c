@@ -15,7 +15,6 @@
 
 #include "sys/cage.h"
 #include "sys/file.h"
-#include "sys/identity.h"
 #include "sys/secmem.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
@@ -38,16 +37,11 @@ reopen_log(void *ctx)
 static int
 enter_cage(const struct front *c, struct fault *f)
 {
-	struct identity	id;
-	bool		degraded;
+	bool	degraded;
 
-	if (identity_service(c->conf->role.front_user, &id, f) != 0 ||
-	    cage_chroot(c->conf->role.chroot_dir, f) != 0 ||
-	    cage_limits(CAGE_FRONT, f) != 0 ||
-	    identity_become(&id, true, f) != 0 ||
-	    cage_enter(CAGE_FRONT, &degraded, f) != 0)
-		return -1;
-	return 0;
+	return cage_step_down(c->conf->role.front_user,
+	    c->conf->role.chroot_dir, CAGE_FRONT, f) != 0 ||
+	    cage_enter(CAGE_FRONT, &degraded, f) != 0 ? -1 : 0;
 }
 
 static enum pump_next

@@ -15,7 +15,6 @@
 #include "role/settings.h"
 #include "sys/cage.h"
 #include "sys/file.h"
-#include "sys/identity.h"
 #include "watch/log.h"
 
 #include "base/alloc.h"
@@ -503,15 +502,10 @@ no_fresh_log(void *ctx)
 int
 resolver_enter_cage(const struct resolver_conf *c, struct fault *f)
 {
-	struct identity	id;
-	bool		degraded;
+	bool	degraded;
 
-	if (identity_service(c->user, &id, f) == -1 ||
-	    cage_chroot(c->chroot_dir, f) == -1 ||
-	    cage_limits(CAGE_RESOLVER, f) == -1 ||
-	    identity_become(&id, true, f) == -1)
-		return -1;
-	return cage_enter(CAGE_RESOLVER, &degraded, f);
+	return cage_step_down(c->user, c->chroot_dir, CAGE_RESOLVER, f) != 0 ||
+	    cage_enter(CAGE_RESOLVER, &degraded, f) != 0 ? -1 : 0;
 }
 
 int

@@ -32,13 +32,10 @@ reopen_log(void *ctx)
 static int
 enter_cage(const struct settings *conf, pid_t monitor, struct fault *f)
 {
-	struct identity	id;
-	bool		degraded;
+	bool	degraded;
 
-	if (identity_service(conf->role.front_user, &id, f) != 0 ||
-	    cage_chroot(conf->role.chroot_dir, f) != 0 ||
-	    cage_limits(CAGE_VERIFY, f) != 0 ||
-	    identity_become(&id, true, f) != 0)
+	if (cage_step_down(conf->role.front_user, conf->role.chroot_dir,
+	    CAGE_VERIFY, f) != 0)
 		return -1;
 	spawn_tie(monitor);	/* once more: new ids have undone it */
 	return cage_enter(CAGE_VERIFY, &degraded, f);

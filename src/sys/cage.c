@@ -9,6 +9,7 @@
 #include "sys/cage.h"
 
 #include "sys/file.h"
+#include "sys/identity.h"
 #include "sys/sys_priv.h"
 
 #include <fcntl.h>
@@ -104,6 +105,18 @@ cage_limits(enum cage_kind kind, struct fault *f)
 		return -1;
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ?
 	    SYS_FAULT(f, "not dumpable") : 0;
+}
+
+int
+cage_step_down(const char *user, const char *dir, enum cage_kind kind,
+    struct fault *f)
+{
+	struct identity	id;
+
+	return identity_service(user, &id, f) != 0 ||
+	    cage_chroot(dir, f) != 0 ||
+	    cage_limits(kind, f) != 0 ||
+	    identity_become(&id, true, f) != 0 ? -1 : 0;
 }
 
 int

@@ -34,6 +34,13 @@ int	cage_chroot(const char *dir, struct fault *f) MUSTUSE;
 int	cage_limits(enum cage_kind kind, struct fault *f) MUSTUSE;
 
 /*
+ * The three steps that come before the filter, in their order: cage_chroot,
+ * cage_limits, the ids of the service account "user" (sys/identity.h).
+ */
+int	cage_step_down(const char *user, const char *dir, enum cage_kind kind,
+	    struct fault *f) MUSTUSE;
+
+/*
  * no_new_privs and the system call filter.  A last step: from now on only
  * what the kind's table allows.  When the kernel has no seccomp: FAULT_PERM
  * for FRONT, VERIFY and RESOLVER (we do not go on without), success and
