@@ -49,6 +49,7 @@
 #define QUESTIONS_MAX	4096	/* that wait, or are with a worker */
 #define ANSWERS_MAX	65536	/* and those whose answer is not due */
 #define BATCH		32	/* messages of one front in a row */
+#define AGAIN_MS	50	/* to whoever takes no verdict just now */
 #define QUIET_MS	10000	/* between two lines that say the same */
 
 struct question {
@@ -233,8 +234,8 @@ front_close(struct front *f)
 	f->questions = f->answers = 0;
 }
 
-/* It ends who does not listen. */
-static void
+/* False: the front's link is full; nothing was told. */
+static bool
 tell(struct front *f, uint64_t sid, uint8_t answer)
 {
 	struct link_out	*m = &f->a->out;
@@ -244,10 +245,11 @@ tell(struct front *f, uint64_t sid, uint8_t answer)
 	link_put_u64(m, sid);
 	link_put_u8(m, answer);
 	if (link_send(f->link, m, NULL, 0, &why) == 0)
-		return;
+		return true;
 	if (why.err == EAGAIN)
-		log_fault(LEVEL_ERR, "front-misbehaved", &why);
+		return false;
 	front_close(f);
+	return true;
 }
 
 static uint64_t
@@ -369,8 +371,12 @@ tell_due(struct auth *a)
 	while (due_take(&a->due, clock_ms(), &d)) {
 		struct front *f = &a->fronts[d.front];
 
-		f->answers--;
-		tell(f, d.sid, d.answer);
+		if (!tell(f, d.sid, d.answer)) {
+			d.at_ms = clock_ms() + AGAIN_MS;
+			due_put(&a->due, &d);
+		} else if (f->link >= 0) {
+			f->answers--;
+		}
 	}
 }
 
@@ -451,7 +457,7 @@ refuse_full(struct front *f, uint64_t sid)
 		log_num(&l, "refused", n);
 		log_end(&l);
 	}
-	tell(f, sid, ANSWER_ERROR);
+	(void)tell(f, sid, ANSWER_ERROR);	/* or its own patience ends */
 }
 
 static int
@@ -778,15 +784,10 @@ reopen_log(void *ctx)
 static int
 enter_cage(const struct role_settings *r, struct fault *f)
 {
-	struct identity	id;
-	bool		degraded;
+	bool	degraded;
 
-	if (identity_service(r->auth_user, &id, f) != 0 ||
-	    cage_chroot(r->chroot_dir, f) != 0 ||
-	    cage_limits(CAGE_AUTH, f) != 0 ||
-	    identity_become(&id, true, f) != 0)
-		return -1;
-	return cage_enter(CAGE_AUTH, &degraded, f);
+	return cage_step_down(r->auth_user, r->chroot_dir, CAGE_AUTH, f) != 0 ||
+	    cage_enter(CAGE_AUTH, &degraded, f) != 0 ? -1 : 0;
 }
 
 static void

@@ -24,7 +24,6 @@
 #include "base/alloc.h"
 #include "sys/cage.h"
 #include "sys/file.h"
-#include "sys/identity.h"
 #include "sys/loop.h"
 #include "sys/secmem.h"
 #include "sys/spawn.h"
@@ -128,11 +127,12 @@ log_end_of(const struct stranger *s, enum pump_end end)
 static void
 drain(struct stranger *s)
 {
+	uint64_t ms = 1000ull * s->house->a->conf->role.drain_timeout_s;
+
 	sock_shutdown_write(s->fd);
 	s->stage = DRAINS;
-	s->end_ms = clock_ms() +
-	    1000ull * s->house->a->conf->role.drain_timeout_s;
-	loop_watch_set(&s->watch, LOOP_READ, s->end_ms - clock_ms());
+	s->end_ms = clock_ms() + ms;
+	loop_watch_set(&s->watch, LOOP_READ, ms);
 }
 
 static void
@@ -201,8 +201,11 @@ go_on(struct stranger *s, enum pump_end end)
 		leave(s);
 	} else {
 		log_end_of(s, end);
-		uncount(s);
-		s->house->refused++;
+		/* Who drains beyond the bound stays within the limits. */
+		if (s->house->refused < REFUSED_MAX) {
+			uncount(s);
+			s->house->refused++;
+		}
 		drain(s);
 	}
 }
@@ -536,13 +539,10 @@ reopen_log(void *ctx)
 static int
 enter_cage(const struct fronts_start *a, struct fault *f)
 {
-	struct identity	id;
-	bool		degraded;
+	bool	degraded;
 
-	return identity_service(a->conf->role.front_user, &id, f) != 0 ||
-	    cage_chroot(a->conf->role.chroot_dir, f) != 0 ||
-	    cage_limits(CAGE_FRONTS, f) != 0 ||
-	    identity_become(&id, true, f) != 0 ||
+	return cage_step_down(a->conf->role.front_user,
+	    a->conf->role.chroot_dir, CAGE_FRONTS, f) != 0 ||
 	    cage_enter(CAGE_FRONTS, &degraded, f) != 0 ? -1 : 0;
 }
 

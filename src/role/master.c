@@ -43,6 +43,7 @@
 #define RESPAWN_MS	1000		/* who dies at once is not started at once */
 #define TICK_MS		1000
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
+#define UPDATE_WAIT_MS	50000		/* more, for those under a dotlock */
 
 /* The two ends of a link between roles. */
 struct pair {
@@ -180,13 +181,51 @@ be_role(const struct role *r)
 	spawn_exit(1);
 }
 
+static int
+pair_renew(struct pair *p, struct fault *f)
+{
+	fd_close(&p->a);
+	fd_close(&p->b);
+	return link_pair(&p->a, &p->b, f);
+}
+
+static int
+own_links(struct role *r, struct fault *f)
+{
+	loop_watch_fini(&r->on_link);
+	loop_watch_fini(&r->on_log);
+	if (pair_renew(&r->link, f) != 0 || pair_renew(&r->log, f) != 0)
+		return -1;
+	loop_watch_init(&r->on_link, m.loop, r->link.a, on_role, r);
+	loop_watch_init(&r->on_log, m.loop, r->log.a, on_role_log, r);
+	loop_watch_set(&r->on_link, LOOP_READ, LOOP_NEVER);
+	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
+	return 0;
+}
+
+/* What a dead front has said, or done to its links, is not the next one's. */
+static int
+front_renew(struct role *r, struct fault *f)
+{
+	struct pair	*p = &m.to_auth[r->index];
+	struct link_out	 out;
+
+	if (own_links(r, f) != 0 || pair_renew(p, f) != 0)
+		return -1;
+	link_out_init(&out, MSG_FRONT);
+	link_put_u32(&out, (uint32_t)r->index);
+	return link_send(m.roles[AUTH].link.a, &out, &p->b, 1, f);
+}
+
 static void
 role_start(struct role *r)
 {
-	struct fault f;
+	bool		again = r->began_ms != 0;
+	struct fault	f;
 
 	r->began_ms = clock_ms();
-	r->pid = spawn_fork(&f);
+	r->pid = r->kind == FRONT && again && front_renew(r, &f) != 0 ? -1 :
+	    spawn_fork(&f);
 	if (r->pid == 0) {
 		signals_take(SIGNALS_CONNECTION);
 		be_role(r);
@@ -217,14 +256,14 @@ role_ended(struct role *r, int status)
 	r->pid = 0;
 	if (r->kind == FRONT)
 		tally_clear(m.tally, r->index);
+	if (r->kind == SPAWNER)
+		places_spawner_died(m.places);
 	if (m.stopping)
 		return;
 	log_begin(&l, LEVEL_ERR, "role-died");
 	log_str(&l, "role", role_word(r));
 	log_num(&l, "status", (uint64_t)status);
 	log_end(&l);
-	if (r->kind == SPAWNER)
-		places_spawner_died(m.places);
 	loop_watch_set(&r->again, 0, lived < RESPAWN_MS ? RESPAWN_MS : 0);
 }
 
@@ -243,19 +282,14 @@ on_child(void *ctx UNUSED)
 static int
 role_add(enum kind kind, size_t index, struct fault *f)
 {
-	struct role *r = &m.roles[m.nroles];
+	struct role *r = &m.roles[m.nroles++];
 
-	*r = (struct role){ .kind = kind, .index = index };
-	if (link_pair(&r->link.a, &r->link.b, f) != 0 ||
-	    link_pair(&r->log.a, &r->log.b, f) != 0)
-		return -1;
-	m.nroles++;
-	loop_watch_init(&r->on_link, m.loop, r->link.a, on_role, r);
-	loop_watch_init(&r->on_log, m.loop, r->log.a, on_role_log, r);
+	*r = (struct role){ .kind = kind, .index = index,
+	    .link = { -1, -1 }, .log = { -1, -1 } };
+	loop_watch_init(&r->on_link, m.loop, -1, on_role, r);
+	loop_watch_init(&r->on_log, m.loop, -1, on_role_log, r);
 	loop_watch_init(&r->again, m.loop, -1, on_again, r);
-	loop_watch_set(&r->on_link, LOOP_READ, LOOP_NEVER);
-	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
-	return 0;
+	return own_links(r, f);
 }
 
 /* --- what they say ------------------------------------------------------------- */
@@ -291,7 +325,7 @@ on_admit(struct link_in *in, struct fault *f)
 	if (front >= m.nfronts)
 		return fault_set(f, FAULT_PEER, "front %u", front);
 	wire_log_sid(sid);
-	verdict(front, sid, places_admit(m.places, sid, front, rpop, &peer,
+	verdict(front, sid, !m.stopping && places_admit(m.places, sid, front, rpop, &peer,
 	    &id) ? ANSWER_YES : ANSWER_ERROR);
 	return 0;
 }
@@ -320,9 +354,12 @@ read_role(struct role *r, struct fault *f)
 	case FRONT:
 		got = link_recv(r->link.a, permit_start, permit_start_n, 0, 0,
 		    &in, f);
-		if (got == 1)
-			got = places_start(m.places, r->index, &in, f) == 0 ?
-			    1 : -1;
+		if (got == 1) {
+			int result = places_start(m.places, r->index, &in, f);
+
+			link_in_fini(&in);
+			return result;
+		}
 		break;
 	case SPAWNER:
 		got = link_recv(r->link.a, permit_ended, permit_ended_n, 0, 0,
@@ -336,6 +373,9 @@ read_role(struct role *r, struct fault *f)
 	}
 	if (got == 1)
 		link_in_fini(&in);
+	/* We have the other end as well: it does not close, it is shut down. */
+	if (got == 0)
+		return fault_set(f, FAULT_PEER, "it has shut its link down");
 	return got == 1 ? 0 : -1;
 }
 
@@ -344,7 +384,7 @@ misbehaved(struct role *r, const struct fault *f)
 {
 	log_fault(LEVEL_ERR, "role-misbehaved", f);
 	if (r->pid > 0)
-		spawn_kill(r->pid);	/* the next one gets its links */
+		spawn_kill(r->pid);
 }
 
 static void
@@ -355,8 +395,11 @@ on_role(void *ctx, unsigned what)
 
 	if (r->kind == SPAWNER && (what & LOOP_WRITE) != 0)
 		places_flush(m.places);
-	if ((what & LOOP_READ) != 0 && read_role(r, &f) != 0)
+	if ((what & LOOP_READ) != 0 && read_role(r, &f) != 0) {
 		misbehaved(r, &f);
+		if (r->kind == FRONT)
+			return;		/* the next one has a new link */
+	}
 	loop_watch_set(&r->on_link, LOOP_READ | (r->kind == SPAWNER &&
 	    places_waiting(m.places) ? LOOP_WRITE : 0u), LOOP_NEVER);
 }
@@ -366,9 +409,15 @@ on_role_log(void *ctx, unsigned what UNUSED)
 {
 	struct role	*r = ctx;
 	struct fault	 f;
+	int		 got = ask_serve_log(r->log.a, &f);
 
-	if (ask_serve_log(r->log.a, &f) < 0)
+	if (got == 0)
+		got = fault_set(&f, FAULT_PEER, "it has shut its log link down");
+	if (got < 0) {
 		misbehaved(r, &f);
+		if (r->kind == FRONT)
+			return;
+	}
 	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
 }
 
@@ -470,7 +519,8 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 	places_tick(m.places);
 	loop_watch_set(&m.tick, 0, m.stopping ? 20 : TICK_MS);
 	if (m.stopping && (places_count(m.places) == 0 ||
-	    clock_ms() >= m.stop_ms))
+	    clock_ms() >= m.stop_ms + (places_hold_dotlock(m.places) ?
+	    UPDATE_WAIT_MS : 0)))
 		loop_end(m.loop);
 }
 

@@ -69,9 +69,11 @@ struct place {
 /* An order that the spawner had no room for. */
 struct order {
 	struct order	*next;
-	struct link_out	*m;			/* owns */
 	int		 fds[LINK_FDS_MAX];	/* owns */
 	uint8_t		 nfds;
+	uint16_t	 type;
+	size_t		 n;
+	uint8_t		 b[];			/* a message takes 16 KiB */
 };
 
 struct places {
@@ -240,10 +242,11 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 static void
 queue(struct places *p, const struct link_out *m, const int *fds, uint8_t nfds)
 {
-	struct order *o = xalloc(1, sizeof(*o));
+	struct order *o = xalloc(1, sizeof(*o) + m->n);
 
-	o->m = xalloc(1, sizeof(*o->m));
-	*o->m = *m;
+	o->type = m->type;
+	o->n = m->n;
+	memcpy(o->b, m->b, m->n);
 	o->nfds = nfds;
 	for (uint8_t i = 0; i < nfds; i++)
 		o->fds[i] = fds[i];
@@ -275,12 +278,16 @@ places_waiting(const struct places *p)
 void
 places_flush(struct places *p)
 {
-	struct fault f;
+	struct link_out	m;
+	struct fault	f;
 
 	while (p->first != NULL) {
 		struct order *o = p->first;
 
-		if (link_send(p->spawner, o->m, o->fds, o->nfds, &f) != 0 &&
+		link_out_init(&m, o->type);
+		memcpy(m.b, o->b, o->n);
+		m.n = o->n;
+		if (link_send(p->spawner, &m, o->fds, o->nfds, &f) != 0 &&
 		    f.err == EAGAIN)
 			return;
 		p->first = o->next;
@@ -288,7 +295,6 @@ places_flush(struct places *p)
 			p->end = &p->first;
 		for (uint8_t i = 0; i < o->nfds; i++)
 			fd_close(&o->fds[i]);
-		free(o->m);
 		free(o);
 	}
 }
@@ -332,12 +338,11 @@ run(struct place *x, struct link_out *m, int *fds, uint8_t nfds,
 }
 
 static bool
-is_peer(const struct place *x, int client)
+is_peer(const struct place *x, int client, struct fault *why)
 {
 	struct sock_addr	a;
-	struct fault		f;
 
-	return sock_peer(client, &a, &f) == 0 && a.family == x->peer.family &&
+	return sock_peer(client, &a, why) == 0 && a.family == x->peer.family &&
 	    a.port == x->peer.port &&
 	    memcmp(a.raw, x->peer.raw, sizeof(a.raw)) == 0;
 }
@@ -351,12 +356,20 @@ places_start(struct places *p, size_t front, struct link_in *in,
 	bool		 rest = in->type == MSG_START_REST;
 	struct link_out	 m;
 	int		 fds[3] = { -1, -1, -1 };
+	struct fault	 why = { 0 };
+	bool		 is_own;
 
 	if (x == NULL)
 		return 0;	/* it was too late; its client sees the end */
-	if (x->stage != EXPECTED || x->front != front ||
-	    !is_peer(x, in->fds[0]))
+	if (x->stage != EXPECTED || x->front != front)
 		return fault_set(f, FAULT_PEER, "START of what is not its own");
+	is_own = is_peer(x, in->fds[0], &why);
+	if (!is_own && why.err == ENOTCONN) {
+		place_free(x);	/* it hung up while it was asked about */
+		return 0;
+	}
+	if (!is_own)
+		return fault_set(f, FAULT_PEER, "START of another client");
 	fds[1] = link_get_fd(in, 0);
 	if (rest)
 		fds[2] = link_get_fd(in, 1);
@@ -624,6 +637,16 @@ on_session(void *ctx, unsigned what UNUSED)
 }
 
 /* --- time --------------------------------------------------------------------------- */
+
+bool
+places_hold_dotlock(const struct places *p)
+{
+	for (size_t i = 0; i < LISTS; i++)
+		for (const struct place *x = p->by_sid[i]; x != NULL; x = x->next)
+			if (x->dotlock.ino != 0)
+				return true;
+	return false;
+}
 
 void
 places_tick(struct places *p)

@@ -42,5 +42,7 @@ void	places_tick(struct places *p);
 /* Tell all sessions to end. */
 void	places_stop(struct places *p);
 size_t	places_count(const struct places *p);
+/* A session is in UPDATE, and its dotlock is ours to remove.  O(n). */
+bool	places_hold_dotlock(const struct places *p);
 
 #endif

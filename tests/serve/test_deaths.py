@@ -5,6 +5,8 @@ And the end of all."""
 import fcntl
 import os
 import signal
+import socket
+import struct
 import sys
 import time
 import unittest
@@ -62,6 +64,26 @@ class Deaths(Phases):
         self.back("popper-front")
         alice.cmd("NOOP")
         alice.quit()
+
+    def test_clients_that_reset_while_they_are_asked_about(self):
+        """A front hands over a socket that is no longer connected."""
+        fronts = {m.pid for m in self.named("popper-front")}
+        auth, = self.named("popper-auth")
+        auth.kill(signal.SIGSTOP)
+        for _ in range(8):
+            pop = self.connect()
+            pop.cmd("USER", "alice")
+            pop.send(b"PASS wonderland\r\n")
+            time.sleep(0.1)
+            pop.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                struct.pack("ii", 1, 0))
+            pop.close()
+        auth.kill(signal.SIGCONT)
+        for _ in range(4):
+            self.next_login()
+        self.assertEqual({m.pid for m in self.named("popper-front")}, fronts)
+        self.assertEqual(self.log.find("role-", self.mark), [])
+        self.no_sessions()
 
     def test_auth(self):
         stranger, bob = self.connect(), self.login("bob")
