@@ -89,6 +89,22 @@ class Limits(house.House):
             limit="max_sessions_per_address"), "room")
         one.quit()
 
+    def test_who_quits_and_stays_is_within_the_limits(self):
+        """But for a few hundred of each front, whom it lets drain."""
+        self.serve(max_sessions_per_address=10, drain_timeout=60)
+        clients, greeted = [], 0
+        for _ in range(600):
+            clients.append(Pop(self.host.connect(110), greet=False))
+            clients[-1].send(b"QUIT\r\n")
+            try:
+                greeted += clients[-1].line().startswith(b"+OK")
+            except (EOFError, OSError):
+                pass
+        self.assertGreater(greeted, 256)
+        self.assertLessEqual(greeted, 2 * 256 + 10)
+        for pop in clients:
+            pop.close()
+
     def test_many_short_connections_are_all_forgotten(self):
         self.serve(max_strangers=40, max_sessions_per_address=20)
         for _ in range(15):
