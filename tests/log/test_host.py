@@ -33,6 +33,11 @@ class ToJournal(Scene):
     def setUp(self):
         self.mark = self.journal.mark()
 
+    def serve(self, **options):
+        """Its last line comes before the next test begins."""
+        self.addCleanup(self.journal.wait, "stopped", self.mark)
+        return super().serve(**options)
+
     def entries(self, word):
         return [e for e in self.journal.entries[self.mark:]
                 if e["POPPER_ID"] == word]
