@@ -531,7 +531,7 @@ say_stopped(void)
 
 	if (n > 0)
 		log_text(LEVEL_WARN, "stopped", "%zu sessions did not end in"
-		    " %u s; they end by themselves", n, STOP_WAIT_MS / 1000);
+		    " time; they end by themselves", n);
 	else
 		log_text(LEVEL_NOTE, "stopped", "all connections have ended");
 }
