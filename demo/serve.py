@@ -20,7 +20,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUN = os.path.join(TOP, "run")
 USER, PASSWORD = "demo", "popper"
 ADDRESS, PORT = "127.0.0.1", 1110
-FRONT, OWNER = 61110, 61111     # ids of nobody's, when we are root
+FRONT, OWNER, AUTH = 61110, 61111, 61112    # ids of nobody's, when we are root
 
 COMMON = """# Made by `make run`.  What each row means: man/popper.conf.5
 listen = %s:%d
@@ -41,9 +41,10 @@ gid_min = %d
 """
 SPLIT = """isolation = split
 front_user = %d:%d
+auth_user = %d:%d
 virtual_user = %d:%d
 chroot_dir = empty
-""" % (FRONT, FRONT, OWNER, OWNER)
+""" % (FRONT, FRONT, AUTH, AUTH, OWNER, OWNER)
 SINGLE = "isolation = single\n"
 
 FROM = b"From %s Fri Jan  5 10:0%d:00 2024\n"

@@ -24,6 +24,10 @@ class Demo(unittest.TestCase):
         self.host = Host()
         self.addCleanup(self.host.close)
         self.host.add_user("ann")
+        # A host on which no package has made accounts for popper.
+        passwd = self.host.read("/etc/passwd").splitlines(True)
+        self.host.write("/etc/passwd", b"".join(
+            row for row in passwd if not row.startswith(b"_pop")))
 
     def clone(self, owner):
         self.host.mkdir(CLONE, 0o700, owner)
