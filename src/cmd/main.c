@@ -120,6 +120,7 @@ cmd_serve(int argc, char **argv)
 	if (names_to_numbers(&s, &names, &f) != 0)
 		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
 	monitor_hostname(&s, hostname, sizeof(hostname));
+	recover_beside(&s);
 	status = s.role.isolation == ISOLATION_SPLIT ?
 	    master_run(&s, hostname, &f) : serve_run(&s, hostname, &f);
 	if (status != STATUS_OK && s.log.to != LOG_TO_STDERR)

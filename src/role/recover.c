@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "sys/file.h"
+#include "sys/spawn.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -82,4 +83,18 @@ recover_run(const struct settings *conf)
 	}
 	free(w.keys);
 	return open;
+}
+
+void
+recover_beside(const struct settings *conf)
+{
+	struct fault	f;
+	pid_t		pid = spawn_fork(&f);
+
+	if (pid == 0) {
+		spawn_name("popper-recover");
+		spawn_exit(recover_run(conf) == 0 ? 0 : 1);
+	}
+	if (pid < 0)
+		log_fault(LEVEL_ERR, "recovery-fork", &f);
 }

@@ -4,7 +4,9 @@ journals, the reserve for a full disk.
 """
 
 import os
+import subprocess
 import tempfile
+import time
 import unittest
 
 import test_crash
@@ -110,6 +112,26 @@ class State(unittest.TestCase):
                           for n in kept], [size])
         self.assertEqual(self.s.recover()[0], 0)
         self.assertEqual([n for n, _, _ in self.s.look()], [b"new"])
+
+    # -- who finishes it -----------------------------------------------------
+
+    def test_serve_looks_when_it_starts(self):
+        """Nobody has logged in, nor asked popper recover."""
+        self.tear()
+        self.assertIsNotNone(self.s.dotlock())
+        with open(self.s.conf, "a", encoding="ascii") as f:
+            f.write("listen = 127.0.0.1:0\n")
+        server = subprocess.Popen(self.s.argv("serve"), env=self.s.env,
+                                  stdin=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 60
+            while self.s.journals() or self.s.dotlock() is not None:
+                self.assertLess(time.monotonic(), deadline, self.s.log())
+                time.sleep(0.02)
+        finally:
+            server.terminate()
+            server.wait(60)
+        self.assertEqual(self.names(), [b"m2", b"m3"])
 
     # -- the folder and the reserve ----------------------------------------
 

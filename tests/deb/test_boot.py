@@ -107,7 +107,7 @@ class Boot(unittest.TestCase):
 
     def test_nothing_runs_after_installation(self):
         for unit in ("popper.service", "popper.socket",
-                     "popper-recover.service"):
+                     "popper-recover.service", "popper-recover.timer"):
             self.assertEqual(self.show(unit, "UnitFileState"), "disabled")
             self.assertEqual(self.show(unit, "ActiveState"), "inactive")
 

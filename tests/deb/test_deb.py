@@ -20,7 +20,7 @@ from lib.unpack import TOP, unpack                              # noqa: E402
 CONF = "/etc/popper/popper.conf"
 LONG = os.environ.get("POPPER_LONG")
 UNITS = ("popper.service", "popper.socket", "popper@.service",
-         "popper-recover.service")
+         "popper-recover.service", "popper-recover.timer")
 MAIL = nasty.mbox(nasty.NASTY[:3])
 LOWER = "1.99"
 

@@ -149,6 +149,17 @@ class Rules(unittest.TestCase):
         for unit in ("popper.service", "popper.socket"):
             self.assertIn("popper-recover.service", words(unit, "Wants"))
 
+    def test_recovery_is_before_anybody_breaks_a_lock(self):
+        """liblockfile takes one of five minutes for a dead one."""
+        timer = "popper-recover.timer"
+        self.assertLess(int(words(timer, "OnUnitInactiveSec")[0])
+                        + int(words(timer, "AccuracySec")[0]), 150)
+        for unit in ("popper.service", "popper.socket"):
+            self.assertIn(timer, words(unit, "Wants"))
+        with open(TOP + "/etc/cron.d/popper", encoding="ascii") as f:
+            self.assertRegex(f.read(), r"(?m)^\* \* \* \* \*\troot\t"
+                                       r"/usr/sbin/popper recover$")
+
     def test_both_services_have_the_same_cage(self):
         own = re.compile(r"(Protect|Private|Restrict|SystemCall|Lock|Memory|"
                          r"UMask)\w+$")
