@@ -117,7 +117,8 @@ cmd_serve(int argc, char **argv)
 		status = start_allowed(&s, true);
 	if (status != STATUS_OK)
 		return status;
-	if (names_to_numbers(&s, &names, &f) != 0)
+	if (s.role.isolation == ISOLATION_SPLIT &&
+	    names_to_numbers(&s, &names, &f) != 0)
 		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
 	monitor_hostname(&s, hostname, sizeof(hostname));
 	recover_beside(&s);

@@ -82,6 +82,10 @@ class Demo(unittest.TestCase):
         self.assertNotIn("Error", out)
         for word in ("telnet", "curl", "mail program", "1110", "demo"):
             self.assertIn(word, out)
+        # Nothing in the log that a newcomer would have to look up.
+        self.assertEqual(set(re.findall(r"popper\[\d+\]: (\S+)", out))
+                         - {"login", "session-end"},
+                         {"listening", "stopped"}, out)
         # Again, and the mail is there again.
         demo = self.start(user)
         self.assertEqual(len(self.visit()), len(first))
