@@ -296,7 +296,7 @@ dotlock_take(int dirfd, const char *name, pid_t pid, struct dotlock *held_r,
 	struct fault	own = { .class = FAULT_NONE };
 	char		lock[LOCK_NAME];
 	char		unique[UNIQUE_NAME];
-	time_t		now;
+	time_t		now = 0;
 	int		result = -1;
 
 	held_r->ino = 0;
