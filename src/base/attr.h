@@ -12,6 +12,13 @@
 #define UNUSED		__attribute__((unused))
 /* Release a variable when it leaves its scope: AUTO(fd_close) int fd = -1; */
 #define AUTO(fn)	__attribute__((cleanup(fn)))
+/*
+ * A large local that is written before it is read: -ftrivial-auto-var-init would
+ * zero all of it at each call.  Beyond a page it is better static: on the stack
+ * every page of it is probed (-fstack-clash-protection), and a session's memory
+ * is mostly such pages.
+ */
+#define UNZEROED	__attribute__((uninitialized))
 
 #define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 

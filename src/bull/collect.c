@@ -95,7 +95,7 @@ copy_piece(struct run *r, int fd, const char *name)
 {
 	struct bull_filter	filter;
 	struct file_facts	facts;
-	uint8_t			block[BLOCK];
+	static uint8_t	block[BLOCK];
 	uint64_t		off = 0;
 
 	if (file_facts(fd, &facts, r->f) == -1)

@@ -124,7 +124,7 @@ static int
 digest_file(int fd, uint64_t off, uint64_t len, uint8_t out[JOURNAL_DIGEST],
     struct fault *f)
 {
-	uint8_t		block[BLOCK];
+	static uint8_t	block[BLOCK];
 	struct digest	c;
 
 	digest_init(&c);
@@ -320,7 +320,7 @@ static int
 fill_from(struct filler *to, int fd, uint64_t off, uint64_t len,
     struct spool *s, struct fault *f)
 {
-	uint8_t block[BLOCK];
+	static uint8_t	block[BLOCK];
 
 	while (len > 0) {
 		size_t	want = len < BLOCK ? (size_t)len : BLOCK;
@@ -346,7 +346,7 @@ static int
 fill_marks(struct filler *to, const struct journal_state *s, int spool,
     struct fault *f)
 {
-	uint8_t		block[BLOCK];
+	static uint8_t	block[BLOCK];
 	uint8_t		mark[MARK_OCTETS];
 	uint64_t	end = marked_end(s);
 	uint64_t	off = s->to;

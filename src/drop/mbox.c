@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BLOCK	65536
+#define BLOCK	16384
 
 static const struct drop_ops image_ops;
 
@@ -123,7 +123,7 @@ mbox_probe_file(int fd, struct fault *f)
 {
 	struct mbox_table	t = { 0 };
 	struct mbox_scan	s;
-	uint8_t			block[BLOCK];
+	static uint8_t	block[BLOCK];
 	ssize_t			n = 1;
 	int			r;
 

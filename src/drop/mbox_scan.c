@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define SCAN_BLOCK	65536
+#define SCAN_BLOCK	16384
 
 enum {					/* mbox_scan.signs */
 	SIGN_SUBJECT	= 1u << 0,
@@ -502,7 +502,7 @@ mbox_scan_file(int fd, uint64_t off, uint64_t len, struct mbox_table *out,
     struct fault *f)
 {
 	struct mbox_scan	s;
-	uint8_t			block[SCAN_BLOCK];
+	static uint8_t	block[SCAN_BLOCK];
 	uint64_t		end = off + len;
 
 	mbox_scan_init(&s, out);

@@ -20,7 +20,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BLOCK		65536
+#define BLOCK		16384
 #define READ_TRIES	4
 /*
  * Times of files advance by the kernel's tick, at most 10 ms.  After such a
@@ -43,7 +43,7 @@ copy_and_scan(struct spool *s, int to, struct mbox_table *out, bool *kept_r,
 {
 	struct mbox_scan	scan;
 	struct fault		lost;
-	uint8_t			block[BLOCK];
+	static uint8_t	block[BLOCK];
 
 	*kept_r = to != -1;
 	mbox_scan_init(&scan, out);

@@ -51,8 +51,8 @@ read_done(struct link_in *m, int *fd_r, struct fault *f)
 int
 ask_host(int link, uint16_t type, const int *fd, int *fd_r, struct fault *f)
 {
-	struct link_out	out;
-	struct link_in	in;
+	UNZEROED struct link_out	out;
+	UNZEROED struct link_in	in;
 	int		result;
 
 	link_out_init(&out, type);
@@ -143,7 +143,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 static int
 send_done(int link, const struct fault *why, struct fault *f)
 {
-	struct link_out out;
+	UNZEROED struct link_out out;
 
 	link_out_init(&out, MSG_DONE);
 	link_put_u8(&out, (uint8_t)why->class);
@@ -158,7 +158,7 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	AUTO(fd_close) int	fd = -1;
 	AUTO(fd_close) int	message = -1;
 	struct fault		why = { 0 };
-	struct link_out		out;
+	UNZEROED struct link_out		out;
 
 	if (m->type == MSG_SUBMIT)
 		message = link_get_fd(m, 0);
@@ -200,8 +200,8 @@ shed_descriptors(const int *keep, size_t n)
 int
 ask_log(int link)
 {
-	struct link_out	out;
-	struct link_in	in;
+	UNZEROED struct link_out	out;
+	UNZEROED struct link_in	in;
 	struct fault	f;
 	int		fd = -1;
 
@@ -220,7 +220,7 @@ ask_log(int link)
 int
 ask_serve_log(int link, struct fault *f)
 {
-	struct link_in	in;
+	UNZEROED struct link_in	in;
 	int		got;
 
 	got = link_recv(link, permit_log_ask, permit_log_ask_n, 0, 0, &in, f);
@@ -234,7 +234,7 @@ int
 ask_answer_log(int link, struct fault *f)
 {
 	AUTO(fd_close) int	fd = log_connect();
-	struct link_out		out;
+	UNZEROED struct link_out		out;
 
 	link_out_init(&out, fd < 0 ? MSG_LOG_NONE : MSG_LOG_FD);
 	return link_send(link, &out, &fd, fd < 0 ? 0 : 1, f);

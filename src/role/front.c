@@ -62,8 +62,8 @@ next_of(enum authorize_next n)
 static int
 ask(struct state *s, struct fault *f)
 {
-	struct link_out	record;
-	struct link_out	word;
+	UNZEROED struct link_out	record;
+	UNZEROED struct link_out	word;
 	int		result;
 
 	link_out_init(&record, MSG_CREDENTIAL);
@@ -107,7 +107,7 @@ static enum pump_next
 on_answer(void *ctx, struct buf *out)
 {
 	struct state	*s = ctx;
-	struct link_in	 m;
+	UNZEROED struct link_in	 m;
 	struct fault	 f;
 	uint8_t		 answer = ANSWER_ERROR;
 
@@ -137,7 +137,7 @@ hand_over(struct state *s)
 	AUTO(fd_close) int	from = -1;
 	AUTO(fd_close) int	to = -1;
 	struct span		rest = pump_rest(&s->pump);
-	struct link_out		m;
+	UNZEROED struct link_out		m;
 	struct fault		f;
 
 	link_out_init(&m, MSG_HANDOVER);

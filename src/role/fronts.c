@@ -157,7 +157,7 @@ send_start(struct stranger *s, struct fault *f)
 	AUTO(fd_close) int	from = -1;
 	AUTO(fd_close) int	to = -1;
 	struct span		rest = pump_rest(&s->pump);
-	struct link_out		m;
+	UNZEROED struct link_out		m;
 	int			fds[2] = { s->fd, -1 };
 
 	if (rest.n > 0 && (fd_pipe(&from, &to, f) != 0 ||
@@ -260,7 +260,7 @@ on_stranger(void *ctx, unsigned what)
 static int
 ask(struct stranger *s, struct fault *f)
 {
-	struct link_out	m;
+	UNZEROED struct link_out	m;
 	int		result;
 
 	link_out_init(&m, MSG_CHECK);
@@ -338,7 +338,7 @@ on_verdict(struct front_house *h, struct link_in *m, bool of_master)
 static void
 on_link(struct front_house *h, struct loop_watch *w, bool of_master)
 {
-	struct link_in	m;
+	UNZEROED struct link_in	m;
 	struct fault	f;
 	int		got = link_recv(w->fd, permit_verdict, permit_verdict_n, 0,
 			    0, &m, &f);
@@ -403,7 +403,7 @@ limit_of(const struct front_house *h, const struct sock_addr *peer)
 static void
 tell_resolver(const struct stranger *s)
 {
-	struct link_out	m;
+	UNZEROED struct link_out	m;
 	struct fault	f;
 
 	if (s->house->a->resolver < 0 || s->peer.family == 0)

@@ -208,7 +208,7 @@ static int
 front_renew(struct role *r, struct fault *f)
 {
 	struct pair	*p = &m.to_auth[r->index];
-	struct link_out	 out;
+	UNZEROED struct link_out	 out;
 
 	if (own_links(r, f) != 0 || pair_renew(p, f) != 0)
 		return -1;
@@ -297,7 +297,7 @@ role_add(enum kind kind, size_t index, struct fault *f)
 static void
 verdict(size_t front, uint64_t sid, enum authorize_answer answer)
 {
-	struct link_out	out;
+	UNZEROED struct link_out	out;
 	struct fault	f;
 
 	link_out_init(&out, MSG_VERDICT);
@@ -341,7 +341,7 @@ on_ended(struct link_in *in)
 static int
 read_role(struct role *r, struct fault *f)
 {
-	struct link_in	in;
+	UNZEROED struct link_in	in;
 	int		got;
 
 	switch (r->kind) {

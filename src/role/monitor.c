@@ -223,7 +223,7 @@ decide(struct monitor *m, enum authorize_answer answer)
 static int
 tell_front(struct monitor *m, enum authorize_answer answer, struct fault *f)
 {
-	struct link_out out;
+	UNZEROED struct link_out out;
 
 	link_out_init(&out, MSG_ANSWER);
 	link_put_u8(&out, (uint8_t)answer);
@@ -235,7 +235,7 @@ tell_front(struct monitor *m, enum authorize_answer answer, struct fault *f)
 static int
 on_verdict(struct monitor *m, struct fault *f)
 {
-	struct link_in		in;
+	UNZEROED struct link_in		in;
 	enum auth_reason	why;
 	int			got;
 
@@ -332,7 +332,7 @@ on_ask(struct monitor *m, struct fault *f)
 static int
 on_front(struct monitor *m, int *rest_r, struct fault *f)
 {
-	struct link_in	in;
+	UNZEROED struct link_in	in;
 	int		got;
 
 	got = link_recv(m->front.link, permit_from_front, permit_from_front_n,
@@ -457,7 +457,7 @@ log_loose_end(struct monitor *m)
 {
 	const char	*why = signals_stopping() ? "popper was stopped" :
 	    "the connection was lost";
-	struct link_in	 in;
+	UNZEROED struct link_in	 in;
 	struct fault	 f;
 	int		 got;
 	bool		 denied;
@@ -508,7 +508,7 @@ look_after_client(struct monitor *m)
 static int
 serve_child(struct monitor *m, struct child *c, struct host *h)
 {
-	struct link_in	in;
+	UNZEROED struct link_in	in;
 	struct fault	f;
 	int		status = 0;
 	int		got = 1;

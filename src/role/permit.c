@@ -7,6 +7,8 @@
 #include "role/wire.h"
 #include "sys/identity.h"
 
+#include <assert.h>
+
 #define IN(phase)	(1u << (phase))
 #define ANY		UINT32_MAX
 #define SPAN_SIZE(n)	(4u + (n))
@@ -130,6 +132,8 @@ const struct link_permit permit_spawn[] = {
 	{ MSG_HAND_FILE,	6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 };
+static_assert(6 + SID + PERSON_MAX <= LINK_MAX - LINK_HEADER,
+    "the longest message of all");
 const size_t permit_spawn_n = ARRAY_LEN(permit_spawn);
 
 const struct link_permit permit_ended[] = {

@@ -73,7 +73,7 @@ struct order {
 	uint8_t		 nfds;
 	uint16_t	 type;
 	size_t		 n;
-	uint8_t		 b[];			/* a message takes 16 KiB */
+	uint8_t		 b[];			/* a message takes 4 KiB */
 };
 
 struct places {
@@ -206,7 +206,7 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
     const struct sock_addr *peer, const struct identity *id)
 {
 	struct identity	 own = *id;
-	struct link_out	 m;
+	UNZEROED struct link_out	 m;
 	struct place	*x;
 
 	if (*by_sid(p, sid) != NULL || !allowed(p, peer, &own))
@@ -278,7 +278,7 @@ places_waiting(const struct places *p)
 void
 places_flush(struct places *p)
 {
-	struct link_out	m;
+	UNZEROED struct link_out	m;
 	struct fault	f;
 
 	while (p->first != NULL) {
@@ -314,7 +314,7 @@ order_init(struct link_out *m, const struct place *x, uint16_t type,
 static void
 order_signal(struct place *x, bool hard)
 {
-	struct link_out m;
+	UNZEROED struct link_out m;
 
 	link_out_init(&m, MSG_SIGNAL);
 	link_put_u32(&m, x->slot);
@@ -354,7 +354,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
 	uint64_t	 sid = link_get_u64(in);
 	struct place	*x = *by_sid(p, sid);
 	bool		 rest = in->type == MSG_START_REST;
-	struct link_out	 m;
+	UNZEROED struct link_out	 m;
 	int		 fds[3] = { -1, -1, -1 };
 	struct fault	 why = { 0 };
 	bool		 is_own;
@@ -431,7 +431,7 @@ log_crash(const struct place *x)
 static void
 start_recovery(struct place *x)
 {
-	struct link_out	m;
+	UNZEROED struct link_out	m;
 	struct fault	f;
 	int		fds[1] = { -1 };
 
@@ -553,7 +553,7 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 static void
 give_hand(struct place *x, struct link_in *in)
 {
-	struct link_out	m;
+	UNZEROED struct link_out	m;
 	struct fault	f;
 	bool		file = in->type == MSG_SUBMIT;
 	int		fds[2] = { -1, -1 };
@@ -604,7 +604,7 @@ static void
 on_session(void *ctx, unsigned what UNUSED)
 {
 	struct place	*x = ctx;
-	struct link_in	 in;
+	UNZEROED struct link_in	 in;
 	struct fault	 f;
 	int		 got;
 

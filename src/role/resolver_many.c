@@ -438,7 +438,7 @@ close_front(struct front *f)
 static int
 read_message(struct front *f)
 {
-	struct link_in		in;
+	UNZEROED struct link_in		in;
 	struct sock_addr	a;
 	struct fault		why;
 	uint64_t		sid;

@@ -62,7 +62,7 @@ struct order {
 static int
 send_facts(int link, const struct host *h, struct fault *f)
 {
-	struct link_out m;
+	UNZEROED struct link_out m;
 
 	link_out_init(&m, MSG_FACTS);
 	link_put_u8(&m, h->system_spool ? 1 : 0);
@@ -157,7 +157,7 @@ remember(struct spawner *s, pid_t pid, uint32_t slot)
 static void
 tell_end(struct spawner *s, uint32_t slot, int status)
 {
-	struct link_out	m;
+	UNZEROED struct link_out	m;
 	struct fault	f;
 
 	link_out_init(&m, MSG_ENDED);
@@ -263,7 +263,7 @@ on_master(void *ctx, unsigned what UNUSED)
 {
 	struct spawner	*s = ctx;
 	struct order	 o;
-	struct link_in	 m;
+	UNZEROED struct link_in	 m;
 	struct fault	 f;
 	int		 got = link_recv(s->master, permit_spawn, permit_spawn_n,
 			    0, 0, &m, &f);

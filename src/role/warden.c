@@ -307,7 +307,7 @@ static void
 on_auth(void *ctx, unsigned what UNUSED)
 {
 	struct warden	*w = ctx;
-	struct link_in	 m;
+	UNZEROED struct link_in	 m;
 	struct fault	 f;
 	struct child	*c = free_child(w);
 	int		 link;

@@ -72,7 +72,7 @@ read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
 static int
 read_request(int credential, struct auth_request *q, struct fault *f)
 {
-	struct link_in	m;
+	UNZEROED struct link_in	m;
 	uint8_t		method;
 	int		result;
 
@@ -106,7 +106,7 @@ worker_log_failure(const struct auth_request *q, const struct auth_verdict *v)
 static int
 send_verdict(int link, const struct auth_verdict *v, struct fault *f)
 {
-	struct link_out m;
+	UNZEROED struct link_out m;
 
 	if (v->result == AUTH_OK) {
 		link_out_init(&m, MSG_GRANT);
@@ -189,7 +189,7 @@ struct serving {
 static int
 retire(struct serving *s, struct fault *f)
 {
-	struct link_out m;
+	UNZEROED struct link_out m;
 
 	s->retired = true;
 	link_out_init(&m, MSG_RETIRED);

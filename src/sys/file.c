@@ -378,7 +378,7 @@ int
 file_copy(int from, uint64_t from_off, int to, uint64_t to_off, uint64_t len,
     struct fault *f)
 {
-	uint8_t		block[COPY_BLOCK];
+	static uint8_t	block[COPY_BLOCK];
 	uint64_t	done = 0;
 
 	while (done < len) {

@@ -117,7 +117,8 @@ link_put_raw(struct link_out *m, struct span s)
 void
 link_out_wipe(struct link_out *m)
 {
-	explicit_bzero(m, sizeof(*m));
+	explicit_bzero(m->b, m->n);
+	m->n = 0;
 }
 
 /* ------------------------------------------------------- taking apart */
@@ -209,7 +210,7 @@ link_in_fini(struct link_in *m)
 	for (uint8_t i = 0; i < m->nfds; i++)
 		fd_close(&m->fds[i]);
 	m->nfds = 0;
-	explicit_bzero(m->b, sizeof(m->b));
+	explicit_bzero(m->b, m->n);
 }
 
 /* ------------------------------------------------------- the wire */
@@ -342,7 +343,6 @@ check_packet(const uint8_t header[LINK_HEADER], size_t size,
 		return fault_set(f, FAULT_PEER, "not a message (%zu octets)",
 		    size);
 	m->type = (uint16_t)get_be(header + 2, 2);
-	m->n = size - LINK_HEADER;
 	if (get_be(header + 4, 4) != m->n)
 		return fault_set(f, FAULT_PEER,
 		    "message %u: wrong length", m->type);
@@ -425,6 +425,7 @@ link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
 		return 0;		/* closed with messages unread */
 	if (size == -1)
 		return SYS_FAULT(f, "receive a message");
+	m->n = size < LINK_HEADER ? 0 : (size_t)size - LINK_HEADER;
 	whole = collect_fds(&msg, m) &&
 	    (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
 	if (size == 0 && m->nfds == 0)

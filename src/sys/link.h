@@ -15,7 +15,7 @@
 #include "base/fault.h"
 #include "base/span.h"
 
-#define LINK_MAX	16384
+#define LINK_MAX	4096
 #define LINK_HEADER	8
 #define LINK_FDS_MAX	3
 
@@ -28,7 +28,7 @@ struct link_permit {
 	uint32_t	phases;		/* mask of 1u << phase */
 };
 
-/* A message being built; small and on the stack is fine. */
+/* A message being built; UNZEROED on the stack is fine. */
 struct link_out {
 	uint16_t	type;
 	bool		overflow;
