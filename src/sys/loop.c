@@ -18,6 +18,8 @@ struct on_signal {
 
 struct loop {
 	struct event_base	*base;		/* owns */
+	struct loop_watch	*fired;		/* in its call-back, not yet set
+						   again */
 	struct on_signal	 signals[SIGNALS_MAX];
 	size_t			 nsignals;
 };
@@ -69,35 +71,63 @@ loop_watch_init(struct loop_watch *w, struct loop *l, int fd,
 static void
 on_event(evutil_socket_t fd UNUSED, short what, void *arg)
 {
-	struct loop_watch *w = arg;
+	struct loop_watch	*w = arg;
+	struct loop		*l = w->loop;
 
+	l->fired = w;
 	w->fn(w->ctx, (what & EV_READ ? LOOP_READ : 0u) |
 	    (what & EV_WRITE ? LOOP_WRITE : 0u) |
 	    (what & EV_TIMEOUT ? LOOP_TIMEOUT : 0u));
+	/* Unless it was, w may be gone by now. */
+	if (l->fired == w)
+		(void)event_del(w->event);
+	l->fired = NULL;
 }
 
-void
-loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
+static void
+set_time(struct event *e, uint64_t ms)
 {
-	short		events = (short)((what & LOOP_READ ? EV_READ : 0) |
-			    (what & LOOP_WRITE ? EV_WRITE : 0));
 	struct timeval	t = {
 		.tv_sec		= (time_t)(ms / 1000),
 		.tv_usec	= (suseconds_t)(ms % 1000) * 1000,
 	};
 
+	ASSERT((ms == LOOP_NEVER ? event_remove_timer(e) :
+	    event_add(e, &t)) == 0);
+}
+
+void
+loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
+{
+	short	events = (short)((what & LOOP_READ ? EV_READ : 0) |
+		    (what & LOOP_WRITE ? EV_WRITE : 0));
+
+	if (w->loop->fired == w)
+		w->loop->fired = NULL;
+	/* What the kernel waits for already costs no call. */
+	if (w->event != NULL && events != 0 &&
+	    event_pending(w->event, events, NULL) == events &&
+	    w->events == events) {
+		set_time(w->event, ms);
+		return;
+	}
 	if (w->event == NULL)
 		w->event = xalloc(1, sizeof(*w->event));
 	else
 		(void)event_del(w->event);
-	ASSERT(event_assign(w->event, w->loop->base, w->fd, events, on_event,
-	    w) == 0);
-	ASSERT(event_add(w->event, ms == LOOP_NEVER ? NULL : &t) == 0);
+	w->events = events;
+	ASSERT(event_assign(w->event, w->loop->base, w->fd,
+	    (short)(events | EV_PERSIST), on_event, w) == 0);
+	ASSERT(event_add(w->event, NULL) == 0);
+	if (ms != LOOP_NEVER)
+		set_time(w->event, ms);
 }
 
 void
 loop_watch_fini(struct loop_watch *w)
 {
+	if (w->loop != NULL && w->loop->fired == w)
+		w->loop->fired = NULL;
 	if (w->event != NULL)
 		(void)event_del(w->event);
 	free(w->event);

@@ -22,7 +22,7 @@ struct loop_watch {
 	struct loop	*loop;
 	struct event	*event;		/* owns; NULL: not waited for */
 	int		 fd;		/* borrows */
-	short		 events;
+	short		 events;	/* of libevent, waited for */
 	void		(*fn)(void *ctx, unsigned what);
 	void		*ctx;
 };
@@ -39,7 +39,7 @@ void	loop_watch_init(struct loop_watch *w, struct loop *l, int fd,
  */
 #define LOOP_NEVER	UINT64_MAX
 void	loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms);
-/* Not any more; also within its own call-back. */
+/* Not any more; also within its own call-back.  Before its fd is closed. */
 void	loop_watch_fini(struct loop_watch *w);
 
 /* Call fn in the loop, never in the handler, whenever the signal comes. */

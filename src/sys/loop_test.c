@@ -83,6 +83,67 @@ test_watch(void **state)
 	fd_close(&p);
 }
 
+/* Within a call-back: asked for again as before, or with a time, or gone. */
+static void
+on_again(void *ctx, unsigned what)
+{
+	const uint64_t *ms = ctx;
+
+	seen = what;
+	if (++calls == 3)
+		loop_watch_fini(&w);
+	else
+		loop_watch_set(&w, LOOP_READ, *ms);
+}
+
+static void
+test_again(void **state)
+{
+	struct fault	f;
+	uint64_t	ms = LOOP_NEVER;
+	char		x;
+	int		r;
+	int		p;
+
+	(void)state;
+	l = loop_new(&f);
+	assert_int_equal(fd_pipe(&r, &p, &f), 0);
+	loop_watch_init(&other, l, -1, on_end, NULL);
+	loop_watch_init(&w, l, r, on_again, &ms);
+	calls = 0;
+	loop_watch_set(&w, LOOP_READ, 10000);
+	assert_int_equal(write(p, "x", 1), 1);
+	/* It stays readable: called three times, and gone. */
+	loop_watch_set(&other, 0, 50);
+	assert_int_equal(run(), LOOP_READ);
+	assert_int_equal(calls, 3);
+	/* No time is left over from before; the new one counts. */
+	assert_int_equal(read(r, &x, 1), 1);
+	calls = 1;
+	loop_watch_set(&w, LOOP_READ, 1);
+	loop_watch_set(&w, LOOP_READ, LOOP_NEVER);
+	loop_watch_set(&other, 0, 50);
+	assert_int_equal(run(), 0);
+	ms = 1;
+	loop_watch_set(&w, LOOP_READ, 1);
+	loop_watch_set(&other, 0, 50);
+	assert_int_equal(run(), LOOP_TIMEOUT);
+	assert_int_equal(calls, 3);
+	/* Another descriptor with the number of one that is gone. */
+	fd_close(&r);
+	fd_close(&p);
+	assert_int_equal(fd_pipe(&r, &p, &f), 0);
+	loop_watch_init(&w, l, r, on_event, NULL);
+	loop_watch_set(&w, LOOP_READ, LOOP_NEVER);
+	assert_int_equal(write(p, "x", 1), 1);
+	assert_int_equal(run(), LOOP_READ);
+	loop_watch_fini(&w);
+	loop_watch_fini(&other);
+	loop_free(l);
+	fd_close(&r);
+	fd_close(&p);
+}
+
 static void
 on_signal(void *ctx)
 {
@@ -118,6 +179,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_watch),
+		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_signals),
 	};
 
