@@ -46,6 +46,16 @@ path_printf(char *out, size_t cap, struct fault *f, const char *fmt, ...)
 	return 0;
 }
 
+static int
+open_or_make(int dirfd, const char *name, mode_t mode, int *fd_r,
+    struct fault *f)
+{
+	if (file_open(dirfd, name, FILE_READ | FILE_DIR, 0, fd_r, f) == 0)
+		return 0;
+	return f->err != ENOENT || file_mkdir(dirfd, name, mode, f) != 0 ? -1 :
+	    file_open(dirfd, name, FILE_READ | FILE_DIR, 0, fd_r, f);
+}
+
 /* A folder of ours below base, made when missing. */
 static int
 our_folder(const char *base, const char *name, mode_t mode, int *fd_r,
@@ -53,11 +63,8 @@ our_folder(const char *base, const char *name, mode_t mode, int *fd_r,
 {
 	AUTO(fd_close) int dirfd = -1;
 
-	if (file_mkdir(FILE_CWD, base, 0711, f) != 0 ||
-	    file_open(FILE_CWD, base, FILE_READ | FILE_DIR, 0, &dirfd, f) != 0 ||
-	    file_mkdir(dirfd, name, mode, f) != 0)
-		return fault_prefix(f, "%s/%s: ", base, name);
-	if (file_open(dirfd, name, FILE_READ | FILE_DIR, 0, fd_r, f) != 0)
+	if (open_or_make(FILE_CWD, base, 0711, &dirfd, f) != 0 ||
+	    open_or_make(dirfd, name, mode, fd_r, f) != 0)
 		return fault_prefix(f, "%s/%s: ", base, name);
 	return 0;
 }

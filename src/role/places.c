@@ -461,8 +461,9 @@ finish(struct place *x)
 		else if (x->status != 0)
 			log_crash(x);
 	}
-	if (x->path != NULL && attach(x, &h, &id, &f) == 0) {
-		open = (x->locked || h.dotlock.ino != 0) && host_unfinished(&h);
+	if ((x->locked || x->dotlock.ino != 0) && x->path != NULL &&
+	    attach(x, &h, &id, &f) == 0) {
+		open = host_unfinished(&h);
 		if (!open && h.dotlock.ino != 0 && host_unlock(&h, &f) != 0)
 			log_fault(LEVEL_WARN, "drop-unlock-failed", &f);
 		if (x->locked)

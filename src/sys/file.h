@@ -109,7 +109,7 @@ int	file_write(int fd, const void *p, size_t n, struct fault *f) MUSTUSE;
 ssize_t	file_read(int fd, void *p, size_t n, struct fault *f) MUSTUSE;
 /* A file in memory: for few octets, O(octets) of this process's memory. */
 int	file_open_memory(int *fd_r, struct fault *f) MUSTUSE;
-/* The path of an open folder, without links; needs /proc. */
+/* The path of an open folder, without links.  Is there for a moment (chdir). */
 int	file_path(int fd, char *out, size_t cap, struct fault *f) MUSTUSE;
 /* Copy len octets between files by positions; O(len), 64 KiB of memory.  No
  * two of its writes meet within a page of the file written to. */

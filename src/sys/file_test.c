@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/resource.h>
@@ -187,6 +189,31 @@ test_follow(void **state)
 	assert_int_equal(file_open(d->fd, "link", FILE_READ | FILE_FOLLOW, 0,
 	    &fd, NULL), 0);
 	fd_close(&fd);
+}
+
+/* The folder's own path, and we are where we were. */
+static void
+test_path(void **state)
+{
+	struct test_dir		*d = *state;
+	AUTO(fd_close) int	 fd = -1;
+	char			 before[PATH_MAX];
+	char			 after[PATH_MAX];
+	char			 real[PATH_MAX];
+	char			 want[PATH_MAX + 8];
+	char			 got[PATH_MAX];
+
+	furnish(d);
+	assert_non_null(getcwd(before, sizeof(before)));
+	assert_non_null(realpath(d->path, real));
+	(void)snprintf(want, sizeof(want), "%s/sub", real);
+	assert_int_equal(file_open(d->fd, "dirlink", FILE_READ | FILE_DIR |
+	    FILE_FOLLOW, 0, &fd, NULL), 0);
+	assert_int_equal(file_path(fd, got, sizeof(got), NULL), 0);
+	assert_string_equal(got, want);
+	assert_int_equal(file_path(fd, got, 3, NULL), -1);
+	assert_non_null(getcwd(after, sizeof(after)));
+	assert_string_equal(after, before);
 }
 
 static void
@@ -411,6 +438,7 @@ main(void)
 		IN_DIR(test_open),
 		IN_DIR(test_follow),
 		IN_DIR(test_no_atime),
+		IN_DIR(test_path),
 		IN_DIR(test_facts),
 		IN_DIR(test_octets),
 		IN_DIR(test_too_large),

@@ -176,7 +176,7 @@ identity_fs_begin(uid_t uid, gid_t gid, struct fault *f)
 		kept_count = getgroups(NGROUPS_KEPT, kept_groups);
 		if (kept_count == -1)
 			return SYS_FAULT(f, "getgroups");
-		if (setgroups(0, NULL) == -1) {
+		if (kept_count > 0 && setgroups(0, NULL) == -1) {
 			(void)SYS_FAULT(f, "setgroups");
 			kept_count = -1;
 			return -1;
@@ -202,7 +202,7 @@ identity_fs_end(void)
 	(void)setfsgid(gid);
 	ASSERT(setfsuid((uid_t)-1) == (int)uid);
 	ASSERT(setfsgid((gid_t)-1) == (int)gid);
-	if (uid == 0)
+	if (uid == 0 && kept_count > 0)
 		ASSERT(setgroups((size_t)kept_count, kept_groups) == 0);
 	kept_count = -1;
 }
