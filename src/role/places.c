@@ -32,6 +32,7 @@
 #define EXPECTED_MS	10000		/* from the grant to START */
 #define HAND		0x80000000u	/* of a tag: not the session itself */
 #define BODY_MAX	LINK_MAX
+#define AGAIN_MS	50		/* to a kernel without room for an order */
 
 enum stage { EXPECTED, RUNS, RECOVERS };
 
@@ -69,6 +70,7 @@ struct place {
 /* An order that the spawner had no room for. */
 struct order {
 	struct order	*next;
+	uint32_t	 tag;
 	int		 fds[LINK_FDS_MAX];	/* owns */
 	uint8_t		 nfds;
 	uint16_t	 type;
@@ -89,7 +91,10 @@ struct places {
 	size_t			 n;
 	struct order		*first;
 	struct order		**end;
+	struct loop_watch	 again;		/* when that is to be tried */
 };
+
+static void	on_again(void *ctx, unsigned what);
 
 struct places *
 places_new(const struct settings *conf, struct loop *l, struct tally *t,
@@ -104,6 +109,7 @@ places_new(const struct settings *conf, struct loop *l, struct tally *t,
 	p->spawner = spawner;
 	p->wake = wake;
 	p->end = &p->first;
+	loop_watch_init(&p->again, l, -1, on_again, p);
 	return p;
 }
 
@@ -238,12 +244,31 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 
 /* --- orders ------------------------------------------------------------------------ */
 
+static void
+close_all(int *fds, uint8_t nfds)
+{
+	for (uint8_t i = 0; i < nfds; i++)
+		fd_close(&fds[i]);
+}
+
+/* A full link says when it has room; the kernel without memory does not. */
+static void
+try_again(struct places *p, const struct fault *why)
+{
+	if (why->err == EAGAIN)
+		p->wake(NULL);
+	else
+		loop_watch_set(&p->again, 0, AGAIN_MS);
+}
+
 /* Takes the descriptors. */
 static void
-queue(struct places *p, const struct link_out *m, const int *fds, uint8_t nfds)
+queue(struct places *p, uint32_t tag, const struct link_out *m, const int *fds,
+    uint8_t nfds)
 {
 	struct order *o = xalloc(1, sizeof(*o) + m->n);
 
+	o->tag = tag;
 	o->type = m->type;
 	o->n = m->n;
 	memcpy(o->b, m->b, m->n);
@@ -252,27 +277,43 @@ queue(struct places *p, const struct link_out *m, const int *fds, uint8_t nfds)
 		o->fds[i] = fds[i];
 	*p->end = o;
 	p->end = &o->next;
-	p->wake(NULL);
 }
 
+/* It can never be given: as if the spawner had not been able to fork. */
 static void
-give_order(struct places *p, const struct link_out *m, int *fds, uint8_t nfds)
+order_lost(struct places *p, uint32_t tag, uint16_t type, const struct fault *f)
+{
+	log_fault(LEVEL_ERR, "spawner-link", f);
+	if (type != MSG_SIGNAL)
+		places_ended(p, tag, SESSION_UNBORN);
+}
+
+/* Takes the descriptors.  tag: of the place, as in the order. */
+static void
+give_order(struct places *p, uint32_t tag, const struct link_out *m, int *fds,
+    uint8_t nfds)
 {
 	struct fault f;
 
-	if (p->first != NULL || (link_send(p->spawner, m, fds, nfds, &f) != 0 &&
-	    f.err == EAGAIN)) {
-		queue(p, m, fds, nfds);
+	if (p->first != NULL) {
+		queue(p, tag, m, fds, nfds);
 		return;
 	}
-	for (uint8_t i = 0; i < nfds; i++)
-		fd_close(&fds[i]);
+	if (link_send(p->spawner, m, fds, nfds, &f) == 0) {
+		close_all(fds, nfds);
+	} else if (link_busy(&f)) {
+		queue(p, tag, m, fds, nfds);
+		try_again(p, &f);
+	} else {
+		close_all(fds, nfds);
+		order_lost(p, tag, m->type, &f);
+	}
 }
 
 bool
 places_waiting(const struct places *p)
 {
-	return p->first != NULL;
+	return p->first != NULL && p->again.event == NULL;
 }
 
 void
@@ -282,21 +323,34 @@ places_flush(struct places *p)
 	struct fault	f;
 
 	while (p->first != NULL) {
-		struct order *o = p->first;
+		struct order	*o = p->first;
+		bool		 sent;
 
 		link_out_init(&m, o->type);
 		memcpy(m.b, o->b, o->n);
 		m.n = o->n;
-		if (link_send(p->spawner, &m, o->fds, o->nfds, &f) != 0 &&
-		    f.err == EAGAIN)
+		sent = link_send(p->spawner, &m, o->fds, o->nfds, &f) == 0;
+		if (!sent && link_busy(&f)) {
+			try_again(p, &f);
 			return;
+		}
 		p->first = o->next;
 		if (p->first == NULL)
 			p->end = &p->first;
-		for (uint8_t i = 0; i < o->nfds; i++)
-			fd_close(&o->fds[i]);
+		close_all(o->fds, o->nfds);
+		if (!sent)
+			order_lost(p, o->tag, o->type, &f);
 		free(o);
 	}
+}
+
+static void
+on_again(void *ctx, unsigned what UNUSED)
+{
+	struct places *p = ctx;
+
+	loop_watch_fini(&p->again);
+	places_flush(p);
 }
 
 static void
@@ -319,7 +373,7 @@ order_signal(struct place *x, bool hard)
 	link_out_init(&m, MSG_SIGNAL);
 	link_put_u32(&m, x->slot);
 	link_put_u8(&m, hard ? 1 : 0);
-	give_order(x->all, &m, NULL, 0);
+	give_order(x->all, x->slot, &m, NULL, 0);
 }
 
 /* A child with a link to us: session or recovery. */
@@ -333,7 +387,7 @@ run(struct place *x, struct link_out *m, int *fds, uint8_t nfds,
 	x->ended = false;
 	loop_watch_init(&x->watch, x->all->loop, x->link, on_session, x);
 	loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
-	give_order(x->all, m, fds, nfds);
+	give_order(x->all, x->slot, m, fds, nfds);
 	return 0;
 }
 
@@ -457,7 +511,7 @@ finish(struct place *x)
 		tally_add(x->all->tally, x->all->row, &x->peer, -1);
 		if (x->status == SESSION_UNBORN)
 			attempt_log_unjudged(x->who.user, &x->peer,
-			    "see session-cage");
+			    "see session-cage, session-fork, spawner-link");
 		else if (x->status != 0)
 			log_crash(x);
 	}
@@ -569,7 +623,7 @@ give_hand(struct place *x, struct link_in *in)
 	order_init(&m, x, file ? MSG_HAND_FILE : MSG_HAND, x->slot | HAND,
 	    (uint8_t)in->type);
 	x->hand = true;
-	give_order(x->all, &m, fds, file ? 2 : 1);
+	give_order(x->all, x->slot | HAND, &m, fds, file ? 2 : 1);
 }
 
 static int

@@ -283,6 +283,13 @@ link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
 	return send_message(fd, m, fds, nfds, MSG_DONTWAIT, f);
 }
 
+bool
+link_busy(const struct fault *f)
+{
+	return f->err == EAGAIN || f->err == ENOBUFS || f->err == ENOMEM ||
+	    f->err == ETOOMANYREFS;
+}
+
 int
 link_send_wait(int fd, const struct link_out *m, struct fault *f)
 {

@@ -81,6 +81,13 @@ int	link_pair(int *a_r, int *b_r, struct fault *f) MUSTUSE;
 int	link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
 	    struct fault *f) MUSTUSE;
 
+/*
+ * Why a send failed: something that passes by itself (no room in the link, no
+ * memory, too many descriptors under way), so that the same message may be sent
+ * a little later; else it never can be.
+ */
+bool	link_busy(const struct fault *f);
+
 /* The same, but waits for room: for one whose receiver never waits for us. */
 int	link_send_wait(int fd, const struct link_out *m, struct fault *f)
 	    MUSTUSE;

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The sessions as the master sees them, in a loop of this test's, which plays the
+ * spawner, the fronts' clients and the sessions, sane and mad.
+ */
+#include "role/mad_test.h"
+#include "role/places.h"
+#include "role/session.h"
+#include "role/wire.h"
+
+#include "sys/file.h"
+#include "watch/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LONG_MS		5000		/* longer than anything here takes */
+
+int	__real_link_send(int fd, const struct link_out *m, const int *fds,
+	    uint8_t nfds, struct fault *f);
+int	__wrap_link_send(int fd, const struct link_out *m, const int *fds,
+	    uint8_t nfds, struct fault *f);
+
+static char		log_path[] = "/tmp/popper-places-test.XXXXXX";
+static struct settings	conf;
+
+static struct {
+	struct loop		*loop;
+	struct loop_watch	 stop;
+	struct loop_watch	 flush;
+	struct tally		*tally;
+	struct places		*places;
+	int			 ours;		/* the spawner's end */
+	int			 orders;	/* the master's */
+	int			 fail_err;	/* of what is sent on that */
+	size_t			 fds;		/* at the beginning */
+	struct link_in		 in;
+	struct link_out		 out;
+} it;
+
+/* One session, and who is at its ends. */
+struct one {
+	uint64_t		sid;
+	uint32_t		slot;
+	struct sock_addr	peer;
+	int			client;		/* the client's end */
+	int			served;		/* the server's, as a front has it */
+	int			link;		/* the session's end */
+};
+
+/* The linker puts this in its place. */
+int
+__wrap_link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
+    struct fault *f)
+{
+	if (fd == it.orders && it.fail_err != 0)
+		return fault_errno(f, FAULT_TEMP, it.fail_err, "send");
+	return __real_link_send(fd, m, fds, nfds, f);
+}
+
+/* ------------------------------------------------------------- the house */
+
+static void
+on_stop(void *ctx UNUSED, unsigned what UNUSED)
+{
+	loop_end(it.loop);
+}
+
+static void
+run(unsigned ms)
+{
+	loop_watch_set(&it.stop, 0, ms);
+	loop_run(it.loop);
+	loop_watch_fini(&it.stop);
+}
+
+static void
+on_flush(void *ctx UNUSED, unsigned what UNUSED)
+{
+	places_flush(it.places);
+	if (places_waiting(it.places))
+		loop_watch_set(&it.flush, LOOP_WRITE, LOOP_NEVER);
+}
+
+static void
+wake(void *ctx UNUSED)
+{
+	loop_watch_set(&it.flush, LOOP_WRITE, LOOP_NEVER);
+}
+
+static int
+begin(void **state UNUSED)
+{
+	struct fault f;
+
+	it.fds = mad_count_fds("self");
+	it.fail_err = 0;
+	it.loop = loop_new(&f);
+	it.tally = tally_new(1, &f);
+	if (it.loop == NULL || it.tally == NULL ||
+	    link_pair(&it.ours, &it.orders, &f) != 0)
+		return -1;
+	loop_watch_init(&it.stop, it.loop, -1, on_stop, NULL);
+	loop_watch_init(&it.flush, it.loop, it.orders, on_flush, NULL);
+	it.places = places_new(&conf, it.loop, it.tally, 0, it.orders, wake);
+	return truncate(log_path, 0);
+}
+
+/* Nothing may be left of any session. */
+static int
+end(void **state UNUSED)
+{
+	size_t left = places_count(it.places);
+
+	loop_watch_fini(&it.flush);
+	loop_free(it.loop);
+	free(it.places);
+	fd_close(&it.ours);
+	fd_close(&it.orders);
+	if (left == 0 && mad_count_fds("self") == it.fds)
+		return 0;
+	(void)fprintf(stderr, "%zu places and %zu descriptors are left\n", left,
+	    mad_count_fds("self") - it.fds);
+	return -1;
+}
+
+static size_t
+count(const char *word)
+{
+	static char	text[1 << 20];
+	int		fd = open(log_path, O_RDONLY | O_CLOEXEC);
+	ssize_t		n;
+	size_t		hits = 0;
+
+	assert_true(fd >= 0);
+	n = read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	(void)close(fd);
+	for (const char *p = text; (p = strstr(p, word)) != NULL; p++)
+		hits++;
+	return hits;
+}
+
+/* ------------------------------------------------------------ one session */
+
+static void
+connect_client(struct one *o)
+{
+	struct sockaddr_in	a = { .sin_family = AF_INET };
+	socklen_t		n = sizeof(a);
+	int			listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct fault		f;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+	o->client = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(o->client, (struct sockaddr *)&a, n), 0);
+	o->served = accept(listener, NULL, NULL);
+	assert_true(o->served >= 0);
+	assert_int_equal(close(listener), 0);
+	assert_int_equal(sock_peer(o->served, &o->peer, &f), 0);
+}
+
+/* As auth has granted it. */
+static void
+admit(struct one *o, uint64_t sid)
+{
+	const struct identity id = { .user = "ann", .uid = 1500, .gid = 1501 };
+
+	*o = (struct one){ .sid = sid, .link = -1 };
+	connect_client(o);
+	assert_true(places_admit(it.places, sid, 0, false, &o->peer, &id));
+}
+
+/* The front hands it over. */
+static void
+start(struct one *o)
+{
+	struct fault f = { 0 };
+
+	it.in = (struct link_in){
+		.type = MSG_START, .nfds = 1, .fds = { fd_take(&o->served) },
+	};
+	link_out_init(&it.out, MSG_START);
+	link_put_u64(&it.out, o->sid);
+	memcpy(it.in.b, it.out.b, it.out.n);
+	it.in.n = it.out.n;
+	assert_int_equal(places_start(it.places, 0, &it.in, &f), 0);
+	link_in_fini(&it.in);
+}
+
+/* The spawner has an order; its first descriptor, for this session. */
+static int
+take_order(struct one *o, uint16_t type)
+{
+	struct fault	f = { .text = "the end" };
+	uint32_t	tag;
+	int		fd;
+
+	run(0);
+	if (link_recv(it.ours, permit_spawn, permit_spawn_n, 0, LONG_MS, &it.in,
+	    &f) != 1)
+		fail_msg("no order: %s", f.text);
+	assert_int_equal(it.in.type, type);
+	tag = link_get_u32(&it.in);
+	if (type == MSG_SPAWN)
+		o->slot = tag;
+	else
+		assert_int_equal(tag & ~0x80000000u, o->slot);
+	fd = link_get_fd(&it.in, 0);
+	link_in_fini(&it.in);
+	return fd;
+}
+
+static void
+no_order(void)
+{
+	struct fault f = { 0 };
+
+	run(0);
+	assert_int_equal(link_recv(it.ours, permit_spawn, permit_spawn_n, 0, 0,
+	    &it.in, &f), -1);
+	assert_int_equal(f.err, ETIMEDOUT);
+}
+
+/* A session without a maildrop, or with one. */
+static void
+say_facts(struct one *o, const char *path)
+{
+	struct fault f;
+
+	link_out_init(&it.out, MSG_FACTS);
+	link_put_u8(&it.out, 0);
+	link_put_u8(&it.out, 0);
+	link_put_span(&it.out, span_str(path));
+	link_put_span(&it.out, span_str("key"));
+	link_put_span(&it.out, span_str("lock"));
+	assert_int_equal(__real_link_send(o->link, &it.out, NULL, 0, &f), 0);
+	run(0);
+}
+
+static void
+open_session(struct one *o, uint64_t sid)
+{
+	admit(o, sid);
+	start(o);
+	o->link = take_order(o, MSG_SPAWN);
+	say_facts(o, "");
+}
+
+static void
+expect_end_of(int fd)
+{
+	char b;
+
+	for (int i = 0; i < LONG_MS; i++) {
+		ssize_t n = recv(fd, &b, 1, MSG_DONTWAIT);
+
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
+			return;
+		run(1);
+	}
+	fail_msg("a connection has not ended");
+}
+
+/* The process ends, and the spawner says so. */
+static void
+close_session(struct one *o, uint32_t status)
+{
+	fd_close(&o->link);
+	run(0);
+	places_ended(it.places, o->slot, status);
+	run(0);
+	fd_close(&o->client);
+	fd_close(&o->served);
+}
+
+static void
+ask(struct one *o, uint16_t type)
+{
+	struct fault f;
+
+	link_out_init(&it.out, type);
+	assert_int_equal(__real_link_send(o->link, &it.out, NULL, 0, &f), 0);
+	run(0);
+}
+
+/* Its answer is that nobody could look at it. */
+static void
+expect_refusal(struct one *o)
+{
+	struct fault f = { .text = "the end" };
+
+	if (link_recv(o->link, permit_done, permit_done_n, 0, LONG_MS, &it.in,
+	    &f) != 1)
+		fail_msg("no answer: %s", f.text);
+	assert_int_equal(it.in.type, MSG_DONE);
+	assert_int_equal(link_get_u8(&it.in), FAULT_TEMP);
+	link_in_fini(&it.in);
+}
+
+/* ----------------------------------------------------------------- orders */
+
+/* What passes by itself is waited for, whoever says when. */
+static void
+test_busy_spawner(void **state UNUSED)
+{
+	static const int	errs[] = { EAGAIN, ENOBUFS, ENOMEM, ETOOMANYREFS };
+	struct one		o;
+
+	for (size_t i = 0; i < ARRAY_LEN(errs); i++) {
+		admit(&o, 1);
+		it.fail_err = errs[i];
+		start(&o);
+		run(0);
+		/* Else the loop would spin. */
+		assert_true(errs[i] == EAGAIN || !places_waiting(it.places));
+		run(60);
+		it.fail_err = 0;
+		run(100);
+		o.link = take_order(&o, MSG_SPAWN);
+		say_facts(&o, "");
+		assert_int_equal(tally_count(it.tally, &o.peer), 1);
+		close_session(&o, 0);
+		assert_int_equal(places_count(it.places), 0);
+		assert_int_equal(tally_count(it.tally, &o.peer), 0);
+	}
+	assert_int_equal(count("popper"), 0);
+}
+
+/* What can never be sent ends its session, which stands in the log. */
+static void
+test_lost_order(void **state UNUSED)
+{
+	static const int	errs[] = { EMSGSIZE, EPIPE, EBADF };
+	struct one		o;
+
+	for (size_t i = 0; i < ARRAY_LEN(errs); i++) {
+		admit(&o, 1);
+		it.fail_err = errs[i];
+		start(&o);
+		expect_end_of(o.client);
+		run(0);
+		assert_int_equal(places_count(it.places), 0);
+		assert_int_equal(tally_count(it.tally, &o.peer), 0);
+		assert_int_equal(count(": spawner-link "), i + 1);
+		assert_int_equal(count(": login-failed "), i + 1);
+		fd_close(&o.client);
+	}
+}
+
+/* One that had to wait before it was lost; those behind it are not. */
+static void
+test_lost_while_it_waited(void **state UNUSED)
+{
+	struct one a, b;
+
+	admit(&a, 1);
+	admit(&b, 2);
+	it.fail_err = EAGAIN;
+	start(&a);
+	run(0);
+	it.fail_err = EMSGSIZE;
+	run(0);
+	expect_end_of(a.client);
+	run(0);
+	assert_int_equal(places_count(it.places), 1);
+	it.fail_err = 0;
+	start(&b);
+	b.link = take_order(&b, MSG_SPAWN);
+	close_session(&b, 0);
+	fd_close(&a.client);
+	assert_int_equal(count(": spawner-link "), 1);
+}
+
+/* A question that no hand can look at is refused, and the next one is not. */
+static void
+test_lost_hand(void **state UNUSED)
+{
+	struct one	o;
+	int		hand;
+
+	open_session(&o, 1);
+	it.fail_err = EMSGSIZE;
+	ask(&o, MSG_TEMPFILE);
+	expect_refusal(&o);
+	it.fail_err = 0;
+	ask(&o, MSG_TEMPFILE);
+	hand = take_order(&o, MSG_HAND);
+	fd_close(&hand);
+	places_ended(it.places, o.slot | 0x80000000u, 1);
+	expect_refusal(&o);
+	close_session(&o, 0);
+}
+
+/* A signal that is lost costs nobody anything. */
+static void
+test_lost_signal(void **state UNUSED)
+{
+	struct one o;
+
+	open_session(&o, 1);
+	it.fail_err = EMSGSIZE;
+	places_stop(it.places);
+	it.fail_err = 0;
+	no_order();
+	close_session(&o, 0);
+}
+
+/* ------------------------------------------------------------------ frame */
+
+static int
+setup(void **state UNUSED)
+{
+	struct log_conf	c = { .to = LOG_TO_FILE, .trace_fd = -1, .socket = "" };
+	int		fd = mkstemp(log_path);
+
+	if (fd < 0)
+		return -1;
+	(void)close(fd);
+	conf = (struct settings){
+		.role = { .max_sessions = 100, .run_dir = "/nonexistent",
+		    .state_dir = "/nonexistent" },
+		.auth = { .uid_min = 1000, .uid_max = 60000, .gid_min = 100,
+		    .gids_denied = "4711", .shells_file = "/nonexistent" },
+	};
+	c.file = log_path;
+	log_open(&c);
+	return 0;
+}
+
+static int
+teardown(void **state UNUSED)
+{
+	log_close();
+	return unlink(log_path);
+}
+
+#define CASE(test)	cmocka_unit_test_setup_teardown(test, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_busy_spawner),
+		CASE(test_lost_order),
+		CASE(test_lost_while_it_waited),
+		CASE(test_lost_hand),
+		CASE(test_lost_signal),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
