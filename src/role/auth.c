@@ -246,7 +246,7 @@ tell(struct front *f, uint64_t sid, uint8_t answer)
 	link_put_u8(m, answer);
 	if (link_send(f->link, m, NULL, 0, &why) == 0)
 		return true;
-	if (why.err == EAGAIN)
+	if (link_busy(&why))
 		return false;
 	front_close(f);
 	return true;

@@ -5,7 +5,7 @@
  * Gives up, in order: descriptors, root folder, limits, groups, gid, uid, system
  * calls.
  *
- *   TALKS --PASS--> ASKED --yes, from the master--> (START: a session's)
+ *   TALKS --PASS--> ASKED --yes, from the master--> LEAVES --> (START: a session's)
  *     |  ^            |
  *     |  +-----no-----+
  *     +--end--> DRAINS --> closed
@@ -39,9 +39,11 @@
 #define LIMIT_LOG_MS	1000		/* a line about a limit, at most */
 #define PATIENCE_S	30		/* beyond auth's own bounds: its queue */
 #define PAUSE_MS	100		/* without descriptors: no spin */
+#define LEAVE_MS	10000		/* as long as the master waits for START */
+#define AGAIN_MS	50		/* to a master that is busy */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
 
-enum stage { TALKS, ASKED, DRAINS };
+enum stage { TALKS, ASKED, LEAVES, DRAINS };
 
 struct stranger {
 	struct stranger		*next;		/* of the same list */
@@ -50,7 +52,8 @@ struct stranger {
 	int			 fd;		/* owns */
 	enum stage		 stage;
 	bool			 counted;	/* in the tally, and of max_strangers */
-	uint64_t		 end_ms;	/* DRAINS; ASKED: of our patience */
+	uint64_t		 end_ms;	/* DRAINS, LEAVES; ASKED: of our
+						   patience */
 	struct sock_addr	 peer;
 	struct loop_watch	 watch;
 	struct authorize	 auth;		/* may hold a secret */
@@ -169,13 +172,24 @@ send_start(struct stranger *s, struct fault *f)
 	return link_send(s->house->a->master, &m, fds, rest.n > 0 ? 2 : 1, f);
 }
 
+/* Whatever is short just now: it is tried as long as the master waits for it. */
 static void
 leave(struct stranger *s)
 {
-	struct fault f;
+	struct fault	f;
+	uint64_t	now = clock_ms();
 
-	if (send_start(s, &f) != 0)
+	if (s->stage != LEAVES) {
+		s->stage = LEAVES;
+		s->end_ms = now + LEAVE_MS;
+	}
+	if (send_start(s, &f) != 0) {
+		if (now < s->end_ms) {
+			loop_watch_set(&s->watch, 0, AGAIN_MS);
+			return;
+		}
 		log_fault(LEVEL_ERR, "front-handover", &f);
+	}
 	stranger_free(s);
 }
 
@@ -243,6 +257,8 @@ on_stranger(void *ctx, unsigned what)
 	wire_log_sid(s->sid);
 	if (s->stage == DRAINS)
 		drain_more(s);
+	else if (s->stage == LEAVES)
+		leave(s);
 	else if (s->stage == ASKED && clock_ms() >= s->end_ms)
 		give_up(s);
 	else if ((what & (LOOP_READ | LOOP_WRITE)) != 0)

@@ -13,13 +13,22 @@
 #include "base/num.h"
 #include "sys/file.h"
 #include "sys/link.h"
+#include "sys/sock.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
 
 enum {
 	MAD_TYPES	= 96,		/* 0 and unknown ones among them */
@@ -153,6 +162,45 @@ mad_say(const struct mad *m, int link, int spare)
 			    &spare, sizeof(spare));
 	}
 	return sendmsg(link, &msg, MSG_NOSIGNAL) > 0;
+}
+
+/* A connection over loopback: the client's end and the server's. */
+static inline void
+mad_connect(int *client_r, int *served_r, struct sock_addr *peer_r)
+{
+	struct sockaddr_in	a = { .sin_family = AF_INET };
+	socklen_t		n = sizeof(a);
+	int			listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct fault		f;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+	*client_r = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(*client_r, (struct sockaddr *)&a, n), 0);
+	*served_r = accept(listener, NULL, NULL);
+	assert_true(*served_r >= 0);
+	assert_int_equal(close(listener), 0);
+	assert_int_equal(sock_peer(*served_r, peer_r, &f), 0);
+}
+
+/* How many lines of a log have this word. */
+static inline size_t
+mad_count(const char *path, const char *word)
+{
+	static char	text[1 << 20];
+	int		fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t		n;
+	size_t		hits = 0;
+
+	assert_true(fd >= 0);
+	n = read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	(void)close(fd);
+	for (const char *p = text; (p = strstr(p, word)) != NULL; p++)
+		hits++;
+	return hits;
 }
 
 /* How many descriptors a process has; "self". */

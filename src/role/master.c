@@ -5,7 +5,7 @@
  * server.  Trusts: auth for who has logged in, but not for ids (checked here once
  * more); the spawner; the first message of a session, which is root's; else nobody.
  *
- * Code that runs as root: this file and places.c; spawner.c, host.c, ask.c and the
+ * Code that runs as root: this file, places.c and due.c; spawner.c, host.c, ask.c and the
  * first half of session.c up to become_user; warden.c, and worker.c with the PAM
  * back end; what they call in sys/, watch/, conf/; and each role's start up to its
  * cage.
@@ -18,6 +18,7 @@
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/auth.h"
+#include "role/due.h"
 #include "role/fronts.h"
 #include "role/host.h"
 #include "role/permit.h"
@@ -44,6 +45,8 @@
 #define TICK_MS		1000
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define UPDATE_WAIT_MS	50000		/* more, for those under a dotlock */
+#define VERDICTS_MAX	4096		/* that fronts are too busy to take */
+#define AGAIN_MS	50		/* to a busy front */
 
 /* The two ends of a link between roles. */
 struct pair {
@@ -79,6 +82,8 @@ struct master {
 	struct role		 roles[FRONT + FRONTS_MAX];
 	size_t			 nroles;
 	struct places		*places;
+	struct due_heap		 verdicts;	/* that are to be told again */
+	struct loop_watch	 again;
 	struct loop_watch	 tick;
 	bool			 stopping;
 	uint64_t		 stop_ms;
@@ -254,8 +259,11 @@ role_ended(struct role *r, int status)
 	struct log_line	l;
 
 	r->pid = 0;
-	if (r->kind == FRONT)
+	if (r->kind == FRONT) {
 		tally_clear(m.tally, r->index);
+		due_drop(&m.verdicts, (uint32_t)r->index);
+		places_front_died(m.places, r->index);
+	}
 	if (r->kind == SPAWNER)
 		places_spawner_died(m.places);
 	if (m.stopping)
@@ -294,19 +302,60 @@ role_add(enum kind kind, size_t index, struct fault *f)
 
 /* --- what they say ------------------------------------------------------------- */
 
-static void
-verdict(size_t front, uint64_t sid, enum authorize_answer answer)
+static struct role *
+role_of(enum kind kind, size_t index)
+{
+	struct role *r = m.roles;
+
+	while (r->kind != kind || r->index != index)
+		r++;
+	return r;
+}
+
+/* 1: told; 0: not now; -1: never. */
+static int
+tell(const struct due *d)
 {
 	UNZEROED struct link_out	out;
 	struct fault	f;
 
 	link_out_init(&out, MSG_VERDICT);
-	link_put_u64(&out, sid);
-	link_put_u8(&out, (uint8_t)answer);
-	for (size_t i = 0; i < m.nroles; i++)
-		if (m.roles[i].kind == FRONT && m.roles[i].index == front &&
-		    link_send(m.roles[i].link.a, &out, NULL, 0, &f) != 0)
-			log_fault(LEVEL_ERR, "front-link", &f);
+	link_put_u64(&out, d->sid);
+	link_put_u8(&out, d->answer);
+	if (link_send(role_of(FRONT, d->front)->link.a, &out, NULL, 0, &f) == 0)
+		return 1;
+	if (link_busy(&f) && m.verdicts.n < m.verdicts.max)
+		return 0;
+	log_fault(LEVEL_ERR, "front-link", &f);
+	return -1;
+}
+
+/* Who cannot be told has no place. */
+static void
+verdict(struct due *d)
+{
+	int told = tell(d);
+
+	if (told < 0 && d->answer == ANSWER_YES)
+		places_forget(m.places, d->sid);
+	if (told != 0)
+		return;
+	d->at_ms = clock_ms() + AGAIN_MS;
+	due_put(&m.verdicts, d);
+	loop_watch_set(&m.again, 0, AGAIN_MS);
+}
+
+static void
+on_verdicts(void *ctx UNUSED, unsigned what UNUSED)
+{
+	struct due d;
+
+	while (due_take(&m.verdicts, clock_ms(), &d)) {
+		wire_log_sid(d.sid);
+		verdict(&d);
+	}
+	if (m.verdicts.n > 0)
+		loop_watch_set(&m.again, 0, AGAIN_MS);
 }
 
 /* Somebody has logged in, auth says. */
@@ -316,6 +365,7 @@ on_admit(struct link_in *in, struct fault *f)
 	uint64_t	sid = link_get_u64(in);
 	uint32_t	front = link_get_u32(in);
 	bool		rpop = link_get_u8(in) != 0;
+	bool		ok;
 	struct sock_addr peer;
 	struct identity	id;
 
@@ -325,8 +375,9 @@ on_admit(struct link_in *in, struct fault *f)
 	if (front >= m.nfronts)
 		return fault_set(f, FAULT_PEER, "front %u", front);
 	wire_log_sid(sid);
-	verdict(front, sid, !m.stopping && places_admit(m.places, sid, front, rpop, &peer,
-	    &id) ? ANSWER_YES : ANSWER_ERROR);
+	ok = !m.stopping && places_admit(m.places, sid, front, rpop, &peer, &id);
+	verdict(&(struct due){ .sid = sid, .front = front,
+	    .answer = ok ? ANSWER_YES : ANSWER_ERROR });
 	return 0;
 }
 
@@ -425,10 +476,8 @@ on_role_log(void *ctx, unsigned what UNUSED)
 static void
 wake_spawner(void *ctx UNUSED)
 {
-	for (size_t i = 0; i < m.nroles; i++)
-		if (m.roles[i].kind == SPAWNER)
-			loop_watch_set(&m.roles[i].on_link,
-			    LOOP_READ | LOOP_WRITE, LOOP_NEVER);
+	loop_watch_set(&role_of(SPAWNER, 0)->on_link, LOOP_READ | LOOP_WRITE,
+	    LOOP_NEVER);
 }
 
 /* --- beginning and end ------------------------------------------------------------ */
@@ -565,6 +614,8 @@ master_run(const struct settings *conf, const char *hostname, struct fault *f)
 	loop_on_signal(m.loop, LOOP_CHILD, on_child, NULL);
 	loop_on_signal(m.loop, LOOP_STOP, on_stop, NULL);
 	loop_on_signal(m.loop, LOOP_INTERRUPT, on_stop, NULL);
+	due_init(&m.verdicts, VERDICTS_MAX);
+	loop_watch_init(&m.again, m.loop, -1, on_verdicts, NULL);
 	loop_watch_init(&m.tick, m.loop, -1, on_tick, NULL);
 	loop_watch_set(&m.tick, 0, TICK_MS);
 	for (size_t i = 0; i < m.nroles; i++)

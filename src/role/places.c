@@ -242,6 +242,15 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 	return true;
 }
 
+void
+places_forget(struct places *p, uint64_t sid)
+{
+	struct place *x = *by_sid(p, sid);
+
+	if (x != NULL && x->stage == EXPECTED)
+		place_free(x);
+}
+
 /* --- orders ------------------------------------------------------------------------ */
 
 static void
@@ -701,6 +710,17 @@ places_hold_dotlock(const struct places *p)
 			if (x->dotlock.ino != 0)
 				return true;
 	return false;
+}
+
+void
+places_front_died(struct places *p, size_t front)
+{
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct place *x = p->by_sid[i], *next; x != NULL; x = next) {
+			next = x->next;
+			if (x->stage == EXPECTED && x->front == front)
+				place_free(x);
+		}
 }
 
 void

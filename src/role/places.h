@@ -26,6 +26,9 @@ struct places	*places_new(const struct settings *conf, struct loop *l,
 /* auth has granted; false: there is no room, or the ids are not allowed. */
 bool	places_admit(struct places *p, uint64_t sid, size_t front, bool rpop,
 	    const struct sock_addr *peer, const struct identity *id);
+/* Nobody will START it: its front cannot be told, or is gone. */
+void	places_forget(struct places *p, uint64_t sid);
+void	places_front_died(struct places *p, size_t front);	/* O(n) */
 /* START or START_REST of that front.  FAULT_PEER: it must be ended. */
 int	places_start(struct places *p, size_t front, struct link_in *in,
 	    struct fault *f) MUSTUSE;

@@ -11,18 +11,7 @@
 #include "sys/file.h"
 #include "watch/log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #define LONG_MS		5000		/* longer than anything here takes */
 
@@ -137,41 +126,10 @@ end(void **state UNUSED)
 static size_t
 count(const char *word)
 {
-	static char	text[1 << 20];
-	int		fd = open(log_path, O_RDONLY | O_CLOEXEC);
-	ssize_t		n;
-	size_t		hits = 0;
-
-	assert_true(fd >= 0);
-	n = read(fd, text, sizeof(text) - 1);
-	text[n < 0 ? 0 : n] = '\0';
-	(void)close(fd);
-	for (const char *p = text; (p = strstr(p, word)) != NULL; p++)
-		hits++;
-	return hits;
+	return mad_count(log_path, word);
 }
 
 /* ------------------------------------------------------------ one session */
-
-static void
-connect_client(struct one *o)
-{
-	struct sockaddr_in	a = { .sin_family = AF_INET };
-	socklen_t		n = sizeof(a);
-	int			listener = socket(AF_INET, SOCK_STREAM, 0);
-	struct fault		f;
-
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(listener, (struct sockaddr *)&a, n), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
-	o->client = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(o->client, (struct sockaddr *)&a, n), 0);
-	o->served = accept(listener, NULL, NULL);
-	assert_true(o->served >= 0);
-	assert_int_equal(close(listener), 0);
-	assert_int_equal(sock_peer(o->served, &o->peer, &f), 0);
-}
 
 /* As auth has granted it. */
 static void
@@ -180,7 +138,7 @@ admit(struct one *o, uint64_t sid)
 	const struct identity id = { .user = "ann", .uid = 1500, .gid = 1501 };
 
 	*o = (struct one){ .sid = sid, .link = -1 };
-	connect_client(o);
+	mad_connect(&o->client, &o->served, &o->peer);
 	assert_true(places_admit(it.places, sid, 0, false, &o->peer, &id));
 }
 

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A front, a real process, among an authenticator, a master, a resolver and
+ * strangers that this test plays, sane and mad.
+ */
+#include "role/fronts.h"
+#include "role/mad_test.h"
+#include "role/wire.h"
+
+#include "pop/authorize.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define LONG_MS		10000		/* longer than anything here takes */
+#define STRANGERS	600
+
+static char		folder[] = "/tmp/popper-fronts-test.XXXXXX";
+static char		paths[2][100];	/* empty, log */
+static struct settings	conf;
+static int		spare[2];	/* descriptors to send */
+static struct tally	*tally;
+
+static struct {
+	pid_t			front;
+	int			listener;
+	struct sockaddr_in	address;
+	int			auth;		/* our ends */
+	int			master;
+	int			resolver;
+	int			log;
+	struct link_in		in;
+	struct link_out		out;
+} it;
+
+/* ------------------------------------------------------------- the house */
+
+static void
+open_listener(void)
+{
+	socklen_t n = sizeof(it.address);
+
+	it.address = (struct sockaddr_in){ .sin_family = AF_INET };
+	it.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	it.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    0);
+	assert_int_equal(bind(it.listener, (struct sockaddr *)&it.address, n), 0);
+	assert_int_equal(listen(it.listener, 128), 0);
+	assert_int_equal(getsockname(it.listener, (struct sockaddr *)&it.address,
+	    &n), 0);
+}
+
+static void
+fork_front(void)
+{
+	int			ends[4];
+	struct fault		f;
+	struct fronts_start	a = {
+		.conf = &conf, .host = "host", .of = 1,
+		.listeners = &it.listener, .nlisteners = 1, .tally = tally,
+	};
+
+	tally_clear(tally, 0);
+	assert_int_equal(link_pair(&it.auth, &ends[0], &f), 0);
+	assert_int_equal(link_pair(&it.master, &ends[1], &f), 0);
+	assert_int_equal(link_pair(&it.resolver, &ends[2], &f), 0);
+	assert_int_equal(link_pair(&it.log, &ends[3], &f), 0);
+	it.front = fork();
+	assert_true(it.front >= 0);
+	if (it.front == 0) {
+		spawn_tie(getppid());
+		a.auth = ends[0];
+		a.master = ends[1];
+		a.resolver = ends[2];
+		a.log_link = ends[3];
+		fronts_main(&a);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		fd_close(&ends[i]);
+}
+
+/* It must end by itself. */
+static int
+wait_for_front(void)
+{
+	int status = -1;
+
+	for (int i = 0; i < LONG_MS; i++) {
+		if (waitpid(it.front, &status, WNOHANG) == it.front)
+			return status;
+		(void)usleep(500);
+	}
+	(void)kill(it.front, SIGKILL);
+	(void)waitpid(it.front, &status, 0);
+	fail_msg("the front does not end");
+	return -1;
+}
+
+static void
+close_links(void)
+{
+	fd_close(&it.auth);
+	fd_close(&it.master);
+	fd_close(&it.resolver);
+	fd_close(&it.log);
+}
+
+static int
+begin(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		return 0;
+	open_listener();
+	fork_front();
+	return truncate(paths[1], 0);
+}
+
+static int
+end(void **state UNUSED)
+{
+	int status;
+
+	if (geteuid() != 0)
+		return 0;
+	(void)kill(it.front, SIGTERM);
+	status = wait_for_front();
+	close_links();
+	fd_close(&it.listener);
+	return status == 0 ? 0 : -1;
+}
+
+static size_t
+count(const char *word)
+{
+	return mad_count(paths[1], word);
+}
+
+/* ---------------------------------------------------------------- strangers */
+
+static void
+hear_line(int fd)
+{
+	char	c = '\0';
+	int	n = 0;
+
+	while (c != '\n') {
+		if (recv(fd, &c, 1, 0) != 1)
+			fail_msg("the front has hung up");
+		assert_true(n++ < 600);
+	}
+}
+
+/* One that waits for its verdict, and what it has said behind its password. */
+static int
+come(const char *rest, size_t n)
+{
+	struct timeval	patience = { .tv_sec = LONG_MS / 1000 };
+	int		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+	    sizeof(patience)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&it.address,
+	    sizeof(it.address)), 0);
+	hear_line(fd);
+	assert_int_equal(send(fd, "USER ann\r\n", 10, 0), 10);
+	hear_line(fd);
+	assert_int_equal(send(fd, "PASS x\r\n", 8, n > 0 ? MSG_MORE : 0), 8);
+	if (n > 0)
+		assert_int_equal(send(fd, rest, n, 0), n);
+	return fd;
+}
+
+/* As auth: who it is. */
+static uint64_t
+take_check(void)
+{
+	struct fault	f = { .text = "the end" };
+	uint64_t	sid;
+
+	if (link_recv(it.auth, permit_check, permit_check_n, 0, LONG_MS, &it.in,
+	    &f) != 1)
+		fail_msg("no question: %s", f.text);
+	sid = link_get_u64(&it.in);
+	link_in_fini(&it.in);
+	return sid;
+}
+
+static void
+verdict(int link, uint64_t sid, uint8_t answer)
+{
+	struct fault f = { 0 };
+
+	link_out_init(&it.out, MSG_VERDICT);
+	link_put_u64(&it.out, sid);
+	link_put_u8(&it.out, answer);
+	while (link_send(link, &it.out, NULL, 0, &f) != 0) {
+		assert_int_equal(f.err, EAGAIN);
+		(void)usleep(1000);
+	}
+}
+
+/* As the master: who leaves; the client is ours. */
+static int
+take_start(uint64_t *sid_r, int *rest_r)
+{
+	struct fault f = { .text = "the end" };
+	int	     fd;
+
+	if (link_recv(it.master, permit_start, permit_start_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("no START: %s", f.text);
+	*sid_r = link_get_u64(&it.in);
+	fd = link_get_fd(&it.in, 0);
+	*rest_r = link_get_fd(&it.in, 1);
+	link_in_fini(&it.in);
+	return fd;
+}
+
+/* ------------------------------------------------------------------- tests */
+
+/* More of them leave at a time than the master's link takes: all arrive. */
+static void
+test_busy_master(void **state UNUSED)
+{
+	static int	fds[STRANGERS];
+	static uint64_t	sids[STRANGERS];
+
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < STRANGERS; i++) {
+		fds[i] = come(NULL, 0);
+		sids[i] = take_check();
+	}
+	for (size_t i = 0; i < STRANGERS; i++)
+		verdict(it.master, sids[i], ANSWER_YES);
+	(void)usleep(100000);
+	for (size_t i = 0; i < STRANGERS; i++) {
+		uint64_t	sid;
+		int		rest;
+		int		fd = take_start(&sid, &rest);
+		size_t		k = 0;
+
+		while (k < STRANGERS && sids[k] != sid)
+			k++;
+		assert_true(k < STRANGERS);
+		sids[k] = 0;
+		assert_int_equal(rest, -1);
+		assert_int_equal(write(fd, "+", 1), 1);
+		fd_close(&fd);
+		assert_int_equal(recv(fds[k], &(char){ 0 }, 1, 0), 1);
+		fd_close(&fds[k]);
+	}
+	assert_int_equal(count("front-"), 0);
+}
+
+/* ------------------------------------------------------------------ frame */
+
+static int
+setup(void **state UNUSED)
+{
+	struct log_conf	c = { .to = LOG_TO_FILE, .trace_fd = -1, .socket = "" };
+	struct rlimit	files = { 4096, 4096 };
+	struct fault	f;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (mkdtemp(folder) == NULL || pipe2(spare, O_CLOEXEC) != 0)
+		return -1;
+	if (geteuid() == 0 && setrlimit(RLIMIT_NOFILE, &files) != 0)
+		return -1;
+	(void)snprintf(paths[0], sizeof(paths[0]), "%s/empty", folder);
+	(void)snprintf(paths[1], sizeof(paths[1]), "%s/log", folder);
+	if (chmod(folder, 0711) != 0 || mkdir(paths[0], 0755) != 0)
+		return -1;
+	conf = (struct settings){
+		.role = {
+			.front_user = "65534", .chroot_dir = paths[0],
+			.max_strangers = 1000, .max_sessions_per_address = 1000,
+			.auth_tries = 3, .max_bad_commands = 20,
+			.timeout_s = 60, .login_timeout_s = 60,
+			.drain_timeout_s = 1, .auth_timeout_s = 30,
+		},
+		.auth = { .rpop_file = "" },
+	};
+	c.file = paths[1];
+	log_open(&c);
+	tally = tally_new(2, &f);
+	return tally == NULL ? -1 : 0;
+}
+
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
+    struct FTW *at UNUSED)
+{
+	return remove(path);
+}
+
+static int
+teardown(void **state UNUSED)
+{
+	log_close();
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+#define CASE(test)	cmocka_unit_test_setup_teardown(test, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_busy_master),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The master, a real process, among roles whose processes do nothing but give
+ * their ends of all links to this test, which plays them, sane and mad.
+ */
+#include "role/auth.h"
+#include "role/fronts.h"
+#include "role/mad_test.h"
+#include "role/master.h"
+#include "role/resolver.h"
+#include "role/spawner.h"
+#include "role/warden.h"
+#include "role/wire.h"
+
+#include "pop/authorize.h"
+#include "sys/loop.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define LONG_MS		10000		/* longer than anything here takes */
+#define FRONTS		2
+#define RESPAWN_MS	1000		/* the master's */
+
+enum part { AUTH, WARDEN, SPAWNER, RESOLVER, FRONT, PARTS };
+
+/* What a role has been given. */
+struct part_of {
+	pid_t	pid;
+	size_t	said;			/* descriptors so far; all: 0 */
+	int	master;			/* own these; -1 */
+	int	log;
+	int	auth[FRONTS];		/* to fronts, or the front's to auth */
+	int	other[FRONTS];		/* auth: warden; front: resolver */
+};
+
+NORETURN void	__wrap_auth_main(const struct auth_start *a);
+NORETURN void	__wrap_warden_main(const struct settings *c, int auth, int log_link);
+NORETURN void	__wrap_spawner_main(const struct settings *c, const char *host,
+		    int master, int log_link);
+NORETURN void	__wrap_resolver_main(const struct resolver_conf *c,
+		    const int *fronts, size_t n, int log_link);
+NORETURN void	__wrap_fronts_main(const struct fronts_start *a);
+void		__real_loop_watch_set(struct loop_watch *w, unsigned what,
+		    uint64_t ms);
+void		__wrap_loop_watch_set(struct loop_watch *w, unsigned what,
+		    uint64_t ms);
+
+static char		folder[] = "/tmp/popper-master-test.XXXXXX";
+static char		paths[4][100];	/* state, run, empty, log */
+static struct settings	conf;
+static int		spare[2];	/* descriptors to send */
+
+static struct {
+	pid_t		master;
+	int		ours;		/* where roles say what they have */
+	int		theirs;
+	struct part_of	part[FRONT + FRONTS];
+	struct link_in	in;
+	struct link_out	out;
+} it;
+
+/* ------------------------------------------------- in the roles' processes */
+
+/* The linker puts these in their places. */
+void
+__wrap_loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
+{
+	__real_loop_watch_set(w, what, what == 0 && ms == RESPAWN_MS ? 1 : ms);
+}
+
+/* What it has, some descriptors at a time, and then nothing. */
+static NORETURN void
+tell_test(size_t part, const int *fds, size_t n)
+{
+	struct fault f;
+
+	spawn_tie(getppid());
+	for (size_t i = 0; i < n; i++) {
+		link_out_init(&it.out, 1);
+		link_put_u32(&it.out, (uint32_t)part);
+		link_put_u32(&it.out, (uint32_t)getpid());
+		link_put_u32(&it.out, i + 1 == n ? 1 : 0);
+		if (link_send(it.theirs, &it.out, &fds[i], 1, &f) != 0)
+			_exit(1);
+	}
+	(void)signal(SIGTERM, SIG_DFL);
+	for (int fd = 3; fd < 1024; fd++)
+		(void)close(fd);
+	for (;;)
+		(void)pause();
+}
+
+void
+__wrap_auth_main(const struct auth_start *a)
+{
+	const int fds[] = {
+		a->master, a->log_link, a->fronts[0], a->fronts[1], a->warden,
+	};
+
+	tell_test(AUTH, fds, ARRAY_LEN(fds));
+}
+
+void
+__wrap_warden_main(const struct settings *c UNUSED, int auth, int log_link)
+{
+	const int fds[] = { auth, log_link };
+
+	tell_test(WARDEN, fds, ARRAY_LEN(fds));
+}
+
+void
+__wrap_spawner_main(const struct settings *c UNUSED, const char *host UNUSED,
+    int master, int log_link)
+{
+	const int fds[] = { master, log_link };
+
+	tell_test(SPAWNER, fds, ARRAY_LEN(fds));
+}
+
+void
+__wrap_resolver_main(const struct resolver_conf *c UNUSED, const int *fronts,
+    size_t n UNUSED, int log_link)
+{
+	const int fds[] = { fronts[0], log_link, fronts[1] };
+
+	tell_test(RESOLVER, fds, ARRAY_LEN(fds));
+}
+
+void
+__wrap_fronts_main(const struct fronts_start *a)
+{
+	const int fds[] = { a->master, a->log_link, a->auth, a->resolver };
+
+	tell_test(FRONT + a->index, fds, ARRAY_LEN(fds));
+}
+
+/* ---------------------------------------------------------------- the house */
+
+static void
+forget_part(struct part_of *p)
+{
+	fd_close(&p->master);
+	fd_close(&p->log);
+	for (size_t i = 0; i < FRONTS; i++) {
+		fd_close(&p->auth[i]);
+		fd_close(&p->other[i]);
+	}
+	p->pid = 0;
+}
+
+/* One descriptor of a role that begins; true: its last one. */
+static bool
+take_one(size_t *part_r)
+{
+	static const struct link_permit any[] = { { 1, 12, 12, 1, 1 } };
+	struct fault	 f = { .text = "the end" };
+	struct part_of	*p;
+	bool		 last;
+
+	if (link_recv(it.ours, any, 1, 0, LONG_MS, &it.in, &f) != 1)
+		fail_msg("no role begins: %s", f.text);
+	*part_r = link_get_u32(&it.in);
+	assert_true(*part_r < ARRAY_LEN(it.part));
+	p = &it.part[*part_r];
+	if (p->said == 0)
+		forget_part(p);
+	p->pid = (pid_t)link_get_u32(&it.in);
+	last = link_get_u32(&it.in) != 0;
+	{
+		int *to[] = { &p->master, &p->log, &p->auth[0],
+		    *part_r == AUTH ? &p->auth[1] : &p->other[0],
+		    &p->other[0] };
+
+		assert_true(p->said < ARRAY_LEN(to));
+		*to[p->said++] = link_get_fd(&it.in, 0);
+	}
+	link_in_fini(&it.in);
+	if (last)
+		p->said = 0;
+	return last;
+}
+
+/* The next role that has begun; they may speak at the same time. */
+static size_t
+take_part(void)
+{
+	size_t part;
+
+	while (!take_one(&part))
+		;
+	return part;
+}
+
+/* It has ended, and another one has begun. */
+static void
+expect_new(size_t part)
+{
+	size_t got = take_part();
+
+	if (got != part)
+		fail_msg("role %zu has begun, not %zu", got, part);
+}
+
+static size_t
+count(const char *word)
+{
+	return mad_count(paths[3], word);
+}
+
+static int
+begin(void **state UNUSED)
+{
+	struct fault f;
+
+	if (geteuid() != 0)
+		return 0;
+	if (truncate(paths[3], 0) != 0 ||
+	    link_pair(&it.ours, &it.theirs, &f) != 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(it.part); i++)
+		it.part[i] = (struct part_of){ 0, 0, -1, -1, { -1, -1 },
+		    { -1, -1 } };
+	it.master = fork();
+	if (it.master == 0) {
+		spawn_tie(getppid());
+		fd_close(&it.ours);
+		_exit(master_run(&conf, "host", &f));
+	}
+	fd_close(&it.theirs);
+	for (size_t i = 0; i < ARRAY_LEN(it.part); i++)
+		(void)take_part();
+	return 0;
+}
+
+static int
+wait_for_master(void)
+{
+	int status = -1;
+
+	for (int i = 0; i < LONG_MS; i++) {
+		if (waitpid(it.master, &status, WNOHANG) == it.master)
+			return status;
+		(void)usleep(1000);
+	}
+	(void)kill(it.master, SIGKILL);
+	(void)waitpid(it.master, &status, 0);
+	return -1;
+}
+
+/* Nothing is left of it. */
+static int
+end(void **state UNUSED)
+{
+	int status;
+
+	if (geteuid() != 0)
+		return 0;
+	(void)kill(it.master, SIGTERM);
+	status = wait_for_master();
+	for (size_t i = 0; i < ARRAY_LEN(it.part); i++)
+		forget_part(&it.part[i]);
+	fd_close(&it.ours);
+	return status == 0 ? 0 : -1;
+}
+
+/* ------------------------------------------------------------- what they say */
+
+/* As auth: somebody has logged in at that front. */
+static int
+admit(uint64_t sid, uint32_t front, const struct sock_addr *peer, struct fault *f)
+{
+	const struct identity id = { .user = "ann", .uid = 1500, .gid = 1501 };
+
+	link_out_init(&it.out, MSG_ADMIT);
+	link_put_u64(&it.out, sid);
+	link_put_u32(&it.out, front);
+	link_put_u8(&it.out, 0);
+	wire_put_peer(&it.out, peer);
+	wire_put_identity(&it.out, &id);
+	return link_send(it.part[AUTH].master, &it.out, NULL, 0, f);
+}
+
+static void
+must_admit(uint64_t sid, uint32_t front, const struct sock_addr *peer)
+{
+	struct fault f = { 0 };
+
+	while (admit(sid, front, peer, &f) != 0) {
+		assert_int_equal(f.err, EAGAIN);
+		(void)usleep(1000);
+	}
+}
+
+/* What that front hears of the master. */
+static uint8_t
+hear(size_t front, uint64_t *sid_r)
+{
+	struct fault f = { .text = "the end" };
+
+	if (link_recv(it.part[FRONT + front].master, permit_verdict,
+	    permit_verdict_n, 0, LONG_MS, &it.in, &f) != 1)
+		fail_msg("front %zu hears no verdict after %lu: %s", front, (unsigned long)*sid_r, f.text);
+	*sid_r = link_get_u64(&it.in);
+	return link_get_u8(&it.in);
+}
+
+static struct sock_addr
+nobody(void)
+{
+	struct sock_addr a = { .family = 4, .raw = { 192, 0, 2, 7 } };
+
+	sock_addr_text(&a);
+	return a;
+}
+
+/* ------------------------------------------------------------------- tests */
+
+/* More verdicts than a link takes, for a front that is busy: it hears all. */
+static void
+test_busy_front(void **state UNUSED)
+{
+	enum { MANY = 1000 };
+	const struct sock_addr	a = nobody();
+	static bool		heard[MANY + 1];
+	uint64_t		sid = 0;
+
+	if (geteuid() != 0)
+		skip();
+	for (uint64_t i = 1; i <= MANY; i++)
+		must_admit(i, 0, &a);
+	must_admit(MANY + 1, 1, &a);
+	assert_int_equal(hear(1, &sid), ANSWER_YES);	/* nobody else waits */
+	for (size_t i = 0; i < MANY; i++) {
+		assert_int_equal(hear(0, &sid), ANSWER_YES);
+		assert_in_range(sid, 1, MANY);
+		assert_false(heard[sid]);
+		heard[sid] = true;
+	}
+	assert_int_equal(count("front-link"), 0);
+}
+
+/* A front that dies takes the places with it of those whom it had not handed
+ * over: there is room at once for others. */
+static void
+test_places_of_a_dead_front(void **state UNUSED)
+{
+	const struct sock_addr	a = nobody();
+	uint64_t		sid;
+
+	if (geteuid() != 0)
+		skip();
+	for (uint64_t i = 1; i <= conf.role.max_sessions; i++)
+		must_admit(i, 0, &a);
+	must_admit(7777, 1, &a);
+	assert_int_equal(hear(1, &sid), ANSWER_ERROR);
+	assert_int_equal(kill(it.part[FRONT].pid, SIGKILL), 0);
+	expect_new(FRONT);
+	must_admit(8888, 1, &a);
+	assert_int_equal(hear(1, &sid), ANSWER_YES);
+	assert_int_equal(sid, 8888);
+}
+
+/* ------------------------------------------------------------------ frame */
+
+static int
+setup(void **state UNUSED)
+{
+	static const char *const	names[] = { "state", "run", "empty", "log" };
+	struct log_conf			c = { .to = LOG_TO_FILE,
+					    .trace_fd = -1, .socket = "" };
+
+	if (mkdtemp(folder) == NULL || pipe2(spare, O_CLOEXEC) != 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		(void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder,
+		    names[i]);
+	for (size_t i = 0; i < 3; i++)
+		if (mkdir(paths[i], 0755) != 0)
+			return -1;
+	conf = (struct settings){
+		.role = {
+			.front_user = "65534", .auth_user = "65533",
+			.fronts = FRONTS, .max_sessions = 1100,
+			.max_strangers = 100, .peer_check = true,
+			.state_dir = paths[0], .run_dir = paths[1],
+			.chroot_dir = paths[2], .name_servers = "",
+		},
+		.auth = {
+			.source = AUTH_FILE, .uid_min = 1000, .uid_max = 60000,
+			.gid_min = 100, .gids_denied = "4711",
+			.shells_file = "/nonexistent",
+		},
+	};
+	c.file = paths[3];
+	log_open(&c);
+	return 0;
+}
+
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
+    struct FTW *at UNUSED)
+{
+	return remove(path);
+}
+
+static int
+teardown(void **state UNUSED)
+{
+	log_close();
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+#define CASE(test)	cmocka_unit_test_setup_teardown(test, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_busy_front),
+		CASE(test_places_of_a_dead_front),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
