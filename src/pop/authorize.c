@@ -133,9 +133,17 @@ authorize_answer(struct authorize *a, enum authorize_answer answer,
     struct buf *out)
 {
 	secret_wipe(&a->ask.secret);
-	if (answer == ANSWER_ERROR) {
+	switch (answer) {
+	case ANSWER_YES:
+	case ANSWER_NO:
+		break;
+	case ANSWER_ERROR:
 		SAY_ERR(out, CODE_SYS_TEMP,
 		    "Authentication is not available now, try again later.");
+		return AUTHORIZE_CLOSE;
+	case ANSWER_FULL:
+		SAY_ERR(out, CODE_SYS_TEMP,
+		    "Too many sessions, try again later.");
 		return AUTHORIZE_CLOSE;
 	}
 	SAY_ERR(out, CODE_AUTH, "Authentication failed.");

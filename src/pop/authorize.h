@@ -26,6 +26,7 @@ enum authorize_answer {
 	ANSWER_YES,
 	ANSWER_NO,
 	ANSWER_ERROR,		/* the question could not be decided */
+	ANSWER_FULL,		/* yes, but there is no room for a session */
 };
 
 struct authorize {

@@ -27,6 +27,7 @@
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/due.h"
+#include "role/limit.h"
 #include "role/penalty.h"
 #include "role/permit.h"
 #include "role/wire.h"
@@ -50,7 +51,6 @@
 #define ANSWERS_MAX	65536	/* and those whose answer is not due */
 #define BATCH		32	/* messages of one front in a row */
 #define AGAIN_MS	50	/* to whoever takes no verdict just now */
-#define QUIET_MS	10000	/* between two lines that say the same */
 
 struct question {
 	struct question		*next;
@@ -87,12 +87,6 @@ struct worker {
 	bool			 retired;	/* the last question it gets */
 };
 
-/* One line for many events. */
-struct quiet {
-	uint64_t		 until_ms;
-	uint64_t		 n;		/* since the last line */
-};
-
 struct auth {
 	const struct settings	*conf;
 	struct loop		*loop;
@@ -121,20 +115,6 @@ struct auth {
 };
 
 static void	serve_rows(struct auth *a);
-
-/* True now and then; then *n_r is how often it was asked. */
-static bool
-quiet_speak(struct quiet *q, uint64_t *n_r)
-{
-	uint64_t now = clock_ms();
-
-	q->n++;
-	if (now < q->until_ms)
-		return false;
-	*n_r = q->n;
-	*q = (struct quiet){ .until_ms = now + QUIET_MS };
-	return true;
-}
 
 /* An address for many. */
 static void

@@ -17,6 +17,7 @@
 
 #include "pop/authorize.h"
 #include "role/ask.h"
+#include "role/limit.h"
 #include "role/permit.h"
 #include "role/pump.h"
 #include "role/wire.h"
@@ -36,7 +37,6 @@
 #define ACCEPTS		64		/* of one listener at a time */
 #define REFUSED_MAX	256		/* whom we hear out after a refusal */
 #define LISTENERS_MAX	64
-#define LIMIT_LOG_MS	1000		/* a line about a limit, at most */
 #define PATIENCE_S	30		/* beyond auth's own bounds: its queue */
 #define PAUSE_MS	100		/* without descriptors: no spin */
 #define LEAVE_MS	10000		/* as long as the master waits for START */
@@ -67,7 +67,8 @@ struct front_house {
 	size_t				 n;		/* counted ones */
 	size_t				 max;
 	size_t				 refused;	/* DRAINS, not counted */
-	uint64_t			 limit_log_ms;
+	struct limit_log		 limits;
+	struct quiet			 no_accept;
 	struct loop_watch		 listeners[LISTENERS_MAX];
 	struct loop_watch		 auth;
 	struct loop_watch		 master;
@@ -331,6 +332,15 @@ static const struct pump_ops ops = {
 	.too_long = on_too_long,
 };
 
+/* Why not: auth knows of two ways alone. */
+static enum authorize_answer
+answer_of(uint8_t answer, bool of_master)
+{
+	if (answer == ANSWER_NO || (of_master && answer == ANSWER_FULL))
+		return (enum authorize_answer)answer;
+	return ANSWER_ERROR;
+}
+
 /* One verdict; of a stranger that has gone meanwhile it means nothing. */
 static void
 on_verdict(struct front_house *h, struct link_in *m, bool of_master)
@@ -346,8 +356,7 @@ on_verdict(struct front_house *h, struct link_in *m, bool of_master)
 	s->stage = TALKS;
 	if (answer != ANSWER_YES || !of_master)
 		next = next_of(authorize_answer(&s->auth,
-		    answer == ANSWER_NO ? ANSWER_NO : ANSWER_ERROR,
-		    &s->pump.out));
+		    answer_of(answer, of_master), &s->pump.out));
 	go_on(s, pump_answered(&s->pump, next));
 }
 
@@ -389,31 +398,16 @@ on_master(void *ctx, unsigned what UNUSED)
 
 /* --- the way in --------------------------------------------------------------- */
 
-static void
-log_limit(struct front_house *h, const char *limit, const struct sock_addr *peer)
-{
-	struct log_line	l;
-	uint64_t	now = clock_ms();
-
-	if (h->limit_log_ms != 0 && now - h->limit_log_ms < LIMIT_LOG_MS)
-		return;
-	h->limit_log_ms = now;
-	log_begin(&l, LEVEL_WARN, "limit-reached");
-	log_str(&l, "limit", limit);
-	log_str(&l, "ip", peer->text);
-	log_end(&l);
-}
-
-/* Which limit it would break, or NULL. */
-static const char *
+/* Which limit it would break; LIMITS: none. */
+static enum limit
 limit_of(const struct front_house *h, const struct sock_addr *peer)
 {
 	if (h->n >= h->max)
-		return "max_strangers";
+		return LIMIT_STRANGERS;
 	if (tally_count(h->a->tally, peer) >=
 	    h->a->conf->role.max_sessions_per_address)
-		return "max_sessions_per_address";
-	return NULL;
+		return LIMIT_ADDRESS;
+	return LIMITS;
 }
 
 static void
@@ -459,14 +453,15 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer)
 	return s;
 }
 
+/* Beyond the bound they are told as well, but not heard out. */
 static void
 refuse(struct stranger *s)
 {
-	struct fault f;
+	struct fault	f;
+	bool		told = sock_write(s->fd, SPAN(FULL_TEXT), &f) > 0;
 
 	s->stage = DRAINS;
-	if (s->house->refused++ >= REFUSED_MAX ||
-	    sock_write(s->fd, SPAN(FULL_TEXT), &f) < 0)
+	if (s->house->refused++ >= REFUSED_MAX || !told)
 		stranger_free(s);
 	else
 		drain(s);
@@ -475,12 +470,12 @@ refuse(struct stranger *s)
 static void
 welcome(struct front_house *h, int fd, const struct sock_addr *peer)
 {
-	const char	*limit = limit_of(h, peer);
+	enum limit	 limit = limit_of(h, peer);
 	struct stranger	*s = stranger_new(h, fd, peer);
 
 	wire_log_sid(s->sid);
-	if (limit != NULL) {
-		log_limit(h, limit, peer);
+	if (limit != LIMITS) {
+		limit_reached(&h->limits, limit, peer);
 		refuse(s);
 		return;
 	}
@@ -520,6 +515,7 @@ on_listener(void *ctx, unsigned what UNUSED)
 	struct front_house	*h = ctx;
 	struct sock_addr	 peer;
 	struct fault		 f;
+	uint64_t		 times;
 
 	for (size_t i = 0; i < h->a->nlisteners; i++)
 		for (int n = 0; n < ACCEPTS; n++) {
@@ -533,7 +529,8 @@ on_listener(void *ctx, unsigned what UNUSED)
 			if (f.err == ECONNABORTED)
 				continue;
 			if (f.err != EAGAIN) {
-				log_fault(LEVEL_ERR, "accept", &f);
+				if (quiet_speak(&h->no_accept, &times))
+					log_fault(LEVEL_ERR, "accept", &f);
 				pause_all(h);
 				return;
 			}

@@ -365,7 +365,6 @@ on_admit(struct link_in *in, struct fault *f)
 	uint64_t	sid = link_get_u64(in);
 	uint32_t	front = link_get_u32(in);
 	bool		rpop = link_get_u8(in) != 0;
-	bool		ok;
 	struct sock_addr peer;
 	struct identity	id;
 
@@ -375,9 +374,9 @@ on_admit(struct link_in *in, struct fault *f)
 	if (front >= m.nfronts)
 		return fault_set(f, FAULT_PEER, "front %u", front);
 	wire_log_sid(sid);
-	ok = !m.stopping && places_admit(m.places, sid, front, rpop, &peer, &id);
 	verdict(&(struct due){ .sid = sid, .front = front,
-	    .answer = ok ? ANSWER_YES : ANSWER_ERROR });
+	    .answer = (uint8_t)(m.stopping ? ANSWER_ERROR :
+	    places_admit(m.places, sid, front, rpop, &peer, &id)) });
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "role/ask.h"
 #include "role/attempt.h"
 #include "role/host.h"
+#include "role/limit.h"
 #include "role/permit.h"
 #include "role/session.h"
 #include "role/wire.h"
@@ -89,6 +90,7 @@ struct places {
 	struct place		*by_slot[LISTS];
 	uint32_t		 last_slot;
 	size_t			 n;
+	struct limit_log	 limits;
 	struct order		*first;
 	struct order		**end;
 	struct loop_watch	 again;		/* when that is to be tried */
@@ -179,44 +181,37 @@ place_free(struct place *x)
 	free(x);
 }
 
-static void
-log_limit(const struct sock_addr *peer, const char *limit)
-{
-	struct log_line l;
-
-	log_begin(&l, LEVEL_WARN, "limit-reached");
-	log_str(&l, "limit", limit);
-	log_str(&l, "ip", peer->text);
-	log_end(&l);
-}
-
-static bool
-allowed(const struct places *p, const struct sock_addr *peer,
-    struct identity *id)
+/* Whether there is a place for somebody; else his attempt was logged. */
+static enum authorize_answer
+judge(struct places *p, const struct sock_addr *peer, struct identity *id)
 {
 	enum auth_reason why;
 
 	if (!auth_identity_allowed(&p->conf->auth, id, &why)) {
 		log_text(LEVEL_ERR, "grant-refused", "%s",
 		    auth_reason_word(why));
-		return false;
+		attempt_log_unjudged(id->user, peer, "see grant-refused");
+		return ANSWER_ERROR;
 	}
 	if (p->n < p->conf->role.max_sessions)
-		return true;
-	log_limit(peer, "max_sessions");
-	return false;
+		return ANSWER_YES;
+	limit_reached(&p->limits, LIMIT_SESSIONS, peer);
+	attempt_log_unjudged(id->user, peer, limit_word(LIMIT_SESSIONS));
+	return ANSWER_FULL;
 }
 
-bool
+enum authorize_answer
 places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
     const struct sock_addr *peer, const struct identity *id)
 {
 	struct identity	 own = *id;
 	UNZEROED struct link_out	 m;
 	struct place	*x;
+	enum authorize_answer a = *by_sid(p, sid) != NULL ? ANSWER_ERROR :
+			    judge(p, peer, &own);
 
-	if (*by_sid(p, sid) != NULL || !allowed(p, peer, &own))
-		return false;
+	if (a != ANSWER_YES)
+		return a;
 	x = xalloc(1, sizeof(*x));
 	*x = (struct place){
 		.all = p,
@@ -239,7 +234,7 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 	x->next_slot = p->by_slot[x->slot % LISTS];
 	p->by_slot[x->slot % LISTS] = x;
 	p->n++;
-	return true;
+	return ANSWER_YES;
 }
 
 void

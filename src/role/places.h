@@ -7,6 +7,7 @@
 #ifndef ROLE_PLACES_H
 #define ROLE_PLACES_H
 
+#include "pop/authorize.h"
 #include "role/settings.h"
 #include "role/tally.h"
 #include "sys/identity.h"
@@ -23,9 +24,11 @@ struct places	*places_new(const struct settings *conf, struct loop *l,
 		    struct tally *t, size_t row, int spawner,
 		    void (*wake)(void *ctx));
 
-/* auth has granted; false: there is no room, or the ids are not allowed. */
-bool	places_admit(struct places *p, uint64_t sid, size_t front, bool rpop,
-	    const struct sock_addr *peer, const struct identity *id);
+/* auth has granted: is there room, and are the ids allowed? */
+enum authorize_answer	places_admit(struct places *p, uint64_t sid,
+			    size_t front, bool rpop,
+			    const struct sock_addr *peer,
+			    const struct identity *id);
 /* Nobody will START it: its front cannot be told, or is gone. */
 void	places_forget(struct places *p, uint64_t sid);
 void	places_front_died(struct places *p, size_t front);	/* O(n) */

@@ -7,6 +7,7 @@
  */
 #include "role/serve.h"
 
+#include "role/limit.h"
 #include "role/monitor.h"
 
 #include "base/alloc.h"
@@ -46,6 +47,7 @@ struct serve {
 	size_t			 n;
 	struct refused		 refused[REFUSED_MAX];	/* oldest first */
 	size_t			 nrefused;
+	struct limit_log	 limits;
 };
 
 static int
@@ -138,22 +140,18 @@ drain_refused(struct serve *s)
 
 /* Is there room for one more? */
 static bool
-admit(const struct serve *s, const struct sock_addr *peer)
+admit(struct serve *s, const struct sock_addr *peer)
 {
 	const struct role_settings	*r = &s->conf->role;
-	const char			*limit = NULL;
-	struct log_line			 l;
+	enum limit			 limit = LIMITS;
 
 	if (s->n >= r->max_sessions)
-		limit = "max_sessions";
+		limit = LIMIT_SESSIONS;
 	else if (from_address(s, peer) >= r->max_sessions_per_address)
-		limit = "max_sessions_per_address";
-	if (limit == NULL)
+		limit = LIMIT_ADDRESS;
+	if (limit == LIMITS)
 		return true;
-	log_begin(&l, LEVEL_WARN, "limit-reached");
-	log_str(&l, "limit", limit);
-	log_str(&l, "ip", peer->text);
-	log_end(&l);
+	limit_reached(&s->limits, limit, peer);
 	return false;
 }
 

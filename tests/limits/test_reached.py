@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: ISC
+"""Limits of popper serve: who reaches one is told so, with a response code; the
+log says it in one line; everybody else goes on as if nothing were; and below the
+limit nobody is refused.
+"""
+
+import os
+import socket
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "serve"))
+
+import house                                                    # noqa: E402
+from lib.popper import Pop, PopError                            # noqa: E402
+
+ELSEWHERE = "127.9.9.9"         # the address of a good client
+PASSWORD = house.family.PASSWORD
+
+
+class Reached(house.House):
+    """One front, so that there is one line for each limit."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.add_user("sam", 1004, password=PASSWORD)
+        cls.host.write("/etc/popper/users", "".join(
+            "%s:{PLAIN}%s:%d:%d::/home/%s\n" % (name, PASSWORD, uid, uid, name)
+            for name, uid in (("alice", 1001), ("bob", 1002), ("sam", 1004))),
+            0o600)
+
+    def serve(self, *rows, **options):
+        # Not House.serve: limits are as they are by default.
+        house.family.Family.serve(self, *rows, **{"fronts": 1, **options})
+        self.wait_for(lambda: self.count() == {**house.ROLES,
+                      "popper-front": 1}, "all roles")
+
+    def raw(self, address="127.0.0.1"):
+        """A connection from there, of which nothing was read."""
+        sock = self.host.in_network(socket.create_connection,
+                                    ("127.0.0.1", 110), 30, (address, 0))
+        pop = Pop(sock, greet=False)
+        self.addCleanup(pop.close)
+        return pop
+
+    def come(self, address="127.0.0.1"):
+        """A connection from there, greeted; None: it was refused."""
+        pop = self.raw(address)
+        said = pop.line() + b"\r\n"
+        if said.startswith(b"+OK"):
+            return pop
+        self.assertEqual(said, house.FULL)
+        pop.at_end()
+        return None
+
+    def refused(self, user, text, address="127.0.0.1"):
+        """A login that is told that, and then no more."""
+        pop = self.come(address)
+        with self.assertRaises(PopError) as caught:
+            pop.login(user, PASSWORD)
+        self.assertEqual(caught.exception.args[0], text)
+        pop.at_end()
+
+    def good(self, user="bob"):
+        """Somebody elsewhere gets all that he asks for."""
+        pop = self.come(ELSEWHERE)
+        pop.login(user, PASSWORD)
+        pop.cmd("NOOP")
+        pop.quit()
+
+    def one_line(self, limit, address="127.0.0.1"):
+        """All of it is one line, with the address of one of them."""
+        line, = self.log.wait("limit-reached", self.mark)
+        self.assertRegex(line, r"limit-reached .*limit=%s ip=%s times=1$"
+                         % (limit, address))
+
+    def nobody(self):
+        self.assertEqual(self.log.find("limit-reached", self.mark), [])
+
+
+class Sessions(Reached):
+    def test_max_sessions(self):
+        self.serve(max_sessions=2)
+        one, two = self.login("alice"), self.come()
+        two.login("sam", PASSWORD)
+        self.nobody()
+        for _ in range(5):
+            self.refused("bob", b"[SYS/TEMP] Too many sessions, try again"
+                                b" later.")
+        self.one_line("max_sessions")
+        # One line for each attempt, which is none that fail2ban counts.
+        self.assertEqual(len(self.log.wait(
+            "login-failed .*user=bob ip=127.0.0.1 reason=error "
+            "detail=max_sessions$", self.mark, count=5)), 5)
+        one.cmd("NOOP")
+        one.quit()
+        self.wait_for(lambda: len(self.sessions()) == 1, "end of a session")
+        self.good()
+        two.quit()
+
+
+if __name__ == "__main__":
+    unittest.main()
