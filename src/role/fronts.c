@@ -402,11 +402,16 @@ on_master(void *ctx, unsigned what UNUSED)
 static enum limit
 limit_of(const struct front_house *h, const struct sock_addr *peer)
 {
+	const struct role_settings *r = &h->a->conf->role;
+
 	if (h->n >= h->max)
 		return LIMIT_STRANGERS;
-	if (tally_count(h->a->tally, peer) >=
-	    h->a->conf->role.max_sessions_per_address)
+	if (tally_count(h->a->tally, TALLY_ADDRESS, peer) >=
+	    r->max_sessions_per_address)
 		return LIMIT_ADDRESS;
+	if (tally_count(h->a->tally, TALLY_NETWORK, peer) >=
+	    settings_per_network(r))
+		return LIMIT_NETWORK;
 	return LIMITS;
 }
 

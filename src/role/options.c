@@ -110,6 +110,16 @@ static const struct conf_option role_options[] = {
 		    "it likes.",
 	},
 	{
+		.name = "max_sessions_per_network", .type = CONF_COUNT,
+		.offset = AT(max_sessions_per_network), .fallback = "200",
+		.min = 1,
+		.meaning = "how many sessions one network may have at a time",
+		.man = "How many of them one network may have: 24 bits of IPv4,\n"
+		    "48 of IPv6.\n"
+		    "It is never less than\n"
+		    ".Ic max_sessions_per_address .",
+	},
+	{
 		.name = "hostname", .type = CONF_TEXT,
 		.offset = AT(hostname), .fallback = "",
 		.valid = is_hostname,

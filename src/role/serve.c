@@ -80,12 +80,13 @@ reap(struct serve *s)
 			i++;
 }
 
-/* Of IPv6 the network counts: one host has as many addresses as it likes. */
+/* How many are of that network: so many octets of IPv4, or of IPv6. */
 static size_t
-from_address(const struct serve *s, const struct sock_addr *peer)
+from_network(const struct serve *s, const struct sock_addr *peer, size_t v4,
+    size_t v6)
 {
 	size_t count = 0;
-	size_t octets = peer->family == 6 ? 8 : 4;
+	size_t octets = peer->family == 6 ? v6 : v4;
 
 	for (size_t i = 0; i < s->n; i++)
 		count += s->served[i].peer.family == peer->family &&
@@ -138,7 +139,7 @@ drain_refused(struct serve *s)
 	}
 }
 
-/* Is there room for one more? */
+/* Is there room for one more?  Counted as in role/tally.h. */
 static bool
 admit(struct serve *s, const struct sock_addr *peer)
 {
@@ -147,8 +148,10 @@ admit(struct serve *s, const struct sock_addr *peer)
 
 	if (s->n >= r->max_sessions)
 		limit = LIMIT_SESSIONS;
-	else if (from_address(s, peer) >= r->max_sessions_per_address)
+	else if (from_network(s, peer, 4, 8) >= r->max_sessions_per_address)
 		limit = LIMIT_ADDRESS;
+	else if (from_network(s, peer, 3, 6) >= settings_per_network(r))
+		limit = LIMIT_NETWORK;
 	if (limit == LIMITS)
 		return true;
 	limit_reached(&s->limits, limit, peer);

@@ -22,6 +22,7 @@ struct role_settings {
 	struct conf_list	 listen;	/* serve: "*:110" */
 	unsigned		 max_sessions;
 	unsigned		 max_sessions_per_address;
+	unsigned		 max_sessions_per_network;	/* see below */
 	const char		*hostname;	/* "" = the canonical name */
 	bool			 hide_version;
 	const char		*front_user;	/* for identity_service */
@@ -46,6 +47,9 @@ struct role_settings {
 	unsigned		 peer_check_timeout_s;
 	const char		*name_servers;	/* "" = resolv.conf */
 };
+
+/* max_sessions_per_network; never less than one address may have. */
+unsigned	settings_per_network(const struct role_settings *r);
 
 struct settings {
 	struct role_settings	 role;

@@ -8,12 +8,12 @@
 
 #define HASHES		2
 #define BUCKETS		16384		/* of each hash */
-#define ROW_OCTETS	(HASHES * BUCKETS * sizeof(uint32_t))
+#define ROW_OCTETS	(TALLY_KINDS * HASHES * BUCKETS * sizeof(uint32_t))
 
 struct tally {
 	uint64_t	 key[HASHES];
 	size_t		 rows;
-	uint32_t	*row[];		/* shared, HASHES x BUCKETS */
+	uint32_t	*row[];		/* shared, TALLY_KINDS x HASHES x BUCKETS */
 };
 
 struct tally *
@@ -41,22 +41,28 @@ tally_own(struct tally *t, size_t row, struct fault *f)
 }
 
 static size_t
-bucket(const struct tally *t, size_t hash, const struct sock_addr *a)
+bucket(const struct tally *t, enum tally_of kind, size_t hash,
+    const struct sock_addr *a)
 {
+	static const size_t octets[TALLY_KINDS][2] = {
+		[TALLY_ADDRESS]	= { 4, 8 },
+		[TALLY_NETWORK]	= { 3, 6 },
+	};
 	uint8_t	b[sizeof(t->key[0]) + 8];
-	size_t	n = a->family == 4 ? 4 : 8;
+	size_t	n = octets[kind][a->family == 4 ? 0 : 1];
 
 	memcpy(b, &t->key[hash], sizeof(t->key[0]));
 	memcpy(b + sizeof(t->key[0]), a->raw, n);
-	return hash * BUCKETS +
+	return (kind * HASHES + hash) * BUCKETS +
 	    digest_mark(span_of(b, sizeof(t->key[0]) + n)) % BUCKETS;
 }
 
 void
 tally_add(struct tally *t, size_t row, const struct sock_addr *a, int n)
 {
-	for (size_t i = 0; a->family != 0 && i < HASHES; i++) {
-		uint32_t *c = &t->row[row][bucket(t, i, a)];
+	for (size_t i = 0; a->family != 0 && i < TALLY_KINDS * HASHES; i++) {
+		uint32_t *c = &t->row[row][bucket(t,
+		    (enum tally_of)(i / HASHES), i % HASHES, a)];
 
 		/* One writer: others may read an older number. */
 		__atomic_store_n(c, *c + (uint32_t)n, __ATOMIC_RELAXED);
@@ -64,12 +70,13 @@ tally_add(struct tally *t, size_t row, const struct sock_addr *a, int n)
 }
 
 unsigned
-tally_count(const struct tally *t, const struct sock_addr *a)
+tally_count(const struct tally *t, enum tally_of kind,
+    const struct sock_addr *a)
 {
 	unsigned least = 0;
 
 	for (size_t i = 0; a->family != 0 && i < HASHES; i++) {
-		size_t		at = bucket(t, i, a);
+		size_t		at = bucket(t, kind, i, a);
 		unsigned	sum = 0;
 
 		for (size_t r = 0; r < t->rows; r++)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How many connections each address has, counted by several processes in memory
- * that they share: each writes a row of its own and reads all.  A row of a process
- * that died is cleared by the master.  Counts are of hashes of addresses, by a key
- * of this run's; a network of 64 bits is one address of IPv6: a host has as many
- * there as it likes.  Two others with the same two hashes count as one, rarely.
+ * How many connections each address and each network has, counted by several
+ * processes in memory that they share: each writes a row of its own and reads all.
+ * A row of a process that died is cleared by the master.  Counts are of hashes of
+ * addresses, by a key of this run's; a network of 64 bits is one address of IPv6: a
+ * host has as many there as it likes.  Two others with the same two hashes count as
+ * one, rarely.  A network is 24 bits of IPv4 or 48 of IPv6, as for penalties.
  * Floor 4.
  */
 #ifndef ROLE_TALLY_H
@@ -14,15 +15,18 @@
 
 struct tally;
 
-/* O(rows) memory, 128 KiB a row; before the forks. */
+enum tally_of { TALLY_ADDRESS, TALLY_NETWORK, TALLY_KINDS };
+
+/* O(rows) memory, 256 KiB a row; before the forks. */
 struct tally	*tally_new(size_t rows, struct fault *f);
 /* In a child: no row but this one can be written any more. */
 int		 tally_own(struct tally *t, size_t row, struct fault *f);
-/* n is 1 or -1. */
+/* n is 1 or -1; for both kinds. */
 void		 tally_add(struct tally *t, size_t row,
 		    const struct sock_addr *a, int n);
 /* Over all rows.  Addresses that are none count 0. */
-unsigned	 tally_count(const struct tally *t, const struct sock_addr *a);
+unsigned	 tally_count(const struct tally *t, enum tally_of kind,
+		    const struct sock_addr *a);
 void		 tally_clear(struct tally *t, size_t row);
 
 #endif

@@ -34,20 +34,20 @@ test_counts(void **state)
 	tally_add(t, 1, &a, 1);
 	tally_add(t, 2, &b, 1);
 	tally_add(t, 2, &none, 1);
-	assert_int_equal(tally_count(t, &a), 2);
-	assert_int_equal(tally_count(t, &b), 1);
-	assert_int_equal(tally_count(t, &none), 0);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 2);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &b), 1);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &none), 0);
 	tally_add(t, 1, &a, -1);
-	assert_int_equal(tally_count(t, &a), 1);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 1);
 	/* Of IPv6 the network of 64 bits counts. */
 	neighbour.raw[15] = 7;
 	tally_add(t, 0, &six, 1);
-	assert_int_equal(tally_count(t, &neighbour), 1);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &neighbour), 1);
 	neighbour.raw[7] = 7;
-	assert_int_equal(tally_count(t, &neighbour), 0);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &neighbour), 0);
 	tally_clear(t, 0);
-	assert_int_equal(tally_count(t, &a), 0);
-	assert_int_equal(tally_count(t, &b), 1);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 0);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &b), 1);
 	free(t);
 }
 
@@ -81,11 +81,46 @@ test_rows(void **state)
 
 	(void)state;
 	assert_int_equal(in_child(t, 1), 0);
-	assert_int_equal(tally_count(t, &a), 1);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 1);
 	status = in_child(t, 2);
 	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert_int_equal(tally_count(t, &a), 1);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 1);
 	free(t);
+}
+
+static void
+test_networks(void **state)
+{
+	static const struct {
+		uint8_t		family;
+		uint8_t		octet;	/* in which the other one differs */
+		unsigned	address;
+		unsigned	network;
+	} cases[] = {
+		{ 4, 2, 0, 0 }, { 4, 3, 0, 1 },
+		{ 6, 5, 0, 0 }, { 6, 6, 0, 1 }, { 6, 7, 0, 1 }, { 6, 8, 1, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fault		 f;
+		struct tally		*t = tally_new(2, &f);
+		struct sock_addr	 a = { .family = cases[i].family,
+					    .raw = { 1, 2, 3, 4, 5, 6, 7, 8 } };
+		struct sock_addr	 b = a;
+
+		b.raw[cases[i].octet] ^= 0x40;
+		tally_add(t, 0, &a, 1);
+		tally_add(t, 1, &a, 1);
+		assert_int_equal(tally_count(t, TALLY_ADDRESS, &b),
+		    2 * cases[i].address);
+		assert_int_equal(tally_count(t, TALLY_NETWORK, &b),
+		    2 * cases[i].network);
+		tally_add(t, 1, &a, -1);
+		tally_clear(t, 0);
+		assert_int_equal(tally_count(t, TALLY_NETWORK, &a), 0);
+		free(t);
+	}
 }
 
 int
@@ -93,6 +128,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_rows),
 	};
 

@@ -133,6 +133,9 @@ class Check(unittest.TestCase):
                  [(CONF + ":3: error: uid_min: 500 is above", "exchange")]),
                 ("max_sessions = 5\n",
                  [(CONF + ": warning: max_sessions_per_address:", "5")]),
+                ("max_sessions_per_network = 19\n",
+                 [(CONF + ":3: warning: max_sessions_per_network: 19 has no "
+                   "effect", "max_sessions_per_address, 20")]),
                 ("log = file\n", [(CONF + ":3: error: log:", "log_file")]),
                 ("log = journal\nlog_format = json\n",
                  [(CONF + ":4: warning: log_format: has no effect", ""),

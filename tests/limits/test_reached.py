@@ -80,6 +80,48 @@ class Reached(house.House):
         self.assertEqual(self.log.find("limit-reached", self.mark), [])
 
 
+class Connections(Reached):
+    def fill(self, addresses):
+        """A connection from each; all are greeted, and nobody is refused."""
+        out = [self.come(a) for a in addresses]
+        self.assertNotIn(None, out)
+        self.nobody()
+        return out
+
+    def test_max_sessions_per_address(self):
+        """Strangers and sessions count alike."""
+        self.serve(max_sessions_per_address=3)
+        one, two, _ = self.fill(["127.0.0.1"] * 3)
+        one.login("alice", PASSWORD)
+        for _ in range(5):
+            self.assertIsNone(self.come())
+        self.one_line("max_sessions_per_address")
+        self.good()
+        self.come("127.0.0.2").cmd("QUIT")
+        two.cmd("QUIT")
+        two.at_end()
+        self.wait_for(self.come, "room for one more")
+        one.quit()
+
+    def test_max_sessions_per_network(self):
+        self.serve(max_sessions_per_address=2, max_sessions_per_network=5)
+        clients = self.fill("127.0.0.%d" % (i // 2 + 1) for i in range(5))
+        clients[0].login("alice", PASSWORD)
+        for i in range(5):
+            self.assertIsNone(self.come("127.0.0.%d" % (20 + i)))
+        self.one_line("max_sessions_per_network", "127.0.0.20")
+        self.good()
+        self.come("127.0.1.1").cmd("QUIT")
+        clients[1].cmd("QUIT")
+        self.wait_for(lambda: self.come("127.0.0.20"), "room for one more")
+        clients[0].quit()
+
+    def test_a_network_has_what_an_address_has(self):
+        self.serve(max_sessions_per_address=4, max_sessions_per_network=1)
+        self.fill(["127.0.0.1"] * 4)
+        self.assertIsNone(self.come())
+
+
 class Sessions(Reached):
     def test_max_sessions(self):
         self.serve(max_sessions=2)
