@@ -71,6 +71,11 @@ rule_ranges(struct check *c)
 		check_warn(c, "max_sessions_per_address", "%u is more than "
 		    "max_sessions, %u: one address can take every place",
 		    s->role.max_sessions_per_address, s->role.max_sessions);
+	if (conf_is_set(s->store, "max_sessions_per_user") &&
+	    s->role.max_sessions_per_user > s->role.max_sessions)
+		check_warn(c, "max_sessions_per_user", "%u is more than "
+		    "max_sessions, %u: one user can take every place",
+		    s->role.max_sessions_per_user, s->role.max_sessions);
 	if (conf_is_set(s->store, "max_sessions_per_network") &&
 	    s->role.max_sessions_per_network < s->role.max_sessions_per_address)
 		check_warn(c, "max_sessions_per_network", "%u has no effect, "

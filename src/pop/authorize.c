@@ -145,6 +145,10 @@ authorize_answer(struct authorize *a, enum authorize_answer answer,
 		SAY_ERR(out, CODE_SYS_TEMP,
 		    "Too many sessions, try again later.");
 		return AUTHORIZE_CLOSE;
+	case ANSWER_USER_FULL:
+		SAY_ERR(out, CODE_IN_USE,
+		    "Too many sessions of this user, try again later.");
+		return AUTHORIZE_CLOSE;
 	}
 	SAY_ERR(out, CODE_AUTH, "Authentication failed.");
 	return ++a->failures >= a->tries ? AUTHORIZE_CLOSE : AUTHORIZE_MORE;

@@ -27,6 +27,7 @@ enum authorize_answer {
 	ANSWER_NO,
 	ANSWER_ERROR,		/* the question could not be decided */
 	ANSWER_FULL,		/* yes, but there is no room for a session */
+	ANSWER_USER_FULL,	/* or for one more of this user */
 };
 
 struct authorize {

@@ -336,7 +336,8 @@ static const struct pump_ops ops = {
 static enum authorize_answer
 answer_of(uint8_t answer, bool of_master)
 {
-	if (answer == ANSWER_NO || (of_master && answer == ANSWER_FULL))
+	if (answer == ANSWER_NO || (of_master && (answer == ANSWER_FULL ||
+	    answer == ANSWER_USER_FULL)))
 		return (enum authorize_answer)answer;
 	return ANSWER_ERROR;
 }

@@ -101,6 +101,16 @@ static const struct conf_option role_options[] = {
 		    "runs at a time; 100000 at the most.",
 	},
 	{
+		.name = "max_sessions_per_user", .type = CONF_COUNT,
+		.offset = AT(max_sessions_per_user), .fallback = "10",
+		.min = 1,
+		.meaning = "how many sessions one user may have at a time",
+		.man = "How many of them one user may have.\n"
+		    "A maildrop has one session at a time; this is about those "
+		    "that are told so,\n"
+		    "and those that are on their way out.",
+	},
+	{
 		.name = "max_sessions_per_address", .type = CONF_COUNT,
 		.offset = AT(max_sessions_per_address), .fallback = "20",
 		.min = 1,

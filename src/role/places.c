@@ -21,6 +21,8 @@
 #include "role/session.h"
 #include "role/wire.h"
 
+#include "drop/digest.h"
+
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "sys/file.h"
@@ -40,6 +42,7 @@ enum stage { EXPECTED, RUNS, RECOVERS };
 struct place {
 	struct place		*next;		/* of the same list, by sid */
 	struct place		*next_slot;	/* likewise, by slot */
+	struct place		*next_user;	/* likewise, by user */
 	struct places		*all;
 	uint32_t		 slot;
 	uint64_t		 sid;
@@ -88,6 +91,7 @@ struct places {
 	void			(*wake)(void *ctx);
 	struct place		*by_sid[LISTS];
 	struct place		*by_slot[LISTS];
+	struct place		*by_user[LISTS];
 	uint32_t		 last_slot;
 	size_t			 n;
 	struct limit_log	 limits;
@@ -145,6 +149,23 @@ by_slot(struct places *p, uint32_t slot)
 	return at;
 }
 
+static struct place **
+list_of_user(struct places *p, const char *user)
+{
+	return &p->by_user[digest_mark(span_str(user)) % LISTS];
+}
+
+static unsigned
+count_user(struct places *p, const char *user)
+{
+	unsigned n = 0;
+
+	for (const struct place *x = *list_of_user(p, user); x != NULL;
+	    x = x->next_user)
+		n += strcmp(x->who.user, user) == 0;
+	return n;
+}
+
 static uint32_t
 new_slot(struct places *p)
 {
@@ -169,9 +190,13 @@ place_free(struct place *x)
 {
 	struct place **sid = by_sid(x->all, x->sid);
 	struct place **slot = by_slot(x->all, x->slot);
+	struct place **user = list_of_user(x->all, x->who.user);
 
+	while (*user != x)
+		user = &(*user)->next_user;
 	*sid = x->next;
 	*slot = x->next_slot;
+	*user = x->next_user;
 	x->all->n--;
 	loop_watch_fini(&x->watch);
 	fd_close(&x->link);
@@ -179,6 +204,15 @@ place_free(struct place *x)
 	buf_fini(&x->person);
 	free(x->who.user);
 	free(x);
+}
+
+static enum authorize_answer
+full(struct places *p, enum limit which, const struct sock_addr *peer,
+    const struct identity *id, enum authorize_answer a)
+{
+	limit_reached(&p->limits, which, peer);
+	attempt_log_unjudged(id->user, peer, limit_word(which));
+	return a;
 }
 
 /* Whether there is a place for somebody; else his attempt was logged. */
@@ -193,11 +227,11 @@ judge(struct places *p, const struct sock_addr *peer, struct identity *id)
 		attempt_log_unjudged(id->user, peer, "see grant-refused");
 		return ANSWER_ERROR;
 	}
-	if (p->n < p->conf->role.max_sessions)
-		return ANSWER_YES;
-	limit_reached(&p->limits, LIMIT_SESSIONS, peer);
-	attempt_log_unjudged(id->user, peer, limit_word(LIMIT_SESSIONS));
-	return ANSWER_FULL;
+	if (p->n >= p->conf->role.max_sessions)
+		return full(p, LIMIT_SESSIONS, peer, id, ANSWER_FULL);
+	if (count_user(p, id->user) >= p->conf->role.max_sessions_per_user)
+		return full(p, LIMIT_USER, peer, id, ANSWER_USER_FULL);
+	return ANSWER_YES;
 }
 
 enum authorize_answer
@@ -233,6 +267,8 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 	p->by_sid[sid % LISTS] = x;
 	x->next_slot = p->by_slot[x->slot % LISTS];
 	p->by_slot[x->slot % LISTS] = x;
+	x->next_user = *list_of_user(p, own.user);
+	*list_of_user(p, own.user) = x;
 	p->n++;
 	return ANSWER_YES;
 }

@@ -21,6 +21,7 @@ struct role_settings {
 	int			 isolation;	/* enum isolation */
 	struct conf_list	 listen;	/* serve: "*:110" */
 	unsigned		 max_sessions;
+	unsigned		 max_sessions_per_user;
 	unsigned		 max_sessions_per_address;
 	unsigned		 max_sessions_per_network;	/* see below */
 	const char		*hostname;	/* "" = the canonical name */

@@ -133,6 +133,9 @@ class Check(unittest.TestCase):
                  [(CONF + ":3: error: uid_min: 500 is above", "exchange")]),
                 ("max_sessions = 5\n",
                  [(CONF + ": warning: max_sessions_per_address:", "5")]),
+                ("max_sessions = 30\nmax_sessions_per_user = 40\n",
+                 [(CONF + ":4: warning: max_sessions_per_user: 40 is more",
+                   "30")]),
                 ("max_sessions_per_network = 19\n",
                  [(CONF + ":3: warning: max_sessions_per_network: 19 has no "
                    "effect", "max_sessions_per_address, 20")]),

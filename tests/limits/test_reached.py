@@ -142,6 +142,34 @@ class Sessions(Reached):
         self.good()
         two.quit()
 
+    def test_max_sessions_per_user(self):
+        """One that has the maildrop, two that are told so and stay."""
+        self.serve(max_sessions_per_user=3, drain_timeout=60)
+        one = self.login("alice")
+        stay = []
+        for _ in range(2):
+            pop = self.come()
+            pop.cmd("USER", "alice")
+            with self.assertRaises(PopError) as caught:
+                pop.cmd("PASS", PASSWORD)
+            self.assertRegex(caught.exception.args[0],
+                             rb"^\[IN-USE\] Maildrop is in use since ")
+            stay.append(pop)
+        self.nobody()
+        for _ in range(5):
+            self.refused("alice", b"[IN-USE] Too many sessions of this user,"
+                                  b" try again later.")
+        self.one_line("max_sessions_per_user")
+        self.assertEqual(len(self.log.wait(
+            "login-failed .*user=alice ip=127.0.0.1 reason=error "
+            "detail=max_sessions_per_user$", self.mark, count=5)), 5)
+        self.good()
+        for pop in stay:
+            pop.close()
+        one.quit()
+        self.no_sessions()
+        self.login("alice").quit()
+
 
 if __name__ == "__main__":
     unittest.main()
