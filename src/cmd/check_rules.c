@@ -84,6 +84,23 @@ rule_ranges(struct check *c)
 		    s->role.max_sessions_per_address);
 }
 
+/* Limits that can only be reached together with another one. */
+static void
+rule_before_login(struct check *c)
+{
+	const struct role_settings *r = &c->s->role;
+
+	if (r->max_commands_before_login < 2 * r->auth_tries + 1)
+		check_warn(c, "max_commands_before_login", "%u is too few for "
+		    "auth_tries, %u, since a login takes two commands; "
+		    "raise it to %u or more", r->max_commands_before_login,
+		    r->auth_tries, 2 * r->auth_tries + 4);
+	if (r->max_bad_commands > r->max_commands_before_login)
+		check_warn(c, "max_bad_commands", "%u has no effect before "
+		    "login, where max_commands_before_login, %u, is reached "
+		    "first", r->max_bad_commands, r->max_commands_before_login);
+}
+
 static void
 rule_xmit(struct check *c)
 {
@@ -157,6 +174,7 @@ check_rules(struct check *c)
 	rule_kernel(c);
 	rule_timeout(c);
 	rule_ranges(c);
+	rule_before_login(c);
 	rule_xmit(c);
 	rule_useless(c);
 	rule_log(c);

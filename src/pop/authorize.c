@@ -6,13 +6,14 @@
 
 void
 authorize_init(struct authorize *a, const char *host, const char *version,
-    unsigned tries, unsigned bad_max, bool rpop)
+    unsigned tries, unsigned bad_max, unsigned lines_max, bool rpop)
 {
 	*a = (struct authorize){
 		.host = host,
 		.version = version,
 		.tries = tries,
 		.bad_max = bad_max,
+		.lines_max = lines_max,
 		.rpop = rpop,
 	};
 }
@@ -38,8 +39,22 @@ static enum authorize_next
 bad(struct authorize *a, struct buf *out, const char *text)
 {
 	a->named = false;
+	if (++a->bad >= a->bad_max) {
+		SAY_ERR(out, CODE_SYS_TEMP, "Too many bad commands.");
+		return AUTHORIZE_CLOSE;
+	}
 	SAY_ERR(out, CODE_NONE, "%s", text);
-	return ++a->bad >= a->bad_max ? AUTHORIZE_CLOSE : AUTHORIZE_MORE;
+	return AUTHORIZE_MORE;
+}
+
+/* Good ones cost something too. */
+static bool
+too_many(struct authorize *a, struct buf *out)
+{
+	if (++a->lines <= a->lines_max)
+		return false;
+	SAY_ERR(out, CODE_SYS_TEMP, "Too many commands before login.");
+	return true;
 }
 
 static enum authorize_next
@@ -113,6 +128,8 @@ authorize_line(struct authorize *a, struct span line, struct buf *out)
 	enum command_result	r;
 	struct command		cmd;
 
+	if (too_many(a, out))
+		return AUTHORIZE_CLOSE;
 	r = command_parse(line, POP_AUTHORIZATION, &cmd);
 	/* No failed login: nobody was asked. */
 	if (cmd.id == CMD_RPOP && !a->rpop && r != COMMAND_MALFORMED)
@@ -125,7 +142,8 @@ authorize_line(struct authorize *a, struct span line, struct buf *out)
 enum authorize_next
 authorize_too_long(struct authorize *a, struct buf *out)
 {
-	return bad(a, out, "Line too long.");
+	return too_many(a, out) ? AUTHORIZE_CLOSE :
+	    bad(a, out, "Line too long.");
 }
 
 enum authorize_next

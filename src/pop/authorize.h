@@ -35,9 +35,11 @@ struct authorize {
 	const char	*version;		/* NULL: hidden */
 	unsigned	 tries;			/* failures allowed */
 	unsigned	 bad_max;		/* bad commands in a row */
+	unsigned	 lines_max;		/* lines in all */
 	bool		 rpop;			/* RPOP is a command */
 	unsigned	 failures;
 	unsigned	 bad;
+	unsigned	 lines;
 	bool		 quit;			/* ended by QUIT */
 	bool		 named;
 	size_t		 name_n;
@@ -49,7 +51,8 @@ struct authorize {
 };
 
 void	authorize_init(struct authorize *a, const char *host,
-	    const char *version, unsigned tries, unsigned bad_max, bool rpop);
+	    const char *version, unsigned tries, unsigned bad_max,
+	    unsigned lines_max, bool rpop);
 void	authorize_fini(struct authorize *a);
 
 /* out needs room for LIMIT_REPLY (and for CAPA's list). */

@@ -332,7 +332,8 @@ test_bad_commands_end(void **state UNUSED)
 	for (unsigned i = 1; i < conf.bad_max; i++)
 		(void)say("USER x");
 	assert_int_equal(last_next, POP_NEXT_LINE);
-	(void)say("FOO");
+	assert_string_equal(say("FOO"),
+	    "-ERR [SYS/TEMP] Too many bad commands.\r\n");
 	assert_int_equal(last_next, POP_NEXT_CLOSE);
 	assert_int_equal(drop.commits, 0);
 }
@@ -376,7 +377,7 @@ test_authorize(void **state UNUSED)
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", "1", 2, 9, true);
+	authorize_init(&a, "h", "1", 2, 9, 20, true);
 	walk(&a, w, ARRAY_LEN(w));
 	assert_true(span_eq(span_of(a.name, a.name_n), SPAN("b")));
 	assert_true(span_eq(secret_span(&a.ask.secret),
@@ -391,16 +392,36 @@ test_authorize(void **state UNUSED)
 }
 
 static void
-test_authorize_errors_close(void **state UNUSED)
+test_authorize_counts_lines(void **state UNUSED)
 {
 	static const struct walk w[] = {
-		{ "x", AUTHORIZE_MORE, "-ERR" },
-		{ "x", AUTHORIZE_MORE, "-ERR" },
-		{ "x", AUTHORIZE_CLOSE, "-ERR" },
+		{ "CAPA", AUTHORIZE_MORE, "+OK" },
+		{ "USER a", AUTHORIZE_MORE, "+OK" },
+		{ "x", AUTHORIZE_MORE, "-ERR Unknown" },
+		{ "QUIT", AUTHORIZE_CLOSE, "-ERR [SYS/TEMP] Too many commands" },
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", NULL, 1, 3, true);
+	authorize_init(&a, "h", NULL, 1, 3, 3, true);
+	walk(&a, w, ARRAY_LEN(w));
+	authorize_init(&a, "h", NULL, 1, 3, 1, true);
+	walk(&a, w, 1);
+	buf_clear(&out);
+	assert_int_equal(authorize_too_long(&a, &out), AUTHORIZE_CLOSE);
+	assert_true(span_starts(buf_span(&out), SPAN("-ERR [SYS/TEMP] ")));
+}
+
+static void
+test_authorize_errors_close(void **state UNUSED)
+{
+	static const struct walk w[] = {
+		{ "x", AUTHORIZE_MORE, "-ERR Unknown" },
+		{ "x", AUTHORIZE_MORE, "-ERR Unknown" },
+		{ "x", AUTHORIZE_CLOSE, "-ERR [SYS/TEMP] Too many bad " },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 1, 3, 99, true);
 	walk(&a, w, ARRAY_LEN(w));
 	buf_clear(&out);
 	assert_int_equal(authorize_answer(&a, ANSWER_ERROR, &out),
@@ -418,11 +439,11 @@ test_authorize_counts_what_does_nothing(void **state UNUSED)
 		{ "CAPA", AUTHORIZE_MORE, "+OK" },
 		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
 		{ "RPOP x", AUTHORIZE_MORE, "-ERR Say USER" },
-		{ "PASS x", AUTHORIZE_CLOSE, "-ERR Say USER" },
+		{ "PASS x", AUTHORIZE_CLOSE, "-ERR [SYS/TEMP] Too many bad " },
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", NULL, 1, 3, true);
+	authorize_init(&a, "h", NULL, 1, 3, 99, true);
 	walk(&a, w, ARRAY_LEN(w));
 }
 
@@ -499,7 +520,7 @@ test_authorize_long_password(void **state UNUSED)
 	struct authorize a;
 
 	memset(line + 5, 'x', SECRET_MAX + 1);
-	authorize_init(&a, "h", NULL, 1, 3, false);
+	authorize_init(&a, "h", NULL, 1, 3, 99, false);
 	for (int longer = 0; longer <= 1; longer++) {
 		buf_clear(&out);
 		assert_int_equal(authorize_line(&a, SPAN("USER ann"), &out),
@@ -530,7 +551,7 @@ test_authorize_without_rpop(void **state UNUSED)
 	};
 	struct authorize a;
 
-	authorize_init(&a, "h", NULL, 1, 3, false);
+	authorize_init(&a, "h", NULL, 1, 3, 99, false);
 	walk(&a, w, ARRAY_LEN(w));
 	assert_int_equal(a.failures, 0);
 	authorize_fini(&a);
@@ -552,6 +573,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_authorize, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_errors_close,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_counts_lines,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_authorize_counts_what_does_nothing, setup, teardown),

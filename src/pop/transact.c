@@ -251,8 +251,12 @@ static handler *const handlers[CMD_COUNT] = {
 static enum pop_next
 bad(struct pop *p, struct buf *out, const char *text)
 {
+	if (++p->bad >= p->conf->bad_max) {
+		SAY_ERR(out, CODE_SYS_TEMP, "Too many bad commands.");
+		return POP_NEXT_CLOSE;
+	}
 	SAY_ERR(out, CODE_NONE, "%s", text);
-	return ++p->bad >= p->conf->bad_max ? POP_NEXT_CLOSE : POP_NEXT_LINE;
+	return POP_NEXT_LINE;
 }
 
 enum pop_next

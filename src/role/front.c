@@ -196,7 +196,8 @@ front_main(const struct front *c)
 	s.c = c;
 	authorize_init(&s.auth, c->host,
 	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
-	    r->max_bad_commands, c->conf->auth.rpop_file[0] != '\0');
+	    r->max_bad_commands, r->max_commands_before_login,
+	    c->conf->auth.rpop_file[0] != '\0');
 	pump_init(&s.pump);
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;

@@ -115,6 +115,23 @@ stranger_free(struct stranger *s)
 	free(s);
 }
 
+/* The limit that has ended it, if it was one. */
+static void
+log_limit_of(const struct stranger *s, enum pump_end end)
+{
+	const struct authorize	*a = &s->auth;
+	enum limit		 limit = LIMITS;
+
+	if (end == PUMP_END_TIMEOUT && clock_ms() >= s->pump.deadline_ms)
+		limit = LIMIT_LOGIN_TIME;
+	else if (end == PUMP_END_CLOSED && a->lines > a->lines_max)
+		limit = LIMIT_COMMANDS;
+	else if (end == PUMP_END_CLOSED && a->bad >= a->bad_max)
+		limit = LIMIT_BAD_COMMANDS;
+	if (limit != LIMITS)
+		limit_reached(&s->house->limits, limit, &s->peer);
+}
+
 static void
 log_end_of(const struct stranger *s, enum pump_end end)
 {
@@ -215,6 +232,7 @@ go_on(struct stranger *s, enum pump_end end)
 	} else if (end == PUMP_END_LEFT) {
 		leave(s);
 	} else {
+		log_limit_of(s, end);
 		log_end_of(s, end);
 		/* Who drains beyond the bound stays within the limits. */
 		if (s->house->refused < REFUSED_MAX) {
@@ -446,7 +464,8 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer)
 	h->table[s->sid % TABLE] = s;
 	authorize_init(&s->auth, h->a->host,
 	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
-	    r->max_bad_commands, h->a->conf->auth.rpop_file[0] != '\0');
+	    r->max_bad_commands, r->max_commands_before_login,
+	    h->a->conf->auth.rpop_file[0] != '\0');
 	pump_init(&s->pump);
 	s->pump.in = s->pump.out_fd = fd;
 	s->pump.room = h->room;

@@ -344,7 +344,24 @@ static const struct conf_option role_options[] = {
 		.min = 1,
 		.meaning = "how many unknown commands in a row end a session",
 		.man = "How many commands in a row that popper does not "
-		    "know, or not in that state, end a session.",
+		    "know, or not in that state, end a session.\n"
+		    "The last of them is answered\n"
+		    ".Ql -ERR [SYS/TEMP] ;\n"
+		    "nothing is deleted.",
+	},
+	{
+		.name = "max_commands_before_login", .type = CONF_COUNT,
+		.offset = AT(max_commands_before_login), .fallback = "100",
+		.min = 3,
+		.meaning = "how many commands a client may send before it has "
+		    "logged in",
+		.man = "How many commands a client may send, good or bad, "
+		    "until it has logged in.\n"
+		    "A login takes two, and three more if it asks for "
+		    "capabilities;\n"
+		    "with\n"
+		    ".Ic auth_tries\n"
+		    "above 1 there are more.",
 	},
 	{
 		.name = "peer_check", .type = CONF_BOOL,

@@ -44,6 +44,7 @@ struct role_settings {
 	unsigned		 auth_fail_delay_s;
 	unsigned		 auth_timeout_s;
 	unsigned		 max_bad_commands;
+	unsigned		 max_commands_before_login;
 	bool			 peer_check;
 	unsigned		 peer_check_timeout_s;
 	const char		*name_servers;	/* "" = resolv.conf */

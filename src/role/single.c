@@ -146,6 +146,7 @@ single_run(const struct settings *conf, const char *hostname,
 	authorize_init(&s.auth, hostname,
 	    conf->role.hide_version ? NULL : POPPER_VERSION,
 	    conf->role.auth_tries, conf->role.max_bad_commands,
+	    conf->role.max_commands_before_login,
 	    conf->auth.rpop_file[0] != '\0');
 	pump_init(&s.pump);
 	s.pump.in = in;

@@ -139,6 +139,12 @@ class Check(unittest.TestCase):
                 ("max_sessions_per_network = 19\n",
                  [(CONF + ":3: warning: max_sessions_per_network: 19 has no "
                    "effect", "max_sessions_per_address, 20")]),
+                ("auth_tries = 60\n",
+                 [(CONF + ": warning: max_commands_before_login: 100 is too",
+                   "124 or more")]),
+                ("max_bad_commands = 200\n",
+                 [(CONF + ":3: warning: max_bad_commands: 200 has no effect",
+                   "100")]),
                 ("log = file\n", [(CONF + ":3: error: log:", "log_file")]),
                 ("log = journal\nlog_format = json\n",
                  [(CONF + ":4: warning: log_format: has no effect", ""),

@@ -35,6 +35,7 @@ VERBS = [b"USER", b"PASS", b"RPOP", b"QUIT", b"CAPA", b"STAT", b"LIST",
 HEAD = """# source: threats.md A, D
 spool ann = two.mbox
 option max_bad_commands = 1000000
+option max_commands_before_login = 1000000
 %s
 ---
 """

@@ -134,7 +134,7 @@ class Session:
 class Limits(unittest.TestCase):
     def setUp(self):
         self.scene = Scene(base=self.folder(), max_bad_commands=1000000,
-                           timeout="60", lock_timeout=5)
+                           max_commands_before_login=1000000, timeout="60", lock_timeout=5)
         self.addCleanup(self.scene.remove)
         self.mail = [message(b"m%d" % i) for i in range(1, 4)]
         self.scene.put(self.mail)

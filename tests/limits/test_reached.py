@@ -80,6 +80,67 @@ class Reached(house.House):
         self.assertEqual(self.log.find("limit-reached", self.mark), [])
 
 
+class Strangers(Reached):
+    """What one may do before it has logged in."""
+
+    def said(self, data, replies):
+        """All that is said, in one piece; the answers but the last one."""
+        pop = self.come()
+        pop.send(data)
+        out = self.ended(pop, 30).split(b"\r\n")
+        self.assertEqual(len(out), replies + 1)
+        self.assertEqual(out[-1], b"")
+        return out[:-2], out[-2]
+
+    def test_max_commands_before_login(self):
+        self.serve(max_commands_before_login=8, max_bad_commands=7)
+        pop = self.come()
+        pop.send(b"x\r\n" * 6 + b"USER alice\r\nPASS %s\r\n"
+                 % PASSWORD.encode())
+        for _ in range(6):
+            self.assertEqual(pop.line(), b"-ERR Unknown command.")
+        self.assertEqual(pop.line(), b"+OK Password required.")
+        self.assertTrue(pop.line().startswith(b"+OK "))
+        for _ in range(20):             # of a stranger alone
+            pop.cmd("NOOP")
+        pop.quit()
+        self.nobody()
+        for n in (9, 9000, 1000000):    # a flood of good ones
+            out, last = self.said(b"USER alice\r\n" * n, 9)
+            self.assertEqual(set(out), {b"+OK Password required."})
+            self.assertEqual(last, b"-ERR [SYS/TEMP] Too many commands before"
+                                   b" login.")
+            self.good()
+        self.one_line("max_commands_before_login")
+
+    def test_max_bad_commands(self):
+        self.serve(max_bad_commands=7)
+        pop = self.come()
+        pop.send(b"x\r\n" * 6 + b"USER alice\r\n" + b"x\r\n" * 6
+                 + b"CAPA\r\n" + b"QUIT\r\n")
+        self.assertTrue(self.ended(pop).endswith(b"signing off.\r\n"))
+        self.nobody()
+        for _ in range(3):
+            out, last = self.said(b"x\r\n" * 1000, 7)
+            self.assertEqual(set(out), {b"-ERR Unknown command."})
+            self.assertEqual(last, b"-ERR [SYS/TEMP] Too many bad commands.")
+            self.good()
+        self.one_line("max_bad_commands")
+
+    def test_max_bad_commands_of_a_user(self):
+        self.serve(max_bad_commands=7)
+        pop = self.login("alice")
+        pop.dele(1)
+        pop.send(b"x\r\n" * 6 + b"NOOP\r\n" + b"x\r\n" * 6000)
+        out = self.ended(pop).split(b"\r\n")
+        self.assertEqual(len(out), 6 + 1 + 7 + 1)
+        self.assertEqual(out[-2], b"-ERR [SYS/TEMP] Too many bad commands.")
+        self.log.wait("session-end .*user=alice .*reason=bad-commands",
+                      self.mark)
+        self.no_sessions()
+        self.unchanged()
+
+
 class Connections(Reached):
     def fill(self, addresses):
         """A connection from each; all are greeted, and nobody is refused."""
