@@ -220,6 +220,8 @@ wait_more(struct stranger *s)
 
 	if (s->stage == ASKED && now + ms > s->end_ms)
 		ms = s->end_ms > now ? s->end_ms - now : 1;
+	if (pump_pending(&s->pump))
+		ms = 0;			/* but others first */
 	loop_watch_set(&s->watch, (events & PUMP_READ ? LOOP_READ : 0u) |
 	    (events & PUMP_WRITE ? LOOP_WRITE : 0u), ms);
 }
@@ -284,8 +286,10 @@ on_stranger(void *ctx, unsigned what)
 		go_on(s, pump_event(&s->pump,
 		    (what & LOOP_READ ? PUMP_READ : 0u) |
 		    (what & LOOP_WRITE ? PUMP_WRITE : 0u)));
+	else if (pump_pending(&s->pump))
+		go_on(s, pump_event(&s->pump, 0));
 	else if (pump_wish(&s->pump, &events) == 0)
-		go_on(s, PUMP_END_TIMEOUT);
+		go_on(s, pump_over(&s->pump));
 	else
 		wait_more(s);
 }

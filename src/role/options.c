@@ -261,12 +261,30 @@ static const struct conf_option role_options[] = {
 		.flag = 'T', .min = 1,
 		.meaning = "how long a client may send nothing before the "
 		    "session ends",
-		.man = "How long to wait for a command of a client.\n"
+		.man = "How long to wait for a command of a client, all of "
+		    "it.\n"
 		    "The clock runs only while the client takes "
 		    "nothing either.\n"
 		    "STD 53 asks for at least 600, which the shipped "
 		    "file sets; the default is that of the 1990 manual.\n"
 		    "A session that times out deletes nothing.",
+	},
+	{
+		.name = "min_rate", .type = CONF_COUNT,
+		.offset = AT(min_rate), .fallback = "64",
+		.max = 1000000,
+		.meaning = "how many octets a second a client must take, or "
+		    "send of a message; 0: none",
+		.man = "How many octets a second, over the time of\n"
+		    ".Ic timeout ,\n"
+		    "a client must take of what waits for it, or must send of "
+		    "a message for\n"
+		    ".Cm XTND XMIT ;\n"
+		    "0 for none.\n"
+		    "A client that takes less, though not all that was waiting "
+		    "for it, does nothing but keep its maildrop locked.\n"
+		    "A line of 1 KB a second is sixteen times as fast.\n"
+		    "A session that ends so deletes nothing.",
 	},
 	{
 		.name = "login_timeout", .type = CONF_SECONDS,

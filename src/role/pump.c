@@ -17,6 +17,8 @@
 #define PUMP_LOOK_MS	1000
 /* The longest sleep. */
 #define PUMP_SLEEP_MS	10000
+/* Lines, or buffers full, of one client before others have their turn. */
+#define PUMP_TURN	32
 
 const char *
 pump_end_word(enum pump_end e)
@@ -35,6 +37,8 @@ pump_end_word(enum pump_end e)
 		return "client-gone";
 	case PUMP_END_TIMEOUT:
 		return "timeout";
+	case PUMP_END_SLOW:
+		return "too-slow";
 	case PUMP_END_STOPPED:
 		return "stopped";
 	case PUMP_END_ORPHANED:
@@ -217,6 +221,53 @@ look_at_unsent(struct pump *p)
 	p->unsent = unsent;
 }
 
+/* One look at a window: did it end without its goal, and with too little? */
+static bool
+fell_behind(const struct pump *p, struct pump_rate *r, uint64_t count,
+    uint64_t goal)
+{
+	uint64_t	now = clock_ms();
+	uint64_t	most_ms = 1000ull * p->idle_s;
+	bool		behind = false;
+
+	if (count < r->goal && now - r->since_ms < most_ms)
+		return false;
+	if (count < r->goal)
+		behind = count - r->count < (uint64_t)p->min_rate * p->idle_s;
+	*r = (struct pump_rate){ now, count, goal };
+	return behind;
+}
+
+/*
+ * Of what waited for the client when a window began, it must take all, or
+ * min_rate; so who asks for little, now and then, is never slow.  What it sends
+ * is looked at while we collect: until then a line's time is the idle clock's.
+ */
+static void
+look_at_rates(struct pump *p)
+{
+	uint64_t made = p->octets_out + buf_len(&p->out);
+	uint64_t taken = p->octets_out > p->unsent ?
+	    p->octets_out - p->unsent : 0;
+
+	if (p->min_rate == 0)
+		return;
+	if (p->next != PUMP_COLLECT)
+		p->given = (struct pump_rate){ 0 };
+	if (fell_behind(p, &p->taken, taken, made) ||
+	    (p->next == PUMP_COLLECT &&
+	    fell_behind(p, &p->given, p->octets_in, UINT64_MAX)))
+		p->slow = true;
+}
+
+/* A time that nothing winds again. */
+static bool
+is_late(const struct pump *p)
+{
+	return p->deadline_ms != 0 && p->next != PUMP_HOLD &&
+	    clock_ms() >= p->deadline_ms;
+}
+
 /* How long to sleep at the most; 0 when the time is over. */
 static uint64_t
 time_left(const struct pump *p, enum pump_next next)
@@ -229,7 +280,7 @@ time_left(const struct pump *p, enum pump_next next)
 		end = p->deadline_ms;
 	if (next == PUMP_HOLD)		/* the client waits for us */
 		end = UINT64_MAX;
-	if (now >= end)
+	if (now >= end || p->slow)
 		return 0;
 	return end - now < most ? end - now : most;
 }
@@ -242,17 +293,32 @@ starved(const struct pump *p)
 	    (p->next == PUMP_LINE || p->next == PUMP_COLLECT);
 }
 
-/* Do all that can be done without waiting. */
+bool
+pump_pending(const struct pump *p)
+{
+	if (buf_room(&p->out) < PUMP_ROOM)
+		return false;
+	return p->next == PUMP_FILL || (p->rest.n > 0 &&
+	    (p->next == PUMP_LINE || p->next == PUMP_COLLECT));
+}
+
+/* Do all that can be done without waiting, within the bound of a turn. */
 static enum pump_end
 turn(struct pump *p)
 {
+	unsigned left = PUMP_TURN;
+
 	for (;;) {
-		while (!signals_stopping() && step(p, &p->next))
+		while (left > 0 && !signals_stopping() && step(p, &p->next)) {
+			left--;
 			if (buf_len(&p->out) >= PUMP_SEND_AT &&
 			    send_some(p) != 0)
 				return PUMP_END_EOF;
+		}
 		if (p->next == PUMP_ABORT)
 			return PUMP_END_ABORTED;
+		if (left == 0 && pump_pending(p) && !signals_stopping())
+			break;		/* replies go on being collected */
 		if (send_some(p) != 0)
 			return PUMP_END_EOF;
 		if (buf_len(&p->out) == 0 && p->next == PUMP_LEAVE)
@@ -284,13 +350,22 @@ pump_wish(struct pump *p, unsigned *events_r)
 	bool wants_input = p->next == PUMP_LINE || p->next == PUMP_COLLECT;
 
 	*events_r = 0;
+	look_at_unsent(p);
+	look_at_rates(p);
+	if (pump_pending(p))
+		return time_left(p, p->next);
 	if (wants_input && buf_len(&p->out) < PUMP_SEND_AT && !p->in_ended &&
 	    p->rest.n == 0)
 		*events_r |= PUMP_READ;
 	if (buf_len(&p->out) > 0)
 		*events_r |= PUMP_WRITE;
-	look_at_unsent(p);
 	return time_left(p, p->next);
+}
+
+enum pump_end
+pump_over(const struct pump *p)
+{
+	return p->slow ? PUMP_END_SLOW : PUMP_END_TIMEOUT;
 }
 
 static bool
@@ -307,6 +382,8 @@ pump_event(struct pump *p, unsigned ready)
 {
 	if (ready == 0 && is_silent(p))
 		return PUMP_END_SILENT;
+	if (is_late(p))
+		return PUMP_END_TIMEOUT;
 	if ((ready & PUMP_WRITE) != 0 && send_some(p) != 0)
 		return PUMP_END_EOF;
 	if ((ready & PUMP_READ) != 0 && receive_some(p) != 0)
@@ -337,8 +414,8 @@ pump_run(struct pump *p, enum pump_next next)
 		};
 
 		if (ms == 0)
-			return PUMP_END_TIMEOUT;
-		(void)sock_wait(w, ARRAY_LEN(w), (int)ms);
+			return pump_over(p);
+		(void)sock_wait(w, ARRAY_LEN(w), pump_pending(p) ? 0 : (int)ms);
 		if (w[2].ready && p->next != PUMP_HOLD)
 			return PUMP_END_ORPHANED;
 		end = pump_event(p, (w[0].ready ? PUMP_READ : 0u) |

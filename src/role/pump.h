@@ -10,8 +10,16 @@
  *
  * The idle clock runs only while the client takes nothing: whatever it takes
  * from our buffer, or from the kernel's, winds the clock again (the manual's
- * SLIP links).  It stands still, and the deadline does not count, while the
- * client waits for an answer of ours.
+ * SLIP links).  A command winds it when it is whole, however it came.  It stands
+ * still, and the deadline does not count, while the client waits for an answer of
+ * ours.
+ *
+ * Who would go on for ever, but takes (or sends, of a message) less than min_rate
+ * over the time of the idle clock, is ended too.  It counts only what was waiting
+ * for him all that time.
+ *
+ * In an event loop one call handles a bounded number of lines; who has more waits
+ * until others had their turn (pump_pending).
  */
 #ifndef ROLE_PUMP_H
 #define ROLE_PUMP_H
@@ -39,6 +47,7 @@ enum pump_end {
 	PUMP_END_EOF,		/* the client went away */
 	PUMP_END_SILENT,	/* so did its host, without a word */
 	PUMP_END_TIMEOUT,
+	PUMP_END_SLOW,		/* below min_rate */
 	PUMP_END_STOPPED,	/* SIGTERM */
 	PUMP_END_ORPHANED,	/* hold_fd spoke unasked, or was closed */
 };
@@ -61,6 +70,7 @@ struct pump {
 						   PUMP_HOLD it only tells that
 						   the monitor is gone */
 	unsigned		 idle_s;
+	unsigned		 min_rate;	/* octets a second; 0: none */
 	uint64_t		 deadline_ms;	/* 0: none; absolute end */
 	unsigned		 drain_s;
 	unsigned		 gone_s;	/* look whether the host of a client
@@ -79,6 +89,13 @@ struct pump {
 	struct buf		 kept;
 	bool			 in_ended;
 	uint64_t		 progress_ms;
+	struct pump_rate {
+		uint64_t	since_ms;	/* a window begins */
+		uint64_t	count;		/* octets by then */
+		uint64_t	goal;		/* with so many it ends */
+	}			 taken;
+	struct pump_rate	 given;
+	bool			 slow;
 	uint64_t		 unsent;
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;
@@ -104,8 +121,11 @@ enum { PUMP_READ = 1, PUMP_WRITE = 2 };
 enum pump_end	pump_start(struct pump *p, enum pump_next next);
 enum pump_end	pump_event(struct pump *p, unsigned ready);
 enum pump_end	pump_answered(struct pump *p, enum pump_next next);
-/* Milliseconds to wait at the most; 0: the time is over (PUMP_END_TIMEOUT). */
+/* Milliseconds to wait at the most; 0: the time is over, pump_over tells how. */
 uint64_t	pump_wish(struct pump *p, unsigned *events_r);
+enum pump_end	pump_over(const struct pump *p);
+/* There is more to do: call pump_event with 0 soon, after others. */
+bool		pump_pending(const struct pump *p);
 
 /* After a close of ours: no more output, then read until the client's end or
  * drain_s, so that the last reply is not destroyed by a reset. */

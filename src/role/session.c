@@ -546,6 +546,7 @@ session_run(const struct session_start *c)
 	s.pump.hold_fd = c->link;
 	s.pump.room = s.room;
 	s.pump.idle_s = c->conf->role.timeout_s;
+	s.pump.min_rate = c->conf->role.min_rate;
 	s.pump.drain_s = c->conf->role.drain_timeout_s;
 	s.pump.gone_s = c->alone ? c->conf->role.client_gone_s : 0;
 	s.pump.ops = &session_ops;

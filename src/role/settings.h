@@ -37,6 +37,7 @@ struct role_settings {
 	const char		*temp_dir;	/* "" = see popper.conf(5) */
 	uint64_t		 temp_max;	/* octets of one copy */
 	unsigned		 timeout_s;	/* -T */
+	unsigned		 min_rate;	/* octets a second; 0: none */
 	unsigned		 login_timeout_s;
 	unsigned		 drain_timeout_s;
 	unsigned		 client_gone_s;

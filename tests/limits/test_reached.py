@@ -6,17 +6,22 @@ limit nobody is refused.
 
 import os
 import socket
+import struct
 import sys
+import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "serve"))
 
 import house                                                    # noqa: E402
+from lib import nasty                                           # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 
 ELSEWHERE = "127.9.9.9"         # the address of a good client
 PASSWORD = house.family.PASSWORD
+SLACK = 5                       # seconds that a busy machine may add
 
 
 class Reached(house.House):
@@ -139,6 +144,191 @@ class Strangers(Reached):
                       self.mark)
         self.no_sessions()
         self.unchanged()
+
+
+    def lasts(self, step):
+        """Seconds that a connection lives in which that goes on; it has a clean
+        end (or is reset, for what it says behind that)."""
+        pop = self.come()
+        began = time.monotonic()
+        try:
+            while step(pop) is not False:
+                self.assertLess(time.monotonic() - began, 30)
+        except (ConnectionError, EOFError):
+            pass
+        return time.monotonic() - began
+
+    def test_login_timeout(self):
+        """Neither octet by octet, nor by many commands, nor by few."""
+        self.serve(login_timeout=2, max_commands_before_login=1000000)
+
+        def drip(pop):
+            pop.send(b"x")
+            time.sleep(0.05)
+
+        def flood(pop):
+            pop.send(b"CAPA\r\n" * 100)
+            for _ in range(100):
+                pop.status()
+                pop.body()
+
+        def ask(pop):
+            pop.cmd("USER", "alice")
+            time.sleep(0.3)
+
+        def be_silent(pop):
+            pop.at_end()
+            return False
+        self.come().cmd("QUIT")
+        self.nobody()
+        for step in (drip, flood, ask, be_silent):
+            with self.subTest(step.__name__):
+                took = self.lasts(step)
+                self.assertGreater(took, 1.9)
+                self.assertLess(took, 2 + SLACK)
+                self.good()
+        # Once in ten seconds, where this is over soon enough.
+        self.assertIn(len(self.log.wait(
+            r"limit-reached .*limit=login_timeout ip=127\.0\.0\.1 times=\d",
+            self.mark)), (1, 2))
+
+    def test_floods_leave_others_their_turn(self):
+        """Commands without end, from some who read their answers."""
+        self.serve(max_commands_before_login=100000000, login_timeout=60)
+        pops = [self.come() for _ in range(10)]
+        stop = threading.Event()
+        sent = []
+
+        def flood():
+            block, n = b"CAPA\r\n" * 1000, 0
+            for pop in pops:
+                pop.sock.setblocking(False)
+            while not stop.is_set():
+                for pop in pops:
+                    try:
+                        pop.sock.send(block)
+                        n += len(pop.sock.recv(1 << 20))
+                    except BlockingIOError:
+                        pass
+            sent.append(n)
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            for _ in range(10):
+                self.good()
+        finally:
+            stop.set()
+            thread.join(30)
+        self.assertGreater(sent[0], 100000)     # it was a flood
+        self.nobody()
+
+    def test_storm_of_connections(self):
+        """Some say nothing, some go at once, some by a reset."""
+        self.serve(max_sessions_per_address=30)
+        reset = struct.pack("ii", 1, 0)
+        stay, told = [], 0
+        for i in range(400):
+            pop = self.raw()
+            if i % 4 == 0:
+                pop.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            if i % 2 == 0:
+                pop.close()
+            else:
+                stay.append(pop)
+            if i % 80 == 0:
+                self.good()
+        for pop in stay:
+            told += pop.line() + b"\r\n" == house.FULL
+        # Those who go may be counted still when the next one comes.
+        self.assertIn(200 - told, range(1, 31))
+        self.good()
+        line, = self.log.wait("limit-reached", self.mark)
+        self.assertIn("limit=max_sessions_per_address ip=127.0.0.1", line)
+        for pop in stay:
+            pop.close()
+        self.wait_for(self.come, "room for one more")
+
+
+class Slow(Reached):
+    """Who takes or gives so little that he only keeps a maildrop locked."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.large = nasty.mbox(nasty.NASTY[:2]) + (
+            b"From a@example.org Thu Jan  2 03:04:05 2025\nSubject: large\n\n"
+            + b"0123456789abcde\n" * (12 << 16) + b"\n")
+
+    def setUp(self):
+        super().setUp()
+        self.mail = self.large
+        self.host.spool("alice", self.mail)
+
+    def user(self):
+        def make():
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.connect(("127.0.0.1", 110))
+            return s
+        pop = Pop(self.host.in_network(make))
+        self.addCleanup(pop.close)
+        pop.login("alice", PASSWORD)
+        pop.dele(1)
+        return pop
+
+    def is_ended(self, reason, step, least, most=30):
+        """That goes on until the session ends for this reason."""
+        began = time.monotonic()
+        try:
+            while not self.log.find("session-end .*user=alice", self.mark):
+                step()
+                time.sleep(0.1)
+                self.assertLess(time.monotonic() - began, most)
+        except ConnectionError:
+            pass
+        line, = self.log.wait("session-end .*user=alice", self.mark)
+        self.assertRegex(line, "reason=%s .*deleted=0 " % reason)
+        self.assertGreater(time.monotonic() - began, least)
+        self.good()
+        self.no_sessions()
+        self.unchanged()
+        self.login("alice").quit()
+
+    def test_reader(self):
+        self.serve(timeout=3, min_rate=100000)
+        pop = self.user()
+        pop.send(b"RETR 3\r\n")
+        self.is_ended("too-slow", lambda: pop.sock.recv(1024), 2.5)
+
+    def test_reader_who_is_fast_enough(self):
+        """The same, for three times as long; then at full speed."""
+        self.serve(timeout=3)
+        pop = self.user()
+        pop.send(b"RETR 3\r\n")
+        size = int(pop.line().split()[1])
+        got = len(pop.buf)
+        end = time.monotonic() + 9
+        while time.monotonic() < end:
+            got += len(pop.sock.recv(1024))
+            time.sleep(0.1)
+        self.good()
+        while got < size + len(b".\r\n"):
+            got += len(pop.sock.recv(1 << 20))
+        pop.buf.clear()
+        pop.cmd("RSET")
+        pop.quit()
+
+    def test_line_that_never_ends(self):
+        self.serve(timeout=3)
+        pop = self.user()
+        self.is_ended("timeout", lambda: pop.send(b"x"), 2.5)
+
+    def test_message_that_drips(self):
+        self.serve(timeout=3, min_rate=1000, xmit_sender="%u@example.org")
+        pop = self.user()
+        pop.cmd("XTND XMIT")
+        pop.send(b"To: bob@example.org\r\n\r\n")
+        self.is_ended("too-slow", lambda: pop.send(b"slow\r\n"), 2.5)
 
 
 class Connections(Reached):

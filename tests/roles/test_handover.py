@@ -21,7 +21,8 @@ class HandOver(family.Family):
     def setUpClass(cls):
         super().setUpClass()
         cls.host.write("/etc/popper/popper.conf", family.conf(
-            **{**family.OPTIONS, "max_sessions_per_address": 100}))
+            **{**family.OPTIONS, "max_sessions_per_address": 100,
+               "max_commands_before_login": 100000}))
         cls.server = cls.SERVER(cls.host)
         cls.addClassCleanup(cls.server.stop)
 

@@ -164,6 +164,16 @@ class Limits(family.Family):
                 self.assertEqual(said.count(b"-ERR"), 5)
         self.log.wait("session-end .*reason=bad-commands", self.mark)
 
+    def test_commands_before_login(self):
+        self.serve(max_commands_before_login=3)
+        pop = self.connect()
+        pop.send(b"CAPA\r\n" * 1000)
+        self.assertTrue(self.ended(pop).endswith(
+            b"\r\n-ERR [SYS/TEMP] Too many commands before login.\r\n"))
+        pop = self.login()
+        pop.cmd("NOOP")
+        pop.quit()
+
     # -- addresses --------------------------------------------------------
 
     def shown(self, address, port):

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/pump.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TURN	32		/* lines of one call */
+#define IDLE_S	100
+#define RATE	10		/* octets a second */
+
+static uint64_t		now_ms;
+static struct pump	pump;
+static uint8_t		room[LIMIT_INPUT];
+static int		client;		/* its end of the connection */
+static unsigned		lines;
+static size_t		to_fill;	/* octets that fill has yet to write */
+static unsigned		filled;
+
+static uint64_t		taken;		/* octets, by the client */
+
+uint64_t	__wrap_clock_ms(void);
+uint64_t	__wrap_sock_unsent(int fd);
+
+uint64_t
+__wrap_clock_ms(void)
+{
+	return now_ms;
+}
+
+/* A local socket counts its buffers, with all that they cost. */
+uint64_t
+__wrap_sock_unsent(int fd)
+{
+	(void)fd;
+	return pump.octets_out - taken;
+}
+
+static enum pump_next
+on_line(void *ctx, struct span line, struct buf *out)
+{
+	(void)ctx;
+	lines++;
+	if (span_eq(line, SPAN("fill")))
+		return PUMP_FILL;
+	if (span_eq(line, SPAN("collect")))
+		return PUMP_COLLECT;
+	assert_int_equal(buf_append(out, SPAN("+\r\n")), 0);
+	return PUMP_LINE;
+}
+
+static enum pump_next
+on_fill(void *ctx, struct buf *out)
+{
+	static const uint8_t	x[1024];
+	size_t			n = to_fill < sizeof(x) ? to_fill : sizeof(x);
+
+	(void)ctx;
+	filled++;
+	assert_int_equal(buf_append(out, span_of(x, n)), 0);
+	to_fill -= n;
+	return to_fill > 0 ? PUMP_FILL : PUMP_LINE;
+}
+
+static enum pump_next
+on_collect(void *ctx, struct span *in, struct buf *out)
+{
+	(void)ctx;
+	(void)out;
+	*in = span_skip(*in, in->n);
+	return PUMP_COLLECT;
+}
+
+static const struct pump_ops ops = {
+	.line = on_line,
+	.fill = on_fill,
+	.collect = on_collect,
+};
+
+static int
+setup(void **state)
+{
+	int	ends[2];
+	int	small = 4096;
+
+	(void)state;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0 ||
+	    setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small,
+	    sizeof(small)) != 0)
+		return -1;
+	now_ms = 1000000;
+	lines = filled = 0;
+	taken = 0;
+	to_fill = 0;
+	client = ends[1];
+	pump_init(&pump);
+	pump.in = pump.out_fd = ends[0];
+	pump.room = room;
+	pump.idle_s = IDLE_S;
+	pump.min_rate = RATE;
+	pump.ops = &ops;
+	return pump_start(&pump, PUMP_LINE) == PUMP_GOES_ON ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	(void)close(pump.in);
+	(void)close(client);
+	pump_fini(&pump);
+	return 0;
+}
+
+static void
+say(const char *text, size_t n)
+{
+	assert_int_equal(write(client, text, n), n);
+}
+
+#define SAY(text)	say((text), sizeof(text) - 1)
+
+/* At most so many octets; how many there were. */
+static size_t
+take(size_t n)
+{
+	uint8_t	b[65536];
+	ssize_t	got = read(client, b, n < sizeof(b) ? n : sizeof(b));
+
+	taken += got > 0 ? (size_t)got : 0;
+	return got > 0 ? (size_t)got : 0;
+}
+
+static enum pump_end
+event(unsigned ready)
+{
+	return pump_event(&pump, ready);
+}
+
+/* As a loop does it: what is wished for, then the end or the event. */
+static enum pump_end
+look(void)
+{
+	unsigned	events;
+	enum pump_end	end = PUMP_GOES_ON;
+
+	if (pump_wish(&pump, &events) == 0)
+		return pump_over(&pump);
+	if (pump_pending(&pump))
+		assert_int_equal(events, 0);
+	if (events != 0 || pump_pending(&pump))
+		end = event(events);
+	if (end == PUMP_GOES_ON && pump_wish(&pump, &events) == 0)
+		return pump_over(&pump);
+	return end;
+}
+
+/* --- turns ------------------------------------------------------------------ */
+
+static void
+test_a_flood_waits_for_its_turn(void **state)
+{
+	char	flood[2000 * 3];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flood); i += 3)
+		memcpy(flood + i, "x\r\n", 3);
+	say(flood, sizeof(flood));
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	assert_int_equal(lines, TURN);
+	/* Replies are collected meanwhile. */
+	assert_int_equal(take(SIZE_MAX), 0);
+	for (unsigned i = 2; i <= 2000 / TURN; i++) {
+		assert_true(pump_pending(&pump));
+		assert_int_equal(event(0), PUMP_GOES_ON);
+		assert_int_equal(lines, i * TURN);
+	}
+	while (pump_pending(&pump))
+		assert_int_equal(event(0), PUMP_GOES_ON);
+	assert_int_equal(lines, 2000);
+	for (size_t all = 0; all < 2000 * 3;) {
+		size_t n = take(SIZE_MAX);
+
+		assert_true(n > 0);
+		all += n;
+		assert_int_equal(event(PUMP_WRITE), PUMP_GOES_ON);
+	}
+}
+
+static void
+test_a_long_reply_waits_for_its_turn(void **state)
+{
+	(void)state;
+	to_fill = 1 << 20;
+	SAY("fill\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	assert_in_range(filled, 1, TURN);
+	for (size_t all = 0; all < 1 << 20;) {
+		unsigned before = filled;
+
+		all += take(SIZE_MAX);
+		assert_int_equal(event(PUMP_WRITE), PUMP_GOES_ON);
+		assert_in_range(filled - before, 0, TURN);
+	}
+}
+
+/* --- time -------------------------------------------------------------------- */
+
+static void
+test_nothing_winds_the_deadline(void **state)
+{
+	(void)state;
+	pump.deadline_ms = now_ms + 1000;
+	for (unsigned i = 0; i < 10; i++, now_ms += 100) {
+		SAY("x\r\n");
+		assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	}
+	SAY("x\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_END_TIMEOUT);
+	assert_int_equal(lines, 10);
+}
+
+static void
+test_a_line_has_the_time_of_one(void **state)
+{
+	enum pump_end	end;
+	uint64_t	began = now_ms;
+
+	(void)state;
+	do {
+		SAY("x");
+		end = event(PUMP_READ);
+		assert_int_equal(end, PUMP_GOES_ON);
+		now_ms += 1000;
+		end = look();
+	} while (end == PUMP_GOES_ON);
+	assert_int_equal(end, PUMP_END_TIMEOUT);
+	assert_int_equal(now_ms - began, 1000 * IDLE_S);
+}
+
+/* --- slow readers ------------------------------------------------------------- */
+
+/* Takes so much each second of a long reply: how long does it last? */
+static unsigned
+reads(size_t a_second, unsigned most_s)
+{
+	to_fill = 1 << 24;
+	SAY("fill\r\n");
+	for (unsigned s = 0; s < most_s; s++) {
+		enum pump_end end = look();
+
+		if (end != PUMP_GOES_ON) {
+			assert_int_equal(end, PUMP_END_SLOW);
+			return s;
+		}
+		(void)take(a_second);
+		now_ms += 1000;
+	}
+	return most_s;
+}
+
+static void
+test_who_takes_too_little_is_ended(void **state)
+{
+	(void)state;
+	assert_in_range(reads(RATE - 1, 10 * IDLE_S), IDLE_S, IDLE_S + 2);
+}
+
+static void
+test_who_takes_enough_goes_on(void **state)
+{
+	(void)state;
+	assert_int_equal(reads(RATE + 1, 10 * IDLE_S), 10 * IDLE_S);
+}
+
+static void
+test_without_a_rate_any_progress_is_enough(void **state)
+{
+	(void)state;
+	pump.min_rate = 0;
+	assert_int_equal(reads(1, 10 * IDLE_S), 10 * IDLE_S);
+}
+
+/* Small answers, each taken before the next command: no reader is slow. */
+static void
+test_who_asks_little_is_not_slow(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < 10 * IDLE_S; s++) {
+		SAY("x\r\n");
+		assert_int_equal(look(), PUMP_GOES_ON);
+		assert_int_equal(take(SIZE_MAX), 3);
+		now_ms += 1000;
+	}
+}
+
+/* A long line: answers are always on their way, but they arrive. */
+static void
+test_answers_on_their_way_are_not_slow(void **state)
+{
+	(void)state;
+	SAY("x\r\nx\r\n");
+	for (unsigned s = 0; s < 10 * IDLE_S; s++) {
+		SAY("x\r\n");
+		assert_int_equal(look(), PUMP_GOES_ON);
+		assert_int_equal(take(3), 3);
+		now_ms += 1000;
+	}
+}
+
+/* --- slow writers -------------------------------------------------------------- */
+
+static unsigned
+writes(const char *text, size_t n, unsigned most_s)
+{
+	SAY("collect\r\n");
+	for (unsigned s = 0; s < most_s; s++) {
+		enum pump_end end = look();
+
+		if (end != PUMP_GOES_ON) {
+			assert_int_equal(end, PUMP_END_SLOW);
+			return s;
+		}
+		say(text, n);
+		now_ms += 1000;
+	}
+	return most_s;
+}
+
+static void
+test_a_message_that_drips_is_ended(void **state)
+{
+	(void)state;
+	assert_in_range(writes("x", 1, 10 * IDLE_S), IDLE_S, IDLE_S + 1);
+}
+
+static void
+test_a_message_may_take_its_time(void **state)
+{
+	(void)state;
+	assert_int_equal(writes("0123456789x", RATE + 1, 10 * IDLE_S),
+	    10 * IDLE_S);
+}
+
+int
+main(void)
+{
+#define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_flood_waits_for_its_turn),
+		TEST(test_a_long_reply_waits_for_its_turn),
+		TEST(test_nothing_winds_the_deadline),
+		TEST(test_a_line_has_the_time_of_one),
+		TEST(test_who_takes_too_little_is_ended),
+		TEST(test_who_takes_enough_goes_on),
+		TEST(test_without_a_rate_any_progress_is_enough),
+		TEST(test_who_asks_little_is_not_slow),
+		TEST(test_answers_on_their_way_are_not_slow),
+		TEST(test_a_message_that_drips_is_ended),
+		TEST(test_a_message_may_take_its_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
