@@ -600,6 +600,7 @@ static void
 house_init(struct front_house *h, const struct fronts_start *a)
 {
 	h->a = a;
+	h->limits.refused = tally_refused(a->tally, a->index);
 	h->max = (a->conf->role.max_strangers + a->of - 1) / a->of;
 	loop_watch_init(&h->auth, h->loop, a->auth, on_auth, h);
 	loop_watch_init(&h->master, h->loop, a->master, on_master, h);

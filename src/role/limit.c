@@ -44,6 +44,9 @@ limit_reached(struct limit_log *l, enum limit which,
 	struct log_line	line;
 	uint64_t	n;
 
+	if (l->refused != NULL)
+		__atomic_store_n(&l->refused[which], l->refused[which] + 1,
+		    __ATOMIC_RELAXED);
 	if (!quiet_speak(&l->quiet[which], &n))
 		return;
 	log_begin(&line, LEVEL_WARN, "limit-reached");

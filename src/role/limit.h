@@ -35,6 +35,8 @@ bool	quiet_speak(struct quiet *q, uint64_t *n_r);
 
 struct limit_log {
 	struct quiet	 quiet[LIMITS];
+	uint32_t	*refused;	/* LIMITS counters for others to read, or
+					   NULL; borrows */
 };
 
 /* A client was refused: log it (limit-reached), or count it for the next line. */

@@ -112,6 +112,7 @@ places_new(const struct settings *conf, struct loop *l, struct tally *t,
 	p->loop = l;
 	p->tally = t;
 	p->row = row;
+	p->limits.refused = tally_refused(t, row);
 	p->spawner = spawner;
 	p->wake = wake;
 	p->end = &p->first;

@@ -8,12 +8,15 @@
 
 #define HASHES		2
 #define BUCKETS		16384		/* of each hash */
-#define ROW_OCTETS	(TALLY_KINDS * HASHES * BUCKETS * sizeof(uint32_t))
+#define COUNTS		(TALLY_KINDS * HASHES * BUCKETS)
+#define TOTAL		COUNTS		/* behind them */
+#define REFUSED		(TOTAL + 1)
+#define ROW_OCTETS	((REFUSED + LIMITS) * sizeof(uint32_t))
 
 struct tally {
 	uint64_t	 key[HASHES];
 	size_t		 rows;
-	uint32_t	*row[];		/* shared, TALLY_KINDS x HASHES x BUCKETS */
+	uint32_t	*row[];		/* shared */
 };
 
 struct tally *
@@ -57,16 +60,33 @@ bucket(const struct tally *t, enum tally_of kind, size_t hash,
 	    digest_mark(span_of(b, sizeof(t->key[0]) + n)) % BUCKETS;
 }
 
+/* One writer: others may read an older number. */
+static void
+add(uint32_t *c, int n)
+{
+	__atomic_store_n(c, *c + (uint32_t)n, __ATOMIC_RELAXED);
+}
+
+/* Of all rows. */
+static unsigned
+sum(const struct tally *t, size_t at)
+{
+	unsigned n = 0;
+
+	for (size_t r = 0; r < t->rows; r++)
+		n += __atomic_load_n(&t->row[r][at], __ATOMIC_RELAXED);
+	return n;
+}
+
 void
 tally_add(struct tally *t, size_t row, const struct sock_addr *a, int n)
 {
-	for (size_t i = 0; a->family != 0 && i < TALLY_KINDS * HASHES; i++) {
-		uint32_t *c = &t->row[row][bucket(t,
-		    (enum tally_of)(i / HASHES), i % HASHES, a)];
+	uint32_t *of = t->row[row];
 
-		/* One writer: others may read an older number. */
-		__atomic_store_n(c, *c + (uint32_t)n, __ATOMIC_RELAXED);
-	}
+	add(&of[TOTAL], n);
+	for (size_t i = 0; a->family != 0 && i < TALLY_KINDS * HASHES; i++)
+		add(&of[bucket(t, (enum tally_of)(i / HASHES), i % HASHES, a)],
+		    n);
 }
 
 unsigned
@@ -76,14 +96,10 @@ tally_count(const struct tally *t, enum tally_of kind,
 	unsigned least = 0;
 
 	for (size_t i = 0; a->family != 0 && i < HASHES; i++) {
-		size_t		at = bucket(t, kind, i, a);
-		unsigned	sum = 0;
+		unsigned n = sum(t, bucket(t, kind, i, a));
 
-		for (size_t r = 0; r < t->rows; r++)
-			sum += __atomic_load_n(&t->row[r][at],
-			    __ATOMIC_RELAXED);
-		if (i == 0 || sum < least)
-			least = sum;
+		if (i == 0 || n < least)
+			least = n;
 	}
 	return least;
 }
@@ -91,5 +107,43 @@ tally_count(const struct tally *t, enum tally_of kind,
 void
 tally_clear(struct tally *t, size_t row)
 {
-	memset(t->row[row], 0, ROW_OCTETS);
+	memset(t->row[row], 0, REFUSED * sizeof(uint32_t));
+}
+
+uint32_t *
+tally_refused(struct tally *t, size_t row)
+{
+	return t->row[row] + REFUSED;
+}
+
+uint64_t
+tally_refusals(const struct tally *t, enum limit which)
+{
+	return sum(t, REFUSED + which);
+}
+
+unsigned
+tally_total(const struct tally *t, size_t row)
+{
+	return __atomic_load_n(&t->row[row][TOTAL], __ATOMIC_RELAXED);
+}
+
+unsigned
+tally_fullest(const struct tally *t, enum tally_of kind)
+{
+	unsigned least = 0;
+
+	for (size_t i = 0; i < HASHES; i++) {
+		unsigned most = 0;
+
+		for (size_t b = 0; b < BUCKETS; b++) {
+			unsigned n = sum(t, (kind * HASHES + i) * BUCKETS + b);
+
+			if (n > most)
+				most = n;
+		}
+		if (i == 0 || most < least)
+			least = most;
+	}
+	return least;
 }

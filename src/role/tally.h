@@ -11,6 +11,7 @@
 #ifndef ROLE_TALLY_H
 #define ROLE_TALLY_H
 
+#include "role/limit.h"
 #include "sys/sock.h"
 
 struct tally;
@@ -28,5 +29,13 @@ void		 tally_add(struct tally *t, size_t row,
 unsigned	 tally_count(const struct tally *t, enum tally_of kind,
 		    const struct sock_addr *a);
 void		 tally_clear(struct tally *t, size_t row);
+
+/* For limit_reached, and for limit_gauges; kept when a row is cleared. */
+uint32_t	*tally_refused(struct tally *t, size_t row);
+uint64_t	 tally_refusals(const struct tally *t, enum limit which);
+/* Connections of a row, and of the address or network that has most: rarely a
+ * few too many.  O(buckets). */
+unsigned	 tally_total(const struct tally *t, size_t row);
+unsigned	 tally_fullest(const struct tally *t, enum tally_of kind);
 
 #endif

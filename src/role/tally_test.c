@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "role/tally.h"
+#include "role/gauges.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -123,12 +123,55 @@ test_networks(void **state)
 	}
 }
 
+static void
+test_gauges(void **state)
+{
+	const struct role_settings r = {
+		.max_sessions = 9, .max_strangers = 8,
+		.max_sessions_per_address = 7, .max_sessions_per_network = 6,
+	};
+	struct limit_log	 log[2] = { { .refused = NULL } };
+	struct gauge		 g[LIMITS];
+	struct sock_addr	 a = v4(1);
+	struct sock_addr	 b = v4(2);
+	struct fault		 f;
+	struct tally		*t = tally_new(3, &f);
+
+	(void)state;
+	tally_add(t, 0, &a, 1);
+	tally_add(t, 1, &a, 1);
+	tally_add(t, 1, &b, 1);
+	tally_add(t, 2, &b, 1);		/* the master's: a session */
+	tally_add(t, 2, &b, 1);
+	for (size_t i = 0; i < 2; i++) {
+		log[i].refused = tally_refused(t, i);
+		limit_reached(&log[i], LIMIT_ADDRESS, &a);
+	}
+	limit_reached(&log[0], LIMIT_COMMANDS, &b);
+	tally_clear(t, 1);
+	gauges_read(&r, t, 2, 5, g);
+	assert_int_equal(g[LIMIT_SESSIONS].now, 5);
+	assert_int_equal(g[LIMIT_SESSIONS].most, 9);
+	assert_int_equal(g[LIMIT_STRANGERS].now, 1);
+	assert_int_equal(g[LIMIT_ADDRESS].now, 2);
+	assert_int_equal(g[LIMIT_NETWORK].now, 3);
+	assert_int_equal(g[LIMIT_NETWORK].most, 7);
+	assert_int_equal(g[LIMIT_ADDRESS].refused, 2);
+	assert_int_equal(g[LIMIT_COMMANDS].refused, 1);
+	assert_int_equal(g[LIMIT_COMMANDS].most, 0);
+	assert_string_equal(g[LIMIT_LOGIN_TIME].name, "login_timeout");
+	for (size_t i = 0; i < LIMITS; i++)
+		assert_non_null(g[i].name);
+	free(t);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_gauges),
 		cmocka_unit_test(test_rows),
 	};
 

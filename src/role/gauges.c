@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/gauges.h"
+
+void
+gauges_read(const struct role_settings *r, const struct tally *t,
+    size_t fronts, size_t sessions, struct gauge out[LIMITS])
+{
+	for (size_t i = 0; i < LIMITS; i++)
+		out[i] = (struct gauge){
+			.name = limit_word((enum limit)i),
+			.refused = tally_refusals(t, (enum limit)i),
+		};
+	out[LIMIT_SESSIONS].now = sessions;
+	out[LIMIT_SESSIONS].most = r->max_sessions;
+	for (size_t i = 0; i < fronts; i++)
+		out[LIMIT_STRANGERS].now += tally_total(t, i);
+	out[LIMIT_STRANGERS].most = r->max_strangers;
+	out[LIMIT_ADDRESS].now = tally_fullest(t, TALLY_ADDRESS);
+	out[LIMIT_ADDRESS].most = r->max_sessions_per_address;
+	out[LIMIT_NETWORK].now = tally_fullest(t, TALLY_NETWORK);
+	out[LIMIT_NETWORK].most = settings_per_network(r);
+}
