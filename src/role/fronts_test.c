@@ -283,6 +283,8 @@ setup(void **state UNUSED)
 			.front_user = "65534", .chroot_dir = paths[0],
 			.max_strangers = 1000, .max_sessions_per_address = 1000,
 			.auth_tries = 3, .max_bad_commands = 20,
+			.max_commands_before_login = 100,
+			.max_sessions_per_network = 1000,
 			.timeout_s = 60, .login_timeout_s = 60,
 			.drain_timeout_s = 1, .auth_timeout_s = 30,
 		},

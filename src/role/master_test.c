@@ -358,7 +358,7 @@ test_places_of_a_dead_front(void **state UNUSED)
 	for (uint64_t i = 1; i <= conf.role.max_sessions; i++)
 		must_admit(i, 0, &a);
 	must_admit(7777, 1, &a);
-	assert_int_equal(hear(1, &sid), ANSWER_ERROR);
+	assert_int_equal(hear(1, &sid), ANSWER_FULL);
 	assert_int_equal(kill(it.part[FRONT].pid, SIGKILL), 0);
 	expect_new(FRONT);
 	must_admit(8888, 1, &a);
@@ -387,6 +387,7 @@ setup(void **state UNUSED)
 		.role = {
 			.front_user = "65534", .auth_user = "65533",
 			.fronts = FRONTS, .max_sessions = 1100,
+			.max_sessions_per_user = 1100,
 			.max_strangers = 100, .peer_check = true,
 			.state_dir = paths[0], .run_dir = paths[1],
 			.chroot_dir = paths[2], .name_servers = "",

@@ -899,7 +899,8 @@ setup(void **state UNUSED)
 			.run_dir = paths[1], .temp_dir = paths[0],
 			.timeout_s = 10, .login_timeout_s = 10,
 			.auth_tries = 1, .auth_timeout_s = 10,
-			.max_bad_commands = 3, .name_servers = "",
+			.max_bad_commands = 3,
+			.max_commands_before_login = 100, .name_servers = "",
 			.hostname = "host", .temp_max = 1 << 20,
 		},
 		.auth = {

@@ -139,7 +139,8 @@ admit(struct one *o, uint64_t sid)
 
 	*o = (struct one){ .sid = sid, .link = -1 };
 	mad_connect(&o->client, &o->served, &o->peer);
-	assert_true(places_admit(it.places, sid, 0, false, &o->peer, &id));
+	assert_int_equal(places_admit(it.places, sid, 0, false, &o->peer,
+	    &id), ANSWER_YES);
 }
 
 /* The front hands it over. */
@@ -290,10 +291,10 @@ test_busy_spawner(void **state UNUSED)
 		run(100);
 		o.link = take_order(&o, MSG_SPAWN);
 		say_facts(&o, "");
-		assert_int_equal(tally_count(it.tally, &o.peer), 1);
+		assert_int_equal(tally_count(it.tally, TALLY_ADDRESS, &o.peer), 1);
 		close_session(&o, 0);
 		assert_int_equal(places_count(it.places), 0);
-		assert_int_equal(tally_count(it.tally, &o.peer), 0);
+		assert_int_equal(tally_count(it.tally, TALLY_ADDRESS, &o.peer), 0);
 	}
 	assert_int_equal(count("popper"), 0);
 }
@@ -312,7 +313,7 @@ test_lost_order(void **state UNUSED)
 		expect_end_of(o.client);
 		run(0);
 		assert_int_equal(places_count(it.places), 0);
-		assert_int_equal(tally_count(it.tally, &o.peer), 0);
+		assert_int_equal(tally_count(it.tally, TALLY_ADDRESS, &o.peer), 0);
 		assert_int_equal(count(": spawner-link "), i + 1);
 		assert_int_equal(count(": login-failed "), i + 1);
 		fd_close(&o.client);
@@ -389,7 +390,8 @@ setup(void **state UNUSED)
 		return -1;
 	(void)close(fd);
 	conf = (struct settings){
-		.role = { .max_sessions = 100, .run_dir = "/nonexistent",
+		.role = { .max_sessions = 100,
+		    .max_sessions_per_user = 100, .run_dir = "/nonexistent",
 		    .state_dir = "/nonexistent" },
 		.auth = { .uid_min = 1000, .uid_max = 60000, .gid_min = 100,
 		    .gids_denied = "4711", .shells_file = "/nonexistent" },
