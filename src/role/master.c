@@ -171,6 +171,8 @@ be_role(const struct role *r)
 		log_fault(LEVEL_ERR, "fork", &f);
 		spawn_exit(1);
 	}
+	if (r->kind != FRONT)
+		tally_free(m.tally);
 	switch (r->kind) {
 	case AUTH:
 		be_auth(r);

@@ -305,6 +305,9 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
     int log_link)
 {
 	static struct spawner	s;
+	/* For the password file, for names of peers, for accounts. */
+	static const char *const unneeded[] = { "libcrypt.", "libcares.",
+				    "libnss_" };
 	const int		keep[] = { master, log_link };
 	struct fault		f;
 
@@ -319,6 +322,7 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
 		log_fault(LEVEL_ERR, "spawner-start", &f);
 		spawn_exit(1);
 	}
+	spawn_without(unneeded, ARRAY_LEN(unneeded));
 	loop_watch_init(&s.watch, s.loop, master, on_master, &s);
 	loop_watch_set(&s.watch, LOOP_READ, LOOP_NEVER);
 	loop_on_signal(s.loop, LOOP_CHILD, on_child, &s);

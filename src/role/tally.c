@@ -34,6 +34,14 @@ tally_new(size_t rows, struct fault *f)
 	return t;
 }
 
+void
+tally_free(struct tally *t)
+{
+	for (size_t i = 0; i < t->rows; i++)
+		shared_free(t->row[i], ROW_OCTETS);
+	free(t);
+}
+
 int
 tally_own(struct tally *t, size_t row, struct fault *f)
 {

@@ -20,6 +20,8 @@ enum tally_of { TALLY_ADDRESS, TALLY_NETWORK, TALLY_KINDS };
 
 /* O(rows) memory, 256 KiB a row; before the forks. */
 struct tally	*tally_new(size_t rows, struct fault *f);
+/* In a child that does not count: it has none of this memory any more. */
+void		 tally_free(struct tally *t);
 /* In a child: no row but this one can be written any more. */
 int		 tally_own(struct tally *t, size_t row, struct fault *f);
 /* n is 1 or -1; for both kinds. */

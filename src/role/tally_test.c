@@ -48,7 +48,7 @@ test_counts(void **state)
 	tally_clear(t, 0);
 	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 0);
 	assert_int_equal(tally_count(t, TALLY_ADDRESS, &b), 1);
-	free(t);
+	tally_free(t);
 }
 
 static int
@@ -85,7 +85,7 @@ test_rows(void **state)
 	status = in_child(t, 2);
 	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 1);
-	free(t);
+	tally_free(t);
 }
 
 static void
@@ -119,7 +119,7 @@ test_networks(void **state)
 		tally_add(t, 1, &a, -1);
 		tally_clear(t, 0);
 		assert_int_equal(tally_count(t, TALLY_NETWORK, &a), 0);
-		free(t);
+		tally_free(t);
 	}
 }
 
@@ -162,7 +162,7 @@ test_gauges(void **state)
 	assert_string_equal(g[LIMIT_LOGIN_TIME].name, "login_timeout");
 	for (size_t i = 0; i < LIMITS; i++)
 		assert_non_null(g[i].name);
-	free(t);
+	tally_free(t);
 }
 
 int

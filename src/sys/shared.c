@@ -17,6 +17,12 @@ shared_new(size_t n, struct fault *f)
 	return NULL;
 }
 
+void
+shared_free(void *p, size_t n)
+{
+	(void)munmap(p, n);	/* fails for what is no mapping only */
+}
+
 int
 shared_read_only(void *p, size_t n, struct fault *f)
 {

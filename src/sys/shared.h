@@ -8,8 +8,10 @@
 
 #include <stddef.h>
 
-/* Zeroed, whole pages; for as long as the process lives.  NULL: a fault. */
+/* Zeroed, whole pages.  NULL: a fault. */
 void	*shared_new(size_t n, struct fault *f) MUSTUSE;
+/* This process has it no more. */
+void	 shared_free(void *p, size_t n);
 /* Not for this process to write any more. */
 int	 shared_read_only(void *p, size_t n, struct fault *f) MUSTUSE;
 

@@ -13,11 +13,13 @@
 #include "sys/sys_priv.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -95,6 +97,50 @@ pid_t
 spawn_fork(struct fault *f)
 {
 	return fork_clean(false, f);
+}
+
+struct left_out {
+	const char *const	*names;
+	size_t			 n;
+};
+
+static bool
+is_left_out(const struct left_out *l, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	for (size_t i = 0; i < l->n && slash != NULL; i++)
+		if (strncmp(slash + 1, l->names[i], strlen(l->names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* What cannot be left out stays: it is a matter of costs alone. */
+static int
+leave_out(struct dl_phdr_info *lib, size_t size UNUSED, void *ctx)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	if (!is_left_out(ctx, lib->dlpi_name))
+		return 0;
+	for (size_t i = 0; i < lib->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &lib->dlpi_phdr[i];
+		uintptr_t from = (lib->dlpi_addr + p->p_vaddr) & ~(page - 1);
+		uintptr_t to = lib->dlpi_addr + p->p_vaddr + p->p_memsz;
+
+		if (p->p_type == PT_LOAD)
+			(void)madvise((void *)from, to - from, MADV_DONTFORK);
+	}
+	return 0;
+}
+
+void
+spawn_without(const char *const *libraries, size_t n)
+{
+	struct left_out l = { libraries, n };
+
+	if (!POPPER_SANITIZED)		/* their run time looks into all */
+		(void)dl_iterate_phdr(leave_out, &l);
 }
 
 pid_t

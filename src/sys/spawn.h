@@ -37,6 +37,13 @@ int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
  * which is ignored (a write says EPIPE).
  */
 pid_t	spawn_fork(struct fault *f) MUSTUSE;
+/*
+ * Children from now on are without the shared libraries whose file names begin
+ * so: each has five mappings, which cost a fork and an exit some microseconds.
+ * A child must not call them, nor load another library (the name service does):
+ * the loader looks into all that it knows of.
+ */
+void	spawn_without(const char *const *libraries, size_t n);
 pid_t	spawn_self(void);		/* getpid(2) */
 /* Processors that this process may use; at least 1. */
 unsigned	spawn_processors(void);

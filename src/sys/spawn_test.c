@@ -246,6 +246,45 @@ test_fork_and_wait(void **state)
 	assert_int_equal(status, 128 + SIGKILL);
 }
 
+static bool
+is_mapped(const char *library)
+{
+	static char		text[65536];
+	AUTO(fd_close) int	fd = open("/proc/self/maps", O_RDONLY);
+	ssize_t			n = file_read(fd, text, sizeof(text) - 1, NULL);
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	return strstr(text, library) != NULL;
+}
+
+static bool
+child_has(const char *library)
+{
+	int	status;
+	pid_t	pid = spawn_fork(NULL);
+
+	if (pid == 0)
+		_exit(is_mapped(library) ? 1 : 0);
+	assert_int_equal(spawn_wait(pid, 5000, &status), 1);
+	return status == 1;
+}
+
+/* The last of the tests: the next child had better not use cmocka. */
+static void
+test_without(void **state)
+{
+	static const char *const names[] = { "libnone.", "libcmocka." };
+
+	(void)state;
+	assert_true(child_has("/libcmocka."));
+	spawn_without(names, ARRAY_LEN(names));
+	assert_true(is_mapped("/libcmocka."));
+	assert_int_equal(child_has("/libcmocka."), POPPER_SANITIZED);
+	assert_true(child_has("/libc."));
+}
+
 int
 main(void)
 {
@@ -258,6 +297,7 @@ main(void)
 		cmocka_unit_test(test_background),
 		cmocka_unit_test(test_as),
 		cmocka_unit_test(test_fork_and_wait),
+		cmocka_unit_test(test_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
