@@ -51,7 +51,9 @@ LISTED = [
     ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
+    ("auth/passwd_hash.c", "xxhash.h", "a digest, computes only"),
     ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
+    ("role/verdict.c", "sodium.h", "a keyed hash, computes only"),
     ("role/", "signal.h", "numbers for loop_on_signal"),
     ("role/settings.c", "getopt.h", "the old flags"),
     ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The host's accounts, by the name service: passwd, group, shadow. */
 #include "auth/auth_priv.h"
+#include "auth/passwd_file.h"
 
 #include "base/alloc.h"
 
@@ -136,6 +137,22 @@ account_password(const char *name)
 	explicit_bzero(b, ENTRY_FIRST);
 	free(b);
 	return state;
+}
+
+uint64_t
+account_print(const char *name)
+{
+	uint64_t	 print = 0;
+	struct spwd	 sp;
+	struct spwd	*hit = NULL;
+	char		*b = xalloc(ENTRY_FIRST, 1);
+
+	if (getspnam_r(name, &sp, b, ENTRY_FIRST, &hit) == 0 && hit != NULL &&
+	    hit->sp_pwdp != NULL)
+		print = passwd_print(span_str(hit->sp_pwdp));
+	explicit_bzero(b, ENTRY_FIRST);
+	free(b);
+	return print == 0 ? 1 : print;
 }
 
 size_t

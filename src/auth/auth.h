@@ -25,6 +25,9 @@ struct auth_request {
 	struct secret		secret;		/* PASS: password; RPOP: the
 						   client-side user name */
 	struct sock_addr	peer;
+	uint64_t		vouched;	/* 0, or the print of a yes to the
+						   same name and password; who
+						   asks vouches for that */
 };
 
 enum auth_result { AUTH_OK, AUTH_REFUSED, AUTH_ERROR };
@@ -55,6 +58,9 @@ struct auth_verdict {
 	enum auth_result	result;
 	enum auth_reason	reason;
 	struct identity		id;		/* when AUTH_OK */
+	uint64_t		print;		/* of what the password was right
+						   against, when AUTH_OK; 0: no use
+						   in vouching, ask anew */
 	char			detail[160];	/* for the log */
 };
 
@@ -103,6 +109,9 @@ const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
  * The whole question: name syntax, deny file, RPOP's table, back end, then the
  * rules on uid, gids and shell.  state is what prepare gave.  What is refused
  * early, unknown users among it, costs what others cost (a dummy hash).
+ * A password that is vouched for is not hashed, or given to PAM's first step, if
+ * what is stored for the user is still what it was right against; all else is
+ * judged as ever, PAM's account step too.
  * A name is 1..255 octets of printable ASCII without '/', ':' and blanks, does
  * not start with '-', '.' or '#' and does not end in ".lock" (that would be the
  * lock of another maildrop).

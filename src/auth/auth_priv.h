@@ -171,6 +171,12 @@ int	account_find(const char *name, const struct auth_policy *p,
 enum account_password	account_password(const char *name);
 
 /*
+ * Changes when shadow(5) has another hash for this account; never 0.  Where the
+ * hash is elsewhere it does not.
+ */
+uint64_t	account_print(const char *name);
+
+/*
  * Rows "name:hash" of accounts that have a hash, of the first few entries of
  * shadow.  Returns their number; the caller owns out.
  */

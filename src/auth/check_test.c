@@ -13,6 +13,9 @@
 
 #include <cmocka.h>
 
+#define HASHED	/* wonderland */ \
+	"$5$rounds=1000$saltsalt$vBgBHnZUORY1qtmvLflcYV8HWBW8XuM5paPh79lY6F3"
+
 #define USERS \
 	"# the house\n" \
 	"\n" \
@@ -43,6 +46,10 @@
 	"tabbed:{PLAIN}x::::/h\tx::\n" \
 	"nets:{PLAIN}x::::::allow_nets=127.0.0.1\n" \
 	"denied:{PLAIN}x::::::\n" \
+	"hashed:" HASHED "::::::\n" \
+	"braced:{CRYPT}" HASHED "::::::\n" \
+	"shut:" HASHED "::::::nologin\n" \
+	"superuser:" HASHED ":0:0::::\n" \
 	"twice:{PLAIN}first::::::\n" \
 	"twice:{PLAIN}second::::::\n" \
 	"joe.lock:{PLAIN}x::::::\n" \
@@ -253,6 +260,54 @@ identities(void **state)
 	assert_string_equal(v.id.maildrop, "/m/bob");
 	ask_pass("tilde", SPAN("x"), &v);
 	assert_string_equal(v.id.maildrop, "/h/t/mbox");
+}
+
+static void
+ask_vouched(const char *user, const char *password, uint64_t vouched,
+    struct auth_verdict *v)
+{
+	struct auth_request q = { .vouched = vouched };
+
+	assert_true(span_cstr(span_str(user), q.user, sizeof(q.user)));
+	assert_true(secret_set(&q.secret, span_str(password)));
+	ask(&q, v);
+}
+
+/* What is vouched for is not hashed, which a wrong password shows that nobody
+ * would vouch for; all else is judged. */
+static void
+vouched(void **state)
+{
+	struct auth_verdict	v;
+	uint64_t		print;
+
+	(void)state;
+	ask_pass("hashed", SPAN("wonderland"), &v);
+	assert_int_equal(v.result, AUTH_OK);
+	assert_int_not_equal(v.print, 0);
+	print = v.print;
+	ask_vouched("hashed", "x", print, &v);
+	assert_int_equal(v.result, AUTH_OK);
+	assert_string_equal(v.id.user, "hashed");
+	assert_int_equal(v.print, print);
+	ask_vouched("braced", "x", print, &v);	/* the same hash is there */
+	assert_int_equal(v.result, AUTH_OK);
+	ask_vouched("hashed", "x", print ^ 1, &v);
+	assert_int_equal(v.reason, REASON_BAD_PASSWORD);
+	assert_int_equal(v.print, 0);
+	ask_vouched("hashed", "", print, &v);
+	assert_int_equal(v.reason, REASON_EMPTY_PASSWORD);
+	ask_vouched("nosuch", "x", print, &v);
+	assert_int_equal(v.reason, REASON_UNKNOWN_USER);
+	ask_vouched("shut", "x", print, &v);
+	assert_int_equal(v.reason, REASON_LOCKED);
+	ask_vouched("superuser", "x", print, &v);
+	assert_int_equal(v.reason, REASON_UID);
+	ask_vouched("ann", "x", print, &v);
+	assert_int_equal(v.reason, REASON_BAD_PASSWORD);
+	ask_pass("ann", SPAN("wonderland"), &v);	/* {PLAIN} */
+	assert_int_equal(v.result, AUTH_OK);
+	assert_int_equal(v.print, 0);
 }
 
 /* Every octet, at every place of a name. */
@@ -591,6 +646,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(check_table),
 		cmocka_unit_test(identities),
+		cmocka_unit_test(vouched),
 		cmocka_unit_test(names_by_octet),
 		cmocka_unit_test(passwords_by_octet),
 		cmocka_unit_test(rpop_table),

@@ -205,6 +205,7 @@ file_verify(void *state, const struct auth_conf *c,
 	const struct auth_state	*s = state;
 	struct passwd_row	 row = { 0 };
 	struct fault		 f = { 0 };
+	uint64_t		 print;
 	bool			 known;
 	bool			 match = true;
 
@@ -215,7 +216,9 @@ file_verify(void *state, const struct auth_conf *c,
 		return;
 	}
 	known = file_find(s, span_str(q->user), &row);
-	if (q->method == AUTH_METHOD_PASS)
+	print = passwd_print(row.password);
+	if (q->method == AUTH_METHOD_PASS && !(known && print != 0 &&
+	    q->vouched == print))
 		match = passwd_verify(row.password, &q->secret, &f);
 	if (!known)
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
@@ -228,6 +231,8 @@ file_verify(void *state, const struct auth_conf *c,
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
 	else
 		accept_row(&s->virtual_user, &row, v);
+	if (v->result == AUTH_OK && q->method == AUTH_METHOD_PASS)
+		v->print = print;
 }
 
 /* ---- what a login would find, for `popper check` ---- */

@@ -240,29 +240,41 @@ set_items(const struct pam_lib *lib, pam_handle_t *h,
 	    PAM_SUCCESS;
 }
 
+/* The first step: is the password right? */
+static bool
+ask_password(const struct auth_state *s, pam_handle_t *h, struct talk *t,
+    struct auth_verdict *v)
+{
+	const struct auth_request	*q = t->q;
+	enum auth_reason		 why;
+
+	t->rc = s->pam->authenticate(h, ASK_FLAGS);
+	if (t->rc != PAM_SUCCESS) {
+		why = reason_of_refusal(s, q, t->rc, false);
+		verdict_refuse(v, why, "%s", s->pam->strerror(h, t->rc));
+		return false;
+	}
+	if (!t->told) {
+		auth_spend(s, q);
+		verdict_refuse(v, REASON_EMPTY_PASSWORD,
+		    "PAM did not ask for the password");
+		return false;
+	}
+	return true;
+}
+
 /* Both steps; true when PAM lets the user in, else the reason is in *v. */
 static bool
-ask(const struct auth_state *s, pam_handle_t *h, struct talk *t,
+ask(const struct auth_state *s, pam_handle_t *h, struct talk *t, bool vouched,
     struct auth_verdict *v)
 {
 	const struct pam_lib		*lib = s->pam;
 	const struct auth_request	*q = t->q;
 	enum auth_reason		 why;
 
-	if (q->method == AUTH_METHOD_PASS) {
-		t->rc = lib->authenticate(h, ASK_FLAGS);
-		if (t->rc != PAM_SUCCESS) {
-			why = reason_of_refusal(s, q, t->rc, false);
-			verdict_refuse(v, why, "%s", lib->strerror(h, t->rc));
-			return false;
-		}
-		if (!t->told) {
-			auth_spend(s, q);
-			verdict_refuse(v, REASON_EMPTY_PASSWORD,
-			    "PAM did not ask for the password");
-			return false;
-		}
-	}
+	if (q->method == AUTH_METHOD_PASS && !vouched &&
+	    !ask_password(s, h, t, v))
+		return false;
 	t->rc = lib->acct_mgmt(h, ASK_FLAGS);
 	if (t->rc == PAM_SUCCESS)
 		return true;
@@ -304,6 +316,7 @@ ask_pam(const struct auth_state *s, const struct auth_conf *c,
 	const struct pam_conv	 conv = { .conv = converse,
 				    .appdata_ptr = &talk };
 	pam_handle_t		*h = NULL;
+	uint64_t		 print = account_print(q->user);
 
 	talk.rc = s->pam->start(c->pam_service, q->user, &conv, &h);
 	if (talk.rc != PAM_SUCCESS) {
@@ -312,8 +325,12 @@ ask_pam(const struct auth_state *s, const struct auth_conf *c,
 	}
 	if (!set_items(s->pam, h, q))
 		verdict_error(v, "PAM takes no PAM_RHOST");
-	else if (ask(s, h, &talk, v))
+	else if (ask(s, h, &talk, q->vouched == print, v))
 		accept_user(s, h, q->method, v);
+	/* A user whom the first step renamed must go through it. */
+	if (v->result == AUTH_OK && q->method == AUTH_METHOD_PASS &&
+	    span_eq(span_str(v->id.user), span_str(q->user)))
+		v->print = print;
 	if (v->reason == REASON_ERROR)
 		v->result = AUTH_ERROR;
 	(void)s->pam->end(h, talk.rc);	/* nothing can be done about it */

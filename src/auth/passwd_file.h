@@ -45,6 +45,11 @@ bool	passwd_verify(struct span stored, const struct secret *x,
 /* Stored so that no password can match: "", "*...", "!...", {NOLOGIN}. */
 bool	passwd_disabled(struct span stored) MUSTUSE;
 /*
+ * Changes when what is stored does; 0 when a comparison costs nothing.  No
+ * secret, and nothing that a password could be tried against.
+ */
+uint64_t	passwd_print(struct span stored) MUSTUSE;
+/*
  * What to store for a password: scheme is "yescrypt", "sha512", "bcrypt" or
  * "plain".  FAULT_AUTH: the password does not do; FAULT_PROTO: the scheme.
  */

@@ -135,6 +135,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_PEER:
 	case MSG_RETIRED:
 	case MSG_FRONT:
+	case MSG_GRANT_PRINT:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

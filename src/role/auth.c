@@ -17,6 +17,9 @@
  * stay (worker.c); auth_workers of them at a time.  The time for all of it,
  * auth_timeout, begins with CHECK.
  *
+ * What was right is vouched for the next time (verdict.h), so that the worker
+ * need not hash it; whether the user may log in is the worker's to say, always.
+ *
  * Everything is bounded, and each front has its share of it: a front that was
  * taken over, or an attack through one, leaves the others theirs.  Who asks
  * beyond that is answered ERROR at once.  A password is wiped when the worker
@@ -30,6 +33,7 @@
 #include "role/limit.h"
 #include "role/penalty.h"
 #include "role/permit.h"
+#include "role/verdict.h"
 #include "role/wire.h"
 
 #include "base/alloc.h"
@@ -64,6 +68,8 @@ struct question {
 	uint8_t			 user[IDENTITY_USER_MAX];
 	struct secret		 secret;
 	struct penalty_case	 who;
+	uint8_t			 key[VERDICT_KEY];
+	uint64_t		 vouched;	/* a print, or 0 */
 };
 
 struct front {
@@ -106,6 +112,7 @@ struct auth {
 	struct due_heap		 due;
 	struct loop_watch	 timer;
 	struct penalty		*penalty;
+	struct verdict_cache	*cache;		/* NULL: there is none */
 	struct quiet		 full;
 	struct quiet		 late;
 	struct quiet		 delayed;
@@ -547,13 +554,39 @@ log_worker(const struct worker *w, const char *word, const char *text)
 	log_set_sid("");
 }
 
+/* That it was right is worth remembering, unless that is how we knew. */
+static void
+remember(struct auth *a, const struct question *q, uint64_t print)
+{
+	if (a->cache != NULL && print != 0 && print != q->vouched)
+		verdict_put(a->cache, q->key, print, clock_ms());
+}
+
+/* A yes; false: it has no sense. */
+static bool
+on_grant(struct worker *w, struct link_in *m)
+{
+	struct identity	id;
+	struct fault	f;
+	uint64_t	print = 0;
+
+	if (m->type == MSG_GRANT_PRINT)
+		print = link_get_u64(m);
+	if (wire_get_identity(m, &id, &f) != 0 || link_get_end(m, &f) != 0) {
+		log_worker(w, "grant-refused", f.text);
+		worker_decide(w, ANSWER_ERROR);
+		return false;
+	}
+	remember(w->a, w->q, print);
+	admit(w, &id);
+	return true;
+}
+
 /* Its decision; false: it is of no more use. */
 static bool
 on_decision(struct worker *w, struct link_in *m)
 {
-	struct identity	id;
-	struct fault	f;
-	bool		undecided;
+	bool undecided;
 
 	if (m->type == MSG_RETIRED) {
 		w->retired = true;
@@ -573,13 +606,7 @@ on_decision(struct worker *w, struct link_in *m)
 		}
 		return !undecided;
 	}
-	if (wire_get_identity(m, &id, &f) != 0 || link_get_end(m, &f) != 0) {
-		log_worker(w, "grant-refused", f.text);
-		worker_decide(w, ANSWER_ERROR);
-		return false;
-	}
-	admit(w, &id);
-	return true;
+	return on_grant(w, m);
 }
 
 /* It has spoken, or ended. */
@@ -626,14 +653,28 @@ worker_open(struct worker *w, struct fault *f)
 	return 0;
 }
 
+/* Was this very question answered with yes? */
+static void
+vouch(const struct auth *a, struct question *q)
+{
+	q->vouched = 0;
+	if (a->cache == NULL || q->method != AUTH_METHOD_PASS)
+		return;
+	verdict_key(a->cache, (uint8_t)a->conf->auth.source, q->method,
+	    span_of(q->user, q->user_n), secret_span(&q->secret), q->key);
+	q->vouched = verdict_find(a->cache, q->key, clock_ms());
+}
+
 static int
 worker_ask(struct worker *w, struct question *q, struct fault *f)
 {
 	struct auth	*a = w->a;
 	int		 result;
 
+	vouch(a, q);
 	link_out_init(&a->out, MSG_QUESTION);
 	link_put_u64(&a->out, q->sid);
+	link_put_u64(&a->out, q->vouched);
 	link_put_u8(&a->out, q->method);
 	wire_put_peer(&a->out, &q->peer);
 	link_put_span(&a->out, span_of(q->user, q->user_n));
@@ -785,6 +826,21 @@ shed(const struct auth_start *s)
 	shed_descriptors(keep, n);
 }
 
+/* Before the cage: the library looks at the processor, and for chance. */
+static void
+make_cache(struct auth *a)
+{
+	const struct role_settings *r = &a->conf->role;
+
+	if (r->auth_cache_ttl_s == 0 ||
+	    (a->conf->auth.source == AUTH_PAM && !r->auth_cache_pam))
+		return;
+	a->cache = verdict_new(r->auth_cache_size, 1000ull * r->auth_cache_ttl_s);
+	if (a->cache == NULL)
+		log_text(LEVEL_WARN, "auth-no-cache",
+		    "libsodium does not start");
+}
+
 /* Whose memory is bounded by what the settings say, and by this file. */
 static void
 make_tables(struct auth *a)
@@ -799,6 +855,7 @@ make_tables(struct auth *a)
 	    sizeof(*a->pool));
 	due_init(&a->due, ANSWERS_MAX);
 	a->penalty = penalty_new();
+	make_cache(a);
 }
 
 static void

@@ -32,7 +32,7 @@
 
 #include <cmocka.h>
 
-#define TYPES		(MSG_FRONT + 2)	/* 0 and one unknown among them */
+#define TYPES		(MSG_GRANT_PRINT + 2)	/* 0 and one unknown among them */
 #define BODY		(LINK_MAX - LINK_HEADER)
 #define FRONTS		2
 #define DELAY_MS	1000		/* auth_fail_delay, in the settings */
@@ -194,15 +194,23 @@ come_from(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 	sock_addr_text(&peer);
 }
 
+static uint8_t method;		/* enum auth_method */
+
+static void
+put_fields(const char *user, const char *password)
+{
+	link_put_u8(&it.out, method);
+	wire_put_peer(&it.out, &peer);
+	link_put_span(&it.out, span_str(user));
+	link_put_span(&it.out, span_str(password));
+}
+
 static void
 put_check(uint64_t sid, const char *user, const char *password)
 {
 	link_out_init(&it.out, MSG_CHECK);
 	link_put_u64(&it.out, sid);
-	link_put_u8(&it.out, 0);
-	wire_put_peer(&it.out, &peer);
-	link_put_span(&it.out, span_str(user));
-	link_put_span(&it.out, span_str(password));
+	put_fields(user, password);
 }
 
 static void
@@ -288,16 +296,26 @@ take_worker(void)
 	return link_get_fd(&it.in, 0);
 }
 
-static void
-take_question(int link, uint64_t sid)
+/* A print, or 0. */
+static uint64_t
+take_vouched(int link, uint64_t sid)
 {
+	uint64_t	vouched;
 	struct fault f = { .text = "the end" };
 
 	if (link_recv(link, permit_question, permit_question_n, 0, LONG_MS,
 	    &it.in, &f) != 1)
 		fail_msg("no question: %s", f.text);
 	assert_int_equal(link_get_u64(&it.in), sid);
+	vouched = link_get_u64(&it.in);
 	link_in_fini(&it.in);
+	return vouched;
+}
+
+static void
+take_question(int link, uint64_t sid)
+{
+	assert_int_equal(take_vouched(link, sid), 0);
 }
 
 static void
@@ -311,14 +329,22 @@ deny(int link, uint8_t undecided)
 }
 
 static void
-grant(int link)
+grant_print(int link, uint64_t print)
 {
 	const struct identity	id = { .user = "ann", .uid = 1500, .gid = 1501 };
 	struct fault		f;
 
-	link_out_init(&it.out, MSG_GRANT);
+	link_out_init(&it.out, print == 0 ? MSG_GRANT : MSG_GRANT_PRINT);
+	if (print != 0)
+		link_put_u64(&it.out, print);
 	wire_put_identity(&it.out, &id);
 	assert_int_equal(link_send(link, &it.out, NULL, 0, &f), 0);
+}
+
+static void
+grant(int link)
+{
+	grant_print(link, 0);
 }
 
 static void
@@ -707,6 +733,80 @@ test_one_question(void **state UNUSED)
 	conf.auth.source = AUTH_FILE;
 }
 
+/* The one worker that is awake is asked this; its answer comes through. */
+static void
+judge_vouched(int *link, uint64_t sid, const char *password, uint64_t vouched,
+    uint64_t print)
+{
+	check((int)(sid % FRONTS), sid, "ann", password);
+	if (*link < 0)
+		*link = take_worker();
+	assert_int_equal(take_vouched(*link, sid), vouched);
+	grant_print(*link, print);
+	expect_admit((int)(sid % FRONTS), sid, "ann");
+	if (conf.auth.source == AUTH_PAM)
+		expect_closed(link);
+}
+
+/* What was right is vouched for, whatever the front; nothing else is. */
+static void
+test_vouched(void **state UNUSED)
+{
+	int link = -1;
+
+	conf.role.auth_cache_ttl_s = 60;
+	begin(false);
+	judge_vouched(&link, 1, "x", 0, 0);	/* not worth it */
+	judge_vouched(&link, 2, "x", 0, 77);
+	judge_vouched(&link, 3, "x", 77, 77);
+	judge_vouched(&link, 4, "x", 77, 78);	/* right in another way */
+	judge_vouched(&link, 5, "x", 78, 0);
+	judge_vouched(&link, 6, "y", 0, 79);	/* both are right */
+	judge_vouched(&link, 7, "x", 78, 78);
+	method = 1;				/* RPOP: x is no password */
+	check(0, 8, "ann", "x");
+	take_question(link, 8);
+	deny(link, 0);
+	method = 0;
+	check(0, 9, "ann", "x");		/* a no is a no */
+	assert_int_equal(take_vouched(link, 9), 78);
+	deny(link, 0);
+	check(0, 10, "ann", "z");		/* and it is not remembered */
+	take_question(link, 10);
+	deny(link, 0);
+	expect(0, 'n', 8);
+	expect(0, 'n', 9);
+	expect(0, 'n', 10);
+	check(0, 11, "ann", "z");
+	take_question(link, 11);
+	deny(link, 0);
+	expect(0, 'n', 11);
+	end();
+	fd_close(&link);
+	conf.role.auth_cache_ttl_s = 0;
+}
+
+static void
+test_vouched_for_pam(void **state UNUSED)
+{
+	int link = -1;
+
+	conf.auth.source = AUTH_PAM;
+	conf.role.auth_cache_ttl_s = 60;
+	begin(false);
+	judge_vouched(&link, 1, "x", 0, 77);
+	judge_vouched(&link, 2, "x", 0, 77);
+	end();
+	conf.role.auth_cache_pam = true;
+	begin(false);
+	judge_vouched(&link, 1, "x", 0, 77);
+	judge_vouched(&link, 2, "x", 77, 77);
+	end();
+	conf.role.auth_cache_pam = false;
+	conf.role.auth_cache_ttl_s = 0;
+	conf.auth.source = AUTH_FILE;
+}
+
 /* No verdict in time, from a worker or for want of one. */
 static void
 test_late(void **state UNUSED)
@@ -852,6 +952,38 @@ test_file_change(void **state UNUSED)
 	forget_log();
 }
 
+#define OLD	"$5$rounds=1000$saltsalt$vBgBHnZUORY1qtmvLflcYV8HWBW8XuM5paPh79lY6F3"	/* wonderland */
+#define NEW	"$5$rounds=1000$saltsalt$V1NTQcgO0Y6iuYW9oOnq/FtXm3GV8.cwJkxrtAuhyY8"	/* new */
+
+/* The same, though auth vouches for what was right before. */
+static void
+test_cached_file_change(void **state UNUSED)
+{
+	conf.role.auth_cache_ttl_s = 60;
+	put_text(paths[0], "ann:" OLD ":::::::\nbob:{PLAIN}builder:::::::\n");
+	begin(true);
+	log_in(0, 1);
+	log_in(1, 2);
+	put_text(paths[0], "ann:" NEW ":::::::\n");
+	expect_soon(3, "wonderland", false);
+	expect_soon(4, "new", true);
+	put_text(paths[1], "ann\n");
+	expect_soon(5, "new", false);
+	assert_int_equal(unlink(paths[1]), 0);
+	expect_soon(6, "new", true);
+	put_text(paths[0], "ann:" OLD ":::::::\n");
+	expect_soon(7, "new", false);
+	expect_soon(8, "wonderland", true);	/* remembered from the first */
+	put_text(paths[0], "bob:{PLAIN}builder:::::::\n");
+	expect_soon(9, "wonderland", false);
+	end();
+	assert_int_equal(count("login-failed"), 4);
+	assert_int_equal(count("reason=denied"), 1);
+	assert_int_equal(count("reason=unknown-user"), 1);
+	conf.role.auth_cache_ttl_s = 0;
+	forget_log();
+}
+
 /* Many logins while the file is replaced again and again: none is lost. */
 static void
 test_change_under_load(void **state UNUSED)
@@ -924,8 +1056,10 @@ ask(int link, uint64_t sid)
 {
 	struct fault f;
 
-	put_check(sid, "ann", "wonderland");
-	it.out.type = MSG_QUESTION;
+	link_out_init(&it.out, MSG_QUESTION);
+	link_put_u64(&it.out, sid);
+	link_put_u64(&it.out, 0);
+	put_fields("ann", "wonderland");
 	assert_int_equal(link_send(link, &it.out, NULL, 0, &f), 0);
 }
 
@@ -1075,6 +1209,7 @@ setup(void **state UNUSED)
 			.auth_workers = 2, .chroot_dir = paths[2],
 			.auth_timeout_s = 10,
 			.auth_fail_delay_s = DELAY_MS / 1000,
+			.auth_cache_size = 64,
 		},
 		.auth = {
 			.source = AUTH_FILE, .passwd_file = paths[0],
@@ -1119,10 +1254,13 @@ main(void)
 		AS_ROOT(test_mad_worker),
 		AS_ROOT(test_workers),
 		AS_ROOT(test_one_question),
+		AS_ROOT(test_vouched),
+		AS_ROOT(test_vouched_for_pam),
 		AS_ROOT(test_late),
 		AS_ROOT(test_full),
 		AS_ROOT(test_deaf_front),
 		AS_ROOT(test_file_change),
+		AS_ROOT(test_cached_file_change),
 		AS_ROOT(test_change_under_load),
 		AS_ROOT(test_warden_full),
 		AS_ROOT(test_mad_auth),

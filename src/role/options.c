@@ -192,6 +192,47 @@ static const struct conf_option role_options[] = {
 		    "Others wait for their turn.",
 	},
 	{
+		.name = "auth_cache_ttl", .type = CONF_SECONDS,
+		.offset = AT(auth_cache_ttl_s), .fallback = "10m",
+		.max = 86400,
+		.meaning = "how long popper serve remembers that a password "
+		    "was right; 0: not at all",
+		.man = "How long\n"
+		    ".Nm popper Cm serve\n"
+		    "remembers that a password was right, so that it need not "
+		    "be hashed again, which is slow on purpose; 0 for not at "
+		    "all.\n"
+		    "Only a hash of it is kept, in memory, by a key of this "
+		    "run.\n"
+		    "Who was removed, denied or given another password in\n"
+		    ".Ic passwd_file\n"
+		    "is refused at once all the same, and a wrong password is "
+		    "never answered from memory.",
+	},
+	{
+		.name = "auth_cache_size", .type = CONF_COUNT,
+		.offset = AT(auth_cache_size), .fallback = "10000",
+		.min = 1, .max = 1000000,
+		.meaning = "how many right passwords popper serve remembers",
+		.man = "How many of them it remembers, at 48 octets each.",
+	},
+	{
+		.name = "auth_cache_pam", .type = CONF_BOOL,
+		.offset = AT(auth_cache_pam), .fallback = "no",
+		.meaning = "whether popper serve remembers what PAM said, too",
+		.man = "Remember passwords of\n"
+		    ".Ic auth No = Cm pam ,\n"
+		    "too: PAM is then asked about the account at each login, "
+		    "but about the password only once in\n"
+		    ".Ic auth_cache_ttl ,\n"
+		    "or when it is another one in\n"
+		    ".Xr shadow 5 .\n"
+		    "One that was changed elsewhere, in LDAP say, stays good "
+		    "until that time is over; and modules of the first step "
+		    "that look at the address or count successes are not "
+		    "asked in between.",
+	},
+	{
 		.name = "max_strangers", .type = CONF_COUNT,
 		.offset = AT(max_strangers), .fallback = "10000",
 		.min = 1, .max = 1000000,

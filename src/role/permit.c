@@ -78,12 +78,13 @@ const size_t permit_log_fd_n = ARRAY_LEN(permit_log_fd);
 /* --- popper serve ----------------------------------------------------------- */
 
 #define SID		8u
-#define QUESTION_MAX	(SID + 1 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
+#define CHECK_MAX	(SID + 1 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
 			 SPAN_SIZE(SECRET_MAX))
+#define PRINT		8u
 #define PERSON_MAX	(WIRE_PEER_MAX + WIRE_IDENTITY_MAX)
 
 const struct link_permit permit_check[] = {
-	{ MSG_CHECK,		SID, QUESTION_MAX, 0, ANY },
+	{ MSG_CHECK,		SID, CHECK_MAX, 0, ANY },
 };
 const size_t permit_check_n = ARRAY_LEN(permit_check);
 
@@ -98,12 +99,13 @@ const struct link_permit permit_worker[] = {
 const size_t permit_worker_n = ARRAY_LEN(permit_worker);
 
 const struct link_permit permit_question[] = {
-	{ MSG_QUESTION,		SID, QUESTION_MAX, 0, ANY },
+	{ MSG_QUESTION,		SID + PRINT, PRINT + CHECK_MAX, 0, ANY },
 };
 const size_t permit_question_n = ARRAY_LEN(permit_question);
 
 const struct link_permit permit_decision[] = {
 	{ MSG_GRANT,		1, GRANT_MAX, 0, ANY },
+	{ MSG_GRANT_PRINT,	PRINT + 1, PRINT + GRANT_MAX, 0, ANY },
 	{ MSG_DENY,		1, 1,	0, ANY },
 	{ MSG_RETIRED,		0, 0,	0, ANY },
 };

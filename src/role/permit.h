@@ -19,7 +19,7 @@
  *   auth    -> front     VERDICT (no, or not decided)
  *   auth    -> warden    WORKER+fd                (a link for a worker)
  *   auth    -> worker    QUESTION                 (the warden never reads it)
- *   worker  -> auth      GRANT | DENY | RETIRED
+ *   worker  -> auth      GRANT | GRANT_PRINT (may be vouched for) | DENY | RETIRED
  *   auth    -> master    ADMIT
  *   master  -> auth      FRONT+fd                 (in place of one that died)
  *   master  -> front     VERDICT (yes, or no room)
@@ -56,8 +56,9 @@ enum msg_type {
 	MSG_LOG_ASK,
 	MSG_LOG_FD,
 	MSG_LOG_NONE,		/* no daemon listens */
-	MSG_CHECK,		/* u64 sid, then as QUESTION */
-	MSG_QUESTION,		/* u64 sid, u8 method, peer, span user, span secret */
+	MSG_CHECK,		/* u64 sid, u8 method, peer, span user, span secret */
+	MSG_QUESTION,		/* u64 sid, u64 vouched, u8 method, peer, span user,
+				   span secret */
 	MSG_VERDICT,		/* u64 sid, u8 enum authorize_answer */
 	MSG_WORKER,		/* fd: its end of a link */
 	MSG_ADMIT,		/* u64 sid, u32 front, u8 method, peer, identity */
@@ -75,6 +76,7 @@ enum msg_type {
 	MSG_PEER,		/* u64 sid, peer */
 	MSG_RETIRED,		/* ask another worker: what I know is old */
 	MSG_FRONT,		/* u32 front; fd: a link to it */
+	MSG_GRANT_PRINT,	/* u64 print, then as GRANT */
 };
 
 /* The monitor's view of a connection. */

@@ -30,6 +30,9 @@ struct role_settings {
 	const char		*auth_user;	/* likewise; serve */
 	unsigned		 fronts;	/* 0: one per processor */
 	unsigned		 auth_workers;	/* 0: two per processor */
+	unsigned		 auth_cache_ttl_s;	/* 0: no cache */
+	unsigned		 auth_cache_size;	/* entries */
+	bool			 auth_cache_pam;	/* for PAM, too */
 	unsigned		 max_strangers;
 	const char		*chroot_dir;
 	const char		*state_dir;

@@ -103,13 +103,17 @@ worker_log_failure(const struct auth_request *q, const struct auth_verdict *v)
 	log_end(&l);
 }
 
+/* print: for auth, which may vouch for what was right; 0 else. */
 static int
-send_verdict(int link, const struct auth_verdict *v, struct fault *f)
+send_verdict(int link, const struct auth_verdict *v, uint64_t print,
+    struct fault *f)
 {
 	UNZEROED struct link_out m;
 
 	if (v->result == AUTH_OK) {
-		link_out_init(&m, MSG_GRANT);
+		link_out_init(&m, print != 0 ? MSG_GRANT_PRINT : MSG_GRANT);
+		if (print != 0)
+			link_put_u64(&m, print);
 		wire_put_identity(&m, &v->id);
 	} else {
 		link_out_init(&m, MSG_DENY);
@@ -143,7 +147,7 @@ answer(const struct settings *conf, const struct sock_addr *peer,
 		return -1;
 	judge(conf, state, &q, &v);
 	auth_ops_of(&conf->auth)->done(state);
-	return send_verdict(verdict, &v, f);
+	return send_verdict(verdict, &v, 0, f);
 }
 
 /* Who asks sees an error, or our end. */
@@ -154,7 +158,7 @@ give_up(const struct sock_addr *peer, int verdict, struct fault *f)
 
 	log_fault(LEVEL_ERR, "auth-error", f);
 	attempt_log_unjudged(NULL, peer, "see auth-error");
-	(void)send_verdict(verdict, &undecided, f);
+	(void)send_verdict(verdict, &undecided, 0, f);
 	spawn_exit(1);
 }
 
@@ -233,6 +237,7 @@ next_question(struct serving *s, struct fault *f)
 	if (got != 1)
 		return got;
 	sid = link_get_u64(&s->in);
+	s->q.vouched = link_get_u64(&s->in);
 	method = link_get_u8(&s->in);
 	if (wire_get_peer(&s->in, &s->q.peer, f) != 0 ||
 	    read_fields(&s->in, method, &s->q, f) != 0)
@@ -249,7 +254,7 @@ serve(struct serving *s, struct fault *f)
 
 	while ((got = next_question(s, f)) == 1) {
 		judge(s->conf, s->state, &s->q, &s->v);
-		if (send_verdict(s->link, &s->v, f) != 0)
+		if (send_verdict(s->link, &s->v, s->v.print, f) != 0)
 			return -1;
 		log_set_sid("");
 		if (s->conf->auth.source == AUTH_PAM)

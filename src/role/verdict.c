@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/verdict.h"
+
+#include "base/alloc.h"
+#include "sys/secmem.h"
+#include "sys/sock.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAYS	8		/* entries among which a key may be */
+
+static_assert(VERDICT_KEY == crypto_generichash_BYTES, "one hash, one key");
+
+struct entry {
+	uint8_t		key[VERDICT_KEY];
+	uint64_t	print;		/* 0: free */
+	uint64_t	end_ms;
+};
+
+struct verdict_cache {
+	uint8_t		 secret[crypto_generichash_KEYBYTES];
+	uint64_t	 ttl_ms;
+	size_t		 buckets;
+	struct entry	*v;		/* owns: WAYS of each bucket */
+};
+
+struct verdict_cache *
+verdict_new(size_t entries, uint64_t ttl_ms)
+{
+	struct verdict_cache *c;
+
+	if (sodium_init() < 0)
+		return NULL;
+	c = xalloc(1, sizeof(*c));
+	c->ttl_ms = ttl_ms;
+	c->buckets = (entries + WAYS - 1) / WAYS;
+	c->v = xalloc(c->buckets * WAYS, sizeof(*c->v));
+	secmem_lock(c, sizeof(*c));
+	secmem_lock(c->v, c->buckets * WAYS * sizeof(*c->v));
+	random_bytes(c->secret, sizeof(c->secret));
+	return c;
+}
+
+void
+verdict_free(struct verdict_cache *c)
+{
+	verdict_flush(c);
+	free(c->v);
+	explicit_bzero(c, sizeof(*c));
+	free(c);
+}
+
+static void
+add(crypto_generichash_state *state, const void *p, size_t n)
+{
+	/* It fails for sizes that it cannot have, the output's and the key's. */
+	(void)crypto_generichash_update(state, p, n);
+}
+
+/* The name's length is in it: a part of the name is no part of the password. */
+void
+verdict_key(const struct verdict_cache *c, uint8_t source, uint8_t mechanism,
+    struct span user, struct span secret, uint8_t out[VERDICT_KEY])
+{
+	const uint64_t			user_n = user.n;
+	crypto_generichash_state	state;
+
+	(void)crypto_generichash_init(&state, c->secret, sizeof(c->secret),
+	    VERDICT_KEY);
+	add(&state, &source, sizeof(source));
+	add(&state, &mechanism, sizeof(mechanism));
+	add(&state, &user_n, sizeof(user_n));
+	add(&state, user.p, user.n);
+	add(&state, secret.p, secret.n);
+	(void)crypto_generichash_final(&state, out, VERDICT_KEY);
+	explicit_bzero(&state, sizeof(state));
+}
+
+static struct entry *
+bucket_of(const struct verdict_cache *c, const uint8_t key[VERDICT_KEY])
+{
+	uint64_t at;
+
+	memcpy(&at, key, sizeof(at));
+	return c->v + (size_t)(at % c->buckets) * WAYS;
+}
+
+static struct entry *
+find(const struct verdict_cache *c, const uint8_t key[VERDICT_KEY])
+{
+	struct entry *e = bucket_of(c, key);
+
+	/* Nobody can choose what a keyed hash begins with: no time to measure. */
+	for (size_t i = 0; i < WAYS; i++)
+		if (e[i].print != 0 && memcmp(e[i].key, key, VERDICT_KEY) == 0)
+			return &e[i];
+	return NULL;
+}
+
+uint64_t
+verdict_find(const struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
+    uint64_t now_ms)
+{
+	const struct entry *e = find(c, key);
+
+	return e != NULL && now_ms < e->end_ms ? e->print : 0;
+}
+
+/* Where a new one goes: a free place, or that of the oldest. */
+static struct entry *
+make_room(const struct verdict_cache *c, const uint8_t key[VERDICT_KEY])
+{
+	struct entry *bucket = bucket_of(c, key);
+	struct entry *oldest = bucket;
+
+	for (size_t i = 0; i < WAYS; i++) {
+		if (bucket[i].print == 0)
+			return &bucket[i];
+		if (bucket[i].end_ms < oldest->end_ms)
+			oldest = &bucket[i];
+	}
+	return oldest;
+}
+
+void
+verdict_put(struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
+    uint64_t print, uint64_t now_ms)
+{
+	struct entry *e = find(c, key);
+
+	if (e == NULL)
+		e = make_room(c, key);
+	memcpy(e->key, key, VERDICT_KEY);
+	e->print = print;
+	e->end_ms = now_ms + c->ttl_ms;
+}
+
+void
+verdict_flush(struct verdict_cache *c)
+{
+	explicit_bzero(c->v, c->buckets * WAYS * sizeof(*c->v));
+	random_bytes(c->secret, sizeof(c->secret));
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The verdict cache: what auth remembers of right passwords, so that a program
+ * that asks for mail every few minutes does not cost a slow hash each time.  Only
+ * of a yes, and no yes by itself: it holds the print of what the password was
+ * right against, with which auth vouches for the same question when it is asked
+ * again; the worker judges all else, and hashes if what is stored has changed
+ * (auth/auth.h).  So a wrong password is never answered from here, nor an account
+ * that was closed or changed meanwhile.
+ *
+ * In locked memory of bounded size, no passwords, but keyed hashes (BLAKE2b of
+ * libsodium) of source, user, mechanism and password together, by a key of this
+ * run's.  What is oldest makes room.  Floor 4; knows no clock.
+ */
+#ifndef ROLE_VERDICT_H
+#define ROLE_VERDICT_H
+
+#include "base/attr.h"
+#include "base/span.h"
+
+#define VERDICT_KEY	32
+
+struct verdict_cache;
+
+/* ttl_ms: how long an entry is good for; vouching does not prolong it.  NULL: the
+ * hash cannot be had. */
+struct verdict_cache	*verdict_new(size_t entries, uint64_t ttl_ms) MUSTUSE;
+void	verdict_free(struct verdict_cache *c);
+
+void	verdict_key(const struct verdict_cache *c, uint8_t source,
+	    uint8_t mechanism, struct span user, struct span secret,
+	    uint8_t out[VERDICT_KEY]);
+
+/* The print, or 0: nobody can vouch for it. */
+uint64_t	verdict_find(const struct verdict_cache *c,
+		    const uint8_t key[VERDICT_KEY], uint64_t now_ms) MUSTUSE;
+/* The password was right against that, now; it is not 0. */
+void	verdict_put(struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
+	    uint64_t print, uint64_t now_ms);
+/* Forget everything; the key, too. */
+void	verdict_flush(struct verdict_cache *c);
+
+#endif

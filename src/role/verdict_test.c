@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC */
+/* The verdict cache by a clock of the test's own. */
+#include "role/verdict.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ENTRIES	64
+#define TTL	60000ull
+
+static struct verdict_cache	*c;
+static uint64_t			 now;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	now = 1000000;
+	c = verdict_new(ENTRIES, TTL);
+	return c == NULL ? -1 : 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	verdict_free(c);
+	return 0;
+}
+
+struct what {
+	uint8_t		source;
+	uint8_t		mechanism;
+	const char	*user;
+	const char	*password;
+};
+
+static uint64_t
+found(struct what w)
+{
+	uint8_t key[VERDICT_KEY];
+
+	verdict_key(c, w.source, w.mechanism, span_str(w.user),
+	    span_str(w.password), key);
+	return verdict_find(c, key, now);
+}
+
+static void
+put(struct what w, uint64_t print)
+{
+	uint8_t key[VERDICT_KEY];
+
+	verdict_key(c, w.source, w.mechanism, span_str(w.user),
+	    span_str(w.password), key);
+	verdict_put(c, key, print, now);
+}
+
+static const struct what ann = { 1, 0, "ann", "wonderland" };
+
+/* Nobody else's, and nothing that only looks like it. */
+static void
+the_same_question_alone(void **state)
+{
+	static const struct what others[] = {
+		{ 0, 0, "ann", "wonderland" },
+		{ 1, 1, "ann", "wonderland" },
+		{ 1, 0, "bob", "wonderland" },
+		{ 1, 0, "Ann", "wonderland" },
+		{ 1, 0, "ann", "wonderlanD" },
+		{ 1, 0, "ann", "wonderland " },
+		{ 1, 0, "ann", "wonderlan" },
+		{ 1, 0, "ann", "" },
+		{ 1, 0, "annw", "onderland" },
+		{ 1, 0, "an", "nwonderland" },
+		{ 1, 0, "", "annwonderland" },
+		{ 1, 0, "annwonderland", "" },
+	};
+
+	(void)state;
+	assert_int_equal(found(ann), 0);
+	put(ann, 7);
+	assert_int_equal(found(ann), 7);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(found(others[i]), 0);
+}
+
+static void
+the_end(void **state)
+{
+	(void)state;
+	put(ann, 7);
+	now += TTL - 1;
+	assert_int_equal(found(ann), 7);	/* which does not prolong it */
+	now += 1;
+	assert_int_equal(found(ann), 0);
+	put(ann, 8);				/* in the same place */
+	now += TTL - 1;
+	assert_int_equal(found(ann), 8);
+}
+
+static void
+flushed(void **state)
+{
+	uint8_t before[VERDICT_KEY], after[VERDICT_KEY];
+
+	(void)state;
+	put(ann, 7);
+	verdict_key(c, 1, 0, SPAN("ann"), SPAN("wonderland"), before);
+	verdict_flush(c);
+	verdict_key(c, 1, 0, SPAN("ann"), SPAN("wonderland"), after);
+	assert_memory_not_equal(before, after, VERDICT_KEY);
+	assert_int_equal(verdict_find(c, before, now), 0);
+	assert_int_equal(found(ann), 0);
+	put(ann, 9);
+	assert_int_equal(found(ann), 9);
+}
+
+/* Bounded: the newest stay, and no more than there is room for. */
+static void
+full(void **state)
+{
+	char		name[20];
+	unsigned	left = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 10 * ENTRIES; i++) {
+		(void)snprintf(name, sizeof(name), "u%u", i);
+		put((struct what){ 1, 0, name, "x" }, i + 1);
+		assert_int_equal(found((struct what){ 1, 0, name, "x" }), i + 1);
+		now++;
+	}
+	for (unsigned i = 0; i < 10 * ENTRIES; i++) {
+		(void)snprintf(name, sizeof(name), "u%u", i);
+		left += found((struct what){ 1, 0, name, "x" }) == i + 1;
+	}
+	assert_in_range(left, ENTRIES / 2, ENTRIES);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_same_question_alone, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(flushed, setup, teardown),
+		cmocka_unit_test_setup_teardown(full, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: ISC
+"""Right passwords that popper serve remembers: what is not done again, and what
+is done all the same."""
+
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import house                                                    # noqa: E402
+from lib.flavour import SANITIZED                               # noqa: E402
+from lib.host import crypt                                      # noqa: E402
+from lib.popper import PopError                                 # noqa: E402
+
+# About half a second of a processor: far more than all else that a login is.
+HEAVY = "$6$rounds=%d$salt$" % (100000 if SANITIZED else 400000)
+TICK = os.sysconf("SC_CLK_TCK")
+USERS = "/etc/popper/users"
+
+
+class Cache(house.House):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.add_user("dora", 1004, password="x")
+        cls.hashed = {p: crypt(p, HEAVY) for p in ("wonderland", "new")}
+
+    def setUp(self):
+        super().setUp()
+        began = time.process_time()
+        crypt("wonderland", HEAVY)
+        self.cost = time.process_time() - began
+
+    def row(self, password, more=""):
+        self.host.write(USERS, "dora:%s:1004:1004::/home/dora::%s\n"
+                        % (self.hashed[password], more), 0o600)
+
+    def shadow(self, password="wonderland", **facts):
+        a = self.host.account("dora")
+        a.hashed, a.expire = self.hashed[password], ""
+        for key, value in facts.items():
+            setattr(a, key, value)
+        self.host.add_group("again", 1800)      # writes the accounts
+
+    def spent(self):
+        """Seconds of processor of all who judge passwords."""
+        ticks = 0
+        for m in self.named("popper-worker") + self.named("popper-warden"):
+            fields = m.read("stat").rpartition(b")")[2].split()
+            ticks += sum(int(x) for x in fields[11:15])
+        return ticks / TICK
+
+    def try_login(self, password):
+        """(did it succeed, was it hashed), as soon as no worker is busy."""
+        before = self.spent()
+        pop = self.connect()
+        pop.cmd("USER", "dora")
+        try:
+            pop.cmd("PASS", password)
+            good = True
+        except PopError:
+            good = False
+        pop.close()
+        self.no_sessions()
+        self.wait_for(lambda: not self.pam or not self.named("popper-worker"),
+                      "end of the worker")
+        return good, self.spent() - before > self.cost / 2
+
+    def serve(self, *rows, **options):
+        self.pam = options.get("auth") == "pam"
+        super().serve(*rows, **options)
+
+    def changed(self, password, want):
+        """Within a second of a change, and not much later."""
+        end = time.monotonic() + 10
+        while self.try_login(password) != want:
+            if time.monotonic() > end:
+                self.fail("%s: still not %s" % (password, want))
+
+    # -- a password file --------------------------------------------------
+
+    def test_hashed_once(self):
+        self.row("wonderland")
+        self.serve()
+        self.assertEqual(self.try_login("wonderland"), (True, True))
+        for _ in range(4):              # by both fronts
+            self.assertEqual(self.try_login("wonderland"), (True, False))
+        self.assertEqual(self.try_login("wonderlanD"), (False, True))
+        self.assertEqual(self.try_login("wonderlanD"), (False, True))
+        self.assertEqual(self.try_login("wonderland"), (True, False))
+
+    def test_off(self):
+        self.row("wonderland")
+        self.serve(auth_cache_ttl=0)
+        for _ in range(2):
+            self.assertEqual(self.try_login("wonderland"), (True, True))
+
+    def test_its_time_ends(self):
+        self.row("wonderland")
+        self.serve(auth_cache_ttl=1)
+        self.try_login("wonderland")
+        time.sleep(1)
+        self.assertEqual(self.try_login("wonderland"), (True, True))
+
+    def test_a_change_is_heeded(self):
+        self.row("wonderland")
+        self.serve()
+        self.try_login("wonderland")
+        self.row("new")
+        self.changed("wonderland", (False, True))
+        self.assertEqual(self.try_login("new"), (True, True))
+        self.assertEqual(self.try_login("new"), (True, False))
+        self.row("new", "nologin")
+        self.changed("new", (False, False))
+        self.log.wait("login-failed .*reason=locked", self.mark)
+
+    def test_a_new_authenticator_has_forgotten(self):
+        self.row("wonderland")
+        self.serve()
+        self.try_login("wonderland")
+        self.named("popper-auth")[0].kill()
+        self.log.wait("role-died", self.mark)
+        self.wait_for(lambda: self.count() == house.ROLES, "new auth")
+        self.assertEqual(self.try_login("wonderland"), (True, True))
+
+    # -- PAM --------------------------------------------------------------
+
+    def test_pam_is_asked_each_time(self):
+        self.shadow()
+        self.serve(auth="pam")
+        for _ in range(2):
+            self.assertEqual(self.try_login("wonderland"), (True, True))
+
+    def test_pam(self):
+        self.shadow()
+        self.serve(auth="pam", auth_cache_pam="yes")
+        self.assertEqual(self.try_login("wonderland"), (True, True))
+        self.assertEqual(self.try_login("wonderland"), (True, False))
+        self.assertEqual(self.try_login("wonderlanD"), (False, True))
+        self.shadow(expire="100")       # PAM's account step says so
+        self.assertEqual(self.try_login("wonderland"), (False, False))
+        self.log.wait("login-failed .*reason=expired", self.mark)
+        self.shadow()
+        self.assertEqual(self.try_login("wonderland"), (True, False))
+        self.shadow("new")
+        self.assertEqual(self.try_login("wonderland"), (False, True))
+        self.assertEqual(self.try_login("new"), (True, True))
+        self.assertEqual(self.try_login("new"), (True, False))
+
+
+if __name__ == "__main__":
+    unittest.main()
