@@ -317,6 +317,14 @@ refuse(struct auth *a, struct question *q)
 	decide_at(a, q, ANSWER_NO, at);
 }
 
+/* Its password is not even looked at. */
+static void
+leave_unjudged(struct auth *a, struct question *q)
+{
+	log_penalty(&a->unjudged, false, q);
+	decide(a, q, ANSWER_ERROR);
+}
+
 static void
 log_late(struct auth *a, const struct question *q)
 {
@@ -470,8 +478,7 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	penalty_case(a->penalty, &q->peer, span_of(q->user, q->user_n),
 	    secret_span(&q->secret), &q->who);
 	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
-		log_penalty(&a->unjudged, false, q);
-		decide(a, q, ANSWER_ERROR);
+		leave_unjudged(a, q);
 		return 0;
 	}
 	*f->last = q;
@@ -688,6 +695,20 @@ worker_ask(struct worker *w, struct question *q, struct fault *f)
 	return 0;
 }
 
+/* Once more: much may have gone wrong since it was asked.  False: it is told. */
+static bool
+may_be_judged(struct auth *a, struct question *q)
+{
+	uint64_t now = clock_ms();
+
+	if (!penalty_judged(a->penalty, &q->who, now)) {
+		leave_unjudged(a, q);
+		return false;
+	}
+	penalty_begin(a->penalty, &q->who, now, deadline_of(a, q));
+	return true;
+}
+
 /* An idle worker that has ended is found out here: then another one is tried. */
 static void
 give(struct worker *w, struct question *q)
@@ -744,8 +765,12 @@ serve_rows(struct auth *a)
 	struct worker	*w;
 	struct front	*f;
 
-	while ((w = free_worker(a)) != NULL && (f = next_front(a)) != NULL)
-		give(w, row_take(f));
+	while ((w = free_worker(a)) != NULL && (f = next_front(a)) != NULL) {
+		struct question *q = row_take(f);
+
+		if (may_be_judged(a, q))
+			give(w, q);
+	}
 }
 
 /* ------------------------------------------------------------- all of it */

@@ -493,6 +493,130 @@ test_penalties(void **state UNUSED)
 	forget_log();
 }
 
+/* A guess of its own, by any front; not the same number twice. */
+static void
+guess(const char *user, uint64_t number)
+{
+	char password[24];
+
+	(void)snprintf(password, sizeof(password), "%lu", number);
+	check((int)(number % FRONTS), number, user, password);
+}
+
+/* What so many guesses were told, by either front: 'n' or 'e'. */
+static void
+count_answers(unsigned n, unsigned *no_r, unsigned *later_r)
+{
+	uint64_t end_ms = clock_ms() + LONG_MS;
+	uint64_t sid;
+
+	*no_r = *later_r = 0;
+	while (*no_r + *later_r < n) {
+		for (int i = 0; i < FRONTS; i++) {
+			char c = hear(i, 5, &sid);
+
+			*no_r += c == 'n';
+			*later_r += c == 'e';
+		}
+		assert_true(clock_ms() < end_ms);
+	}
+}
+
+static void
+wait_failed(unsigned times)
+{
+	for (unsigned i = 0; i < LONG_MS && count("login-failed") < times; i++)
+		(void)usleep(1000);
+	assert_int_equal(count("login-failed"), times);
+}
+
+/* Whichever front it comes through; one at a time, where it is too much. */
+static void
+test_penalties_are_shared(void **state UNUSED)
+{
+	unsigned no, later;
+
+	begin(true);
+	log_in(0, 99);			/* they have begun */
+	come_from(192, 0, 2, 7);
+	for (uint64_t i = 1; i <= 3; i++) {
+		guess("ann", i);
+		wait_failed((unsigned)i);
+	}
+	for (uint64_t i = 4; i <= 12; i++)
+		guess("eve", i);
+	count_answers(12, &no, &later);
+	assert_int_equal(no, 3 + 1);
+	assert_int_equal(later, 8);
+	wait_failed(4);
+	end();
+	forget_log();
+}
+
+/* Each address is new: their network waits, nobody else. */
+static void
+test_penalties_of_a_network(void **state UNUSED)
+{
+	unsigned no, later;
+
+	begin(true);
+	come_from(198, 51, 100, 200);
+	log_in(0, 99);
+	for (uint64_t i = 1; i <= 30; i++) {
+		char user[24];
+
+		if (i == 25)
+			wait_failed(24);
+		(void)snprintf(user, sizeof(user), "u%lu", i);
+		come_from(198, 51, 100, (uint8_t)i);
+		guess(user, i);
+	}
+	count_answers(30, &no, &later);
+	assert_int_equal(no, 24 + 1);
+	assert_int_equal(later, 5);
+	come_from(198, 51, 101, 1);
+	log_in(0, 101);
+	come_from(198, 51, 100, 200);	/* she was here before */
+	log_in(1, 102);
+	end();
+	forget_log();
+}
+
+/* Each network is new: the user waits, but where she is known. */
+static void
+test_penalties_of_a_user(void **state UNUSED)
+{
+	uint64_t	sid = 0;
+	char		c;
+
+	begin(true);
+	come_from(192, 0, 2, 7);
+	log_in(0, 99);
+	for (uint64_t i = 1; i <= 32; i++) {
+		come_from(198, (uint8_t)i, 1, 1);
+		guess("ann", i);
+		wait_failed((unsigned)i);
+	}
+	come_from(198, 100, 1, 1);
+	guess("ann", 33);
+	wait_failed(33);
+	come_from(198, 101, 1, 1);
+	check(0, 34, "ann", "wonderland");
+	come_from(192, 0, 2, 7);
+	log_in(0, 101);
+	come_from(192, 0, 2, 8);	/* another address of that network */
+	log_in(1, 102);
+	come_from(198, 102, 1, 1);
+	check(0, 35, "bob", "builder");
+	expect_admit(0, 35, "bob");
+	do {
+		c = hear(0, LONG_MS, &sid);
+		assert_int_equal(c, sid == 34 ? 'e' : 'n');
+	} while (sid != 34);
+	end();
+	forget_log();
+}
+
 /* Every type with bodies of several sizes and up to 3 descriptors. */
 static bool
 next_say(uint16_t *type, uint32_t *n, uint8_t *fds)
@@ -1249,6 +1373,9 @@ main(void)
 		AS_ROOT(test_logins),
 		AS_ROOT(test_times),
 		AS_ROOT(test_penalties),
+		AS_ROOT(test_penalties_are_shared),
+		AS_ROOT(test_penalties_of_a_network),
+		AS_ROOT(test_penalties_of_a_user),
 		AS_ROOT(test_mad_front),
 		AS_ROOT(test_bad_questions),
 		AS_ROOT(test_mad_worker),

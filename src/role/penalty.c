@@ -38,15 +38,23 @@ struct penalty {
 	struct shelf	guesses;
 };
 
-/* So many failures are free, then so many are for a doubling. */
+/*
+ * So many failures are free, then so many are for a doubling; what is beyond
+ * `judged` makes wait.  Of a network that is more than a failure in 24 seconds
+ * (the longest delay, by default) adds up to, which is 18; of a user, more than
+ * where a network's own limit holds its score.
+ */
 struct grade {
 	unsigned	free;
 	unsigned	step;
+	unsigned	judged;
 };
 
-static const struct grade of_address	= { 3, 1 };
-static const struct grade of_network	= { 24, 8 };
-static const struct grade of_user	= { 8, 4 };
+static const struct grade grades[PENALTY_LEVELS] = {
+	[PENALTY_ADDRESS]	= { 3,	1,	3 },
+	[PENALTY_NETWORK]	= { 24,	8,	24 },
+	[PENALTY_USER]		= { 8,	4,	32 },
+};
 
 /* ---------------------------------------------------------------- shelves */
 
@@ -163,30 +171,41 @@ penalty_case(const struct penalty *p, const struct sock_addr *peer,
 	size_t	n = peer->family == 6 ? 8 : 4;
 	bool	own = is_own_host(peer);
 
-	*out = (struct penalty_case){ .user = hash(p, 1, user) };
+	*out = (struct penalty_case){ .key[PENALTY_USER] = hash(p, 1, user) };
 	if (!own) {
-		out->address = hash(p, 2, span_of(peer->raw, n));
-		out->network = hash(p, 3, span_of(peer->raw,
+		out->key[PENALTY_ADDRESS] = hash(p, 2, span_of(peer->raw, n));
+		out->key[PENALTY_NETWORK] = hash(p, 3, span_of(peer->raw,
 		    peer->family == 6 ? 6 : 3));
 	}
-	out->device = hash(p, out->address, user);
+	out->device = hash(p, out->key[PENALTY_ADDRESS], user);
+	out->near = hash(p, out->key[PENALTY_NETWORK], user);
 	out->guess = hash(p, out->device, secret);
 }
 
 static bool
-is_device(const struct penalty *p, const struct penalty_case *c, uint64_t now_ms)
+is_known(const struct penalty *p, uint64_t where, uint64_t now_ms)
 {
-	return seen(&p->devices, c->device, DEVICE_MS, now_ms);
+	return seen(&p->devices, where, DEVICE_MS, now_ms);
+}
+
+static bool
+waits(const struct penalty *p, uint64_t key, uint64_t now_ms)
+{
+	const struct entry *e = key == 0 ? NULL : find(&p->scores, key);
+
+	return e != NULL && e->until_ms > now_ms;
 }
 
 bool
 penalty_judged(const struct penalty *p, const struct penalty_case *c,
     uint64_t now_ms)
 {
-	const struct entry *e = c->address == 0 ? NULL :
-	    find(&p->scores, c->address);
-
-	return e == NULL || e->until_ms <= now_ms || is_device(p, c, now_ms);
+	if (is_known(p, c->device, now_ms))
+		return true;
+	return !waits(p, c->key[PENALTY_ADDRESS], now_ms) &&
+	    !waits(p, c->key[PENALTY_NETWORK], now_ms) &&
+	    (!waits(p, c->key[PENALTY_USER], now_ms) ||
+	    is_known(p, c->near, now_ms));
 }
 
 static unsigned
@@ -201,68 +220,89 @@ doublings(uint32_t score, const struct grade *g)
 	return n < PENALTY_DOUBLINGS ? n : PENALTY_DOUBLINGS;
 }
 
-/* The score with this failure in it (or without: it was counted), in doublings. */
-static unsigned
-fail(struct penalty *p, uint64_t key, bool counts, const struct grade *g,
-    uint64_t now_ms)
+/* With this failure in it (or without: it was counted). */
+static uint32_t
+score_of(struct penalty *p, uint64_t key, bool counts, uint64_t now_ms)
 {
-	struct entry	*e;
-	uint32_t	 score;
+	struct entry	*e = counts ? take(&p->scores, key, now_ms) :
+			    find(&p->scores, key);
+	uint32_t	 score = e == NULL ? 0 : score_at(e, now_ms);
 
-	if (key == 0)
-		return 0;
-	if (!counts) {
-		e = find(&p->scores, key);
-		return e == NULL ? 0 : doublings(score_at(e, now_ms), g);
-	}
-	e = take(&p->scores, key, now_ms);
-	score = score_at(e, now_ms);
+	if (!counts)
+		return score;
 	if (score < UINT32_MAX - ONE)
 		score += ONE;
 	e->score = score;
 	e->at_ms = now_ms;
-	return doublings(score + ONE / 2, g);	/* decay rounds down */
+	return score + ONE / 2;			/* decay rounds down */
+}
+
+static void
+set_until(struct penalty *p, const struct penalty_case *c, uint64_t until_ms)
+{
+	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
+		struct entry *e = (c->waits & 1u << i) == 0 ? NULL :
+		    find(&p->scores, c->key[i]);
+
+		if (e != NULL)
+			e->until_ms = until_ms;
+	}
+}
+
+void
+penalty_begin(struct penalty *p, struct penalty_case *c, uint64_t now_ms,
+    uint64_t until_ms)
+{
+	bool near = is_known(p, c->near, now_ms);
+
+	c->waits = 0;
+	if (is_known(p, c->device, now_ms))
+		return;
+	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
+		uint32_t score = c->key[i] == 0 ? 0 :
+		    score_of(p, c->key[i], false, now_ms);
+
+		if ((score + ONE / 2) / ONE >= grades[i].judged &&
+		    !(near && i == PENALTY_USER))
+			c->waits |= 1u << i;
+	}
+	set_until(p, c, until_ms);
 }
 
 unsigned
-penalty_wrong(struct penalty *p, const struct penalty_case *c, uint64_t now_ms)
+penalty_wrong(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
 {
-	const struct {
-		uint64_t		 key;
-		const struct grade	*grade;
-	} scores[] = {
-		{ c->address,	&of_address },
-		{ c->network,	&of_network },
-		{ c->user,	&of_user },
-	};
-	bool			counts = !seen(&p->guesses, c->guess, GUESS_MS,
-				    now_ms);
-	unsigned		most = 0;
+	bool		counts = !seen(&p->guesses, c->guess, GUESS_MS, now_ms);
+	unsigned	most = 0;
 
+	set_until(p, c, 0);
+	c->waits = 0;
 	take(&p->guesses, c->guess, now_ms)->at_ms = now_ms;
-	for (size_t i = 0; i < sizeof(scores) / sizeof(scores[0]); i++) {
-		unsigned n = fail(p, scores[i].key, counts, scores[i].grade,
-		    now_ms);
+	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
+		uint32_t score = c->key[i] == 0 ? 0 :
+		    score_of(p, c->key[i], counts, now_ms);
+		unsigned n = doublings(score, &grades[i]);
 
 		if (n > most)
 			most = n;
+		if (counts && score / ONE > grades[i].judged)
+			c->waits |= 1u << i;
 	}
-	return is_device(p, c, now_ms) ? 0 : most;
+	return is_known(p, c->device, now_ms) ? 0 : most;
 }
 
 void
 penalty_until(struct penalty *p, const struct penalty_case *c, uint64_t at_ms)
 {
-	struct entry *e = c->address == 0 ? NULL : find(&p->scores, c->address);
-
-	if (e != NULL && e->until_ms < at_ms)
-		e->until_ms = at_ms;
+	set_until(p, c, at_ms);
 }
 
 void
-penalty_right(struct penalty *p, const struct penalty_case *c, uint64_t now_ms)
+penalty_right(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
 {
+	set_until(p, c, 0);
 	take(&p->devices, c->device, now_ms)->at_ms = now_ms;
+	take(&p->devices, c->near, now_ms)->at_ms = now_ms;
 }
 
 /* ------------------------------------------------------------- all of it */

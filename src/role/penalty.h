@@ -9,14 +9,26 @@
  * host has as many there as it likes), of its network (/24, /48) and of its user,
  * whether there is such a user or not.  Scores halve in five minutes.  From a
  * score on, each further failure doubles the time after which a refusal is told;
- * and as long as an address is waiting for such a one, nothing else it asks is
- * judged: it could hang up, and guess on.
+ * and where one more would be too much, one question is judged at a time, and
+ * after a failure none until its refusal is told: who guesses could hang up, and
+ * guess on, from the next address if need be.
+ *
+ * What an address can do then stays below what is too much for a network, and
+ * what a network can do below what is too much for a user.  So who has one address
+ * shuts out nobody from his network, who has one network nobody elsewhere, and a
+ * user waits only when his password is guessed from several networks at a time.
+ * With the defaults it can be tried from one address some 4000 times a day, from
+ * one network or from all the world 7000 times.
+ *
+ * What protects users from that.  Where a user has logged in from an address, both
+ * together (a device) never wait longer than everybody does, and are always
+ * judged.  Elsewhere in a network where he has logged in, it does not count that
+ * strangers guess his password.  From a network where he never was he must try
+ * again while they do: nothing tells him from them.
  *
  * The same wrong password from the same address for the same user counts once: a
- * mail program that was not told of a new password is no attack.  Where a user
- * has logged in from an address, both together (a device) never wait longer than
- * everybody does, and are always judged.  Addresses of this host itself (a
- * webmail's) have no score: they are many people's.
+ * mail program that was not told of a new password is no attack.  Addresses of
+ * this host itself (a webmail's) have no score: they are many people's.
  */
 #ifndef ROLE_PENALTY_H
 #define ROLE_PENALTY_H
@@ -28,13 +40,17 @@
 
 struct penalty;
 
+/* What has a score, the narrowest first. */
+enum penalty_level { PENALTY_ADDRESS, PENALTY_NETWORK, PENALTY_USER,
+	PENALTY_LEVELS };
+
 /* Hashes of who asks what; holds no password. */
 struct penalty_case {
-	uint64_t	address;	/* 0: has none that counts */
-	uint64_t	network;
-	uint64_t	user;
+	uint64_t	key[PENALTY_LEVELS];	/* 0: has none that counts */
 	uint64_t	device;
+	uint64_t	near;		/* this user in this network */
 	uint64_t	guess;
+	unsigned	waits;		/* mask of levels that wait for this one */
 };
 
 struct penalty	*penalty_new(void);
@@ -46,14 +62,17 @@ void	penalty_case(const struct penalty *p, const struct sock_addr *peer,
 /* Is it to be judged at all? */
 bool	penalty_judged(const struct penalty *p, const struct penalty_case *c,
 	    uint64_t now_ms) MUSTUSE;
+/* It is being judged, until then at the latest. */
+void	penalty_begin(struct penalty *p, struct penalty_case *c,
+	    uint64_t now_ms, uint64_t until_ms);
 /* It was wrong: how often is the delay of this refusal doubled? */
-unsigned	penalty_wrong(struct penalty *p, const struct penalty_case *c,
+unsigned	penalty_wrong(struct penalty *p, struct penalty_case *c,
 		    uint64_t now_ms) MUSTUSE;
 /* That refusal, doubled, is told then. */
 void	penalty_until(struct penalty *p, const struct penalty_case *c,
 	    uint64_t at_ms);
 /* It was right. */
-void	penalty_right(struct penalty *p, const struct penalty_case *c,
+void	penalty_right(struct penalty *p, struct penalty_case *c,
 	    uint64_t now_ms);
 
 #endif

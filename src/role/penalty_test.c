@@ -121,13 +121,14 @@ static void
 device(void **state)
 {
 	struct penalty_case c = of(2, 7, "ann", 1);
-	struct penalty_case d = of(2, 7, "bob", 1);
+	struct penalty_case d = of(2, 7, "bob", 2);
 
 	(void)state;
 	penalty_right(p, &c, now);
 	for (unsigned i = 2; i < 20; i++)
 		assert_int_equal(wrong(2, 7, "ann", i), 0);
 	assert_int_equal(wrong(2, 7, "bob", 1), 3);
+	assert_int_equal(penalty_wrong(p, &d, now), 3);
 	penalty_until(p, &d, now + 5000);
 	assert_false(judged(2, 7, "bob"));
 	assert_true(judged(2, 7, "ann"));	/* it has logged in here */
@@ -137,6 +138,185 @@ device(void **state)
 	assert_true(judged(2, 7, "bob"));
 	now += 15 * 24 * 60 * MINUTE;
 	assert_int_equal(wrong(2, 7, "eve", 1), 0);
+}
+
+/* ---- who hangs up before he is told ---- */
+
+#define DELAY_MS	3000ull		/* as auth does it: the defaults */
+#define TIMEOUT_MS	30000ull
+#define GUESS_MS	50		/* between two */
+#define WORKERS		4
+
+static void
+tell_wrong(struct penalty_case *c, uint64_t asked)
+{
+	unsigned n = penalty_wrong(p, c, now);
+	uint64_t delay = DELAY_MS << n;
+
+	if (n > 0)
+		penalty_until(p, c, asked + (delay < TIMEOUT_MS ? delay :
+		    TIMEOUT_MS));
+}
+
+/* Of an hour's guesses from so many networks and addresses in each, all for ann
+ * (but the first ones, when they are few): how many were judged.  WORKERS are judged at a time, each
+ * for a while.  meanwhile: can these log in, at any moment? */
+static unsigned
+hour(unsigned networks, unsigned addresses, bool (*meanwhile)(void))
+{
+	struct {
+		struct penalty_case	c;
+		uint64_t		asked;
+		bool			busy;
+	} w[WORKERS] = { 0 };
+	uint64_t	end = now + 60 * MINUTE;
+	unsigned	first = networks * addresses > 500 ? 0 :
+			    4 * networks * addresses;
+	unsigned	hits = 0;
+	unsigned	i;
+
+	for (i = 0; now < end; i++, now += GUESS_MS) {
+		size_t k = i % WORKERS;
+		char name[20] = "ann";
+
+		if (w[k].busy)
+			tell_wrong(&w[k].c, w[k].asked);
+		/* Their addresses are slow before their user is. */
+		if (i < first)
+			(void)snprintf(name, sizeof(name), "u%u", i);
+		w[k].c = of(100 + i % networks, 1 + i / networks % addresses,
+		    name, 1000000 + i);
+		w[k].asked = now;
+		w[k].busy = penalty_judged(p, &w[k].c, now);
+		if (w[k].busy)
+			penalty_begin(p, &w[k].c, now, now + TIMEOUT_MS);
+		hits += w[k].busy && i >= first;
+		if (meanwhile != NULL && i % 16 == 0 && !meanwhile())
+			fail_msg("after %u guesses, %u of them judged", i, hits);
+	}
+	print_message("%u networks of %u addresses: %u judged in an hour\n",
+	    networks, addresses, hits);
+	return hits;
+}
+
+static bool
+others_are_judged(void)
+{
+	return judged(3, 3, "ann") && judged(3, 3, "bob");
+}
+
+static bool
+ann_is_judged_where_she_is_known(void)
+{
+	return judged(9, 9, "ann") && judged(9, 10, "ann") &&
+	    judged(3, 3, "bob");
+}
+
+/* It slows down itself, and nobody else, not even its user. */
+static void
+guesser_with_an_address(void **state)
+{
+	(void)state;
+	assert_in_range(hour(1, 1, others_are_judged), 100, 200);
+}
+
+static bool
+only_its_network_waits(void)
+{
+	return others_are_judged() && judged(100, 250, "zoe");
+}
+
+static void
+known(unsigned a, unsigned b, const char *user)
+{
+	struct penalty_case c = of(a, b, user, 1);
+
+	penalty_right(p, &c, now);
+}
+
+/* The end of one that was judged; its refusal is told in three seconds or more. */
+static void
+guess(unsigned a, unsigned b, const char *user, unsigned password)
+{
+	struct penalty_case c = of(a, b, user, password);
+
+	tell_wrong(&c, now);
+}
+
+static void
+guesser_with_a_network(void **state)
+{
+	(void)state;
+	known(100, 250, "zoe");
+	assert_in_range(hour(1, 200, only_its_network_waits), 100, 300);
+	for (unsigned i = 0; i < 30; i++)
+		guess(100, i, "bob", i);
+	assert_false(judged(100, 240, "eve"));
+	assert_false(judged(100, 240, "zoe"));	/* known, but not there */
+	assert_true(judged(100, 250, "zoe"));
+	assert_true(judged(3, 3, "bob"));
+}
+
+/* From where ann never was she must try again. */
+static void
+guesser_with_many_networks(void **state)
+{
+	(void)state;
+	known(9, 9, "ann");
+	assert_in_range(hour(5, 40, ann_is_judged_where_she_is_known), 100, 400);
+	assert_in_range(hour(150, 200, ann_is_judged_where_she_is_known), 100,
+	    400);
+	for (unsigned i = 0; i < 40; i++)
+		guess(100 + i, 1, "ann", i);
+	assert_false(judged(3, 3, "ann"));
+	assert_true(judged(3, 3, "bob"));
+	assert_true(judged(9, 200, "ann"));
+	now += 60 * MINUTE;
+	assert_true(judged(3, 3, "ann"));
+}
+
+/* An old password, sent from a network that is too much already, prolongs
+ * nothing. */
+static void
+same_guess_makes_nobody_wait(void **state)
+{
+	(void)state;
+	guess(2, 200, "bob", 1);
+	for (unsigned i = 0; i < 30; i++)
+		(void)wrong(2, i, "ann", i);
+	guess(2, 200, "bob", 1);
+	assert_true(judged(2, 201, "eve"));
+	guess(2, 200, "bob", 2);
+	assert_false(judged(2, 201, "eve"));
+}
+
+/* Where one more would be too much, one is judged at a time. */
+static void
+one_at_a_time(void **state)
+{
+	struct penalty_case c = of(2, 7, "ann", 4);
+
+	(void)state;
+	known(2, 7, "zoe");
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_true(judged(2, 7, "ann"));
+		penalty_begin(p, &c, now, now + TIMEOUT_MS);
+		assert_true(judged(2, 7, "ann"));
+		guess(2, 7, "ann", i);
+	}
+	assert_true(judged(2, 7, "ann"));
+	penalty_begin(p, &c, now, now + TIMEOUT_MS);
+	assert_false(judged(2, 7, "ann"));
+	assert_true(judged(2, 7, "zoe"));
+	penalty_right(p, &c, now);
+	assert_true(judged(2, 7, "eve"));
+	c = of(2, 7, "eve", 4);
+	penalty_begin(p, &c, now, now + TIMEOUT_MS);
+	now += TIMEOUT_MS;			/* nobody could say */
+	assert_true(judged(2, 7, "bob"));
+	c = of(2, 7, "zoe", 1);
+	penalty_begin(p, &c, now, now + TIMEOUT_MS);
+	assert_true(judged(2, 7, "bob"));	/* a device stands for itself */
 }
 
 /* A million others do not wash an attacker away, nor a device. */
@@ -187,6 +367,15 @@ main(void)
 		cmocka_unit_test_setup_teardown(network, setup, teardown),
 		cmocka_unit_test_setup_teardown(user, setup, teardown),
 		cmocka_unit_test_setup_teardown(device, setup, teardown),
+		cmocka_unit_test_setup_teardown(guesser_with_an_address, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(guesser_with_a_network, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(guesser_with_many_networks, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(one_at_a_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(same_guess_makes_nobody_wait,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(own_host, setup, teardown),
 	};
