@@ -35,6 +35,16 @@ int	auth_load(const char *path, unsigned how, struct buf *out,
  */
 bool	auth_line(struct span *rest, struct span *line_r);
 
+/*
+ * Does a line consist of these nwords words?  Found in O(1) (line_index.c).  text
+ * must stay.
+ */
+#define LINE_WORDS_MAX	3
+struct line_index	*line_index_new(struct span text, size_t nwords);
+void			 line_index_free(struct line_index *x);
+bool			 line_index_has(const struct line_index *x,
+			    const struct span *words);
+
 /* ---- rules (policy.c) ---- */
 
 struct gid_list {
@@ -50,6 +60,7 @@ struct auth_policy {
 	const struct auth_conf	*c;		/* borrows */
 	struct gid_list		 denied;
 	struct buf		 deny;		/* owns: text of deny_file */
+	struct line_index	*deny_index;	/* owns; NULL: it is searched */
 	struct buf		 shells;	/* owns: text of shells_file */
 };
 
@@ -76,11 +87,33 @@ bool	policy_ids_allowed(const struct auth_policy *p, struct identity *id,
 struct pam_lib;
 struct row_index;
 
+/* ---- places in a text by a hash of what is there (slots.c) ---- */
+
+struct slots {
+	struct slot	*v;		/* owns */
+	size_t		 mask;
+	uint64_t	 seed;		/* who registers names cannot choose
+					   where they fall */
+};
+/* Is what you look for at this place? */
+typedef bool	slots_same_fn(const void *ctx, uint32_t place);
+
+void		slots_init(struct slots *s, size_t n);	/* room for n */
+void		slots_fini(struct slots *s);
+uint64_t	slots_hash(const struct slots *s, const struct span *words,
+		    size_t n);
+bool		slots_find(const struct slots *s, uint64_t h,
+		    slots_same_fn *same, const void *ctx, uint32_t *place_r);
+/* Of several that are the same the first one stays. */
+void		slots_put(struct slots *s, uint64_t h, slots_same_fn *same,
+		    const void *ctx, uint32_t place);
+
 /* ---- what prepare leaves behind, of either back end ---- */
 
 struct auth_state {
 	struct auth_policy	 policy;
 	struct buf		 rpop;		/* owns: text of rpop_file */
+	struct line_index	*rpop_index;	/* owns; NULL: it is searched */
 	struct buf		 rows;		/* owns: text of passwd_file; with
 						   PAM only to measure against */
 	size_t			 nrows;

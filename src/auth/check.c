@@ -100,6 +100,7 @@ state_free(struct auth_state *s)
 	if (s == NULL)
 		return;
 	policy_fini(&s->policy);
+	line_index_free(s->rpop_index);
 	buf_fini(&s->rpop);
 	row_index_free(s->index);
 	buf_fini(&s->rows);

@@ -476,6 +476,52 @@ no_deny_file_denies_nobody(void **state)
 	put_text(deny, "");
 }
 
+/* Each name has a line; twice, and between others that are like it. */
+static void
+many_lines(void **state)
+{
+	struct auth_verdict	v;
+	struct auth_request	q = { .method = AUTH_METHOD_RPOP };
+	char			name[32];
+	FILE			*d = fopen(deny, "we");
+	FILE			*r = fopen(rpop, "we");
+
+	(void)state;
+	assert_non_null(d);
+	assert_non_null(r);
+	for (unsigned i = 0; i < 9000; i++) {
+		fprintf(d, "%s%u-x\t# %u\n", i % 2 == 0 ? " " : "", i % 6000, i);
+		fprintf(r, "192.0.2.7\t%u  c%u \n192.0.2.7 %u c%u more\n", i,
+		    i % 6000, i, i + 1);
+	}
+	assert_int_equal(fclose(d), 0);
+	assert_int_equal(fclose(r), 0);
+	for (unsigned i = 0; i < 6100; i += 610) {
+		(void)snprintf(name, sizeof(name), "%u-x", i);
+		ask_pass(name, SPAN("x"), &v);
+		assert_int_equal(v.reason, i < 6000 ? REASON_DENIED :
+		    REASON_UNKNOWN_USER);
+		(void)snprintf(name, sizeof(name), "%u-", i);
+		ask_pass(name, SPAN("x"), &v);
+		assert_int_equal(v.reason, REASON_UNKNOWN_USER);
+	}
+	q.peer = (struct sock_addr){ .text = "192.0.2.7", .family = 4,
+	    .port = 600 };
+	for (unsigned i = 0; i < 9100; i += 910) {
+		(void)snprintf(name, sizeof(name), "%u", i);
+		assert_true(secret_set(&q.secret, span_str(name)));
+		(void)snprintf(q.user, sizeof(q.user), "c%u", i % 6000);
+		ask(&q, &v);
+		assert_int_equal(v.reason, i < 9000 ? REASON_UNKNOWN_USER :
+		    REASON_RPOP);
+		(void)snprintf(q.user, sizeof(q.user), "c%u", i % 6000 + 1);
+		ask(&q, &v);
+		assert_int_equal(v.reason, REASON_RPOP);
+	}
+	put_text(deny, "");
+	put_text(rpop, "");
+}
+
 static void
 an_empty_file_knows_nobody(void **state)
 {
@@ -652,6 +698,7 @@ main(void)
 		cmocka_unit_test(rpop_table),
 		cmocka_unit_test(files_of_others),
 		cmocka_unit_test(no_deny_file_denies_nobody),
+		cmocka_unit_test(many_lines),
 		cmocka_unit_test(an_empty_file_knows_nobody),
 		cmocka_unit_test(gids_are_taken_out),
 		cmocka_unit_test(index_as_scan),

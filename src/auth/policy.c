@@ -118,6 +118,7 @@ policy_load(const struct auth_conf *c, struct auth_policy *p, struct fault *f)
 void
 policy_fini(struct auth_policy *p)
 {
+	line_index_free(p->deny_index);
 	buf_fini(&p->deny);
 	buf_fini(&p->shells);
 }
@@ -162,7 +163,8 @@ has_line(const struct buf *text, struct span want)
 bool
 policy_denied(const struct auth_policy *p, struct span name)
 {
-	return has_line(&p->deny, name);
+	return p->deny_index != NULL ? line_index_has(p->deny_index, &name) :
+	    has_line(&p->deny, name);
 }
 
 /* As in qpopper, one row of that name stands for every shell, also for none. */

@@ -25,12 +25,18 @@ row_allows(struct span row, const struct auth_request *q)
 bool
 rpop_allowed(const struct auth_state *s, const struct auth_request *q)
 {
-	struct span	rest = buf_span(&s->rpop);
-	struct span	row;
+	const struct span	words[] = {
+		span_str(q->peer.text), secret_span(&q->secret),
+		span_str(q->user),
+	};
+	struct span		rest = buf_span(&s->rpop);
+	struct span		row;
 
 	if (q->peer.family == 0 || q->peer.port < PORT_RESERVED_MIN ||
 	    q->peer.port > PORT_RESERVED_MAX)
 		return false;
+	if (s->rpop_index != NULL)
+		return line_index_has(s->rpop_index, words);
 	while (auth_line(&rest, &row))
 		if (row_allows(row, q))
 			return true;
