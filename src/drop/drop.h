@@ -51,6 +51,9 @@ struct drop_host {
 	 * made (user's, empty) when it is missing.
 	 */
 	int	(*lock)(void *ctx, enum drop_lock_purpose why, struct fault *f);
+	/* It has taken it for the first SCAN before that was asked: the first
+	 * lock() tells so, and takes this back. */
+	bool	dotlocked;
 	int	(*refresh)(void *ctx, struct fault *f);
 	int	(*unlock)(void *ctx, struct fault *f);
 	/* An unnamed file for the temporary copy; the caller owns *fd_r. */

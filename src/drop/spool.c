@@ -174,6 +174,16 @@ check_named(struct spool *s, struct fault *f)
 	return spool_check_owner(&s->facts, s->conf->uid, s->conf->path, f);
 }
 
+static int
+have_dot(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
+    struct fault *f)
+{
+	int r = dot_lock(s, why, owned, f);
+
+	s->dot = r == 0;
+	return r;
+}
+
 /*
  * One try.  The file comes first, since its lock is the cheap one, but when
  * there is no file to lock the dotlock is what lets us make one.
@@ -182,20 +192,22 @@ static int
 try_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
     struct fault *f)
 {
-	int r = open_spool(s, why, f);
+	const struct drop_host	*h = s->conf->host;
+	int			 r = open_spool(s, why, f);
 
 	if (r == -1 && f->err == ENOENT && why == DROP_LOCK_SCAN)
 		return 0;
 	if (r == -1 && f->err != ENOENT)
 		return -1;
-	if (r == 0)
-		r = lock_fcntl(s->fd, true, f);
-	else
+	/* One that is held already is ours, to be given back when we fail. */
+	if (r == 0 && why == DROP_LOCK_SCAN && h->dotlocked)
+		r = have_dot(s, why, owned, f);
+	else if (r == -1)
 		r = 0;
-	if (r == 0 && !s->dot) {
-		r = dot_lock(s, why, owned, f);
-		s->dot = r == 0;
-	}
+	if (r == 0 && s->fd != -1)
+		r = lock_fcntl(s->fd, true, f);
+	if (r == 0 && !s->dot)
+		r = have_dot(s, why, owned, f);
 	if (r == 0 && s->fd == -1) {
 		r = open_spool(s, why, f);
 		if (r == 0)

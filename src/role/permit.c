@@ -148,7 +148,7 @@ const struct link_permit permit_peer[] = {
 };
 const size_t permit_peer_n = ARRAY_LEN(permit_peer);
 
-#define FACTS_MAX	(2 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
+#define FACTS_MAX	(2 + 8 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
 			 2 * SPAN_SIZE(HOST_KEY_MAX))
 
 const struct link_permit permit_facts[] = {

@@ -628,14 +628,21 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 	char path[IDENTITY_PATH_MAX + 1];
 	char key[HOST_KEY_MAX];
 	char lock[HOST_KEY_MAX];
+	uint64_t dotlock;
 
 	forget_facts(x);
 	x->system_spool = link_get_u8(in) != 0;
 	x->locked = link_get_u8(in) != 0;
 	if (!link_get_cstr(in, path, sizeof(path)) ||
 	    !link_get_cstr(in, key, sizeof(key)) ||
-	    !link_get_cstr(in, lock, sizeof(lock)) || link_get_end(in, f) != 0)
+	    !link_get_cstr(in, lock, sizeof(lock)))
 		return fault_set(f, FAULT_PEER, "facts");
+	dotlock = link_get_u64(in);
+	if (link_get_end(in, f) != 0)
+		return -1;
+	/* A recovery has taken none: it is for the one that we have. */
+	if (dotlock != 0)
+		x->dotlock.ino = dotlock;
 	x->facts_due = false;
 	if (path[0] == '\0')	/* it was not found: nothing to be asked */
 		return 0;

@@ -206,6 +206,7 @@ say_facts(struct one *o, const char *path)
 	link_put_span(&it.out, span_str(path));
 	link_put_span(&it.out, span_str("key"));
 	link_put_span(&it.out, span_str("lock"));
+	link_put_u64(&it.out, 0);
 	assert_int_equal(__real_link_send(o->link, &it.out, NULL, 0, &f), 0);
 	run(0);
 }

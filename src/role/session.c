@@ -69,6 +69,12 @@ question(void *ctx, uint16_t type, const int *fd, int *fd_r, struct fault *f)
 static int
 q_lock(void *ctx, enum drop_lock_purpose why, struct fault *f)
 {
+	struct session	*s = ctx;
+	bool		 held = s->drop_host.dotlocked;
+
+	s->drop_host.dotlocked = false;
+	if (held && why == DROP_LOCK_SCAN)
+		return 0;
 	return question(ctx, why == DROP_LOCK_UPDATE ? MSG_LOCK_UPDATE :
 	    MSG_LOCK_SCAN, NULL, NULL, f);
 }
@@ -214,6 +220,7 @@ init(struct session *s, const struct session_start *c)
 		.drop_host = {
 			.ctx = s,
 			.lock = c->facts->system_spool ? q_lock : NULL,
+			.dotlocked = c->facts->dotlock.ino != 0,
 			.refresh = q_refresh,
 			.unlock = q_unlock,
 			.tempfile = q_tempfile,
@@ -332,13 +339,20 @@ open_maildrop(struct session *s, struct fault *f)
 	struct drop_conf	 c = drop_conf(s);
 	struct drop		*d;
 	struct drop		*bulletins;
+	struct fault		 why;
 	char			 last[STATE_MAX];
+	int			 result;
 
 	if (s->c->refused != NULL) {
 		*f = *s->c->refused;
 		return -1;
 	}
-	if (mbox_ops.open(&c, &d, f) != 0)
+	result = mbox_ops.open(&c, &d, f);
+	/* There was nothing to scan. */
+	if (s->drop_host.dotlocked && q_unlock(s, &why) != 0)
+		tell(s, "drop-unlock", why.text);
+	s->drop_host.dotlocked = false;
+	if (result != 0)
 		return -1;
 	set_pop_conf(s);
 	bulletins = open_bulletins(s);

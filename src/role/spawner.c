@@ -6,7 +6,7 @@
  * a session's as root and end (a hand: a file that may have to wait for the disk,
  * a message that the MTA takes its time for).
  *
- * As root, before it is the user, a session finds its maildrop and takes its lock;
+ * As root, before it is the user, a session finds its maildrop and takes its locks;
  * what the master must know of that is the first message on its link.
  */
 #include "role/spawner.h"
@@ -70,6 +70,7 @@ send_facts(int link, const struct host *h, struct fault *f)
 	link_put_span(&m, span_str(h->path));
 	link_put_span(&m, span_str(h->key));
 	link_put_span(&m, span_str(h->lock));
+	link_put_u64(&m, h->dotlock.ino);
 	return link_send(link, &m, NULL, 0, f);
 }
 
@@ -111,12 +112,17 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 {
 	struct host		h;
 	struct fault		refused = { 0 };
+	struct fault		not_yet;
 	char			sid[WIRE_SID_MAX];
 	bool			locked;
 
 	wire_sid_text(o->sid, sid);
 	locked = host_open(&h, s->conf, &o->id, &refused) == 0 &&
 	    host_session_lock(&h, sid, o->peer.text, &refused) == 0;
+	/* The first thing that it would ask for.  In vain: it will ask. */
+	if (locked && !recovery && h.system_spool && !host_journal_open(&h) &&
+	    host_lock(&h, DROP_LOCK_SCAN, &not_yet) != 0)
+		h.dotlock.ino = 0;
 	talk(s, o, recovery, &h, locked, &refused);
 }
 /* A question of a session's, answered by us in the master's place. */
