@@ -94,6 +94,9 @@ struct auth_conf {
 struct auth_ops {
 	const char	*name;
 	bool		 needs_root;		/* PAM does */
+	/* In who forks those that prepare, once: what each of them would load
+	 * for itself.  NULL: nothing.  A fault: they will meet it, too. */
+	int	(*preload)(const struct auth_conf *c, struct fault *f);
 	int	(*prepare)(const struct auth_conf *c, void **state_r,
 		    struct fault *f);
 	void	(*settle)(void *state);		/* NULL: nothing to gain */

@@ -382,6 +382,33 @@ pam_done(void *state)
 }
 
 static int
+converse_not(int n UNUSED, const struct pam_message **msg UNUSED,
+    struct pam_response **resp_r UNUSED, void *ctx UNUSED)
+{
+	return PAM_CONV_ERR;
+}
+
+/*
+ * A handle that is never used nor closed: as long as it is there, so are the
+ * modules of the service and all that they are linked with.  Whoever is forked
+ * has a handle of his own, and finds them in memory.
+ */
+static int
+pam_preload(const struct auth_conf *c, struct fault *f)
+{
+	static const struct pam_conv	 conv = { .conv = converse_not };
+	static struct pam_lib		 lib;
+	static pam_handle_t		*kept;
+	int				 rc;
+
+	if (lib_open(&lib, f) < 0)
+		return -1;
+	rc = lib.start(c->pam_service, NULL, &conv, &kept);
+	return rc == PAM_SUCCESS ? 0 :
+	    fault_set(f, FAULT_TEMP, "pam_start: error %d", rc);
+}
+
+static int
 pam_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 {
 	struct auth_state *s = state_new(c, f);
@@ -402,6 +429,7 @@ pam_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 const struct auth_ops auth_pam_ops = {
 	.name = "pam",
 	.needs_root = true,
+	.preload = pam_preload,
 	.prepare = pam_prepare,
 	.verify = pam_verify,
 	.done = pam_done,

@@ -360,6 +360,7 @@ make_children(struct warden *w)
 void
 warden_main(const struct settings *conf, int auth, int log_link)
 {
+	const struct auth_ops	*ops = auth_ops_of(&conf->auth);
 	static struct warden	w;
 	const int		keep[] = { auth, log_link };
 	struct fault		f;
@@ -371,6 +372,8 @@ warden_main(const struct settings *conf, int auth, int log_link)
 		.lease = -1, .lease_end = -1, .self = spawn_self(),
 	};
 	log_set_reopen(reopen_log, &w);
+	if (ops->preload != NULL && ops->preload(&conf->auth, &f) != 0)
+		log_fault(LEVEL_ERR, "auth-error", &f);
 	make_children(&w);
 	w.loop = loop_new(&f);
 	if (w.loop == NULL) {
