@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What the tests of logins share: one attempt, judged in every respect."""
 
-import math
 import re
 import time
 
@@ -88,18 +87,3 @@ class Logins:
         seconds, text = self.attempt(user, password)
         self.assertIsNone(text)
         return seconds
-
-
-def rank_sum(a, b):
-    """Mann and Whitney: the probability that such a difference in rank of two
-    samples comes by chance (normal approximation, ties ranked by order)."""
-    both = sorted([(x, 0) for x in a] + [(x, 1) for x in b])
-    rank = sum(i for i, (_, which) in enumerate(both, 1) if which == 0)
-    n, m = len(a), len(b)
-    mean = n * (n + m + 1) / 2
-    deviation = math.sqrt(n * m * (n + m + 1) / 12)
-    return math.erfc(abs(rank - mean) / deviation / math.sqrt(2))
-
-
-def median(values):
-    return sorted(values)[len(values) // 2]
