@@ -311,9 +311,9 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
     int log_link)
 {
 	static struct spawner	s;
-	/* For the password file, for names of peers, for accounts. */
-	static const char *const unneeded[] = { "libcrypt.", "libcares.",
-				    "libnss_" };
+	/* For passwords, for names of peers, for accounts. */
+	static const char *const unneeded[] = { "libcrypt.", "libsodium.",
+				    "libcares.", "libnss_" };
 	const int		keep[] = { master, log_link };
 	struct fault		f;
 
