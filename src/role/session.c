@@ -572,6 +572,9 @@ session_run(const struct session_start *c)
 	log_end_of(&s, end);
 	if (end == PUMP_END_CLOSED)
 		pump_drain(&s.pump);
+	else if ((end == PUMP_END_TIMEOUT || end == PUMP_END_SLOW) &&
+	    sock_unsent(c->out) > 0)
+		sock_forget_unsent(c->out);
 	fini(&s);
 }
 

@@ -155,6 +155,7 @@ static const struct rule rules[] = {
 	{ CALL(recv),			ALL },
 	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },
 	{ CALL(getsockopt),		S, INT_IS(2, TCP_INFO) },
+	{ CALL(setsockopt),		S, INT_IS(2, SO_LINGER) },
 
 	/* name servers */
 	{ CALL(socket),			R, INT_IS(0, AF_INET) },

@@ -417,6 +417,14 @@ sock_unsent(int fd)
 }
 
 void
+sock_forget_unsent(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+void
 sock_shutdown_write(int fd)
 {
 	/* A pipe cannot; its end comes with the close. */

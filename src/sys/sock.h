@@ -72,6 +72,9 @@ void	sock_shutdown(int fd);
 int	sock_debug(int fd, struct fault *f) MUSTUSE;
 /* Octets that the kernel still holds for the peer (SIOCOUTQ); 0 if unknown. */
 uint64_t sock_unsent(int fd);
+/* When it is closed, what the kernel still holds for the peer is forgotten (the
+ * peer sees a reset): it would be kept for as long as a slow peer likes. */
+void	sock_forget_unsent(int fd);
 /* No more from us; the peer sees the end after the last octet. */
 void	sock_shutdown_write(int fd);
 

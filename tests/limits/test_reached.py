@@ -299,6 +299,15 @@ class Slow(Reached):
         pop = self.user()
         pop.send(b"RETR 3\r\n")
         self.is_ended("too-slow", lambda: pop.sock.recv(1024), 2.5)
+        # Nor does the kernel keep for him what he did not take.
+        self.assertEqual(self.kept(), [])
+
+    def kept(self):
+        """What the host's kernel holds for clients, of closed sockets."""
+        with open("/proc/%d/net/tcp" % self.host.pid, encoding="ascii") as f:
+            rows = [line.split() for line in list(f)[1:]]
+        return [row for row in rows if row[1].endswith(":006E")
+                and not row[4].startswith("00000000")]
 
     def test_reader_who_is_fast_enough(self):
         """The same, for three times as long; then at full speed."""
