@@ -103,9 +103,10 @@ static const struct conf_option role_options[] = {
 	{
 		.name = "max_sessions_per_user", .type = CONF_COUNT,
 		.offset = AT(max_sessions_per_user), .fallback = "10",
-		.min = 1,
+		.min = 2,
 		.meaning = "how many sessions one user may have at a time",
-		.man = "How many of them one user may have.\n"
+		.man = "How many of them one user may have; 2 at the least, since "
+		    "who has just quit may come back at once.\n"
 		    "A maildrop has one session at a time; this is about those "
 		    "that are told so,\n"
 		    "and those that are on their way out.",

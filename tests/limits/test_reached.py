@@ -27,6 +27,8 @@ SLACK = 5                       # seconds that a busy machine may add
 class Reached(house.House):
     """One front, so that there is one line for each limit."""
 
+    PORT = 110
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -45,7 +47,8 @@ class Reached(house.House):
     def raw(self, address="127.0.0.1"):
         """A connection from there, of which nothing was read."""
         sock = self.host.in_network(socket.create_connection,
-                                    ("127.0.0.1", 110), 30, (address, 0))
+                                    ("127.0.0.1", self.PORT), 30,
+                                    (address, 0))
         pop = Pop(sock, greet=False)
         self.addCleanup(pop.close)
         return pop
@@ -380,6 +383,59 @@ class Connections(Reached):
         self.serve(max_sessions_per_address=4, max_sessions_per_network=1)
         self.fill(["127.0.0.1"] * 4)
         self.assertIsNone(self.come())
+
+
+class Single(Reached):
+    """isolation = single forks for each connection; it counts them alike."""
+
+    PORT = 1110
+
+    def serve(self, *_, **options):
+        own = "/home/alice/pop"
+        self.host.mkdir(own, 0o755, "alice")
+        self.host.write(own + "/users", "alice:{PLAIN}%s:1001:1001::"
+                        "/home/alice\n" % PASSWORD, 0o600, "alice")
+        self.host.write(own + "/conf", house.family.conf(**{
+            **house.family.OPTIONS, "isolation": "single",
+            "listen": "127.0.0.1:1110", "maildrop": "~/mbox",
+            "passwd_file": "users", "state_dir": "state", "run_dir": "run",
+            "deny_file": "none", **options}), 0o644, "alice")
+        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
+                                  own + "/conf"], user="alice")
+        self.addCleanup(server.stop)
+        self.host.wait_port(self.PORT)
+
+    def fills(self, limit, addresses, refused):
+        clients = [self.come(a) for a in addresses]
+        self.assertNotIn(None, clients)
+        self.nobody()
+        for _ in range(5):
+            self.assertIsNone(self.come(refused))
+        self.one_line(limit, refused)
+        clients[0].cmd("USER", "alice")
+        return clients
+
+    def test_max_sessions(self):
+        self.serve(max_sessions=2)
+        self.fills("max_sessions", ["127.0.0.1", "127.0.0.2"], "127.0.0.1")
+
+    def test_max_sessions_per_address(self):
+        self.serve(max_sessions_per_address=2)
+        self.fills("max_sessions_per_address", ["127.0.0.1"] * 2, "127.0.0.1")
+        self.assertIsNotNone(self.come("127.0.0.2"))
+
+    def test_max_sessions_per_network(self):
+        self.serve(max_sessions_per_address=2, max_sessions_per_network=3)
+        self.fills("max_sessions_per_network",
+                   ["127.0.0.1", "127.0.0.1", "127.0.0.2"], "127.0.0.3")
+        self.assertIsNotNone(self.come(ELSEWHERE))
+
+    def test_commands_before_login(self):
+        self.serve(max_commands_before_login=5)
+        pop = self.come()
+        pop.send(b"CAPA\r\n" * 1000)
+        self.assertTrue(self.ended(pop).endswith(
+            b"\r\n-ERR [SYS/TEMP] Too many commands before login.\r\n"))
 
 
 class Sessions(Reached):
