@@ -139,6 +139,10 @@ full(void **state)
 		left += found((struct what){ 1, 0, name, "x" }) == i + 1;
 	}
 	assert_in_range(left, ENTRIES / 2, ENTRIES);
+	for (unsigned i = 10 * ENTRIES - 8; i < 10 * ENTRIES; i++) {
+		(void)snprintf(name, sizeof(name), "u%u", i);
+		assert_int_equal(found((struct what){ 1, 0, name, "x" }), i + 1);
+	}
 }
 
 int
