@@ -880,6 +880,7 @@ test_vouched(void **state UNUSED)
 {
 	int link = -1;
 
+	conf.role.auth_workers = 1;
 	conf.role.auth_cache_ttl_s = 60;
 	begin(false);
 	judge_vouched(&link, 1, "x", 0, 0);	/* not worth it */
@@ -910,6 +911,7 @@ test_vouched(void **state UNUSED)
 	end();
 	fd_close(&link);
 	conf.role.auth_cache_ttl_s = 0;
+	conf.role.auth_workers = 2;
 }
 
 static void

@@ -14,8 +14,8 @@ from lib.flavour import SANITIZED                               # noqa: E402
 from lib.host import crypt                                      # noqa: E402
 from lib.popper import PopError                                 # noqa: E402
 
-# About half a second of a processor: far more than all else that a login is.
-HEAVY = "$6$rounds=%d$salt$" % (100000 if SANITIZED else 400000)
+# Far more of a processor's time than all else that a login is.
+HEAVY = "$6$rounds=%d$salt$" % (1600000 if SANITIZED else 400000)
 TICK = os.sysconf("SC_CLK_TCK")
 USERS = "/etc/popper/users"
 
