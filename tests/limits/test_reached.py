@@ -43,6 +43,12 @@ class Reached(house.House):
         house.family.Family.serve(self, *rows, **{"fronts": 1, **options})
         self.wait_for(lambda: self.count() == {**house.ROLES,
                       "popper-front": 1}, "all roles")
+        self.begin_log()
+
+    def begin_log(self):
+        """What an earlier server said is in the log before this one's word."""
+        self.log.wait("listening", self.mark)
+        self.mark = self.log.mark()
 
     def raw(self, address="127.0.0.1"):
         """A connection from there, of which nothing was read."""
@@ -416,6 +422,7 @@ class Single(Reached):
                                   own + "/conf"], user="alice")
         self.addCleanup(server.stop)
         self.host.wait_port(self.PORT)
+        self.begin_log()
 
     def fills(self, limit, addresses, refused):
         clients = [self.come(a) for a in addresses]
