@@ -226,7 +226,7 @@ static void
 carry_out(struct spawner *s, struct order *o, bool hand)
 {
 	struct fault	f;
-	pid_t		pid = spawn_fork(&f);
+	pid_t		pid = spawn_fork_bare(&f);
 
 	if (pid == 0) {
 		signals_take(SIGNALS_CONNECTION);

@@ -74,7 +74,7 @@ reset_signals(bool for_exec)
  * runs in the child (it would write into the parent's self-pipe).
  */
 static pid_t
-fork_clean(bool for_exec, struct fault *f)
+fork_clean(pid_t (*how)(void), bool for_exec, struct fault *f)
 {
 	sigset_t	all;
 	sigset_t	old;
@@ -82,7 +82,7 @@ fork_clean(bool for_exec, struct fault *f)
 
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &old);
-	pid = fork();
+	pid = how();
 	if (pid == -1)
 		(void)SYS_FAULT(f, "fork");
 	if (pid == 0) {
@@ -96,7 +96,13 @@ fork_clean(bool for_exec, struct fault *f)
 pid_t
 spawn_fork(struct fault *f)
 {
-	return fork_clean(false, f);
+	return fork_clean(fork, false, f);
+}
+
+pid_t
+spawn_fork_bare(struct fault *f)
+{
+	return fork_clean(POPPER_SANITIZED ? fork : _Fork, false, f);
 }
 
 struct left_out {
@@ -429,7 +435,7 @@ spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
 	*status_r = NO_EXEC;
 	if (open_pipes(s, &r, &out_w, &report_w, f) == -1)
 		goto out;
-	r.pid = fork_clean(true, f);
+	r.pid = fork_clean(fork, true, f);
 	if (r.pid == -1)
 		goto out;
 	if (r.pid == 0)

@@ -38,6 +38,13 @@ int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
  */
 pid_t	spawn_fork(struct fault *f) MUSTUSE;
 /*
+ * The same by _Fork(): the C library neither takes nor resets its locks, which
+ * one thread alone does not need, but which are written to in several pages, in
+ * both processes; and no library's pthread_atfork handler is called, so none
+ * may have been initialised that relies on it.
+ */
+pid_t	spawn_fork_bare(struct fault *f) MUSTUSE;
+/*
  * Children from now on are without the shared libraries whose file names begin
  * so: each has five mappings, which cost a fork and an exit some microseconds.
  * A child must not call them, nor load another library (the name service does):

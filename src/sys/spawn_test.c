@@ -237,7 +237,7 @@ test_fork_and_wait(void **state)
 	assert_int_equal(status, 9);
 	assert_int_equal(spawn_wait(pid, 5000, &status), 1);	/* not ours */
 	assert_int_equal(status, 127);
-	pid = spawn_fork(NULL);
+	pid = spawn_fork_bare(NULL);
 	if (pid == 0)
 		for (;;)
 			clock_sleep(1000);
