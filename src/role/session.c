@@ -41,7 +41,6 @@ struct session {
 	struct pop			*pop;
 	struct pump			 pump;
 	uint64_t			 began_ms;
-	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
 /* A line about this session: whose it is, and from where. */
@@ -549,6 +548,8 @@ fini(struct session *s)
 void
 session_run(const struct session_start *c)
 {
+	/* By itself: no page of it is there before it is read into. */
+	static uint8_t		room[LIMIT_INPUT];
 	static struct session	s;
 	enum pump_end		end;
 
@@ -558,7 +559,7 @@ session_run(const struct session_start *c)
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;
 	s.pump.hold_fd = c->link;
-	s.pump.room = s.room;
+	s.pump.room = room;
 	s.pump.idle_s = c->conf->role.timeout_s;
 	s.pump.min_rate = c->conf->role.min_rate;
 	s.pump.drain_s = c->conf->role.drain_timeout_s;
