@@ -46,11 +46,18 @@ class Cache(house.House):
 
     def spent(self):
         """Seconds of processor of all who judge passwords."""
-        ticks = 0
-        for m in self.named("popper-worker") + self.named("popper-warden"):
-            fields = m.read("stat").rpartition(b")")[2].split()
-            ticks += sum(int(x) for x in fields[11:15])
-        return ticks / TICK
+        while True:
+            try:
+                return sum(self.ticks(m) for m in self.named("popper-worker")
+                           + self.named("popper-warden")) / TICK
+            except FileNotFoundError:
+                pass            # one has retired; the warden has its time
+
+    @staticmethod
+    def ticks(m):
+        """With those of its children that have ended."""
+        fields = m.read("stat").rpartition(b")")[2].split()
+        return sum(int(x) for x in fields[11:15])
 
     def try_login(self, password):
         """(did it succeed, was it hashed), as soon as no worker is busy."""
