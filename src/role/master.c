@@ -61,6 +61,7 @@ struct role {
 	size_t			 index;		/* of a front */
 	pid_t			 pid;		/* 0: not there */
 	uint64_t		 began_ms;
+	bool			 mad;		/* it is not listened to */
 	struct pair		 link;		/* a: ours, of its questions */
 	struct pair		 log;		/* a: ours */
 	struct loop_watch	 on_link;
@@ -82,6 +83,7 @@ struct master {
 	struct role		 roles[FRONT + FRONTS_MAX];
 	size_t			 nroles;
 	struct places		*places;
+	struct places_spawner	 spawner;
 	struct due_heap		 verdicts;	/* that are to be told again */
 	struct loop_watch	 again;
 	struct loop_watch	 tick;
@@ -95,6 +97,7 @@ static struct master	m;	/* one of a process; call-backs know their role */
 
 static void	on_role(void *ctx, unsigned what);
 static void	on_role_log(void *ctx, unsigned what);
+static int	read_role(struct role *r, struct fault *f);
 
 static void NORETURN
 be_auth(const struct role *r)
@@ -242,6 +245,8 @@ role_start(struct role *r)
 		r->pid = 0;
 		loop_watch_set(&r->again, 0, RESPAWN_MS);
 	}
+	if (r->kind == SPAWNER)
+		m.spawner = (struct places_spawner){ r->link.a, r->pid };
 }
 
 static void
@@ -254,6 +259,17 @@ on_again(void *ctx, unsigned what UNUSED)
 		role_start(r);
 }
 
+/* What it had said before it died still counts: it may be all of a session. */
+static void
+hear_out(struct role *r)
+{
+	struct fault f;
+
+	if (r->kind == FRONT || r->kind == SPAWNER)
+		while (!r->mad && read_role(r, &f) == 0)
+			;
+}
+
 static void
 role_ended(struct role *r, int status)
 {
@@ -261,13 +277,16 @@ role_ended(struct role *r, int status)
 	struct log_line	l;
 
 	r->pid = 0;
+	hear_out(r);
 	if (r->kind == FRONT) {
 		tally_clear(m.tally, r->index);
 		due_drop(&m.verdicts, (uint32_t)r->index);
 		places_front_died(m.places, r->index);
 	}
-	if (r->kind == SPAWNER)
+	if (r->kind == SPAWNER) {
+		m.spawner.pid = 0;
 		places_spawner_died(m.places);
+	}
 	if (m.stopping)
 		return;
 	log_begin(&l, LEVEL_ERR, "role-died");
@@ -280,13 +299,19 @@ role_ended(struct role *r, int status)
 static void
 on_child(void *ctx UNUSED)
 {
-	pid_t	pid;
-	int	status;
+	struct role	*r;
+	pid_t		 pid;
+	int		 status;
 
-	while ((pid = spawn_reap(&status)) > 0)
-		for (size_t i = 0; i < m.nroles; i++)
-			if (m.roles[i].pid == pid)
-				role_ended(&m.roles[i], status);
+	while ((pid = spawn_reap(&status)) > 0) {
+		for (r = m.roles; r < m.roles + m.nroles; r++)
+			if (r->pid == pid)
+				break;
+		if (r < m.roles + m.nroles)
+			role_ended(r, status);
+		else
+			places_reaped(m.places, pid, (uint32_t)status);
+	}
 }
 
 static int
@@ -314,9 +339,10 @@ role_of(enum kind kind, size_t index)
 	return r;
 }
 
-/* 1: told; 0: not now; -1: never. */
-static int
-tell(const struct due *d)
+/* Told now, or again when the front is less busy; who is not told at all leaves
+ * his place when its time, or its front, is at an end. */
+static void
+verdict(struct due *d)
 {
 	UNZEROED struct link_out	out;
 	struct fault	f;
@@ -325,23 +351,11 @@ tell(const struct due *d)
 	link_put_u64(&out, d->sid);
 	link_put_u8(&out, d->answer);
 	if (link_send(role_of(FRONT, d->front)->link.a, &out, NULL, 0, &f) == 0)
-		return 1;
-	if (link_busy(&f) && m.verdicts.n < m.verdicts.max)
-		return 0;
-	log_fault(LEVEL_ERR, "front-link", &f);
-	return -1;
-}
-
-/* Who cannot be told has no place. */
-static void
-verdict(struct due *d)
-{
-	int told = tell(d);
-
-	if (told < 0 && d->answer == ANSWER_YES)
-		places_forget(m.places, d->sid);
-	if (told != 0)
 		return;
+	if (!link_busy(&f) || m.verdicts.n == m.verdicts.max) {
+		log_fault(LEVEL_ERR, "front-link", &f);
+		return;
+	}
 	d->at_ms = clock_ms() + AGAIN_MS;
 	due_put(&m.verdicts, d);
 	loop_watch_set(&m.again, 0, AGAIN_MS);
@@ -435,6 +449,7 @@ static void
 misbehaved(struct role *r, const struct fault *f)
 {
 	log_fault(LEVEL_ERR, "role-misbehaved", f);
+	r->mad = true;
 	if (r->pid > 0)
 		spawn_kill(r->pid);
 }
@@ -599,7 +614,7 @@ prepare(struct fault *f)
 	    make_links(f) != 0 || make_roles(f) != 0 || listen_all(f) != 0)
 		return -1;
 	m.places = places_new(m.conf, m.loop, m.tally, m.nfronts,
-	    m.roles[SPAWNER].link.a, wake_spawner);
+	    &m.spawner, wake_spawner);
 	return 0;
 }
 
@@ -608,6 +623,7 @@ master_run(const struct settings *conf, const char *hostname, struct fault *f)
 {
 	m.conf = conf;
 	m.hostname = hostname;
+	spawn_adopt();
 	if (prepare(f) != 0) {
 		log_fault(LEVEL_ERR, "listen", f);
 		return 1;

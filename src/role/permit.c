@@ -133,6 +133,7 @@ const struct link_permit permit_spawn[] = {
 	{ MSG_HAND,		6 + SID, 6 + SID + PERSON_MAX, 1, ANY },
 	{ MSG_HAND_FILE,	6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
+	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
 };
 static_assert(6 + SID + PERSON_MAX <= LINK_MAX - LINK_HEADER,
     "the longest message of all");
@@ -148,11 +149,11 @@ const struct link_permit permit_peer[] = {
 };
 const size_t permit_peer_n = ARRAY_LEN(permit_peer);
 
-#define FACTS_MAX	(2 + 8 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
+#define FACTS_MAX	(4 + 4 + 2 + 8 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
 			 2 * SPAN_SIZE(HOST_KEY_MAX))
 
 const struct link_permit permit_facts[] = {
-	{ MSG_FACTS,		2, FACTS_MAX, 0, ANY },
+	{ MSG_FACTS,		10, FACTS_MAX, 0, ANY },
 };
 const size_t permit_facts_n = ARRAY_LEN(permit_facts);
 

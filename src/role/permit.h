@@ -24,7 +24,8 @@
  *   master  -> auth      FRONT+fd                 (in place of one that died)
  *   master  -> front     VERDICT (yes, or no room)
  *   front   -> master    START+fd | START_REST+fds
- *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds | SIGNAL
+ *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds
+ *                        SIGNAL | SIGNAL_ALL
  *   spawner -> master    ENDED
  *   session -> master    FACTS, before it is the user; then as to the monitor
  *   front   -> resolver  PEER
@@ -72,11 +73,13 @@ enum msg_type {
 	MSG_HAND_FILE,		/* and what is to be sent */
 	MSG_SIGNAL,		/* u32 slot, u8: 1 kill, 0 stop */
 	MSG_ENDED,		/* u32 slot, u32 status */
-	MSG_FACTS,		/* what the master must know of a maildrop */
+	MSG_FACTS,		/* u32 pid, u32 of its spawner; then what the
+				   master must know of a maildrop */
 	MSG_PEER,		/* u64 sid, peer */
 	MSG_RETIRED,		/* ask another worker: what I know is old */
 	MSG_FRONT,		/* u32 front; fd: a link to it */
 	MSG_GRANT_PRINT,	/* u64 print, then as GRANT */
+	MSG_SIGNAL_ALL,		/* tell sessions and recoveries to stop */
 };
 
 /* The monitor's view of a connection. */

@@ -8,6 +8,9 @@
  *      v                  v
  *    (gone)            RECOVERS --> (gone)
  *
+ * Whether a process is at an end says its parent: the spawner, or, for those that
+ * have lost theirs, we ourselves.
+ *
  * What takes no time is answered here: the dotlock, the release of the session
  * lock.  What may have to wait is a hand's, which answers in our place.
  */
@@ -26,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "sys/file.h"
+#include "sys/spawn.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -38,11 +42,11 @@
 #define AGAIN_MS	50		/* to a kernel without room for an order */
 
 enum stage { EXPECTED, RUNS, RECOVERS };
+enum table { BY_SID, BY_SLOT, BY_USER, BY_PID, TABLES };
 
 struct place {
-	struct place		*next;		/* of the same list, by sid */
-	struct place		*next_slot;	/* likewise, by slot */
-	struct place		*next_user;	/* likewise, by user */
+	struct place		*next[TABLES];	/* of the same list */
+	uint64_t		 id[TABLES];	/* 0: not in that table */
 	struct places		*all;
 	uint32_t		 slot;
 	uint64_t		 sid;
@@ -60,6 +64,9 @@ struct place {
 	struct loop_watch	 watch;
 	bool			 facts_due;
 	bool			 hand;		/* one is at work */
+	pid_t			 parent;	/* the spawner that forked it */
+	bool			 perhaps_lost;	/* a spawner died before that was
+						   known: was it forked at all? */
 	bool			 ended;
 	uint32_t		 status;
 	/* of the maildrop; owns the texts */
@@ -87,11 +94,10 @@ struct places {
 	struct loop		*loop;
 	struct tally		*tally;
 	size_t			 row;
-	int			 spawner;
+	const struct places_spawner *spawner;
+	bool			 stopping;
 	void			(*wake)(void *ctx);
-	struct place		*by_sid[LISTS];
-	struct place		*by_slot[LISTS];
-	struct place		*by_user[LISTS];
+	struct place		*lists[TABLES][LISTS];
 	uint32_t		 last_slot;
 	size_t			 n;
 	struct limit_log	 limits;
@@ -104,7 +110,7 @@ static void	on_again(void *ctx, unsigned what);
 
 struct places *
 places_new(const struct settings *conf, struct loop *l, struct tally *t,
-    size_t row, int spawner, void (*wake)(void *ctx))
+    size_t row, const struct places_spawner *spawner, void (*wake)(void *ctx))
 {
 	struct places *p = xalloc(1, sizeof(*p));
 
@@ -130,39 +136,64 @@ places_count(const struct places *p)
 
 static void	on_session(void *ctx, unsigned what);
 
-static struct place **
-by_sid(struct places *p, uint64_t sid)
+static struct place *
+find(const struct places *p, enum table t, uint64_t key)
 {
-	struct place **at = &p->by_sid[sid % LISTS];
+	struct place *x = p->lists[t][key % LISTS];
 
-	while (*at != NULL && (*at)->sid != sid)
-		at = &(*at)->next;
-	return at;
+	while (x != NULL && x->id[t] != key)
+		x = x->next[t];
+	return x;
 }
 
-static struct place **
-by_slot(struct places *p, uint32_t slot)
+static void
+put(struct place *x, enum table t, uint64_t key)
 {
-	struct place **at = &p->by_slot[slot % LISTS];
+	struct place **at = &x->all->lists[t][key % LISTS];
 
-	while (*at != NULL && (*at)->slot != slot)
-		at = &(*at)->next_slot;
-	return at;
+	x->id[t] = key;
+	x->next[t] = *at;
+	*at = x;
 }
 
-static struct place **
-list_of_user(struct places *p, const char *user)
+static void
+take_out(struct place *x, enum table t)
 {
-	return &p->by_user[digest_mark(span_str(user)) % LISTS];
+	struct place **at = &x->all->lists[t][x->id[t] % LISTS];
+
+	if (x->id[t] == 0)
+		return;
+	while (*at != x)
+		at = &(*at)->next[t];
+	*at = x->next[t];
+	x->id[t] = 0;
+}
+
+/* fn may free its place. */
+static void
+each(struct places *p, void (*fn)(struct place *x, size_t arg), size_t arg)
+{
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct place *x = p->lists[BY_SID][i], *next; x != NULL;
+		    x = next) {
+			next = x->next[BY_SID];
+			fn(x, arg);
+		}
+}
+
+static uint64_t
+user_key(const char *user)
+{
+	return digest_mark(span_str(user)) | 1;		/* never 0 */
 }
 
 static unsigned
-count_user(struct places *p, const char *user)
+count_user(const struct places *p, const char *user)
 {
 	unsigned n = 0;
 
-	for (const struct place *x = *list_of_user(p, user); x != NULL;
-	    x = x->next_user)
+	for (const struct place *x = find(p, BY_USER, user_key(user)); x != NULL;
+	    x = x->next[BY_USER])
 		n += strcmp(x->who.user, user) == 0;
 	return n;
 }
@@ -172,8 +203,23 @@ new_slot(struct places *p)
 {
 	do
 		p->last_slot = (p->last_slot + 1) & ~HAND;
-	while (*by_slot(p, p->last_slot) != NULL);
+	while (p->last_slot == 0 || find(p, BY_SLOT, p->last_slot) != NULL);
 	return p->last_slot;
+}
+
+/* Its parent has died, so that we are its parent. */
+static bool
+is_ours(const struct place *x)
+{
+	return x->id[BY_PID] != 0 && x->parent != x->all->spawner->pid;
+}
+
+static void
+set_ended(struct place *x, uint32_t status)
+{
+	take_out(x, BY_PID);
+	x->ended = true;
+	x->status = status;
 }
 
 static void
@@ -189,15 +235,8 @@ forget_facts(struct place *x)
 static void
 place_free(struct place *x)
 {
-	struct place **sid = by_sid(x->all, x->sid);
-	struct place **slot = by_slot(x->all, x->slot);
-	struct place **user = list_of_user(x->all, x->who.user);
-
-	while (*user != x)
-		user = &(*user)->next_user;
-	*sid = x->next;
-	*slot = x->next_slot;
-	*user = x->next_user;
+	for (enum table t = BY_SID; t < TABLES; t++)
+		take_out(x, t);
 	x->all->n--;
 	loop_watch_fini(&x->watch);
 	fd_close(&x->link);
@@ -242,7 +281,8 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 	struct identity	 own = *id;
 	UNZEROED struct link_out	 m;
 	struct place	*x;
-	enum authorize_answer a = *by_sid(p, sid) != NULL ? ANSWER_ERROR :
+	enum authorize_answer a = sid == 0 || find(p, BY_SID, sid) != NULL ?
+			    ANSWER_ERROR :
 			    judge(p, peer, &own);
 
 	if (a != ANSWER_YES)
@@ -264,23 +304,11 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 	wire_put_identity(&m, &own);
 	buf_init(&x->person, BODY_MAX);
 	ASSERT(buf_append(&x->person, span_of(m.b, m.n)) == 0);
-	x->next = p->by_sid[sid % LISTS];
-	p->by_sid[sid % LISTS] = x;
-	x->next_slot = p->by_slot[x->slot % LISTS];
-	p->by_slot[x->slot % LISTS] = x;
-	x->next_user = *list_of_user(p, own.user);
-	*list_of_user(p, own.user) = x;
+	put(x, BY_SID, sid);
+	put(x, BY_SLOT, x->slot);
+	put(x, BY_USER, user_key(own.user));
 	p->n++;
 	return ANSWER_YES;
-}
-
-void
-places_forget(struct places *p, uint64_t sid)
-{
-	struct place *x = *by_sid(p, sid);
-
-	if (x != NULL && x->stage == EXPECTED)
-		place_free(x);
 }
 
 /* --- orders ------------------------------------------------------------------------ */
@@ -325,7 +353,7 @@ static void
 order_lost(struct places *p, uint32_t tag, uint16_t type, const struct fault *f)
 {
 	log_fault(LEVEL_ERR, "spawner-link", f);
-	if (type != MSG_SIGNAL)
+	if (type != MSG_SIGNAL && type != MSG_SIGNAL_ALL)
 		places_ended(p, tag, SESSION_UNBORN);
 }
 
@@ -340,7 +368,7 @@ give_order(struct places *p, uint32_t tag, const struct link_out *m, int *fds,
 		queue(p, tag, m, fds, nfds);
 		return;
 	}
-	if (link_send(p->spawner, m, fds, nfds, &f) == 0) {
+	if (link_send(p->spawner->link, m, fds, nfds, &f) == 0) {
 		close_all(fds, nfds);
 	} else if (link_busy(&f)) {
 		queue(p, tag, m, fds, nfds);
@@ -370,7 +398,7 @@ places_flush(struct places *p)
 		link_out_init(&m, o->type);
 		memcpy(m.b, o->b, o->n);
 		m.n = o->n;
-		sent = link_send(p->spawner, &m, o->fds, o->nfds, &f) == 0;
+		sent = link_send(p->spawner->link, &m, o->fds, o->nfds, &f) == 0;
 		if (!sent && link_busy(&f)) {
 			try_again(p, &f);
 			return;
@@ -411,6 +439,12 @@ order_signal(struct place *x, bool hard)
 {
 	UNZEROED struct link_out m;
 
+	if (is_ours(x) && hard)
+		spawn_kill((pid_t)x->id[BY_PID]);
+	else if (is_ours(x))
+		spawn_stop((pid_t)x->id[BY_PID]);
+	if (is_ours(x) || x->ended)
+		return;
 	link_out_init(&m, MSG_SIGNAL);
 	link_put_u32(&m, x->slot);
 	link_put_u8(&m, hard ? 1 : 0);
@@ -425,6 +459,7 @@ run(struct place *x, struct link_out *m, int *fds, uint8_t nfds,
 	if (link_pair(&x->link, &fds[0], f) != 0)
 		return -1;
 	x->facts_due = true;
+	x->perhaps_lost = false;
 	x->ended = false;
 	loop_watch_init(&x->watch, x->all->loop, x->link, on_session, x);
 	loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
@@ -447,7 +482,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
     struct fault *f)
 {
 	uint64_t	 sid = link_get_u64(in);
-	struct place	*x = *by_sid(p, sid);
+	struct place	*x = find(p, BY_SID, sid);
 	bool		 rest = in->type == MSG_START_REST;
 	UNZEROED struct link_out	 m;
 	int		 fds[3] = { -1, -1, -1 };
@@ -580,6 +615,9 @@ finish(struct place *x)
 static void
 finish_if_over(struct place *x)
 {
+	/* Nobody has its link, which is given up by who dies alone. */
+	if (x->link < 0 && x->id[BY_PID] == 0 && x->perhaps_lost && !x->ended)
+		set_ended(x, SESSION_UNBORN);
 	if (x->link < 0 && x->ended && !x->hand)
 		finish(x);
 }
@@ -587,7 +625,7 @@ finish_if_over(struct place *x)
 void
 places_ended(struct places *p, uint32_t tag, uint32_t status)
 {
-	struct place *x = *by_slot(p, tag & ~HAND);
+	struct place *x = find(p, BY_SLOT, tag & ~HAND);
 
 	if (x == NULL)
 		return;
@@ -598,29 +636,69 @@ places_ended(struct places *p, uint32_t tag, uint32_t status)
 		if (x->link >= 0)
 			loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
 	} else {
-		x->ended = true;
-		x->status = status;
+		set_ended(x, status);
 	}
+	finish_if_over(x);
+}
+
+void
+places_reaped(struct places *p, pid_t pid, uint32_t status)
+{
+	struct place *x = find(p, BY_PID, (uint64_t)pid);
+
+	if (x == NULL)
+		return;
+	wire_log_sid(x->sid);
+	set_ended(x, status);
+	finish_if_over(x);
+}
+
+/*
+ * A hand under way answers its session, if it was forked: we do not know.  Were we
+ * to answer as well, the session would take that for the answer to its next
+ * question.  So we give our end of the link up: with the hand's, or the order that
+ * was lost, the session sees the end of it, and ends.
+ */
+static void
+give_up_hand(struct place *x)
+{
+	x->hand = false;
+	loop_watch_fini(&x->watch);
+	fd_close(&x->link);
+}
+
+static void
+lose_parent(struct place *x, size_t arg UNUSED)
+{
+	if (x->stage == EXPECTED)
+		return;
+	x->perhaps_lost = x->id[BY_PID] == 0;
+	if (x->hand)
+		give_up_hand(x);
+	if (x->all->stopping)
+		order_signal(x, false);
 	finish_if_over(x);
 }
 
 void
 places_spawner_died(struct places *p)
 {
-	for (size_t i = 0; i < LISTS; i++)
-		for (struct place *x = p->by_sid[i], *next; x != NULL; x = next) {
-			next = x->next;
-			if (x->stage == EXPECTED)
-				continue;
-			if (x->hand && x->link >= 0)
-				loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
-			x->hand = false;
-			x->ended = true;
-			finish_if_over(x);
-		}
+	each(p, lose_parent, 0);
 }
 
 /* --- questions ------------------------------------------------------------------ */
+
+/* One that we hear of after its parent's death: it may be dead, and reaped. */
+static void
+look_at_orphan(struct place *x)
+{
+	int status;
+
+	if (spawn_wait((pid_t)x->id[BY_PID], 0, &status) != 0)
+		set_ended(x, 0);	/* how, nobody knows any more */
+	else if (x->all->stopping)
+		spawn_stop((pid_t)x->id[BY_PID]);
+}
 
 static int
 on_facts(struct place *x, struct link_in *in, struct fault *f)
@@ -629,8 +707,11 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 	char key[HOST_KEY_MAX];
 	char lock[HOST_KEY_MAX];
 	uint64_t dotlock;
+	uint32_t pid;
 
 	forget_facts(x);
+	pid = link_get_u32(in);
+	x->parent = (pid_t)link_get_u32(in);
 	x->system_spool = link_get_u8(in) != 0;
 	x->locked = link_get_u8(in) != 0;
 	if (!link_get_cstr(in, path, sizeof(path)) ||
@@ -644,6 +725,10 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 	if (dotlock != 0)
 		x->dotlock.ino = dotlock;
 	x->facts_due = false;
+	if (!x->ended)
+		put(x, BY_PID, pid);
+	if (is_ours(x))
+		look_at_orphan(x);
 	if (path[0] == '\0')	/* it was not found: nothing to be asked */
 		return 0;
 	x->path = xstrdup(path);
@@ -745,46 +830,56 @@ bool
 places_hold_dotlock(const struct places *p)
 {
 	for (size_t i = 0; i < LISTS; i++)
-		for (const struct place *x = p->by_sid[i]; x != NULL; x = x->next)
+		for (const struct place *x = p->lists[BY_SID][i]; x != NULL;
+		    x = x->next[BY_SID])
 			if (x->dotlock.ino != 0)
 				return true;
 	return false;
 }
 
+static void
+forget_of_front(struct place *x, size_t front)
+{
+	if (x->stage == EXPECTED && x->front == front)
+		place_free(x);
+}
+
 void
 places_front_died(struct places *p, size_t front)
 {
-	for (size_t i = 0; i < LISTS; i++)
-		for (struct place *x = p->by_sid[i], *next; x != NULL; x = next) {
-			next = x->next;
-			if (x->stage == EXPECTED && x->front == front)
-				place_free(x);
-		}
+	each(p, forget_of_front, front);
+}
+
+static void
+forget_late(struct place *x, size_t now)
+{
+	if (x->stage == EXPECTED && now - x->since_ms >= EXPECTED_MS)
+		place_free(x);
 }
 
 void
 places_tick(struct places *p)
 {
-	uint64_t now = clock_ms();
+	each(p, forget_late, clock_ms());
+}
 
-	for (size_t i = 0; i < LISTS; i++)
-		for (struct place *x = p->by_sid[i], *next; x != NULL; x = next) {
-			next = x->next;
-			if (x->stage == EXPECTED &&
-			    now - x->since_ms >= EXPECTED_MS)
-				place_free(x);
-		}
+/* Those of the spawner hear it from there, by one order. */
+static void
+stop(struct place *x, size_t arg UNUSED)
+{
+	if (x->stage == EXPECTED)
+		place_free(x);
+	else if (is_ours(x))
+		order_signal(x, false);
 }
 
 void
 places_stop(struct places *p)
 {
-	for (size_t i = 0; i < LISTS; i++)
-		for (struct place *x = p->by_sid[i], *next; x != NULL; x = next) {
-			next = x->next;
-			if (x->stage == EXPECTED)
-				place_free(x);
-			else
-				order_signal(x, false);
-		}
+	struct link_out m;
+
+	p->stopping = true;
+	each(p, stop, 0);
+	link_out_init(&m, MSG_SIGNAL_ALL);
+	give_order(p, 0, &m, NULL, 0);
 }

@@ -16,12 +16,19 @@
 
 struct places;
 
+/* Who forks, as it is now: the master's to change. */
+struct places_spawner {
+	int	link;			/* for orders */
+	pid_t	pid;			/* 0: there is none just now */
+};
+
 /*
- * row: ours of the tally.  spawner: the link for orders; wake is called when it
- * is full: then places_flush is to be called as soon as it takes more.
+ * row: ours of the tally.  wake is called when the spawner's link is full: then
+ * places_flush is to be called as soon as it takes more.  spawner: borrowed.
  */
 struct places	*places_new(const struct settings *conf, struct loop *l,
-		    struct tally *t, size_t row, int spawner,
+		    struct tally *t, size_t row,
+		    const struct places_spawner *spawner,
 		    void (*wake)(void *ctx));
 
 /* auth has granted: is there room, and are the ids allowed? */
@@ -29,8 +36,7 @@ enum authorize_answer	places_admit(struct places *p, uint64_t sid,
 			    size_t front, bool rpop,
 			    const struct sock_addr *peer,
 			    const struct identity *id);
-/* Nobody will START it: its front cannot be told, or is gone. */
-void	places_forget(struct places *p, uint64_t sid);
+/* Nobody will START those that it was told of. */
 void	places_front_died(struct places *p, size_t front);	/* O(n) */
 /* START or START_REST of that front.  FAULT_PEER: it must be ended. */
 int	places_start(struct places *p, size_t front, struct link_in *in,
@@ -38,8 +44,11 @@ int	places_start(struct places *p, size_t front, struct link_in *in,
 
 /* ENDED of the spawner. */
 void	places_ended(struct places *p, uint32_t tag, uint32_t status);
-/* It died; its children live on, but nobody will tell of their end. */
+/* It died, and what it had said was heard.  Its children live on: they are ours
+ * now (spawn_adopt), to be signalled and reaped. */
 void	places_spawner_died(struct places *p);
+/* A child has ended that is no role. */
+void	places_reaped(struct places *p, pid_t pid, uint32_t status);
 bool	places_waiting(const struct places *p);
 void	places_flush(struct places *p);
 

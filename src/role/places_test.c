@@ -12,6 +12,8 @@
 #include "watch/log.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #define LONG_MS		5000		/* longer than anything here takes */
 
@@ -30,7 +32,7 @@ static struct {
 	struct tally		*tally;
 	struct places		*places;
 	int			 ours;		/* the spawner's end */
-	int			 orders;	/* the master's */
+	struct places_spawner	 spawner;	/* the master's */
 	int			 fail_err;	/* of what is sent on that */
 	size_t			 fds;		/* at the beginning */
 	struct link_in		 in;
@@ -45,6 +47,8 @@ struct one {
 	int			client;		/* the client's end */
 	int			served;		/* the server's, as a front has it */
 	int			link;		/* the session's end */
+	pid_t			pid;		/* what FACTS say */
+	pid_t			parent;
 };
 
 /* The linker puts this in its place. */
@@ -52,7 +56,7 @@ int
 __wrap_link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
     struct fault *f)
 {
-	if (fd == it.orders && it.fail_err != 0)
+	if (fd == it.spawner.link && it.fail_err != 0)
 		return fault_errno(f, FAULT_TEMP, it.fail_err, "send");
 	return __real_link_send(fd, m, fds, nfds, f);
 }
@@ -94,14 +98,15 @@ begin(void **state UNUSED)
 
 	it.fds = mad_count_fds("self");
 	it.fail_err = 0;
+	it.spawner.pid = getpid();
 	it.loop = loop_new(&f);
 	it.tally = tally_new(1, &f);
 	if (it.loop == NULL || it.tally == NULL ||
-	    link_pair(&it.ours, &it.orders, &f) != 0)
+	    link_pair(&it.ours, &it.spawner.link, &f) != 0)
 		return -1;
 	loop_watch_init(&it.stop, it.loop, -1, on_stop, NULL);
-	loop_watch_init(&it.flush, it.loop, it.orders, on_flush, NULL);
-	it.places = places_new(&conf, it.loop, it.tally, 0, it.orders, wake);
+	loop_watch_init(&it.flush, it.loop, it.spawner.link, on_flush, NULL);
+	it.places = places_new(&conf, it.loop, it.tally, 0, &it.spawner, wake);
 	return truncate(log_path, 0);
 }
 
@@ -115,7 +120,7 @@ end(void **state UNUSED)
 	loop_free(it.loop);
 	free(it.places);
 	fd_close(&it.ours);
-	fd_close(&it.orders);
+	fd_close(&it.spawner.link);
 	if (left == 0 && mad_count_fds("self") == it.fds)
 		return 0;
 	(void)fprintf(stderr, "%zu places and %zu descriptors are left\n", left,
@@ -137,7 +142,8 @@ admit(struct one *o, uint64_t sid)
 {
 	const struct identity id = { .user = "ann", .uid = 1500, .gid = 1501 };
 
-	*o = (struct one){ .sid = sid, .link = -1 };
+	*o = (struct one){ .sid = sid, .link = -1,
+	    .pid = 1000000000 + (pid_t)sid, .parent = it.spawner.pid };
 	mad_connect(&o->client, &o->served, &o->peer);
 	assert_int_equal(places_admit(it.places, sid, 0, false, &o->peer,
 	    &id), ANSWER_YES);
@@ -176,7 +182,7 @@ take_order(struct one *o, uint16_t type)
 	tag = link_get_u32(&it.in);
 	if (type == MSG_SPAWN)
 		o->slot = tag;
-	else
+	else if (type != MSG_SIGNAL_ALL)
 		assert_int_equal(tag & ~0x80000000u, o->slot);
 	fd = link_get_fd(&it.in, 0);
 	link_in_fini(&it.in);
@@ -201,6 +207,8 @@ say_facts(struct one *o, const char *path)
 	struct fault f;
 
 	link_out_init(&it.out, MSG_FACTS);
+	link_put_u32(&it.out, (uint32_t)o->pid);
+	link_put_u32(&it.out, (uint32_t)o->parent);
 	link_put_u8(&it.out, 0);
 	link_put_u8(&it.out, 0);
 	link_put_span(&it.out, span_str(path));
@@ -379,6 +387,191 @@ test_lost_signal(void **state UNUSED)
 	close_session(&o, 0);
 }
 
+/* A stop is one order, however many they are. */
+static void
+test_stop(void **state UNUSED)
+{
+	static struct one	o[60];
+	struct one		waits;
+	int			none;
+
+	for (size_t i = 0; i < ARRAY_LEN(o); i++)
+		open_session(&o[i], i + 1);
+	admit(&waits, 1000);
+	places_stop(it.places);
+	none = take_order(&waits, MSG_SIGNAL_ALL);
+	assert_int_equal(none, -1);
+	no_order();
+	assert_int_equal(places_count(it.places), ARRAY_LEN(o));
+	for (size_t i = 0; i < ARRAY_LEN(o); i++)
+		close_session(&o[i], 0);
+	fd_close(&waits.client);
+	fd_close(&waits.served);
+}
+
+/* ------------------------------------------------- the end of the spawner */
+
+#define OLD	1111111111	/* no process has such numbers */
+#define NEW	1222222222
+
+static void
+spawner_dies(void)
+{
+	it.spawner.pid = 0;
+	places_spawner_died(it.places);
+	it.spawner.pid = NEW;
+}
+
+static pid_t
+fork_one(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	for (int fd = 3; pid == 0 && fd < 256; fd++)
+		(void)close(fd);
+	while (pid == 0)
+		(void)pause();
+	return pid;
+}
+
+static uint32_t
+reap(pid_t pid)
+{
+	int status = 0;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	return 128u + (uint32_t)WTERMSIG(status);
+}
+
+/* Who has lost its parent is signalled and reaped by us. */
+static void
+test_orphans(void **state UNUSED)
+{
+	struct one	o[2];
+	uint32_t	status;
+
+	it.spawner.pid = OLD;
+	for (size_t i = 0; i < 2; i++) {
+		admit(&o[i], i + 1);
+		start(&o[i]);
+		o[i].link = take_order(&o[i], MSG_SPAWN);
+		o[i].pid = fork_one();
+		say_facts(&o[i], "");
+	}
+	spawner_dies();
+	ask(&o[0], MSG_FACTS);		/* what it never says then */
+	status = reap(o[0].pid);
+	assert_int_equal(status, 128 + SIGKILL);
+	expect_end_of(o[0].link);
+	fd_close(&o[0].link);
+	run(0);
+	assert_int_equal(places_count(it.places), 2);	/* not dead yet, for us */
+	places_reaped(it.places, o[0].pid, status);
+	assert_int_equal(places_count(it.places), 1);
+	assert_int_equal(count("reason=crash status=137"), 1);
+	places_stop(it.places);
+	status = reap(o[1].pid);
+	assert_int_equal(status, 128 + SIGTERM);
+	places_reaped(it.places, o[1].pid, status);
+	assert_int_equal(places_count(it.places), 1);	/* its link is open */
+	assert_int_equal(take_order(&o[1], MSG_SIGNAL_ALL), -1);
+	for (size_t i = 0; i < 2; i++)
+		close_session(&o[i], 0);
+}
+
+/* One of which we hear when it has lost its parent, and perhaps its life. */
+static void
+test_late_orphans(void **state UNUSED)
+{
+	struct one	o[2];
+
+	it.spawner.pid = OLD;
+	for (size_t i = 0; i < 2; i++) {
+		admit(&o[i], i + 1);
+		start(&o[i]);
+		o[i].link = take_order(&o[i], MSG_SPAWN);
+		o[i].pid = i == 0 ? fork_one() : OLD + 1;
+	}
+	spawner_dies();
+	places_stop(it.places);
+	assert_int_equal(take_order(&o[0], MSG_SIGNAL_ALL), -1);
+	for (size_t i = 0; i < 2; i++)
+		say_facts(&o[i], "");
+	places_reaped(it.places, o[0].pid, reap(o[0].pid));
+	for (size_t i = 0; i < 2; i++) {
+		fd_close(&o[i].link);
+		fd_close(&o[i].client);
+	}
+	run(0);
+	assert_int_equal(places_count(it.places), 0);
+}
+
+/* An order that died with the spawner ends its place; one that it had not read
+ * is for the next one. */
+static void
+test_lost_orders_of_a_dead_spawner(void **state UNUSED)
+{
+	struct one lost, kept;
+
+	it.spawner.pid = OLD;
+	admit(&lost, 1);
+	admit(&kept, 2);
+	kept.parent = NEW;
+	start(&lost);
+	lost.link = take_order(&lost, MSG_SPAWN);
+	start(&kept);
+	spawner_dies();
+	fd_close(&lost.link);
+	expect_end_of(lost.client);
+	run(0);
+	assert_int_equal(places_count(it.places), 1);
+	assert_int_equal(count(": login-failed "), 1);
+	kept.link = take_order(&kept, MSG_SPAWN);
+	say_facts(&kept, "");
+	ask(&kept, MSG_TEMPFILE);
+	assert_int_equal(close(take_order(&kept, MSG_HAND)), 0);
+	places_ended(it.places, kept.slot | 0x80000000u, 0);
+	close_session(&kept, 0);
+	fd_close(&lost.client);
+	assert_int_equal(tally_count(it.tally, TALLY_ADDRESS, &kept.peer), 0);
+}
+
+/* A hand whose spawner dies answers once, or the session sees the end. */
+static void
+test_hands_of_a_dead_spawner(void **state UNUSED)
+{
+	struct one	o[2];
+	int		hand[2];
+	struct fault	f;
+
+	it.spawner.pid = OLD;
+	for (size_t i = 0; i < 2; i++) {
+		open_session(&o[i], i + 1);
+		ask(&o[i], MSG_TEMPFILE);
+		hand[i] = take_order(&o[i], MSG_HAND);
+	}
+	spawner_dies();
+	fd_close(&hand[0]);
+	expect_end_of(o[0].link);
+	link_out_init(&it.out, MSG_FILE);
+	assert_int_equal(__real_link_send(hand[1], &it.out, &o[1].client, 1, &f),
+	    0);
+	fd_close(&hand[1]);
+	assert_int_equal(link_recv(o[1].link, permit_done, permit_done_n, 0,
+	    LONG_MS, &it.in, &f), 1);
+	assert_int_equal(it.in.type, MSG_FILE);
+	link_in_fini(&it.in);
+	expect_end_of(o[1].link);
+	for (size_t i = 0; i < 2; i++) {
+		places_reaped(it.places, o[i].pid, 0);
+		fd_close(&o[i].link);
+		fd_close(&o[i].client);
+	}
+	assert_int_equal(places_count(it.places), 0);
+}
+
 /* ------------------------------------------------------------------ frame */
 
 static int
@@ -420,6 +613,11 @@ main(void)
 		CASE(test_lost_while_it_waited),
 		CASE(test_lost_hand),
 		CASE(test_lost_signal),
+		CASE(test_stop),
+		CASE(test_orphans),
+		CASE(test_late_orphans),
+		CASE(test_lost_orders_of_a_dead_spawner),
+		CASE(test_hands_of_a_dead_spawner),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

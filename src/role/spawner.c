@@ -26,12 +26,14 @@
 
 #include <stdlib.h>
 
-#define LISTS		1024u		/* of children, by pid */
+#define LISTS		4096u		/* of children, by pid and by slot */
 
 struct kid {
-	struct kid	*next;
+	struct kid	*next;		/* of the same list, by pid */
+	struct kid	*next_slot;	/* likewise, by slot */
 	pid_t		 pid;
 	uint32_t	 slot;
+	bool		 hand;
 };
 
 struct spawner {
@@ -41,7 +43,9 @@ struct spawner {
 	int			 log_link;
 	struct loop		*loop;
 	struct loop_watch	 watch;
+	pid_t			 self;
 	struct kid		*kids[LISTS];
+	struct kid		*by_slot[LISTS];
 };
 
 /* One order, taken apart. */
@@ -60,11 +64,14 @@ struct order {
 /* --- in the child ------------------------------------------------------------ */
 
 static int
-send_facts(int link, const struct host *h, struct fault *f)
+send_facts(const struct spawner *s, int link, const struct host *h,
+    struct fault *f)
 {
 	UNZEROED struct link_out m;
 
 	link_out_init(&m, MSG_FACTS);
+	link_put_u32(&m, (uint32_t)spawn_self());
+	link_put_u32(&m, (uint32_t)s->self);
 	link_put_u8(&m, h->system_spool ? 1 : 0);
 	link_put_u8(&m, h->locked ? 1 : 0);
 	link_put_span(&m, span_str(h->path));
@@ -94,7 +101,7 @@ talk(const struct spawner *s, const struct order *o, bool recovery,
 	};
 	struct fault		f;
 
-	if (send_facts(o->link, h, &f) != 0) {
+	if (send_facts(s, o->link, h, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-start", &f);
 		spawn_exit(1);
 	}
@@ -152,12 +159,36 @@ be_hand(const struct spawner *s, const struct order *o)
 /* --- children ------------------------------------------------------------------ */
 
 static void
-remember(struct spawner *s, pid_t pid, uint32_t slot)
+remember(struct spawner *s, pid_t pid, uint32_t slot, bool hand)
 {
+	struct kid **by_pid = &s->kids[(size_t)pid % LISTS];
+	struct kid **by_slot = &s->by_slot[slot % LISTS];
 	struct kid *k = xalloc(1, sizeof(*k));
 
-	*k = (struct kid){ s->kids[(size_t)pid % LISTS], pid, slot };
-	s->kids[(size_t)pid % LISTS] = k;
+	*k = (struct kid){ *by_pid, *by_slot, pid, slot, hand };
+	*by_pid = *by_slot = k;
+}
+
+/* Its slot, which tells the master who it was. */
+static bool
+forget(struct spawner *s, pid_t pid, uint32_t *slot_r)
+{
+	struct kid **at = &s->kids[(size_t)pid % LISTS];
+	struct kid *k;
+
+	while (*at != NULL && (*at)->pid != pid)
+		at = &(*at)->next;
+	k = *at;
+	if (k == NULL)
+		return false;
+	*at = k->next;
+	at = &s->by_slot[k->slot % LISTS];
+	while (*at != k)
+		at = &(*at)->next_slot;
+	*at = k->next_slot;
+	*slot_r = k->slot;
+	free(k);
+	return true;
 }
 
 static void
@@ -179,22 +210,13 @@ static void
 on_child(void *ctx)
 {
 	struct spawner	*s = ctx;
+	uint32_t	 slot;
 	pid_t		 pid;
 	int		 status;
 
-	while ((pid = spawn_reap(&status)) > 0) {
-		struct kid **k = &s->kids[(size_t)pid % LISTS];
-		struct kid *gone;
-
-		while (*k != NULL && (*k)->pid != pid)
-			k = &(*k)->next;
-		gone = *k;
-		if (gone == NULL)
-			continue;
-		*k = gone->next;
-		tell_end(s, gone->slot, status);
-		free(gone);
-	}
+	while ((pid = spawn_reap(&status)) > 0)
+		if (forget(s, pid, &slot))
+			tell_end(s, slot, status);
 }
 
 /* --- orders ------------------------------------------------------------------ */
@@ -240,7 +262,7 @@ carry_out(struct spawner *s, struct order *o, bool hand)
 		be_session(s, o, hand);
 	}
 	if (pid > 0) {
-		remember(s, pid, o->slot);
+		remember(s, pid, o->slot, hand && o->question != 0);
 	} else {
 		log_fault(LEVEL_ERR, "session-fork", &f);
 		tell_end(s, o->slot, 1);
@@ -256,11 +278,21 @@ signal_slot(struct spawner *s, struct link_in *m)
 	uint32_t	slot = link_get_u32(m);
 	bool		hard = link_get_u8(m) != 0;
 
+	for (struct kid *k = s->by_slot[slot % LISTS]; k != NULL;
+	    k = k->next_slot)
+		if (k->slot == slot && hard)
+			spawn_kill(k->pid);
+		else if (k->slot == slot)
+			spawn_stop(k->pid);
+}
+
+/* A hand finishes what it does. */
+static void
+stop_all(struct spawner *s)
+{
 	for (size_t i = 0; i < LISTS; i++)
 		for (struct kid *k = s->kids[i]; k != NULL; k = k->next)
-			if (k->slot == slot && hard)
-				spawn_kill(k->pid);
-			else if (k->slot == slot)
+			if (!k->hand)
 				spawn_stop(k->pid);
 }
 
@@ -282,6 +314,8 @@ on_master(void *ctx, unsigned what UNUSED)
 	}
 	if (m.type == MSG_SIGNAL) {
 		signal_slot(s, &m);
+	} else if (m.type == MSG_SIGNAL_ALL) {
+		stop_all(s);
 	} else if (read_order(&m, &o, &f) == 0) {
 		carry_out(s, &o, m.type == MSG_HAND || m.type == MSG_HAND_FILE);
 	} else {
@@ -322,6 +356,7 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
 	s.hostname = hostname;
 	s.master = master;
 	s.log_link = log_link;
+	s.self = spawn_self();
 	log_set_reopen(reopen_log, &s);
 	s.loop = loop_new(&f);
 	if (s.loop == NULL) {

@@ -176,6 +176,12 @@ spawn_tie(pid_t parent)
 
 /* ------------------------------------------------------- waiting */
 
+void
+spawn_adopt(void)
+{
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);	/* since 3.4 */
+}
+
 /* 1: ended and reaped; 0: runs on. */
 static int
 reap(pid_t pid, int options, int *status_r)

@@ -56,6 +56,8 @@ pid_t	spawn_self(void);		/* getpid(2) */
 unsigned	spawn_processors(void);
 /* In a child: end (SIGKILL) when `parent` ends.  A change of ids undoes it. */
 void	spawn_tie(pid_t parent);
+/* Who loses its parent is our child from now on, if it descends from us. */
+void	spawn_adopt(void);
 /* Wait for our child pid; status as above (127 when it is none of ours).
  * Returns 1 when it ended, 0 when it runs on after timeout_ms (-1: for ever). */
 int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);

@@ -117,6 +117,37 @@ class Deaths(Phases):
         stranger.quit()
         self.no_sessions()
 
+    def test_sessions_without_their_spawner(self):
+        """They are the master's now: how they end stands in the log, one that
+        dies in UPDATE is recovered, and no zombie is left."""
+        bob, alice = self.login("bob"), self.in_update()
+        self.kill("popper-spawner")
+        self.wait_for(lambda: self.count() == house.ROLES, "new spawner")
+        for m in self.sessions():
+            m.kill(signal.SIGKILL)
+        for user in ("alice", "bob"):
+            self.log.wait("session-end .*%s .*reason=crash status=137" % user,
+                          self.mark)
+        self.assertEqual(self.ended(alice) + self.ended(bob), b"")
+        self.holder.close()
+        self.no_sessions()
+        self.next_login()
+        self.assertEqual(self.left(), 3)
+        self.assertFalse(self.host.exists("/var/mail/alice.lock"))
+        self.assertEqual(self.log.find("recovery-not-now", self.mark), [])
+        self.no_sessions()              # a zombie is still called so
+
+    def test_stop_without_their_spawner(self):
+        bob = self.login("bob")
+        self.kill("popper-spawner")
+        self.wait_for(lambda: self.count() == house.ROLES, "new spawner")
+        began = time.monotonic()
+        self.kill("popper", signal.SIGTERM)
+        self.assertEqual(self.ended(bob), b"")
+        self.assertEqual(self.server.process.wait(10), 0)
+        self.assertLess(time.monotonic() - began, 8)
+        self.log.wait("session-end .*user=bob .*reason=stopped", self.mark)
+
     def test_session(self):
         alice = self.login()
         alice.dele(1)
