@@ -125,7 +125,7 @@ be_resolver(const struct role *r)
 
 	for (size_t i = 0; i < m.nfronts; i++)
 		ends[i] = m.to_resolver[i].b;
-	resolver_main(&c, ends, m.nfronts, r->log.b);
+	resolver_main(&c, ends, m.nfronts, r->link.b, r->log.b);
 }
 
 static void NORETURN
@@ -213,18 +213,39 @@ own_links(struct role *r, struct fault *f)
 	return 0;
 }
 
+static struct role *
+role_of(enum kind kind, size_t index)
+{
+	struct role *r = m.roles;
+
+	while (r->kind != kind || r->index != index)
+		r++;
+	return r;
+}
+
+static int
+tell_front(enum kind whom, size_t index, struct pair *p, struct fault *f)
+{
+	UNZEROED struct link_out out;
+
+	if (pair_renew(p, f) != 0)
+		return -1;
+	link_out_init(&out, MSG_FRONT);
+	link_put_u32(&out, (uint32_t)index);
+	return link_send(role_of(whom, 0)->link.a, &out, &p->b, 1, f);
+}
+
 /* What a dead front has said, or done to its links, is not the next one's. */
 static int
 front_renew(struct role *r, struct fault *f)
 {
-	struct pair	*p = &m.to_auth[r->index];
-	UNZEROED struct link_out	 out;
-
-	if (own_links(r, f) != 0 || pair_renew(p, f) != 0)
+	if (own_links(r, f) != 0 ||
+	    tell_front(AUTH, r->index, &m.to_auth[r->index], f) != 0)
 		return -1;
-	link_out_init(&out, MSG_FRONT);
-	link_put_u32(&out, (uint32_t)r->index);
-	return link_send(m.roles[AUTH].link.a, &out, &p->b, 1, f);
+	if (m.conf->role.peer_check && tell_front(RESOLVER, r->index,
+	    &m.to_resolver[r->index], f) != 0)
+		log_fault(LEVEL_ERR, "resolver-link", f);
+	return 0;
 }
 
 static void
@@ -329,16 +350,6 @@ role_add(enum kind kind, size_t index, struct fault *f)
 
 /* --- what they say ------------------------------------------------------------- */
 
-static struct role *
-role_of(enum kind kind, size_t index)
-{
-	struct role *r = m.roles;
-
-	while (r->kind != kind || r->index != index)
-		r++;
-	return r;
-}
-
 /* Told now, or again when the front is less busy; who is not told at all leaves
  * his place when its time, or its front, is at an end. */
 static void
@@ -378,21 +389,23 @@ on_verdicts(void *ctx UNUSED, unsigned what UNUSED)
 static int
 on_admit(struct link_in *in, struct fault *f)
 {
-	uint64_t	sid = link_get_u64(in);
-	uint32_t	front = link_get_u32(in);
-	bool		rpop = link_get_u8(in) != 0;
+	struct due	d = { .sid = link_get_u64(in) };
+	bool		rpop;
 	struct sock_addr peer;
 	struct identity	id;
+
+	d.front = link_get_u32(in);
+	rpop = link_get_u8(in) != 0;
 
 	if (wire_get_peer(in, &peer, f) != 0 ||
 	    wire_get_identity(in, &id, f) != 0 || link_get_end(in, f) != 0)
 		return -1;
-	if (front >= m.nfronts)
-		return fault_set(f, FAULT_PEER, "front %u", front);
-	wire_log_sid(sid);
-	verdict(&(struct due){ .sid = sid, .front = front,
-	    .answer = (uint8_t)(m.stopping ? ANSWER_ERROR :
-	    places_admit(m.places, sid, front, rpop, &peer, &id)) });
+	if (d.front >= m.nfronts)
+		return fault_set(f, FAULT_PEER, "front %u", d.front);
+	wire_log_sid(d.sid);
+	d.answer = (uint8_t)(m.stopping ? ANSWER_ERROR :
+	    places_admit(m.places, d.sid, d.front, rpop, &peer, &id));
+	verdict(&d);
 	return 0;
 }
 

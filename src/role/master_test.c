@@ -36,7 +36,8 @@ struct part_of {
 	int	master;			/* own these; -1 */
 	int	log;
 	int	auth[FRONTS];		/* to fronts, or the front's to auth */
-	int	other[FRONTS];		/* auth: warden; front: resolver */
+	int	other[FRONTS];		/* auth: warden; front: resolver;
+					   resolver: its second front */
 };
 
 NORETURN void	__wrap_auth_main(const struct auth_start *a);
@@ -44,7 +45,7 @@ NORETURN void	__wrap_warden_main(const struct settings *c, int auth, int log_lin
 NORETURN void	__wrap_spawner_main(const struct settings *c, const char *host,
 		    int master, int log_link);
 NORETURN void	__wrap_resolver_main(const struct resolver_conf *c,
-		    const int *fronts, size_t n, int log_link);
+		    const int *fronts, size_t n, int master, int log_link);
 NORETURN void	__wrap_fronts_main(const struct fronts_start *a);
 void		__real_loop_watch_set(struct loop_watch *w, unsigned what,
 		    uint64_t ms);
@@ -125,9 +126,9 @@ __wrap_spawner_main(const struct settings *c UNUSED, const char *host UNUSED,
 
 void
 __wrap_resolver_main(const struct resolver_conf *c UNUSED, const int *fronts,
-    size_t n UNUSED, int log_link)
+    size_t n UNUSED, int master, int log_link)
 {
-	const int fds[] = { fronts[0], log_link, fronts[1] };
+	const int fds[] = { master, log_link, fronts[0], fronts[1] };
 
 	tell_test(RESOLVER, fds, ARRAY_LEN(fds));
 }
@@ -366,6 +367,62 @@ test_places_of_a_dead_front(void **state UNUSED)
 	assert_int_equal(sid, 8888);
 }
 
+/* The new link that auth, or the resolver, is given of a new front. */
+static int
+take_front(int link, uint32_t index)
+{
+	struct fault f = { .text = "the end" };
+
+	if (link_recv(link, permit_to_auth, permit_to_auth_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("no new front: %s", f.text);
+	assert_int_equal(link_get_u32(&it.in), index);
+	return link_get_fd(&it.in, 0);
+}
+
+static void
+expect_linked(int a, int b)
+{
+	char	c = '\0';
+
+	assert_int_equal(send(a, "x", 1, 0), 1);
+	assert_int_equal(recv(b, &c, 1, 0), 1);
+	assert_int_equal(c, 'x');
+}
+
+/* A front that shuts its links down, or says what is for nobody, leaves nothing of
+ * that to its successor: all its links are new, and whoever has the other ends is
+ * told. */
+static void
+test_new_links(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	for (uint32_t i = 0; i < 6; i++) {
+		struct part_of	*front = &it.part[FRONT + i % FRONTS];
+		int		 auth, resolver;
+
+		assert_int_equal(send(front->auth[0], "old", 3, 0), 3);
+		assert_int_equal(send(front->other[0], "old", 3, 0), 3);
+		(void)shutdown(front->auth[0], SHUT_RDWR);
+		(void)shutdown(front->other[0], SHUT_RDWR);
+		if (i % 3 == 0)
+			(void)shutdown(front->master, SHUT_RDWR);
+		else if (i % 3 == 1)
+			(void)shutdown(front->log, SHUT_RDWR);
+		else
+			(void)kill(front->pid, SIGKILL);
+		expect_new(FRONT + i % FRONTS);
+		auth = take_front(it.part[AUTH].master, i % FRONTS);
+		resolver = take_front(it.part[RESOLVER].master, i % FRONTS);
+		expect_linked(front->auth[0], auth);
+		expect_linked(resolver, front->other[0]);
+		fd_close(&auth);
+		fd_close(&resolver);
+	}
+	assert_int_equal(count("role-misbehaved"), 4);
+}
+
 /* ------------------------------------------------------------------ frame */
 
 static int
@@ -425,6 +482,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_busy_front),
 		CASE(test_places_of_a_dead_front),
+		CASE(test_new_links),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -149,6 +149,11 @@ const struct link_permit permit_peer[] = {
 };
 const size_t permit_peer_n = ARRAY_LEN(permit_peer);
 
+const struct link_permit permit_to_resolver[] = {
+	{ MSG_FRONT,		4, 4,	1, ANY },
+};
+const size_t permit_to_resolver_n = ARRAY_LEN(permit_to_resolver);
+
 #define FACTS_MAX	(4 + 4 + 2 + 8 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
 			 2 * SPAN_SIZE(HOST_KEY_MAX))
 

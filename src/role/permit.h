@@ -29,6 +29,7 @@
  *   spawner -> master    ENDED
  *   session -> master    FACTS, before it is the user; then as to the monitor
  *   front   -> resolver  PEER
+ *   master  -> resolver  FRONT+fd                 (in place of one that died)
  */
 #ifndef ROLE_PERMIT_H
 #define ROLE_PERMIT_H
@@ -134,5 +135,7 @@ extern const struct link_permit	permit_from_served[];	/* likewise */
 extern const size_t		permit_from_served_n;
 extern const struct link_permit	permit_peer[];		/* front to resolver */
 extern const size_t		permit_peer_n;
+extern const struct link_permit	permit_to_resolver[];	/* master to it */
+extern const size_t		permit_to_resolver_n;
 
 #endif

@@ -688,18 +688,6 @@ places_spawner_died(struct places *p)
 
 /* --- questions ------------------------------------------------------------------ */
 
-/* One that we hear of after its parent's death: it may be dead, and reaped. */
-static void
-look_at_orphan(struct place *x)
-{
-	int status;
-
-	if (spawn_wait((pid_t)x->id[BY_PID], 0, &status) != 0)
-		set_ended(x, 0);	/* how, nobody knows any more */
-	else if (x->all->stopping)
-		spawn_stop((pid_t)x->id[BY_PID]);
-}
-
 static int
 on_facts(struct place *x, struct link_in *in, struct fault *f)
 {
@@ -708,6 +696,7 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 	char lock[HOST_KEY_MAX];
 	uint64_t dotlock;
 	uint32_t pid;
+	int status;
 
 	forget_facts(x);
 	pid = link_get_u32(in);
@@ -727,8 +716,11 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 	x->facts_due = false;
 	if (!x->ended)
 		put(x, BY_PID, pid);
-	if (is_ours(x))
-		look_at_orphan(x);
+	/* It may be dead, and reaped: how it ended nobody knows any more. */
+	if (is_ours(x) && spawn_wait((pid_t)pid, 0, &status) != 0)
+		set_ended(x, 0);
+	else if (is_ours(x) && x->all->stopping)
+		order_signal(x, false);
 	if (path[0] == '\0')	/* it was not found: nothing to be asked */
 		return 0;
 	x->path = xstrdup(path);

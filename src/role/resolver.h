@@ -55,22 +55,23 @@ void	resolver_work(struct resolver *r);
 /*
  * popper serve: the whole life of the process after the fork.  Must be root.  On
  * each of `fronts` come PEER messages (role/permit.h), which are never answered;
- * a front that sends anything else is told off in the log and its link closed,
- * and a link that closes is forgotten.  With the last one, or on SIGTERM, the
- * process ends.  resolv.conf and the table of hosts are read once.
+ * a front that sends anything else is told off in the log and its link closed;
+ * FRONT on `master` brings the link of the next one.  With the master's end (with
+ * master -1: with the last link of a front), or on SIGTERM, the process ends.
+ * resolv.conf and the table of hosts are read once.
  *
  * Who sends must not mind a full link (link_send, EAGAIN): such a client is not
  * looked up, as those are not for whom there is no room here (peer-skipped).
  */
 void	resolver_main(const struct resolver_conf *c, const int *fronts,
-	    size_t nfronts, int log_link) NORETURN;
+	    size_t nfronts, int master, int log_link) NORETURN;
 
 /* Its two halves, as above.  The links become the resolver's. */
 struct resolver_many;
 int	resolver_many_prepare(const struct resolver_conf *c, const int *fronts,
-	    size_t nfronts, struct resolver_many **m_r, struct fault *f)
-	    MUSTUSE;
-/* Until the last link closes, or SIGTERM. */
+	    size_t nfronts, int master, struct resolver_many **m_r,
+	    struct fault *f) MUSTUSE;
+/* Until the end. */
 void	resolver_many_work(struct resolver_many *m);
 
 #endif

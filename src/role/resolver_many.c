@@ -101,6 +101,8 @@ struct resolver_many {
 	struct front		*fronts;	/* owns */
 	size_t			 nfronts;
 	size_t			 nopen;
+	int			 master;	/* -1: none */
+	struct loop_watch	 master_watch;
 	struct list		 lists[STATES];
 	struct peer		*chains[CHAINS];	/* owns */
 	uint64_t		 seed;		/* nobody can choose a chain */
@@ -425,13 +427,25 @@ on_state(void *ctx, ares_socket_t fd, int readable, int writable)
 	loop_watch_set(&a->watch, a->what, LOOP_NEVER);
 }
 
+static void	on_front(void *ctx, unsigned what);
+
+static void
+open_front(struct front *f, int link)
+{
+	f->link = link;
+	f->many->nopen++;
+	loop_watch_init(&f->watch, f->many->loop, link, on_front, f);
+	loop_watch_set(&f->watch, LOOP_READ, LOOP_NEVER);
+}
+
 static void
 close_front(struct front *f)
 {
+	if (f->link < 0)
+		return;
 	loop_watch_fini(&f->watch);
 	fd_close(&f->link);
-	if (--f->many->nopen == 0)
-		loop_end(f->many->loop);
+	f->many->nopen--;
 }
 
 /* 1: there may be more; 0: not now; -1: the link is closed, or has to be. */
@@ -475,7 +489,36 @@ on_front(void *ctx, unsigned what UNUSED)
 		close_front(f);
 	else
 		loop_watch_set(&f->watch, LOOP_READ, LOOP_NEVER);
+	if (f->many->nopen == 0 && f->many->master < 0)
+		loop_end(f->many->loop);
 	settle(f->many);
+}
+
+/* A front in place of one that has died; or the master's end. */
+static void
+on_master(void *ctx, unsigned what UNUSED)
+{
+	struct resolver_many	*m = ctx;
+	struct link_in		 in;
+	struct fault		 why;
+	uint32_t		 index;
+	int			 got;
+
+	got = link_recv(m->master, permit_to_resolver, permit_to_resolver_n, 0,
+	    0, &in, &why);
+	if (got != 1) {
+		if (got < 0)
+			log_fault(LEVEL_ERR, "master-link", &why);
+		loop_end(m->loop);
+		return;
+	}
+	index = link_get_u32(&in);
+	if (index < m->nfronts) {
+		close_front(&m->fronts[index]);
+		open_front(&m->fronts[index], link_get_fd(&in, 0));
+	}
+	link_in_fini(&in);
+	loop_watch_set(&m->master_watch, LOOP_READ, LOOP_NEVER);
 }
 
 static void
@@ -489,23 +532,24 @@ on_stop(void *ctx)
 /* ------------------------------------------------------- the process */
 
 static void
-watch_fronts(struct resolver_many *m, const int *fronts, size_t nfronts)
+watch_all(struct resolver_many *m, const int *fronts, size_t nfronts, int master)
 {
 	m->fronts = xalloc(nfronts, sizeof(*m->fronts));
-	m->nfronts = m->nopen = nfronts;
+	m->nfronts = nfronts;
 	for (size_t i = 0; i < nfronts; i++) {
-		struct front *f = &m->fronts[i];
-
-		f->many = m;
-		f->link = fronts[i];
-		loop_watch_init(&f->watch, m->loop, f->link, on_front, f);
-		loop_watch_set(&f->watch, LOOP_READ, LOOP_NEVER);
+		m->fronts[i].many = m;
+		open_front(&m->fronts[i], fronts[i]);
 	}
+	m->master = master;
+	if (master < 0)
+		return;
+	loop_watch_init(&m->master_watch, m->loop, master, on_master, m);
+	loop_watch_set(&m->master_watch, LOOP_READ, LOOP_NEVER);
 }
 
 int
 resolver_many_prepare(const struct resolver_conf *c, const int *fronts,
-    size_t nfronts, struct resolver_many **m_r, struct fault *f)
+    size_t nfronts, int master, struct resolver_many **m_r, struct fault *f)
 {
 	struct resolver_many *m = xalloc(1, sizeof(*m));
 
@@ -521,7 +565,7 @@ resolver_many_prepare(const struct resolver_conf *c, const int *fronts,
 	resolver_hosts_load(c->hosts, &m->hosts);
 	loop_watch_init(&m->timer, m->loop, -1, on_timer, m);
 	loop_on_signal(m->loop, LOOP_STOP, on_stop, m);
-	watch_fronts(m, fronts, nfronts);
+	watch_all(m, fronts, nfronts, master);
 	*m_r = m;
 	return 0;
 }
@@ -530,7 +574,7 @@ resolver_many_prepare(const struct resolver_conf *c, const int *fronts,
 void
 resolver_many_work(struct resolver_many *m)
 {
-	if (m->nopen > 0)
+	if (m->nopen > 0 || m->master >= 0)
 		loop_run(m->loop);
 	if (m->skipped > 0)
 		tell_skipped(m);
@@ -543,13 +587,14 @@ reopen_log(void *ctx)
 }
 
 static void
-shed(const int *fronts, size_t nfronts, int log_link)
+shed(const int *fronts, size_t nfronts, int master, int log_link)
 {
-	int	*keep = xalloc(nfronts + 3, sizeof(*keep));
+	int	*keep = xalloc(nfronts + 4, sizeof(*keep));
 	size_t	 n = log_fds(keep);
 
 	for (size_t i = 0; i < nfronts; i++)
 		keep[n++] = fronts[i];
+	keep[n++] = master;
 	keep[n++] = log_link;
 	fd_close_others(3, keep, n);
 	free(keep);
@@ -557,15 +602,15 @@ shed(const int *fronts, size_t nfronts, int log_link)
 
 void
 resolver_main(const struct resolver_conf *c, const int *fronts, size_t nfronts,
-    int log_link)
+    int master, int log_link)
 {
 	struct resolver_many	*m;
 	struct fault		 f;
 
-	shed(fronts, nfronts, log_link);
+	shed(fronts, nfronts, master, log_link);
 	log_set_reopen(reopen_log, &log_link);
 	signals_take(SIGNALS_CONNECTION);
-	if (resolver_many_prepare(c, fronts, nfronts, &m, &f) == -1 ||
+	if (resolver_many_prepare(c, fronts, nfronts, master, &m, &f) == -1 ||
 	    resolver_enter_cage(c, &f) == -1) {
 		log_fault(LEVEL_ERR, "peer-check", &f);
 		spawn_exit(EXIT_FAILURE);

@@ -96,7 +96,7 @@ many_without_cage(const struct resolver_conf *c, const int *fronts, size_t n)
 	struct resolver_many	*m;
 	struct fault		 f;
 
-	if (resolver_many_prepare(c, fronts, n, &m, &f) == -1) {
+	if (resolver_many_prepare(c, fronts, n, -1, &m, &f) == -1) {
 		log_fault(LEVEL_ERR, "peer-check", &f);
 		return EXIT_FAILURE;
 	}
@@ -121,7 +121,7 @@ start(struct many *m, const struct resolver_conf *c, struct fault *f)
 			fd_close(&m->fronts[i]);
 		fd_close(&m->log_link);
 		if (c->user != NULL)
-			resolver_main(c, theirs, m->n, log_link);
+			resolver_main(c, theirs, m->n, -1, log_link);
 		spawn_exit(many_without_cage(c, theirs, m->n));
 	}
 	for (size_t i = 0; i < m->n; i++)
