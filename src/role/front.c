@@ -12,6 +12,7 @@
 #include "role/ask.h"
 #include "role/permit.h"
 #include "role/pump.h"
+#include "role/wire.h"
 
 #include "sys/cage.h"
 #include "sys/file.h"
@@ -134,16 +135,13 @@ static const struct pump_ops front_ops = {
 static void
 hand_over(struct state *s)
 {
-	AUTO(fd_close) int	from = -1;
-	AUTO(fd_close) int	to = -1;
-	struct span		rest = pump_rest(&s->pump);
-	UNZEROED struct link_out		m;
+	AUTO(fd_close) int	rest = -1;
+	UNZEROED struct link_out m;
 	struct fault		f;
 
 	link_out_init(&m, MSG_HANDOVER);
-	if (fd_pipe(&from, &to, &f) != 0 ||
-	    file_write(to, rest.p, rest.n, &f) != 0 ||
-	    link_send(s->c->link, &m, &from, 1, &f) != 0)
+	if (wire_rest(pump_rest(&s->pump), &rest, &f) != 0 ||
+	    link_send(s->c->link, &m, &rest, 1, &f) != 0)
 		log_fault(LEVEL_ERR, "front-handover", &f);
 }
 

@@ -175,19 +175,16 @@ drain_more(struct stranger *s)
 static int
 send_start(struct stranger *s, struct fault *f)
 {
-	AUTO(fd_close) int	from = -1;
-	AUTO(fd_close) int	to = -1;
-	struct span		rest = pump_rest(&s->pump);
-	UNZEROED struct link_out		m;
-	int			fds[2] = { s->fd, -1 };
+	AUTO(fd_close) int	rest = -1;
+	struct span		text = pump_rest(&s->pump);
+	UNZEROED struct link_out m;
 
-	if (rest.n > 0 && (fd_pipe(&from, &to, f) != 0 ||
-	    file_write(to, rest.p, rest.n, f) != 0))
+	if (text.n > 0 && wire_rest(text, &rest, f) != 0)
 		return -1;
-	fds[1] = from;
-	link_out_init(&m, rest.n > 0 ? MSG_START_REST : MSG_START);
+	link_out_init(&m, rest >= 0 ? MSG_START_REST : MSG_START);
 	link_put_u64(&m, s->sid);
-	return link_send(s->house->a->master, &m, fds, rest.n > 0 ? 2 : 1, f);
+	return link_send(s->house->a->master, &m, (int[]){ s->fd, rest },
+	    rest >= 0 ? 2 : 1, f);
 }
 
 /* Whatever is short just now: it is tried as long as the master waits for it. */

@@ -592,8 +592,22 @@ on_stop(void *ctx UNUSED)
 }
 
 static void
+look_at_counts(void)
+{
+	struct fault f;
+
+	for (size_t i = 0; i < m.nfronts; i++)
+		if (tally_lies(m.tally, i)) {
+			(void)fault_set(&f, FAULT_PEER, "a false tally");
+			misbehaved(role_of(FRONT, i), &f);
+		}
+}
+
+static void
 on_tick(void *ctx UNUSED, unsigned what UNUSED)
 {
+	if (!m.stopping)
+		look_at_counts();
 	places_tick(m.places);
 	loop_watch_set(&m.tick, 0, m.stopping ? 20 : TICK_MS);
 	if (m.stopping && (places_count(m.places) == 0 ||
@@ -622,7 +636,9 @@ prepare(struct fault *f)
 	m.loop = loop_new(f);
 	if (m.loop == NULL)
 		return -1;
-	m.tally = tally_new(m.nfronts + 1, f);
+	m.tally = tally_new(m.nfronts + 1, m.conf->role.max_sessions >
+	    m.conf->role.max_strangers ? m.conf->role.max_sessions :
+	    m.conf->role.max_strangers, f);
 	if (m.tally == NULL || host_folders(m.conf, f) != 0 ||
 	    make_links(f) != 0 || make_roles(f) != 0 || listen_all(f) != 0)
 		return -1;

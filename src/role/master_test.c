@@ -40,6 +40,9 @@ struct part_of {
 					   resolver: its second front */
 };
 
+/* What a front writes into its row of the tally, in its process. */
+static unsigned	false_counts;
+
 NORETURN void	__wrap_auth_main(const struct auth_start *a);
 NORETURN void	__wrap_warden_main(const struct settings *c, int auth, int log_link);
 NORETURN void	__wrap_spawner_main(const struct settings *c, const char *host,
@@ -138,6 +141,9 @@ __wrap_fronts_main(const struct fronts_start *a)
 {
 	const int fds[] = { a->master, a->log_link, a->auth, a->resolver };
 
+	for (unsigned i = 0; a->index == 0 && i < false_counts; i++)
+		tally_add(a->tally, 0, &(struct sock_addr){ .family = 4,
+		    .raw = { 10, (uint8_t)i, (uint8_t)(i >> 8) } }, -1);
 	tell_test(FRONT + a->index, fds, ARRAY_LEN(fds));
 }
 
@@ -423,6 +429,27 @@ test_new_links(void **state UNUSED)
 	assert_int_equal(count("role-misbehaved"), 4);
 }
 
+static int
+begin_false(void **state)
+{
+	int result;
+
+	false_counts = 1000;
+	result = begin(state);
+	false_counts = 0;
+	return result;
+}
+
+/* A front that counts whom it does not have is ended. */
+static void
+test_false_tally(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	expect_new(FRONT);
+	assert_true(count("a false tally") > 0);
+}
+
 /* ------------------------------------------------------------------ frame */
 
 static int
@@ -483,6 +510,8 @@ main(void)
 		CASE(test_busy_front),
 		CASE(test_places_of_a_dead_front),
 		CASE(test_new_links),
+		cmocka_unit_test_setup_teardown(test_false_tally, begin_false,
+		    end),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -78,7 +78,7 @@ struct place {
 	struct dotlock		 dotlock;
 };
 
-/* An order that the spawner had no room for. */
+/* An order, until the spawner has it. */
 struct order {
 	struct order	*next;
 	uint32_t	 tag;
@@ -313,13 +313,6 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 
 /* --- orders ------------------------------------------------------------------------ */
 
-static void
-close_all(int *fds, uint8_t nfds)
-{
-	for (uint8_t i = 0; i < nfds; i++)
-		fd_close(&fds[i]);
-}
-
 /* A full link says when it has room; the kernel without memory does not. */
 static void
 try_again(struct places *p, const struct fault *why)
@@ -330,24 +323,6 @@ try_again(struct places *p, const struct fault *why)
 		loop_watch_set(&p->again, 0, AGAIN_MS);
 }
 
-/* Takes the descriptors. */
-static void
-queue(struct places *p, uint32_t tag, const struct link_out *m, const int *fds,
-    uint8_t nfds)
-{
-	struct order *o = xalloc(1, sizeof(*o) + m->n);
-
-	o->tag = tag;
-	o->type = m->type;
-	o->n = m->n;
-	memcpy(o->b, m->b, m->n);
-	o->nfds = nfds;
-	for (uint8_t i = 0; i < nfds; i++)
-		o->fds[i] = fds[i];
-	*p->end = o;
-	p->end = &o->next;
-}
-
 /* It can never be given: as if the spawner had not been able to fork. */
 static void
 order_lost(struct places *p, uint32_t tag, uint16_t type, const struct fault *f)
@@ -355,28 +330,6 @@ order_lost(struct places *p, uint32_t tag, uint16_t type, const struct fault *f)
 	log_fault(LEVEL_ERR, "spawner-link", f);
 	if (type != MSG_SIGNAL && type != MSG_SIGNAL_ALL)
 		places_ended(p, tag, SESSION_UNBORN);
-}
-
-/* Takes the descriptors.  tag: of the place, as in the order. */
-static void
-give_order(struct places *p, uint32_t tag, const struct link_out *m, int *fds,
-    uint8_t nfds)
-{
-	struct fault f;
-
-	if (p->first != NULL) {
-		queue(p, tag, m, fds, nfds);
-		return;
-	}
-	if (link_send(p->spawner->link, m, fds, nfds, &f) == 0) {
-		close_all(fds, nfds);
-	} else if (link_busy(&f)) {
-		queue(p, tag, m, fds, nfds);
-		try_again(p, &f);
-	} else {
-		close_all(fds, nfds);
-		order_lost(p, tag, m->type, &f);
-	}
 }
 
 bool
@@ -406,7 +359,8 @@ places_flush(struct places *p)
 		p->first = o->next;
 		if (p->first == NULL)
 			p->end = &p->first;
-		close_all(o->fds, o->nfds);
+		for (uint8_t i = 0; i < o->nfds; i++)
+			fd_close(&o->fds[i]);
 		if (!sent)
 			order_lost(p, o->tag, o->type, &f);
 		free(o);
@@ -420,6 +374,27 @@ on_again(void *ctx, unsigned what UNUSED)
 
 	loop_watch_fini(&p->again);
 	places_flush(p);
+}
+
+/* Takes the descriptors.  tag: of the place, as in the order. */
+static void
+give_order(struct places *p, uint32_t tag, const struct link_out *m,
+    const int *fds, uint8_t nfds)
+{
+	struct order	*o = xalloc(1, sizeof(*o) + m->n);
+	bool		 idle = p->first == NULL;
+
+	o->tag = tag;
+	o->type = m->type;
+	o->n = m->n;
+	memcpy(o->b, m->b, m->n);
+	o->nfds = nfds;
+	for (uint8_t i = 0; i < nfds; i++)
+		o->fds[i] = fds[i];
+	*p->end = o;
+	p->end = &o->next;
+	if (idle)
+		places_flush(p);
 }
 
 static void

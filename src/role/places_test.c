@@ -100,7 +100,7 @@ begin(void **state UNUSED)
 	it.fail_err = 0;
 	it.spawner.pid = getpid();
 	it.loop = loop_new(&f);
-	it.tally = tally_new(1, &f);
+	it.tally = tally_new(1, 100, &f);
 	if (it.loop == NULL || it.tally == NULL ||
 	    link_pair(&it.ours, &it.spawner.link, &f) != 0)
 		return -1;

@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "sys/shared.h"
 
+#include <limits.h>
+
 #define HASHES		2
 #define BUCKETS		16384		/* of each hash */
 #define COUNTS		(TALLY_KINDS * HASHES * BUCKETS)
@@ -13,18 +15,23 @@
 #define REFUSED		(TOTAL + 1)
 #define ROW_OCTETS	((REFUSED + LIMITS) * sizeof(uint32_t))
 
+/* Who comes while another one is seen to be there may be seen as well. */
+#define MOVING		1024
+
 struct tally {
 	uint64_t	 key[HASHES];
+	uint32_t	 most;
 	size_t		 rows;
 	uint32_t	*row[];		/* shared */
 };
 
 struct tally *
-tally_new(size_t rows, struct fault *f)
+tally_new(size_t rows, uint32_t most, struct fault *f)
 {
 	struct tally *t = xalloc(1, sizeof(*t) + rows * sizeof(t->row[0]));
 
 	t->rows = rows;
+	t->most = most;
 	random_bytes(t->key, sizeof(t->key));
 	for (size_t i = 0; i < rows; i++) {
 		t->row[i] = shared_new(ROW_OCTETS, f);
@@ -75,15 +82,24 @@ add(uint32_t *c, int n)
 	__atomic_store_n(c, *c + (uint32_t)n, __ATOMIC_RELAXED);
 }
 
+/* What is believed of one count. */
+static uint32_t
+read_count(const struct tally *t, size_t row, size_t at)
+{
+	uint32_t n = __atomic_load_n(&t->row[row][at], __ATOMIC_RELAXED);
+
+	return n < t->most ? n : t->most;
+}
+
 /* Of all rows. */
 static unsigned
 sum(const struct tally *t, size_t at)
 {
-	unsigned n = 0;
+	uint64_t n = 0;
 
 	for (size_t r = 0; r < t->rows; r++)
-		n += __atomic_load_n(&t->row[r][at], __ATOMIC_RELAXED);
-	return n;
+		n += read_count(t, r, at);
+	return n < UINT_MAX ? (unsigned)n : UINT_MAX;
 }
 
 void
@@ -110,6 +126,16 @@ tally_count(const struct tally *t, enum tally_of kind,
 			least = n;
 	}
 	return least;
+}
+
+bool
+tally_lies(const struct tally *t, size_t row)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < COUNTS; i++)
+		n += read_count(t, row, i);
+	return n > TALLY_KINDS * HASHES * (2ull * t->most + MOVING);
 }
 
 void

@@ -7,6 +7,12 @@
  * host has as many there as it likes.  Two others with the same two hashes count as
  * one, rarely.  A network is 24 bits of IPv4 or 48 of IPv6, as for penalties.
  * Floor 4.
+ *
+ * A process that was taken over can write anything into its row.  No more of a
+ * count is believed than the row may have in all (`most`), so nobody else's count
+ * becomes smaller by it; and a row with more than that in its counts together lies
+ * (tally_lies), which the master asks now and then: so it can lock out some `most`
+ * connections' worth of addresses, as it could by refusing those who come to it.
  */
 #ifndef ROLE_TALLY_H
 #define ROLE_TALLY_H
@@ -18,8 +24,9 @@ struct tally;
 
 enum tally_of { TALLY_ADDRESS, TALLY_NETWORK, TALLY_KINDS };
 
-/* O(rows) memory, 256 KiB a row; before the forks. */
-struct tally	*tally_new(size_t rows, struct fault *f);
+/* O(rows) memory, 256 KiB a row; before the forks.  most: connections that one
+ * row may count. */
+struct tally	*tally_new(size_t rows, uint32_t most, struct fault *f);
 /* In a child that does not count: it has none of this memory any more. */
 void		 tally_free(struct tally *t);
 /* In a child: no row but this one can be written any more. */
@@ -31,6 +38,9 @@ void		 tally_add(struct tally *t, size_t row,
 unsigned	 tally_count(const struct tally *t, enum tally_of kind,
 		    const struct sock_addr *a);
 void		 tally_clear(struct tally *t, size_t row);
+/* Are its counts more than a true one could show, even while it changes?  Reads
+ * 256 KiB. */
+bool		 tally_lies(const struct tally *t, size_t row);
 
 /* For limit_reached, and for limit_gauges; kept when a row is cleared. */
 uint32_t	*tally_refused(struct tally *t, size_t row);

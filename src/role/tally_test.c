@@ -21,7 +21,7 @@ static void
 test_counts(void **state)
 {
 	struct fault		 f;
-	struct tally		*t = tally_new(3, &f);
+	struct tally		*t = tally_new(3, 100, &f);
 	struct sock_addr	 a = v4(1);
 	struct sock_addr	 b = v4(2);
 	struct sock_addr	 none = { .family = 0 };
@@ -75,7 +75,7 @@ static void
 test_rows(void **state)
 {
 	struct fault		 f;
-	struct tally		*t = tally_new(3, &f);
+	struct tally		*t = tally_new(3, 100, &f);
 	struct sock_addr	 a = v4(9);
 	int			 status;
 
@@ -104,7 +104,7 @@ test_networks(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fault		 f;
-		struct tally		*t = tally_new(2, &f);
+		struct tally		*t = tally_new(2, 100, &f);
 		struct sock_addr	 a = { .family = cases[i].family,
 					    .raw = { 1, 2, 3, 4, 5, 6, 7, 8 } };
 		struct sock_addr	 b = a;
@@ -135,7 +135,7 @@ test_gauges(void **state)
 	struct sock_addr	 a = v4(1);
 	struct sock_addr	 b = v4(2);
 	struct fault		 f;
-	struct tally		*t = tally_new(3, &f);
+	struct tally		*t = tally_new(3, 100, &f);
 
 	(void)state;
 	tally_add(t, 0, &a, 1);
@@ -165,6 +165,65 @@ test_gauges(void **state)
 	tally_free(t);
 }
 
+/* Whatever a process writes into its row: no other count becomes smaller, and it
+ * is found out before it has locked out many. */
+static void
+test_false_row(void **state)
+{
+	struct fault		 f;
+	struct tally		*t = tally_new(2, 100, &f);
+	struct sock_addr	 a = v4(9);
+	unsigned		 n = 0;
+
+	(void)state;
+	tally_add(t, 0, &a, 1);
+	tally_add(t, 1, &a, -1);		/* 2^32 - 1 */
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 101);
+	assert_false(tally_lies(t, 1));
+	while (!tally_lies(t, 1)) {
+		struct sock_addr o = { .family = 4, .raw = { 10, 0,
+		    (uint8_t)(n >> 8), (uint8_t)n } };
+
+		tally_add(t, 1, &o, 20);	/* one that is locked out */
+		assert_true(n++ < 200);
+	}
+	assert_false(tally_lies(t, 0));
+	tally_clear(t, 1);
+	assert_int_equal(tally_count(t, TALLY_ADDRESS, &a), 1);
+	free(t);
+}
+
+/* Who comes and goes while it is looked at makes nobody a liar. */
+static void
+test_true_row(void **state)
+{
+	struct fault	 f;
+	struct tally	*t = tally_new(1, 100, &f);
+	pid_t		 pid = fork();
+	int		 status;
+
+	(void)state;
+	for (uint32_t i = 0; pid == 0; i++) {
+		struct sock_addr o = { .family = 4 };
+
+		memcpy(o.raw, &i, sizeof(i));
+		tally_add(t, 0, &o, 1);
+		if (i >= 100) {
+			i -= 100;
+			memcpy(o.raw, &i, sizeof(i));
+			i += 100;
+			tally_add(t, 0, &o, -1);
+		}
+		if (i % 64 == 0)
+			(void)usleep(10);
+	}
+	for (int i = 0; i < 2000; i++)
+		assert_false(tally_lies(t, 0));
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	free(t);
+}
+
 int
 main(void)
 {
@@ -173,6 +232,8 @@ main(void)
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_gauges),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_false_row),
+		cmocka_unit_test(test_true_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/wire.h"
 
+#include "sys/file.h"
 #include "watch/log.h"
 
 #include <inttypes.h>
@@ -80,6 +81,19 @@ wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
 		memcpy(a->raw, raw.p, raw.n);
 	a->port = (uint16_t)port;
 	sock_addr_text(a);
+	return 0;
+}
+
+int
+wire_rest(struct span rest, int *fd_r, struct fault *f)
+{
+	AUTO(fd_close) int	from = -1;
+	AUTO(fd_close) int	to = -1;
+
+	if (fd_pipe(&from, &to, f) != 0 || fd_set_nonblock(to, true, f) != 0 ||
+	    file_write(to, rest.p, rest.n, f) != 0)
+		return -1;
+	*fd_r = fd_take(&from);
 	return 0;
 }
 

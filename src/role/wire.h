@@ -31,6 +31,14 @@ int	wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
 	    MUSTUSE;
 
 /*
+ * A pipe with what a front has read of a client beyond its login, for the session;
+ * fd_r: the end to be read, the caller's.  Never waits:
+ * who has many pipes is given small ones by the kernel (one page before Linux 5.14),
+ * and then this fails for the time being, with EAGAIN.
+ */
+int	wire_rest(struct span rest, int *fd_r, struct fault *f) MUSTUSE;
+
+/*
  * The id of a stranger and then of its session, in all roles and in the log:
  * 48 random bits, never 0.
  */
