@@ -204,6 +204,7 @@ own_links(struct role *r, struct fault *f)
 {
 	loop_watch_fini(&r->on_link);
 	loop_watch_fini(&r->on_log);
+	r->mad = false;
 	if (pair_renew(&r->link, f) != 0 || pair_renew(&r->log, f) != 0)
 		return -1;
 	loop_watch_init(&r->on_link, m.loop, r->link.a, on_role, r);
@@ -248,6 +249,22 @@ front_renew(struct role *r, struct fault *f)
 	return 0;
 }
 
+/* Before it is started anew.  auth and its warden may both have spoilt their link:
+ * they begin together. */
+static int
+renew(struct role *r, struct fault *f)
+{
+	const struct role *warden = role_of(WARDEN, 0);
+
+	if (r->kind == FRONT)
+		return front_renew(r, f);
+	if (r->kind == AUTH && warden->pid > 0)
+		spawn_stop(warden->pid);
+	if (r->kind == AUTH && pair_renew(&m.to_warden, f) != 0)
+		return -1;
+	return r->mad ? own_links(r, f) : 0;
+}
+
 static void
 role_start(struct role *r)
 {
@@ -255,8 +272,7 @@ role_start(struct role *r)
 	struct fault	f;
 
 	r->began_ms = clock_ms();
-	r->pid = r->kind == FRONT && again && front_renew(r, &f) != 0 ? -1 :
-	    spawn_fork(&f);
+	r->pid = again && renew(r, &f) != 0 ? -1 : spawn_fork(&f);
 	if (r->pid == 0) {
 		signals_take(SIGNALS_CONNECTION);
 		be_role(r);
@@ -409,55 +425,49 @@ on_admit(struct link_in *in, struct fault *f)
 	return 0;
 }
 
-static void
+static int
 on_ended(struct link_in *in)
 {
 	uint32_t tag = link_get_u32(in);
 
 	places_ended(m.places, tag, link_get_u32(in));
+	return 0;
 }
 
 static int
 read_role(struct role *r, struct fault *f)
 {
+	/* What is not here has nothing to say. */
+	static const struct says {
+		const struct link_permit	*table;
+		const size_t			*n;
+	} says[] = {
+		[AUTH]		= { permit_admit, &permit_admit_n },
+		[SPAWNER]	= { permit_ended, &permit_ended_n },
+		[FRONT]		= { permit_start, &permit_start_n },
+	};
+	const struct says *s = &says[r->kind];
 	UNZEROED struct link_in	in;
-	int		got;
+	int		result = -1;
+	int		got = link_recv(r->link.a, s->table,
+			    s->n == NULL ? 0 : *s->n, 0, 0, &in, f);
 
-	switch (r->kind) {
-	case AUTH:
-		got = link_recv(r->link.a, permit_admit, permit_admit_n, 0, 0,
-		    &in, f);
-		if (got == 1)
-			got = on_admit(&in, f) == 0 ? 1 : -1;
-		break;
-	case FRONT:
-		got = link_recv(r->link.a, permit_start, permit_start_n, 0, 0,
-		    &in, f);
-		if (got == 1) {
-			int result = places_start(m.places, r->index, &in, f);
-
-			link_in_fini(&in);
-			return result;
-		}
-		break;
-	case SPAWNER:
-		got = link_recv(r->link.a, permit_ended, permit_ended_n, 0, 0,
-		    &in, f);
-		if (got == 1)
-			on_ended(&in);
-		break;
-	case WARDEN:
-	case RESOLVER:
-		return fault_set(f, FAULT_PEER, "it has nothing to say");
-	}
-	if (got == 1)
-		link_in_fini(&in);
 	/* We have the other end as well: it does not close, it is shut down. */
 	if (got == 0)
 		return fault_set(f, FAULT_PEER, "it has shut its link down");
-	return got == 1 ? 0 : -1;
+	if (got < 0)
+		return -1;
+	if (r->kind == AUTH)
+		result = on_admit(&in, f);
+	else if (r->kind == FRONT)
+		result = places_start(m.places, r->index, &in, f);
+	else
+		result = on_ended(&in);
+	link_in_fini(&in);
+	return result;
 }
 
+/* It is not listened to any more: the next one has new links. */
 static void
 misbehaved(struct role *r, const struct fault *f)
 {
@@ -477,8 +487,7 @@ on_role(void *ctx, unsigned what)
 		places_flush(m.places);
 	if ((what & LOOP_READ) != 0 && read_role(r, &f) != 0) {
 		misbehaved(r, &f);
-		if (r->kind == FRONT)
-			return;		/* the next one has a new link */
+		return;
 	}
 	loop_watch_set(&r->on_link, LOOP_READ | (r->kind == SPAWNER &&
 	    places_waiting(m.places) ? LOOP_WRITE : 0u), LOOP_NEVER);
@@ -495,8 +504,7 @@ on_role_log(void *ctx, unsigned what UNUSED)
 		got = fault_set(&f, FAULT_PEER, "it has shut its log link down");
 	if (got < 0) {
 		misbehaved(r, &f);
-		if (r->kind == FRONT)
-			return;
+		return;
 	}
 	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
 }

@@ -409,6 +409,104 @@ test_stop(void **state UNUSED)
 	fd_close(&waits.served);
 }
 
+/* ----------------------------------------------------------- mad sessions */
+
+enum phase { BEFORE_FACTS, WITHOUT_DROP, WITH_DROP, PHASES };
+
+/* A session of that phase.  What has to be done of its maildrop fails, since its
+ * folders do not exist. */
+static void
+open_in(struct one *o, enum phase phase)
+{
+	admit(o, 1);
+	start(o);
+	o->link = take_order(o, MSG_SPAWN);
+	if (phase != BEFORE_FACTS)
+		say_facts(o, phase == WITHOUT_DROP ? "" : "/nonexistent/ann");
+}
+
+/* What is done when the form is right; '-': the session is ended. */
+static char
+effect_of(enum phase phase, const struct mad *c)
+{
+	if (phase == BEFORE_FACTS || !c->formal)
+		return '-';
+	switch (c->type) {
+	case MSG_LOG_ASK:
+		return 'a';			/* it is answered */
+	case MSG_LOCK_SCAN:
+	case MSG_LOCK_UPDATE:
+	case MSG_REFRESH:
+	case MSG_UNLOCK:
+	case MSG_RELEASE:
+		return phase == WITHOUT_DROP ? '-' : 'a';
+	case MSG_SUBMIT:
+		return 'f';			/* for a hand, with a file */
+	default:
+		return 'h';			/* for a hand */
+	}
+}
+
+static void
+try(enum phase phase, const struct mad *c, int spare)
+{
+	const char	effect = effect_of(phase, c);
+	struct one	o;
+	struct fault	f = { 0 };
+
+	assert_int_equal(truncate(log_path, 0), 0);
+	open_in(&o, phase);
+	assert_true(mad_say(c, o.link, spare));
+	run(0);
+	if (effect == '-') {
+		assert_int_equal(take_order(&o, MSG_SIGNAL), -1);
+		expect_end_of(o.link);
+	} else if (effect == 'a') {
+		assert_true(recv(o.link, it.in.b, sizeof(it.in.b),
+		    MSG_DONTWAIT) >= LINK_HEADER);
+	} else {
+		assert_int_equal(close(take_order(&o, effect == 'f' ?
+		    MSG_HAND_FILE : MSG_HAND)), 0);
+		/* Until it is done nothing else is heard. */
+		assert_true(mad_say(c, o.link, spare));
+		no_order();
+		places_ended(it.places, o.slot | 0x80000000u, 0);
+		run(0);
+		assert_int_equal(close(take_order(&o, effect == 'f' ?
+		    MSG_HAND_FILE : MSG_HAND)), 0);
+		places_ended(it.places, o.slot | 0x80000000u, 0);
+	}
+	if (count(": session-misbehaved ") != (effect == '-'))
+		fail_msg("phase %d: message %u with %u octets and %u"
+		    " descriptors", phase, c->type, c->size, c->fds);
+	assert_int_equal(link_recv(it.ours, permit_spawn, permit_spawn_n, 0, 0,
+	    &it.in, &f), -1);
+	close_session(&o, 0);
+	assert_int_equal(places_count(it.places), 0);
+}
+
+static void
+test_mad_session(void **state UNUSED)
+{
+	int	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	size_t	fds = mad_count_fds("self");
+
+	assert_true(spare >= 0);
+	for (enum phase phase = BEFORE_FACTS; phase < PHASES; phase++) {
+		struct mad c;
+
+		if (phase == BEFORE_FACTS)
+			mad_init(&c, permit_facts, permit_facts_n);
+		else
+			mad_init(&c, permit_from_served, permit_from_served_n);
+		while (mad_next(&c)) {
+			try(phase, &c, spare);
+			assert_int_equal(mad_count_fds("self"), fds);
+		}
+	}
+	(void)close(spare);
+}
+
 /* ------------------------------------------------- the end of the spawner */
 
 #define OLD	1111111111	/* no process has such numbers */
@@ -614,6 +712,7 @@ main(void)
 		CASE(test_lost_hand),
 		CASE(test_lost_signal),
 		CASE(test_stop),
+		CASE(test_mad_session),
 		CASE(test_orphans),
 		CASE(test_late_orphans),
 		CASE(test_lost_orders_of_a_dead_spawner),
