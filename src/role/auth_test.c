@@ -33,7 +33,7 @@
 #include <cmocka.h>
 
 #define TYPES		(MSG_SIGNAL_ALL + 2)	/* 0 and one unknown among them */
-#define BODY		(LINK_MAX - LINK_HEADER)
+#define BODY		(LINK_PACKET_MAX - LINK_HEADER)
 #define FRONTS		2
 #define DELAY_MS	1000		/* auth_fail_delay, in the settings */
 #define LATE_MS		800		/* of a busy machine; less than DELAY_MS, the next

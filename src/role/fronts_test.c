@@ -339,6 +339,88 @@ test_small_pipes(void **state UNUSED)
 	fd_close(&fds[1]);
 }
 
+/* Somebody can still ask to be judged. */
+static void
+is_alive(void)
+{
+	int fd = come(NULL, 0);
+
+	(void)take_check();
+	fd_close(&fd);
+}
+
+/* Without auth and master nobody can log in: a front to which one of them speaks
+ * nonsense ends, and the master starts another one. */
+static void
+mad_peer(bool master)
+{
+	struct mad c;
+
+	mad_init(&c, permit_verdict, permit_verdict_n);
+	while (mad_next(&c)) {
+		assert_true(mad_say(&c, master ? it.master : it.auth, spare[0]));
+		if (c.formal) {
+			is_alive();
+			continue;
+		}
+		if (wait_for_front() != 0 || count(": front-link ") != 1)
+			fail_msg("message %u with %u octets and %u descriptors",
+			    c.type, c.size, c.fds);
+		close_links();
+		fork_front();
+		assert_int_equal(truncate(paths[1], 0), 0);
+	}
+	is_alive();
+}
+
+static void
+test_mad_master(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	mad_peer(true);
+}
+
+static void
+test_mad_auth(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	mad_peer(false);
+}
+
+/* What a verdict says of others, or of nobody, costs nobody anything; yes is the
+ * master's to say. */
+static void
+test_false_verdicts(void **state UNUSED)
+{
+	struct fault	f = { 0 };
+	uint64_t	sid, other;
+	int		fds[2];
+
+	if (geteuid() != 0)
+		skip();
+	fds[0] = come(NULL, 0);
+	sid = take_check();
+	fds[1] = come(NULL, 0);
+	other = take_check();
+	for (unsigned answer = 0; answer < 256; answer++) {
+		verdict(it.master, sid + 1, (uint8_t)answer);
+		verdict(it.auth, sid + 1, (uint8_t)answer);
+	}
+	verdict(it.auth, sid, ANSWER_YES);
+	hear_line(fds[0]);			/* it was none */
+	verdict(it.master, sid, ANSWER_YES);	/* and is not asked for */
+	verdict(it.master, other, 255);
+	hear_line(fds[1]);
+	is_alive();
+	assert_int_equal(link_recv(it.master, permit_start, permit_start_n, 0, 0,
+	    &it.in, &f), -1);
+	assert_int_equal(f.err, ETIMEDOUT);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+}
+
 /* ------------------------------------------------------------------ frame */
 
 static int
@@ -396,6 +478,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_busy_master),
+		CASE(test_mad_master),
+		CASE(test_mad_auth),
+		CASE(test_false_verdicts),
 		cmocka_unit_test_setup_teardown(test_small_pipes, begin_small,
 		    end),
 	};

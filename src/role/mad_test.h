@@ -33,7 +33,7 @@
 enum {
 	MAD_TYPES	= 72,		/* 0 and unknown ones among them */
 	MAD_FDS		= LINK_FDS_MAX + 2,
-	MAD_BODY	= LINK_MAX - LINK_HEADER,
+	MAD_BODY	= LINK_PACKET_MAX - LINK_HEADER,
 };
 
 enum mad_kind {
@@ -41,7 +41,7 @@ enum mad_kind {
 	MAD_SHORT,			/* a header is missing, in part */
 	MAD_MARK,			/* another mark */
 	MAD_LENGTH,			/* another length than it has */
-	MAD_LONG,			/* more than LINK_MAX */
+	MAD_LONG,			/* more than LINK_PACKET_MAX */
 	MAD_KINDS
 };
 
@@ -136,7 +136,7 @@ mad_header(uint8_t h[LINK_HEADER], const struct mad *m)
 static inline bool
 mad_say(const struct mad *m, int link, int spare)
 {
-	static uint8_t	body[2 * LINK_MAX];
+	static uint8_t	body[2 * LINK_PACKET_MAX];
 	uint8_t		h[LINK_HEADER];
 	union {
 		struct cmsghdr	align;
@@ -145,6 +145,7 @@ mad_say(const struct mad *m, int link, int spare)
 	struct iovec	iov[2] = { { h, sizeof(h) }, { body, m->size } };
 	struct msghdr	msg = { .msg_iov = iov, .msg_iovlen = 2 };
 
+	assert_true(m->size <= sizeof(body));
 	mad_header(h, m);
 	for (size_t i = 0; i < m->size; i++)
 		body[i] = m->chance ? (uint8_t)(rand() >> 8) : 0;

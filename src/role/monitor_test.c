@@ -36,7 +36,7 @@
 #include <cmocka.h>
 
 #define TYPES	(MSG_LOG_NONE + 2)	/* 0 and one unknown among them */
-#define BODY	(LINK_MAX - LINK_HEADER)
+#define BODY	(LINK_PACKET_MAX - LINK_HEADER)
 
 /* The linker's names for what it has replaced, and for what stands there. */
 NORETURN void	__real_front_main(const struct front *c);

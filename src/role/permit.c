@@ -135,7 +135,7 @@ const struct link_permit permit_spawn[] = {
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
 };
-static_assert(6 + SID + PERSON_MAX <= LINK_MAX - LINK_HEADER,
+static_assert(6 + SID + PERSON_MAX <= LINK_PACKET_MAX - LINK_HEADER,
     "the longest message of all");
 const size_t permit_spawn_n = ARRAY_LEN(permit_spawn);
 

@@ -38,7 +38,7 @@
 #define LISTS		4096u
 #define EXPECTED_MS	10000		/* from the grant to START */
 #define HAND		0x80000000u	/* of a tag: not the session itself */
-#define BODY_MAX	LINK_MAX
+#define BODY_MAX	LINK_PACKET_MAX
 #define AGAIN_MS	50		/* to a kernel without room for an order */
 
 enum stage { EXPECTED, RUNS, RECOVERS };

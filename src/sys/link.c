@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 
 enum {
-	BODY_MAX	= LINK_MAX - LINK_HEADER,
+	BODY_MAX	= LINK_PACKET_MAX - LINK_HEADER,
 	HEADER_MARK	= 0x504c,	/* "PL": both sides are this build */
 };
 
@@ -265,7 +265,7 @@ send_message(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
 	ASSERT(nfds <= LINK_FDS_MAX);
 	if (m->overflow)
 		return fault_set(f, FAULT_LIMIT,
-		    "message %u exceeds %d octets", m->type, LINK_MAX);
+		    "message %u exceeds %d octets", m->type, LINK_PACKET_MAX);
 	put_be(header, HEADER_MARK, 2);
 	put_be(header + 2, m->type, 2);
 	put_be(header + 4, m->n, 4);
@@ -345,7 +345,7 @@ check_packet(const uint8_t header[LINK_HEADER], size_t size,
 {
 	const struct link_permit *permit;
 
-	if (size < LINK_HEADER || size > LINK_MAX ||
+	if (size < LINK_HEADER || size > LINK_PACKET_MAX ||
 	    get_be(header, 2) != HEADER_MARK)
 		return fault_set(f, FAULT_PEER, "not a message (%zu octets)",
 		    size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Messages between two roles: SOCK_SEQPACKET, one message one packet of at
- * most LINK_MAX octets, a fixed header {type, length}, typed fields, perhaps
+ * most LINK_PACKET_MAX octets, a fixed header {type, length}, typed fields, perhaps
  * descriptors.  Floor 1.  The receiver checks everything: the type against a
  * table of what is permitted in the phase it is in, the length, the number of
  * descriptors, and that the fields consume the message exactly.  Whatever does
@@ -15,7 +15,7 @@
 #include "base/fault.h"
 #include "base/span.h"
 
-#define LINK_MAX	4096
+#define LINK_PACKET_MAX	4096
 #define LINK_HEADER	8
 #define LINK_FDS_MAX	3
 
@@ -33,7 +33,7 @@ struct link_out {
 	uint16_t	type;
 	bool		overflow;
 	size_t		n;
-	uint8_t		b[LINK_MAX];
+	uint8_t		b[LINK_PACKET_MAX];
 };
 
 void	link_out_init(struct link_out *m, uint16_t type);
@@ -54,7 +54,7 @@ struct link_in {
 	bool		bad;
 	uint8_t		nfds;
 	int		fds[LINK_FDS_MAX];	/* owns, until taken */
-	uint8_t		b[LINK_MAX];
+	uint8_t		b[LINK_PACKET_MAX];
 };
 
 uint8_t		link_get_u8(struct link_in *m);

@@ -21,7 +21,7 @@ static const struct link_permit table[] = {
 	{ HANDOVER,	0, 10,		1, 1u << 0 },
 	{ TWO,		0, 0,		2, 1u << 0 },
 	{ LATER,	0, 0,		0, 1u << 1 },
-	{ BIG,		0, LINK_MAX,	0, 1u << 0 },
+	{ BIG,		0, LINK_PACKET_MAX,	0, 1u << 0 },
 };
 
 static int	a;
@@ -243,7 +243,7 @@ test_descriptors(void **state)
 static void
 test_raw(void **state)
 {
-	static uint8_t long_one[LINK_MAX + LINK_HEADER + 10] = {
+	static uint8_t long_one[LINK_PACKET_MAX + LINK_HEADER + 10] = {
 		0x50, 0x4c, 0, BIG };
 	static const struct {
 		const char	*b;
@@ -267,7 +267,7 @@ test_raw(void **state)
 		assert_int_equal(f.class, FAULT_PEER);
 	}
 	for (int extra = 0; extra < 20; extra++) {
-		size_t n = LINK_MAX + (size_t)extra;
+		size_t n = LINK_PACKET_MAX + (size_t)extra;
 		size_t body = n - LINK_HEADER;
 
 		long_one[6] = (uint8_t)(body >> 8);
@@ -320,18 +320,18 @@ test_flood(void **state)
 static void
 test_overflow(void **state)
 {
-	static uint8_t	 big[LINK_MAX];
+	static uint8_t	 big[LINK_PACKET_MAX];
 	struct link_out	 o;
 	struct link_in	 m;
 	struct fault	 f;
 
 	(void)state;
 	link_out_init(&o, BIG);
-	link_put_span(&o, span_of(big, LINK_MAX - LINK_HEADER - 4));
+	link_put_span(&o, span_of(big, LINK_PACKET_MAX - LINK_HEADER - 4));
 	assert_int_equal(link_send(a, &o, NULL, 0, &f), 0);
 	assert_int_equal(receive(0, &m, &f), 1);
-	assert_int_equal(link_get_span(&m, LINK_MAX).n,
-	    LINK_MAX - LINK_HEADER - 4);
+	assert_int_equal(link_get_span(&m, LINK_PACKET_MAX).n,
+	    LINK_PACKET_MAX - LINK_HEADER - 4);
 	link_in_fini(&m);
 	link_put_u8(&o, 0);
 	assert_true(o.overflow);

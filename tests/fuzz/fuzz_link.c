@@ -23,7 +23,7 @@ static const struct link_permit table[] = {
 	{ 1,	0, 0,			0, 1u << 0 },
 	{ 2,	1, 64,			0, 1u << 0 | 1u << 1 },
 	{ 3,	0, 200,			1, 1u << 0 | 1u << 2 },
-	{ 4,	0, LINK_MAX,		2, 1u << 2 },
+	{ 4,	0, LINK_PACKET_MAX,		2, 1u << 2 },
 	{ 5,	0, UINT32_MAX,		0, UINT32_MAX },
 };
 
@@ -109,7 +109,7 @@ check_permitted(const struct link_in *m, unsigned phase)
 			    m->n >= table[i].min && m->n <= table[i].max &&
 			    m->nfds == table[i].fds;
 	ASSERT(found);
-	ASSERT(m->n + LINK_HEADER <= LINK_MAX);
+	ASSERT(m->n + LINK_HEADER <= LINK_PACKET_MAX);
 }
 
 /* The next free descriptor: it stays the same when none leaks. */
@@ -129,7 +129,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	static int	a = -1;
 	static int	b = -1;
 	static int	lowest;
-	static uint8_t	packet[LINK_MAX * 2];
+	static uint8_t	packet[LINK_PACKET_MAX * 2];
 	struct link_in	m;
 	unsigned	phase;
 	int		r;
