@@ -149,26 +149,18 @@ be_front(const struct role *r)
 	fronts_main(&a);
 }
 
-static const char *
-role_word(const struct role *r)
-{
-	static const char *const words[] = {
-		[AUTH]		= "popper-auth",
-		[WARDEN]	= "popper-warden",
-		[SPAWNER]	= "popper-spawner",
-		[RESOLVER]	= "popper-resolver",
-		[FRONT]		= "popper-front",
-	};
-
-	return words[r->kind];
-}
+static const char *const words[] = {
+	[AUTH] = "popper-auth", [WARDEN] = "popper-warden",
+	[SPAWNER] = "popper-spawner", [RESOLVER] = "popper-resolver",
+	[FRONT] = "popper-front",
+};
 
 static void NORETURN
 be_role(const struct role *r)
 {
 	struct fault f;
 
-	spawn_name(role_word(r));
+	spawn_name(words[r->kind]);
 	/* A terminal of ours is nothing for who talks to strangers. */
 	if (fd_null_standard(&f) != 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
@@ -327,7 +319,7 @@ role_ended(struct role *r, int status)
 	if (m.stopping)
 		return;
 	log_begin(&l, LEVEL_ERR, "role-died");
-	log_str(&l, "role", role_word(r));
+	log_str(&l, "role", words[r->kind]);
 	log_num(&l, "status", (uint64_t)status);
 	log_end(&l);
 	loop_watch_set(&r->again, 0, lived < RESPAWN_MS ? RESPAWN_MS : 0);
@@ -478,19 +470,15 @@ misbehaved(struct role *r, const struct fault *f)
 }
 
 static void
-on_role(void *ctx, unsigned what)
+on_role(void *ctx, unsigned what UNUSED)
 {
 	struct role	*r = ctx;
 	struct fault	 f;
 
-	if (r->kind == SPAWNER && (what & LOOP_WRITE) != 0)
-		places_flush(m.places);
-	if ((what & LOOP_READ) != 0 && read_role(r, &f) != 0) {
+	if (read_role(r, &f) != 0)
 		misbehaved(r, &f);
-		return;
-	}
-	loop_watch_set(&r->on_link, LOOP_READ | (r->kind == SPAWNER &&
-	    places_waiting(m.places) ? LOOP_WRITE : 0u), LOOP_NEVER);
+	else
+		loop_watch_set(&r->on_link, LOOP_READ, LOOP_NEVER);
 }
 
 static void
@@ -507,14 +495,6 @@ on_role_log(void *ctx, unsigned what UNUSED)
 		return;
 	}
 	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
-}
-
-/* The spawner is to be written to: look when it takes more. */
-static void
-wake_spawner(void *ctx UNUSED)
-{
-	loop_watch_set(&role_of(SPAWNER, 0)->on_link, LOOP_READ | LOOP_WRITE,
-	    LOOP_NEVER);
 }
 
 /* --- beginning and end ------------------------------------------------------------ */
@@ -540,36 +520,18 @@ listen_all(struct fault *f)
 	return 0;
 }
 
-static size_t
-fronts_wanted(void)
-{
-	size_t n = m.conf->role.fronts;
-
-	if (n == 0)
-		n = spawn_processors();
-	return n < FRONTS_MAX ? n : FRONTS_MAX;
-}
-
-static int
-make_links(struct fault *f)
-{
-	for (size_t i = 0; i < m.nfronts; i++)
-		if (link_pair(&m.to_auth[i].a, &m.to_auth[i].b, f) != 0 ||
-		    link_pair(&m.to_resolver[i].a, &m.to_resolver[i].b, f) != 0)
-			return -1;
-	return link_pair(&m.to_warden.a, &m.to_warden.b, f);
-}
-
 static int
 make_roles(struct fault *f)
 {
 	if (role_add(AUTH, 0, f) != 0 || role_add(WARDEN, 0, f) != 0 ||
-	    role_add(SPAWNER, 0, f) != 0)
-		return -1;
-	if (m.conf->role.peer_check && role_add(RESOLVER, 0, f) != 0)
+	    link_pair(&m.to_warden.a, &m.to_warden.b, f) != 0 ||
+	    role_add(SPAWNER, 0, f) != 0 ||
+	    (m.conf->role.peer_check && role_add(RESOLVER, 0, f) != 0))
 		return -1;
 	for (size_t i = 0; i < m.nfronts; i++)
-		if (role_add(FRONT, i, f) != 0)
+		if (link_pair(&m.to_auth[i].a, &m.to_auth[i].b, f) != 0 ||
+		    link_pair(&m.to_resolver[i].a, &m.to_resolver[i].b, f) != 0 ||
+		    role_add(FRONT, i, f) != 0)
 			return -1;
 	return 0;
 }
@@ -639,19 +601,20 @@ say_stopped(void)
 static int
 prepare(struct fault *f)
 {
-	m.nfronts = fronts_wanted();
+	const struct role_settings *r = &m.conf->role;
+
+	m.nfronts = r->fronts > 0 ? r->fronts : spawn_processors();
+	if (m.nfronts > FRONTS_MAX)
+		m.nfronts = FRONTS_MAX;
 	fd_limit_raise();
 	m.loop = loop_new(f);
 	if (m.loop == NULL)
 		return -1;
-	m.tally = tally_new(m.nfronts + 1, m.conf->role.max_sessions >
-	    m.conf->role.max_strangers ? m.conf->role.max_sessions :
-	    m.conf->role.max_strangers, f);
-	if (m.tally == NULL || host_folders(m.conf, f) != 0 ||
-	    make_links(f) != 0 || make_roles(f) != 0 || listen_all(f) != 0)
+	m.tally = tally_new(m.nfronts + 1, r->max_sessions > r->max_strangers ?
+	    r->max_sessions : r->max_strangers, f);
+	if (m.tally == NULL || host_folders(m.conf, f) != 0 || make_roles(f) != 0 || listen_all(f) != 0)
 		return -1;
-	m.places = places_new(m.conf, m.loop, m.tally, m.nfronts,
-	    &m.spawner, wake_spawner);
+	m.places = places_new(m.conf, m.loop, m.tally, m.nfronts, &m.spawner);
 	return 0;
 }
 

@@ -39,7 +39,7 @@
 #define EXPECTED_MS	10000		/* from the grant to START */
 #define HAND		0x80000000u	/* of a tag: not the session itself */
 #define BODY_MAX	LINK_PACKET_MAX
-#define AGAIN_MS	50		/* to a kernel without room for an order */
+#define AGAIN_MS	10		/* to a spawner, or kernel, without room */
 
 enum stage { EXPECTED, RUNS, RECOVERS };
 enum table { BY_SID, BY_SLOT, BY_USER, BY_PID, TABLES };
@@ -96,7 +96,6 @@ struct places {
 	size_t			 row;
 	const struct places_spawner *spawner;
 	bool			 stopping;
-	void			(*wake)(void *ctx);
 	struct place		*lists[TABLES][LISTS];
 	uint32_t		 last_slot;
 	size_t			 n;
@@ -110,7 +109,7 @@ static void	on_again(void *ctx, unsigned what);
 
 struct places *
 places_new(const struct settings *conf, struct loop *l, struct tally *t,
-    size_t row, const struct places_spawner *spawner, void (*wake)(void *ctx))
+    size_t row, const struct places_spawner *spawner)
 {
 	struct places *p = xalloc(1, sizeof(*p));
 
@@ -120,7 +119,6 @@ places_new(const struct settings *conf, struct loop *l, struct tally *t,
 	p->row = row;
 	p->limits.refused = tally_refused(t, row);
 	p->spawner = spawner;
-	p->wake = wake;
 	p->end = &p->first;
 	loop_watch_init(&p->again, l, -1, on_again, p);
 	return p;
@@ -313,16 +311,6 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 
 /* --- orders ------------------------------------------------------------------------ */
 
-/* A full link says when it has room; the kernel without memory does not. */
-static void
-try_again(struct places *p, const struct fault *why)
-{
-	if (why->err == EAGAIN)
-		p->wake(NULL);
-	else
-		loop_watch_set(&p->again, 0, AGAIN_MS);
-}
-
 /* It can never be given: as if the spawner had not been able to fork. */
 static void
 order_lost(struct places *p, uint32_t tag, uint16_t type, const struct fault *f)
@@ -332,14 +320,8 @@ order_lost(struct places *p, uint32_t tag, uint16_t type, const struct fault *f)
 		places_ended(p, tag, SESSION_UNBORN);
 }
 
-bool
-places_waiting(const struct places *p)
-{
-	return p->first != NULL && p->again.event == NULL;
-}
-
-void
-places_flush(struct places *p)
+static void
+flush(struct places *p)
 {
 	UNZEROED struct link_out	m;
 	struct fault	f;
@@ -353,7 +335,7 @@ places_flush(struct places *p)
 		m.n = o->n;
 		sent = link_send(p->spawner->link, &m, o->fds, o->nfds, &f) == 0;
 		if (!sent && link_busy(&f)) {
-			try_again(p, &f);
+			loop_watch_set(&p->again, 0, AGAIN_MS);
 			return;
 		}
 		p->first = o->next;
@@ -365,15 +347,13 @@ places_flush(struct places *p)
 			order_lost(p, o->tag, o->type, &f);
 		free(o);
 	}
+	loop_watch_fini(&p->again);
 }
 
 static void
 on_again(void *ctx, unsigned what UNUSED)
 {
-	struct places *p = ctx;
-
-	loop_watch_fini(&p->again);
-	places_flush(p);
+	flush(ctx);
 }
 
 /* Takes the descriptors.  tag: of the place, as in the order. */
@@ -394,7 +374,7 @@ give_order(struct places *p, uint32_t tag, const struct link_out *m,
 	*p->end = o;
 	p->end = &o->next;
 	if (idle)
-		places_flush(p);
+		flush(p);
 }
 
 static void

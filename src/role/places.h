@@ -22,14 +22,10 @@ struct places_spawner {
 	pid_t	pid;			/* 0: there is none just now */
 };
 
-/*
- * row: ours of the tally.  wake is called when the spawner's link is full: then
- * places_flush is to be called as soon as it takes more.  spawner: borrowed.
- */
+/* row: ours of the tally.  spawner: borrowed. */
 struct places	*places_new(const struct settings *conf, struct loop *l,
 		    struct tally *t, size_t row,
-		    const struct places_spawner *spawner,
-		    void (*wake)(void *ctx));
+		    const struct places_spawner *spawner);
 
 /* auth has granted: is there room, and are the ids allowed? */
 enum authorize_answer	places_admit(struct places *p, uint64_t sid,
@@ -49,8 +45,6 @@ void	places_ended(struct places *p, uint32_t tag, uint32_t status);
 void	places_spawner_died(struct places *p);
 /* A child has ended that is no role. */
 void	places_reaped(struct places *p, pid_t pid, uint32_t status);
-bool	places_waiting(const struct places *p);
-void	places_flush(struct places *p);
 
 /* Once a second. */
 void	places_tick(struct places *p);
