@@ -40,6 +40,9 @@ struct part_of {
 					   resolver: its second front */
 };
 
+/* How much faster the master's clock runs. */
+static unsigned	haste = 1;
+
 /* What a front writes into its row of the tally, in its process. */
 static unsigned	false_counts;
 
@@ -50,6 +53,8 @@ NORETURN void	__wrap_spawner_main(const struct settings *c, const char *host,
 NORETURN void	__wrap_resolver_main(const struct resolver_conf *c,
 		    const int *fronts, size_t n, int master, int log_link);
 NORETURN void	__wrap_fronts_main(const struct fronts_start *a);
+uint64_t	__real_clock_ms(void);
+uint64_t	__wrap_clock_ms(void);
 void		__real_loop_watch_set(struct loop_watch *w, unsigned what,
 		    uint64_t ms);
 void		__wrap_loop_watch_set(struct loop_watch *w, unsigned what,
@@ -76,6 +81,12 @@ void
 __wrap_loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
 {
 	__real_loop_watch_set(w, what, what == 0 && ms == RESPAWN_MS ? 1 : ms);
+}
+
+uint64_t
+__wrap_clock_ms(void)
+{
+	return haste * __real_clock_ms();
 }
 
 /* What it has, some descriptors at a time, and then nothing. */
@@ -559,6 +570,101 @@ test_shut_links(void **state UNUSED)
 	assert_int_equal(count("role-misbehaved"), 2 * FRONT - 1);
 }
 
+/* A session under the dotlock of its UPDATE, or another one, that does not end. */
+static void
+open_session(bool dotlock, int *client_r, int *link_r)
+{
+	struct sock_addr	peer;
+	struct fault		f = { .text = "the end" };
+	uint64_t		sid;
+	int			served;
+
+	mad_connect(client_r, &served, &peer);
+	must_admit(5, 0, &peer);
+	assert_int_equal(hear(0, &sid), ANSWER_YES);
+	link_out_init(&it.out, MSG_START);
+	link_put_u64(&it.out, 5);
+	assert_int_equal(link_send(it.part[FRONT].master, &it.out, &served, 1,
+	    &f), 0);
+	fd_close(&served);
+	if (link_recv(it.part[SPAWNER].master, permit_spawn, permit_spawn_n, 0,
+	    LONG_MS, &it.in, &f) != 1)
+		fail_msg("no session is wanted: %s", f.text);
+	*link_r = link_get_fd(&it.in, 0);
+	link_in_fini(&it.in);
+	link_out_init(&it.out, MSG_FACTS);
+	link_put_u32(&it.out, 1000000000);
+	link_put_u32(&it.out, (uint32_t)it.part[SPAWNER].pid);
+	link_put_u8(&it.out, 0);
+	link_put_u8(&it.out, 1);
+	link_put_span(&it.out, span_str("/nonexistent/ann"));
+	link_put_span(&it.out, span_str("key"));
+	link_put_span(&it.out, span_str("lock"));
+	link_put_u64(&it.out, dotlock ? 77 : 0);
+	assert_int_equal(link_send(*link_r, &it.out, NULL, 0, &f), 0);
+	/* What is said later is heard later. */
+	link_out_init(&it.out, MSG_LOG_ASK);
+	assert_int_equal(link_send(*link_r, &it.out, NULL, 0, &f), 0);
+	assert_int_equal(link_recv(*link_r, permit_log_fd, permit_log_fd_n, 0,
+	    LONG_MS, &it.in, &f), 1);
+	link_in_fini(&it.in);
+}
+
+/* How long a stop takes, by the master's clock. */
+static uint64_t
+stop_ms(bool dotlock)
+{
+	uint64_t	start;
+	int		client, link;
+
+	open_session(dotlock, &client, &link);
+	start = __real_clock_ms();
+	(void)kill(it.master, SIGTERM);
+	assert_int_equal(wait_for_master(), 0);
+	assert_int_equal(count("1 sessions did not end in time"), 1);
+	fd_close(&client);
+	fd_close(&link);
+	return 10 * (__real_clock_ms() - start);
+}
+
+static int
+begin_hasty(void **state)
+{
+	int result;
+
+	haste = 10;
+	result = begin(state);
+	haste = 1;
+	return result;
+}
+
+static int
+end_stopped(void **state UNUSED)
+{
+	for (size_t i = 0; geteuid() == 0 && i < ARRAY_LEN(it.part); i++)
+		forget_part(&it.part[i]);
+	fd_close(&it.ours);
+	return 0;
+}
+
+/* A stop waits ten seconds for a session, */
+static void
+test_stop(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	assert_in_range(stop_ms(false), 9000, 55000);
+}
+
+/* and a minute for one whose dotlock is the master's to remove. */
+static void
+test_stop_under_dotlock(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	assert_true(stop_ms(true) >= 58000);
+}
+
 static int
 begin_false(void **state)
 {
@@ -643,6 +749,10 @@ main(void)
 		CASE(test_new_links),
 		CASE(test_mad_roles),
 		CASE(test_shut_links),
+		cmocka_unit_test_setup_teardown(test_stop, begin_hasty,
+		    end_stopped),
+		cmocka_unit_test_setup_teardown(test_stop_under_dotlock,
+		    begin_hasty, end_stopped),
 		cmocka_unit_test_setup_teardown(test_false_tally, begin_false,
 		    end),
 	};

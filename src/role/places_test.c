@@ -12,6 +12,7 @@
 #include "watch/log.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -286,6 +287,28 @@ test_busy_spawner(void **state UNUSED)
 		assert_int_equal(tally_count(it.tally, TALLY_ADDRESS, &o.peer), 0);
 	}
 	assert_int_equal(count("popper"), 0);
+}
+
+/* An order that waits takes what it says, not what a message may take. */
+static void
+test_small_orders(void **state UNUSED)
+{
+	static struct one	o[60];
+	size_t			before;
+
+	for (size_t i = 0; i < ARRAY_LEN(o); i++)
+		admit(&o[i], i + 1);
+	it.fail_err = EAGAIN;
+	before = mallinfo2().uordblks;
+	for (size_t i = 0; i < ARRAY_LEN(o); i++)
+		start(&o[i]);
+	assert_true(mallinfo2().uordblks - before < ARRAY_LEN(o) * 1024);
+	it.fail_err = 0;
+	run(50);
+	for (size_t i = 0; i < ARRAY_LEN(o); i++) {
+		o[i].link = take_order(&o[i], MSG_SPAWN);
+		close_session(&o[i], 0);
+	}
 }
 
 /* What can never be sent ends its session, which stands in the log. */
@@ -686,6 +709,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_busy_spawner),
+		CASE(test_small_orders),
 		CASE(test_lost_order),
 		CASE(test_lost_while_it_waited),
 		CASE(test_lost_hand),
