@@ -106,7 +106,7 @@ def includes(name):
 
 
 def is_test(name):
-    return name.endswith("_test.c")
+    return name.endswith(("_test.c", "_test.h"))
 
 
 class Floors(unittest.TestCase):
