@@ -103,6 +103,7 @@ end(void **state UNUSED)
 
 	loop_free(it.loop);
 	free(it.places);
+	tally_free(it.tally);
 	fd_close(&it.ours);
 	fd_close(&it.spawner.link);
 	if (left == 0 && mad_count_fds("self") == it.fds)
