@@ -198,6 +198,7 @@ set_one(struct conf_store *s, const struct walk *w, void *settings,
 		.field = field_of(w, settings), .folder = folder,
 		.keep = keep, .ctx = s,
 		.add = line != 0 && conf_is_set(s, w->row->name),
+		.line = line,
 	};
 	char expected[200];
 
@@ -247,7 +248,8 @@ read_row(struct conf_store *s, const struct conf_room *rooms, size_t n,
 	while (walk_next(&w, rooms, n)) {
 		if (strcmp(w.row->name, l->key) != 0)
 			continue;
-		if (w.row->type != CONF_LIST && conf_is_set(s, l->key))
+		if (w.row->type != CONF_LIST && w.row->type != CONF_LINES &&
+		    conf_is_set(s, l->key))
 			conf_complain(s, CONF_WARNING, line,
 			    "%s: set before, in line %u; this later line "
 			    "counts, remove one of them", l->key,

@@ -21,13 +21,17 @@ enum conf_type {
 	CONF_SIZE,		/* uint64_t octets; "10M" (binary units) */
 	CONF_COUNT,		/* unsigned */
 	CONF_WORD,		/* int: index in words[] */
-	CONF_LIST,		/* struct conf_list: row may be repeated */
+	CONF_LIST,		/* struct conf_list: row may be repeated, blanks
+				   are between items */
+	CONF_LINES,		/* struct conf_list: the same, but an item is all
+				   that stands in a line */
 };
 
 #define CONF_LIST_MAX	16
 struct conf_list {
 	size_t		 n;
 	const char	*item[CONF_LIST_MAX];
+	unsigned	 line[CONF_LIST_MAX];	/* of the file; 0: of none */
 };
 
 struct conf_option {
@@ -40,6 +44,10 @@ struct conf_option {
 	const char *const	*words;		/* CONF_WORD: NULL at the end */
 	char			 flag;		/* 'T': old command line flag, or 0 */
 	bool			(*valid)(const char *value);	/* or NULL */
+	/* Lists: the same for each item; when it is wrong, what to write is put
+	 * into `expected`. */
+	bool			(*fits)(const char *item, char *expected,
+				    size_t cap);
 	const char		*meaning;	/* one sentence, for mistakes */
 	const char		*man;		/* mdoc text for popper.conf(5) */
 };

@@ -39,7 +39,8 @@ struct value_place {
 	const char	*folder;	/* for relative paths; "" = as it is */
 	const char	*(*keep)(void *ctx, const char *folder, const char *text);
 	void		*ctx;
-	bool		 add;		/* CONF_LIST: behind what is there */
+	bool		 add;		/* lists: behind what is there */
+	unsigned	 line;		/* lists: of the file */
 };
 /* The text is put into `expected` when it returns false; field is untouched. */
 bool	value_set(const struct conf_option *row, const char *value,

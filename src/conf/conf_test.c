@@ -21,6 +21,7 @@ struct second {
 	unsigned		 count;
 	int			 word;
 	struct conf_list	 list;
+	struct conf_list	 lines;
 };
 struct all {
 	struct first		 first;
@@ -33,6 +34,16 @@ static bool
 no_slash(const char *value)
 {
 	return strchr(value, '/') == NULL;
+}
+
+static bool
+two_words(const char *item, char *expected, size_t cap)
+{
+	struct span rest = span_str(item);
+
+	(void)span_word(&rest);
+	(void)snprintf(expected, cap, "two words, not %s", item);
+	return span_word(&rest).n > 0;
 }
 
 #define F(m)	offsetof(struct first, m)
@@ -53,6 +64,8 @@ static const struct conf_option second_rows[] = {
 	ROW("colour",	CONF_WORD,	S(word),	"green", .words = colours),
 	ROW("list",	CONF_LIST,	S(list),	"a b",
 	    .valid = no_slash),
+	ROW("lines",	CONF_LINES,	S(lines),	"",
+	    .fits = two_words),
 	{ .name = NULL }
 };
 static const struct conf_room rooms[] = {
@@ -416,6 +429,29 @@ told_text(void *ctx, const char *text)
 	t->n += (size_t)snprintf(t->b + t->n, sizeof(t->b) - t->n, "%s", text);
 }
 
+/* An item is a line, its blanks are its own, and it knows its place. */
+static void
+test_lines(void **state)
+{
+	const struct conf_mistake	*m;
+	struct all			 a;
+	struct conf_store		*s = read_text("f", SPAN("lines = x  y\n"
+	    "list = b\nlines = z z # no\nlines = alone\n"), &a);
+
+	(void)state;
+	assert_int_equal(a.second.lines.n, 2);
+	assert_string_equal(a.second.lines.item[0], "x  y");
+	assert_string_equal(a.second.lines.item[1], "z z");
+	assert_int_equal(a.second.lines.line[0], 1);
+	assert_int_equal(a.second.lines.line[1], 3);
+	assert_int_equal(a.second.list.line[0], 2);
+	assert_int_equal(conf_mistakes(s, &m), 1);
+	assert_int_equal(m[0].line, 4);
+	assert_non_null(strstr(m[0].text, "what lines is; write two words, not "
+	    "alone"));
+	conf_free(s);
+}
+
 static void
 test_man(void **state)
 {
@@ -448,6 +484,7 @@ main(void)
 		cmocka_unit_test(test_flags_win),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_man),
 	};
 

@@ -41,7 +41,8 @@ put_type(const struct out *o, const struct conf_option *row)
 		[CONF_SECONDS]	= "Ar seconds",
 		[CONF_SIZE]	= "Ar size",
 		[CONF_COUNT]	= "Ar number",
-		[CONF_LIST]	= "Ar address ...",
+		[CONF_LIST]	= "Op Ar address ...",
+		[CONF_LINES]	= "Ar address ... Op Ar rule ...",
 	};
 
 	if (row->type != CONF_WORD) {

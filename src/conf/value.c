@@ -145,32 +145,48 @@ set_number(const struct conf_option *row, const char *text, void *field,
 	return true;
 }
 
-/* Blanks separate items, so that a default can be written in one line. */
+static bool
+add_item(const struct conf_option *row, struct span s,
+    const struct value_place *where, struct conf_list *list, char *expected,
+    size_t cap)
+{
+	char item[CONF_VALUE_MAX + 1];
+
+	if (!span_cstr(s, item, sizeof(item)) ||
+	    (row->valid != NULL && !row->valid(item))) {
+		snprintf(expected, cap, "\"%.80s\" in that form", item);
+		return false;
+	}
+	if (row->fits != NULL && !row->fits(item, expected, cap))
+		return false;
+	if (list->n == CONF_LIST_MAX) {
+		snprintf(expected, cap, "at most %d of them", CONF_LIST_MAX);
+		return false;
+	}
+	list->line[list->n] = where->line;
+	list->item[list->n++] = where->keep(where->ctx, "", item);
+	return true;
+}
+
+/* Blanks separate items, so that a default can be written in one line; or an
+ * item has blanks. */
 static bool
 set_list(const struct conf_option *row, const char *text,
     const struct value_place *where, char *expected, size_t cap)
 {
 	struct conf_list	*list = where->field;
-	struct conf_list	 got = { .n = where->add ? list->n : 0 };
-	struct span		 rest = span_str(text), w;
+	struct conf_list	 got = { .n = 0 };
+	struct span		 rest = span_str(text);
+	struct span		 w = rest;
 
 	if (where->add)
-		memcpy(got.item, list->item, sizeof(got.item));
-	while ((w = span_word(&rest)).n > 0) {
-		char item[CONF_VALUE_MAX + 1];
-
-		if (!span_cstr(w, item, sizeof(item)) ||
-		    (row->valid != NULL && !row->valid(item))) {
-			snprintf(expected, cap, "\"%.80s\" in that form",
-			    item);
+		got = *list;
+	if (row->type == CONF_LIST)
+		w = span_word(&rest);
+	while (w.n > 0) {
+		if (!add_item(row, w, where, &got, expected, cap))
 			return false;
-		}
-		if (got.n == CONF_LIST_MAX) {
-			snprintf(expected, cap, "at most %d of them",
-			    CONF_LIST_MAX);
-			return false;
-		}
-		got.item[got.n++] = where->keep(where->ctx, "", item);
+		w = row->type == CONF_LIST ? span_word(&rest) : SPAN("");
 	}
 	*list = got;
 	return true;
@@ -215,6 +231,7 @@ value_set(const struct conf_option *row, const char *value,
 	case CONF_PATH:
 		return set_text(row, value, where, expected, cap);
 	case CONF_LIST:
+	case CONF_LINES:
 		return set_list(row, value, where, expected, cap);
 	}
 	return false;
