@@ -31,6 +31,9 @@ reply_capa(struct buf *out, const struct capa_facts *facts)
 		if ((lines[i].phases & (1u << facts->phase)) != 0 &&
 		    reply_line(out, "%s", lines[i].line) < 0)
 			return -1;
+	if (facts->xclient && facts->phase == CAPA_BEFORE_LOGIN &&
+	    reply_line(out, "XCLIENT ADDR PORT") < 0)
+		return -1;
 	if (facts->implementation == NULL)
 		return 0;
 	return reply_line(out, "IMPLEMENTATION %s", facts->implementation);

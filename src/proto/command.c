@@ -26,6 +26,8 @@ static const struct command_row rows[] = {
 	[CMD_QUIT] = ROW("QUIT", IN_A | IN_T, 0, 0, NO_ARGS, 0, "1939 s.4, 6"),
 	[CMD_CAPA] = ROW("CAPA", IN_A | IN_T, 0, 0, NO_ARGS,
 	    CMD_MULTILINE, "2449 s.5"),
+	[CMD_XCLIENT] = ROW("XCLIENT", IN_A, 1, 1, ARGS(ARG_TEXT), 0,
+	    "Postfix's XCLIENT_README"),
 	[CMD_STAT] = ROW("STAT", IN_T, 0, 0, NO_ARGS, 0, "1939 s.5"),
 	[CMD_LIST] = ROW("LIST", IN_T, 0, 1, ARGS(ARG_MSGNO),
 	    CMD_MULTILINE, "1939 s.5"),
@@ -148,22 +150,34 @@ parse_number(struct span s, enum arg_kind kind, uint64_t *out)
 	return num_parse(s, max, out);
 }
 
+static struct span
+next_arg(const struct command_row *row, struct span *rest)
+{
+	struct span text = span_trim(*rest);
+
+	if (row->args[0] != ARG_TEXT)
+		return span_word(rest);
+	*rest = SPAN("");
+	return text;
+}
+
 static enum command_result
 parse_args(const struct command_row *row, struct span rest,
     struct command *out)
 {
-	struct span word = span_word(&rest);
+	struct span word = next_arg(row, &rest);
 
 	while (word.n > 0) {
 		if (out->nargs == row->args_max)
 			return COMMAND_MANY_ARGS;
 		out->word[out->nargs++] = word;
-		word = span_word(&rest);
+		word = next_arg(row, &rest);
 	}
 	if (out->nargs < row->args_min)
 		return COMMAND_FEW_ARGS;
 	for (size_t i = 0; i < out->nargs; i++)
-		if (row->args[i] != ARG_WORD && !parse_number(out->word[i],
+		if ((row->args[i] == ARG_MSGNO || row->args[i] == ARG_COUNT) &&
+		    !parse_number(out->word[i],
 		    row->args[i], &out->number[i]))
 			return COMMAND_BAD_NUMBER;
 	return COMMAND_OK;

@@ -28,6 +28,7 @@ enum command_id {
 	CMD_RPOP,
 	CMD_QUIT,
 	CMD_CAPA,
+	CMD_XCLIENT,
 	CMD_STAT,
 	CMD_LIST,
 	CMD_RETR,
@@ -51,6 +52,7 @@ enum arg_kind {
 	ARG_MSGNO,			/* 1 .. 2^31-1 */
 	ARG_COUNT,			/* 0 .. 2^63-1 */
 	ARG_SECRET,			/* all octets behind the first blank */
+	ARG_TEXT,			/* all words, as one */
 };
 
 enum {					/* command_row.flags */

@@ -13,6 +13,12 @@
 #define LIMIT_UIDL	70
 /* Arguments that a command may have, beside its keyword. */
 #define LIMIT_ARGS	3
+/* A PROXY header.  Version 1 with its CRLF: section 2.1 of the protocol.  Version
+ * 2, whose length field could say 64 KiB: addresses take 52 octets with the head,
+ * or 232, and all TLVs that are known, a certificate's name among them, less than
+ * a few hundred. */
+#define LIMIT_PROXY_V1	107
+#define LIMIT_PROXY_V2	4096
 /* An input buffer of a connection: one over-long line never fills more. */
 #define LIMIT_INPUT	8192
 /* An output buffer: replies are collected up to this while input waits. */

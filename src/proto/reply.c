@@ -79,6 +79,18 @@ reply_ok(struct buf *out, const char *fmt, ...)
 }
 
 int
+reply_ok_xclient(struct buf *out, const char *fmt, ...)
+{
+	va_list	ap;
+	int	r;
+
+	va_start(ap, fmt);
+	r = put_line(out, "+OK [XCLIENT] ", '\0', fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+int
 reply_err(struct buf *out, enum reply_code code, const char *fmt, ...)
 {
 	va_list	ap;

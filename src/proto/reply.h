@@ -26,6 +26,9 @@ enum reply_code {
  * a response code.  O(length).
  */
 int	reply_ok(struct buf *out, const char *fmt, ...) MUSTUSE PRINTF(2, 3);
+/* "+OK [XCLIENT] text": Dovecot's way to offer that without a CAPA. */
+int	reply_ok_xclient(struct buf *out, const char *fmt, ...) MUSTUSE
+	    PRINTF(2, 3);
 int	reply_err(struct buf *out, enum reply_code code, const char *fmt, ...)
 	    MUSTUSE PRINTF(3, 4);
 
@@ -50,6 +53,7 @@ struct capa_facts {
 		CAPA_AFTER_LOGIN
 	}		 phase;
 	const char	*implementation;	/* its words; NULL: not told */
+	bool		 xclient;		/* before login, to whom may */
 };
 int	reply_capa(struct buf *out, const struct capa_facts *facts) MUSTUSE;
 

@@ -161,6 +161,13 @@ test_capa(void **state UNUSED)
 	facts.phase = CAPA_BEFORE_LOGIN;
 	assert_int_equal(reply_capa(&out, &facts), 0);
 	expect(&out, COMMON "IMPLEMENTATION popper 2.0\r\n");
+	facts.implementation = NULL;
+	facts.xclient = true;
+	assert_int_equal(reply_capa(&out, &facts), 0);
+	expect(&out, COMMON "XCLIENT ADDR PORT\r\n");
+	facts.phase = CAPA_AFTER_LOGIN;
+	assert_int_equal(reply_capa(&out, &facts), 0);
+	expect(&out, COMMON);
 	buf_fini(&out);
 	buf_init(&out, sizeof(COMMON) - 2);
 	assert_int_equal(reply_capa(&out, &facts), -1);
