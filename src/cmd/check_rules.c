@@ -5,6 +5,7 @@
  */
 #include "cmd/check_priv.h"
 
+#include "role/listen.h"
 #include "sys/cage_files.h"
 
 #include <string.h>
@@ -153,17 +154,82 @@ rule_log(struct check *c)
 		    "remove it when you have found what you look for");
 }
 
+/* An address of line i that stands before it in this line or in one above. */
+static void
+rule_listen_twice(struct check *c, size_t i, const struct listen_line *l)
+{
+	const struct conf_list *lines = &c->s->role.listen;
+
+	for (size_t k = 0; k < l->n; k++)
+		for (size_t j = 0; j <= i; j++) {
+			struct listen_line	above;
+			char			unused[8];
+			size_t			n;
+
+			if (!listen_read(lines->item[j], &above, unused,
+			    sizeof(unused)))
+				continue;
+			n = j < i ? above.n : k;
+			for (size_t m = 0; m < n; m++)
+				if (strcmp(above.where[m], l->where[k]) == 0)
+					check_tell(c, CONF_ERROR, c->s->config,
+					    lines->line[i], "listen: %s is "
+					    "there twice; remove one of them",
+					    l->where[k]);
+		}
+}
+
 static void
 rule_listen(struct check *c)
 {
-	const struct conf_list *l = &c->s->role.listen;
+	const struct role_settings	*r = &c->s->role;
+	bool				 single = r->isolation ==
+					    ISOLATION_SINGLE;
+	bool				 proxy = false;
 
-	for (size_t i = 0; i < l->n; i++) {
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(l->item[i], l->item[j]) == 0)
-				check_error(c, "listen", "%s is there twice; "
-				    "remove one of them", l->item[i]);
-		}
+	for (size_t i = 0; i < r->listen.n; i++) {
+		struct listen_line	l;
+		char			unused[8];
+
+		if (!listen_read(r->listen.item[i], &l, unused,
+		    sizeof(unused)))
+			continue;
+		rule_listen_twice(c, i, &l);
+		proxy |= l.rules.proxy;
+		if (l.rules.proxy && r->proxy_networks.n == 0)
+			check_tell(c, CONF_ERROR, c->s->config,
+			    r->listen.line[i], "listen: proxy, but nobody may "
+			    "connect there; name your proxies: "
+			    "proxy_networks = 192.0.2.7");
+		if (l.rules.proxy && single)
+			check_tell(c, CONF_ERROR, c->s->config,
+			    r->listen.line[i], "listen: proxy is not for "
+			    "isolation = single; remove it, or set isolation = "
+			    "split");
+	}
+	if (!proxy && r->proxy_networks.n > 0)
+		check_warn(c, "proxy_networks", "has no effect: no line of "
+		    "listen says proxy; write listen = *:110 proxy (with your "
+		    "address) or remove the line");
+	if (single && r->xclient_networks.n > 0)
+		check_warn(c, "xclient_networks", "has no effect with "
+		    "isolation = single; remove the line");
+}
+
+/* Who names everybody has misread what the option does. */
+static void
+rule_trusted(struct check *c, const char *option, const struct conf_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct network	n;
+		char		unused[8];
+
+		if (network_read(span_str(list->item[i]), &n, unused,
+		    sizeof(unused)) && n.bits == 0)
+			check_tell(c, CONF_WARNING, c->s->config,
+			    list->line[i], "%s: %s is everybody, so everybody "
+			    "can pretend to be any client; name your proxies "
+			    "alone", option, list->item[i]);
 	}
 }
 
@@ -179,4 +245,6 @@ check_rules(struct check *c)
 	rule_useless(c);
 	rule_log(c);
 	rule_listen(c);
+	rule_trusted(c, "proxy_networks", &c->s->role.proxy_networks);
+	rule_trusted(c, "xclient_networks", &c->s->role.xclient_networks);
 }

@@ -27,11 +27,17 @@ authorize_fini(struct authorize *a)
 void
 authorize_greet(const struct authorize *a, struct buf *out)
 {
-	if (a->version != NULL)
-		SAY_OK(out, "popper (version %s) at %s starting.", a->version,
-		    a->host);
+	bool		 told = a->version != NULL;
+	const char	*version = told ? a->version : "";
+	const char	*open = told ? " (version " : "";
+	const char	*close = told ? ")" : "";
+
+	if (a->xclient)
+		SAY_OK_XCLIENT(out, "popper%s%s%s at %s starting.", open,
+		    version, close, a->host);
 	else
-		SAY_OK(out, "popper at %s starting.", a->host);
+		SAY_OK(out, "popper%s%s%s at %s starting.", open, version,
+		    close, a->host);
 }
 
 /* Count a command that was none; too many in a row end the session. */
@@ -97,11 +103,20 @@ on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
 }
 
 static enum authorize_next
+on_xclient(struct authorize *a, struct span args, struct buf *out)
+{
+	const char *wrong = xclient_parse(args, &a->announced);
+
+	return wrong == NULL ? AUTHORIZE_CLIENT : bad(a, out, wrong);
+}
+
+static enum authorize_next
 on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 {
 	const struct capa_facts facts = {
 		.phase = CAPA_BEFORE_LOGIN,
 		.implementation = a->version == NULL ? NULL : POPPER_IDENT,
+		.xclient = a->xclient,
 	};
 
 	if (cmd->id == CMD_USER)
@@ -109,6 +124,8 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 	if (cmd->id == CMD_PASS || cmd->id == CMD_RPOP)
 		return on_secret(a, cmd->id == CMD_RPOP, cmd->word[0], out);
 	a->named = false;
+	if (cmd->id == CMD_XCLIENT)
+		return on_xclient(a, cmd->word[0], out);
 	a->bad = 0;
 	if (cmd->id == CMD_CAPA) {
 		SAY_OK(out, "Capability list follows.");
@@ -132,11 +149,20 @@ authorize_line(struct authorize *a, struct span line, struct buf *out)
 		return AUTHORIZE_CLOSE;
 	r = command_parse(line, POP_AUTHORIZATION, &cmd);
 	/* No failed login: nobody was asked. */
-	if (cmd.id == CMD_RPOP && !a->rpop && r != COMMAND_MALFORMED)
+	if (((cmd.id == CMD_RPOP && !a->rpop) ||
+	    (cmd.id == CMD_XCLIENT && !a->xclient)) && r != COMMAND_MALFORMED)
 		r = COMMAND_UNKNOWN;
 	if (r != COMMAND_OK)
 		return bad(a, out, command_error(r));
 	return on_command(a, &cmd, out);
+}
+
+void
+authorize_moved(struct authorize *a, struct buf *out)
+{
+	a->xclient = false;	/* it is not for who was announced */
+	a->bad = 0;
+	SAY_OK(out, "Updated.");
 }
 
 enum authorize_next

@@ -6,6 +6,7 @@
  *   START --USER--> NAMED --PASS/RPOP--> ASKED --yes--> (TRANSACTION)
  *     ^               |other                |no
  *     +---------------+<--------------------+  (or the end: tries)
+ *     +--XCLIENT--> (whose is it?) --> START
  */
 #ifndef POP_AUTHORIZE_H
 #define POP_AUTHORIZE_H
@@ -13,12 +14,15 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/secret.h"
+#include "proto/proxy.h"
 
 #define AUTHORIZE_NAME_MAX	255
 
 enum authorize_next {
 	AUTHORIZE_MORE,		/* go on reading */
 	AUTHORIZE_ASK,		/* see ask; then call authorize_answer */
+	AUTHORIZE_CLIENT,	/* see announced; then call authorize_moved, or
+				   end it */
 	AUTHORIZE_CLOSE,	/* the last reply is in out */
 };
 
@@ -37,6 +41,8 @@ struct authorize {
 	unsigned	 bad_max;		/* bad commands in a row */
 	unsigned	 lines_max;		/* lines in all */
 	bool		 rpop;			/* RPOP is a command */
+	bool		 xclient;		/* so is XCLIENT, once; set it
+						   before the greeting */
 	unsigned	 failures;
 	unsigned	 bad;
 	unsigned	 lines;
@@ -48,6 +54,7 @@ struct authorize {
 		bool		rpop;
 		struct secret	secret;
 	} ask;
+	struct proxy_client announced;		/* by XCLIENT */
 };
 
 void	authorize_init(struct authorize *a, const char *host,
@@ -59,6 +66,8 @@ void	authorize_fini(struct authorize *a);
 void	authorize_greet(const struct authorize *a, struct buf *out);
 enum authorize_next	authorize_line(struct authorize *a, struct span line,
 			    struct buf *out);
+/* It is another client's connection from now on. */
+void	authorize_moved(struct authorize *a, struct buf *out);
 /* A line that was too long. */
 enum authorize_next	authorize_too_long(struct authorize *a, struct buf *out);
 /* MORE or CLOSE; ANSWER_YES is not for here: the session replies. */

@@ -557,6 +557,51 @@ test_authorize_without_rpop(void **state UNUSED)
 	authorize_fini(&a);
 }
 
+/* Only for whom it is offered to, and only once: it is not for the client that
+ * was announced. */
+static void
+test_authorize_xclient(void **state UNUSED)
+{
+	static const struct walk refused[] = {
+		{ "XCLIENT ADDR=192.0.2.1", AUTHORIZE_MORE,
+		    "-ERR Unknown command." },
+		{ "XCLIENT", AUTHORIZE_MORE, "-ERR Unknown command." },
+	};
+	static const struct walk taken[] = {
+		{ "CAPA", AUTHORIZE_MORE, "+OK" },
+		{ "XCLIENT", AUTHORIZE_MORE, "-ERR Too few" },
+		{ "XCLIENT PORT=1", AUTHORIZE_MORE, "-ERR XCLIENT: ADDR" },
+		{ "USER ann", AUTHORIZE_MORE, "+OK" },
+		{ "XCLIENT ADDR=192.0.2.1 PORT=7", AUTHORIZE_CLIENT, "" },
+	};
+	static const struct walk again[] = {
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "XCLIENT ADDR=192.0.2.1", AUTHORIZE_MORE,
+		    "-ERR Unknown command." },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 1, 20, 100, false);
+	buf_clear(&out);
+	authorize_greet(&a, &out);
+	assert_true(span_eq(buf_span(&out), SPAN("+OK popper at h starting."
+	    "\r\n")));
+	walk(&a, refused, ARRAY_LEN(refused));
+	a.xclient = true;
+	buf_clear(&out);
+	authorize_greet(&a, &out);
+	assert_true(span_eq(buf_span(&out), SPAN("+OK [XCLIENT] popper at h "
+	    "starting.\r\n")));
+	walk(&a, taken, ARRAY_LEN(taken));
+	assert_int_equal(a.announced.family, 4);
+	assert_int_equal(a.announced.port, 7);
+	buf_clear(&out);
+	authorize_moved(&a, &out);
+	assert_true(span_eq(buf_span(&out), SPAN("+OK Updated.\r\n")));
+	walk(&a, again, ARRAY_LEN(again));
+	authorize_fini(&a);
+}
+
 int
 main(void)
 {
@@ -583,6 +628,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_authorize_long_password,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_without_rpop,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_xclient,
 		    setup, teardown),
 	};
 

@@ -16,6 +16,8 @@
 #define POPPER_IDENT	"popper " POPPER_VERSION
 
 #define SAY_OK(out, ...)	ASSERT(reply_ok((out), __VA_ARGS__) == 0)
+#define SAY_OK_XCLIENT(out, ...) \
+	ASSERT(reply_ok_xclient((out), __VA_ARGS__) == 0)
 #define SAY_ERR(out, code, ...)	ASSERT(reply_err((out), (code), __VA_ARGS__) == 0)
 #define SAY_LINE(out, ...)	ASSERT(reply_line((out), __VA_ARGS__) == 0)
 #define SAY_END(out)		ASSERT(reply_end(out) == 0)

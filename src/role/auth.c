@@ -62,7 +62,8 @@ struct question {
 	uint64_t		 asked_ms;
 	uint32_t		 front;		/* index */
 	uint32_t		 epoch;		/* of that front */
-	struct sock_addr	 peer;
+	struct sock_addr	 peer;		/* the client */
+	struct sock_addr	 socket;	/* who is at its other end */
 	uint8_t			 method;
 	size_t			 user_n;
 	uint8_t			 user[IDENTITY_USER_MAX];
@@ -422,7 +423,7 @@ read_check(struct link_in *m, struct question *q, struct fault *f)
 		return -1;
 	user = link_get_span(m, sizeof(q->user));
 	secret = link_get_span(m, SECRET_MAX);
-	if (link_get_end(m, f) != 0)
+	if (wire_get_peer(m, &q->socket, f) != 0 || link_get_end(m, f) != 0)
 		return -1;
 	if (q->method > 1 || q->sid == 0)
 		return fault_set(f, FAULT_PEER, "a question without sense");
@@ -542,6 +543,7 @@ admit(struct worker *w, const struct identity *id)
 	link_put_u8(&a->out, q->method);
 	wire_put_peer(&a->out, &q->peer);
 	wire_put_identity(&a->out, id);
+	wire_put_peer(&a->out, &q->socket);
 	if (link_send(a->master, &a->out, NULL, 0, &why) != 0) {
 		log_fault(LEVEL_ERR, "master-link", &why);
 		worker_decide(w, ANSWER_ERROR);

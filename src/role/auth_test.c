@@ -196,6 +196,11 @@ come_from(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 	sock_addr_text(&peer);
 }
 
+/* Who is at the other end of the socket. */
+static const struct sock_addr proxy = {
+	.family = 6, .raw = { 0xfd, [15] = 9 }, .port = 4711,
+};
+
 static uint8_t method;		/* enum auth_method */
 
 static void
@@ -213,6 +218,7 @@ put_check(uint64_t sid, const char *user, const char *password)
 	link_out_init(&it.out, MSG_CHECK);
 	link_put_u64(&it.out, sid);
 	put_fields(user, password);
+	wire_put_peer(&it.out, &proxy);
 }
 
 static void
@@ -276,6 +282,8 @@ expect_admit(int front, uint64_t sid, const char *user)
 	assert_string_equal(a.text, peer.text);
 	assert_int_equal(a.port, peer.port);
 	assert_int_equal(wire_get_identity(&it.in, &id, &f), 0);
+	assert_int_equal(wire_get_peer(&it.in, &a, &f), 0);
+	assert_true(sock_addr_same(&a, &proxy));
 	assert_int_equal(link_get_end(&it.in, &f), 0);
 	assert_string_equal(id.user, user);
 	link_in_fini(&it.in);

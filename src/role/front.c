@@ -53,6 +53,7 @@ next_of(enum authorize_next n)
 		return PUMP_LINE;
 	case AUTHORIZE_ASK:
 		return PUMP_HOLD;
+	case AUTHORIZE_CLIENT:
 	case AUTHORIZE_CLOSE:
 		break;
 	}

@@ -5,6 +5,8 @@
  * Gives up, in order: descriptors, root folder, limits, groups, gid, uid, system
  * calls.
  *
+ *   AWAITS --PROXY header--> TALKS          (where the listener wants one)
+ *
  *   TALKS --PASS--> ASKED --yes, from the master--> LEAVES --> (START: a session's)
  *     |  ^            |
  *     |  +-----no-----+
@@ -18,7 +20,9 @@
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/limit.h"
+#include "role/listen.h"
 #include "role/permit.h"
+#include "role/proxied.h"
 #include "role/pump.h"
 #include "role/wire.h"
 
@@ -43,7 +47,7 @@
 #define AGAIN_MS	50		/* to a master that is busy */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
 
-enum stage { TALKS, ASKED, LEAVES, DRAINS };
+enum stage { AWAITS, TALKS, ASKED, LEAVES, DRAINS };
 
 struct stranger {
 	struct stranger		*next;		/* of the same list */
@@ -51,10 +55,15 @@ struct stranger {
 	uint64_t		 sid;
 	int			 fd;		/* owns */
 	enum stage		 stage;
-	bool			 counted;	/* in the tally, and of max_strangers */
+	bool			 counted;	/* of max_strangers */
+	bool			 tallied;	/* of its address and network */
+	bool			 quiet;		/* a proxy's own: see popper.conf(5) */
 	uint64_t		 end_ms;	/* DRAINS, LEAVES; ASKED: of our
 						   patience */
-	struct sock_addr	 peer;
+	struct sock_addr	 peer;		/* the client */
+	struct sock_addr	 socket;	/* who is at its other end */
+	const struct listen_rules *rules;
+	struct proxied		*proxied;	/* owns; AWAITS */
 	struct loop_watch	 watch;
 	struct authorize	 auth;		/* may hold a secret */
 	struct pump		 pump;
@@ -69,6 +78,8 @@ struct front_house {
 	size_t				 refused;	/* DRAINS, not counted */
 	struct limit_log		 limits;
 	struct quiet			 no_accept;
+	struct quiet			 no_proxy;
+	struct listen_rules		 rules[LISTENERS_MAX];
 	struct loop_watch		 listeners[LISTENERS_MAX];
 	struct loop_watch		 auth;
 	struct loop_watch		 master;
@@ -89,13 +100,20 @@ find(struct front_house *h, uint64_t sid)
 }
 
 static void
+untally(struct stranger *s)
+{
+	if (s->tallied)
+		tally_add(s->house->a->tally, s->house->a->index, &s->peer, -1);
+	s->tallied = false;
+}
+
+static void
 uncount(struct stranger *s)
 {
-	if (!s->counted)
-		return;
+	untally(s);
+	if (s->counted)
+		s->house->n--;
 	s->counted = false;
-	s->house->n--;
-	tally_add(s->house->a->tally, s->house->a->index, &s->peer, -1);
 }
 
 static void
@@ -110,6 +128,7 @@ stranger_free(struct stranger *s)
 	loop_watch_fini(&s->watch);
 	pump_fini(&s->pump);
 	authorize_fini(&s->auth);
+	free(s->proxied);
 	fd_close(&s->fd);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
@@ -128,7 +147,7 @@ log_limit_of(const struct stranger *s, enum pump_end end)
 		limit = LIMIT_COMMANDS;
 	else if (end == PUMP_END_CLOSED && a->bad >= a->bad_max)
 		limit = LIMIT_BAD_COMMANDS;
-	if (limit != LIMITS)
+	if (limit != LIMITS && !s->quiet)
 		limit_reached(&s->house->limits, limit, &s->peer);
 }
 
@@ -242,6 +261,9 @@ go_on(struct stranger *s, enum pump_end end)
 	}
 }
 
+static void		on_header(struct stranger *s);
+static enum pump_next	on_announced(struct stranger *s, struct buf *out);
+
 static enum pump_next
 next_of(enum authorize_next n)
 {
@@ -250,6 +272,7 @@ next_of(enum authorize_next n)
 		return PUMP_LINE;
 	case AUTHORIZE_ASK:
 		return PUMP_HOLD;
+	case AUTHORIZE_CLIENT:
 	case AUTHORIZE_CLOSE:
 		break;
 	}
@@ -273,7 +296,9 @@ on_stranger(void *ctx, unsigned what)
 	unsigned	 events;
 
 	wire_log_sid(s->sid);
-	if (s->stage == DRAINS)
+	if (s->stage == AWAITS)
+		on_header(s);
+	else if (s->stage == DRAINS)
 		drain_more(s);
 	else if (s->stage == LEAVES)
 		leave(s);
@@ -305,6 +330,7 @@ ask(struct stranger *s, struct fault *f)
 	wire_put_peer(&m, &s->peer);
 	link_put_span(&m, span_of(s->auth.name, s->auth.name_n));
 	link_put_span(&m, secret_span(&s->auth.ask.secret));
+	wire_put_peer(&m, &s->socket);
 	result = link_send(s->house->a->auth, &m, NULL, 0, f);
 	link_out_wipe(&m);
 	secret_wipe(&s->auth.ask.secret);
@@ -327,6 +353,8 @@ on_line(void *ctx, struct span line, struct buf *out)
 	struct fault		 f;
 
 	n = authorize_line(&s->auth, line, out);
+	if (n == AUTHORIZE_CLIENT)
+		return on_announced(s, out);
 	if (n != AUTHORIZE_ASK)
 		return next_of(n);
 	if (ask(s, &f) == 0) {
@@ -418,22 +446,50 @@ on_master(void *ctx, unsigned what UNUSED)
 
 /* --- the way in --------------------------------------------------------------- */
 
-/* Which limit it would break; LIMITS: none. */
+/* Which limit this client would break; LIMITS: none. */
 static enum limit
-limit_of(const struct front_house *h, const struct sock_addr *peer)
+limit_of(const struct stranger *s)
 {
-	const struct role_settings *r = &h->a->conf->role;
+	const struct fronts_start	*a = s->house->a;
+	const struct role_settings	*r = &a->conf->role;
 
-	if (h->n >= h->max)
-		return LIMIT_STRANGERS;
-	if (tally_count(h->a->tally, TALLY_ADDRESS, peer) >=
-	    r->max_sessions_per_address)
+	if (tally_count(a->tally, TALLY_ADDRESS, &s->peer) >=
+	    listen_per_address(s->rules, r))
 		return LIMIT_ADDRESS;
-	if (tally_count(h->a->tally, TALLY_NETWORK, peer) >=
-	    settings_per_network(r))
+	if (tally_count(a->tally, TALLY_NETWORK, &s->peer) >=
+	    listen_per_network(s->rules, r))
 		return LIMIT_NETWORK;
 	return LIMITS;
 }
+
+/* One line for many. */
+static void
+log_proxy(struct front_house *h, const struct sock_addr *peer, const char *why)
+{
+	struct log_line	l;
+	uint64_t	n;
+
+	if (!quiet_speak(&h->no_proxy, &n))
+		return;
+	log_begin(&l, LEVEL_WARN, "proxy-refused");
+	log_str(&l, "ip", peer->text);
+	log_num(&l, "times", n);
+	log_str(&l, "detail", why);
+	log_end(&l);
+}
+
+static void
+log_announced(const struct stranger *s, const char *how)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_DEBUG, "client-announced");
+	log_str(&l, "ip", s->peer.text);
+	log_str(&l, "by", s->socket.text);
+	log_str(&l, "how", how);
+	log_end(&l);
+}
+
 
 static void
 tell_resolver(const struct stranger *s)
@@ -451,15 +507,35 @@ tell_resolver(const struct stranger *s)
 		log_fault(LEVEL_DEBUG, "peer-check", &f);
 }
 
+/* Is there room for one more of this client's?  Then it is counted. */
+static bool
+take_up(struct stranger *s)
+{
+	struct front_house	*h = s->house;
+	enum limit		 limit = limit_of(s);
+
+	if (limit != LIMITS) {
+		limit_reached(&h->limits, limit, &s->peer);
+		return false;
+	}
+	s->tallied = true;
+	tally_add(h->a->tally, h->a->index, &s->peer, 1);
+	tell_resolver(s);
+	return true;
+}
+
 static struct stranger *
-stranger_new(struct front_house *h, int fd, const struct sock_addr *peer)
+stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
+    const struct listen_rules *rules)
 {
 	const struct role_settings	*r = &h->a->conf->role;
 	struct stranger			*s = xalloc(1, sizeof(*s));
 
 	s->house = h;
 	s->fd = fd;
-	s->peer = *peer;
+	s->stage = TALKS;
+	s->peer = s->socket = *peer;
+	s->rules = rules;
 	s->sid = wire_new_sid();
 	s->next = h->table[s->sid % TABLE];
 	h->table[s->sid % TABLE] = s;
@@ -481,11 +557,12 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer)
 
 /* Beyond the bound they are told as well, but not heard out. */
 static void
-refuse(struct stranger *s)
+refuse(struct stranger *s, struct span text)
 {
 	struct fault	f;
-	bool		told = sock_write(s->fd, SPAN(FULL_TEXT), &f) > 0;
+	bool		told = sock_write(s->fd, text, &f) > 0;
 
+	uncount(s);
 	s->stage = DRAINS;
 	if (s->house->refused++ >= REFUSED_MAX || !told)
 		stranger_free(s);
@@ -493,24 +570,118 @@ refuse(struct stranger *s)
 		drain(s);
 }
 
+/* It is known whose connection it is. */
 static void
-welcome(struct front_house *h, int fd, const struct sock_addr *peer)
+welcome(struct stranger *s)
 {
-	enum limit	 limit = limit_of(h, peer);
-	struct stranger	*s = stranger_new(h, fd, peer);
+	const struct settings *c = s->house->a->conf;
 
+	if (!s->quiet && !listen_takes(s->rules, &s->peer)) {
+		limit_reached(&s->house->limits, LIMIT_NETWORKS, &s->peer);
+		refuse(s, SPAN(LISTEN_NETWORKS_TEXT));
+		return;
+	}
+	if (!s->quiet && !take_up(s)) {
+		refuse(s, SPAN(FULL_TEXT));
+		return;
+	}
+	s->auth.xclient = networks_have(&c->role.xclient_networks, &s->peer);
+	authorize_greet(&s->auth, &s->pump.out);
+	go_on(s, pump_start(&s->pump, PUMP_LINE));
+}
+
+/* XCLIENT: it is somebody else's. */
+static enum pump_next
+on_announced(struct stranger *s, struct buf *out)
+{
+	const struct proxy_client *c = &s->auth.announced;
+
+	untally(s);
+	s->quiet = false;
+	if (c->family != 0)
+		sock_addr_set(&s->peer, c->family, c->raw, c->port);
+	log_announced(s, "xclient");
+	if (!take_up(s)) {
+		ASSERT(buf_append(out, SPAN(FULL_TEXT)) == 0);
+		return PUMP_CLOSE;
+	}
+	authorize_moved(&s->auth, out);
+	return PUMP_LINE;
+}
+
+static void
+await_header(struct stranger *s)
+{
+	uint64_t now = clock_ms();
+
+	s->stage = AWAITS;
+	loop_watch_set(&s->watch, LOOP_READ, s->proxied->end_ms > now ?
+	    s->proxied->end_ms - now : 1);
+}
+
+static void
+on_header(struct stranger *s)
+{
+	struct front_house	*h = s->house;
+	struct span		 rest;
+	const char		*why;
+
+	switch (proxied_read(s->proxied, s->fd, h->room, sizeof(h->room),
+	    &s->peer, &rest, &why)) {
+	case PROXIED_MORE:
+		await_header(s);
+		return;
+	case PROXIED_SILENT:
+		log_end_of(s, PUMP_END_EOF);
+		stranger_free(s);
+		return;
+	case PROXIED_BAD:
+		log_proxy(h, &s->socket, why);
+		stranger_free(s);
+		return;
+	case PROXIED_ITSELF:
+		s->quiet = true;
+		break;
+	case PROXIED_CLIENT:
+		log_announced(s, "proxy");
+		break;
+	}
+	free(s->proxied);
+	s->proxied = NULL;
+	s->stage = TALKS;
+	pump_preload(&s->pump, rest);
+	welcome(s);
+}
+
+static void
+arrive(struct front_house *h, int fd, const struct sock_addr *peer,
+    const struct listen_rules *rules)
+{
+	struct stranger	*s;
+
+	if (rules->proxy &&
+	    !networks_have(&h->a->conf->role.proxy_networks, peer)) {
+		log_set_sid("");
+		log_proxy(h, peer, "it is not in proxy_networks");
+		fd_close(&fd);
+		return;
+	}
+	s = stranger_new(h, fd, peer, rules);
 	wire_log_sid(s->sid);
-	if (limit != LIMITS) {
-		limit_reached(&h->limits, limit, peer);
-		refuse(s);
+	if (h->n >= h->max) {
+		limit_reached(&h->limits, LIMIT_STRANGERS, peer);
+		refuse(s, SPAN(FULL_TEXT));
 		return;
 	}
 	s->counted = true;
 	h->n++;
-	tally_add(h->a->tally, h->a->index, peer, 1);
-	tell_resolver(s);
-	authorize_greet(&s->auth, &s->pump.out);
-	go_on(s, pump_start(&s->pump, PUMP_LINE));
+	if (!rules->proxy) {
+		welcome(s);
+		return;
+	}
+	s->proxied = xalloc(1, sizeof(*s->proxied));
+	proxied_init(s->proxied);
+	await_header(s);
 }
 
 static void
@@ -549,7 +720,7 @@ on_listener(void *ctx, unsigned what UNUSED)
 
 			if (sock_accept(h->a->listeners[i], &fd, &peer,
 			    &f) == 0) {
-				welcome(h, fd, &peer);
+				arrive(h, fd, &peer, &h->rules[i]);
 				continue;
 			}
 			if (f.err == ECONNABORTED)
@@ -604,9 +775,16 @@ house_init(struct front_house *h, const struct fronts_start *a)
 	loop_watch_init(&h->pause, h->loop, -1, on_pause, h);
 	loop_watch_set(&h->auth, LOOP_READ, LOOP_NEVER);
 	loop_watch_set(&h->master, LOOP_READ, LOOP_NEVER);
-	for (size_t i = 0; i < a->nlisteners; i++)
+	for (size_t i = 0; i < a->nlisteners; i++) {
+		struct sock_addr	local;
+		struct fault		f;
+
 		loop_watch_init(&h->listeners[i], h->loop, a->listeners[i],
 		    on_listener, h);
+		/* Not to know the rules must not mean that there are none. */
+		ASSERT(sock_local(a->listeners[i], &local, &f) == 0);
+		listen_rules_at(&a->conf->role.listen, &local, &h->rules[i]);
+	}
 	listen_on(h);
 	loop_on_signal(h->loop, LOOP_STOP, on_stop, h);
 }

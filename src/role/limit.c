@@ -15,6 +15,7 @@ static const char *const words[] = {
 	[LIMIT_COMMANDS]	= "max_commands_before_login",
 	[LIMIT_BAD_COMMANDS]	= "max_bad_commands",
 	[LIMIT_LOGIN_TIME]	= "login_timeout",
+	[LIMIT_NETWORKS]	= "networks",
 };
 
 const char *

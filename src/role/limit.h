@@ -21,6 +21,7 @@ enum limit {
 	LIMIT_COMMANDS,
 	LIMIT_BAD_COMMANDS,
 	LIMIT_LOGIN_TIME,
+	LIMIT_NETWORKS,		/* a rule of listen */
 	LIMITS,
 };
 const char	*limit_word(enum limit which);

@@ -7,8 +7,8 @@
  *
  * Code that runs as root: this file, places.c and due.c; spawner.c, host.c, ask.c and the
  * first half of session.c up to become_user; warden.c, and worker.c with the PAM
- * back end; what they call in sys/, watch/, conf/; and each role's start up to its
- * cage.
+ * back end; what they call in sys/, watch/, conf/, and in listen.c and network.c,
+ * which read rows of the configuration; and each role's start up to its cage.
  *
  * Links are made once and both ends kept here: who dies is started anew with the
  * ends that its predecessor had, and the other side need not know.
@@ -21,6 +21,7 @@
 #include "role/due.h"
 #include "role/fronts.h"
 #include "role/host.h"
+#include "role/listen.h"
 #include "role/permit.h"
 #include "role/places.h"
 #include "role/resolver.h"
@@ -400,19 +401,21 @@ on_admit(struct link_in *in, struct fault *f)
 	struct due	d = { .sid = link_get_u64(in) };
 	bool		rpop;
 	struct sock_addr peer;
+	struct sock_addr socket;
 	struct identity	id;
 
 	d.front = link_get_u32(in);
 	rpop = link_get_u8(in) != 0;
-
 	if (wire_get_peer(in, &peer, f) != 0 ||
-	    wire_get_identity(in, &id, f) != 0 || link_get_end(in, f) != 0)
+	    wire_get_identity(in, &id, f) != 0 ||
+	    wire_get_peer(in, &socket, f) != 0 || link_get_end(in, f) != 0)
 		return -1;
 	if (d.front >= m.nfronts)
 		return fault_set(f, FAULT_PEER, "front %u", d.front);
 	wire_log_sid(d.sid);
 	d.answer = (uint8_t)(m.stopping ? ANSWER_ERROR :
-	    places_admit(m.places, d.sid, d.front, rpop, &peer, &id));
+	    places_admit(m.places, d.sid, d.front, rpop, &peer, &socket,
+	    &id));
 	verdict(&d);
 	return 0;
 }
@@ -502,21 +505,14 @@ on_role_log(void *ctx, unsigned what UNUSED)
 static int
 listen_all(struct fault *f)
 {
-	const struct conf_list *list = &m.conf->role.listen;
+	int n = listen_open(&m.conf->role.listen, m.listeners, LISTENERS_MAX, f);
 
-	for (size_t i = 0; i < list->n; i++) {
-		int n = sock_listen(list->item[i], m.listeners + m.nlisteners,
-		    LISTENERS_MAX - m.nlisteners, f);
-
-		if (n < 0)
-			return fault_prefix(f, "listen = %s: ", list->item[i]);
-		/* Who is accepted inherits that. */
-		for (int k = 0; k < n; k++)
-			sock_tune(m.listeners[m.nlisteners + (size_t)k],
-			    m.conf->role.client_gone_s);
-		m.nlisteners += (size_t)n;
-		log_text(LEVEL_NOTE, "listening", "%s", list->item[i]);
-	}
+	if (n < 0)
+		return -1;
+	m.nlisteners = (size_t)n;
+	/* Who is accepted inherits that. */
+	for (size_t i = 0; i < m.nlisteners; i++)
+		sock_tune(m.listeners[i], m.conf->role.client_gone_s);
 	return 0;
 }
 

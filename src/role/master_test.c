@@ -323,6 +323,7 @@ admit(uint64_t sid, uint32_t front, const struct sock_addr *peer, struct fault *
 	link_put_u8(&it.out, 0);
 	wire_put_peer(&it.out, peer);
 	wire_put_identity(&it.out, &id);
+	wire_put_peer(&it.out, peer);
 	return link_send(it.part[AUTH].master, &it.out, NULL, 0, f);
 }
 

@@ -2,7 +2,7 @@
 /*
  * This room's rows of popper.conf, and the table of all rooms.  Pure.
  */
-#include "role/settings.h"
+#include "role/listen.h"
 
 #include "auth/options.h"
 #include "bull/options.h"
@@ -79,16 +79,75 @@ static const struct conf_option role_options[] = {
 		    ".Ic auth No = Cm file .",
 	},
 	{
-		.name = "listen", .type = CONF_LIST,
+		.name = "listen", .type = CONF_LINES,
 		.offset = AT(listen), .fallback = "*:110",
-		.valid = sock_listen_valid,
-		.meaning = "where popper serve listens, as address:port",
+		.fits = listen_fits,
+		.meaning = "where popper serve listens, as address:port, and "
+		    "by which rules",
 		.man = "Where\n"
 		    ".Nm popper Cm serve\n"
 		    "listens: an address, a colon and a port;\n"
 		    ".Ql *\n"
 		    "stands for all addresses, an IPv6 address stands "
 		    "in brackets.\n"
+		    "May be given more than once.\n"
+		    "Behind the addresses of a line stand rules for the "
+		    "connections that come there:\n"
+		    ".Bl -tag -width Ds\n"
+		    ".It Cm proxy\n"
+		    "Each connection begins with a PROXY header, version 1 or "
+		    "2, as HAProxy, nginx and others send it; it comes from "
+		    "one of\n"
+		    ".Ic proxy_networks ,\n"
+		    "and within five seconds.\n"
+		    "Other connections are closed at once.\n"
+		    "The client that is announced there is the client for all "
+		    "limits, penalties, rules, names and lines of the log.\n"
+		    "A proxy that speaks for itself (LOCAL, UNKNOWN: mostly "
+		    "its health check) has no limit but\n"
+		    ".Ic max_strangers ,\n"
+		    "and the log is silent about it.\n"
+		    "Without this rule nobody looks for such a header.\n"
+		    ".It Cm networks Ns No = Ns Ar network Ns Op , Ns Ar ...\n"
+		    "Only clients of these networks may connect.\n"
+		    ".It Cm max_per_address Ns No = Ns Ar number\n"
+		    "In place of\n"
+		    ".Ic max_sessions_per_address .\n"
+		    ".El\n"
+		    ".Pp\n"
+		    "For example\n"
+		    ".Ql listen = 10.0.0.5:1110 proxy max_per_address=50 .",
+	},
+	{
+		.name = "proxy_networks", .type = CONF_LIST,
+		.offset = AT(proxy_networks), .fallback = "",
+		.fits = network_fits,
+		.meaning = "which proxies may announce clients by a PROXY "
+		    "header, as addresses or networks",
+		.man = "The proxies that connect to listeners with the rule\n"
+		    ".Cm proxy ,\n"
+		    "as addresses or networks\n"
+		    ".Pq Ql 192.0.2.7 2001:db8::/64 .\n"
+		    "popper believes what they say: name no network in which "
+		    "anybody else is.\n"
+		    "May be given more than once.",
+	},
+	{
+		.name = "xclient_networks", .type = CONF_LIST,
+		.offset = AT(xclient_networks), .fallback = "",
+		.fits = network_fits,
+		.meaning = "which clients may announce others by XCLIENT, as "
+		    "addresses or networks",
+		.man = "Webmail servers and proxies that may say\n"
+		    ".Ql XCLIENT ADDR=... PORT=...\n"
+		    "before they log somebody in, as addresses or networks; "
+		    "popper believes them.\n"
+		    "They alone see it in CAPA and in the greeting, as Dovecot "
+		    "does it.\n"
+		    "Behind a proxy that sends a PROXY header this is about "
+		    "the client which that announces.\n"
+		    "Only for\n"
+		    ".Nm popper Cm serve .\n"
 		    "May be given more than once.",
 	},
 	{
@@ -475,3 +534,10 @@ const struct conf_room settings_rooms[] = {
 	{ "Logging",			log_options,	IN(log) },
 };
 const size_t settings_nrooms = ARRAY_LEN(settings_rooms);
+
+unsigned
+settings_per_network(const struct role_settings *r)
+{
+	return r->max_sessions_per_network > r->max_sessions_per_address ?
+	    r->max_sessions_per_network : r->max_sessions_per_address;
+}

@@ -84,7 +84,7 @@ const size_t permit_log_fd_n = ARRAY_LEN(permit_log_fd);
 #define PERSON_MAX	(WIRE_PEER_MAX + WIRE_IDENTITY_MAX)
 
 const struct link_permit permit_check[] = {
-	{ MSG_CHECK,		SID, CHECK_MAX, 0, ANY },
+	{ MSG_CHECK,		SID, CHECK_MAX + WIRE_PEER_MAX, 0, ANY },
 };
 const size_t permit_check_n = ARRAY_LEN(permit_check);
 
@@ -112,7 +112,8 @@ const struct link_permit permit_decision[] = {
 const size_t permit_decision_n = ARRAY_LEN(permit_decision);
 
 const struct link_permit permit_admit[] = {
-	{ MSG_ADMIT,		SID + 5, SID + 5 + PERSON_MAX, 0, ANY },
+	{ MSG_ADMIT,		SID + 5, SID + 5 + PERSON_MAX + WIRE_PEER_MAX, 0,
+				ANY },
 };
 const size_t permit_admit_n = ARRAY_LEN(permit_admit);
 

@@ -58,12 +58,15 @@ enum msg_type {
 	MSG_LOG_ASK,
 	MSG_LOG_FD,
 	MSG_LOG_NONE,		/* no daemon listens */
-	MSG_CHECK,		/* u64 sid, u8 method, peer, span user, span secret */
+	MSG_CHECK,		/* u64 sid, u8 method, peer, span user, span secret,
+				   peer of the socket: another one when a proxy
+				   announced the client */
 	MSG_QUESTION,		/* u64 sid, u64 vouched, u8 method, peer, span user,
 				   span secret */
 	MSG_VERDICT,		/* u64 sid, u8 enum authorize_answer */
 	MSG_WORKER,		/* fd: its end of a link */
-	MSG_ADMIT,		/* u64 sid, u32 front, u8 method, peer, identity */
+	MSG_ADMIT,		/* u64 sid, u32 front, u8 method, peer, identity,
+				   peer of the socket */
 	MSG_START,		/* u64 sid; fd: the client */
 	MSG_START_REST,		/* and a pipe with what is left of its input */
 	MSG_SPAWN,		/* u32 slot, u64 sid, u8 0, u8 0, peer, identity;

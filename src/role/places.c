@@ -20,6 +20,7 @@
 #include "role/attempt.h"
 #include "role/host.h"
 #include "role/limit.h"
+#include "role/listen.h"
 #include "role/permit.h"
 #include "role/session.h"
 #include "role/wire.h"
@@ -53,7 +54,8 @@ struct place {
 	size_t			 front;
 	enum stage		 stage;
 	uint64_t		 since_ms;
-	struct sock_addr	 peer;
+	struct sock_addr	 peer;		/* the client */
+	struct sock_addr	 socket;	/* who is at its other end */
 	struct identity_brief {
 		uid_t	 uid;
 		gid_t	 gid;
@@ -274,7 +276,8 @@ judge(struct places *p, const struct sock_addr *peer, struct identity *id)
 
 enum authorize_answer
 places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
-    const struct sock_addr *peer, const struct identity *id)
+    const struct sock_addr *peer, const struct sock_addr *socket,
+    const struct identity *id)
 {
 	struct identity	 own = *id;
 	UNZEROED struct link_out	 m;
@@ -294,6 +297,7 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 		.stage = EXPECTED,
 		.since_ms = clock_ms(),
 		.peer = *peer,
+		.socket = *socket,
 		.who = { own.uid, own.gid, xstrdup(own.user) },
 		.link = -1,
 	};
@@ -427,9 +431,16 @@ is_peer(const struct place *x, int client, struct fault *why)
 {
 	struct sock_addr	a;
 
-	return sock_peer(client, &a, why) == 0 && a.family == x->peer.family &&
-	    a.port == x->peer.port &&
-	    memcmp(a.raw, x->peer.raw, sizeof(a.raw)) == 0;
+	return sock_peer(client, &a, why) == 0 &&
+	    sock_addr_same(&a, &x->socket);
+}
+
+/* A front may say that somebody else is the client only where a proxy may. */
+static bool
+is_announced(const struct place *x, int client)
+{
+	return sock_addr_same(&x->peer, &x->socket) ||
+	    listen_may_announce(&x->all->conf->role, client);
 }
 
 int
@@ -455,6 +466,8 @@ places_start(struct places *p, size_t front, struct link_in *in,
 	}
 	if (!is_own)
 		return fault_set(f, FAULT_PEER, "START of another client");
+	if (!is_announced(x, in->fds[0]))
+		return fault_set(f, FAULT_PEER, "START for another client");
 	fds[1] = link_get_fd(in, 0);
 	if (rest)
 		fds[2] = link_get_fd(in, 1);

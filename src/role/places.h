@@ -27,10 +27,14 @@ struct places	*places_new(const struct settings *conf, struct loop *l,
 		    struct tally *t, size_t row,
 		    const struct places_spawner *spawner);
 
-/* auth has granted: is there room, and are the ids allowed? */
+/*
+ * auth has granted: is there room, and are the ids allowed?  peer is the client;
+ * at the other end of its socket may be a proxy, which START has to show.
+ */
 enum authorize_answer	places_admit(struct places *p, uint64_t sid,
 			    size_t front, bool rpop,
 			    const struct sock_addr *peer,
+			    const struct sock_addr *socket,
 			    const struct identity *id);
 /* Nobody will START those that it was told of. */
 void	places_front_died(struct places *p, size_t front);	/* O(n) */

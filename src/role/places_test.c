@@ -131,7 +131,7 @@ admit(struct one *o, uint64_t sid)
 	    .pid = 1000000000 + (pid_t)sid, .parent = it.spawner.pid };
 	mad_connect(&o->client, &o->served, &o->peer);
 	assert_int_equal(places_admit(it.places, sid, 0, false, &o->peer,
-	    &id), ANSWER_YES);
+	    &o->peer, &id), ANSWER_YES);
 }
 
 /* The front hands it over. */

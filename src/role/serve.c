@@ -8,6 +8,7 @@
 #include "role/serve.h"
 
 #include "role/limit.h"
+#include "role/listen.h"
 #include "role/monitor.h"
 
 #include "base/alloc.h"
@@ -42,6 +43,7 @@ struct serve {
 	const struct settings	*conf;
 	const char		*hostname;
 	int			 listeners[LISTENERS_MAX];
+	struct listen_rules	 rules[LISTENERS_MAX];	/* of each */
 	size_t			 nlisteners;
 	struct served		*served;	/* owns; the first n are alive */
 	size_t			 n;
@@ -53,16 +55,21 @@ struct serve {
 static int
 listen_all(struct serve *s, struct fault *f)
 {
-	const struct conf_list *list = &s->conf->role.listen;
+	int n = listen_open(&s->conf->role.listen, s->listeners, LISTENERS_MAX,
+	    f);
 
-	for (size_t i = 0; i < list->n; i++) {
-		int n = sock_listen(list->item[i], s->listeners + s->nlisteners,
-		    LISTENERS_MAX - s->nlisteners, f);
+	if (n < 0)
+		return -1;
+	s->nlisteners = (size_t)n;
+	for (size_t i = 0; i < s->nlisteners; i++) {
+		struct sock_addr local;
 
-		if (n < 0)
-			return fault_prefix(f, "listen = %s: ", list->item[i]);
-		s->nlisteners += (size_t)n;
-		log_text(LEVEL_NOTE, "listening", "%s", list->item[i]);
+		if (sock_local(s->listeners[i], &local, f) != 0)
+			return -1;
+		listen_rules_at(&s->conf->role.listen, &local, &s->rules[i]);
+		if (s->rules[i].proxy)
+			return fault_set(f, FAULT_PERM, "listen: proxy needs"
+			    " isolation = split");
 	}
 	return 0;
 }
@@ -104,11 +111,11 @@ forget_refused(struct serve *s, size_t i)
 }
 
 static void
-refuse(struct serve *s, int *fd)
+refuse(struct serve *s, int *fd, struct span text)
 {
 	struct fault f;
 
-	if (sock_write(*fd, SPAN(FULL_TEXT), &f) < 0) {
+	if (sock_write(*fd, text, &f) < 0) {
 		log_fault(LEVEL_DEBUG, "limit-reply", &f);
 		return;
 	}
@@ -141,16 +148,17 @@ drain_refused(struct serve *s)
 
 /* Is there room for one more?  Counted as in role/tally.h. */
 static bool
-admit(struct serve *s, const struct sock_addr *peer)
+admit(struct serve *s, const struct listen_rules *rules,
+    const struct sock_addr *peer)
 {
 	const struct role_settings	*r = &s->conf->role;
 	enum limit			 limit = LIMITS;
 
 	if (s->n >= r->max_sessions)
 		limit = LIMIT_SESSIONS;
-	else if (from_network(s, peer, 4, 8) >= r->max_sessions_per_address)
+	else if (from_network(s, peer, 4, 8) >= listen_per_address(rules, r))
 		limit = LIMIT_ADDRESS;
-	else if (from_network(s, peer, 3, 6) >= settings_per_network(r))
+	else if (from_network(s, peer, 3, 6) >= listen_per_network(rules, r))
 		limit = LIMIT_NETWORK;
 	if (limit == LIMITS)
 		return true;
@@ -159,14 +167,15 @@ admit(struct serve *s, const struct sock_addr *peer)
 }
 
 static void
-take(struct serve *s, int listener)
+take(struct serve *s, size_t listener)
 {
+	const struct listen_rules *rules = &s->rules[listener];
 	AUTO(fd_close) int	fd = -1;
 	struct sock_addr	peer;
 	struct served		*new;
 	struct fault		f;
 
-	if (sock_accept(listener, &fd, &peer, &f) != 0) {
+	if (sock_accept(s->listeners[listener], &fd, &peer, &f) != 0) {
 		if (f.err != EAGAIN && f.err != ECONNABORTED) {
 			log_fault(LEVEL_ERR, "accept", &f);
 			clock_sleep(100);	/* no descriptors: no spin */
@@ -176,14 +185,19 @@ take(struct serve *s, int listener)
 	reap(s);
 	new = &s->served[s->n];
 	new->peer = peer;
-	if (!admit(s, &new->peer)) {
-		refuse(s, &fd);
+	if (!listen_takes(rules, &peer)) {
+		limit_reached(&s->limits, LIMIT_NETWORKS, &peer);
+		refuse(s, &fd, SPAN(LISTEN_NETWORKS_TEXT));
+		return;
+	}
+	if (!admit(s, rules, &peer)) {
+		refuse(s, &fd, SPAN(FULL_TEXT));
 		return;
 	}
 	new->pid = spawn_fork(&f);
 	if (new->pid < 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
-		refuse(s, &fd);
+		refuse(s, &fd, SPAN(FULL_TEXT));
 		return;
 	}
 	if (new->pid > 0) {
@@ -221,7 +235,7 @@ loop(struct serve *s)
 		drain_refused(s);
 		for (size_t i = 0; i < s->nlisteners && !signals_stopping(); i++)
 			if (w[i].ready)
-				take(s, s->listeners[i]);
+				take(s, i);
 	}
 }
 

@@ -238,13 +238,6 @@ settings_load(int argc, char **argv, const char *flags, struct settings *out)
 	return has_errors(out->store) ? SETTINGS_CONFIG : SETTINGS_GOOD;
 }
 
-unsigned
-settings_per_network(const struct role_settings *r)
-{
-	return r->max_sessions_per_network > r->max_sessions_per_address ?
-	    r->max_sessions_per_network : r->max_sessions_per_address;
-}
-
 void
 settings_fini(struct settings *s)
 {

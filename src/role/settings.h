@@ -19,7 +19,9 @@ enum isolation { ISOLATION_SPLIT, ISOLATION_SINGLE };
 
 struct role_settings {
 	int			 isolation;	/* enum isolation */
-	struct conf_list	 listen;	/* serve: "*:110" */
+	struct conf_list	 listen;	/* serve: "*:110", see listen.h */
+	struct conf_list	 proxy_networks;	/* serve; see network.h */
+	struct conf_list	 xclient_networks;	/* likewise */
 	unsigned		 max_sessions;
 	unsigned		 max_sessions_per_user;
 	unsigned		 max_sessions_per_address;

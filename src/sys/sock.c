@@ -83,6 +83,30 @@ sock_addr_text(struct sock_addr *a)
 		addr_set(a, a->family == 4 ? AF_INET : AF_INET6, raw, a->port);
 }
 
+void
+sock_addr_set(struct sock_addr *a, uint8_t family, const uint8_t raw[16],
+    uint16_t port)
+{
+	union any_addr any = { .sa.sa_family = AF_INET };
+
+	if (family == 4) {
+		any.v4.sin_port = htons(port);
+		memcpy(&any.v4.sin_addr, raw, 4);
+	} else {
+		any.v6.sin6_family = AF_INET6;
+		any.v6.sin6_port = htons(port);
+		memcpy(&any.v6.sin6_addr, raw, 16);
+	}
+	addr_from(&any, a);
+}
+
+bool
+sock_addr_same(const struct sock_addr *a, const struct sock_addr *b)
+{
+	return a->family == b->family && a->port == b->port &&
+	    memcmp(a->raw, b->raw, sizeof(a->raw)) == 0;
+}
+
 static int
 addr_of(int (*ask)(int, struct sockaddr *restrict, socklen_t *restrict),
     int fd, const char *what, struct sock_addr *out, struct fault *f)
@@ -176,6 +200,18 @@ listen_parse(const char *where, struct listen_at *at)
 		return false;
 	return listen_parse_host(span_first(text, colon - 1), (uint16_t)port,
 	    at);
+}
+
+size_t
+sock_listen_at(const char *where, struct sock_addr out[2])
+{
+	struct listen_at at;
+
+	if (!listen_parse(where, &at))
+		return 0;
+	for (size_t i = 0; i < at.n; i++)
+		addr_from(&at.addr[i], &out[i]);
+	return at.n;
 }
 
 bool

@@ -24,6 +24,11 @@ struct sock_addr {
 
 /* Make the text from the rest. */
 void	sock_addr_text(struct sock_addr *a);
+/* One that somebody tells; v4-mapped as above.  family 4 or 6. */
+void	sock_addr_set(struct sock_addr *a, uint8_t family,
+	    const uint8_t raw[16], uint16_t port);
+/* The same address, port and all. */
+bool	sock_addr_same(const struct sock_addr *a, const struct sock_addr *b);
 int	sock_peer(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 int	sock_local(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 
@@ -40,6 +45,9 @@ void	sock_host_name(char *out, size_t cap);
  */
 int	sock_listen(const char *where, int *fds, size_t cap, struct fault *f)
 	    MUSTUSE;
+/* Its addresses, at most two, as sock_local tells those of such a socket; 0: the
+ * text is none. */
+size_t	sock_listen_at(const char *where, struct sock_addr out[2]);
 /* Whether the text is such an address: for `check`. */
 bool	sock_listen_valid(const char *where);
 /* Next connection, close-on-exec; -1 with err EAGAIN when none waits. */

@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import nasty                                           # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Pop, Super, conf                         # noqa: E402
+from lib.unpack import unpack                                   # noqa: E402
 
 PASSWORD = "wonderland"
 # A hash that nothing matches and that keeps a worker busy for long.
@@ -84,10 +85,11 @@ class Family(unittest.TestCase):
     and sloth, whose worker thinks for long."""
 
     SERVER = Super
+    PACKAGES = ()
 
     @classmethod
     def setUpClass(cls):
-        cls.host = Host()
+        cls.host = Host(packages=[unpack(p) for p in cls.PACKAGES])
         cls.addClassCleanup(cls.host.close)
         cls.host.add_user("alice", 1001, password=PASSWORD)
         cls.host.add_user("bob", 1002, password=PASSWORD)

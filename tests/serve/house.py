@@ -22,7 +22,8 @@ class House(family.Family):
     def serve(self, *rows, **options):
         super().serve(*rows, **{"fronts": 2, "max_sessions_per_address": 1000,
                                 **options})
-        self.wait_for(lambda: self.count() == ROLES, "all roles")
+        want = {**ROLES, "popper-front": options.get("fronts", 2)}
+        self.wait_for(lambda: self.count() == want, "all roles")
 
     def named(self, name):
         return [m for m in self.members() if m.status["Name"] == [name]]
