@@ -9,6 +9,7 @@
 #include "role/wire.h"
 
 #include "sys/file.h"
+#include "sys/spawn.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -529,6 +530,8 @@ fork_one(void)
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
+	if (pid == 0)
+		spawn_tie(getppid());
 	for (int fd = 3; pid == 0 && fd < 256; fd++)
 		(void)close(fd);
 	while (pid == 0)
