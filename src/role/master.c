@@ -631,6 +631,7 @@ master_run(const struct settings *conf, const char *hostname, struct fault *f)
 	loop_watch_init(&m.again, m.loop, -1, on_verdicts, NULL);
 	loop_watch_init(&m.tick, m.loop, -1, on_tick, NULL);
 	loop_watch_set(&m.tick, 0, TICK_MS);
+	on_child(NULL);		/* whoever ended before we listened */
 	for (size_t i = 0; i < m.nroles; i++)
 		role_start(&m.roles[i]);
 	loop_run(m.loop);

@@ -689,8 +689,8 @@ setup(void **state UNUSED)
 	(void)close(fd);
 	conf = (struct settings){
 		.role = { .max_sessions = 100,
-		    .max_sessions_per_user = 100, .run_dir = "/nonexistent",
-		    .state_dir = "/nonexistent" },
+		    .max_sessions_per_user = 100, .run_dir = "/proc/none",
+		    .state_dir = "/proc/none" },
 		.auth = { .uid_min = 1000, .uid_max = 60000, .gid_min = 100,
 		    .gids_denied = "4711", .shells_file = "/nonexistent" },
 	};

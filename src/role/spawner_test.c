@@ -290,8 +290,8 @@ setup(void **state UNUSED)
 		return -1;
 	(void)close(fd);
 	conf = (struct settings){
-		.role = { .run_dir = "/nonexistent", .state_dir = "/nonexistent",
-		    .temp_dir = "/nonexistent" },
+		.role = { .run_dir = "/proc/none", .state_dir = "/nonexistent",
+		    .temp_dir = "/proc/none" },
 		.drop = { .maildrop = "/nonexistent/%u" },
 	};
 	c.file = log_path;

@@ -181,7 +181,11 @@ class SuperServer:
         self.begin()
         pop = self.pop()
         pop.login("alice", "wonderland")
-        owners = self.host.call(processes, "popper")
+        # The recovery with which serve begins ends by itself.
+        deadline = time.monotonic() + 20
+        while (owners := self.host.call(processes, "popper")).count(0) \
+                > self.roots and time.monotonic() < deadline:
+            time.sleep(0.05)
         self.assertIn(1001, owners)
         self.assertEqual(owners.count(0), self.roots)
         pop.quit()
@@ -215,7 +219,7 @@ def processes(name):
                 lines = f.read().splitlines()
         except FileNotFoundError:
             continue
-        if lines[0].split()[1].split("-")[0] == name and "Z" not in lines[2]:
+        if lines[0].split()[1].split("-")[0] == name:
             out.append(next(int(line.split()[1]) for line in lines
                             if line.startswith("Uid:")))
     return out
