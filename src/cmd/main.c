@@ -5,10 +5,10 @@
 #include "cmd/bulletin.h"
 #include "cmd/check.h"
 #include "cmd/passwd.h"
+#include "cmd/reload.h"
 #include "cmd/start.h"
 #include "role/master.h"
 #include "role/monitor.h"
-#include "role/names.h"
 #include "role/recover.h"
 #include "role/serve.h"
 
@@ -102,32 +102,45 @@ cmd_help(int argc UNUSED, char **argv UNUSED)
 }
 
 static int
+serve(struct edition *e, struct reload *r)
+{
+	const struct edition_source	again = reload_source(r);
+	struct fault			f = { 0 };
+	bool				split = e->s.role.isolation ==
+					    ISOLATION_SPLIT;
+	bool				told = e->s.log.to == LOG_TO_STDERR;
+	int				status;
+
+	if (split && names_to_numbers(&e->s, &e->names, &f) != 0)
+		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
+	monitor_hostname(&e->s, e->hostname, sizeof(e->hostname));
+	recover_beside(&e->s);
+	status = split ? master_run(e, &again, &f) : serve_run(e, &again, &f);
+	if (status != STATUS_OK && !told)
+		fprintf(stderr, "popper: %s\n", f.text);
+	return status;
+}
+
+static int
 cmd_serve(int argc, char **argv)
 {
-	static struct settings	s;
-	static struct names	names;
-	struct fault		f = { 0 };
-	char			hostname[HOSTNAME_MAX];
-	int			status;
+	struct reload	r = {
+		.argc = argc, .argv = argv, .flags = OLD_FLAGS, .folder = -1,
+	};
+	struct edition	*e;
+	int		 status;
 
 	if (wants_help(argc, argv))
 		return cmd_help(argc, argv);
-	status = start(argc, argv, OLD_FLAGS, true, &s);
+	e = edition_new();
+	status = start(argc, argv, OLD_FLAGS, true, &e->s);
 	if (status == STATUS_OK)
-		status = start_allowed(&s, true);
-	if (status != STATUS_OK)
-		return status;
-	if (s.role.isolation == ISOLATION_SPLIT &&
-	    names_to_numbers(&s, &names, &f) != 0)
-		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
-	monitor_hostname(&s, hostname, sizeof(hostname));
-	recover_beside(&s);
-	status = s.role.isolation == ISOLATION_SPLIT ?
-	    master_run(&s, hostname, &f) : serve_run(&s, hostname, &f);
-	if (status != STATUS_OK && s.log.to != LOG_TO_STDERR)
-		fprintf(stderr, "popper: %s\n", f.text);
+		status = start_allowed(&e->s, true);
+	if (status == STATUS_OK)
+		status = serve(e, &r);		/* takes it */
+	else
+		edition_free(e);
 	log_close();
-	settings_fini(&s);
 	return status;
 }
 

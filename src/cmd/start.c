@@ -15,8 +15,8 @@ tell(bool terminal, enum log_level level, const char *id, const char *text)
 		fprintf(stderr, "popper: %s\n", text);
 }
 
-static void
-tell_mistakes(const struct settings *s, bool terminal)
+void
+start_tell(const struct settings *s, bool terminal)
 {
 	const struct conf_mistake	*list;
 	size_t				 n = conf_mistakes(s->store, &list);
@@ -35,8 +35,8 @@ tell_mistakes(const struct settings *s, bool terminal)
 	}
 }
 
-static void
-open_log(const struct settings *s, bool terminal)
+void
+start_log(const struct settings *s, bool terminal)
 {
 	struct log_conf	c;
 	struct fault	f = { 0 };
@@ -63,8 +63,8 @@ start(int argc, char **argv, const char *flags, bool terminal,
 
 	cage_process_defaults();
 	r = settings_load(argc, argv, flags, s);
-	open_log(s, terminal);
-	tell_mistakes(s, terminal);
+	start_log(s, terminal);
+	start_tell(s, terminal);
 	return (int)r;
 }
 

@@ -28,6 +28,10 @@ enum {
 int	start(int argc, char **argv, const char *flags, bool terminal,
 	    struct settings *s) MUSTUSE;
 
+/* The parts of it: open the log (and the trace file), tell the mistakes. */
+void	start_log(const struct settings *s, bool terminal);
+void	start_tell(const struct settings *s, bool terminal);
+
 /*
  * May these settings be served by this process?  Root and isolation must fit.
  * 0, or the exit status; told as above.

@@ -144,6 +144,59 @@ set_row_of(const struct conf_store *s, const char *name)
 	return NULL;
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_list(const struct conf_list *a, const struct conf_list *b)
+{
+	for (size_t i = 0; i < a->n && a->n == b->n; i++)
+		if (strcmp(a->item[i], b->item[i]) != 0)
+			return false;
+	return a->n == b->n;
+}
+
+/* Copied out: the fields of a struct that is known by offsets alone. */
+static bool
+same_value(enum conf_type type, const void *a, const void *b)
+{
+	const char *text[2];
+
+	switch (type) {
+	case CONF_BOOL:
+		return memcmp(a, b, sizeof(bool)) == 0;
+	case CONF_WORD:
+		return memcmp(a, b, sizeof(int)) == 0;
+	case CONF_SECONDS:
+	case CONF_COUNT:
+		return memcmp(a, b, sizeof(unsigned)) == 0;
+	case CONF_SIZE:
+		return memcmp(a, b, sizeof(uint64_t)) == 0;
+	case CONF_TEXT:
+	case CONF_PATH:
+		memcpy(&text[0], a, sizeof(text[0]));
+		memcpy(&text[1], b, sizeof(text[1]));
+		return same_text(text[0], text[1]);
+	case CONF_LIST:
+	case CONF_LINES:
+		return same_list(a, b);
+	}
+	return false;
+}
+
+bool
+conf_same(const struct conf_option *rows, const void *a, const void *b)
+{
+	for (; rows->name != NULL; rows++)
+		if (!same_value(rows->type, (const uint8_t *)a + rows->offset,
+		    (const uint8_t *)b + rows->offset))
+			return false;
+	return true;
+}
+
 bool
 conf_is_set(const struct conf_store *s, const char *name)
 {

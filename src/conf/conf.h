@@ -91,6 +91,9 @@ bool	conf_set(struct conf_store *s, const struct conf_room *rooms, size_t n,
 const struct conf_option	*conf_by_flag(const struct conf_room *rooms, size_t n,
 				    char flag);
 
+/* Whether a room's options have the same values in two of its structs. */
+bool	conf_same(const struct conf_option *rows, const void *a, const void *b);
+
 /* Was it set by the file or the command line? */
 bool	conf_is_set(const struct conf_store *s, const char *name);
 /* Line of the file where it was set, or 0. */

@@ -470,6 +470,43 @@ test_man(void **state)
 	assert_non_null(strstr(t.b, ".Fl s .\n"));
 }
 
+/* Each option on its own makes a difference, and none of another room. */
+static void
+test_same(void **state)
+{
+	static const char *const first[] = {
+		"switch = yes\n", "text = x\n", "path = x\n", "wait_time = 1\n",
+	};
+	static const char *const second[] = {
+		"big_size = 1\n", "count = 2\n", "colour = red\n", "list = a\n",
+		"list = b a\n",
+	};
+	struct conf_store	*s;
+	struct conf_store	*t;
+	struct all		 a;
+	struct all		 b;
+
+	(void)state;
+	s = read_text("x", SPAN("text = \"hello\"\n"), &a);
+	t = read_text("x", SPAN("wait_time = 2m\nlist = a b\n"), &b);
+	assert_true(conf_same(first_rows, &a.first, &b.first));
+	assert_true(conf_same(second_rows, &a.second, &b.second));
+	conf_free(t);
+	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+		t = read_text("x", span_str(first[i]), &b);
+		assert_false(conf_same(first_rows, &a.first, &b.first));
+		assert_true(conf_same(second_rows, &a.second, &b.second));
+		conf_free(t);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(second); i++) {
+		t = read_text("x", span_str(second[i]), &b);
+		assert_true(conf_same(first_rows, &a.first, &b.first));
+		assert_false(conf_same(second_rows, &a.second, &b.second));
+		conf_free(t);
+	}
+	conf_free(s);
+}
+
 int
 main(void)
 {
@@ -483,6 +520,7 @@ main(void)
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_flags_win),
 		cmocka_unit_test(test_distance),
+		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_man),

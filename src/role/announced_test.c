@@ -39,7 +39,7 @@ static struct {
 	size_t		 nkept;
 	int		 front[2];
 	int		 spawner[2];
-	struct places_spawner orders;
+	struct nest		nest;
 	int		 listener;
 	int		 client;		/* the proxy's end */
 	int		 accepted;
@@ -52,11 +52,13 @@ static struct {
 static void
 connect_client(void)
 {
+	struct sock_addr	where[2];
 	struct sock_addr	at;
 	struct sockaddr_in	to = { .sin_family = AF_INET };
 	struct fault		f;
 
-	assert_int_equal(sock_listen("127.0.0.1:0", &it.listener, 1, &f), 1);
+	assert_int_equal(sock_listen_parse("127.0.0.1:0", where), 1);
+	assert_int_equal(sock_listen(&where[0], false, &it.listener, &f), 0);
 	assert_int_equal(sock_local(it.listener, &at, &f), 0);
 	to.sin_port = htons(at.port);
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -85,8 +87,9 @@ setup(void **state UNUSED)
 	assert_true(it.loop != NULL && it.tally != NULL);
 	assert_int_equal(link_pair(&it.front[0], &it.front[1], &f), 0);
 	assert_int_equal(link_pair(&it.spawner[0], &it.spawner[1], &f), 0);
-	it.orders.link = it.spawner[0];
-	it.places = places_new(&it.conf, it.loop, it.tally, 1, &it.orders);
+	it.places = places_new(it.loop, it.tally, 1);
+	nest_init(&it.nest, it.places, &it.conf);
+	it.nest.spawner.link = it.spawner[0];
 	connect_client();
 	return 0;
 }
@@ -126,7 +129,7 @@ start(const struct sock_addr *client, const struct sock_addr *socket,
 				    .home = "/", .maildrop = "" };
 	struct fault		why;
 
-	assert_int_equal(places_admit(it.places, SID, 0, false, client, socket,
+	assert_int_equal(places_admit(it.places, &it.nest, SID, 0, false, client, socket,
 	    &id), ANSWER_YES);
 	link_out_init(&it.out, MSG_START);
 	link_put_u64(&it.out, SID);

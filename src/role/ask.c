@@ -137,6 +137,8 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_FRONT:
 	case MSG_GRANT_PRINT:
 	case MSG_SIGNAL_ALL:
+	case MSG_LEAVE:
+	case MSG_LEAVES:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

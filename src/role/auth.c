@@ -105,6 +105,7 @@ struct auth {
 	struct front		 fronts[FRONTS_MAX];
 	size_t			 nfronts;
 	size_t			 turn;		/* the front that is next */
+	bool			 leaving;	/* ends with the last front */
 	struct worker		*workers;
 	size_t			 nworkers;
 	struct question		*pool;
@@ -761,6 +762,19 @@ next_front(struct auth *a)
 	return NULL;
 }
 
+/* Nobody asks any more, and no worker thinks. */
+static bool
+is_over(const struct auth *a)
+{
+	for (size_t i = 0; i < a->nfronts; i++)
+		if (a->fronts[i].link >= 0)
+			return false;
+	for (size_t i = 0; i < a->nworkers; i++)
+		if (a->workers[i].q != NULL)
+			return false;
+	return true;
+}
+
 static void
 serve_rows(struct auth *a)
 {
@@ -773,11 +787,14 @@ serve_rows(struct auth *a)
 		if (may_be_judged(a, q))
 			give(w, q);
 	}
+	if (a->leaving && is_over(a))
+		loop_end(a->loop);
 }
 
 /* ------------------------------------------------------------- all of it */
 
-/* A front in place of one that has died; or the master's end. */
+/* A front in place of one that has died; or the master's end.  After a reload
+ * other processes take our place, and we end with our fronts. */
 static void
 on_master(void *ctx, unsigned what UNUSED)
 {
@@ -795,7 +812,10 @@ on_master(void *ctx, unsigned what UNUSED)
 		return;
 	}
 	index = link_get_u32(&a->in);
-	if (index < a->nfronts) {
+	if (a->in.type == MSG_LEAVE) {
+		a->leaving = true;
+		serve_rows(a);
+	} else if (index < a->nfronts) {
 		front_close(&a->fronts[index]);
 		front_open(&a->fronts[index], link_get_fd(&a->in, 0));
 	}

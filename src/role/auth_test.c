@@ -32,7 +32,7 @@
 
 #include <cmocka.h>
 
-#define TYPES		(MSG_SIGNAL_ALL + 2)	/* 0 and one unknown among them */
+#define TYPES		(MSG_LEAVES + 2)	/* 0 and one unknown among them */
 #define BODY		(LINK_PACKET_MAX - LINK_HEADER)
 #define FRONTS		2
 #define DELAY_MS	1000		/* auth_fail_delay, in the settings */
@@ -871,6 +871,38 @@ test_one_question(void **state UNUSED)
 	conf.auth.source = AUTH_FILE;
 }
 
+/* After a reload: those who are there are served, and it ends with the last of
+ * them, but not before a worker has come to its decision. */
+static void
+test_leave(void **state UNUSED)
+{
+	int		link;
+	struct fault	f;
+
+	begin(false);
+	link_out_init(&it.out, MSG_LEAVE);
+	link_put_u32(&it.out, 0);
+	assert_int_equal(link_send(it.master, &it.out, NULL, 0, &f), 0);
+	check(0, 1, "a", "x");
+	link = take_worker();
+	take_question(link, 1);
+	fd_close(&it.front[1]);
+	grant(link);
+	expect_admit(0, 1, "ann");
+	check(0, 2, "a", "x");
+	take_question(link, 2);
+	fd_close(&it.front[0]);
+	(void)usleep(100000);
+	assert_int_equal(waitpid(it.auth, NULL, WNOHANG), 0);
+	deny(link, 0);
+	assert_int_equal(wait_for(it.auth), 0);
+	fd_close(&link);
+	it.auth = fork();		/* somebody for whom end() waits */
+	if (it.auth == 0)
+		_exit(0);
+	end();
+}
+
 /* The one worker that is awake is asked this; its answer comes through. */
 static void
 judge_vouched(int *link, uint64_t sid, const char *password, uint64_t vouched,
@@ -1428,6 +1460,7 @@ main(void)
 		AS_ROOT(test_mad_worker),
 		AS_ROOT(test_workers),
 		AS_ROOT(test_one_question),
+		AS_ROOT(test_leave),
 		AS_ROOT(test_vouched),
 		AS_ROOT(test_vouched_for_pam),
 		AS_ROOT(test_late),

@@ -12,6 +12,8 @@
  *     |  +-----no-----+
  *     +--end--> DRAINS --> closed
  *
+ * After a reload it takes nobody any more (LEAVE), and ends with the last of them.
+ *
  * A grant never passes through here: what says yes is the master, to which the
  * client's socket then goes, with what it had pipelined in a pipe.
  */
@@ -39,8 +41,8 @@
 
 #define TABLE		4096u		/* lists of strangers by sid */
 #define ACCEPTS		64		/* of one listener at a time */
+#define LEAVE_ACCEPTS	4096		/* more than its queue holds */
 #define REFUSED_MAX	256		/* whom we hear out after a refusal */
-#define LISTENERS_MAX	64
 #define PATIENCE_S	30		/* beyond auth's own bounds: its queue */
 #define PAUSE_MS	100		/* without descriptors: no spin */
 #define LEAVE_MS	10000		/* as long as the master waits for START */
@@ -81,6 +83,8 @@ struct front_house {
 	struct quiet			 no_proxy;
 	struct listen_rules		 rules[LISTENERS_MAX];
 	struct loop_watch		 listeners[LISTENERS_MAX];
+	size_t				 nlisteners;
+	bool				 leaving;
 	struct loop_watch		 auth;
 	struct loop_watch		 master;
 	struct loop_watch		 pause;
@@ -116,6 +120,14 @@ uncount(struct stranger *s)
 	s->counted = false;
 }
 
+/* Everybody is counted, or one of those who were refused. */
+static void
+end_if_empty(struct front_house *h)
+{
+	if (h->leaving && h->n + h->refused == 0)
+		loop_end(h->loop);
+}
+
 static void
 stranger_free(struct stranger *s)
 {
@@ -130,6 +142,7 @@ stranger_free(struct stranger *s)
 	authorize_fini(&s->auth);
 	free(s->proxied);
 	fd_close(&s->fd);
+	end_if_empty(s->house);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
 }
@@ -408,16 +421,23 @@ on_verdict(struct front_house *h, struct link_in *m, bool of_master)
 	go_on(s, pump_answered(&s->pump, next));
 }
 
+static void	leave_listeners(struct front_house *h, uint32_t ours);
+
 static void
 on_link(struct front_house *h, struct loop_watch *w, bool of_master)
 {
 	UNZEROED struct link_in	m;
 	struct fault	f;
-	int		got = link_recv(w->fd, permit_verdict, permit_verdict_n, 0,
-			    0, &m, &f);
+	int		got = of_master ? link_recv(w->fd, permit_to_front,
+			    permit_to_front_n, 0, 0, &m, &f) :
+			    link_recv(w->fd, permit_verdict, permit_verdict_n,
+			    0, 0, &m, &f);
 
 	if (got == 1) {
-		on_verdict(h, &m, of_master);
+		if (m.type == MSG_LEAVE)
+			leave_listeners(h, link_get_u32(&m));
+		else
+			on_verdict(h, &m, of_master);
 		link_in_fini(&m);
 		loop_watch_set(w, LOOP_READ, LOOP_NEVER);
 		return;
@@ -687,7 +707,7 @@ arrive(struct front_house *h, int fd, const struct sock_addr *peer,
 static void
 listen_on(struct front_house *h)
 {
-	for (size_t i = 0; i < h->a->nlisteners; i++)
+	for (size_t i = 0; i < h->nlisteners; i++)
 		loop_watch_set(&h->listeners[i], LOOP_READ, LOOP_NEVER);
 }
 
@@ -701,39 +721,70 @@ on_pause(void *ctx, unsigned what UNUSED)
 static void
 pause_all(struct front_house *h)
 {
-	for (size_t i = 0; i < h->a->nlisteners; i++)
+	for (size_t i = 0; i < h->nlisteners; i++)
 		loop_watch_fini(&h->listeners[i]);
 	loop_watch_set(&h->pause, 0, PAUSE_MS);
+}
+
+/* Whoever waits there, `most` at a time.  -1: there is no room for more. */
+static int
+accept_some(struct front_house *h, size_t i, unsigned most)
+{
+	struct sock_addr	peer;
+	struct fault		f;
+	uint64_t		times;
+	int			fd;
+
+	while (most-- > 0) {
+		if (sock_accept(h->listeners[i].fd, &fd, &peer,
+		    &f) == 0) {
+			arrive(h, fd, &peer, &h->rules[i]);
+		} else if (f.err == EAGAIN) {
+			return 0;
+		} else if (f.err != ECONNABORTED) {
+			if (quiet_speak(&h->no_accept, &times))
+				log_fault(LEVEL_ERR, "accept", &f);
+			return -1;
+		}
+	}
+	return 0;
 }
 
 static void
 on_listener(void *ctx, unsigned what UNUSED)
 {
-	struct front_house	*h = ctx;
-	struct sock_addr	 peer;
-	struct fault		 f;
-	uint64_t		 times;
+	struct front_house *h = ctx;
 
-	for (size_t i = 0; i < h->a->nlisteners; i++)
-		for (int n = 0; n < ACCEPTS; n++) {
-			int fd;
-
-			if (sock_accept(h->a->listeners[i], &fd, &peer,
-			    &f) == 0) {
-				arrive(h, fd, &peer, &h->rules[i]);
-				continue;
-			}
-			if (f.err == ECONNABORTED)
-				continue;
-			if (f.err != EAGAIN) {
-				if (quiet_speak(&h->no_accept, &times))
-					log_fault(LEVEL_ERR, "accept", &f);
-				pause_all(h);
-				return;
-			}
-			break;
+	for (size_t i = 0; i < h->nlisteners; i++)
+		if (accept_some(h, i, ACCEPTS) != 0) {
+			pause_all(h);
+			return;
 		}
 	listen_on(h);
+}
+
+/* Who waits at one that nobody else has was taken by the kernel already. */
+static void
+leave_listeners(struct front_house *h, uint32_t ours)
+{
+	struct link_out	m;
+	struct fault	f;
+
+	loop_watch_fini(&h->pause);
+	while (h->nlisteners > 0) {
+		size_t	i = --h->nlisteners;
+		int	fd = h->listeners[i].fd;
+
+		if ((ours >> i & 1) != 0)
+			(void)accept_some(h, i, LEAVE_ACCEPTS);
+		loop_watch_fini(&h->listeners[i]);
+		fd_close(&fd);
+	}
+	link_out_init(&m, MSG_LEAVES);
+	if (link_send_wait(h->a->master, &m, &f) != 0)
+		log_fault(LEVEL_ERR, "front-link", &f);
+	h->leaving = true;
+	end_if_empty(h);
 }
 
 /* --- the process ------------------------------------------------------------------ */
@@ -775,6 +826,7 @@ house_init(struct front_house *h, const struct fronts_start *a)
 	loop_watch_init(&h->pause, h->loop, -1, on_pause, h);
 	loop_watch_set(&h->auth, LOOP_READ, LOOP_NEVER);
 	loop_watch_set(&h->master, LOOP_READ, LOOP_NEVER);
+	h->nlisteners = a->nlisteners;
 	for (size_t i = 0; i < a->nlisteners; i++) {
 		struct sock_addr	local;
 		struct fault		f;

@@ -9,14 +9,15 @@
 #include "base/attr.h"
 #include "role/settings.h"
 #include "role/tally.h"
+#include "sys/listen.h"
 
 struct fronts_start {
 	const struct settings	*conf;
 	const char		*host;		/* name of this host */
-	size_t			 index;		/* which one; its row of the tally */
+	size_t			 index;		/* its row of the tally */
 	size_t			 of;		/* how many fronts there are */
 	const int		*listeners;	/* which all fronts have */
-	size_t			 nlisteners;
+	size_t			 nlisteners;	/* LISTENERS_MAX at most */
 	int			 auth;		/* links */
 	int			 master;
 	int			 resolver;	/* or -1 */

@@ -3,7 +3,7 @@
 
 void
 gauges_read(const struct role_settings *r, const struct tally *t,
-    size_t fronts, size_t sessions, struct gauge out[LIMITS])
+    size_t sessions, struct gauge out[LIMITS])
 {
 	for (size_t i = 0; i < LIMITS; i++)
 		out[i] = (struct gauge){
@@ -12,7 +12,7 @@ gauges_read(const struct role_settings *r, const struct tally *t,
 		};
 	out[LIMIT_SESSIONS].now = sessions;
 	out[LIMIT_SESSIONS].most = r->max_sessions;
-	for (size_t i = 0; i < fronts; i++)
+	for (size_t i = TALLY_MASTER + 1; i < tally_rows(t); i++)
 		out[LIMIT_STRANGERS].now += tally_total(t, i);
 	out[LIMIT_STRANGERS].most = r->max_strangers;
 	out[LIMIT_ADDRESS].now = tally_fullest(t, TALLY_ADDRESS);

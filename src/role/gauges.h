@@ -17,9 +17,8 @@ struct gauge {
 	uint64_t	 refused;	/* clients, since the start; modulo 2^32 */
 };
 
-/* Rows of the tally: so many fronts first.  sessions: places_count().  Pure but
- * for the tally. */
+/* sessions: places_count().  Pure but for the tally. */
 void	gauges_read(const struct role_settings *r, const struct tally *t,
-	    size_t fronts, size_t sessions, struct gauge out[LIMITS]);
+	    size_t sessions, struct gauge out[LIMITS]);
 
 #endif

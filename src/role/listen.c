@@ -102,29 +102,21 @@ listen_fits(const char *line, char *expected, size_t cap)
 	return listen_read(line, &l, expected, cap);
 }
 
-int
-listen_open(const struct conf_list *lines, int *fds, size_t cap,
-    struct fault *f)
+size_t
+listen_places(const struct conf_list *lines, struct listen_line *room,
+    const char **where, size_t cap)
 {
 	char	unused[8];
 	size_t	n = 0;
 
 	for (size_t i = 0; i < lines->n; i++) {
-		struct listen_line l;
-
-		if (!listen_read(lines->item[i], &l, unused, sizeof(unused)))
+		if (!listen_read(lines->item[i], &room[i], unused,
+		    sizeof(unused)))
 			continue;	/* the settings were refused */
-		for (size_t k = 0; k < l.n; k++) {
-			int got = sock_listen(l.where[k], fds + n, cap - n, f);
-
-			if (got < 0)
-				return fault_prefix(f, "listen = %s: ",
-				    l.where[k]);
-			n += (size_t)got;
-			log_text(LEVEL_NOTE, "listening", "%s", l.where[k]);
-		}
+		for (size_t k = 0; k < room[i].n && n < cap; k++)
+			where[n++] = room[i].where[k];
 	}
-	return (int)n;
+	return n;
 }
 
 static bool
@@ -153,7 +145,7 @@ line_closeness(const struct listen_line *l, const struct sock_addr *local)
 
 	for (size_t i = 0; i < l->n; i++) {
 		struct sock_addr	at[2];
-		size_t			n = sock_listen_at(l->where[i], at);
+		size_t			n = sock_listen_parse(l->where[i], at);
 
 		for (size_t k = 0; k < n; k++)
 			if (closeness(&at[k], local) > best)

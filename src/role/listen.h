@@ -38,11 +38,11 @@ bool	listen_read(const char *line, struct listen_line *out, char *expected,
 bool	listen_fits(const char *line, char *expected, size_t cap);
 
 /*
- * Open the sockets of all lines, log where.  Fills up to cap descriptors; their
- * number, or -1.
+ * The addresses of all lines, as text in `room`, which has one for each line: up
+ * to cap; their number.
  */
-int	listen_open(const struct conf_list *lines, int *fds, size_t cap,
-	    struct fault *f) MUSTUSE;
+size_t	listen_places(const struct conf_list *lines, struct listen_line *room,
+	    const char **where, size_t cap);
 
 /*
  * The rules for a listener, or a connection, at that address of ours: of the line

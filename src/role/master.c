@@ -5,31 +5,33 @@
  * server.  Trusts: auth for who has logged in, but not for ids (checked here once
  * more); the spawner; the first message of a session, which is root's; else nobody.
  *
- * Code that runs as root: this file, places.c and due.c; spawner.c, host.c, ask.c and the
- * first half of session.c up to become_user; warden.c, and worker.c with the PAM
- * back end; what they call in sys/, watch/, conf/, and in listen.c and network.c,
- * which read rows of the configuration; and each role's start up to its cage.
+ * Code that runs as root: this file, places.c, listening.c, due.c and, at a
+ * reload, cmd/reload.c; spawner.c, host.c, ask.c and the first half of session.c up to
+ * become_user; warden.c, and worker.c with the PAM back end; what they call in
+ * sys/, watch/, conf/, and in listen.c and network.c, which read rows of the
+ * configuration; and each role's start up to its cage (crew.c).
  *
  * Links are made once and both ends kept here: who dies is started anew with the
  * ends that its predecessor had, and the other side need not know.
+ *
+ * A reload makes a second crew beside the first, which takes nobody any more and
+ * ends with those whom it has: its fronts with their strangers, auth with its
+ * fronts, warden and resolver with their last link, the spawner with the last
+ * session that it knows.  Nobody of it is started anew but the spawner, so its
+ * links have no other end here any more.
  */
 #include "role/master.h"
 
 #include "pop/authorize.h"
 #include "role/ask.h"
-#include "role/auth.h"
+#include "role/crew.h"
 #include "role/due.h"
-#include "role/fronts.h"
 #include "role/host.h"
-#include "role/listen.h"
+#include "role/listening.h"
 #include "role/permit.h"
-#include "role/places.h"
-#include "role/resolver.h"
-#include "role/spawner.h"
-#include "role/tally.h"
-#include "role/warden.h"
 #include "role/wire.h"
 
+#include "base/alloc.h"
 #include "sys/file.h"
 #include "sys/loop.h"
 #include "sys/signals.h"
@@ -40,54 +42,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LISTENERS_MAX	64
-#define FRONTS_MAX	64
 #define RESPAWN_MS	1000		/* who dies at once is not started at once */
 #define TICK_MS		1000
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define UPDATE_WAIT_MS	50000		/* more, for those under a dotlock */
 #define VERDICTS_MAX	4096		/* that fronts are too busy to take */
 #define AGAIN_MS	50		/* to a busy front */
-
-/* The two ends of a link between roles. */
-struct pair {
-	int	a;
-	int	b;
-};
-
-enum kind { AUTH, WARDEN, SPAWNER, RESOLVER, FRONT };
-
-struct role {
-	enum kind		 kind;
-	size_t			 index;		/* of a front */
-	pid_t			 pid;		/* 0: not there */
-	uint64_t		 began_ms;
-	bool			 mad;		/* it is not listened to */
-	struct pair		 link;		/* a: ours, of its questions */
-	struct pair		 log;		/* a: ours */
-	struct loop_watch	 on_link;
-	struct loop_watch	 on_log;
-	struct loop_watch	 again;		/* when it is started anew */
-};
+#define LEAVES_MS	30000		/* for a front to take nobody any more */
 
 struct master {
-	const struct settings	*conf;
-	const char		*hostname;
 	struct loop		*loop;
 	struct tally		*tally;
-	int			 listeners[LISTENERS_MAX];
-	size_t			 nlisteners;
-	size_t			 nfronts;
-	struct pair		 to_auth[FRONTS_MAX];	/* a: front, b: auth */
-	struct pair		 to_resolver[FRONTS_MAX];
-	struct pair		 to_warden;		/* a: auth */
-	struct role		 roles[FRONT + FRONTS_MAX];
-	size_t			 nroles;
+	struct manager		 manager;
+	const struct edition_source *source;
+	struct crew		*crew;		/* the youngest; owns all */
 	struct places		*places;
-	struct places_spawner	 spawner;
 	struct due_heap		 verdicts;	/* that are to be told again */
-	struct loop_watch	 again;
+	struct loop_watch	 later;
 	struct loop_watch	 tick;
+	bool			 reloading;	/* older fronts still take clients */
+	bool			 again;		/* one more is wanted */
+	bool			 refused;	/* the last one */
 	bool			 stopping;
 	uint64_t		 stop_ms;
 };
@@ -99,98 +74,7 @@ static struct master	m;	/* one of a process; call-backs know their role */
 static void	on_role(void *ctx, unsigned what);
 static void	on_role_log(void *ctx, unsigned what);
 static int	read_role(struct role *r, struct fault *f);
-
-static void NORETURN
-be_auth(const struct role *r)
-{
-	int			ends[FRONTS_MAX];
-	struct auth_start	a = {
-		.conf = m.conf,
-		.fronts = ends,
-		.nfronts = m.nfronts,
-		.master = r->link.b,
-		.warden = m.to_warden.a,
-		.log_link = r->log.b,
-	};
-
-	for (size_t i = 0; i < m.nfronts; i++)
-		ends[i] = m.to_auth[i].b;
-	auth_main(&a);
-}
-
-static void NORETURN
-be_resolver(const struct role *r)
-{
-	int			ends[FRONTS_MAX];
-	struct resolver_conf	c = resolver_conf_of(m.conf);
-
-	for (size_t i = 0; i < m.nfronts; i++)
-		ends[i] = m.to_resolver[i].b;
-	resolver_main(&c, ends, m.nfronts, r->link.b, r->log.b);
-}
-
-static void NORETURN
-be_front(const struct role *r)
-{
-	struct fronts_start a = {
-		.conf = m.conf,
-		.host = m.hostname,
-		.index = r->index,
-		.of = m.nfronts,
-		.listeners = m.listeners,
-		.nlisteners = m.nlisteners,
-		.auth = m.to_auth[r->index].a,
-		.master = r->link.b,
-		.resolver = m.conf->role.peer_check ?
-		    m.to_resolver[r->index].a : -1,
-		.log_link = r->log.b,
-		.tally = m.tally,
-	};
-
-	fronts_main(&a);
-}
-
-static const char *const words[] = {
-	[AUTH] = "popper-auth", [WARDEN] = "popper-warden",
-	[SPAWNER] = "popper-spawner", [RESOLVER] = "popper-resolver",
-	[FRONT] = "popper-front",
-};
-
-static void NORETURN
-be_role(const struct role *r)
-{
-	struct fault f;
-
-	spawn_name(words[r->kind]);
-	/* A terminal of ours is nothing for who talks to strangers. */
-	if (fd_null_standard(&f) != 0) {
-		log_fault(LEVEL_ERR, "fork", &f);
-		spawn_exit(1);
-	}
-	if (r->kind != FRONT)
-		tally_free(m.tally);
-	switch (r->kind) {
-	case AUTH:
-		be_auth(r);
-	case WARDEN:
-		warden_main(m.conf, m.to_warden.b, r->log.b);
-	case SPAWNER:
-		spawner_main(m.conf, m.hostname, r->link.b, r->log.b);
-	case RESOLVER:
-		be_resolver(r);
-	case FRONT:
-		be_front(r);
-	}
-	spawn_exit(1);
-}
-
-static int
-pair_renew(struct pair *p, struct fault *f)
-{
-	fd_close(&p->a);
-	fd_close(&p->b);
-	return link_pair(&p->a, &p->b, f);
-}
+static void	reload_settle(void);
 
 static int
 own_links(struct role *r, struct fault *f)
@@ -198,7 +82,7 @@ own_links(struct role *r, struct fault *f)
 	loop_watch_fini(&r->on_link);
 	loop_watch_fini(&r->on_log);
 	r->mad = false;
-	if (pair_renew(&r->link, f) != 0 || pair_renew(&r->log, f) != 0)
+	if (link_ends_renew(&r->link, f) != 0 || link_ends_renew(&r->log, f) != 0)
 		return -1;
 	loop_watch_init(&r->on_link, m.loop, r->link.a, on_role, r);
 	loop_watch_init(&r->on_log, m.loop, r->log.a, on_role_log, r);
@@ -207,37 +91,30 @@ own_links(struct role *r, struct fault *f)
 	return 0;
 }
 
-static struct role *
-role_of(enum kind kind, size_t index)
-{
-	struct role *r = m.roles;
-
-	while (r->kind != kind || r->index != index)
-		r++;
-	return r;
-}
-
 static int
-tell_front(enum kind whom, size_t index, struct pair *p, struct fault *f)
+tell_front(const struct role *whom, size_t index, struct link_ends *p,
+    struct fault *f)
 {
 	UNZEROED struct link_out out;
 
-	if (pair_renew(p, f) != 0)
+	if (link_ends_renew(p, f) != 0)
 		return -1;
 	link_out_init(&out, MSG_FRONT);
 	link_put_u32(&out, (uint32_t)index);
-	return link_send(role_of(whom, 0)->link.a, &out, &p->b, 1, f);
+	return link_send(whom->link.a, &out, &p->b, 1, f);
 }
 
 /* What a dead front has said, or done to its links, is not the next one's. */
 static int
 front_renew(struct role *r, struct fault *f)
 {
-	if (own_links(r, f) != 0 ||
-	    tell_front(AUTH, r->index, &m.to_auth[r->index], f) != 0)
+	struct crew *c = r->crew;
+
+	if (own_links(r, f) != 0 || tell_front(&c->roles[AUTH], r->index,
+	    &c->to_auth[r->index], f) != 0)
 		return -1;
-	if (m.conf->role.peer_check && tell_front(RESOLVER, r->index,
-	    &m.to_resolver[r->index], f) != 0)
+	if (c->roles[RESOLVER].kind == RESOLVER && tell_front(
+	    &c->roles[RESOLVER], r->index, &c->to_resolver[r->index], f) != 0)
 		log_fault(LEVEL_ERR, "resolver-link", f);
 	return 0;
 }
@@ -247,13 +124,13 @@ front_renew(struct role *r, struct fault *f)
 static int
 renew(struct role *r, struct fault *f)
 {
-	const struct role *warden = role_of(WARDEN, 0);
+	const struct role *warden = &r->crew->roles[WARDEN];
 
 	if (r->kind == FRONT)
 		return front_renew(r, f);
 	if (r->kind == AUTH && warden->pid > 0)
 		spawn_stop(warden->pid);
-	if (r->kind == AUTH && pair_renew(&m.to_warden, f) != 0)
+	if (r->kind == AUTH && link_ends_renew(&r->crew->to_warden, f) != 0)
 		return -1;
 	return r->mad ? own_links(r, f) : 0;
 }
@@ -266,17 +143,24 @@ role_start(struct role *r)
 
 	r->began_ms = clock_ms();
 	r->pid = again && renew(r, &f) != 0 ? -1 : spawn_fork(&f);
-	if (r->pid == 0) {
-		signals_take(SIGNALS_CONNECTION);
-		be_role(r);
-	}
+	if (r->pid == 0)
+		role_become(r);
 	if (r->pid < 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
 		r->pid = 0;
 		loop_watch_set(&r->again, 0, RESPAWN_MS);
 	}
-	if (r->kind == SPAWNER)
-		m.spawner = (struct places_spawner){ r->link.a, r->pid };
+	if (r->kind == SPAWNER) {
+		r->crew->nest.spawner.link = r->link.a;
+		r->crew->nest.spawner.pid = r->pid;
+	}
+}
+
+static bool
+is_needed(const struct role *r)
+{
+	return !m.stopping && (!r->crew->leaving || (r->kind == SPAWNER &&
+	    r->crew->nest.n > 0));
 }
 
 static void
@@ -285,7 +169,7 @@ on_again(void *ctx, unsigned what UNUSED)
 	struct role *r = ctx;
 
 	loop_watch_fini(&r->again);
-	if (!m.stopping)
+	if (is_needed(r))
 		role_start(r);
 }
 
@@ -309,21 +193,34 @@ role_ended(struct role *r, int status)
 	r->pid = 0;
 	hear_out(r);
 	if (r->kind == FRONT) {
-		tally_clear(m.tally, r->index);
-		due_drop(&m.verdicts, (uint32_t)r->index);
-		places_front_died(m.places, r->index);
+		tally_clear(m.tally, r->row);
+		due_drop(&m.verdicts, (uint32_t)r->row);
+		places_front_died(m.places, r->row);
 	}
 	if (r->kind == SPAWNER) {
-		m.spawner.pid = 0;
-		places_spawner_died(m.places);
+		r->crew->nest.spawner.pid = 0;
+		places_spawner_died(m.places, &r->crew->nest);
 	}
 	if (m.stopping)
 		return;
+	reload_settle();
+	if (!is_needed(r) && status == 0)
+		return;
 	log_begin(&l, LEVEL_ERR, "role-died");
-	log_str(&l, "role", words[r->kind]);
+	log_str(&l, "role", role_word(r));
 	log_num(&l, "status", (uint64_t)status);
 	log_end(&l);
 	loop_watch_set(&r->again, 0, lived < RESPAWN_MS ? RESPAWN_MS : 0);
+}
+
+static struct role *
+role_of_pid(pid_t pid)
+{
+	for (struct crew *c = m.crew; c != NULL; c = c->next)
+		for (size_t i = 0; i < c->nroles; i++)
+			if (c->roles[i].pid == pid)
+				return &c->roles[i];
+	return NULL;
 }
 
 static void
@@ -334,10 +231,9 @@ on_child(void *ctx UNUSED)
 	int		 status;
 
 	while ((pid = spawn_reap(&status)) > 0) {
-		for (r = m.roles; r < m.roles + m.nroles; r++)
-			if (r->pid == pid)
-				break;
-		if (r < m.roles + m.nroles)
+		log_set_sid("");
+		r = role_of_pid(pid);
+		if (r != NULL)
 			role_ended(r, status);
 		else
 			places_reaped(m.places, pid, (uint32_t)status);
@@ -345,11 +241,11 @@ on_child(void *ctx UNUSED)
 }
 
 static int
-role_add(enum kind kind, size_t index, struct fault *f)
+role_add(struct crew *c, enum kind kind, size_t index, struct fault *f)
 {
-	struct role *r = &m.roles[m.nroles++];
+	struct role *r = &c->roles[c->nroles++];
 
-	*r = (struct role){ .kind = kind, .index = index,
+	*r = (struct role){ .crew = c, .kind = kind, .index = index,
 	    .link = { -1, -1 }, .log = { -1, -1 } };
 	loop_watch_init(&r->on_link, m.loop, -1, on_role, r);
 	loop_watch_init(&r->on_log, m.loop, -1, on_role_log, r);
@@ -359,18 +255,32 @@ role_add(enum kind kind, size_t index, struct fault *f)
 
 /* --- what they say ------------------------------------------------------------- */
 
+/* Of whatever crew: a row of the tally is one front's.  NULL: it has died. */
+static struct role *
+front_of(size_t row)
+{
+	for (struct crew *c = m.crew; c != NULL; c = c->next)
+		for (size_t i = c->nroles - c->nfronts; i < c->nroles; i++)
+			if (c->roles[i].row == row && c->roles[i].pid > 0)
+				return &c->roles[i];
+	return NULL;
+}
+
 /* Told now, or again when the front is less busy; who is not told at all leaves
  * his place when its time, or its front, is at an end. */
 static void
 verdict(struct due *d)
 {
 	UNZEROED struct link_out	out;
+	const struct role *r = front_of(d->front);
 	struct fault	f;
 
+	if (r == NULL)
+		return;
 	link_out_init(&out, MSG_VERDICT);
 	link_put_u64(&out, d->sid);
 	link_put_u8(&out, d->answer);
-	if (link_send(role_of(FRONT, d->front)->link.a, &out, NULL, 0, &f) == 0)
+	if (link_send(r->link.a, &out, NULL, 0, &f) == 0)
 		return;
 	if (!link_busy(&f) || m.verdicts.n == m.verdicts.max) {
 		log_fault(LEVEL_ERR, "front-link", &f);
@@ -378,7 +288,7 @@ verdict(struct due *d)
 	}
 	d->at_ms = clock_ms() + AGAIN_MS;
 	due_put(&m.verdicts, d);
-	loop_watch_set(&m.again, 0, AGAIN_MS);
+	loop_watch_set(&m.later, 0, AGAIN_MS);
 }
 
 static void
@@ -391,41 +301,56 @@ on_verdicts(void *ctx UNUSED, unsigned what UNUSED)
 		verdict(&d);
 	}
 	if (m.verdicts.n > 0)
-		loop_watch_set(&m.again, 0, AGAIN_MS);
+		loop_watch_set(&m.later, 0, AGAIN_MS);
 }
 
 /* Somebody has logged in, auth says. */
 static int
-on_admit(struct link_in *in, struct fault *f)
+on_admit(struct crew *c, struct link_in *in, struct fault *f)
 {
 	struct due	d = { .sid = link_get_u64(in) };
-	bool		rpop;
+	uint32_t	front = link_get_u32(in);
+	bool		rpop = link_get_u8(in) != 0;
 	struct sock_addr peer;
 	struct sock_addr socket;
 	struct identity	id;
+	const struct role *r;
 
-	d.front = link_get_u32(in);
-	rpop = link_get_u8(in) != 0;
 	if (wire_get_peer(in, &peer, f) != 0 ||
 	    wire_get_identity(in, &id, f) != 0 ||
 	    wire_get_peer(in, &socket, f) != 0 || link_get_end(in, f) != 0)
 		return -1;
-	if (d.front >= m.nfronts)
-		return fault_set(f, FAULT_PEER, "front %u", d.front);
+	if (front >= c->nfronts)
+		return fault_set(f, FAULT_PEER, "front %u", front);
+	r = &c->roles[c->nroles - c->nfronts + front];
+	if (r->pid == 0)
+		return 0;	/* the client is gone with it */
 	wire_log_sid(d.sid);
-	d.answer = (uint8_t)(m.stopping ? ANSWER_ERROR :
-	    places_admit(m.places, d.sid, d.front, rpop, &peer, &socket,
-	    &id));
+	d.front = (uint32_t)r->row;
+	d.answer = (uint8_t)(m.stopping ? ANSWER_ERROR : places_admit(m.places,
+	    &c->nest, d.sid, d.front, rpop, &peer, &socket, &id));
 	verdict(&d);
 	return 0;
 }
 
 static int
-on_ended(struct link_in *in)
+on_ended(const struct crew *c, struct link_in *in)
 {
 	uint32_t tag = link_get_u32(in);
 
-	places_ended(m.places, tag, link_get_u32(in));
+	places_ended(m.places, &c->nest, tag, link_get_u32(in));
+	return 0;
+}
+
+static int
+on_front(struct role *r, struct link_in *in, struct fault *f)
+{
+	if (in->type != MSG_LEAVES)
+		return places_start(m.places, r->row, in, f);
+	if (!r->told)
+		return fault_set(f, FAULT_PEER, "it leaves, and was not told to");
+	r->leaves = true;
+	reload_settle();
 	return 0;
 }
 
@@ -453,11 +378,11 @@ read_role(struct role *r, struct fault *f)
 	if (got < 0)
 		return -1;
 	if (r->kind == AUTH)
-		result = on_admit(&in, f);
+		result = on_admit(r->crew, &in, f);
 	else if (r->kind == FRONT)
-		result = places_start(m.places, r->index, &in, f);
+		result = on_front(r, &in, f);
 	else
-		result = on_ended(&in);
+		result = on_ended(r->crew, &in);
 	link_in_fini(&in);
 	return result;
 }
@@ -500,82 +425,319 @@ on_role_log(void *ctx, unsigned what UNUSED)
 	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
 }
 
-/* --- beginning and end ------------------------------------------------------------ */
+/* --- crews --------------------------------------------------------------------- */
 
 static int
-listen_all(struct fault *f)
+make_roles(struct crew *c, struct fault *f)
 {
-	int n = listen_open(&m.conf->role.listen, m.listeners, LISTENERS_MAX, f);
+	size_t row = TALLY_MASTER;
 
-	if (n < 0)
+	if (role_add(c, AUTH, 0, f) != 0 || role_add(c, WARDEN, 0, f) != 0 ||
+	    role_add(c, SPAWNER, 0, f) != 0)
 		return -1;
-	m.nlisteners = (size_t)n;
-	/* Who is accepted inherits that. */
-	for (size_t i = 0; i < m.nlisteners; i++)
-		sock_tune(m.listeners[i], m.conf->role.client_gone_s);
-	return 0;
-}
-
-static int
-make_roles(struct fault *f)
-{
-	if (role_add(AUTH, 0, f) != 0 || role_add(WARDEN, 0, f) != 0 ||
-	    link_pair(&m.to_warden.a, &m.to_warden.b, f) != 0 ||
-	    role_add(SPAWNER, 0, f) != 0 ||
-	    (m.conf->role.peer_check && role_add(RESOLVER, 0, f) != 0))
+	if (c->edition->s.role.peer_check && role_add(c, RESOLVER, 0, f) != 0)
 		return -1;
-	for (size_t i = 0; i < m.nfronts; i++)
-		if (link_pair(&m.to_auth[i].a, &m.to_auth[i].b, f) != 0 ||
-		    link_pair(&m.to_resolver[i].a, &m.to_resolver[i].b, f) != 0 ||
-		    role_add(FRONT, i, f) != 0)
+	for (size_t i = 0; i < c->nfronts; i++) {
+		row = crew_free_row(m.crew, row + 1);
+		if (tally_grow(m.tally, row + 1, crew_most(&c->edition->s), f) != 0 ||
+		    role_add(c, FRONT, i, f) != 0)
 			return -1;
+		c->roles[c->nroles - 1].row = row;
+	}
 	return 0;
 }
+
+static void
+crew_free(struct crew *c)
+{
+	for (size_t i = 0; i < c->nroles; i++) {
+		struct role *r = &c->roles[i];
+
+		loop_watch_fini(&r->on_link);
+		loop_watch_fini(&r->on_log);
+		loop_watch_fini(&r->again);
+		link_ends_close(&r->link);
+		link_ends_close(&r->log);
+	}
+	crew_links_close(c);
+	nest_fini(&c->nest);
+	edition_free(c->edition);
+	free(c);
+}
+
+/* Takes e, when it succeeds; nobody is started yet. */
+static struct crew *
+crew_new(struct edition *e, const struct listeners *l, struct fault *f)
+{
+	struct crew	*c = xalloc(1, sizeof(*c));
+
+	c->edition = e;
+	c->listeners = *l;
+	c->tally = m.tally;
+	c->nfronts = crew_fronts_wanted(&e->s);
+	if (crew_links_make(c, f) != 0 || make_roles(c, f) != 0) {
+		c->edition = NULL;
+		crew_free(c);
+		return NULL;
+	}
+	nest_init(&c->nest, m.places, &e->s);
+	return c;
+}
+
+static void
+crew_start(struct crew *c)
+{
+	c->next = m.crew;
+	m.crew = c;
+	for (size_t i = 0; i < c->nroles; i++)
+		role_start(&c->roles[i]);
+}
+
+/* Not now: once more in a second. */
+static void
+tell_to_leave(struct role *r)
+{
+	UNZEROED struct link_out	out;
+	struct fault			f;
+
+	link_out_init(&out, MSG_LEAVE);
+	link_put_u32(&out, r->kind == FRONT ? r->crew->last_at : 0);
+	r->told = link_send(r->link.a, &out, NULL, 0, &f) == 0;
+}
+
+/* Of one that leaves.  False when nobody of it is left. */
+static bool
+crew_tick(struct crew *c)
+{
+	uint64_t	age = clock_ms() - c->since_ms;
+	bool		late = age >= crew_leave_ms(&c->edition->s);
+	bool		over = c->nest.n == 0;
+
+	for (size_t i = 0; i < c->nroles; i++) {
+		struct role	*r = &c->roles[i];
+		struct fault	 f;
+
+		if (r->pid == 0 || r->kind == SPAWNER)
+			continue;
+		over = false;
+		if (r->kind != WARDEN && !r->told)
+			tell_to_leave(r);
+		if (!late && (r->kind != FRONT || r->leaves ||
+		    age < LEAVES_MS))
+			continue;
+		(void)fault_set(&f, FAULT_PEER, "%s does not leave",
+		    role_word(r));
+		misbehaved(r, &f);
+	}
+	return !over;
+}
+
+static void
+tick_crews(void)
+{
+	struct crew **at = &m.crew->next;
+
+	while (*at != NULL) {
+		struct crew *c = *at;
+
+		if (crew_tick(c)) {
+			at = &c->next;
+		} else {
+			*at = c->next;
+			crew_free(c);
+		}
+	}
+}
+
+static void
+crew_leave(struct crew *c, const struct listeners *kept)
+{
+	c->leaving = true;
+	c->since_ms = clock_ms();
+	for (size_t i = 0; i < c->listeners.n; i++)
+		if (!listeners_have(kept, c->listeners.one[i].fd))
+			c->last_at |= 1u << i;
+	crew_links_close(c);
+	(void)crew_tick(c);
+	listeners_close_others(&c->listeners, kept);
+}
+
+/* --- reload -------------------------------------------------------------------- */
+
+/* What the service manager shows. */
+static const char *
+status(char text[MANAGER_STATUS_MAX])
+{
+	(void)snprintf(text, MANAGER_STATUS_MAX,
+	    "%zu listeners, %zu of at most %u sessions%s", m.crew->listeners.n,
+	    places_count(m.places), m.crew->edition->s.role.max_sessions,
+	    m.refused ? "; the last reload was refused, see the log" : "");
+	return text;
+}
+
+static void
+tell_ready(void)
+{
+	char text[MANAGER_STATUS_MAX];
+
+	manager_ready(&m.manager, status(text));
+}
+
+/* Are there fronts that still take clients, under older settings? */
+static bool
+old_ones_take(void)
+{
+	for (const struct crew *c = m.crew->next; c != NULL; c = c->next)
+		for (size_t i = 0; i < c->nroles; i++)
+			if (c->roles[i].kind == FRONT && c->roles[i].pid > 0 &&
+			    !c->roles[i].leaves)
+				return true;
+	return false;
+}
+
+static void
+reload_settle(void)
+{
+	struct log_line l;
+
+	if (!m.reloading || old_ones_take())
+		return;
+	m.reloading = false;
+	log_set_sid("");
+	log_begin(&l, LEVEL_NOTE, "reloaded");
+	log_num(&l, "listeners", m.crew->listeners.n);
+	log_num(&l, "sessions", places_count(m.places));
+	log_end(&l);
+	tell_ready();
+	loop_watch_set(&m.tick, 0, 0);
+}
+
+/* Nothing has changed when it is refused. */
+static int
+change(struct fault *f)
+{
+	const struct edition_source	*from = m.source;
+	struct crew			*old = m.crew;
+	struct edition			*e = from->load(from->ctx,
+					    old->edition, f);
+	struct listeners		 next;
+	struct crew			*c;
+
+	if (e == NULL)
+		return -1;
+	if (host_folders(&e->s, f) != 0 || crew_probe(&e->s, f) != 0 ||
+	    listening_change(&old->listeners, &e->s, &next, f) != 0) {
+		from->drop(from->ctx, e);
+		return -1;
+	}
+	c = crew_new(e, &next, f);
+	if (c == NULL) {
+		listeners_close_others(&next, &old->listeners);
+		from->drop(from->ctx, e);
+		return -1;
+	}
+	from->use(from->ctx, old->edition, e);
+	listening_tell(&old->listeners, &next);
+	crew_start(c);
+	crew_leave(old, &next);
+	return 0;
+}
+
+int
+master_reload(struct fault *f)
+{
+	if (m.stopping || m.reloading)
+		return fault_set(f, FAULT_TEMP, m.stopping ? "popper stops" :
+		    "a reload is under way");
+	log_set_sid("");
+	m.again = false;
+	manager_reloading(&m.manager);
+	m.source->reopen(m.source->ctx, m.crew->edition);
+	m.refused = change(f) != 0;
+	if (m.refused) {
+		log_fault(LEVEL_ERR, "reload-refused", f);
+		tell_ready();
+		return -1;
+	}
+	m.reloading = true;
+	reload_settle();
+	return 0;
+}
+
+/* As many as come while one is under way are one. */
+static void
+on_hangup(void *ctx UNUSED)
+{
+	m.again = true;
+	loop_watch_set(&m.tick, 0, 0);
+}
+
+/* --- beginning and end ------------------------------------------------------------ */
 
 static void
 stop_roles(bool fronts_only)
 {
-	for (size_t i = 0; i < m.nroles; i++)
-		if (m.roles[i].pid > 0 && (!fronts_only ||
-		    m.roles[i].kind == FRONT))
-			spawn_stop(m.roles[i].pid);
+	for (struct crew *c = m.crew; c != NULL; c = c->next)
+		for (size_t i = 0; i < c->nroles; i++)
+			if (c->roles[i].pid > 0 && (!fronts_only ||
+			    c->roles[i].kind == FRONT))
+				spawn_stop(c->roles[i].pid);
 }
 
-/* Sessions end without UPDATE, but one that is in it finishes. */
-static void
-on_stop(void *ctx UNUSED)
+void
+master_stop(void)
 {
 	if (m.stopping)
 		return;
 	m.stopping = true;
+	manager_stopping(&m.manager);
 	m.stop_ms = clock_ms() + STOP_WAIT_MS;
-	for (size_t i = 0; i < m.nlisteners; i++)
-		fd_close(&m.listeners[i]);
+	listeners_close(&m.crew->listeners);
 	stop_roles(true);
 	places_stop(m.places);
+	for (struct crew *c = m.crew; c != NULL; c = c->next)
+		nest_stop(&c->nest);
 	if (places_count(m.places) == 0)
 		loop_end(m.loop);
 }
 
 static void
+on_stop(void *ctx UNUSED)
+{
+	master_stop();
+}
+
+static void
 look_at_counts(void)
 {
-	struct fault f;
+	struct role	*r;
+	struct fault	 f;
 
-	for (size_t i = 0; i < m.nfronts; i++)
-		if (tally_lies(m.tally, i)) {
-			(void)fault_set(&f, FAULT_PEER, "a false tally");
-			misbehaved(role_of(FRONT, i), &f);
-		}
+	for (size_t row = TALLY_MASTER + 1; row < tally_rows(m.tally); row++) {
+		if (!tally_lies(m.tally, row) || (r = front_of(row)) == NULL)
+			continue;
+		(void)fault_set(&f, FAULT_PEER, "a false tally");
+		misbehaved(r, &f);
+	}
 }
 
 static void
 on_tick(void *ctx UNUSED, unsigned what UNUSED)
 {
-	if (!m.stopping)
-		look_at_counts();
+	char		text[MANAGER_STATUS_MAX];
+	uint64_t	ms = m.stopping ? 20 : TICK_MS;
+	struct fault	f;
+
 	places_tick(m.places);
-	loop_watch_set(&m.tick, 0, m.stopping ? 20 : TICK_MS);
+	log_set_sid("");
+	if (!m.stopping) {
+		look_at_counts();
+		tick_crews();
+		if (m.again && !m.reloading)
+			(void)master_reload(&f);	/* it is logged */
+	}
+	manager_turn(&m.manager, m.stopping ? NULL : status(text), &ms);
+	loop_watch_set(&m.tick, 0, ms);
 	if (m.stopping && (places_count(m.places) == 0 ||
 	    clock_ms() >= m.stop_ms + (places_hold_dotlock(m.places) ?
 	    UPDATE_WAIT_MS : 0)))
@@ -587,6 +749,7 @@ say_stopped(void)
 {
 	size_t n = places_count(m.places);
 
+	log_set_sid("");
 	if (n > 0)
 		log_text(LEVEL_WARN, "stopped", "%zu sessions did not end in"
 		    " time; they end by themselves", n);
@@ -594,46 +757,47 @@ say_stopped(void)
 		log_text(LEVEL_NOTE, "stopped", "all connections have ended");
 }
 
-static int
-prepare(struct fault *f)
+static struct crew *
+prepare(struct edition *e, struct fault *f)
 {
-	const struct role_settings *r = &m.conf->role;
+	struct listeners l;
 
-	m.nfronts = r->fronts > 0 ? r->fronts : spawn_processors();
-	if (m.nfronts > FRONTS_MAX)
-		m.nfronts = FRONTS_MAX;
 	fd_limit_raise();
 	m.loop = loop_new(f);
 	if (m.loop == NULL)
-		return -1;
-	m.tally = tally_new(m.nfronts + 1, r->max_sessions > r->max_strangers ?
-	    r->max_sessions : r->max_strangers, f);
-	if (m.tally == NULL || host_folders(m.conf, f) != 0 || make_roles(f) != 0 || listen_all(f) != 0)
-		return -1;
-	m.places = places_new(m.conf, m.loop, m.tally, m.nfronts, &m.spawner);
-	return 0;
+		return NULL;
+	m.tally = tally_new(TALLY_MASTER + 1, crew_most(&e->s), f);
+	if (m.tally == NULL || host_folders(&e->s, f) != 0 ||
+	    listening_begin(&m.manager, &e->s, &l, f) != 0)
+		return NULL;
+	m.places = places_new(m.loop, m.tally, TALLY_MASTER);
+	return crew_new(e, &l, f);
 }
 
 int
-master_run(const struct settings *conf, const char *hostname, struct fault *f)
+master_run(struct edition *e, const struct edition_source *source,
+    struct fault *f)
 {
-	m.conf = conf;
-	m.hostname = hostname;
+	struct crew *c;
+
+	m.source = source;
 	spawn_adopt();
-	if (prepare(f) != 0) {
+	c = prepare(e, f);
+	if (c == NULL) {
 		log_fault(LEVEL_ERR, "listen", f);
 		return 1;
 	}
 	loop_on_signal(m.loop, LOOP_CHILD, on_child, NULL);
 	loop_on_signal(m.loop, LOOP_STOP, on_stop, NULL);
 	loop_on_signal(m.loop, LOOP_INTERRUPT, on_stop, NULL);
+	loop_on_signal(m.loop, LOOP_HANGUP, on_hangup, NULL);
 	due_init(&m.verdicts, VERDICTS_MAX);
-	loop_watch_init(&m.again, m.loop, -1, on_verdicts, NULL);
+	loop_watch_init(&m.later, m.loop, -1, on_verdicts, NULL);
 	loop_watch_init(&m.tick, m.loop, -1, on_tick, NULL);
-	loop_watch_set(&m.tick, 0, TICK_MS);
-	on_child(NULL);		/* whoever ended before we listened */
-	for (size_t i = 0; i < m.nroles; i++)
-		role_start(&m.roles[i]);
+	loop_watch_set(&m.tick, 0, 0);
+	on_child(NULL);		/* one of before may have ended already */
+	crew_start(c);
+	tell_ready();
 	loop_run(m.loop);
 	say_stopped();
 	stop_roles(false);

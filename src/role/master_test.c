@@ -62,7 +62,8 @@ void		__wrap_loop_watch_set(struct loop_watch *w, unsigned what,
 
 static char		folder[] = "/tmp/popper-master-test.XXXXXX";
 static char		paths[4][100];	/* state, run, empty, log */
-static struct settings	conf;
+static struct edition	edition;
+static const struct edition_source source;	/* nobody reloads */
 static int		spare[2];	/* descriptors to send */
 
 static struct {
@@ -152,10 +153,10 @@ __wrap_fronts_main(const struct fronts_start *a)
 {
 	const int fds[] = { a->master, a->log_link, a->auth, a->resolver };
 
-	for (unsigned i = 0; a->index == 0 && i < false_counts; i++)
-		tally_add(a->tally, 0, &(struct sock_addr){ .family = 4,
+	for (unsigned i = 0; a->index == TALLY_MASTER + 1 && i < false_counts; i++)
+		tally_add(a->tally, a->index, &(struct sock_addr){ .family = 4,
 		    .raw = { 10, (uint8_t)i, (uint8_t)(i >> 8) } }, -1);
-	tell_test(FRONT + a->index, fds, ARRAY_LEN(fds));
+	tell_test(FRONT + a->index - (TALLY_MASTER + 1), fds, ARRAY_LEN(fds));
 }
 
 /* ---------------------------------------------------------------- the house */
@@ -270,7 +271,7 @@ begin(void **state UNUSED)
 	if (it.master == 0) {
 		spawn_tie(getppid());
 		fd_close(&it.ours);
-		_exit(master_run(&conf, "host", &f));
+		_exit(master_run(&edition, &source, &f));
 	}
 	fd_close(&it.theirs);
 	for (size_t i = 0; i < ARRAY_LEN(it.part); i++)
@@ -396,7 +397,7 @@ test_places_of_a_dead_front(void **state UNUSED)
 
 	if (geteuid() != 0)
 		skip();
-	for (uint64_t i = 1; i <= conf.role.max_sessions; i++)
+	for (uint64_t i = 1; i <= edition.s.role.max_sessions; i++)
 		must_admit(i, 0, &a);
 	must_admit(7777, 1, &a);
 	assert_int_equal(hear(1, &sid), ANSWER_FULL);
@@ -688,6 +689,21 @@ test_false_tally(void **state UNUSED)
 	assert_true(count("a false tally") > 0);
 }
 
+/* Who was not told to leave does not say that it does. */
+static void
+test_front_that_leaves_untold(void **state UNUSED)
+{
+	struct fault f;
+
+	if (geteuid() != 0)
+		skip();
+	link_out_init(&it.out, MSG_LEAVES);
+	assert_int_equal(link_send(it.part[FRONT].master, &it.out, NULL, 0, &f),
+	    0);
+	expect_new(FRONT);
+	assert_int_equal(count("role-misbehaved"), 1);
+}
+
 /* ------------------------------------------------------------------ frame */
 
 static int
@@ -705,7 +721,7 @@ setup(void **state UNUSED)
 	for (size_t i = 0; i < 3; i++)
 		if (mkdir(paths[i], 0755) != 0)
 			return -1;
-	conf = (struct settings){
+	edition.s = (struct settings){
 		.role = {
 			.front_user = "65534", .auth_user = "65533",
 			.fronts = FRONTS, .max_sessions = 1100,
@@ -756,6 +772,7 @@ main(void)
 		    begin_hasty, end_stopped),
 		cmocka_unit_test_setup_teardown(test_false_tally, begin_false,
 		    end),
+		CASE(test_front_that_leaves_untold),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -116,7 +116,11 @@ static const struct conf_option role_options[] = {
 		    ".El\n"
 		    ".Pp\n"
 		    "For example\n"
-		    ".Ql listen = 10.0.0.5:1110 proxy max_per_address=50 .",
+		    ".Ql listen = 10.0.0.5:1110 proxy max_per_address=50 .\n"
+		    "Sockets that a service manager hands over\n"
+		    ".Pq Ev LISTEN_FDS\n"
+		    "replace all of them; each has the rules of the line with "
+		    "its address.",
 	},
 	{
 		.name = "proxy_networks", .type = CONF_LIST,
@@ -321,14 +325,16 @@ static const struct conf_option role_options[] = {
 		    "of other things that must survive a restart.\n"
 		    "It belongs to root (with\n"
 		    ".Ic isolation No = Cm single ,\n"
-		    "to the user who runs popper).",
+		    "to the user who runs popper).\n"
+		    "A reload cannot change it.",
 	},
 	{
 		.name = "run_dir", .type = CONF_PATH,
 		.offset = AT(run_dir), .fallback = "/run/popper",
 		.min = 1,
 		.meaning = "which folder holds the session locks",
-		.man = "The folder of the session locks.",
+		.man = "The folder of the session locks.\n"
+		    "A reload cannot change it.",
 	},
 	{
 		.name = "temp_dir", .type = CONF_PATH,

@@ -93,6 +93,12 @@ const struct link_permit permit_verdict[] = {
 };
 const size_t permit_verdict_n = ARRAY_LEN(permit_verdict);
 
+const struct link_permit permit_to_front[] = {
+	{ MSG_VERDICT,		SID + 1, SID + 1, 0, ANY },
+	{ MSG_LEAVE,		4, 4,	0, ANY },
+};
+const size_t permit_to_front_n = ARRAY_LEN(permit_to_front);
+
 const struct link_permit permit_worker[] = {
 	{ MSG_WORKER,		0, 0,	1, ANY },
 };
@@ -119,12 +125,14 @@ const size_t permit_admit_n = ARRAY_LEN(permit_admit);
 
 const struct link_permit permit_to_auth[] = {
 	{ MSG_FRONT,		4, 4,	1, ANY },
+	{ MSG_LEAVE,		4, 4,	0, ANY },
 };
 const size_t permit_to_auth_n = ARRAY_LEN(permit_to_auth);
 
 const struct link_permit permit_start[] = {
 	{ MSG_START,		SID, SID, 1, ANY },
 	{ MSG_START_REST,	SID, SID, 2, ANY },
+	{ MSG_LEAVES,		0, 0,	0, ANY },
 };
 const size_t permit_start_n = ARRAY_LEN(permit_start);
 
@@ -152,6 +160,7 @@ const size_t permit_peer_n = ARRAY_LEN(permit_peer);
 
 const struct link_permit permit_to_resolver[] = {
 	{ MSG_FRONT,		4, 4,	1, ANY },
+	{ MSG_LEAVE,		4, 4,	0, ANY },
 };
 const size_t permit_to_resolver_n = ARRAY_LEN(permit_to_resolver);
 

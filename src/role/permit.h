@@ -22,14 +22,15 @@
  *   worker  -> auth      GRANT | GRANT_PRINT (may be vouched for) | DENY | RETIRED
  *   auth    -> master    ADMIT
  *   master  -> auth      FRONT+fd                 (in place of one that died)
- *   master  -> front     VERDICT (yes, or no room)
- *   front   -> master    START+fd | START_REST+fds
+ *                        LEAVE                    (a reload: others follow)
+ *   master  -> front     VERDICT (yes, or no room) | LEAVE
+ *   front   -> master    START+fd | START_REST+fds | LEAVES
  *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds
  *                        SIGNAL | SIGNAL_ALL
  *   spawner -> master    ENDED
  *   session -> master    FACTS, before it is the user; then as to the monitor
  *   front   -> resolver  PEER
- *   master  -> resolver  FRONT+fd                 (in place of one that died)
+ *   master  -> resolver  FRONT+fd | LEAVE         (as to auth)
  */
 #ifndef ROLE_PERMIT_H
 #define ROLE_PERMIT_H
@@ -84,6 +85,10 @@ enum msg_type {
 	MSG_FRONT,		/* u32 front; fd: a link to it */
 	MSG_GRANT_PRINT,	/* u64 print, then as GRANT */
 	MSG_SIGNAL_ALL,		/* tell sessions and recoveries to stop */
+	MSG_LEAVE,		/* take nobody any more, end when nobody is left;
+				   u32: the listeners at which nobody else will
+				   take who waits, 1 << index; 0 for auth */
+	MSG_LEAVES,		/* it takes nobody any more */
 };
 
 /* The monitor's view of a connection. */
@@ -116,6 +121,8 @@ extern const struct link_permit	permit_check[];		/* front to auth */
 extern const size_t		permit_check_n;
 extern const struct link_permit	permit_verdict[];	/* to the front */
 extern const size_t		permit_verdict_n;
+extern const struct link_permit	permit_to_front[];	/* of the master */
+extern const size_t		permit_to_front_n;
 extern const struct link_permit	permit_worker[];	/* auth to warden */
 extern const size_t		permit_worker_n;
 extern const struct link_permit	permit_question[];	/* auth to worker */

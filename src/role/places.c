@@ -49,6 +49,7 @@ struct place {
 	struct place		*next[TABLES];	/* of the same list */
 	uint64_t		 id[TABLES];	/* 0: not in that table */
 	struct places		*all;
+	struct nest		*nest;
 	uint32_t		 slot;
 	uint64_t		 sid;
 	size_t			 front;
@@ -92,37 +93,25 @@ struct order {
 };
 
 struct places {
-	const struct settings	*conf;
 	struct loop		*loop;
 	struct tally		*tally;
 	size_t			 row;
-	const struct places_spawner *spawner;
 	bool			 stopping;
 	struct place		*lists[TABLES][LISTS];
 	uint32_t		 last_slot;
 	size_t			 n;
 	struct limit_log	 limits;
-	struct order		*first;
-	struct order		**end;
-	struct loop_watch	 again;		/* when that is to be tried */
 };
 
-static void	on_again(void *ctx, unsigned what);
-
 struct places *
-places_new(const struct settings *conf, struct loop *l, struct tally *t,
-    size_t row, const struct places_spawner *spawner)
+places_new(struct loop *l, struct tally *t, size_t row)
 {
 	struct places *p = xalloc(1, sizeof(*p));
 
-	p->conf = conf;
 	p->loop = l;
 	p->tally = t;
 	p->row = row;
 	p->limits.refused = tally_refused(t, row);
-	p->spawner = spawner;
-	p->end = &p->first;
-	loop_watch_init(&p->again, l, -1, on_again, p);
 	return p;
 }
 
@@ -211,7 +200,7 @@ new_slot(struct places *p)
 static bool
 is_ours(const struct place *x)
 {
-	return x->id[BY_PID] != 0 && x->parent != x->all->spawner->pid;
+	return x->id[BY_PID] != 0 && x->parent != x->nest->spawner.pid;
 }
 
 static void
@@ -238,6 +227,7 @@ place_free(struct place *x)
 	for (enum table t = BY_SID; t < TABLES; t++)
 		take_out(x, t);
 	x->all->n--;
+	x->nest->n--;
 	loop_watch_fini(&x->watch);
 	fd_close(&x->link);
 	forget_facts(x);
@@ -257,26 +247,27 @@ full(struct places *p, enum limit which, const struct sock_addr *peer,
 
 /* Whether there is a place for somebody; else his attempt was logged. */
 static enum authorize_answer
-judge(struct places *p, const struct sock_addr *peer, struct identity *id)
+judge(struct places *p, const struct nest *n, const struct sock_addr *peer,
+    struct identity *id)
 {
 	enum auth_reason why;
 
-	if (!auth_identity_allowed(&p->conf->auth, id, &why)) {
+	if (!auth_identity_allowed(&n->conf->auth, id, &why)) {
 		log_text(LEVEL_ERR, "grant-refused", "%s",
 		    auth_reason_word(why));
 		attempt_log_unjudged(id->user, peer, "see grant-refused");
 		return ANSWER_ERROR;
 	}
-	if (p->n >= p->conf->role.max_sessions)
+	if (p->n >= n->conf->role.max_sessions)
 		return full(p, LIMIT_SESSIONS, peer, id, ANSWER_FULL);
-	if (count_user(p, id->user) >= p->conf->role.max_sessions_per_user)
+	if (count_user(p, id->user) >= n->conf->role.max_sessions_per_user)
 		return full(p, LIMIT_USER, peer, id, ANSWER_USER_FULL);
 	return ANSWER_YES;
 }
 
 enum authorize_answer
-places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
-    const struct sock_addr *peer, const struct sock_addr *socket,
+places_admit(struct places *p, struct nest *n, uint64_t sid, size_t front,
+    bool rpop UNUSED, const struct sock_addr *peer, const struct sock_addr *socket,
     const struct identity *id)
 {
 	struct identity	 own = *id;
@@ -284,13 +275,14 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 	struct place	*x;
 	enum authorize_answer a = sid == 0 || find(p, BY_SID, sid) != NULL ?
 			    ANSWER_ERROR :
-			    judge(p, peer, &own);
+			    judge(p, n, peer, &own);
 
 	if (a != ANSWER_YES)
 		return a;
 	x = xalloc(1, sizeof(*x));
 	*x = (struct place){
 		.all = p,
+		.nest = n,
 		.slot = new_slot(p),
 		.sid = sid,
 		.front = front,
@@ -310,6 +302,7 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 	put(x, BY_SLOT, x->slot);
 	put(x, BY_USER, user_key(own.user));
 	p->n++;
+	n->n++;
 	return ANSWER_YES;
 }
 
@@ -317,41 +310,41 @@ places_admit(struct places *p, uint64_t sid, size_t front, bool rpop UNUSED,
 
 /* It can never be given: as if the spawner had not been able to fork. */
 static void
-order_lost(struct places *p, uint32_t tag, uint16_t type, const struct fault *f)
+order_lost(struct nest *n, uint32_t tag, uint16_t type, const struct fault *f)
 {
 	log_fault(LEVEL_ERR, "spawner-link", f);
 	if (type != MSG_SIGNAL && type != MSG_SIGNAL_ALL)
-		places_ended(p, tag, SESSION_UNBORN);
+		places_ended(n->all, n, tag, SESSION_UNBORN);
 }
 
 static void
-flush(struct places *p)
+flush(struct nest *n)
 {
 	UNZEROED struct link_out	m;
 	struct fault	f;
 
-	while (p->first != NULL) {
-		struct order	*o = p->first;
+	while (n->first != NULL) {
+		struct order	*o = n->first;
 		bool		 sent;
 
 		link_out_init(&m, o->type);
 		memcpy(m.b, o->b, o->n);
 		m.n = o->n;
-		sent = link_send(p->spawner->link, &m, o->fds, o->nfds, &f) == 0;
+		sent = link_send(n->spawner.link, &m, o->fds, o->nfds, &f) == 0;
 		if (!sent && link_busy(&f)) {
-			loop_watch_set(&p->again, 0, AGAIN_MS);
+			loop_watch_set(&n->again, 0, AGAIN_MS);
 			return;
 		}
-		p->first = o->next;
-		if (p->first == NULL)
-			p->end = &p->first;
+		n->first = o->next;
+		if (n->first == NULL)
+			n->end = &n->first;
 		for (uint8_t i = 0; i < o->nfds; i++)
 			fd_close(&o->fds[i]);
 		if (!sent)
-			order_lost(p, o->tag, o->type, &f);
+			order_lost(n, o->tag, o->type, &f);
 		free(o);
 	}
-	loop_watch_fini(&p->again);
+	loop_watch_fini(&n->again);
 }
 
 static void
@@ -362,11 +355,11 @@ on_again(void *ctx, unsigned what UNUSED)
 
 /* Takes the descriptors.  tag: of the place, as in the order. */
 static void
-give_order(struct places *p, uint32_t tag, const struct link_out *m,
+give_order(struct nest *n, uint32_t tag, const struct link_out *m,
     const int *fds, uint8_t nfds)
 {
 	struct order	*o = xalloc(1, sizeof(*o) + m->n);
-	bool		 idle = p->first == NULL;
+	bool		 idle = n->first == NULL;
 
 	o->tag = tag;
 	o->type = m->type;
@@ -375,10 +368,32 @@ give_order(struct places *p, uint32_t tag, const struct link_out *m,
 	o->nfds = nfds;
 	for (uint8_t i = 0; i < nfds; i++)
 		o->fds[i] = fds[i];
-	*p->end = o;
-	p->end = &o->next;
+	*n->end = o;
+	n->end = &o->next;
 	if (idle)
-		flush(p);
+		flush(n);
+}
+
+void
+nest_init(struct nest *n, struct places *p, const struct settings *conf)
+{
+	*n = (struct nest){ .all = p, .conf = conf };
+	n->end = &n->first;
+	loop_watch_init(&n->again, p->loop, -1, on_again, n);
+}
+
+void
+nest_fini(struct nest *n)
+{
+	loop_watch_fini(&n->again);
+	while (n->first != NULL) {
+		struct order *o = n->first;
+
+		n->first = o->next;
+		for (uint8_t i = 0; i < o->nfds; i++)
+			fd_close(&o->fds[i]);
+		free(o);
+	}
 }
 
 static void
@@ -407,7 +422,7 @@ order_signal(struct place *x, bool hard)
 	link_out_init(&m, MSG_SIGNAL);
 	link_put_u32(&m, x->slot);
 	link_put_u8(&m, hard ? 1 : 0);
-	give_order(x->all, x->slot, &m, NULL, 0);
+	give_order(x->nest, x->slot, &m, NULL, 0);
 }
 
 /* A child with a link to us: session or recovery. */
@@ -422,7 +437,7 @@ run(struct place *x, struct link_out *m, int *fds, uint8_t nfds,
 	x->ended = false;
 	loop_watch_init(&x->watch, x->all->loop, x->link, on_session, x);
 	loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
-	give_order(x->all, x->slot, m, fds, nfds);
+	give_order(x->nest, x->slot, m, fds, nfds);
 	return 0;
 }
 
@@ -440,7 +455,7 @@ static bool
 is_announced(const struct place *x, int client)
 {
 	return sock_addr_same(&x->peer, &x->socket) ||
-	    listen_may_announce(&x->all->conf->role, client);
+	    listen_may_announce(&x->nest->conf->role, client);
 }
 
 int
@@ -502,7 +517,7 @@ attach(const struct place *x, struct host *h, struct identity *id,
 	};
 
 	*id = (struct identity){ .uid = x->who.uid, .gid = x->who.gid };
-	return host_attach(h, x->all->conf, id, &facts, f);
+	return host_attach(h, x->nest->conf, id, &facts, f);
 }
 
 static void
@@ -591,11 +606,12 @@ finish_if_over(struct place *x)
 }
 
 void
-places_ended(struct places *p, uint32_t tag, uint32_t status)
+places_ended(struct places *p, const struct nest *n, uint32_t tag,
+    uint32_t status)
 {
 	struct place *x = find(p, BY_SLOT, tag & ~HAND);
 
-	if (x == NULL)
+	if (x == NULL || x->nest != n)
 		return;
 	if ((tag & HAND) != 0) {
 		x->hand = false;
@@ -636,9 +652,9 @@ give_up_hand(struct place *x)
 }
 
 static void
-lose_parent(struct place *x, size_t arg UNUSED)
+lose_parent(struct place *x, size_t nest)
 {
-	if (x->stage == EXPECTED)
+	if (x->stage == EXPECTED || x->nest != (struct nest *)nest)
 		return;
 	x->perhaps_lost = x->id[BY_PID] == 0;
 	if (x->hand)
@@ -649,9 +665,9 @@ lose_parent(struct place *x, size_t arg UNUSED)
 }
 
 void
-places_spawner_died(struct places *p)
+places_spawner_died(struct places *p, const struct nest *n)
 {
-	each(p, lose_parent, 0);
+	each(p, lose_parent, (size_t)n);
 }
 
 /* --- questions ------------------------------------------------------------------ */
@@ -716,7 +732,7 @@ give_hand(struct place *x, struct link_in *in)
 	order_init(&m, x, file ? MSG_HAND_FILE : MSG_HAND, x->slot | HAND,
 	    (uint8_t)in->type);
 	x->hand = true;
-	give_order(x->all, x->slot | HAND, &m, fds, file ? 2 : 1);
+	give_order(x->nest, x->slot | HAND, &m, fds, file ? 2 : 1);
 }
 
 static int
@@ -836,10 +852,15 @@ stop(struct place *x, size_t arg UNUSED)
 void
 places_stop(struct places *p)
 {
-	struct link_out m;
-
 	p->stopping = true;
 	each(p, stop, 0);
+}
+
+void
+nest_stop(struct nest *n)
+{
+	struct link_out m;
+
 	link_out_init(&m, MSG_SIGNAL_ALL);
-	give_order(p, 0, &m, NULL, 0);
+	give_order(n, 0, &m, NULL, 0);
 }

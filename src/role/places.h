@@ -16,23 +16,38 @@
 
 struct places;
 
-/* Who forks, as it is now: the master's to change. */
-struct places_spawner {
-	int	link;			/* for orders */
-	pid_t	pid;			/* 0: there is none just now */
+/*
+ * What sessions have in common that began under one reading of the configuration:
+ * their settings, and the spawner that knows them.
+ */
+struct nest {
+	const struct settings	*conf;
+	size_t			 n;		/* places */
+	struct {		/* who forks, as it is now: the master's to set */
+		int	link;		/* for orders */
+		pid_t	pid;		/* 0: there is none just now */
+	}			 spawner;
+	/* private */
+	struct places		*all;
+	struct order		*first;		/* that the spawner has not yet */
+	struct order		**end;
+	struct loop_watch	 again;		/* when that is to be tried */
 };
+void	nest_init(struct nest *n, struct places *p,
+	    const struct settings *conf);
+/* One without places. */
+void	nest_fini(struct nest *n);
 
-/* row: ours of the tally.  spawner: borrowed. */
-struct places	*places_new(const struct settings *conf, struct loop *l,
-		    struct tally *t, size_t row,
-		    const struct places_spawner *spawner);
+/* row: ours of the tally. */
+struct places	*places_new(struct loop *l, struct tally *t, size_t row);
 
 /*
  * auth has granted: is there room, and are the ids allowed?  peer is the client;
  * at the other end of its socket may be a proxy, which START has to show.
+ * front: a number that no other living front has.
  */
-enum authorize_answer	places_admit(struct places *p, uint64_t sid,
-			    size_t front, bool rpop,
+enum authorize_answer	places_admit(struct places *p, struct nest *n,
+			    uint64_t sid, size_t front, bool rpop,
 			    const struct sock_addr *peer,
 			    const struct sock_addr *socket,
 			    const struct identity *id);
@@ -42,18 +57,20 @@ void	places_front_died(struct places *p, size_t front);	/* O(n) */
 int	places_start(struct places *p, size_t front, struct link_in *in,
 	    struct fault *f) MUSTUSE;
 
-/* ENDED of the spawner. */
-void	places_ended(struct places *p, uint32_t tag, uint32_t status);
+/* ENDED of that spawner. */
+void	places_ended(struct places *p, const struct nest *n, uint32_t tag,
+	    uint32_t status);
 /* It died, and what it had said was heard.  Its children live on: they are ours
  * now (spawn_adopt), to be signalled and reaped. */
-void	places_spawner_died(struct places *p);
+void	places_spawner_died(struct places *p, const struct nest *n);
 /* A child has ended that is no role. */
 void	places_reaped(struct places *p, pid_t pid, uint32_t status);
 
 /* Once a second. */
 void	places_tick(struct places *p);
-/* Tell all sessions to end. */
+/* Tell all sessions to end; and those of each nest's spawner. */
 void	places_stop(struct places *p);
+void	nest_stop(struct nest *n);
 size_t	places_count(const struct places *p);
 /* A session is in UPDATE, and its dotlock is ours to remove.  O(n). */
 bool	places_hold_dotlock(const struct places *p);

@@ -32,8 +32,8 @@ static struct {
 	struct loop_watch	 stop;
 	struct tally		*tally;
 	struct places		*places;
+	struct nest		nest;
 	int			 ours;		/* the spawner's end */
-	struct places_spawner	 spawner;	/* the master's */
 	int			 fail_err;	/* of what is sent on that */
 	size_t			 fds;		/* at the beginning */
 	struct link_in		 in;
@@ -57,7 +57,7 @@ int
 __wrap_link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
     struct fault *f)
 {
-	if (fd == it.spawner.link && it.fail_err != 0)
+	if (fd == it.nest.spawner.link && it.fail_err != 0)
 		return fault_errno(f, FAULT_TEMP, it.fail_err, "send");
 	return __real_link_send(fd, m, fds, nfds, f);
 }
@@ -81,18 +81,21 @@ run(unsigned ms)
 static int
 begin(void **state UNUSED)
 {
-	struct fault f;
+	struct fault	f;
+	int		theirs;
 
 	it.fds = mad_count_fds("self");
 	it.fail_err = 0;
-	it.spawner.pid = getpid();
 	it.loop = loop_new(&f);
 	it.tally = tally_new(1, 100, &f);
 	if (it.loop == NULL || it.tally == NULL ||
-	    link_pair(&it.ours, &it.spawner.link, &f) != 0)
+	    link_pair(&it.ours, &theirs, &f) != 0)
 		return -1;
 	loop_watch_init(&it.stop, it.loop, -1, on_stop, NULL);
-	it.places = places_new(&conf, it.loop, it.tally, 0, &it.spawner);
+	it.places = places_new(it.loop, it.tally, TALLY_MASTER);
+	nest_init(&it.nest, it.places, &conf);
+	it.nest.spawner.pid = getpid();
+	it.nest.spawner.link = theirs;
 	return truncate(log_path, 0);
 }
 
@@ -100,13 +103,14 @@ begin(void **state UNUSED)
 static int
 end(void **state UNUSED)
 {
-	size_t left = places_count(it.places);
+	size_t left = places_count(it.places) + it.nest.n;
 
 	loop_free(it.loop);
 	free(it.places);
 	tally_free(it.tally);
 	fd_close(&it.ours);
-	fd_close(&it.spawner.link);
+	nest_fini(&it.nest);
+	fd_close(&it.nest.spawner.link);
 	if (left == 0 && mad_count_fds("self") == it.fds)
 		return 0;
 	(void)fprintf(stderr, "%zu places and %zu descriptors are left\n", left,
@@ -129,9 +133,9 @@ admit(struct one *o, uint64_t sid)
 	const struct identity id = { .user = "ann", .uid = 1500, .gid = 1501 };
 
 	*o = (struct one){ .sid = sid, .link = -1,
-	    .pid = 1000000000 + (pid_t)sid, .parent = it.spawner.pid };
+	    .pid = 1000000000 + (pid_t)sid, .parent = it.nest.spawner.pid };
 	mad_connect(&o->client, &o->served, &o->peer);
-	assert_int_equal(places_admit(it.places, sid, 0, false, &o->peer,
+	assert_int_equal(places_admit(it.places, &it.nest, sid, 0, false, &o->peer,
 	    &o->peer, &id), ANSWER_YES);
 }
 
@@ -235,7 +239,7 @@ close_session(struct one *o, uint32_t status)
 {
 	fd_close(&o->link);
 	run(0);
-	places_ended(it.places, o->slot, status);
+	places_ended(it.places, &it.nest, o->slot, status);
 	run(0);
 	fd_close(&o->client);
 	fd_close(&o->served);
@@ -372,7 +376,7 @@ test_lost_hand(void **state UNUSED)
 	ask(&o, MSG_TEMPFILE);
 	hand = take_order(&o, MSG_HAND);
 	fd_close(&hand);
-	places_ended(it.places, o.slot | 0x80000000u, 1);
+	places_ended(it.places, &it.nest, o.slot | 0x80000000u, 1);
 	expect_refusal(&o);
 	close_session(&o, 0);
 }
@@ -386,6 +390,7 @@ test_lost_signal(void **state UNUSED)
 	open_session(&o, 1);
 	it.fail_err = EMSGSIZE;
 	places_stop(it.places);
+	nest_stop(&it.nest);
 	it.fail_err = 0;
 	no_order();
 	close_session(&o, 0);
@@ -403,6 +408,7 @@ test_stop(void **state UNUSED)
 		open_session(&o[i], i + 1);
 	admit(&waits, 1000);
 	places_stop(it.places);
+	nest_stop(&it.nest);
 	none = take_order(&waits, MSG_SIGNAL_ALL);
 	assert_int_equal(none, -1);
 	no_order();
@@ -474,11 +480,11 @@ try(enum phase phase, const struct mad *c, int spare)
 		/* Until it is done nothing else is heard. */
 		assert_true(mad_say(c, o.link, spare));
 		no_order();
-		places_ended(it.places, o.slot | 0x80000000u, 0);
+		places_ended(it.places, &it.nest, o.slot | 0x80000000u, 0);
 		run(0);
 		assert_int_equal(close(take_order(&o, effect == 'f' ?
 		    MSG_HAND_FILE : MSG_HAND)), 0);
-		places_ended(it.places, o.slot | 0x80000000u, 0);
+		places_ended(it.places, &it.nest, o.slot | 0x80000000u, 0);
 	}
 	if (count(": session-misbehaved ") != (effect == '-'))
 		fail_msg("phase %d: message %u with %u octets and %u"
@@ -519,9 +525,9 @@ test_mad_session(void **state UNUSED)
 static void
 spawner_dies(void)
 {
-	it.spawner.pid = 0;
-	places_spawner_died(it.places);
-	it.spawner.pid = NEW;
+	it.nest.spawner.pid = 0;
+	places_spawner_died(it.places, &it.nest);
+	it.nest.spawner.pid = NEW;
 }
 
 static pid_t
@@ -556,7 +562,7 @@ test_orphans(void **state UNUSED)
 	struct one	o[2];
 	uint32_t	status;
 
-	it.spawner.pid = OLD;
+	it.nest.spawner.pid = OLD;
 	for (size_t i = 0; i < 2; i++) {
 		admit(&o[i], i + 1);
 		start(&o[i]);
@@ -576,6 +582,7 @@ test_orphans(void **state UNUSED)
 	assert_int_equal(places_count(it.places), 1);
 	assert_int_equal(count("reason=crash status=137"), 1);
 	places_stop(it.places);
+	nest_stop(&it.nest);
 	status = reap(o[1].pid);
 	assert_int_equal(status, 128 + SIGTERM);
 	places_reaped(it.places, o[1].pid, status);
@@ -591,7 +598,7 @@ test_late_orphans(void **state UNUSED)
 {
 	struct one	o[2];
 
-	it.spawner.pid = OLD;
+	it.nest.spawner.pid = OLD;
 	for (size_t i = 0; i < 2; i++) {
 		admit(&o[i], i + 1);
 		start(&o[i]);
@@ -600,6 +607,7 @@ test_late_orphans(void **state UNUSED)
 	}
 	spawner_dies();
 	places_stop(it.places);
+	nest_stop(&it.nest);
 	assert_int_equal(take_order(&o[0], MSG_SIGNAL_ALL), -1);
 	for (size_t i = 0; i < 2; i++)
 		say_facts(&o[i], "");
@@ -619,7 +627,7 @@ test_lost_orders_of_a_dead_spawner(void **state UNUSED)
 {
 	struct one lost, kept;
 
-	it.spawner.pid = OLD;
+	it.nest.spawner.pid = OLD;
 	admit(&lost, 1);
 	admit(&kept, 2);
 	kept.parent = NEW;
@@ -636,7 +644,7 @@ test_lost_orders_of_a_dead_spawner(void **state UNUSED)
 	say_facts(&kept, "");
 	ask(&kept, MSG_TEMPFILE);
 	assert_int_equal(close(take_order(&kept, MSG_HAND)), 0);
-	places_ended(it.places, kept.slot | 0x80000000u, 0);
+	places_ended(it.places, &it.nest, kept.slot | 0x80000000u, 0);
 	close_session(&kept, 0);
 	fd_close(&lost.client);
 	assert_int_equal(tally_count(it.tally, TALLY_ADDRESS, &kept.peer), 0);
@@ -650,7 +658,7 @@ test_hands_of_a_dead_spawner(void **state UNUSED)
 	int		hand[2];
 	struct fault	f;
 
-	it.spawner.pid = OLD;
+	it.nest.spawner.pid = OLD;
 	for (size_t i = 0; i < 2; i++) {
 		open_session(&o[i], i + 1);
 		ask(&o[i], MSG_TEMPFILE);

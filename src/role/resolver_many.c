@@ -494,7 +494,8 @@ on_front(void *ctx, unsigned what UNUSED)
 	settle(f->many);
 }
 
-/* A front in place of one that has died; or the master's end. */
+/* A front in place of one that has died; or the master's end.  After a reload
+ * others take our place, and we end with our fronts. */
 static void
 on_master(void *ctx, unsigned what UNUSED)
 {
@@ -513,6 +514,14 @@ on_master(void *ctx, unsigned what UNUSED)
 		return;
 	}
 	index = link_get_u32(&in);
+	if (in.type == MSG_LEAVE) {
+		loop_watch_fini(&m->master_watch);
+		m->master = -1;		/* from now on, as without one */
+		if (m->nopen == 0)
+			loop_end(m->loop);
+		link_in_fini(&in);
+		return;
+	}
 	if (index < m->nfronts) {
 		close_front(&m->fronts[index]);
 		open_front(&m->fronts[index], link_get_fd(&in, 0));

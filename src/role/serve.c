@@ -3,12 +3,14 @@
  * Runs as: root (or the user, with isolation = single).  Reads from: its
  * configuration; of clients only what those say who are refused, and that is
  * thrown away unseen.  Each connection gets a monitor, as inetd would start one;
- * limits are kept before the fork.
+ * limits are kept before the fork.  A reload (SIGHUP) is all or nothing, and
+ * counts for the connections that are accepted after it.
  */
 #include "role/serve.h"
 
 #include "role/limit.h"
 #include "role/listen.h"
+#include "role/listening.h"
 #include "role/monitor.h"
 
 #include "base/alloc.h"
@@ -19,12 +21,13 @@
 #include "watch/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define LISTENERS_MAX	32
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
 
+#define LEAVING_MAX	1024		/* waiting at a listener that leaves */
 #define REFUSED_MAX	32		/* connections that hear why */
 
 struct served {
@@ -40,39 +43,18 @@ struct refused {
 };
 
 struct serve {
-	const struct settings	*conf;
-	const char		*hostname;
-	int			 listeners[LISTENERS_MAX];
-	struct listen_rules	 rules[LISTENERS_MAX];	/* of each */
-	size_t			 nlisteners;
+	struct edition		*edition;	/* owns */
+	const struct edition_source *source;
+	struct listeners	 listeners;
+	struct listeners	 leaving;	/* during a reload */
+	bool			 refused_conf;	/* by the last reload */
 	struct served		*served;	/* owns; the first n are alive */
 	size_t			 n;
 	struct refused		 refused[REFUSED_MAX];	/* oldest first */
 	size_t			 nrefused;
 	struct limit_log	 limits;
+	struct manager		 manager;
 };
-
-static int
-listen_all(struct serve *s, struct fault *f)
-{
-	int n = listen_open(&s->conf->role.listen, s->listeners, LISTENERS_MAX,
-	    f);
-
-	if (n < 0)
-		return -1;
-	s->nlisteners = (size_t)n;
-	for (size_t i = 0; i < s->nlisteners; i++) {
-		struct sock_addr local;
-
-		if (sock_local(s->listeners[i], &local, f) != 0)
-			return -1;
-		listen_rules_at(&s->conf->role.listen, &local, &s->rules[i]);
-		if (s->rules[i].proxy)
-			return fault_set(f, FAULT_PERM, "listen: proxy needs"
-			    " isolation = split");
-	}
-	return 0;
-}
 
 /* Forget the children that have ended. */
 static void
@@ -124,7 +106,7 @@ refuse(struct serve *s, int *fd, struct span text)
 		forget_refused(s, 0);
 	s->refused[s->nrefused++] = (struct refused){
 		.fd = fd_take(fd),
-		.end_ms = clock_ms() + 1000ull * s->conf->role.drain_timeout_s,
+		.end_ms = clock_ms() + 1000ull * s->edition->s.role.drain_timeout_s,
 	};
 }
 
@@ -151,7 +133,7 @@ static bool
 admit(struct serve *s, const struct listen_rules *rules,
     const struct sock_addr *peer)
 {
-	const struct role_settings	*r = &s->conf->role;
+	const struct role_settings	*r = &s->edition->s.role;
 	enum limit			 limit = LIMITS;
 
 	if (s->n >= r->max_sessions)
@@ -166,46 +148,51 @@ admit(struct serve *s, const struct listen_rules *rules,
 	return false;
 }
 
-static void
-take(struct serve *s, size_t listener)
+/* False when nobody waits there. */
+static bool
+take(struct serve *s, int listener)
 {
-	const struct listen_rules *rules = &s->rules[listener];
 	AUTO(fd_close) int	fd = -1;
 	struct sock_addr	peer;
+	struct sock_addr	local;
+	struct listen_rules	rules;
 	struct served		*new;
 	struct fault		f;
 
-	if (sock_accept(s->listeners[listener], &fd, &peer, &f) != 0) {
+	if (sock_accept(listener, &fd, &peer, &f) != 0) {
 		if (f.err != EAGAIN && f.err != ECONNABORTED) {
 			log_fault(LEVEL_ERR, "accept", &f);
 			clock_sleep(100);	/* no descriptors: no spin */
 		}
-		return;
+		return false;
 	}
 	reap(s);
 	new = &s->served[s->n];
 	new->peer = peer;
-	if (!listen_takes(rules, &peer)) {
+	if (sock_local(listener, &local, &f) != 0)
+		return true;
+	listen_rules_at(&s->edition->s.role.listen, &local, &rules);
+	if (!listen_takes(&rules, &peer)) {
 		limit_reached(&s->limits, LIMIT_NETWORKS, &peer);
 		refuse(s, &fd, SPAN(LISTEN_NETWORKS_TEXT));
-		return;
+		return true;
 	}
-	if (!admit(s, rules, &peer)) {
+	if (!admit(s, &rules, &peer)) {
 		refuse(s, &fd, SPAN(FULL_TEXT));
-		return;
+		return true;
 	}
 	new->pid = spawn_fork(&f);
 	if (new->pid < 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
 		refuse(s, &fd, SPAN(FULL_TEXT));
-		return;
+		return true;
 	}
 	if (new->pid > 0) {
 		s->n++;
-		return;
+		return true;
 	}
-	for (size_t i = 0; i < s->nlisteners; i++)
-		fd_close(&s->listeners[i]);
+	listeners_close(&s->listeners);
+	listeners_close(&s->leaving);
 	while (s->nrefused > 0)
 		forget_refused(s, 0);
 	/* A terminal of ours is nothing for who talks to strangers. */
@@ -213,7 +200,137 @@ take(struct serve *s, size_t listener)
 		log_fault(LEVEL_ERR, "fork", &f);
 		spawn_exit(1);
 	}
-	spawn_exit(monitor_run(s->conf, s->hostname, fd, fd));
+	spawn_exit(monitor_run(&s->edition->s, s->edition->hostname, fd,
+	    fd));
+}
+
+/* What the service manager shows. */
+static const char *
+status(const struct serve *s, char text[MANAGER_STATUS_MAX])
+{
+	(void)snprintf(text, MANAGER_STATUS_MAX,
+	    "%zu listeners, %zu of at most %u connections%s", s->listeners.n,
+	    s->n, s->edition->s.role.max_sessions, s->refused_conf ?
+	    "; the last reload was refused, see the log" : "");
+	return text;
+}
+
+/* How long to sleep. */
+static int
+turn(struct serve *s)
+{
+	char		text[MANAGER_STATUS_MAX];
+	uint64_t	ms = s->nrefused > 0 ? 1000 : 10000;
+
+	manager_turn(&s->manager, status(s, text), &ms);
+	return (int)ms;
+}
+
+static void
+tell_ready(struct serve *s)
+{
+	char text[MANAGER_STATUS_MAX];
+
+	manager_ready(&s->manager, status(s, text));
+}
+
+/* Room for as many as may come, and for those who are here. */
+static void
+make_room(struct serve *s)
+{
+	size_t		 max = s->edition->s.role.max_sessions;
+	struct served	*new = xalloc((s->n > max ? s->n : max) + 1,
+			    sizeof(*new));
+
+	if (s->n > 0)
+		memcpy(new, s->served, s->n * sizeof(*new));
+	free(s->served);
+	s->served = new;
+}
+
+/* Who waits at a listener that leaves is served, not cut off. */
+static void
+close_leaving(struct serve *s)
+{
+	while (s->leaving.n > 0) {
+		int *fd = &s->leaving.one[s->leaving.n - 1].fd;
+
+		for (int i = 0; i < LEAVING_MAX && take(s, *fd); i++)
+			continue;
+		fd_close(fd);
+		s->leaving.n--;
+	}
+}
+
+/* Who connects must be known here, before there is somebody to read a header. */
+static int
+check_rules(const struct listeners *l, const struct settings *conf,
+    struct fault *f)
+{
+	struct sock_addr	local;
+	struct listen_rules	rules;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (sock_local(l->one[i].fd, &local, f) != 0)
+			return -1;
+		listen_rules_at(&conf->role.listen, &local, &rules);
+		if (rules.proxy)
+			return fault_set(f, FAULT_PERM, "listen: proxy needs"
+			    " isolation = split");
+	}
+	return 0;
+}
+
+static int
+renew(struct serve *s, struct fault *f)
+{
+	const struct edition_source	*from = s->source;
+	struct edition			*e = from->load(from->ctx, s->edition,
+					    f);
+	struct listeners		 next;
+
+	if (e == NULL)
+		return -1;
+	if (listening_change(&s->listeners, &e->s, &next, f) != 0) {
+		from->drop(from->ctx, e);
+		return -1;
+	}
+	if (check_rules(&next, &e->s, f) != 0) {
+		listeners_close_others(&next, &s->listeners);
+		from->drop(from->ctx, e);
+		return -1;
+	}
+	from->use(from->ctx, s->edition, e);
+	listening_tell(&s->listeners, &next);
+	edition_free(s->edition);
+	s->edition = e;
+	make_room(s);
+	for (size_t i = 0; i < s->listeners.n; i++)
+		if (!listeners_have(&next, s->listeners.one[i].fd))
+			s->leaving.one[s->leaving.n++] = s->listeners.one[i];
+	s->listeners = next;
+	close_leaving(s);
+	return 0;
+}
+
+static void
+reload(struct serve *s)
+{
+	struct log_line	l;
+	struct fault	f;
+
+	manager_reloading(&s->manager);
+	s->source->reopen(s->source->ctx, s->edition);
+	s->refused_conf = renew(s, &f) != 0;
+	if (s->refused_conf) {
+		log_fault(LEVEL_ERR, "reload-refused", &f);
+	} else {
+		log_begin(&l, LEVEL_NOTE, "reloaded");
+		log_num(&l, "listeners", s->listeners.n);
+		log_num(&l, "sessions", s->n);
+		log_end(&l);
+	}
+	tell_ready(s);
 }
 
 static void
@@ -221,21 +338,30 @@ loop(struct serve *s)
 {
 	struct wait_for w[LISTENERS_MAX + REFUSED_MAX];
 
-	while (!signals_stopping()) {
-		size_t n = s->nlisteners + s->nrefused;
+	for (;;) {
+		int	ms = turn(s);
+		size_t	n;
 
+		/* Asked last before the wait: whatever writes to the log may
+		 * have waited, and taken the signal for its own. */
+		while (signals_reload())
+			reload(s);
+		if (signals_stopping())
+			return;
+		n = s->listeners.n + s->nrefused;
 		for (size_t i = 0; i < n; i++)
 			w[i] = (struct wait_for){
-				.fd = i < s->nlisteners ? s->listeners[i] :
-				    s->refused[i - s->nlisteners].fd,
+				.fd = i < s->listeners.n ?
+				    s->listeners.one[i].fd :
+				    s->refused[i - s->listeners.n].fd,
 				.events = WAIT_READ,
 			};
-		(void)sock_wait(w, n, s->nrefused > 0 ? 1000 : 10000);
+		(void)sock_wait(w, n, ms);
 		reap(s);
 		drain_refused(s);
-		for (size_t i = 0; i < s->nlisteners && !signals_stopping(); i++)
+		for (size_t i = 0; i < s->listeners.n && !signals_stopping(); i++)
 			if (w[i].ready)
-				take(s, i);
+				(void)take(s, s->listeners.one[i].fd);
 	}
 }
 
@@ -245,8 +371,8 @@ stop_all(struct serve *s)
 {
 	uint64_t end = clock_ms() + STOP_WAIT_MS;
 
-	for (size_t i = 0; i < s->nlisteners; i++)
-		fd_close(&s->listeners[i]);
+	manager_stopping(&s->manager);
+	listeners_close(&s->listeners);
 	for (size_t i = 0; i < s->n; i++)
 		spawn_stop(s->served[i].pid);
 	while (s->n > 0 && clock_ms() < end) {
@@ -263,20 +389,24 @@ stop_all(struct serve *s)
 }
 
 int
-serve_run(const struct settings *conf, const char *hostname, struct fault *f)
+serve_run(struct edition *e, const struct edition_source *source,
+    struct fault *f)
 {
-	struct serve	s = { .conf = conf, .hostname = hostname };
+	struct serve	s = { .edition = e, .source = source };
+	int		status = 1;
 
-	s.served = xalloc((size_t)conf->role.max_sessions + 1,
-	    sizeof(*s.served));
 	signals_take(SIGNALS_SERVER);
-	if (listen_all(&s, f) != 0) {
+	if (listening_begin(&s.manager, &e->s, &s.listeners, f) == 0 &&
+	    check_rules(&s.listeners, &e->s, f) == 0) {
+		make_room(&s);
+		tell_ready(&s);
+		loop(&s);
+		stop_all(&s);
+		status = 0;
+	} else {
 		log_fault(LEVEL_ERR, "listen", f);
-		free(s.served);
-		return 1;
 	}
-	loop(&s);
-	stop_all(&s);
 	free(s.served);
-	return 0;
+	edition_free(s.edition);
+	return status;
 }

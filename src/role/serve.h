@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/* `popper serve`: listen, fork a monitor for each connection.  Floor 4. */
+/*
+ * `popper serve` with isolation = single: listen, fork a monitor for each
+ * connection.  Floor 4.
+ */
 #ifndef ROLE_SERVE_H
 #define ROLE_SERVE_H
 
-#include "role/settings.h"
+#include "role/edition.h"
 
 /*
  * Returns an exit status: 0 when it was told to stop (SIGTERM, SIGINT), 1 when
- * it cannot listen; the log says why, and the fault, for who started it.
+ * it cannot listen; the log says why, and the fault, for who started it.  Takes
+ * e, which was not loaded by source, but alike.
  */
-int	serve_run(const struct settings *conf, const char *hostname,
-	    struct fault *f);
+int	serve_run(struct edition *e, const struct edition_source *source,
+	    struct fault *f) MUSTUSE;
 
 #endif

@@ -218,19 +218,20 @@ enum settings_result
 settings_load(int argc, char **argv, const char *flags, struct settings *out)
 {
 	struct command_line	 c;
-	char			*start = getcwd(NULL, 0);
 
-	*out = (struct settings){ .store = conf_new() };
+	*out = (struct settings){
+		.store = conf_new(),
+		.start = getcwd(NULL, 0),
+	};
 	conf_defaults(out->store, settings_rooms, settings_nrooms, out);
 	command_line_read(argc, argv, flags, out->store, &c);
 	out->config = c.config != NULL ? c.config :
 	    POPPER_SYSCONFDIR "/popper.conf";
 	config_read(out, c.config != NULL);
 	for (size_t i = 0; i < c.nflags; i++) {
-		if (!flag_set(out, &c.flags[i], start))
+		if (!flag_set(out, &c.flags[i], out->start))
 			c.bad = true;
 	}
-	free(start);
 	if (out->bull.dir[0] == '\0')
 		out->bull.dir = NULL;
 	if (c.bad)
@@ -238,9 +239,27 @@ settings_load(int argc, char **argv, const char *flags, struct settings *out)
 	return has_errors(out->store) ? SETTINGS_CONFIG : SETTINGS_GOOD;
 }
 
+enum settings_result
+settings_again(const struct settings *now, int argc, char **argv,
+    const char *flags, struct settings *out)
+{
+	if (now->start != NULL && chdir(now->start) == 0)
+		return settings_load(argc, argv, flags, out);
+	*out = (struct settings){
+		.store = conf_new(),
+		.config = now->config,
+	};
+	conf_complain(out->store, CONF_ERROR, 0, "the folder %s, in which"
+	    " popper was started, cannot be entered any more",
+	    now->start != NULL ? now->start : "(unknown)");
+	return SETTINGS_CONFIG;
+}
+
 void
 settings_fini(struct settings *s)
 {
 	conf_free(s->store);
 	s->store = NULL;
+	free(s->start);
+	s->start = NULL;
 }

@@ -2,7 +2,8 @@
 /*
  * All settings of popper in one place: what the rooms' rows and this room's
  * own describe, read from popper.conf and the old command line flags.  Floor 4;
- * every role, read once when the process starts and constant from then on.
+ * every role, read when the process starts and constant from then on; serve
+ * replaces them as a whole (SIGHUP), for the connections that come after.
  * Nothing is printed here: who called decides where mistakes go.
  */
 #ifndef ROLE_SETTINGS_H
@@ -71,6 +72,8 @@ struct settings {
 	const char		*config_name;	/* its last component: valid after
 						   the change of folder */
 	bool			 config_found;
+	char			*start;		/* owns: where popper was
+						   started; NULL: unknown */
 	struct conf_store	*store;		/* owns the strings, mistakes */
 };
 
@@ -100,6 +103,16 @@ enum settings_result {
  * process, before anything else runs (it changes the working folder).
  */
 enum settings_result	settings_load(int argc, char **argv, const char *flags,
+			    struct settings *out) MUSTUSE;
+
+/*
+ * The same once more, in a process that runs: the same command line means the
+ * same files, since this goes to now->start first.  The working folder is then
+ * that of the new ones, or any: who does not use them comes back by file_cwd.
+ * Strings of both are their own.
+ */
+enum settings_result	settings_again(const struct settings *now, int argc,
+			    char **argv, const char *flags,
 			    struct settings *out) MUSTUSE;
 void	settings_fini(struct settings *s);
 

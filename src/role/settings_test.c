@@ -130,6 +130,43 @@ test_flags(void **state)
 	settings_fini(&s);
 }
 
+/* The same words mean the same files, from wherever it is asked. */
+static void
+test_again(void **state)
+{
+	char *argv[] = { (char *)"popper", (char *)"-b", (char *)"bull",
+		(char *)"--config", (char *)"sub/c", NULL };
+	const struct conf_mistake *m;
+	struct settings s;
+	struct settings t;
+	char		want[200];
+
+	(void)state;
+	put_file("sub/c", "timeout = 300\nrun_dir = run\n");
+	snprintf(want, sizeof(want), "%s/bull", folder);
+	assert_int_equal(load(&s, "bdsTt", (const char *const[]){ "-b", "bull",
+	    "--config", "sub/c", NULL }), SETTINGS_GOOD);
+	put_file("sub/c", "timeout = 400\nrun_dir = run\n");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(chdir(i == 0 ? "." : "/"), 0);
+		assert_int_equal(settings_again(&s, 5, argv, "bdsTt", &t),
+		    SETTINGS_GOOD);
+		assert_int_equal(t.role.timeout_s, 400);
+		assert_string_equal(t.bull.dir, want);
+		assert_string_equal(t.role.run_dir, "run");
+		assert_string_equal(t.start, s.start);
+		settings_fini(&t);
+	}
+	assert_int_equal(s.role.timeout_s, 300);
+	s.start[0] = 'x';			/* a folder that is gone */
+	assert_int_equal(settings_again(&s, 5, argv, "bdsTt", &t),
+	    SETTINGS_CONFIG);
+	assert_int_equal(conf_mistakes(t.store, &m), 1);
+	assert_non_null(strstr(m[0].text, "cannot be entered"));
+	settings_fini(&t);
+	settings_fini(&s);
+}
+
 static void
 test_log_conf(void **state)
 {
@@ -279,6 +316,7 @@ main(void)
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_log_conf),
 		cmocka_unit_test(test_folder),
+		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_a_flag_that_is_not_allowed_here),
 		cmocka_unit_test(test_judged),

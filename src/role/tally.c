@@ -22,23 +22,38 @@ struct tally {
 	uint64_t	 key[HASHES];
 	uint32_t	 most;
 	size_t		 rows;
-	uint32_t	*row[];		/* shared */
+	uint32_t	*row[TALLY_ROWS_MAX];	/* shared */
 };
+
+int
+tally_grow(struct tally *t, size_t rows, uint32_t most, struct fault *f)
+{
+	if (rows > TALLY_ROWS_MAX)
+		return fault_set(f, FAULT_LIMIT, "too many processes still"
+		    " serve strangers under earlier settings");
+	if (most > t->most)
+		t->most = most;
+	for (; t->rows < rows; t->rows++) {
+		t->row[t->rows] = shared_new(ROW_OCTETS, f);
+		if (t->row[t->rows] == NULL)
+			return -1;
+	}
+	return 0;
+}
 
 struct tally *
 tally_new(size_t rows, uint32_t most, struct fault *f)
 {
-	struct tally *t = xalloc(1, sizeof(*t) + rows * sizeof(t->row[0]));
+	struct tally *t = xalloc(1, sizeof(*t));
 
-	t->rows = rows;
-	t->most = most;
 	random_bytes(t->key, sizeof(t->key));
-	for (size_t i = 0; i < rows; i++) {
-		t->row[i] = shared_new(ROW_OCTETS, f);
-		if (t->row[i] == NULL)
-			return NULL;	/* the process will end */
-	}
-	return t;
+	return tally_grow(t, rows, most, f) == 0 ? t : NULL;	/* we end */
+}
+
+size_t
+tally_rows(const struct tally *t)
+{
+	return t->rows;
 }
 
 void

@@ -22,11 +22,19 @@
 
 struct tally;
 
+#define TALLY_ROWS_MAX	129		/* a master, twice 64 fronts */
+#define TALLY_MASTER	0		/* the row of sessions; others: of fronts */
+
 enum tally_of { TALLY_ADDRESS, TALLY_NETWORK, TALLY_KINDS };
 
 /* O(rows) memory, 256 KiB a row; before the forks.  most: connections that one
  * row may count. */
 struct tally	*tally_new(size_t rows, uint32_t most, struct fault *f);
+/* So many rows at least, and so many connections.  Children that are there already
+ * do not see the new ones: they can be right no more. */
+int		 tally_grow(struct tally *t, size_t rows, uint32_t most,
+		    struct fault *f) MUSTUSE;
+size_t		 tally_rows(const struct tally *t);
 /* In a child that does not count: it has none of this memory any more. */
 void		 tally_free(struct tally *t);
 /* In a child: no row but this one can be written any more. */

@@ -138,18 +138,19 @@ test_gauges(void **state)
 	struct tally		*t = tally_new(3, 100, &f);
 
 	(void)state;
-	tally_add(t, 0, &a, 1);
 	tally_add(t, 1, &a, 1);
-	tally_add(t, 1, &b, 1);
-	tally_add(t, 2, &b, 1);		/* the master's: a session */
+	tally_add(t, 2, &a, 1);
 	tally_add(t, 2, &b, 1);
+	tally_add(t, TALLY_MASTER, &b, 1);	/* a session */
+	tally_add(t, TALLY_MASTER, &b, 1);
 	for (size_t i = 0; i < 2; i++) {
-		log[i].refused = tally_refused(t, i);
+		log[i].refused = tally_refused(t, i + 1);
 		limit_reached(&log[i], LIMIT_ADDRESS, &a);
 	}
 	limit_reached(&log[0], LIMIT_COMMANDS, &b);
-	tally_clear(t, 1);
-	gauges_read(&r, t, 2, 5, g);
+	tally_clear(t, 2);
+	assert_int_equal(tally_rows(t), 3);
+	gauges_read(&r, t, 5, g);
 	assert_int_equal(g[LIMIT_SESSIONS].now, 5);
 	assert_int_equal(g[LIMIT_SESSIONS].most, 9);
 	assert_int_equal(g[LIMIT_STRANGERS].now, 1);

@@ -116,6 +116,19 @@ fd_null_standard(struct fault *f)
 }
 
 int
+file_cwd(int *fd_r, struct fault *f)
+{
+	*fd_r = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *fd_r == -1 ? SYS_FAULT(f, "the working folder") : 0;
+}
+
+int
+file_cwd_set(int fd, struct fault *f)
+{
+	return fchdir(fd) == -1 ? SYS_FAULT(f, "back to the folder") : 0;
+}
+
+int
 fd_pipe(int *read_r, int *write_r, struct fault *f)
 {
 	int ends[2];

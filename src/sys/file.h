@@ -40,6 +40,10 @@ bool	fd_is_socket(int fd);
 /* Descriptors from `from` on, except those in keep (n of them). */
 void	fd_close_others(int from, const int *keep, size_t n);
 
+/* The working folder, to come back to it whatever its name is then. */
+int	file_cwd(int *fd_r, struct fault *f) MUSTUSE;
+int	file_cwd_set(int fd, struct fault *f) MUSTUSE;
+
 /* What a file is, from fstat. */
 struct file_facts {
 	uint64_t	dev;

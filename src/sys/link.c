@@ -228,6 +228,20 @@ link_pair(int *a_r, int *b_r, struct fault *f)
 	return 0;
 }
 
+void
+link_ends_close(struct link_ends *p)
+{
+	fd_close(&p->a);
+	fd_close(&p->b);
+}
+
+int
+link_ends_renew(struct link_ends *p, struct fault *f)
+{
+	link_ends_close(p);
+	return link_pair(&p->a, &p->b, f);
+}
+
 /* Room for the descriptors of one message, aligned as the kernel wants it. */
 union control {
 	struct cmsghdr	align;

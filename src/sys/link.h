@@ -73,6 +73,15 @@ void	link_in_fini(struct link_in *m);
 /* Two connected ends, close-on-exec, blocking. */
 int	link_pair(int *a_r, int *b_r, struct fault *f) MUSTUSE;
 
+/* Both, for who keeps them; -1: none. */
+struct link_ends {
+	int	a;
+	int	b;
+};
+void	link_ends_close(struct link_ends *p);
+/* New ones in their place. */
+int	link_ends_renew(struct link_ends *p, struct fault *f) MUSTUSE;
+
 /*
  * Send m with nfds descriptors (they stay the caller's).  Never waits: who
  * speaks and listens in turn leaves room for many messages, so a full link is

@@ -6,12 +6,20 @@
 #include <signal.h>
 
 static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t reloading;
 static volatile sig_atomic_t came;	/* since the last signals_came() */
 
 static void
 on_stop(int signal UNUSED)
 {
 	stopping = 1;
+	came = 1;
+}
+
+static void
+on_reload(int signal UNUSED)
+{
+	reloading = 1;
 	came = 1;
 }
 
@@ -33,10 +41,11 @@ void
 signals_take(enum signals_for what)
 {
 	stopping = 0;
+	reloading = 0;
 	set(SIGTERM, on_stop);
 	set(SIGINT, what == SIGNALS_SERVER ? on_stop : SIG_IGN);
 	set(SIGCHLD, what == SIGNALS_SERVER ? on_child : SIG_DFL);
-	set(SIGHUP, SIG_IGN);
+	set(SIGHUP, what == SIGNALS_SERVER ? on_reload : SIG_IGN);
 	set(SIGPIPE, SIG_IGN);
 }
 
@@ -44,6 +53,17 @@ bool
 signals_stopping(void)
 {
 	return stopping != 0;
+}
+
+bool
+signals_reload(void)
+{
+	/* Cleared when it was seen alone: it may come between both lines, and
+	 * then means what is about to be done. */
+	if (reloading == 0)
+		return false;
+	reloading = 0;
+	return true;
 }
 
 void
@@ -54,6 +74,7 @@ signals_hold(sigset_t *before_r)
 	(void)sigemptyset(&ours);
 	(void)sigaddset(&ours, SIGTERM);
 	(void)sigaddset(&ours, SIGINT);
+	(void)sigaddset(&ours, SIGHUP);
 	(void)sigaddset(&ours, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &ours, before_r);
 }

@@ -13,12 +13,14 @@
 enum signals_for {
 	SIGNALS_CONNECTION,	/* SIGTERM stops; SIGINT, SIGHUP, SIGPIPE: not
 				   ours (a Ctrl-C is for the server) */
-	SIGNALS_SERVER,		/* SIGTERM and SIGINT stop; a child's end is
-				   noticed */
+	SIGNALS_SERVER,		/* SIGTERM and SIGINT stop; SIGHUP wants a
+				   reload; a child's end is noticed */
 };
 void	signals_take(enum signals_for what);
 
 /* Were we told to stop? */
 bool	signals_stopping(void);
+/* ... to reload, since this was asked last? */
+bool	signals_reload(void);
 
 #endif

@@ -50,6 +50,7 @@ addr_set(struct sock_addr *out, int family, const void *raw, uint16_t port)
 {
 	size_t n = family == AF_INET ? 4 : 16;
 
+	*out = (struct sock_addr){ .family = 0 };
 	out->family = family == AF_INET ? 4 : 6;
 	out->port = port;
 	memcpy(out->raw, raw, n);
@@ -135,115 +136,155 @@ sock_local(int fd, struct sock_addr *out, struct fault *f)
 
 /* ------------------------------------------------------- listening */
 
-/* What "host:port" says: one address, or both wildcards. */
-struct listen_at {
-	size_t		n;
-	union any_addr	addr[2];
-};
-
-static void
-listen_add(struct listen_at *at, int family, const void *raw, uint16_t port)
+/* One address, or both wildcards: how many; 0 when it is none. */
+static size_t
+listen_parse_host(struct span host, uint16_t port, struct sock_addr at[2])
 {
-	union any_addr *a = &at->addr[at->n++];
-
-	memset(a, 0, sizeof(*a));
-	if (family == AF_INET) {
-		a->v4.sin_family = AF_INET;
-		a->v4.sin_port = htons(port);
-		memcpy(&a->v4.sin_addr, raw, 4);
-	} else {
-		a->v6.sin6_family = AF_INET6;
-		a->v6.sin6_port = htons(port);
-		memcpy(&a->v6.sin6_addr, raw, 16);
-	}
-}
-
-static bool
-listen_parse_host(struct span host, uint16_t port, struct listen_at *at)
-{
-	char	text[INET6_ADDRSTRLEN];
-	uint8_t	raw[16];
+	static const uint8_t	any[16];
+	char			text[INET6_ADDRSTRLEN];
+	uint8_t			raw[16];
 
 	if (host.n == 0 || span_eq(host, SPAN("*"))) {
-		const struct in_addr any4 = { .s_addr = INADDR_ANY };
-
-		listen_add(at, AF_INET6, &in6addr_any, port);
-		listen_add(at, AF_INET, &any4, port);
-		return true;
+		addr_set(&at[0], AF_INET6, any, port);
+		addr_set(&at[1], AF_INET, any, port);
+		return 2;
 	}
 	if (host.p[0] == '[') {
 		if (host.n < 2 || host.p[host.n - 1] != ']' ||
 		    !span_cstr(span_of(host.p + 1, host.n - 2), text,
 		    sizeof(text)) || inet_pton(AF_INET6, text, raw) != 1)
-			return false;
-		listen_add(at, AF_INET6, raw, port);
-		return true;
+			return 0;
+		if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)raw))
+			addr_set(&at[0], AF_INET, raw + 12, port);
+		else
+			addr_set(&at[0], AF_INET6, raw, port);
+		return 1;
 	}
 	if (!span_cstr(host, text, sizeof(text)) ||
 	    inet_pton(AF_INET, text, raw) != 1)
-		return false;
-	listen_add(at, AF_INET, raw, port);
-	return true;
+		return 0;
+	addr_set(&at[0], AF_INET, raw, port);
+	return 1;
 }
 
-static bool
-listen_parse(const char *where, struct listen_at *at)
+size_t
+sock_listen_parse(const char *where, struct sock_addr at[2])
 {
 	struct span	text = span_str(where);
 	size_t		colon = text.n;
 	uint64_t	port;
 
-	at->n = 0;
 	while (colon > 0 && text.p[colon - 1] != ':')
 		colon--;
 	if (colon == 0 || !num_parse(span_skip(text, colon), 65535, &port))
-		return false;
+		return 0;
 	return listen_parse_host(span_first(text, colon - 1), (uint16_t)port,
 	    at);
-}
-
-size_t
-sock_listen_at(const char *where, struct sock_addr out[2])
-{
-	struct listen_at at;
-
-	if (!listen_parse(where, &at))
-		return 0;
-	for (size_t i = 0; i < at.n; i++)
-		addr_from(&at.addr[i], &out[i]);
-	return at.n;
 }
 
 bool
 sock_listen_valid(const char *where)
 {
-	struct listen_at at;
+	struct sock_addr at[2];
 
-	return listen_parse(where, &at);
+	return sock_listen_parse(where, at) > 0;
 }
 
-static int
-listen_one(const union any_addr *a)
+static socklen_t
+addr_to(const struct sock_addr *a, union any_addr *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (a->family == 4) {
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = htons(a->port);
+		memcpy(&out->v4.sin_addr, a->raw, 4);
+		return sizeof(out->v4);
+	}
+	out->v6.sin6_family = AF_INET6;
+	out->v6.sin6_port = htons(a->port);
+	memcpy(&out->v6.sin6_addr, a->raw, 16);
+	return sizeof(out->v6);
+}
+
+void
+sock_share(int fd, bool on)
+{
+	const int value = on;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+}
+
+int
+sock_listen(const struct sock_addr *at, bool shared, int *fd_r, struct fault *f)
 {
 	AUTO(fd_close) int fd = -1;
+	union any_addr	a;
+	socklen_t	n = addr_to(at, &a);
 	const int	on = 1;
-	bool		v6 = a->sa.sa_family == AF_INET6;
+	const int	share = shared;
 
-	fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	*fd_r = -1;
+	fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    0);
 	if (fd == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
-	    (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &share,
+	    sizeof(share)) == -1 ||
+	    (at->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 	    sizeof(on)) == -1) ||
-	    bind(fd, &a->sa, v6 ? sizeof(a->v6) : sizeof(a->v4)) == -1 ||
-	    listen(fd, LISTEN_QUEUE) == -1) {
-		int err = errno;
+	    bind(fd, &a.sa, n) == -1 || listen(fd, LISTEN_QUEUE) == -1)
+		return SYS_FAULT(f, "listen on %s port %u", at->text, at->port);
+	*fd_r = fd_take(&fd);
+	return 0;
+}
 
-		fd_close(&fd);
-		errno = err;
-		return -1;
-	}
-	return fd_take(&fd);
+static int
+option_of(int fd, int name)
+{
+	int		value = 0;
+	socklen_t	n = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &n) == 0 ? value : -1;
+}
+
+int
+sock_listen_given(int fd, struct sock_addr *at, struct fault *f)
+{
+	int domain = option_of(fd, SO_DOMAIN);
+
+	if (domain == -1)
+		return SYS_FAULT(f, "descriptor %d", fd);
+	if (domain != AF_INET && domain != AF_INET6)
+		return fault_set(f, FAULT_PERM, "descriptor %d is a%s socket;"
+		    " POP3 is served over TCP", fd, domain == AF_UNIX ?
+		    " local (AF_UNIX)" : "n unknown kind of");
+	if (option_of(fd, SO_TYPE) != SOCK_STREAM)
+		return fault_set(f, FAULT_PERM, "descriptor %d is no TCP"
+		    " socket", fd);
+	if (option_of(fd, SO_ACCEPTCONN) != 1)
+		return fault_set(f, FAULT_PERM, "descriptor %d does not listen;"
+		    " if it is a connection, let the service manager keep"
+		    " those to itself (Accept=no)", fd);
+	/* Who makes a socket for us may have made it to wait. */
+	return fd_set_nonblock(fd, true, f) != 0 ? -1 : sock_local(fd, at, f);
+}
+
+void
+sock_addr_where(const struct sock_addr *a, char *out, size_t cap)
+{
+	(void)snprintf(out, cap, a->family == 6 ? "[%s]:%u" : "%s:%u",
+	    a->text, a->port);
+}
+
+bool
+sock_addr_overlaps(const struct sock_addr *a, const struct sock_addr *b)
+{
+	static const uint8_t	any[16];
+	size_t			n = a->family == 6 ? 16 : 4;
+
+	return a->port != 0 && a->family == b->family && a->port == b->port &&
+	    (memcmp(a->raw, b->raw, n) == 0 || memcmp(a->raw, any, n) == 0 ||
+	    memcmp(b->raw, any, n) == 0);
 }
 
 void
@@ -261,36 +302,6 @@ sock_host_name(char *out, size_t cap)
 	if (list->ai_canonname != NULL)
 		(void)snprintf(out, cap, "%s", list->ai_canonname);
 	freeaddrinfo(list);
-}
-
-int
-sock_listen(const char *where, int *fds, size_t cap, struct fault *f)
-{
-	struct listen_at	at;
-	size_t			n = 0;
-
-	if (!listen_parse(where, &at))
-		return fault_set(f, FAULT_PERM,
-		    "cannot listen on \"%s\": not ADDRESS:PORT", where);
-	if (at.n > cap)
-		return fault_set(f, FAULT_LIMIT, "too many addresses");
-	for (size_t i = 0; i < at.n; i++) {
-		int fd = listen_one(&at.addr[i]);
-
-		if (fd >= 0) {
-			fds[n++] = fd;
-			continue;
-		}
-		/* A host without IPv6: its IPv4 half of "*" is enough. */
-		if (at.n == 2 && i == 0 &&
-		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
-			continue;
-		(void)SYS_FAULT(f, "listen on %s", where);
-		while (n > 0)
-			fd_close(&fds[--n]);
-		return -1;
-	}
-	return (int)n;
 }
 
 /* accept(2): errors of the new connection are not errors of the listener. */

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #define SOCK_ADDR_MAX	64	/* octets of an address as text */
+#define SOCK_WHERE_MAX	(SOCK_ADDR_MAX + 10)	/* ... with its port */
 
 /* One end of a connection; a v4-mapped IPv6 address is shown as IPv4. */
 struct sock_addr {
@@ -39,17 +40,24 @@ int	sock_local(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 void	sock_host_name(char *out, size_t cap);
 
 /*
- * Listen on "1.2.3.4:110", "[::1]:110", "*:110" (both families: two sockets
- * may be returned; IPv6 alone suffices when it is not v6only), ":110" = "*:110".
- * Fills up to cap descriptors, returns their number or -1.
+ * Which addresses "1.2.3.4:110", "[::1]:110", "*:110" or ":110" (both families:
+ * IPv6, then IPv4) mean: how many, 0 when the text is none.
  */
-int	sock_listen(const char *where, int *fds, size_t cap, struct fault *f)
-	    MUSTUSE;
-/* Its addresses, at most two, as sock_local tells those of such a socket; 0: the
- * text is none. */
-size_t	sock_listen_at(const char *where, struct sock_addr out[2]);
-/* Whether the text is such an address: for `check`. */
+size_t	sock_listen_parse(const char *where, struct sock_addr at[2]);
 bool	sock_listen_valid(const char *where);
+/* Listen there; close-on-exec, never waits.  One of IPv6 takes no IPv4.
+ * `shared`: also beside listeners of ours for which sock_share is on. */
+int	sock_listen(const struct sock_addr *at, bool shared, int *fd_r,
+	    struct fault *f) MUSTUSE;
+void	sock_share(int fd, bool on);	/* off: a plain one is refused again */
+/* Make a socket that somebody has handed over one of these, if it is a
+ * listening one for TCP; *at is where. */
+int	sock_listen_given(int fd, struct sock_addr *at, struct fault *f) MUSTUSE;
+/* "192.0.2.1:110", "[::]:110" */
+void	sock_addr_where(const struct sock_addr *a, char *out, size_t cap);
+/* Whether the kernel would refuse to listen at one beside the other. */
+bool	sock_addr_overlaps(const struct sock_addr *a,
+	    const struct sock_addr *b);
 /* Next connection, close-on-exec; -1 with err EAGAIN when none waits. */
 int	sock_accept(int fd, int *fd_r, struct sock_addr *peer_r,
 	    struct fault *f) MUSTUSE;

@@ -57,6 +57,19 @@ test_listen_syntax(void **state)
 			fail_msg("%s", cases[i].where);
 }
 
+/* A listener at the only address that `where` means. */
+static int
+listen_at(const char *where)
+{
+	struct sock_addr	at[2];
+	struct fault		f;
+	int			fd;
+
+	assert_int_equal(sock_listen_parse(where, at), 1);
+	assert_int_equal(sock_listen(&at[0], false, &fd, &f), 0);
+	return fd;
+}
+
 static int
 client_of(int listener, int family)
 {
@@ -94,7 +107,7 @@ test_connection(void **state)
 	socklen_t		n = sizeof(on);
 
 	(void)state;
-	assert_int_equal(sock_listen("127.0.0.1:0", &l, 1, &f), 1);
+	l = listen_at("127.0.0.1:0");
 	assert_int_equal(sock_accept(l, &s, &from, &f), -1);
 	assert_int_equal(f.err, EAGAIN);
 	to = client_of(l, AF_INET);
@@ -156,7 +169,7 @@ test_unsent(void **state)
 	int		to;
 
 	(void)state;
-	assert_int_equal(sock_listen("127.0.0.1:0", &l, 1, &f), 1);
+	l = listen_at("127.0.0.1:0");
 	to = client_of(l, AF_INET);
 	clock_sleep(10);
 	assert_int_equal(sock_accept(l, &s, &from, &f), 0);
@@ -176,19 +189,22 @@ static void
 test_wildcard(void **state)
 {
 	struct sock_addr	addr;
+	struct sock_addr	at[2];
 	struct fault		f;
 	int			fds[2];
-	int			n;
 
 	(void)state;
-	n = sock_listen("*:0", fds, 2, &f);
-	assert_true(n >= 1);
-	for (int i = 0; i < n; i++) {
+	assert_int_equal(sock_listen_parse("*:0", at), 2);
+	for (int i = 0; i < 2; i++) {
 		int s;
 		int family;
 		socklen_t len = sizeof(family);
 		int to;
 
+		if (sock_listen(&at[i], false, &fds[i], &f) != 0) {
+			assert_int_equal(i, 0);		/* no IPv6 here */
+			continue;
+		}
 		assert_int_equal(getsockopt(fds[i], SOL_SOCKET, SO_DOMAIN,
 		    &family, &len), 0);
 		to = client_of(fds[i], family);
@@ -203,9 +219,114 @@ test_wildcard(void **state)
 		fd_close(&to);
 		fd_close(&fds[i]);
 	}
-	assert_int_equal(sock_listen("*:0", fds, 1, &f), -1);
-	assert_int_equal(f.class, FAULT_LIMIT);
-	assert_int_equal(sock_listen("nonsense", fds, 2, &f), -1);
+}
+
+static void
+test_where(void **state)
+{
+	static const struct {
+		const char	*a;
+		const char	*b;
+		bool		 same;
+		bool		 overlaps;
+		const char	*where;		/* of a */
+	} cases[] = {
+		{ "*:110", ":110", true, true, "[::]:110" },
+		{ "*:110", "[::]:110", true, true, "[::]:110" },
+		{ "0.0.0.0:110", "*:110", false, false, "0.0.0.0:110" },
+		{ "0.0.0.0:110", "1.2.3.4:110", false, true, "0.0.0.0:110" },
+		{ "1.2.3.4:110", "0.0.0.0:110", false, true, "1.2.3.4:110" },
+		{ "1.2.3.4:110", "0.0.0.0:11", false, false, "1.2.3.4:110" },
+		{ "[::1]:110", "[0::1]:0110", true, true, "[::1]:110" },
+		{ "[::1]:110", "*:110", false, true, "[::1]:110" },
+		{ "[::1]:110", "[::2]:110", false, false, "[::1]:110" },
+		{ "[::1]:110", "[::1]:111", false, false, "[::1]:110" },
+		{ "127.0.0.1:0", "127.0.0.1:0", true, false, "127.0.0.1:0" },
+		{ "127.0.0.1:1", "127.0.0.2:1", false, false, "127.0.0.1:1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sock_addr	a[2];
+		struct sock_addr	b[2];
+		char			where[SOCK_WHERE_MAX];
+
+		assert_true(sock_listen_parse(cases[i].a, a) > 0);
+		assert_true(sock_listen_parse(cases[i].b, b) > 0);
+		assert_int_equal(sock_addr_same(&a[0], &b[0]), cases[i].same);
+		assert_int_equal(sock_addr_overlaps(&a[0], &b[0]),
+		    cases[i].overlaps);
+		sock_addr_where(&a[0], where, sizeof(where));
+		assert_string_equal(where, cases[i].where);
+	}
+}
+
+/* A wider one beside a narrow one, while that is willing. */
+static void
+test_share(void **state)
+{
+	int			narrow = listen_at("127.0.0.1:0");
+	struct sock_addr	at[2];
+	struct sock_addr	local;
+	struct fault		f;
+	int			wide;
+	int			s;
+	int			to;
+
+	(void)state;
+	assert_int_equal(sock_local(narrow, &local, &f), 0);
+	assert_int_equal(sock_listen_parse("0.0.0.0:1", at), 1);
+	at[0].port = local.port;
+	assert_int_equal(sock_listen(&at[0], false, &wide, &f), -1);
+	assert_int_equal(sock_listen(&at[0], true, &wide, &f), -1);
+	assert_int_equal(f.err, EADDRINUSE);
+	sock_share(narrow, true);
+	assert_int_equal(sock_listen(&at[0], false, &wide, &f), -1);
+	assert_int_equal(sock_listen(&at[0], true, &wide, &f), 0);
+	sock_share(narrow, false);
+	sock_share(wide, false);
+	fd_close(&narrow);
+	to = client_of(wide, AF_INET);
+	clock_sleep(10);
+	assert_int_equal(sock_accept(wide, &s, &local, &f), 0);
+	assert_int_equal(sock_listen(&at[0], false, &narrow, &f), -1);
+	fd_close(&s);
+	fd_close(&to);
+	fd_close(&wide);
+}
+
+/* What a service manager may hand over, and what not. */
+static void
+test_given(void **state)
+{
+	const struct sockaddr_in	to = { .sin_family = AF_INET };
+	struct sock_addr		at;
+	struct fault			f;
+	int				fd = socket(AF_INET, SOCK_STREAM, 0);
+	int				pair[2];
+
+	(void)state;
+	assert_int_equal(sock_listen_given(fd, &at, &f), -1);
+	assert_non_null(strstr(f.text, "does not listen"));
+	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(sock_listen_given(fd, &at, &f), 0);
+	assert_string_equal(at.text, "0.0.0.0");
+	assert_true(at.port > 0);
+	assert_int_equal(sock_accept(fd, &pair[0], &at, &f), -1);
+	assert_int_equal(f.err, EAGAIN);
+	fd_close(&fd);
+	assert_int_equal(sock_listen_given(fd, &at, &f), -1);
+
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(sock_listen_given(fd, &at, &f), -1);
+	assert_non_null(strstr(f.text, "no TCP"));
+	fd_close(&fd);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(sock_listen_given(pair[0], &at, &f), -1);
+	assert_non_null(strstr(f.text, "AF_UNIX"));
+	fd_close(&pair[0]);
+	fd_close(&pair[1]);
 }
 
 static void
@@ -465,6 +586,9 @@ main(void)
 		cmocka_unit_test(test_connection),
 		cmocka_unit_test(test_unsent),
 		cmocka_unit_test(test_wildcard),
+		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_given),
 		cmocka_unit_test(test_mapped),
 		cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_keepalive),

@@ -50,9 +50,12 @@ class Boot(unittest.TestCase):
         self.install(self.deb)
         self.host.mkdir(BULLETINS)
         self.host.write(BULLETINS + "/1", MAIL)
+        self.conf("")
+
+    def conf(self, more):
         self.host.write("/etc/popper/popper.conf", "timeout = 600\n"
                         "bulletins = %s\nauth_fail_delay = 1\nlog = journal\n"
-                        % BULLETINS)
+                        "%s" % (BULLETINS, more))
 
     def sh(self, script):
         r = self.host.run(["sh", "-c", script], timeout=100)
@@ -140,6 +143,83 @@ class Boot(unittest.TestCase):
                          "inactive")
         self.assertEqual(self.sh("find /etc /var/lib/systemd -name "
                                  "'*popper*'"), "")
+
+    def test_notify(self):
+        """What systemd makes of what it is told."""
+        self.sh("systemctl start popper.service")
+        self.host.connect(110).close()          # at once: it is ready
+        self.assertEqual(self.show("popper.service", "StatusText"),
+                         "2 listeners, 0 of at most 1000 sessions")
+        main = self.show("popper.service", "MainPID")
+        with Pop(self.host.connect(110)) as pop:
+            pop.login("ann", "ann")
+            self.wait(lambda: " 1 of " in self.show(
+                "popper.service", "StatusText"), "no session is told")
+            self.conf("max_sessions = 7\n")
+            self.sh("systemctl reload popper.service")
+            self.wait(lambda: " 1 of at most 7 " in self.show(
+                "popper.service", "StatusText"), "no reload")
+            self.assertEqual(self.show("popper.service", "ActiveState"),
+                             "active")
+            # Who asks is told, and popper itself refuses.
+            self.conf("max_sessions = soon\n")
+            self.assertIn("failed", self.sh(
+                "systemctl reload popper.service 2>&1 || echo failed"))
+            self.sh("systemctl kill -s HUP --kill-who=main popper.service")
+            self.wait(lambda: "refused" in self.show(
+                "popper.service", "StatusText"), "nothing is refused")
+            self.conf("")
+            self.sh("systemctl reload popper.service")
+            self.wait(lambda: " 1 of at most 1000 " in self.show(
+                "popper.service", "StatusText"), "no reload")
+            pop.quit()
+        self.assertEqual(self.show("popper.service", "MainPID"), main)
+        self.assertEqual(self.show("popper.service", "NRestarts"), "0")
+
+    def test_watchdog(self):
+        self.host.write("/etc/systemd/system/popper.service.d/x.conf",
+                        "[Service]\nWatchdogSec=2\n")
+        self.sh("systemctl daemon-reload; systemctl start popper.service")
+        main = self.show("popper.service", "MainPID")
+        time.sleep(5)
+        self.assertEqual(self.show("popper.service", "MainPID"), main)
+        self.sh("kill -STOP " + main)
+        self.wait(lambda: self.show("popper.service", "MainPID")
+                  not in (main, "0"), "a hung server stays")
+        self.wait(lambda: self.show("popper.service", "ActiveState")
+                  == "active", "no new server")
+        self.session()
+
+    def test_sockets_of_the_server(self):
+        self.conf("listen = 127.0.0.1:1110\n")
+        self.sh("systemctl enable --now popper-serve.socket")
+        self.assertEqual(self.show("popper.service", "ActiveState"),
+                         "inactive")
+        self.session()
+        self.assertEqual(self.show("popper.service", "ActiveState"), "active")
+        with self.assertRaises(ConnectionRefusedError):
+            self.host.connect(1110)
+        self.sh("systemctl reload popper.service")
+        self.session()
+        # Who comes during a restart waits.
+        self.sh("systemctl stop popper.service")
+        self.session()
+        self.install(debian.repack(self.deb, "99"))
+        for unit in ("popper.service", "popper-serve.socket"):
+            self.assertEqual(self.show(unit, "ActiveState"), "active")
+        self.session()
+        self.sh("systemctl start popper.socket")
+        for unit in ("popper.service", "popper-serve.socket"):
+            self.wait(lambda unit=unit: self.show(unit, "ActiveState")
+                      == "inactive", unit)
+        self.session()
+        self.sh("systemctl start popper-serve.socket")
+        self.wait(lambda: self.show("popper.socket", "ActiveState")
+                  == "inactive", "both")
+        self.session()
+        self.sh("apt-get -qq -y purge popper 2>&1")
+        self.assertIn(self.show("popper-serve.socket", "ActiveState"),
+                      ("inactive", ""))
 
     def test_socket(self):
         self.sh("systemctl enable --now popper.socket")

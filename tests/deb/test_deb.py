@@ -5,9 +5,11 @@ Debian of its own from installation to purge.
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -20,7 +22,8 @@ from lib.unpack import TOP, unpack                              # noqa: E402
 CONF = "/etc/popper/popper.conf"
 LONG = os.environ.get("POPPER_LONG")
 UNITS = ("popper.service", "popper.socket", "popper@.service",
-         "popper-recover.service", "popper-recover.timer")
+         "popper-recover.service", "popper-recover.timer",
+         "popper-serve.socket")
 MAIL = nasty.mbox(nasty.NASTY[:3])
 LOWER = "1.99"
 
@@ -302,21 +305,79 @@ class Life(unittest.TestCase):
 
 
 class Logrotate(unittest.TestCase):
-    def test_trace_is_cut(self):
-        host = Host(packages=[unpack("logrotate")], popper=False)
+    """With Debian's `create` around it; a script stands for systemctl, which
+    would need a systemd."""
+
+    LOG = "/var/log/popper/popper.log"
+    SYSTEMCTL = """#!/bin/sh
+echo "$*" >>/tmp/asked
+case "$*" in
+"--quiet is-active popper.service") exec test -e /run/popper.pid;;
+"kill --signal=HUP --kill-who=main popper.service")
+	exec kill -HUP "$(cat /run/popper.pid)";;
+*) exit 1;;
+esac
+"""
+
+    def setUp(self):
+        self.host = host = Host(packages=[unpack("logrotate")])
         self.addCleanup(host.close)
+        host.call(shutil.rmtree, "/etc/logrotate.d", True)
         with open(TOP + "/etc/logrotate.d/popper", encoding="utf-8") as f:
             host.write("/etc/logrotate.d/popper", f.read())
+        host.write("/etc/logrotate.conf",
+                   "weekly\ncreate\ninclude /etc/logrotate.d\n")
         host.mkdir("/var/log/popper", 0o750)
-        host.write("/var/log/popper/trace.log", "x\n" * 1000, 0o600)
-        inode = host.call(os.stat, "/var/log/popper/trace.log").st_ino
-        r = host.run(["logrotate", "--force", "--state", "/tmp/state",
-                      "/etc/logrotate.d/popper"])
+        host.write(CONF, "log = file\nlog_file = %s\npeer_check = no\n"
+                   "trace_file = /var/log/popper/trace.log\n" % self.LOG)
+
+    def rotate(self):
+        r = self.host.run(["logrotate", "--force", "--state", "/tmp/state",
+                           "/etc/logrotate.conf"])
         self.assertEqual((r.returncode, r.stdout + r.stderr), (0, b""))
-        now = host.call(os.stat, "/var/log/popper/trace.log")
-        self.assertEqual((now.st_ino, now.st_size, stat.S_IMODE(now.st_mode)),
-                         (inode, 0, 0o600))
-        self.assertTrue(host.exists("/var/log/popper/trace.log.1.gz"))
+
+    def told(self, path, text):
+        deadline = time.monotonic() + 10
+        while not self.host.exists(path) or text not in self.host.read(path):
+            self.assertLess(time.monotonic(), deadline, text)
+            time.sleep(0.02)
+
+    def test_server_goes_on_in_the_new_file(self):
+        host = self.host
+        host.write("/usr/bin/systemctl", self.SYSTEMCTL, 0o755)
+        host.mkdir("/run/systemd/system")
+        host.write("/usr/bin/start-it", "#!/bin/sh\necho $$ >/run/popper.pid\n"
+                   "exec /usr/sbin/popper serve\n", 0o755)
+        process = host.popen(["/usr/bin/start-it"])
+        self.addCleanup(process.stop)
+        host.wait_port(110)
+        self.told(self.LOG, b"listening")
+        for _ in range(3):
+            host.write("/tmp/asked", "")
+            self.rotate()
+            self.told(self.LOG, b"reloaded")
+            self.assertNotIn(b"listening ", host.read(self.LOG))
+            self.assertEqual(host.read("/tmp/asked").count(b"HUP"), 1)
+            self.assertEqual(stat.S_IMODE(
+                host.call(os.stat, self.LOG).st_mode), 0o600)
+            with Pop(host.connect(110)) as pop:
+                pop.quit()
+            self.told("/var/log/popper/trace.log", b"dialogue")
+        self.assertIn(b"reloaded", host.read(self.LOG + ".1"))
+        self.assertTrue(host.exists(self.LOG + ".2.gz"))
+
+    def test_without_a_server(self):
+        """Under inetd, and without systemd."""
+        host = self.host
+        for line in (b"one", b"two"):
+            host.write(self.LOG, line * 10, 0o600)
+            self.rotate()
+            self.assertEqual(host.read(self.LOG + ".1"), line * 10)
+            self.assertEqual(host.read(self.LOG), b"")
+            host.write("/usr/bin/systemctl", self.SYSTEMCTL, 0o755)
+            host.mkdir("/run/systemd/system")
+        self.assertEqual(host.read("/tmp/asked"),
+                         b"--quiet is-active popper.service\n")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,8 @@ class Sound(unittest.TestCase):
         """A start with everything turned on, as at boot."""
         for target, unit in (("multi-user", "popper-recover.service"),
                              ("multi-user", "postfix.service"),
-                             ("sockets", "popper.socket")):
+                             ("sockets", "popper.socket"),
+                             ("sockets", "popper-serve.socket")):
             self.host.run(["mkdir", "-p", "/etc/systemd/system/%s.target.wants"
                            % target], check=True)
             self.host.run(["ln", "-sf", "/lib/systemd/system/" + unit
@@ -132,8 +133,23 @@ class Rules(unittest.TestCase):
                                 5 * 10000)
         self.assertGreaterEqual(int(words("popper.service",
                                           "LimitNOFILE")[0]), 40000)
-        self.assertEqual(values("popper.socket", "TriggerLimitIntervalSec"),
-                         ["0"])
+        for unit in ("popper.socket", "popper-serve.socket"):
+            self.assertEqual(values(unit, "TriggerLimitIntervalSec"), ["0"])
+
+    def test_sockets_do_not_meet_silently(self):
+        """Whoever starts one way of serving a port stops the others."""
+        self.assertEqual(values("popper-serve.socket", "Service"),
+                         ["popper.service"])
+        self.assertEqual(values("popper-serve.socket", "Accept"), ["no"])
+        self.assertEqual(values("popper.socket", "Accept"), ["yes"])
+        self.assertEqual(sorted(words("popper.socket", "Conflicts")),
+                         ["popper-serve.socket", "popper.service"])
+        self.assertEqual(sorted(words("popper.socket", "Before")),
+                         ["popper-serve.socket", "popper.service"])
+        self.assertEqual(words("popper-serve.socket", "Conflicts"),
+                         ["popper.socket"])
+        self.assertEqual(words("popper.service", "Conflicts"),
+                         ["popper.socket"])
 
     def test_a_session_in_update_is_not_killed(self):
         for unit in ("popper.service", "popper@.service"):

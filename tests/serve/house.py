@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """What the tests of `popper serve` share: a look at its roles."""
 
+import fcntl
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "roles"))
@@ -51,4 +53,16 @@ class House(family.Family):
         pop.cmd("USER", user)
         pop.send(b"PASS x\r\n")
         self.wait_for(lambda: self.named("popper-worker"), "a worker")
+        return pop
+
+    def in_update(self, user="alice"):
+        """QUIT waits for the maildrop, which another program has locked."""
+        pop = self.login(user)
+        pop.dele(1)
+        self.holder = open("/proc/%d/root/var/mail/%s"
+                           % (self.host.pid, user), "r+b")
+        self.addCleanup(self.holder.close)
+        fcntl.lockf(self.holder, fcntl.LOCK_EX)
+        pop.send(b"QUIT\r\n")
+        time.sleep(0.4)
         return pop

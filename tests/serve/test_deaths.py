@@ -2,7 +2,6 @@
 """Each role of popper serve dies; it is started anew and costs only what it held.
 And the end of all."""
 
-import fcntl
 import os
 import signal
 import socket
@@ -22,18 +21,6 @@ TEMP = b"[SYS/TEMP] "
 
 
 class Phases(house.House):
-    def in_update(self, user="alice"):
-        """QUIT waits for the maildrop, which another program has locked."""
-        pop = self.login(user)
-        pop.dele(1)
-        self.holder = open("/proc/%d/root/var/mail/%s"
-                           % (self.host.pid, user), "r+b")
-        self.addCleanup(self.holder.close)
-        fcntl.lockf(self.holder, fcntl.LOCK_EX)
-        pop.send(b"QUIT\r\n")
-        time.sleep(0.4)
-        return pop
-
     def back(self, role):
         """It is there again, as it was, and somebody can log in."""
         self.log.wait("role-died .*role=" + role, self.mark)

@@ -3,11 +3,14 @@
 
 openbsd-inetd, xinetd and systemd-socket-activate (--inetd) each start it on
 the POP3 port and on the POP2 port, as the manual says.  `popper serve`, which
-needs none of them, must pass the same tests.
+needs none of them, must pass the same tests, and again with sockets that
+systemd-socket-activate has handed over.
 """
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -288,6 +291,113 @@ class Serve(SuperServer, unittest.TestCase):
                 self.assertEqual(r.returncode, 64)
                 self.assertEqual(len(r.stderr.splitlines()), 1, r.stderr)
                 self.assertEqual(r.stdout, b"")
+
+
+class ServeSystemd(SuperServer, unittest.TestCase):
+    """One popper serve with two sockets from outside; `listen` is another."""
+
+    packages = ("systemd",)
+    roots = 3
+
+    def activate(self, *how, argv=("/usr/sbin/popper", "serve"), **kw):
+        self.host.write("/etc/popper/popper.conf",
+                        CONF + "listen = 127.0.0.1:1110\n")
+        process = self.host.popen(
+            ["/usr/bin/systemd-socket-activate", "-E", "POPPER_REPORT", *how,
+             *argv], **kw)
+        self.addCleanup(process.stop)
+        return process
+
+    def start(self, flags):
+        return self.activate("-l", "127.0.0.1:110", "-l", "127.0.0.1:109",
+                             argv=["/usr/sbin/popper", "serve", *flags],
+                             stderr=-3)
+
+    def test_bad_flag_is_a_line_in_the_log(self):
+        """It does not start at all."""
+        process = self.begin("-Z")
+        try:
+            self.host.connect(110).close()
+        except ConnectionError:
+            pass                        # begin() has already been one
+        self.assertEqual(process.wait(10), 64)
+        self.log.wait(OURS + "conf-error ", self.mark)
+
+    def test_they_replace_listen(self):
+        self.begin()
+        for port in (109, 110):
+            self.pop(port).quit()
+        with self.assertRaises(ConnectionRefusedError):
+            self.host.connect(1110)
+        self.log.wait(r"listening text=127\.0\.0\.1:110 by=manager", self.mark)
+        self.assertEqual(len(self.log.find("listening ", self.mark)), 2)
+
+    def test_reload_keeps_them(self):
+        process = self.begin()
+        self.pop().quit()
+        self.host.write("/etc/popper/popper.conf",
+                        CONF + "hide_version = yes\n")
+        process.send_signal(signal.SIGHUP)
+        self.log.wait(OURS + "reloaded listeners=2 ", self.mark)
+        for port in PORTS:
+            pop = self.pop(port)
+            self.assertNotIn(b"(version", pop.greeting)
+            pop.quit()
+
+    def test_ipv6(self):
+        self.activate("-l", "[::1]:110", "-l", "1110", stderr=-3)
+        for port, address in ((110, "::1"), (1110, "::1"),
+                              (1110, "127.0.0.1")):
+            self.host.wait_port(port)
+            pop = Pop(self.host.connect(port, address))
+            pop.login("alice", "wonderland")
+            pop.quit()
+            self.log.wait(r"session-end .*ip=%s\b" % address, self.mark)
+
+    def refused(self, why, *how, trigger):
+        process = self.activate(*how, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        deadline = time.monotonic() + 10
+        while process.poll() is None:
+            self.assertLess(time.monotonic(), deadline, "it runs")
+            try:
+                trigger().close()
+            except OSError:
+                pass                    # does not listen yet
+            time.sleep(0.1)
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(process.stderr.read().decode(), "popper: .*" + why)
+        self.log.wait(OURS + "listen .*" + why, self.mark)
+
+    def test_local_socket_is_refused(self):
+        def knock():
+            s = socket.socket(socket.AF_UNIX)
+            self.addCleanup(s.close)
+            s.connect("/proc/%d/root/run/pop.socket" % self.host.pid)
+            return s
+        self.refused(r"descriptor 3 is a local \(AF_UNIX\) socket; POP3 is"
+                     " served over TCP", "-l", "/run/pop.socket",
+                     trigger=knock)
+
+    def test_datagrams_are_refused(self):
+        def knock():
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.sendto(b"x", ("127.0.0.1", 110))
+            return s
+        self.refused("descriptor 3 is no TCP socket", "--datagram",
+                     "-l", "127.0.0.1:110",
+                     trigger=lambda: self.host.in_network(knock))
+
+    def test_connections_are_refused(self):
+        """Accept=yes without StandardInput=socket; its child ends, and the
+        super-server does not."""
+        self.activate("--accept", "-l", "127.0.0.1:110", stderr=-3)
+        self.host.wait_port(110)
+        sock = self.host.connect(110)
+        self.assertEqual(sock.recv(100), b"")
+        sock.close()
+        self.log.wait(r"listen .*descriptor 3 does not listen.*Accept=no",
+                      self.mark)
 
 
 class Debugging(unittest.TestCase):

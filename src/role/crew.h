@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The processes of popper serve that one reading of the configuration has, and
+ * the links between them.  Floor 4; the master, and its children when they are
+ * about to become one of them.
+ */
+#ifndef ROLE_CREW_H
+#define ROLE_CREW_H
+
+#include "role/edition.h"
+#include "role/places.h"
+#include "role/tally.h"
+#include "sys/listen.h"
+#include "sys/loop.h"
+
+#define FRONTS_MAX	64
+
+enum kind { AUTH, WARDEN, SPAWNER, RESOLVER, FRONT };
+
+struct role {
+	struct crew		*crew;
+	enum kind		 kind;
+	size_t			 index;		/* of a front */
+	size_t			 row;		/* of a front, in the tally */
+	pid_t			 pid;		/* 0: not there */
+	uint64_t		 began_ms;
+	struct link_ends	 link;		/* a: ours, of its questions */
+	struct link_ends	 log;		/* a: ours */
+	struct loop_watch	 on_link;
+	struct loop_watch	 on_log;
+	struct loop_watch	 again;		/* when it is started anew */
+	bool			 mad;		/* it is not listened to */
+	bool			 told;		/* to leave */
+	bool			 leaves;	/* a front takes nobody any more */
+};
+
+struct crew {
+	struct crew		*next;		/* an older one */
+	struct edition		*edition;	/* owns */
+	struct listeners	 listeners;	/* the master's, in this order */
+	struct tally		*tally;
+	size_t			 nfronts;
+	struct link_ends	 to_auth[FRONTS_MAX];	/* a: front, b: auth */
+	struct link_ends	 to_resolver[FRONTS_MAX];
+	struct link_ends	 to_warden;		/* a: auth */
+	struct role		 roles[FRONT + FRONTS_MAX];
+	size_t			 nroles;
+	struct nest		 nest;
+	bool			 leaving;	/* another one has its place */
+	uint32_t		 last_at;	/* listeners, for MSG_LEAVE */
+	uint64_t		 since_ms;	/* leaving */
+};
+
+const char	*role_word(const struct role *r);
+/* In a child of the master: be that role. */
+void		 role_become(const struct role *r) NORETURN;
+size_t		 crew_fronts_wanted(const struct settings *s);
+/* Connections that one process may count in the tally. */
+uint32_t	 crew_most(const struct settings *s);
+/* How long who leaves may take: longer than a stranger can.  ms */
+uint64_t	 crew_leave_ms(const struct settings *s);
+/* The links between its roles; when that fails, to be closed all the same. */
+int		 crew_links_make(struct crew *c, struct fault *f) MUSTUSE;
+void		 crew_links_close(struct crew *c);
+/* The first row of the tally, from there on, that no front of theirs has. */
+size_t		 crew_free_row(const struct crew *list, size_t row);
+/*
+ * Tries in a child what the strangers' processes would stumble over in these
+ * settings, their accounts and root folder, while there are others.
+ */
+int	crew_probe(const struct settings *s, struct fault *f) MUSTUSE;
+
+#endif
