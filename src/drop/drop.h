@@ -174,6 +174,19 @@ int	drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
  */
 int	mbox_open_image(int fd, uint64_t off, uint64_t len, struct drop **drop_r,
 	    struct fault *f) MUSTUSE;
+
+/*
+ * The two halves of mbox_ops.open, for two processes.  mbox_copy: as the user
+ * (fs ids suffice), lock the spool with one try, copy it without a look at what is
+ * in it, unlock; the caller owns *fd_r.  An open journal and a .USER.pop are the
+ * caller's to look for.  FAULT_LIMIT: it is larger than `most`; FAULT_IN_USE: it is
+ * locked.  mbox_open_copy: the same drop over such a copy; takes fd.
+ */
+int	mbox_copy(const struct drop_conf *c, uint64_t most, int *fd_r,
+	    uint64_t *size_r, struct fault *f) MUSTUSE;
+int	mbox_open_copy(const struct drop_conf *c, int fd, uint64_t size,
+	    struct drop **drop_r, struct fault *f) MUSTUSE;
+
 /* Which operations a drop has. */
 const struct drop_ops	*drop_ops_of(const struct drop *d);
 

@@ -119,6 +119,25 @@ mbox_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
 }
 
 int
+mbox_open_copy(const struct drop_conf *c, int fd, uint64_t size,
+    struct drop **drop_r, struct fault *f)
+{
+	struct drop *d = drop_new(&mbox_ops);
+
+	*drop_r = NULL;
+	d->conf = *c;
+	d->fd = fd;
+	d->own_fd = true;
+	if (mbox_scan_file(fd, 0, size, &d->table, f) == -1) {
+		mbox_close(d);
+		return fault_prefix(f, "%s: ", c->path);
+	}
+	make_entries(d);
+	*drop_r = d;
+	return 0;
+}
+
+int
 mbox_probe_file(int fd, struct fault *f)
 {
 	struct mbox_table	t = { 0 };

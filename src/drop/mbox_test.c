@@ -513,6 +513,83 @@ test_locked_by_others(void **state)
 	fake_fini(&w);
 }
 
+/* The halves of an opening, in turn. */
+static int
+open_in_two(struct fake *w, uint64_t most, struct drop **drop_r,
+    struct fault *f)
+{
+	uint64_t	size;
+	int		fd;
+
+	if (mbox_copy(&w->conf, most, &fd, &size, f) != 0)
+		return -1;
+	assert_false(fake_locked(w));
+	assert_int_equal(w->locks, 0);
+	return mbox_open_copy(&w->conf, fd, size, drop_r, f);
+}
+
+static void
+test_copy(void **state)
+{
+	struct fake		 w;
+	struct drop		*d;
+	struct drop		*whole;
+	struct snapshot		 s;
+	struct snapshot		 t;
+	struct drop_change	 c = { 0 };
+	struct drop_outcome	 out;
+	struct fault		 f;
+	bool			 marks[3] = { false, true, false };
+	bool			 none[3] = { false };
+	int			 fd;
+
+	(void)state;
+	fake_init(&w, false);
+	fake_write(w.spool, SPAN(A B C));
+	for (uint64_t memory = 0; memory < 2000; memory += 1999) {
+		w.conf.memory_max = memory;	/* a file, or memory */
+		assert_int_equal(open_in_two(&w, sizeof(A B C) - 1, &d, &f), 0);
+		assert_int_equal(fake_open(&w, &whole, &f), 0);
+		mbox_ops.snapshot(d, &s);
+		mbox_ops.snapshot(whole, &t);
+		assert_int_equal(s.n, t.n);
+		for (size_t i = 0; i < s.n; i++)
+			assert_memory_equal(&s.entries[i], &t.entries[i],
+			    sizeof(s.entries[i]));
+		expect_text(d, 1, B_TEXT, "of a copy");
+		mbox_ops.close(whole);
+		mbox_ops.close(d);
+	}
+	assert_int_equal(open_in_two(&w, sizeof(A B C) - 2, &d, &f), -1);
+	assert_int_equal(f.class, FAULT_LIMIT);
+	assert_false(fake_locked(&w));
+	/* It commits as any other. */
+	assert_int_equal(open_in_two(&w, 4096, &d, &f), 0);
+	fake_append(w.spool, SPAN(D));
+	c.deleted = marks;
+	c.retrieved = none;
+	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+	fake_expect(w.spool, SPAN(A C D));
+	mbox_ops.close(d);
+	/* One try. */
+	fd = open(w.spool, O_RDWR | O_CLOEXEC);
+	assert_int_equal(lock_fcntl(fd, false, &f), 0);
+	w.conf.lock_timeout_s = 0;
+	assert_int_equal(open_in_two(&w, 4096, &d, &f), -1);
+	assert_int_equal(f.class, FAULT_IN_USE);
+	close(fd);
+	/* What is no mailbox is seen by who looks at it. */
+	fake_write(w.spool, SPAN("junk"));
+	assert_int_equal(open_in_two(&w, 4096, &d, &f), -1);
+	assert_int_equal(f.class, FAULT_PERM);
+	assert_int_equal(unlink(w.spool), 0);
+	assert_int_equal(open_in_two(&w, 4096, &d, &f), 0);
+	mbox_ops.snapshot(d, &s);
+	assert_int_equal(s.n, 0);
+	mbox_ops.close(d);
+	fake_fini(&w);
+}
+
 static void
 test_image(void **state)
 {
@@ -872,6 +949,7 @@ main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_missing_and_empty),
 		cmocka_unit_test(test_locked_by_others),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_legacy),
 		cmocka_unit_test(test_legacy_in_use),
