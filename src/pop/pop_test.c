@@ -292,6 +292,60 @@ test_quit_updates(void **state UNUSED)
 	assert_true(n.updated && n.quit);
 }
 
+/* A session that goes on in another process is the same there. */
+static void
+test_marks(void **state UNUSED)
+{
+	static struct pop_marks	m;
+	struct pop		*first = pop;
+	struct pop_counts	 n;
+	struct fault		 f;
+
+	assert_false(pop_is_changed(pop));
+	(void)say("TOP 2 1");
+	assert_false(pop_is_changed(pop));
+	(void)say("RETR 2");
+	assert_true(pop_is_changed(pop));
+	(void)say("DELE 1");
+	(void)say("RETR 2");
+	assert_int_equal(pop_marks_get(pop, &m, &f), 0);
+	assert_int_equal(m.n, 3);
+	pop = pop_new(&conf, &drop, NULL, NULL, -1, NULL);
+	assert_int_equal(pop_marks_set(pop, &m, &f), 0);
+	pop_free(first);
+	check_invariants();
+	assert_string_equal(say("STAT"), "+OK 2 67\r\n");
+	assert_string_equal(say("LAST"), "+OK 2 is the last message seen.\r\n");
+	(void)say("QUIT");
+	assert_true(drop.deleted[0] && !drop.deleted[1] && !drop.deleted[2]);
+	assert_true(drop.retrieved[1] && !drop.retrieved[0]);
+	pop_count(pop, &n);
+	assert_int_equal(n.retrieved, 2);
+	assert_int_equal(n.deleted, 1);
+}
+
+static void
+test_marks_of_another_maildrop(void **state UNUSED)
+{
+	static struct pop_marks	m;
+	struct fault		f;
+
+	for (size_t i = 0; i < 5; i++) {
+		m.n = i;
+		m.last = 0;
+		assert_int_equal(pop_marks_set(pop, &m, &f), i == 3 ? 0 : -1);
+	}
+	m.n = 3;
+	m.last = 4;
+	assert_int_equal(pop_marks_set(pop, &m, &f), -1);
+	assert_int_equal(f.class, FAULT_PEER);
+	m.last = 3;
+	assert_int_equal(pop_marks_set(pop, &m, &f), 0);
+	pop->view.own = POP_MARKS_MAX + 1;
+	assert_int_equal(pop_marks_get(pop, &m, &f), -1);
+	assert_int_equal(f.class, FAULT_LIMIT);
+}
+
 static void
 test_failed_update_says_so(void **state UNUSED)
 {
@@ -609,6 +663,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_script, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quit_updates, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_marks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks_of_another_maildrop,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failed_update_says_so,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable_message, setup,

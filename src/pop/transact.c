@@ -291,6 +291,51 @@ pop_count(const struct pop *p, struct pop_counts *out)
 	*out = p->counts;
 }
 
+int
+pop_marks_get(const struct pop *p, struct pop_marks *out, struct fault *f)
+{
+	const struct view *v = &p->view;
+
+	if (v->own > POP_MARKS_MAX)
+		return fault_set(f, FAULT_LIMIT, "%zu messages", v->own);
+	out->last = v->last;
+	out->retrieved = p->counts.retrieved;
+	out->n = v->own;
+	for (size_t i = 0; i < v->own; i++)
+		out->of[i] = (v->items[i].deleted ? POP_MARK_DELETED : 0) |
+		    (v->items[i].retrieved ? POP_MARK_RETRIEVED : 0);
+	return 0;
+}
+
+int
+pop_marks_set(struct pop *p, const struct pop_marks *in, struct fault *f)
+{
+	struct view *v = &p->view;
+
+	if (in->n != v->own || in->last > v->own)
+		return fault_set(f, FAULT_PEER, "marks of %zu messages, LAST"
+		    " %u, for %zu", in->n, in->last, v->own);
+	for (size_t i = 0; i < v->own; i++) {
+		if ((in->of[i] & POP_MARK_DELETED) != 0)
+			view_delete(v, &v->items[i]);
+		v->items[i].retrieved = (in->of[i] & POP_MARK_RETRIEVED) != 0;
+	}
+	v->last = in->last;
+	p->counts.retrieved = in->retrieved;
+	return 0;
+}
+
+bool
+pop_is_changed(const struct pop *p)
+{
+	const struct view *v = &p->view;
+
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].deleted || v->items[i].retrieved)
+			return true;
+	return false;
+}
+
 const struct fault *
 pop_fault(const struct pop *p)
 {

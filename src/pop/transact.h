@@ -82,6 +82,30 @@ enum pop_next	pop_fill(struct pop *p, struct buf *out);
 enum pop_next	pop_collect(struct pop *p, struct span *in, struct buf *out);
 
 void		pop_count(const struct pop *p, struct pop_counts *out);
+
+/*
+ * What a session has done so far, for one that goes on in another process: an
+ * octet for each message of the maildrop.
+ */
+enum {
+	POP_MARK_DELETED	= 1u << 0,
+	POP_MARK_RETRIEVED	= 1u << 1,
+};
+#define POP_MARKS_MAX	1024	/* messages; a larger maildrop's cannot be told */
+struct pop_marks {
+	uint32_t	last;		/* LAST, as a message number; 0: none */
+	uint64_t	retrieved;	/* of pop_counts */
+	size_t		n;
+	uint8_t		of[POP_MARKS_MAX];
+};
+/* FAULT_LIMIT: too many messages. */
+int		pop_marks_get(const struct pop *p, struct pop_marks *out,
+		    struct fault *f) MUSTUSE;
+/* Into one that was opened over the same octets; FAULT_PEER: they are not. */
+int		pop_marks_set(struct pop *p, const struct pop_marks *in,
+		    struct fault *f) MUSTUSE;
+/* May QUIT have something to write?  (With status; else see `last`.) */
+bool		pop_is_changed(const struct pop *p);
 /* Why POP_NEXT_ABORT, or why an UPDATE failed. */
 const struct fault	*pop_fault(const struct pop *p);
 
