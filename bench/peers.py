@@ -152,6 +152,7 @@ def all_peers():
     """In the order of the tables."""
     return [
         Popper(),
+        Popper("popper-shared", options="sessions_per_process = 100\n"),
         # One login process holds one stranger, and there are 100 of them.
         Dovecot("dovecot-default", strangers=90, sessions=1000),
         Dovecot("dovecot-high", strangers=10000, sessions=5000),

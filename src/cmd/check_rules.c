@@ -102,6 +102,37 @@ rule_before_login(struct check *c)
 		    "first", r->max_bad_commands, r->max_commands_before_login);
 }
 
+/* Which option makes that each session has its own; NULL: none. */
+static const char *
+keeps_apart(const struct settings *s)
+{
+	if (s->role.isolation == ISOLATION_SINGLE)
+		return "isolation = single";
+	if (s->auth.source == AUTH_PAM)
+		return "auth = pam";
+	if (s->bull.dir != NULL && s->bull.dir[0] != '\0')
+		return "bulletins";
+	return s->drop.status_headers ? NULL : "status_headers = no";
+}
+
+static void
+rule_shared(struct check *c)
+{
+	unsigned	 n = c->s->role.sessions_per_process;
+	const char	*apart = keeps_apart(c->s);
+
+	if (n > 1 && apart != NULL)
+		check_warn(c, "sessions_per_process", "has no effect with %s, "
+		    "each session has a process of its own; remove one of "
+		    "them", apart);
+	else if (n > 1)
+		check_warn(c, "sessions_per_process", "up to %u sessions share "
+		    "a process: a client that takes it over can read the mail "
+		    "of all who are logged in there, and delete and send in "
+		    "their names; remove the line unless you have thousands",
+		    n);
+}
+
 static void
 rule_xmit(struct check *c)
 {
@@ -241,6 +272,7 @@ check_rules(struct check *c)
 	rule_timeout(c);
 	rule_ranges(c);
 	rule_before_login(c);
+	rule_shared(c);
 	rule_xmit(c);
 	rule_useless(c);
 	rule_log(c);

@@ -139,6 +139,12 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_SIGNAL_ALL:
 	case MSG_LEAVE:
 	case MSG_LEAVES:
+	case MSG_SEAT:
+	case MSG_SEAT_REST:
+	case MSG_LEFT:
+	case MSG_FREE:
+	case MSG_MOVE:
+	case MSG_MOVE_REST:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

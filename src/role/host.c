@@ -410,7 +410,8 @@ host_close(struct host *h)
  * process.  Without this text the lock holds as well.
  */
 static void
-write_holder(const struct host *h, int dirfd, const char *sid, const char *ip)
+write_holder(const struct host *h, int dirfd, pid_t pid, const char *sid,
+    const char *ip, uint64_t since_ms)
 {
 	AUTO(fd_close) int	fd = -1;
 	struct fault		f;
@@ -418,7 +419,8 @@ write_holder(const struct host *h, int dirfd, const char *sid, const char *ip)
 	int			n;
 
 	n = snprintf(text, sizeof(text), "pid=%d sid=%s ip=%s since_ms=%llu\n",
-	    (int)spawn_self(), sid, ip, (unsigned long long)clock_ms());
+	    (int)pid, sid, ip,
+	    (unsigned long long)since_ms);
 	if (file_open(dirfd, h->lock, FILE_WRITE | FILE_TRUNCATE, 0, &fd,
 	    &f) != 0 || file_pwrite(fd, text, (size_t)n, 0, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-text", &f);
@@ -468,6 +470,13 @@ read_holder(struct host *h, int fd)
 	h->holder = o;
 }
 
+/* What an older popper may have left beside the spool. */
+static int
+legacy_name(const struct host *h, char *out, size_t cap, struct fault *f)
+{
+	return path_printf(out, cap, f, ".%s.pop", h->name);
+}
+
 /*
  * The lock file is removed by its holder while it is locked; so after locking
  * one, see that it still has its name.
@@ -497,7 +506,8 @@ host_session_lock(struct host *h, const char *sid, const char *ip,
 			break;
 		}
 	}
-	write_holder(h, dirfd, sid, ip);
+	write_holder(h, dirfd, h->server != 0 ? h->server : spawn_self(), sid, ip,
+	    clock_ms());
 	/* Not before: the last session may have made one and died since. */
 	if (find_journal(h, f) == 0)
 		return 0;
@@ -505,36 +515,75 @@ host_session_lock(struct host *h, const char *sid, const char *ip,
 	return -1;
 }
 
+int
+host_session_adopt(struct host *h, int lock, struct fault *f)
+{
+	h->session_lock = lock;
+	h->locked = true;
+	return find_journal(h, f);
+}
+
 void
-host_session_unlock(struct host *h)
+host_session_hold(const struct host *h, const char *sid, const char *ip,
+    uint64_t since_ms)
 {
 	AUTO(fd_close) int	dirfd = -1;
 	struct fault		f;
 
+	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) == 0)
+		write_holder(h, dirfd, spawn_self(), sid, ip, since_ms);
+	else
+		log_fault(LEVEL_DEBUG, "lock-text", &f);
+}
+
+bool
+host_has_remains(const struct host *h)
+{
+	struct file_facts	facts;
+	struct fault		f;
+	char			name[IDENTITY_PATH_MAX + 16];
+
+	return host_journal_open(h) || legacy_name(h, name, sizeof(name), &f) != 0 ||
+	    file_facts_at(h->dirfd, name, &facts, &f) == 0 || f.err != ENOENT;
+}
+
+void
+host_session_forget(const struct settings *conf, const char *lock)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	struct fault		f;
+
+	if (our_folder(conf->role.run_dir, "lock", 0700, &dirfd, &f) != 0 ||
+	    file_unlink(dirfd, lock, &f) != 0)
+		log_fault(LEVEL_DEBUG, "lock-litter", &f);
+}
+
+void
+host_session_unlock(struct host *h)
+{
 	if (!h->locked)
 		return;
 	h->locked = false;
-	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) != 0 ||
-	    file_unlink(dirfd, h->lock, &f) != 0)
-		log_fault(LEVEL_DEBUG, "lock-litter", &f);
+	host_session_forget(h->conf, h->lock);
 	fd_close(&h->session_lock);
 }
 
-/* In the folder's group (mail), as the user: no more than a set-gid helper. */
-static int
-lock_rights_begin(const struct host *h, struct fault *f)
+int
+host_rights_begin(const struct host *h, struct fault *f)
 {
 	struct file_facts dir;
 
 	if (!identity_is_root())
 		return 0;
+	if (!h->system_spool)
+		return identity_fs_begin(h->id->uid, h->id->gid, f);
 	if (file_facts(h->dirfd, &dir, f) != 0)
 		return -1;
 	return identity_fs_begin(h->id->uid, dir.gid, f);
 }
 
-static void
-lock_rights_end(void)
+void
+host_rights_end(void)
 {
 	if (identity_is_root())
 		identity_fs_end();
@@ -548,11 +597,11 @@ make_spool(struct host *h, struct fault *f)
 	int			result;
 
 	/* Never root's, not even for a moment: we may die in it. */
-	if (lock_rights_begin(h, f) != 0)
+	if (host_rights_begin(h, f) != 0)
 		return -1;
 	result = file_open(h->dirfd, h->name, FILE_WRITE | FILE_CREATE |
 	    FILE_EXCLUSIVE, 0660, &fd, f);
-	lock_rights_end();
+	host_rights_end();
 	return result == 0 || f->err == EEXIST ? 0 : -1;
 }
 
@@ -564,7 +613,7 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 
 	if (!h->system_spool)
 		return fault_set(f, FAULT_PEER, "no dotlock of ours here");
-	if (lock_rights_begin(h, f) != 0)
+	if (host_rights_begin(h, f) != 0)
 		return -1;
 	/* One that is held is of a session that died: recovery. */
 	result = h->dotlock.ino == 0 ? -1 : dotlock_repid(h->dirfd, h->name,
@@ -574,7 +623,7 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 	if (result != 0 && f->class == FAULT_IN_USE && h->locked)
 		result = dotlock_adopt(h->dirfd, h->name, h->id->uid,
 		    &h->dotlock, f);
-	lock_rights_end();
+	host_rights_end();
 	if (result != 0)
 		return -1;
 	if (why == DROP_LOCK_UPDATE && make_spool(h, f) != 0) {
@@ -594,10 +643,10 @@ host_refresh(struct host *h, struct fault *f)
 
 	if (h->dotlock.ino == 0)
 		return fault_set(f, FAULT_PEER, "no dotlock is held");
-	if (lock_rights_begin(h, f) != 0)
+	if (host_rights_begin(h, f) != 0)
 		return -1;
 	result = dotlock_refresh(h->dirfd, h->name, &h->dotlock, f);
-	lock_rights_end();
+	host_rights_end();
 	return result;
 }
 
@@ -608,10 +657,10 @@ host_unlock(struct host *h, struct fault *f)
 
 	if (h->dotlock.ino == 0)
 		return fault_set(f, FAULT_PEER, "no dotlock is held");
-	if (lock_rights_begin(h, f) != 0)
+	if (host_rights_begin(h, f) != 0)
 		return -1;
 	result = dotlock_release(h->dirfd, h->name, &h->dotlock, f);
-	lock_rights_end();
+	host_rights_end();
 	h->dotlock.ino = 0;
 	return result;
 }
@@ -824,9 +873,9 @@ host_drop_legacy(struct host *h, struct fault *f)
 	char			name[IDENTITY_PATH_MAX + 16];
 	int			result;
 
-	if (path_printf(name, sizeof(name), f, ".%s.pop", h->name) != 0)
+	if (legacy_name(h, name, sizeof(name), f) != 0)
 		return -1;
-	if (lock_rights_begin(h, f) != 0)
+	if (host_rights_begin(h, f) != 0)
 		return -1;
 	result = file_facts_at(h->dirfd, name, &facts, f);
 	if (result == 0 && (!facts.is_regular || facts.uid != h->id->uid ||
@@ -834,7 +883,7 @@ host_drop_legacy(struct host *h, struct fault *f)
 		result = fault_set(f, FAULT_PERM, "%s is not empty", name);
 	if (result == 0)
 		result = file_unlink(h->dirfd, name, f);
-	lock_rights_end();
+	host_rights_end();
 	return result;
 }
 

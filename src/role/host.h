@@ -46,6 +46,9 @@ struct host {
 						   it, or nobody */
 	bool			 locked;	/* by this session */
 	struct host_holder	 holder;	/* when another one holds it */
+	pid_t			 server;	/* who will serve this session, for
+						   whoever finds it in use; 0: this
+						   process */
 	int			 journal;	/* an existing one; owns; or -1 */
 	bool			 has_home;	/* it need not be there now */
 	char			 user_dir[IDENTITY_PATH_MAX + 1];
@@ -94,6 +97,24 @@ void	host_close(struct host *h);
 int	host_session_lock(struct host *h, const char *sid, const char *ip,
 	    struct fault *f) MUSTUSE;
 void	host_session_unlock(struct host *h);
+/* The same by the lock's name, for who has nothing but that; its descriptor is to
+ * be closed afterwards. */
+void	host_session_forget(const struct settings *conf, const char *lock);
+/* Instead: this process has inherited that lock.  Takes the descriptor. */
+int	host_session_adopt(struct host *h, int lock, struct fault *f) MUSTUSE;
+/* It was taken at since_ms, and this process serves the session from now on. */
+void	host_session_hold(const struct host *h, const char *sid, const char *ip,
+	    uint64_t since_ms);
+/* Is there anything besides the spool: an unfinished UPDATE, mail that an older
+ * popper left?  Needs the session lock. */
+bool	host_has_remains(const struct host *h);
+
+/*
+ * Work on files as the user, in the group of the spool's folder when that is
+ * root's (mail): no more than a set-gid helper may.  Then back to root.
+ */
+int	host_rights_begin(const struct host *h, struct fault *f) MUSTUSE;
+void	host_rights_end(void);
 
 /* The questions: see drop/drop.h and pop/transact.h. */
 int	host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)

@@ -6,10 +6,11 @@
  * more); the spawner; the first message of a session, which is root's; else nobody.
  *
  * Code that runs as root: this file, places.c, listening.c, due.c and, at a
- * reload, cmd/reload.c; spawner.c, host.c, ask.c and the first half of session.c up to
- * become_user; warden.c, and worker.c with the PAM back end; what they call in
- * sys/, watch/, conf/, and in listen.c and network.c, which read rows of the
- * configuration; and each role's start up to its cage (crew.c).
+ * reload, cmd/reload.c; spawner.c, groups.c, usher.c, order.c, host.c, ask.c and the
+ * first half of session.c up to become_user; drop/copy.c and spool.c (the usher's
+ * copies, with a user's rights on files); warden.c, and worker.c with the PAM back
+ * end; what they call in sys/, watch/, conf/, and in listen.c and network.c, which
+ * read rows of the configuration; and each role's start up to its cage (crew.c).
  *
  * Links are made once and both ends kept here: who dies is started anew with the
  * ends that its predecessor had, and the other side need not know.

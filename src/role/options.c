@@ -194,6 +194,38 @@ static const struct conf_option role_options[] = {
 		    ".Ic max_sessions_per_address .",
 	},
 	{
+		.name = "sessions_per_process", .type = CONF_COUNT,
+		.offset = AT(sessions_per_process), .fallback = "1",
+		.min = 1, .max = 1000,
+		.meaning = "how many sessions of virtual users with one uid may "
+		    "share a process of popper serve",
+		.man = "How many sessions may share a process.\n"
+		    "With 1 each has its own, as large installations need not "
+		    "have it:\n"
+		    "users of\n"
+		    ".Ic passwd_file\n"
+		    "whose mail belongs to the same uid, gid and groups\n"
+		    ".Pq Ic virtual_user\n"
+		    "can share one, which makes a login and an idle session "
+		    "much cheaper.\n"
+		    "What it costs: who finds a hole behind the login can read "
+		    "the mail of all who are logged in there, and delete and "
+		    "send in their names; not that of anybody else, since such "
+		    "a process can open no file.\n"
+		    "When it dies, those sessions end.\n"
+		    "Never are users with different uids in one process.\n"
+		    "A session that writes\n"
+		    ".Pq Ql QUIT No after Ql DELE No or the first Ql RETR ,\n"
+		    "one that uses XTND, and a maildrop of more than 512 KiB or "
+		    "1024 messages, or that is locked or needs a recovery, have "
+		    "a process of their own.\n"
+		    "With\n"
+		    ".Ic bulletins ,\n"
+		    "or\n"
+		    ".Ic status_headers No = Cm no ,\n"
+		    "all have.",
+	},
+	{
 		.name = "hostname", .type = CONF_TEXT,
 		.offset = AT(hostname), .fallback = "",
 		.valid = is_hostname,

@@ -3,6 +3,8 @@
 
 #include "base/fault.h"
 #include "base/secret.h"
+#include "pop/transact.h"
+#include "proto/limits.h"
 #include "role/host.h"
 #include "role/wire.h"
 #include "sys/identity.h"
@@ -186,3 +188,32 @@ const struct link_permit permit_from_served[] = {
 	{ MSG_LOG_ASK,		0, 0,	0, ANY },
 };
 const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
+
+/* --- sessions that share a process -------------------------------------------- */
+
+#define SEAT_MAX	(4u + SID + 8 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX))
+#define MOVE_MAX	(4u + 1 + 4 * 8 + 4 + SPAN_SIZE(POP_MARKS_MAX) + \
+			 SPAN_SIZE(LIMIT_LINE))
+
+const struct link_permit permit_usher[] = {
+	{ MSG_SPAWN,		6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
+	{ MSG_SPAWN_REST,	6 + SID, 6 + SID + PERSON_MAX, 3, ANY },
+	{ MSG_SIGNAL,		5, 5,	0, ANY },
+	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
+};
+const size_t permit_usher_n = ARRAY_LEN(permit_usher);
+
+const struct link_permit permit_seat[] = {
+	{ MSG_SEAT,		4 + SID + 8, SEAT_MAX, 2, ANY },
+	{ MSG_SEAT_REST,	4 + SID + 8, SEAT_MAX, 3, ANY },
+	{ MSG_FREE,		4, 4,	0, ANY },
+	{ MSG_SIGNAL,		5, 5,	0, ANY },
+};
+const size_t permit_seat_n = ARRAY_LEN(permit_seat);
+
+const struct link_permit permit_from_shared[] = {
+	{ MSG_LEFT,		5, 5,	0, ANY },
+	{ MSG_MOVE,		5, MOVE_MAX, 0, ANY },
+	{ MSG_MOVE_REST,	5, MOVE_MAX, 1, ANY },
+};
+const size_t permit_from_shared_n = ARRAY_LEN(permit_from_shared);

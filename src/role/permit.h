@@ -31,6 +31,13 @@
  *   session -> master    FACTS, before it is the user; then as to the monitor
  *   front   -> resolver  PEER
  *   master  -> resolver  FRONT+fd | LEAVE         (as to auth)
+ *
+ * With sessions_per_process, an usher between spawner and sessions:
+ *
+ *   spawner -> usher     SPAWN+fds | SPAWN_REST+fds | SIGNAL | SIGNAL_ALL
+ *   usher   -> spawner   ENDED
+ *   usher   -> shared    SEAT+fds | SEAT_REST+fds | FREE | SIGNAL
+ *   shared  -> usher     LEFT | MOVE | MOVE_REST+fd
  */
 #ifndef ROLE_PERMIT_H
 #define ROLE_PERMIT_H
@@ -76,10 +83,13 @@ enum msg_type {
 	MSG_HAND,		/* u32 slot, u64 sid, u8 question (0: recovery),
 				   u8 locked, peer, identity; fd: link */
 	MSG_HAND_FILE,		/* and what is to be sent */
-	MSG_SIGNAL,		/* u32 slot, u8: 1 kill, 0 stop */
-	MSG_ENDED,		/* u32 slot, u32 status */
-	MSG_FACTS,		/* u32 pid, u32 of its spawner; then what the
-				   master must know of a maildrop */
+	MSG_SIGNAL,		/* u32 slot, u8: 1 kill, 0 stop; to a shared
+				   process 1: the master is gone */
+	MSG_ENDED,		/* u32 slot, u32 status, perhaps with
+				   ENDED_RELEASED */
+	MSG_FACTS,		/* u32 pid, u32 of its spawner (0: an usher's
+				   session), then what the master must know of a
+				   maildrop */
 	MSG_PEER,		/* u64 sid, peer */
 	MSG_RETIRED,		/* ask another worker: what I know is old */
 	MSG_FRONT,		/* u32 front; fd: a link to it */
@@ -89,7 +99,21 @@ enum msg_type {
 				   u32: the listeners at which nobody else will
 				   take who waits, 1 << index; 0 for auth */
 	MSG_LEAVES,		/* it takes nobody any more */
+	MSG_SEAT,		/* u32 slot, u64 sid, u64 octets of the copy,
+				   peer, span user; fds: client, copy */
+	MSG_SEAT_REST,		/* and a pipe with what is left of its input */
+	MSG_LEFT,		/* u32 slot, u8: that session is over; 1: its
+				   client waits until the maildrop is FREE */
+	MSG_FREE,		/* u32 slot */
+	MSG_MOVE,		/* it needs a process of its own: u32 slot, u8 1
+				   when it has not begun; else 0, u64 began_ms,
+				   u64 octets in, u64 out, u64 retrieved, u32
+				   last, spans: marks, the command that is due */
+	MSG_MOVE_REST,		/* and a pipe with what is left of its input */
 };
+
+/* Its session lock was given back by who held it. */
+#define ENDED_RELEASED	(1u << 16)
 
 /* The monitor's view of a connection. */
 enum monitor_phase {
@@ -147,5 +171,11 @@ extern const struct link_permit	permit_peer[];		/* front to resolver */
 extern const size_t		permit_peer_n;
 extern const struct link_permit	permit_to_resolver[];	/* master to it */
 extern const size_t		permit_to_resolver_n;
+extern const struct link_permit	permit_usher[];		/* spawner to usher */
+extern const size_t		permit_usher_n;
+extern const struct link_permit	permit_seat[];		/* usher to shared */
+extern const size_t		permit_seat_n;
+extern const struct link_permit	permit_from_shared[];	/* and back */
+extern const size_t		permit_from_shared_n;
 
 #endif

@@ -598,9 +598,10 @@ finish(struct place *x)
 static void
 finish_if_over(struct place *x)
 {
-	/* Nobody has its link, which is given up by who dies alone. */
+	/* Nobody has its link, which is given up by who dies alone; or by an
+	 * usher, whom nobody hears any more. */
 	if (x->link < 0 && x->id[BY_PID] == 0 && x->perhaps_lost && !x->ended)
-		set_ended(x, SESSION_UNBORN);
+		set_ended(x, x->facts_due ? SESSION_UNBORN : 0);
 	if (x->link < 0 && x->ended && !x->hand)
 		finish(x);
 }
@@ -620,7 +621,9 @@ places_ended(struct places *p, const struct nest *n, uint32_t tag,
 		if (x->link >= 0)
 			loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
 	} else {
-		set_ended(x, status);
+		set_ended(x, status & ~ENDED_RELEASED);
+		if ((status & ENDED_RELEASED) != 0)
+			x->locked = false;
 	}
 	finish_if_over(x);
 }
@@ -698,7 +701,7 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 	if (dotlock != 0)
 		x->dotlock.ino = dotlock;
 	x->facts_due = false;
-	if (!x->ended)
+	if (!x->ended && pid != 0)
 		put(x, BY_PID, pid);
 	/* It may be dead, and reaped: how it ended nobody knows any more. */
 	if (is_ours(x) && spawn_wait((pid_t)pid, 0, &status) != 0)

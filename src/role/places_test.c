@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define LONG_MS		5000		/* longer than anything here takes */
@@ -200,7 +201,7 @@ say_facts(struct one *o, const char *path)
 	link_put_u32(&it.out, (uint32_t)o->pid);
 	link_put_u32(&it.out, (uint32_t)o->parent);
 	link_put_u8(&it.out, 0);
-	link_put_u8(&it.out, 0);
+	link_put_u8(&it.out, path[0] == '\0' ? 0 : 1);
 	link_put_span(&it.out, span_str(path));
 	link_put_span(&it.out, span_str("key"));
 	link_put_span(&it.out, span_str("lock"));
@@ -714,6 +715,67 @@ teardown(void **state UNUSED)
 	return unlink(log_path);
 }
 
+/* A maildrop whose UPDATE is unfinished, as far as the journal says. */
+static void
+unfinished(char dir[static 32], char journal[static 64])
+{
+	FILE *file;
+
+	(void)snprintf(dir, 32, "/tmp/popper-places-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(journal, 64, "%s/journal", dir);
+	assert_int_equal(mkdir(journal, 0700), 0);
+	(void)snprintf(journal, 64, "%s/journal/key", dir);
+	file = fopen(journal, "w");
+	assert_non_null(file);
+	assert_int_equal(fputs("x", file) >= 0, true);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void
+remove_all(const char *dir, char journal[static 64])
+{
+	assert_int_equal(unlink(journal), 0);
+	(void)snprintf(journal, 64, "%s/journal", dir);
+	assert_int_equal(rmdir(journal), 0);
+	(void)snprintf(journal, 64, "%s/lock", dir);
+	assert_int_equal(rmdir(journal), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/*
+ * Who shared a process has no lock when he has ended: the UPDATE is another's, who
+ * is at it.  Who held it has died in it: a recovery follows.
+ */
+static void
+test_released(void **state UNUSED)
+{
+	const char	*old = conf.role.state_dir;	/* of both */
+	char		 dir[32];
+	char		 journal[64];
+	struct one	 o;
+
+	unfinished(dir, journal);
+	conf.role.state_dir = conf.role.run_dir = dir;
+	admit(&o, 1);
+	start(&o);
+	o.link = take_order(&o, MSG_SPAWN);
+	say_facts(&o, "/nowhere/ann");
+	close_session(&o, ENDED_RELEASED);
+	no_order();
+	assert_int_equal(places_count(it.places), 0);
+	admit(&o, 2);
+	start(&o);
+	o.link = take_order(&o, MSG_SPAWN);
+	say_facts(&o, "/nowhere/ann");
+	close_session(&o, 137);
+	o.link = take_order(&o, MSG_HAND);
+	say_facts(&o, "");
+	remove_all(dir, journal);
+	close_session(&o, 0);
+	conf.role.state_dir = conf.role.run_dir = old;
+}
+
 #define CASE(test)	cmocka_unit_test_setup_teardown(test, begin, end)
 
 int
@@ -732,6 +794,7 @@ main(void)
 		CASE(test_late_orphans),
 		CASE(test_lost_orders_of_a_dead_spawner),
 		CASE(test_hands_of_a_dead_spawner),
+		CASE(test_released),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -157,21 +157,42 @@ allow_others(struct cage_files *c, const struct settings *conf,
 	return allow_groups(c, conf->xtnd.bboards, f);
 }
 
+/* *known_r false: this kernel has no Landlock. */
+static int
+begin(struct cage_files *c, bool *known_r, struct fault *f)
+{
+	struct fault	none;
+	unsigned	version = cage_files_version(&none);
+
+	*known_r = version != 0;
+	if (version != 0)
+		return cage_files_begin(c, version, f);
+	log_fault(LEVEL_DEBUG, "session-no-landlock", &none);
+	return 0;
+}
+
+int
+reach_nothing(struct fault *f)
+{
+	AUTO(cage_files_fini) struct cage_files	c = { .fd = -1 };
+	bool					known;
+
+	return begin(&c, &known, f) != 0 || (known &&
+	    cage_files_enter(&c, f) != 0) ? -1 : 0;
+}
+
 int
 reach_enter(const struct reach *r, const struct host *h, enum reach_for why,
     struct fault *f)
 {
 	AUTO(cage_files_fini) struct cage_files	c = { .fd = -1 };
-	struct fault				none;
-	unsigned				version;
+	bool					known;
 
-	version = cage_files_version(&none);
-	if (version == 0) {
-		log_fault(LEVEL_DEBUG, "session-no-landlock", &none);
+	if (begin(&c, &known, f) != 0)
+		return -1;
+	if (!known)
 		return 0;
-	}
-	if (cage_files_begin(&c, version, f) != 0 ||
-	    allow_own(&c, r, h, f) != 0 ||
+	if (allow_own(&c, r, h, f) != 0 ||
 	    (why == REACH_SESSION && allow_others(&c, h->conf, f) != 0))
 		return -1;
 	return cage_files_enter(&c, f);

@@ -16,6 +16,7 @@
 #include "role/permit.h"
 #include "role/pump.h"
 #include "role/reach.h"
+#include "role/session_end.h"
 
 #include "sys/cage.h"
 #include "sys/file.h"
@@ -42,15 +43,6 @@ struct session {
 	struct pump			 pump;
 	uint64_t			 began_ms;
 };
-
-/* A line about this session: whose it is, and from where. */
-static void
-line_begin(const struct session *s, struct log_line *l, const char *id)
-{
-	log_begin(l, LEVEL_NOTE, id);
-	log_str(l, "user", s->c->id->user);
-	log_str(l, "ip", s->c->peer->text);
-}
 
 /* --- questions to the host ---------------------------------------------- */
 
@@ -118,7 +110,9 @@ q_submit(void *ctx, int fd, struct fault *f)
 
 	if (question(ctx, MSG_SUBMIT, &fd, NULL, f) != 0)
 		return -1;
-	line_begin(s, &l, "xmit-sent");
+	log_begin(&l, LEVEL_NOTE, "xmit-sent");
+	log_str(&l, "user", s->c->id->user);
+	log_str(&l, "ip", s->c->peer->text);
 	log_end(&l);
 	return 0;
 }
@@ -346,7 +340,8 @@ open_maildrop(struct session *s, struct fault *f)
 		*f = *s->c->refused;
 		return -1;
 	}
-	result = mbox_ops.open(&c, &d, f);
+	result = s->c->moved == NULL ? mbox_ops.open(&c, &d, f) :
+	    mbox_open_copy(&c, s->c->moved->copy, s->c->moved->size, &d, f);
 	/* There was nothing to scan. */
 	if (s->drop_host.dotlocked && q_unlock(s, &why) != 0)
 		tell(s, "drop-unlock", why.text);
@@ -357,7 +352,8 @@ open_maildrop(struct session *s, struct fault *f)
 	bulletins = open_bulletins(s);
 	s->pop = pop_new(&s->pop_conf, d, bulletins, &s->set,
 	    s->bulletins_fd, read_last(s, last, sizeof(last)));
-	return 0;
+	return s->c->moved == NULL ? 0 :
+	    pop_marks_set(s->pop, &s->c->moved->marks, f);
 }
 
 /* --- the pump's calls ------------------------------------------------------ */
@@ -422,50 +418,21 @@ static const struct pump_ops session_ops = {
 /* --- from login to end ----------------------------------------------------- */
 
 static void
-log_login(const struct session *s)
-{
-	struct log_line l;
-
-	line_begin(s, &l, "login");
-	log_num(&l, "uid", s->c->id->uid);
-	log_end(&l);
-}
-
-static const char *
-reason(const struct session *s, enum pump_end end, const struct pop_counts *n)
-{
-	if (s->pop == NULL)
-		return "no-maildrop";
-	if (end == PUMP_END_CLOSED && !n->quit)
-		return "bad-commands";
-	if (end != PUMP_END_CLOSED && !n->quit)
-		return pump_end_word(end);
-	return n->updated ? "quit" : "quit-failed";
-}
-
-static void
 log_end_of(const struct session *s, enum pump_end end)
 {
-	struct pop_counts	n = { 0 };
-	struct log_line		l;
+	const struct session_sum sum = {
+		.user = s->c->id->user,
+		.ip = s->c->peer->text,
+		.pop = s->pop,
+		.end = end,
+		.octets_in = s->pump.octets_in,
+		.octets_out = s->pump.octets_out,
+		.began_ms = s->began_ms,
+		.gone_s = s->c->conf->role.client_gone_s,
+		.statistics = s->c->conf->log.statistics,
+	};
 
-	if (s->pop != NULL)
-		pop_count(s->pop, &n);
-	line_begin(s, &l, "session-end");
-	log_str(&l, "reason", reason(s, end, &n));
-	log_num(&l, "retrieved", n.retrieved);
-	log_num(&l, "deleted", n.deleted);
-	log_num(&l, "deleted_octets", n.deleted_octets);
-	log_num(&l, "left", n.left);
-	log_num(&l, "left_octets", n.left_octets);
-	log_num(&l, "octets_in", s->pump.octets_in);
-	log_num(&l, "octets_out", s->pump.octets_out);
-	log_num(&l, "ms", clock_ms() - s->began_ms);
-	log_end(&l);
-	if (s->c->conf->log.statistics && s->pop != NULL)
-		log_stats(span_str(s->c->id->user), n.deleted,
-		    n.deleted_octets, n.left, n.left_octets,
-		    s->c->peer->text);
+	session_log_end(&sum);
 }
 
 /* Another session of popper's has it; else an MTA, a mail reader. */
@@ -493,16 +460,6 @@ say_in_use(struct buf *out, uint64_t age_s)
 	    " session.", (unsigned long long)n, units[unit]);
 }
 
-static void
-log_silent(const struct session *s)
-{
-	struct log_line l;
-
-	line_begin(s, &l, "client-silent");
-	log_num(&l, "s", s->c->conf->role.client_gone_s);
-	log_end(&l);
-}
-
 static enum pump_next
 begin(struct session *s)
 {
@@ -511,6 +468,8 @@ begin(struct session *s)
 	struct fault			 f = { 0 };
 
 	if (open_maildrop(s, &f) == 0) {
+		if (s->c->moved != NULL)
+			return on_line(s, s->c->moved->line, &s->pump.out);
 		pop_welcome(s->pop, &s->pump.out);
 		return PUMP_LINE;
 	}
@@ -554,7 +513,8 @@ session_run(const struct session_start *c)
 	enum pump_end		end;
 
 	init(&s, c);
-	log_login(&s);
+	if (c->moved == NULL)
+		session_log_login(c->id->user, c->peer->text, c->id->uid);
 	pump_init(&s.pump);
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;
@@ -567,9 +527,12 @@ session_run(const struct session_start *c)
 	s.pump.ops = &session_ops;
 	s.pump.ctx = &s;
 	pump_preload(&s.pump, c->rest);
+	if (c->moved != NULL) {
+		s.began_ms = c->moved->began_ms;
+		s.pump.octets_in = c->moved->octets_in;
+		s.pump.octets_out = c->moved->octets_out;
+	}
 	end = pump_run(&s.pump, begin(&s));
-	if (end == PUMP_END_SILENT)
-		log_silent(&s);
 	log_end_of(&s, end);
 	if (end == PUMP_END_CLOSED)
 		pump_drain(&s.pump);
@@ -595,6 +558,7 @@ become_user(const struct session_start *c, enum reach_for why, struct fault *f)
 		c->in, c->out, c->link, c->log_link, c->facts->journal,
 		c->facts->session_lock,		/* held as long as we live */
 		c->rest_fd, dirfd,
+		c->moved != NULL ? c->moved->copy : -1,
 	};
 	bool degraded = false;
 
@@ -613,12 +577,8 @@ become_user(const struct session_start *c, enum reach_for why, struct fault *f)
 	return 0;
 }
 
-/*
- * What a front had read of the client, as far as it is in the pipe: the front
- * has ended.  Were it no pipe of an honest front's, this does not wait for it.
- */
-static struct span
-read_rest(int fd)
+struct span
+session_read_rest(int fd)
 {
 	static uint8_t	b[LIMIT_INPUT];
 	struct fault	f;
@@ -646,7 +606,8 @@ session_main(const struct session_start *c)
 		log_fault(LEVEL_ERR, "session-cage", &f);
 		spawn_exit(1);
 	}
-	own.rest = read_rest(own.rest_fd);
+	if (own.rest_fd >= 0)
+		own.rest = session_read_rest(own.rest_fd);
 	fd_close(&own.rest_fd);
 	session_run(&own);
 	spawn_exit(0);

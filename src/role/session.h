@@ -6,10 +6,25 @@
 #define ROLE_SESSION_H
 
 #include "base/attr.h"
+#include "pop/transact.h"
 #include "role/host.h"
 #include "role/reach.h"
 #include "role/settings.h"
 #include "sys/sock.h"
+
+/*
+ * A session that was served in a process of many until it met a command that is
+ * not for there: it goes on where that left off, over the same copy.
+ */
+struct session_moved {
+	int			 copy;		/* owns */
+	uint64_t		 size;		/* its octets */
+	uint64_t		 began_ms;
+	uint64_t		 octets_in;
+	uint64_t		 octets_out;
+	struct pop_marks	 marks;
+	struct span		 line;		/* that command */
+};
 
 struct session_start {
 	const struct settings	*conf;
@@ -31,6 +46,7 @@ struct session_start {
 	bool			 alone;		/* nobody else looks whether the
 						   client's host has vanished */
 	const struct fault	*refused;	/* why there is no maildrop, or NULL */
+	const struct session_moved *moved;	/* or NULL: it begins here */
 };
 
 /* Serve until the end; everything is logged.  For isolation = single. */
@@ -40,6 +56,13 @@ void	session_run(const struct session_start *c);
  * be caged. */
 #define SESSION_UNBORN	1
 void	session_main(const struct session_start *c) NORETURN;
+
+/*
+ * What a front had read of the client, as far as it is in the pipe: the front
+ * has ended.  Were it no pipe of an honest front's, this does not wait for it.
+ * Good until the next call.
+ */
+struct span	session_read_rest(int fd);
 
 /*
  * Finish an interrupted UPDATE, likewise.  Exit status: 0, or 75 when it could

@@ -36,6 +36,7 @@ struct role_settings {
 	unsigned		 auth_cache_ttl_s;	/* 0: no cache */
 	unsigned		 auth_cache_size;	/* entries */
 	bool			 auth_cache_pam;	/* for PAM, too */
+	unsigned		 sessions_per_process;	/* 1: none share one */
 	unsigned		 max_strangers;
 	const char		*chroot_dir;
 	const char		*state_dir;

@@ -12,7 +12,9 @@
 #include "role/spawner.h"
 
 #include "role/ask.h"
+#include "role/groups.h"
 #include "role/host.h"
+#include "role/order.h"
 #include "role/permit.h"
 #include "role/session.h"
 #include "role/wire.h"
@@ -46,62 +48,21 @@ struct spawner {
 	pid_t			 self;
 	struct kid		*kids[LISTS];
 	struct kid		*by_slot[LISTS];
-};
-
-/* One order, taken apart. */
-struct order {
-	uint32_t		slot;
-	uint64_t		sid;
-	uint8_t			question;	/* of a hand; 0: recovery */
-	bool			locked;
-	struct sock_addr	peer;
-	struct identity		id;
-	int			link;		/* owns, as the next two; -1 */
-	int			client;
-	int			file;		/* rest of input, or message */
+	struct groups		*groups;	/* of sessions that share */
 };
 
 /* --- in the child ------------------------------------------------------------ */
-
-static int
-send_facts(const struct spawner *s, int link, const struct host *h,
-    struct fault *f)
-{
-	UNZEROED struct link_out m;
-
-	link_out_init(&m, MSG_FACTS);
-	link_put_u32(&m, (uint32_t)spawn_self());
-	link_put_u32(&m, (uint32_t)s->self);
-	link_put_u8(&m, h->system_spool ? 1 : 0);
-	link_put_u8(&m, h->locked ? 1 : 0);
-	link_put_span(&m, span_str(h->path));
-	link_put_span(&m, span_str(h->key));
-	link_put_span(&m, span_str(h->lock));
-	link_put_u64(&m, h->dotlock.ino);
-	return link_send(link, &m, NULL, 0, f);
-}
 
 static void NORETURN
 talk(const struct spawner *s, const struct order *o, bool recovery,
     const struct host *h, bool locked, const struct fault *refused)
 {
-	struct session_start	start = {
-		.conf = s->conf,
-		.id = &o->id,
-		.facts = h,
-		.hostname = s->hostname,
-		.peer = &o->peer,
-		.in = o->client,
-		.out = o->client,
-		.link = o->link,
-		.log_link = o->link,
-		.rest_fd = o->file,
-		.alone = true,
-		.refused = locked ? NULL : refused,
-	};
+	struct session_start	start = order_start(s->conf, s->hostname, o,
+				    h);
 	struct fault		f;
 
-	if (send_facts(s, o->link, h, &f) != 0) {
+	start.refused = locked ? NULL : refused;
+	if (order_send_facts(o->link, h, spawn_self(), s->self, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-start", &f);
 		spawn_exit(1);
 	}
@@ -192,8 +153,9 @@ forget(struct spawner *s, pid_t pid, uint32_t *slot_r)
 }
 
 static void
-tell_end(struct spawner *s, uint32_t slot, int status)
+tell_end(void *ctx, uint32_t slot, int status)
 {
+	struct spawner	*s = ctx;
 	UNZEROED struct link_out	m;
 	struct fault	f;
 
@@ -217,32 +179,11 @@ on_child(void *ctx)
 	while ((pid = spawn_reap(&status)) > 0)
 		if (forget(s, pid, &slot))
 			tell_end(s, slot, status);
+		else
+			groups_reaped(s->groups, pid, status);
 }
 
 /* --- orders ------------------------------------------------------------------ */
-
-static int
-read_order(struct link_in *m, struct order *o, struct fault *f)
-{
-	bool hand = m->type == MSG_HAND || m->type == MSG_HAND_FILE;
-
-	*o = (struct order){ .client = -1, .file = -1 };
-	o->slot = link_get_u32(m);
-	o->sid = link_get_u64(m);
-	o->question = link_get_u8(m);
-	o->locked = link_get_u8(m) != 0;
-	if (wire_get_peer(m, &o->peer, f) != 0 ||
-	    wire_get_identity(m, &o->id, f) != 0 || link_get_end(m, f) != 0)
-		return -1;
-	o->link = link_get_fd(m, 0);
-	if (!hand)
-		o->client = link_get_fd(m, 1);
-	if (m->type == MSG_SPAWN_REST)
-		o->file = link_get_fd(m, 2);
-	if (m->type == MSG_HAND_FILE)
-		o->file = link_get_fd(m, 1);
-	return 0;
-}
 
 static void
 carry_out(struct spawner *s, struct order *o, bool hand)
@@ -267,9 +208,7 @@ carry_out(struct spawner *s, struct order *o, bool hand)
 		log_fault(LEVEL_ERR, "session-fork", &f);
 		tell_end(s, o->slot, 1);
 	}
-	fd_close(&o->link);
-	fd_close(&o->client);
-	fd_close(&o->file);
+	order_close(o);
 }
 
 static void
@@ -278,6 +217,8 @@ signal_slot(struct spawner *s, struct link_in *m)
 	uint32_t	slot = link_get_u32(m);
 	bool		hard = link_get_u8(m) != 0;
 
+	if (groups_signal(s->groups, slot, hard))
+		return;
 	for (struct kid *k = s->by_slot[slot % LISTS]; k != NULL;
 	    k = k->next_slot)
 		if (k->slot == slot && hard)
@@ -290,6 +231,7 @@ signal_slot(struct spawner *s, struct link_in *m)
 static void
 stop_all(struct spawner *s)
 {
+	groups_stop(s->groups);
 	for (size_t i = 0; i < LISTS; i++)
 		for (struct kid *k = s->kids[i]; k != NULL; k = k->next)
 			if (!k->hand)
@@ -316,8 +258,12 @@ on_master(void *ctx, unsigned what UNUSED)
 		signal_slot(s, &m);
 	} else if (m.type == MSG_SIGNAL_ALL) {
 		stop_all(s);
-	} else if (read_order(&m, &o, &f) == 0) {
-		carry_out(s, &o, m.type == MSG_HAND || m.type == MSG_HAND_FILE);
+	} else if (order_read(&m, &o, &f) == 0) {
+		if (groups_give(s->groups, &m, &o))
+			order_close(&o);
+		else
+			carry_out(s, &o, m.type == MSG_HAND ||
+			    m.type == MSG_HAND_FILE);
 	} else {
 		log_fault(LEVEL_ERR, "spawner-link", &f);
 		loop_end(s->loop);
@@ -363,6 +309,7 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
 		log_fault(LEVEL_ERR, "spawner-start", &f);
 		spawn_exit(1);
 	}
+	s.groups = groups_new(conf, hostname, s.loop, tell_end, &s);
 	spawn_without(unneeded, ARRAY_LEN(unneeded));
 	loop_watch_init(&s.watch, s.loop, master, on_master, &s);
 	loop_watch_set(&s.watch, LOOP_READ, LOOP_NEVER);

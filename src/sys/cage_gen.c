@@ -40,11 +40,12 @@ enum {
 	S	= 1 << 3,		/* SESSION */
 	FN	= 1 << 4,		/* FRONTS */
 	A	= 1 << 5,		/* AUTH */
+	H	= 1 << 6,		/* SHARED */
 	F	= F1 | FN,
-	ALL	= F | V | R | S | A,
-	IO	= F | R | S,		/* those who wait for a network */
-	LOOP	= FN | A | R,		/* those with an event loop */
-	WIDE	= 1 << 6,		/* every role of a wide build */
+	ALL	= F | V | R | S | A | H,
+	IO	= F | R | S | H,	/* those who wait for a network */
+	LOOP	= FN | A | R | H,	/* those with an event loop */
+	WIDE	= 1 << 7,		/* every role of a wide build */
 };
 
 /* An argument that must have a value, under a mask. */
@@ -108,12 +109,12 @@ static const struct rule rules[] = {
 	{ CALL(futex_time64),		ALL },
 	{ CALL(rseq),			ALL },
 	{ CALL(set_robust_list),	ALL },
-	{ CALL(sysinfo),		S },	/* qsort */
+	{ CALL(sysinfo),		S | H },	/* qsort */
 
 	/* descriptors that are open already */
 	{ CALL(read),			ALL },
 	{ CALL(readv),			ALL },
-	{ CALL(pread64),		V | S },
+	{ CALL(pread64),		V | S | H },
 	{ CALL(write),			ALL },
 	{ CALL(writev),			ALL },
 	{ CALL(close),			ALL },
@@ -121,7 +122,7 @@ static const struct rule rules[] = {
 	{ CALL(_llseek),		V | S },
 	{ CALL(fstat),			ALL },
 	{ CALL(fstat64),		ALL },
-	{ CALL(newfstatat),		F | V | R, INT_IS(3, AT_EMPTY_PATH) },
+	{ CALL(newfstatat),		F | V | R | H, INT_IS(3, AT_EMPTY_PATH) },
 	{ CALL(poll),			ALL },
 	{ CALL(ppoll),			ALL },
 	{ CALL(ppoll_time64),		ALL },
@@ -143,8 +144,8 @@ static const struct rule rules[] = {
 	{ CALL(fcntl64),		ALL, INT_IS(1, F_DUPFD_CLOEXEC) },
 	{ CALL(ioctl),			IO, INT_IS(1, SIOCOUTQ) },
 	{ CALL(ioctl),			ALL, INT_IS(1, TCGETS) }, /* stdio */
-	{ CALL(pipe2),			F | S },
-	{ CALL(shutdown),		F | S },
+	{ CALL(pipe2),			F | S | H },
+	{ CALL(shutdown),		F | S | H },
 
 	/* sockets that are open already: the client, links, the log */
 	{ CALL(sendmsg),		ALL },
@@ -154,8 +155,8 @@ static const struct rule rules[] = {
 	{ CALL(recvfrom),		ALL },
 	{ CALL(recv),			ALL },
 	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },
-	{ CALL(getsockopt),		S, INT_IS(2, TCP_INFO) },
-	{ CALL(setsockopt),		S, INT_IS(2, SO_LINGER) },
+	{ CALL(getsockopt),		S | H, INT_IS(2, TCP_INFO) },
+	{ CALL(setsockopt),		S | H, INT_IS(2, SO_LINGER) },
 
 	/* name servers */
 	{ CALL(socket),			R, INT_IS(0, AF_INET) },
@@ -364,6 +365,7 @@ main(int argc, char **argv)
 		{ "verify",	V },
 		{ "resolver",	R },
 		{ "session",	S },
+		{ "shared",	H },
 	};
 	bool wide = argc == 2 && strcmp(argv[1], "wide") == 0;
 

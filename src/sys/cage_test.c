@@ -64,6 +64,8 @@ in_cage(enum cage_kind kind, int (*fn)(void))
 
 /* ------------------------------------------------------- work */
 
+static int	open_copy = -1;
+
 #define MUST(c)	do { if (!(c)) return __LINE__ % 90 + 1; } while (0)
 
 /* What every role does: memory, time, chance, waiting, a line, a message. */
@@ -243,9 +245,33 @@ work_session(void)
 	return work_stream();
 }
 
+/* Of a session among many: its copy is open, and it is an octet of a loop. */
+static int
+work_shared(void)
+{
+	struct fault	f;
+	unsigned	ms;
+	char		c[4];
+
+	MUST(work_common() == FINE);
+	MUST(open_copy >= 0 && file_pread(open_copy, c, 3, 1, &f) == 3);
+	MUST(memcmp(c, "opy", 3) == 0);
+	MUST(!sock_peer_gone(near, 1000, &ms));
+	MUST(sock_write(near, SPAN("x"), &f) == 1);
+	(void)sock_unsent(near);
+	sock_shutdown_write(near);
+	return FINE;
+}
+
 static int
 setup(void **state)
 {
+	struct fault f;
+
+	if (file_open_memory(&open_copy, &f) != 0 ||
+	    file_pwrite(open_copy, "copy", 4, 0, &f) != 0)
+		return -1;
+
 	if (test_dir_setup(state) == -1)
 		return -1;
 	dir = *state;
@@ -257,6 +283,7 @@ teardown(void **state)
 {
 	fd_close(&near);
 	fd_close(&far);
+	fd_close(&open_copy);
 	return test_dir_teardown(state);
 }
 
@@ -270,6 +297,7 @@ test_work(void **state)
 		[CAGE_VERIFY]	= work_verify,
 		[CAGE_RESOLVER]	= work_resolver,
 		[CAGE_SESSION]	= work_session,
+		[CAGE_SHARED]	= work_shared,
 	};
 
 	(void)state;
@@ -464,7 +492,7 @@ enum fate { DIES, IS_REFUSED };
 
 #define BIT(k)		(1u << CAGE_##k)
 #define EVERY		(BIT(FRONT) | BIT(FRONTS) | BIT(AUTH) | BIT(VERIFY) | \
-			 BIT(RESOLVER) | BIT(SESSION))
+			 BIT(RESOLVER) | BIT(SESSION) | BIT(SHARED))
 
 static const struct mischief {
 	const char	*name;
@@ -508,7 +536,7 @@ test_mischief(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(mischiefs); i++) {
 		const struct mischief *m = &mischiefs[i];
 
-		for (int kind = CAGE_FRONT; kind <= CAGE_SESSION; kind++) {
+		for (int kind = CAGE_FRONT; kind <= CAGE_SHARED; kind++) {
 			int status;
 
 			if ((m->kinds & 1u << kind) == 0 ||

@@ -193,6 +193,15 @@ fd_close_others(int from, const int *keep, size_t n)
 	close_between((unsigned)first, ~0u);
 }
 
+size_t
+fd_limit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur > SIZE_MAX ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
 void
 fd_limit_raise(void)
 {

@@ -24,6 +24,8 @@ void	fd_close(int *fd);
 int	fd_take(int *fd);
 /* As many descriptors as this process may ever have. */
 void	fd_limit_raise(void);
+/* How many this process may have now. */
+size_t	fd_limit(void);
 /* Close and report what close(2) says: after writing mail. */
 int	fd_close_checked(int *fd, struct fault *f) MUSTUSE;
 int	fd_set_nonblock(int fd, bool on, struct fault *f) MUSTUSE;

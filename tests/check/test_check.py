@@ -145,6 +145,9 @@ class Check(unittest.TestCase):
                 ("max_bad_commands = 200\n",
                  [(CONF + ":3: warning: max_bad_commands: 200 has no effect",
                    "100")]),
+                ("sessions_per_process = 9\n",
+                 [(CONF + ":3: warning: sessions_per_process: has no effect "
+                   "with auth = pam", "")]),
                 ("log = file\n", [(CONF + ":3: error: log:", "log_file")]),
                 ("log = journal\nlog_format = json\n",
                  [(CONF + ":4: warning: log_format: has no effect", ""),
@@ -179,6 +182,20 @@ class Check(unittest.TestCase):
             with self.subTest(text):
                 self.complains(QUIET + text, *want, status=78 if any(
                     ": error:" in place for place, _ in want) else 0)
+
+    def test_sessions_that_share(self):
+        """What it costs, or what makes it useless."""
+        self.file("/etc/popper/users", "joe:%s:5000:5000::::\n" % HASH, 0o600)
+        rows = QUIET + "auth = file\nsessions_per_process = 9\n"
+        for more, text in (("", "up to 9 sessions share a process: a client "
+                            "that takes it over can read the mail of all who "
+                            "are logged in there"),
+                           ("status_headers = no\n", "has no effect with "
+                            "status_headers = no")):
+            with self.subTest(more):
+                self.complains(rows + more, (
+                    CONF + ":4: warning: sessions_per_process: " + text, ""),
+                    status=0)
 
     def test_xmit(self):
         self.file("/etc/popper/users", "joe:%s::::::\n" % HASH, 0o600)

@@ -82,7 +82,7 @@ def log_reasons():
     verdicts = set(re.findall(r'\[REASON_\w+\]\s*= "([a-z-]+)"',
                               read("src/auth/check.c"))) - {"none"}
     ends = set()
-    for name, begin in (("session", "\nreason("), ("pump", "\npump_end_word(")):
+    for name, begin in (("session_end", "\nreason("), ("pump", "\npump_end_word(")):
         code = section(read("src/role/%s.c" % name), begin, "\n}\n")
         ends |= set(re.findall(r'(?:return|[?:]) "([a-z-]+)"', code))
     for path, code in sources():

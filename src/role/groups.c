@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root, in the spawner.  Reads from: ushers, who are root, too.
+ *
+ * A group is an usher with its shared process.  It is full with
+ * sessions_per_process seats, takes nobody new after SERVED_MAX sessions, and ends
+ * when it has been empty for a while: by the end of its link, so that no order can
+ * be under way then.
+ */
+#include "role/groups.h"
+
+#include "role/permit.h"
+#include "role/usher.h"
+
+#include "base/alloc.h"
+#include "sys/file.h"
+#include "sys/signals.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <stdlib.h>
+
+#define LISTS		1024u		/* of seats, by slot */
+#define GROUPS_MAX	1024		/* beyond: processes of their own */
+#define SERVED_MAX	200000
+#define IDLE_MS		60000
+#define SEAT_FDS	4		/* of an usher */
+#define OTHER_FDS	64
+
+struct group {
+	struct group		*next;
+	struct groups		*all;
+	uid_t			 uid;
+	gid_t			 gid;
+	size_t			 ngids;
+	gid_t			 gids[IDENTITY_GIDS_MAX];
+	pid_t			 pid;
+	int			 link;		/* owns; -1: it takes nobody */
+	unsigned		 seats;		/* taken now */
+	unsigned		 served;
+	struct loop_watch	 watch;
+	struct loop_watch	 idle;
+};
+
+struct seat {
+	struct seat	*next;			/* of the same list */
+	struct group	*group;
+	uint32_t	 slot;
+};
+
+struct groups {
+	const struct settings	*conf;
+	const char		*hostname;
+	struct loop		*loop;
+	size_t			 most;		/* seats of a group */
+	void			(*ended)(void *ctx, uint32_t slot, int status);
+	void			*ctx;
+	struct group		*first;
+	size_t			 n;
+	struct seat		*seats[LISTS];
+};
+
+struct groups *
+groups_new(const struct settings *conf, const char *hostname, struct loop *l,
+    void (*ended)(void *ctx, uint32_t slot, int status), void *ctx)
+{
+	struct groups	*g = xalloc(1, sizeof(*g));
+	size_t		 fds = fd_limit();
+
+	g->conf = conf;
+	g->most = conf->role.sessions_per_process;
+	/* Where that is low, one seat too many would cost all others. */
+	if (fds < OTHER_FDS + SEAT_FDS * g->most)
+		g->most = fds < OTHER_FDS ? 0 : (fds - OTHER_FDS) / SEAT_FDS;
+	g->hostname = hostname;
+	g->loop = l;
+	g->ended = ended;
+	g->ctx = ctx;
+	return g;
+}
+
+/* --- a group ------------------------------------------------------------------- */
+
+/* It takes nobody any more, and ends when nobody is left. */
+static void
+dismiss(struct group *x)
+{
+	loop_watch_fini(&x->watch);
+	loop_watch_fini(&x->idle);
+	fd_close(&x->link);
+}
+
+static void
+on_idle(void *ctx, unsigned what UNUSED)
+{
+	dismiss(ctx);
+}
+
+static struct seat **
+find_seat(struct groups *g, uint32_t slot)
+{
+	struct seat **s = &g->seats[slot % LISTS];
+
+	while (*s != NULL && (*s)->slot != slot)
+		s = &(*s)->next;
+	return s;
+}
+
+static void
+seat_over(struct seat **at, int status)
+{
+	struct seat	*s = *at;
+	struct group	*x = s->group;
+	uint32_t	 slot = s->slot;
+
+	*at = s->next;
+	free(s);
+	if (--x->seats == 0 && x->link >= 0)
+		loop_watch_set(&x->idle, 0,
+		    x->served >= SERVED_MAX ? 0 : IDLE_MS);
+	x->all->ended(x->all->ctx, slot, status);
+}
+
+static int
+on_ended(struct group *x, struct link_in *m, struct fault *f)
+{
+	uint32_t	  slot = link_get_u32(m);
+	int		  status = (int)link_get_u32(m);
+	struct seat	**at = find_seat(x->all, slot);
+
+	if (*at == NULL || (*at)->group != x)
+		return fault_set(f, FAULT_PEER, "slot %u is not there", slot);
+	seat_over(at, status);
+	return 0;
+}
+
+static void
+on_usher(void *ctx, unsigned what UNUSED)
+{
+	struct group	*x = ctx;
+	UNZEROED struct link_in m;
+	struct fault	 f;
+	int		 got = link_recv(x->link, permit_ended, permit_ended_n, 0,
+			    0, &m, &f);
+
+	if (got == 1) {
+		if (on_ended(x, &m, &f) != 0)
+			got = -1;
+		link_in_fini(&m);
+	}
+	if (got < 0) {
+		log_fault(LEVEL_ERR, "role-misbehaved", &f);
+		spawn_kill(x->pid);
+	}
+	if (got == 1)
+		loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
+	else
+		dismiss(x);
+}
+
+static bool
+is_of(const struct group *x, const struct identity *id)
+{
+	return x->uid == id->uid && x->gid == id->gid &&
+	    x->ngids == id->ngids &&
+	    memcmp(x->gids, id->gids, id->ngids * sizeof(id->gids[0])) == 0;
+}
+
+static struct group *
+group_new(struct groups *g, const struct identity *id, struct fault *f)
+{
+	struct group		*x;
+	struct usher_start	 start = {
+		.conf = g->conf,
+		.hostname = g->hostname,
+		.id = id,
+	};
+	int			 link;
+	pid_t			 pid;
+
+	if (link_pair(&link, &start.spawner, f) != 0)
+		return NULL;
+	pid = spawn_fork(f);
+	if (pid == 0) {
+		signals_take(SIGNALS_CONNECTION);
+		spawn_name("popper-usher");
+		usher_main(&start);
+	}
+	fd_close(&start.spawner);
+	if (pid < 0) {
+		fd_close(&link);
+		return NULL;
+	}
+	x = xalloc(1, sizeof(*x));
+	*x = (struct group){ .next = g->first, .all = g, .uid = id->uid,
+	    .gid = id->gid, .ngids = id->ngids, .pid = pid, .link = link };
+	memcpy(x->gids, id->gids, id->ngids * sizeof(id->gids[0]));
+	g->first = x;
+	g->n++;
+	loop_watch_init(&x->watch, g->loop, link, on_usher, x);
+	loop_watch_init(&x->idle, g->loop, -1, on_idle, x);
+	loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
+	return x;
+}
+
+/* One with a free seat for this identity, or NULL. */
+static struct group *
+group_for(struct groups *g, const struct identity *id)
+{
+	struct fault f;
+
+	for (struct group *x = g->first; x != NULL; x = x->next)
+		if (x->link >= 0 && is_of(x, id) && x->served < SERVED_MAX &&
+		    x->seats < g->most)
+			return x;
+	if (g->n < GROUPS_MAX) {
+		struct group *x = group_new(g, id, &f);
+
+		if (x == NULL)
+			log_fault(LEVEL_ERR, "session-fork", &f);
+		return x;
+	}
+	return NULL;
+}
+
+/* --- the spawner's calls --------------------------------------------------------- */
+
+static bool
+may_share(const struct groups *g, const struct link_in *m,
+    const struct order *o)
+{
+	const struct settings *c = g->conf;
+
+	return g->most > 1 && o->id.virtual &&
+	    (m->type == MSG_SPAWN || m->type == MSG_SPAWN_REST) &&
+	    c->drop.status_headers &&
+	    (c->bull.dir == NULL || c->bull.dir[0] == '\0');
+}
+
+bool
+groups_give(struct groups *g, const struct link_in *m, const struct order *o)
+{
+	const int	 fds[3] = { o->link, o->client, o->file };
+	struct group	*x;
+	struct seat	*s;
+	UNZEROED struct link_out out;
+	struct fault	 f;
+
+	if (!may_share(g, m, o))
+		return false;
+	x = group_for(g, &o->id);
+	if (x == NULL)
+		return false;
+	link_out_init(&out, m->type);
+	link_put_raw(&out, span_of(m->b, m->n));
+	if (link_send(x->link, &out, fds, o->file >= 0 ? 3 : 2, &f) != 0) {
+		log_fault(LEVEL_DEBUG, "usher-busy", &f);
+		return false;
+	}
+	loop_watch_fini(&x->idle);
+	x->seats++;
+	x->served++;
+	s = xalloc(1, sizeof(*s));
+	*s = (struct seat){ g->seats[o->slot % LISTS], x, o->slot };
+	g->seats[o->slot % LISTS] = s;
+	return true;
+}
+
+bool
+groups_signal(struct groups *g, uint32_t slot, bool hard)
+{
+	struct seat	*s = *find_seat(g, slot);
+	UNZEROED struct link_out m;
+	struct fault	 f;
+
+	if (s == NULL)
+		return false;
+	link_out_init(&m, MSG_SIGNAL);
+	link_put_u32(&m, slot);
+	link_put_u8(&m, hard ? 1 : 0);
+	if (s->group->link < 0 ||
+	    link_send(s->group->link, &m, NULL, 0, &f) == 0)
+		return true;
+	log_fault(LEVEL_ERR, "usher-busy", &f);
+	if (hard)
+		spawn_kill(s->group->pid);
+	return true;
+}
+
+void
+groups_stop(struct groups *g)
+{
+	UNZEROED struct link_out m;
+	struct fault		 f;
+
+	link_out_init(&m, MSG_SIGNAL_ALL);
+	for (const struct group *x = g->first; x != NULL; x = x->next)
+		if (x->link >= 0 && link_send(x->link, &m, NULL, 0, &f) != 0)
+			log_fault(LEVEL_ERR, "usher-busy", &f);
+}
+
+static void
+log_died(int status)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_ERR, "role-died");
+	log_str(&l, "role", "popper-usher");
+	log_num(&l, "status", (uint64_t)status);
+	log_end(&l);
+}
+
+void
+groups_reaped(struct groups *g, pid_t pid, int status)
+{
+	struct group	**at = &g->first;
+	struct group	 *x;
+
+	while (*at != NULL && (*at)->pid != pid)
+		at = &(*at)->next;
+	x = *at;
+	if (x == NULL)
+		return;
+	dismiss(x);
+	if (x->seats > 0)
+		log_died(status);
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct seat **s = &g->seats[i]; *s != NULL;)
+			if ((*s)->group == x)
+				seat_over(s, status);
+			else
+				s = &(*s)->next;
+	*at = x->next;
+	g->n--;
+	free(x);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/order.h"
+
+#include "role/permit.h"
+#include "role/wire.h"
+#include "sys/file.h"
+
+int
+order_read(struct link_in *m, struct order *o, struct fault *f)
+{
+	bool hand = m->type == MSG_HAND || m->type == MSG_HAND_FILE;
+
+	*o = (struct order){ .client = -1, .file = -1 };
+	o->link = link_get_fd(m, 0);
+	if (!hand)
+		o->client = link_get_fd(m, 1);
+	if (m->type == MSG_SPAWN_REST)
+		o->file = link_get_fd(m, 2);
+	if (m->type == MSG_HAND_FILE)
+		o->file = link_get_fd(m, 1);
+	o->slot = link_get_u32(m);
+	o->sid = link_get_u64(m);
+	o->question = link_get_u8(m);
+	o->locked = link_get_u8(m) != 0;
+	if (wire_get_peer(m, &o->peer, f) == 0 &&
+	    wire_get_identity(m, &o->id, f) == 0 && link_get_end(m, f) == 0)
+		return 0;
+	order_close(o);
+	return -1;
+}
+
+void
+order_close(struct order *o)
+{
+	fd_close(&o->link);
+	fd_close(&o->client);
+	fd_close(&o->file);
+}
+
+struct session_start
+order_start(const struct settings *conf, const char *hostname,
+    const struct order *o, const struct host *h)
+{
+	return (struct session_start){
+		.conf = conf,
+		.id = &o->id,
+		.facts = h,
+		.hostname = hostname,
+		.peer = &o->peer,
+		.in = o->client,
+		.out = o->client,
+		.link = o->link,
+		.log_link = o->link,
+		.rest_fd = o->file,
+		.alone = true,
+	};
+}
+
+int
+order_send_facts(int link, const struct host *h, pid_t pid, pid_t parent,
+    struct fault *f)
+{
+	UNZEROED struct link_out m;
+
+	link_out_init(&m, MSG_FACTS);
+	link_put_u32(&m, (uint32_t)pid);
+	link_put_u32(&m, (uint32_t)parent);
+	link_put_u8(&m, h->system_spool ? 1 : 0);
+	link_put_u8(&m, h->locked ? 1 : 0);
+	link_put_span(&m, span_str(h->path));
+	link_put_span(&m, span_str(h->key));
+	link_put_span(&m, span_str(h->lock));
+	link_put_u64(&m, h->dotlock.ino);
+	return link_send(link, &m, NULL, 0, f);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An order of the master's, for the spawner and for the ushers to whom it passes
+ * some on; and what a new session is told as root.  Floor 4.
+ */
+#ifndef ROLE_ORDER_H
+#define ROLE_ORDER_H
+
+#include "base/attr.h"
+#include "role/host.h"
+#include "role/session.h"
+#include "role/settings.h"
+#include "sys/link.h"
+#include "sys/sock.h"
+
+/* One order, taken apart. */
+struct order {
+	uint32_t		slot;
+	uint64_t		sid;
+	uint8_t			question;	/* of a hand; 0: recovery */
+	bool			locked;
+	struct sock_addr	peer;
+	struct identity		id;
+	int			link;		/* owns, as the next two; -1 */
+	int			client;
+	int			file;		/* rest of input, or message */
+};
+
+/* Takes the descriptors, also when it fails. */
+int	order_read(struct link_in *m, struct order *o, struct fault *f) MUSTUSE;
+void	order_close(struct order *o);
+
+/* A session's start, of an order and what was found out about its maildrop; the
+ * pieces must live as long. */
+struct session_start	order_start(const struct settings *conf,
+			    const char *hostname, const struct order *o,
+			    const struct host *h);
+
+/*
+ * To the master: what it must know of the maildrop.  pid: this process, parent: the
+ * spawner; 0: of an usher's session, for whose process the usher alone answers.
+ */
+int	order_send_facts(int link, const struct host *h, pid_t pid, pid_t parent,
+	    struct fault *f) MUSTUSE;
+
+#endif

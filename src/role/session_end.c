@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/session_end.h"
+
+#include "sys/sock.h"
+#include "watch/log.h"
+
+/* A line about a session: whose it is, and from where. */
+static void
+line_begin(struct log_line *l, const char *id, const char *user,
+    const char *ip)
+{
+	log_begin(l, LEVEL_NOTE, id);
+	log_str(l, "user", user);
+	log_str(l, "ip", ip);
+}
+
+void
+session_log_login(const char *user, const char *ip, uid_t uid)
+{
+	struct log_line l;
+
+	line_begin(&l, "login", user, ip);
+	log_num(&l, "uid", uid);
+	log_end(&l);
+}
+
+static const char *
+reason(const struct session_sum *s, const struct pop_counts *n)
+{
+	if (s->pop == NULL)
+		return "no-maildrop";
+	if (s->end == PUMP_END_CLOSED && !n->quit)
+		return "bad-commands";
+	if (s->end != PUMP_END_CLOSED && !n->quit)
+		return pump_end_word(s->end);
+	return n->updated ? "quit" : "quit-failed";
+}
+
+static void
+log_silent(const struct session_sum *s)
+{
+	struct log_line l;
+
+	line_begin(&l, "client-silent", s->user, s->ip);
+	log_num(&l, "s", s->gone_s);
+	log_end(&l);
+}
+
+void
+session_log_end(const struct session_sum *s)
+{
+	struct pop_counts	n = { 0 };
+	struct log_line		l;
+
+	if (s->end == PUMP_END_SILENT)
+		log_silent(s);
+	if (s->pop != NULL)
+		pop_count(s->pop, &n);
+	line_begin(&l, "session-end", s->user, s->ip);
+	log_str(&l, "reason", reason(s, &n));
+	log_num(&l, "retrieved", n.retrieved);
+	log_num(&l, "deleted", n.deleted);
+	log_num(&l, "deleted_octets", n.deleted_octets);
+	log_num(&l, "left", n.left);
+	log_num(&l, "left_octets", n.left_octets);
+	log_num(&l, "octets_in", s->octets_in);
+	log_num(&l, "octets_out", s->octets_out);
+	log_num(&l, "ms", clock_ms() - s->began_ms);
+	log_end(&l);
+	if (s->statistics && s->pop != NULL)
+		log_stats(span_str(s->user), n.deleted, n.deleted_octets,
+		    n.left, n.left_octets, s->ip);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The lines of the log about a session's beginning and end, for whichever
+ * process serves it.  Floor 4.
+ */
+#ifndef ROLE_SESSION_END_H
+#define ROLE_SESSION_END_H
+
+#include "pop/transact.h"
+#include "role/pump.h"
+
+#include <sys/types.h>
+
+struct session_sum {
+	const char		*user;
+	const char		*ip;
+	const struct pop	*pop;		/* NULL: no maildrop */
+	enum pump_end		 end;
+	uint64_t		 octets_in;
+	uint64_t		 octets_out;
+	uint64_t		 began_ms;
+	unsigned		 gone_s;	/* of PUMP_END_SILENT */
+	bool			 statistics;	/* -s */
+};
+
+void	session_log_login(const char *user, const char *ip, uid_t uid);
+void	session_log_end(const struct session_sum *s);
+
+#endif

@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root, with the descriptors of its sessions.  Reads from: orders, which
+ * are the master's; three messages of the shared process, whose texts it only
+ * hands on; of a spool its octets, for a copy, without a look at them.
+ * Trusts: the spawner; of the shared process that a session of its own wants a
+ * process, since all of those belong to one uid.
+ *
+ *   order --> look, lock, copy --SEAT--> shared process --LEFT--> (over)
+ *               |                          | MOVE (it wants to write, or more)
+ *               +--not plain--> own process <--+   ... --end--> (over)
+ *
+ * The shared process can open nothing and has no way to a maildrop but the copies:
+ * so what writes is always a process of one session, with the reach of one.  The
+ * lock of who is seated is ours, and so is the link on which the master is asked.
+ */
+#include "role/usher.h"
+
+#include "proto/limits.h"
+#include "role/ask.h"
+#include "role/order.h"
+#include "role/permit.h"
+#include "role/shared.h"
+#include "role/wire.h"
+
+#include "base/alloc.h"
+#include "sys/file.h"
+#include "sys/loop.h"
+#include "sys/signals.h"
+#include "sys/sock.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <stdlib.h>
+
+#define LISTS		256u		/* of seats, by slot */
+#define MEMORY_MOST	32768		/* octets of a copy in memory */
+#define AGAIN_MS	1000		/* a process that dies at once */
+
+struct seat {
+	struct seat	*next;			/* of the same list */
+	uint32_t	 slot;
+	uint64_t	 sid;
+	pid_t		 pid;		/* its own process; 0: it is seated */
+	int		 link;		/* to the master; owns, as the next three;
+					   -1 when it has a process of its own */
+	int		 client;
+	int		 copy;
+	int		 lock;
+	char		*lock_name;	/* owns */
+	struct loop_watch watch;	/* of link, without a spawner */
+	uint64_t	 size;		/* of the copy */
+	uint64_t	 since_ms;	/* it is locked */
+	size_t		 n;
+	uint8_t		 order[];	/* as it came */
+};
+
+struct usher {
+	const struct usher_start	*c;
+	struct loop			*loop;
+	struct loop_watch		 on_spawner;
+	int				 spawner;	/* owns; -1: it has ended */
+	pid_t				 pid;		/* shared; 0: it is not there */
+	uint64_t			 began_ms;
+	int				 link;		/* to it, owns */
+	int				 log;		/* of its log, owns */
+	struct loop_watch		 on_link;
+	struct loop_watch		 on_log;
+	struct seat			*seats[LISTS];
+	size_t				 n;
+};
+
+static struct usher	u;	/* one of a process */
+
+static void	on_master_gone(void *ctx, unsigned what);
+
+/* --- seats ----------------------------------------------------------------------- */
+
+static struct seat **
+find(uint32_t slot)
+{
+	struct seat **s = &u.seats[slot % LISTS];
+
+	while (*s != NULL && (*s)->slot != slot)
+		s = &(*s)->next;
+	return s;
+}
+
+static struct seat *
+seat_new(const struct link_in *m, const struct order *o)
+{
+	struct seat *s = xalloc(1, sizeof(*s) + m->n);
+
+	*s = (struct seat){ .next = u.seats[o->slot % LISTS], .slot = o->slot,
+	    .sid = o->sid, .link = -1, .client = -1, .copy = -1, .lock = -1,
+	    .since_ms = clock_ms(), .n = m->n };
+	memcpy(s->order, m->b, m->n);
+	loop_watch_init(&s->watch, u.loop, -1, on_master_gone, s);
+	u.seats[o->slot % LISTS] = s;
+	u.n++;
+	return s;
+}
+
+static void
+seat_close(struct seat *s)
+{
+	loop_watch_fini(&s->watch);
+	fd_close(&s->link);
+	fd_close(&s->client);
+	fd_close(&s->copy);
+	fd_close(&s->lock);
+}
+
+static void
+end_if_over(void)
+{
+	if (u.spawner < 0 && u.n == 0)
+		loop_end(u.loop);
+}
+
+/* To the shared process, about one of its sessions. */
+static void
+tell_shared(uint16_t type, uint32_t slot, bool gone)
+{
+	UNZEROED struct link_out m;
+	struct fault		 f;
+
+	link_out_init(&m, type);
+	link_put_u32(&m, slot);
+	if (type == MSG_SIGNAL)
+		link_put_u8(&m, gone ? 1 : 0);
+	if (link_send(u.link, &m, NULL, 0, &f) != 0)
+		log_fault(LEVEL_ERR, "usher-link", &f);
+}
+
+/*
+ * All is closed before the master may look for what is left.  The lock of who is
+ * seated is ours to give back: nobody else has it.  waits: QUIT's answer does.
+ */
+static void
+seat_over(struct seat **at, int status, bool waits)
+{
+	struct seat	*s = *at;
+	bool		 locked = s->lock >= 0;
+	UNZEROED struct link_out m;
+	struct fault	 f;
+
+	*at = s->next;
+	u.n--;
+	if (locked)
+		host_session_forget(u.c->conf, s->lock_name);
+	if (waits)
+		tell_shared(MSG_FREE, s->slot, false);
+	seat_close(s);
+	link_out_init(&m, MSG_ENDED);
+	link_put_u32(&m, s->slot);
+	link_put_u32(&m, (uint32_t)status | (locked ? ENDED_RELEASED : 0));
+	free(s->lock_name);
+	free(s);
+	if (u.spawner >= 0 && link_send_wait(u.spawner, &m, &f) != 0)
+		log_fault(LEVEL_ERR, "spawner-link", &f);
+	end_if_over();
+}
+
+/* --- a process of its own -------------------------------------------------------- */
+
+/* In the child: what is left of the order's descriptors goes with it. */
+static void
+born(const struct order *o)
+{
+	signals_take(SIGNALS_CONNECTION);
+	spawn_name("popper-session");
+	wire_log_sid(o->sid);
+}
+
+static void NORETURN
+be_own(const struct order *o, const struct host *h, bool told,
+    const struct fault *refused)
+{
+	struct session_start	start = order_start(u.c->conf, u.c->hostname, o,
+				    h);
+	char			sid[WIRE_SID_MAX];
+	struct fault		f;
+
+	born(o);
+	wire_sid_text(o->sid, sid);
+	if (h->locked)
+		host_session_hold(h, sid, o->peer.text, clock_ms());
+	else
+		start.refused = refused;
+	if (!told && order_send_facts(o->link, h, 0, 0, &f) != 0) {
+		log_fault(LEVEL_ERR, "session-start", &f);
+		spawn_exit(SESSION_UNBORN);
+	}
+	session_main(&start);
+}
+
+static int
+fork_for(struct seat **at)
+{
+	struct fault f;
+
+	(*at)->pid = spawn_fork(&f);
+	if ((*at)->pid >= 0)
+		return (*at)->pid;
+	log_fault(LEVEL_ERR, "session-fork", &f);
+	seat_over(at, SESSION_UNBORN, false);
+	return -1;
+}
+
+/* The order of a seat once more, with its descriptors, in the child. */
+static int
+order_again(const struct seat *s, struct order *o, struct fault *f)
+{
+	static struct link_in m;
+
+	m.type = MSG_SPAWN;
+	m.n = s->n;
+	memcpy(m.b, s->order, s->n);
+	m.nfds = 2;
+	m.fds[0] = s->link;
+	m.fds[1] = s->client;
+	return order_read(&m, o, f);
+}
+
+/* What MOVE says; borrows from it. */
+struct move {
+	bool			fresh;		/* there is no `to` */
+	struct session_moved	to;
+	int			rest;		/* of the input; -1: nothing */
+};
+
+static int
+move_read(struct link_in *m, struct move *v, struct fault *f)
+{
+	struct session_moved	*to = &v->to;
+	struct span		 marks;
+
+	v->rest = m->type == MSG_MOVE_REST ? m->fds[0] : -1;
+	v->fresh = link_get_u8(m) != 0;
+	if (!v->fresh) {
+		to->began_ms = link_get_u64(m);
+		to->octets_in = link_get_u64(m);
+		to->octets_out = link_get_u64(m);
+		to->marks.retrieved = link_get_u64(m);
+		to->marks.last = link_get_u32(m);
+		marks = link_get_span(m, sizeof(to->marks.of));
+		to->marks.n = marks.n;
+		if (marks.n > 0)
+			memcpy(to->marks.of, marks.p, marks.n);
+		to->line = link_get_span(m, LIMIT_LINE);
+	}
+	return link_get_end(m, f);
+}
+
+static void NORETURN
+be_moved(const struct seat *s, struct move *v)
+{
+	struct session_start	start;
+	struct order		o;
+	struct host		h;
+	struct fault		f = { 0 };
+	char			sid[WIRE_SID_MAX];
+
+	wire_log_sid(s->sid);
+	wire_sid_text(s->sid, sid);
+	v->to.copy = s->copy;
+	v->to.size = s->size;
+	if (order_again(s, &o, &f) != 0 ||
+	    host_open(&h, u.c->conf, &o.id, &f) != 0) {
+		log_fault(LEVEL_ERR, "session-start", &f);
+		spawn_exit(SESSION_UNBORN);
+	}
+	born(&o);
+	start = order_start(u.c->conf, u.c->hostname, &o, &h);
+	start.rest_fd = v->rest;
+	start.moved = v->fresh ? NULL : &v->to;
+	if (host_session_adopt(&h, s->lock, &f) != 0)
+		start.refused = &f;
+	host_session_hold(&h, sid, o.peer.text, s->since_ms);
+	session_main(&start);
+}
+
+/* --- what a shared process must not do --------------------------------------------- */
+
+/* Root's, in the midst of what is done with the user's rights on files. */
+static int
+q_tempfile(void *ctx, int *fd_r, struct fault *f)
+{
+	struct host	*h = ctx;
+	int		 r;
+
+	host_rights_end();
+	r = host_tempfile(h, fd_r, f);
+	ASSERT(host_rights_begin(h, f) == 0);
+	return r;
+}
+
+static void
+tell(void *ctx, const char *id, const char *text)
+{
+	const struct host	*h = ctx;
+	struct log_line		 l;
+
+	log_begin(&l, LEVEL_WARN, id);
+	log_str(&l, "user", h->id->user);
+	log_str(&l, "text", text);
+	log_end(&l);
+}
+
+/*
+ * -1: it is nothing for a shared process.  We have the rights of a program of the
+ * user's that is set-gid mail, so the dotlock is made as in a folder of his own.
+ */
+static int
+take_copy(struct host *h, int *fd_r, uint64_t *size_r, struct fault *f)
+{
+	const struct drop_host	ask = {
+		.ctx = h,
+		.tempfile = q_tempfile,
+		.tell = tell,
+	};
+	const struct drop_conf	c = {
+		.path = h->path,
+		.uid = h->id->uid,
+		.journal_fd = -1,
+		.memory_max = MEMORY_MOST,
+		.host = &ask,
+	};
+	int			r;
+
+	if (host_rights_begin(h, f) != 0)
+		return -1;
+	r = mbox_copy(&c, USHER_COPY_MAX, fd_r, size_r, f);
+	host_rights_end();
+	return r;
+}
+
+/* --- the shared process ---------------------------------------------------------------- */
+
+static void	on_shared(void *ctx, unsigned what);
+static void	on_shared_log(void *ctx, unsigned what);
+
+static void
+shared_close(void)
+{
+	loop_watch_fini(&u.on_link);
+	loop_watch_fini(&u.on_log);
+	fd_close(&u.link);
+	fd_close(&u.log);
+}
+
+static int
+shared_start(struct fault *f)
+{
+	struct shared_start start = {
+		.conf = u.c->conf,
+		.hostname = u.c->hostname,
+		.id = u.c->id,
+		.parent = spawn_self(),
+		.usher = -1,
+		.log_link = -1,
+	};
+
+	u.began_ms = clock_ms();
+	if (link_pair(&u.link, &start.usher, f) == 0 &&
+	    link_pair(&u.log, &start.log_link, f) == 0)
+		u.pid = spawn_fork(f);
+	else
+		u.pid = -1;
+	if (u.pid == 0) {
+		signals_take(SIGNALS_CONNECTION);
+		spawn_name("popper-shared");
+		shared_main(&start);
+	}
+	fd_close(&start.usher);
+	fd_close(&start.log_link);
+	if (u.pid < 0) {
+		u.pid = 0;
+		shared_close();
+		return -1;
+	}
+	loop_watch_init(&u.on_link, u.loop, u.link, on_shared, NULL);
+	loop_watch_init(&u.on_log, u.loop, u.log, on_shared_log, NULL);
+	loop_watch_set(&u.on_link, LOOP_READ, LOOP_NEVER);
+	loop_watch_set(&u.on_log, LOOP_READ, LOOP_NEVER);
+	return 0;
+}
+
+static bool
+shared_is_there(void)
+{
+	struct fault f;
+
+	if (u.pid > 0)
+		return u.link >= 0;
+	if (u.began_ms != 0 && clock_ms() - u.began_ms < AGAIN_MS)
+		return false;
+	if (shared_start(&f) == 0)
+		return true;
+	log_fault(LEVEL_ERR, "session-fork", &f);
+	return false;
+}
+
+static void
+shared_died(int status)
+{
+	struct log_line l;
+
+	u.pid = 0;
+	shared_close();
+	log_begin(&l, LEVEL_ERR, "role-died");
+	log_str(&l, "role", "popper-shared");
+	log_num(&l, "status", (uint64_t)status);
+	log_end(&l);
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct seat **s = &u.seats[i]; *s != NULL;)
+			if ((*s)->pid == 0)
+				seat_over(s, status, false);
+			else
+				s = &(*s)->next;
+}
+
+/* 0; -1: nobody can take it there. */
+static int
+send_seat(const struct seat *s, const struct order *o, struct fault *f)
+{
+	const int	fds[3] = { o->client, s->copy, o->file };
+	bool		rest = o->file >= 0;
+	UNZEROED struct link_out m;
+
+	link_out_init(&m, rest ? MSG_SEAT_REST : MSG_SEAT);
+	link_put_u32(&m, o->slot);
+	link_put_u64(&m, o->sid);
+	link_put_u64(&m, s->size);
+	wire_put_peer(&m, &o->peer);
+	link_put_span(&m, span_str(o->id.user));
+	return link_send(u.link, &m, fds, rest ? 3 : 2, f);
+}
+
+/*
+ * The master hears what was found out before it hears of the session: *told_r.
+ * -1: it is nothing for the shared process, or that takes nothing.
+ */
+static int
+seat_it(struct seat *s, struct order *o, struct host *h, bool *told_r)
+{
+	struct fault f;
+
+	if (host_has_remains(h) || take_copy(h, &s->copy, &s->size, &f) != 0)
+		return -1;
+	*told_r = order_send_facts(o->link, h, 0, 0, &f) == 0;
+	if (!*told_r || send_seat(s, o, &f) != 0) {
+		log_fault(LEVEL_DEBUG, "usher-busy", &f);
+		fd_close(&s->copy);
+		return -1;
+	}
+	s->link = fd_take(&o->link);
+	s->client = fd_take(&o->client);
+	s->lock = fd_take(&h->session_lock);
+	s->lock_name = xstrdup(h->lock);
+	s->watch.fd = s->link;
+	h->locked = false;		/* it is the seat's */
+	return 0;
+}
+
+static void
+take(const struct link_in *m, struct order *o)
+{
+	struct seat	*s = seat_new(m, o);
+	struct host	 h;
+	struct fault	 refused = { 0 };
+	char		 sid[WIRE_SID_MAX];
+	bool		 there = shared_is_there();
+	bool		 told = false;
+	pid_t		 pid;
+
+	wire_log_sid(o->sid);
+	wire_sid_text(o->sid, sid);
+	if (host_open(&h, u.c->conf, &o->id, &refused) == 0) {
+		h.server = there ? u.pid : 0;
+		if (host_session_lock(&h, sid, o->peer.text, &refused) == 0 &&
+		    there && seat_it(s, o, &h, &told) == 0) {
+			host_close(&h);
+			return;
+		}
+	}
+	pid = fork_for(find(o->slot));
+	if (pid == 0)
+		be_own(o, &h, told, &refused);
+	if (pid > 0) {		/* the child has inherited the lock */
+		h.locked = false;
+		fd_close(&h.session_lock);
+	}
+	host_close(&h);
+}
+
+/* --- what it hears --------------------------------------------------------------------- */
+
+/* The master's end has closed: it has nothing to say on that link. */
+static void
+on_master_gone(void *ctx, unsigned what UNUSED)
+{
+	const struct seat *s = ctx;
+
+	if (s->pid == 0 && u.link >= 0)
+		tell_shared(MSG_SIGNAL, s->slot, true);
+}
+
+static void
+signal_seat(struct link_in *m)
+{
+	uint32_t	 slot = link_get_u32(m);
+	bool		 hard = link_get_u8(m) != 0;
+	struct seat	*s = *find(slot);
+
+	if (s == NULL)
+		return;
+	if (s->pid > 0 && hard) {
+		spawn_kill(s->pid);
+	} else if (s->pid > 0) {
+		spawn_stop(s->pid);
+	} else if (hard && u.pid > 0) {
+		/* It was taken over, and all that it has with it. */
+		spawn_kill(u.pid);
+	} else if (u.link >= 0) {
+		tell_shared(MSG_SIGNAL, slot, false);
+	}
+}
+
+static void
+stop_all(void)
+{
+	if (u.pid > 0)
+		spawn_stop(u.pid);
+	for (size_t i = 0; i < LISTS; i++)
+		for (const struct seat *s = u.seats[i]; s != NULL; s = s->next)
+			if (s->pid > 0)
+				spawn_stop(s->pid);
+}
+
+static int
+on_order(struct link_in *m, struct fault *f)
+{
+	struct order o;
+
+	if (m->type == MSG_SIGNAL) {
+		signal_seat(m);
+		return 0;
+	}
+	if (m->type == MSG_SIGNAL_ALL) {
+		stop_all();
+		return 0;
+	}
+	if (order_read(m, &o, f) != 0)
+		return -1;
+	take(m, &o);
+	order_close(&o);
+	return 0;
+}
+
+static void
+on_spawner(void *ctx UNUSED, unsigned what UNUSED)
+{
+	UNZEROED struct link_in m;
+	struct fault	f;
+	int		got = link_recv(u.spawner, permit_usher, permit_usher_n, 0,
+			    0, &m, &f);
+
+	if (got == 1) {
+		if (on_order(&m, &f) != 0)
+			got = -1;
+		link_in_fini(&m);
+	}
+	if (got == 1) {
+		loop_watch_set(&u.on_spawner, LOOP_READ, LOOP_NEVER);
+		return;
+	}
+	if (got < 0)
+		log_fault(LEVEL_ERR, "spawner-link", &f);
+	loop_watch_fini(&u.on_spawner);
+	fd_close(&u.spawner);
+	/* Perhaps the master is gone, too: then these links say so. */
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct seat *s = u.seats[i]; s != NULL; s = s->next)
+			if (s->link >= 0)
+				loop_watch_set(&s->watch, LOOP_READ, LOOP_NEVER);
+	end_if_over();
+}
+
+static int
+on_part(struct link_in *m, struct fault *f)
+{
+	static struct move v;
+	uint32_t	  slot = link_get_u32(m);
+	struct seat	**at = find(slot);
+
+	if (*at == NULL || (*at)->pid != 0)
+		return fault_set(f, FAULT_PEER, "slot %u is not seated", slot);
+	if (m->type == MSG_LEFT) {
+		seat_over(at, 0, link_get_u8(m) != 0);
+		return 0;
+	}
+	if (move_read(m, &v, f) != 0)
+		return -1;
+	if (fork_for(at) == 0)
+		be_moved(*at, &v);
+	if (*at != NULL && (*at)->slot == slot)
+		seat_close(*at);	/* the child has it all */
+	return 0;
+}
+
+static void
+on_shared(void *ctx UNUSED, unsigned what UNUSED)
+{
+	UNZEROED struct link_in m;
+	struct fault	f;
+	int		got = link_recv(u.link, permit_from_shared,
+			    permit_from_shared_n, 0, 0, &m, &f);
+
+	if (got == 1) {
+		if (on_part(&m, &f) != 0)
+			got = -1;
+		link_in_fini(&m);
+	}
+	if (got == 1) {
+		loop_watch_set(&u.on_link, LOOP_READ, LOOP_NEVER);
+		return;
+	}
+	if (got < 0)
+		log_fault(LEVEL_ERR, "session-misbehaved", &f);
+	/* Its end will be told. */
+	spawn_kill(u.pid);
+	shared_close();
+}
+
+static void
+on_shared_log(void *ctx UNUSED, unsigned what UNUSED)
+{
+	struct fault	f;
+	int		got = ask_serve_log(u.log, &f);
+
+	if (got < 0) {
+		log_fault(LEVEL_ERR, "log-link-misbehaved", &f);
+		spawn_kill(u.pid);
+	}
+	if (got == 1)
+		loop_watch_set(&u.on_log, LOOP_READ, LOOP_NEVER);
+}
+
+static void
+on_child(void *ctx UNUSED)
+{
+	pid_t	pid;
+	int	status;
+
+	while ((pid = spawn_reap(&status)) > 0) {
+		struct seat **at = NULL;
+
+		if (pid == u.pid) {
+			shared_died(status);
+			continue;
+		}
+		for (size_t i = 0; i < LISTS && at == NULL; i++)
+			for (struct seat **s = &u.seats[i]; *s != NULL;
+			    s = &(*s)->next)
+				if ((*s)->pid == pid) {
+					at = s;
+					break;
+				}
+		if (at != NULL)
+			seat_over(at, status, false);
+	}
+}
+
+static void
+ignore(void *ctx UNUSED)
+{
+	/* Sessions are told to stop one by one. */
+}
+
+static int
+reopen_log(void *ctx UNUSED)
+{
+	return log_connect();
+}
+
+void
+usher_main(const struct usher_start *c)
+{
+	const int	keep[] = { c->spawner };
+	struct fault	f;
+
+	shed_descriptors(keep, ARRAY_LEN(keep));
+	log_set_reopen(reopen_log, NULL);
+	u.c = c;
+	u.spawner = c->spawner;
+	u.link = u.log = -1;
+	u.loop = loop_new(&f);
+	if (u.loop == NULL) {
+		log_fault(LEVEL_ERR, "session-start", &f);
+		spawn_exit(1);
+	}
+	loop_watch_init(&u.on_link, u.loop, -1, on_shared, NULL);
+	loop_watch_init(&u.on_log, u.loop, -1, on_shared_log, NULL);
+	loop_watch_init(&u.on_spawner, u.loop, u.spawner, on_spawner, NULL);
+	loop_watch_set(&u.on_spawner, LOOP_READ, LOOP_NEVER);
+	loop_on_signal(u.loop, LOOP_CHILD, on_child, NULL);
+	loop_on_signal(u.loop, LOOP_STOP, ignore, NULL);
+	loop_run(u.loop);
+	spawn_exit(0);		/* and the shared process with us */
+}
