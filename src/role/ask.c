@@ -145,6 +145,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_FREE:
 	case MSG_MOVE:
 	case MSG_MOVE_REST:
+	case MSG_AUTH:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

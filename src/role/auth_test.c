@@ -32,7 +32,7 @@
 
 #include <cmocka.h>
 
-#define TYPES		(MSG_LEAVES + 2)	/* 0 and one unknown among them */
+#define TYPES		(MSG_AUTH + 2)	/* 0 and one unknown among them */
 #define BODY		(LINK_PACKET_MAX - LINK_HEADER)
 #define FRONTS		2
 #define DELAY_MS	1000		/* auth_fail_delay, in the settings */

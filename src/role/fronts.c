@@ -344,7 +344,7 @@ ask(struct stranger *s, struct fault *f)
 	link_put_span(&m, span_of(s->auth.name, s->auth.name_n));
 	link_put_span(&m, secret_span(&s->auth.ask.secret));
 	wire_put_peer(&m, &s->socket);
-	result = link_send(s->house->a->auth, &m, NULL, 0, f);
+	result = link_send(s->house->auth.fd, &m, NULL, 0, f);
 	link_out_wipe(&m);
 	secret_wipe(&s->auth.ask.secret);
 	return result;
@@ -422,6 +422,7 @@ on_verdict(struct front_house *h, struct link_in *m, bool of_master)
 }
 
 static void	leave_listeners(struct front_house *h, uint32_t ours);
+static void	new_auth(struct front_house *h, int link);
 
 static void
 on_link(struct front_house *h, struct loop_watch *w, bool of_master)
@@ -436,6 +437,8 @@ on_link(struct front_house *h, struct loop_watch *w, bool of_master)
 	if (got == 1) {
 		if (m.type == MSG_LEAVE)
 			leave_listeners(h, link_get_u32(&m));
+		else if (m.type == MSG_AUTH)
+			new_auth(h, link_get_fd(&m, 0));
 		else
 			on_verdict(h, &m, of_master);
 		link_in_fini(&m);
@@ -454,6 +457,25 @@ on_auth(void *ctx, unsigned what UNUSED)
 	struct front_house *h = ctx;
 
 	on_link(h, &h->auth, false);
+}
+
+/* The last one has died: whoever waits for its answer may ask again.  O(n) */
+static void
+new_auth(struct front_house *h, int link)
+{
+	int old = h->auth.fd;
+
+	loop_watch_fini(&h->auth);
+	fd_close(&old);
+	loop_watch_init(&h->auth, h->loop, link, on_auth, h);
+	loop_watch_set(&h->auth, LOOP_READ, LOOP_NEVER);
+	for (size_t i = 0; i < TABLE; i++)
+		for (struct stranger *s = h->table[i], *next; s != NULL; s = next) {
+			next = s->next;
+			wire_log_sid(s->sid);
+			if (s->stage == ASKED)
+				give_up(s);
+		}
 }
 
 static void

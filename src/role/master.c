@@ -120,19 +120,41 @@ front_renew(struct role *r, struct fault *f)
 	return 0;
 }
 
-/* Before it is started anew.  auth and its warden may both have spoilt their link:
- * they begin together. */
+/* auth and its warden may both have spoilt their link: they begin together.  Fronts
+ * are told, or their strangers would wait for what the dead one was asked; one that
+ * cannot be, since it reads nothing, begins anew, too. */
+static int
+auth_renew(struct role *auth, struct fault *f)
+{
+	UNZEROED struct link_out	 out;
+	struct crew			*c = auth->crew;
+
+	if (c->roles[WARDEN].pid > 0)
+		spawn_stop(c->roles[WARDEN].pid);
+	if (own_links(auth, f) != 0 || link_ends_renew(&c->to_warden, f) != 0)
+		return -1;
+	link_out_init(&out, MSG_AUTH);
+	for (size_t i = 0; i < c->nfronts; i++) {
+		const struct role *front = &c->roles[c->nroles - c->nfronts + i];
+
+		if (front->pid == 0)
+			continue;
+		if (link_ends_renew(&c->to_auth[i], f) != 0)
+			return -1;
+		if (link_send(front->link.a, &out, &c->to_auth[i].a, 1, f) != 0)
+			spawn_kill(front->pid);
+	}
+	return 0;
+}
+
+/* Before it is started anew. */
 static int
 renew(struct role *r, struct fault *f)
 {
-	const struct role *warden = &r->crew->roles[WARDEN];
-
 	if (r->kind == FRONT)
 		return front_renew(r, f);
-	if (r->kind == AUTH && warden->pid > 0)
-		spawn_stop(warden->pid);
-	if (r->kind == AUTH && link_ends_renew(&r->crew->to_warden, f) != 0)
-		return -1;
+	if (r->kind == AUTH)
+		return auth_renew(r, f);
 	return r->mad ? own_links(r, f) : 0;
 }
 

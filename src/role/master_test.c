@@ -226,17 +226,38 @@ expect_new(size_t part)
 		fail_msg("role %zu has begun, not %zu", got, part);
 }
 
-/* auth begins anew with its warden. */
+/* The new link to auth that a front is given. */
+static int
+take_auth(size_t front)
+{
+	struct fault f = { .text = "the end" };
+
+	if (link_recv(it.part[FRONT + front].master, permit_to_front,
+	    permit_to_front_n, 0, LONG_MS, &it.in, &f) != 1)
+		fail_msg("no new auth: %s", f.text);
+	assert_int_equal(it.in.type, MSG_AUTH);
+	return link_get_fd(&it.in, 0);
+}
+
+/* It begins anew with its warden. */
 static void
-expect_again(size_t part)
+expect_auth(void)
 {
 	size_t first = take_part();
 
-	if (part == AUTH && first == WARDEN)
-		expect_new(AUTH);
-	else if (part == AUTH)
-		expect_new(WARDEN);
-	assert_true(first == part || (part == AUTH && first == WARDEN));
+	assert_true(first == AUTH || first == WARDEN);
+	expect_new(first == AUTH ? WARDEN : AUTH);
+}
+
+static void
+expect_again(size_t part)
+{
+	if (part == AUTH)
+		expect_auth();
+	else
+		expect_new(part);
+	for (size_t i = 0; part == AUTH && i < FRONTS; i++)
+		fd_close(&(int){ take_auth(i) });
 }
 
 static size_t
@@ -347,7 +368,8 @@ hear(size_t front, uint64_t *sid_r)
 
 	if (link_recv(it.part[FRONT + front].master, permit_verdict,
 	    permit_verdict_n, 0, LONG_MS, &it.in, &f) != 1)
-		fail_msg("front %zu hears no verdict after %lu: %s", front, (unsigned long)*sid_r, f.text);
+		fail_msg("front %zu hears no verdict after %lu: %s", front,
+		    (unsigned long)*sid_r, f.text);
 	*sid_r = link_get_u64(&it.in);
 	return link_get_u8(&it.in);
 }
@@ -462,6 +484,23 @@ test_new_links(void **state UNUSED)
 		fd_close(&resolver);
 	}
 	assert_int_equal(count("role-misbehaved"), 4);
+}
+
+/* Nor does an auth that dies: what it was asked, and had not yet said, is nobody's,
+ * and all fronts are told. */
+static void
+test_new_auth(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	(void)kill(it.part[AUTH].pid, SIGKILL);
+	expect_auth();
+	for (size_t i = 0; i < FRONTS; i++) {
+		int auth = take_auth(i);
+
+		expect_linked(auth, it.part[AUTH].auth[i]);
+		fd_close(&auth);
+	}
 }
 
 /* Which link of a role's; the receiver's table. */
@@ -764,6 +803,7 @@ main(void)
 		CASE(test_busy_front),
 		CASE(test_places_of_a_dead_front),
 		CASE(test_new_links),
+		CASE(test_new_auth),
 		CASE(test_mad_roles),
 		CASE(test_shut_links),
 		cmocka_unit_test_setup_teardown(test_stop, begin_hasty,

@@ -98,6 +98,7 @@ const size_t permit_verdict_n = ARRAY_LEN(permit_verdict);
 const struct link_permit permit_to_front[] = {
 	{ MSG_VERDICT,		SID + 1, SID + 1, 0, ANY },
 	{ MSG_LEAVE,		4, 4,	0, ANY },
+	{ MSG_AUTH,		0, 0,	1, ANY },
 };
 const size_t permit_to_front_n = ARRAY_LEN(permit_to_front);
 

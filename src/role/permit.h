@@ -24,6 +24,7 @@
  *   master  -> auth      FRONT+fd                 (in place of one that died)
  *                        LEAVE                    (a reload: others follow)
  *   master  -> front     VERDICT (yes, or no room) | LEAVE
+ *                        AUTH+fd                  (in place of one that died)
  *   front   -> master    START+fd | START_REST+fds | LEAVES
  *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds
  *                        SIGNAL | SIGNAL_ALL
@@ -110,6 +111,8 @@ enum msg_type {
 				   u64 octets in, u64 out, u64 retrieved, u32
 				   last, spans: marks, the command that is due */
 	MSG_MOVE_REST,		/* and a pipe with what is left of its input */
+	MSG_AUTH,		/* fd: a link to a new auth; what the last one was
+				   asked is lost */
 };
 
 /* Its session lock was given back by who held it. */

@@ -110,8 +110,8 @@ class Client(threading.Thread):
     def once(self):
         try:
             # A question that was lost is answered when a front gives up.
-            with Pop(self.test.host.connect(110, timeout=70),
-                     timeout=70) as pop:
+            with Pop(self.test.host.connect(110, timeout=40),
+                     timeout=40) as pop:
                 self.session(pop)
         except GONE:
             self.counts["lost"] += 1
@@ -177,7 +177,7 @@ class Killed(house.House):
         self.no_sessions(30)
 
     def test_whoever_is_killed(self):
-        self.serve(auth_workers=2, auth_timeout=5)
+        self.serve(auth_workers=2)
         self.done = threading.Event()
         self.next_login()
         self.clean()
