@@ -789,7 +789,7 @@ on_session(void *ctx, unsigned what UNUSED)
 			got = -1;
 		link_in_fini(&in);
 	}
-	if (got < 0) {
+	if (got < 0 && f.err != EPIPE) {	/* EPIPE: it died behind its question */
 		log_fault(LEVEL_ERR, "session-misbehaved", &f);
 		order_signal(x, true);
 	}

@@ -32,7 +32,7 @@
 
 #include <cmocka.h>
 
-#define TYPES	(MSG_MOVE_REST + 2)	/* 0 and one unknown among them */
+#define TYPES	(MSG_AUTH + 2)	/* 0 and one unknown among them */
 #define BODY	(LINK_PACKET_MAX - LINK_HEADER)
 #define SLOT	7u
 #define PATIENCE_MS	20000

@@ -44,8 +44,13 @@ class Member:
     def fds(self):
         """{descriptor: what it is}."""
         folder = "/proc/%d/fd" % self.pid
-        return {int(fd): os.readlink(folder + "/" + fd)
-                for fd in os.listdir(folder)}
+        out = {}
+        for fd in os.listdir(folder):
+            try:
+                out[int(fd)] = os.readlink(folder + "/" + fd)
+            except FileNotFoundError:
+                pass                    # closed meanwhile
+        return out
 
     def memory(self):
         """All that can be read of its memory."""
