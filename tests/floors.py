@@ -51,8 +51,12 @@ LISTED = [
     ("auth/passwd_hash.c", "crypt.h", "crypt_rn"),
     ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
+    ("cmd/ctl.c", "getopt.h", "the options of popper ctl"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
     ("auth/passwd_hash.c", "xxhash.h", "a digest, computes only"),
+    ("role/exporter.c", "dlfcn.h", "libmicrohttpd is opened by that role "
+     "alone"),
+    ("role/exporter.c", "microhttpd.h", "HTTP"),
     ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
     ("role/verdict.c", "sodium.h", "a keyed hash, computes only"),
     ("role/", "signal.h", "numbers for loop_on_signal"),

@@ -102,6 +102,9 @@ struct auth_ops {
 	void	(*settle)(void *state);		/* NULL: nothing to gain */
 	void	(*verify)(void *state, const struct auth_conf *c,
 		    const struct auth_request *q, struct auth_verdict *v);
+	/* What would become of the right password; see auth_foresee. */
+	void	(*foresee)(void *state, const char *user,
+		    struct auth_verdict *v);
 	void	(*done)(void *state);
 };
 extern const struct auth_ops	auth_pam_ops;
@@ -121,6 +124,14 @@ const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
  */
 void	auth_check(const struct auth_conf *c, void *state,
 	    const struct auth_request *q, struct auth_verdict *v);
+
+/*
+ * What would become of this name with the right password, as far as it can be
+ * told without one: AUTH_OK and the identity, else the reason.  What PAM's modules
+ * say is not asked.  state as for auth_check, with the rights of prepare.
+ */
+void	auth_foresee(const struct auth_conf *c, void *state, const char *user,
+	    struct auth_verdict *v);
 
 /*
  * gids_denied with numbers in place of names, for a process that forks many who

@@ -171,3 +171,21 @@ auth_check(const struct auth_conf *c, void *state, const struct auth_request *q,
 	if (v->result == AUTH_OK)
 		verdict_judge(&s->policy, v);
 }
+
+void
+auth_foresee(const struct auth_conf *c, void *state, const char *user,
+    struct auth_verdict *v)
+{
+	const struct auth_state	*s = state;
+	struct span		 name = span_str(user);
+
+	verdict_error(v, "no verdict");
+	if (!policy_name_valid(name))
+		verdict_refuse(v, REASON_BAD_NAME, "%s", "");
+	else if (policy_denied(&s->policy, name))
+		verdict_refuse(v, REASON_DENIED, "%s", c->deny_file);
+	else
+		auth_ops_of(c)->foresee(state, user, v);
+	if (v->result == AUTH_OK)
+		verdict_judge(&s->policy, v);
+}

@@ -237,6 +237,32 @@ check_table(void **state)
 	}
 }
 
+/* Without a password the same is said, as far as it does not matter. */
+static void
+foreseen(void **state)
+{
+	const struct auth_ops	*ops = auth_ops_of(&conf);
+	struct auth_verdict	 v;
+	struct auth_verdict	 judged;
+	struct fault		 f;
+	void			*rules;
+
+	(void)state;
+	assert_int_equal(ops->prepare(&conf, &rules, &f), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (cases[i].reason == REASON_BAD_PASSWORD ||
+		    cases[i].reason == REASON_EMPTY_PASSWORD)
+			continue;
+		print_message("%s\n", cases[i].user);
+		auth_foresee(&conf, rules, cases[i].user, &v);
+		assert_int_equal(v.reason, cases[i].reason);
+		assert_int_equal(v.result, cases[i].result);
+		ask_pass(cases[i].user, span_str(cases[i].password), &judged);
+		assert_memory_equal(&v.id, &judged.id, sizeof(v.id));
+	}
+	ops->done(rules);
+}
+
 static void
 identities(void **state)
 {
@@ -691,6 +717,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(check_table),
+		cmocka_unit_test(foreseen),
 		cmocka_unit_test(identities),
 		cmocka_unit_test(vouched),
 		cmocka_unit_test(names_by_octet),

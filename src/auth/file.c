@@ -237,6 +237,32 @@ file_verify(void *state, const struct auth_conf *c,
 		v->print = print;
 }
 
+/* Can no password match it?  Why, is in *f. */
+static bool
+is_no_hash(const struct passwd_row *row, struct fault *f)
+{
+	AUTO(secret_wipe) struct secret x = { .n = 1, .b = "?" };
+
+	return !passwd_verify(row->password, &x, f) && f->class != FAULT_NONE;
+}
+
+static void
+file_foresee(void *state, const char *user, struct auth_verdict *v)
+{
+	const struct auth_state	*s = state;
+	struct passwd_row	 row = { 0 };
+	struct fault		 f = { 0 };
+
+	if (s->nrows == 0 || !file_find(s, span_str(user), &row))
+		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
+	else if (row.nologin || passwd_disabled(row.password))
+		verdict_refuse(v, REASON_LOCKED, "%s", "");
+	else if (is_no_hash(&row, &f))
+		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
+	else
+		accept_row(&s->virtual_user, &row, v);
+}
+
 /* ---- what a login would find, for `popper check` ---- */
 
 /* Neither a row nor meant to be one. */
@@ -270,10 +296,8 @@ static void
 judge_row(const struct judge *j, const struct passwd_row *row,
     struct auth_verdict *v)
 {
-	AUTO(secret_wipe) struct secret	x = { .n = 1, .b = "?" };
-	struct fault			f = { 0 };
-	bool				locked = row->nologin ||
-	    passwd_disabled(row->password);
+	struct fault	f = { 0 };
+	bool		locked = row->nologin || passwd_disabled(row->password);
 
 	if (!policy_name_valid(row->user)) {
 		verdict_refuse(v, REASON_BAD_NAME, "no user can have this "
@@ -286,8 +310,7 @@ judge_row(const struct judge *j, const struct passwd_row *row,
 	    j->c->virtual_user[0] == '\0'))
 		verdict_judge(&j->policy, v);
 	/* Whether it matches is nobody's business; whether it can, is. */
-	if (v->result == AUTH_OK && !locked &&
-	    !passwd_verify(row->password, &x, &f) && f.class != FAULT_NONE)
+	if (v->result == AUTH_OK && !locked && is_no_hash(row, &f))
 		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
 }
 
@@ -325,5 +348,6 @@ const struct auth_ops auth_file_ops = {
 	.prepare = file_prepare,
 	.settle = file_settle,
 	.verify = file_verify,
+	.foresee = file_foresee,
 	.done = file_done,
 };

@@ -370,6 +370,39 @@ pam_verify(void *state, const struct auth_conf *c,
 }
 
 static void
+pam_foresee(void *state, const char *user, struct auth_verdict *v)
+{
+	const struct auth_state	*s = state;
+	struct account		 a;
+	struct fault		 f;
+	int			 rc = account_find(user, &s->policy, &a, &f);
+
+	if (rc < 0) {
+		verdict_error(v, "%s", f.text);
+		return;
+	}
+	if (rc == 0) {
+		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
+		return;
+	}
+	if (!account_allowed(s, &a, AUTH_METHOD_PASS, v))
+		return;
+	switch (account_password(user)) {
+	case ACCOUNT_LOCKED:
+	case ACCOUNT_UNUSABLE:
+		verdict_refuse(v, REASON_LOCKED, "its password in shadow");
+		return;
+	case ACCOUNT_EXPIRED:
+		verdict_refuse(v, REASON_EXPIRED, "as shadow says");
+		return;
+	case ACCOUNT_HASHED:
+	case ACCOUNT_BLANK:
+		break;
+	}
+	*v = (struct auth_verdict){ .result = AUTH_OK, .id = a.id };
+}
+
+static void
 pam_done(void *state)
 {
 	struct auth_state *s = state;
@@ -432,5 +465,6 @@ const struct auth_ops auth_pam_ops = {
 	.preload = pam_preload,
 	.prepare = pam_prepare,
 	.verify = pam_verify,
+	.foresee = pam_foresee,
 	.done = pam_done,
 };

@@ -4,6 +4,7 @@
  */
 #include "cmd/bulletin.h"
 #include "cmd/check.h"
+#include "cmd/ctl.h"
 #include "cmd/passwd.h"
 #include "cmd/reload.h"
 #include "cmd/start.h"
@@ -30,6 +31,7 @@ static const char usage_text[] =
 "       popper passwd [options] USER        manage the password file\n"
 "       popper bulletin add|list|remove     manage bulletins\n"
 "       popper recover [--config FILE]      finish interrupted updates\n"
+"       popper ctl WORD...                  look at popper serve, and tell it\n"
 "       popper --help | --version\n"
 "\n"
 "  -b dir         bulletins: the folder they are in\n"
@@ -183,6 +185,7 @@ static const struct command_word {
 	{ "passwd",	cmd_passwd },
 	{ "bulletin",	cmd_bulletin },
 	{ "recover",	cmd_recover },
+	{ "ctl",	cmd_ctl },
 	{ "--help",	cmd_help },
 	{ "--version",	cmd_version },
 };

@@ -25,22 +25,23 @@ reopen(void *ctx UNUSED, const struct edition *now)
 		start_log(&now->s, false);
 }
 
-/* Sessions that run have their locks and journals there; others must find
- * them. */
 static int
-check_folder(const struct settings *new, const char *option, const char *old,
+check_same(const struct settings *new, const char *option, const char *old,
     const char *wanted, struct fault *f)
 {
 	if (strcmp(old, wanted) == 0)
 		return 0;
-	return fault_set(f, FAULT_PERM, "%s:%u: %s cannot be changed while"
-	    " sessions run; restart popper for that", new->config,
+	return fault_set(f, FAULT_PERM, "%s:%u: %s cannot be changed by a"
+	    " reload; restart popper for that", new->config,
 	    conf_line(new->store, option), option);
 }
 
 static int
 check(const struct settings *old, const struct settings *new, struct fault *f)
 {
+	const struct role_settings	*o = &old->role;
+	const struct role_settings	*n = &new->role;
+
 	/* At a start a missing default file is fine; here it is being edited,
 	 * or lost. */
 	if (old->config_found && !new->config_found)
@@ -52,23 +53,33 @@ check(const struct settings *old, const struct settings *new, struct fault *f)
 	if (start_allowed(new, false) != STATUS_OK)
 		return fault_set(f, FAULT_PERM, "%s does not fit who runs"
 		    " popper", new->config);
-	if (check_folder(new, "run_dir", old->role.run_dir,
-	    new->role.run_dir, f) != 0)
+	/* Sessions that run have their locks and journals in both folders, where
+	 * others must find them.  The other three are sockets that stay. */
+	if (check_same(new, "run_dir", o->run_dir, n->run_dir, f) != 0 ||
+	    check_same(new, "state_dir", o->state_dir, n->state_dir, f) != 0 ||
+	    check_same(new, "ctl_socket", o->ctl_socket, n->ctl_socket, f) != 0 ||
+	    check_same(new, "ctl_group", o->ctl_group, n->ctl_group, f) != 0)
 		return -1;
-	return check_folder(new, "state_dir", old->role.state_dir,
-	    new->role.state_dir, f);
+	return check_same(new, "metrics", o->metrics, n->metrics, f);
 }
 
-static size_t
-count_errors(const struct settings *s)
+/* How many, and the first: the log has all. */
+static int
+refuse(const struct settings *s, struct fault *f)
 {
 	const struct conf_mistake	*list;
+	const struct conf_mistake	*first = NULL;
 	size_t				 n = conf_mistakes(s->store, &list);
 	size_t				 errors = 0;
 
-	for (size_t i = 0; i < n; i++)
-		errors += list[i].severity == CONF_ERROR;
-	return errors;
+	for (size_t i = n; i-- > 0;)
+		if (list[i].severity == CONF_ERROR) {
+			first = &list[i];
+			errors++;
+		}
+	return first == NULL ? fault_set(f, FAULT_PERM, "%s: mistakes: 0",
+	    s->config) : fault_set(f, FAULT_PERM, "%s: mistakes: %zu, the first"
+	    " %s:%u: %s", s->config, errors, s->config, first->line, first->text);
 }
 
 static void
@@ -92,8 +103,7 @@ judge(const struct reload *r, const struct edition *now, struct edition *e,
 
 	start_tell(&e->s, false);
 	if (result != SETTINGS_GOOD)
-		return fault_set(f, FAULT_PERM, "%s: mistakes: %zu",
-		    e->s.config, count_errors(&e->s));
+		return refuse(&e->s, f);
 	if (check(&now->s, &e->s, f) != 0)
 		return -1;
 	return e->s.role.isolation == ISOLATION_SINGLE ? 0 :

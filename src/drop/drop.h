@@ -76,6 +76,9 @@ struct drop_host {
 	int	(*note)(void *ctx, struct span note, struct fault *f);
 	/* Something for the operator's log: a fixed word and a text. */
 	void	(*tell)(void *ctx, const char *id, const char *text);
+	/* A lock was waited for so long, perhaps not for the last time.  May be
+	 * NULL. */
+	void	(*waited)(void *ctx, uint64_t ms);
 };
 #define DROP_RESERVE	(1u << 20)
 

@@ -232,13 +232,17 @@ try_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
 }
 
 static void
-sleep_a_while(unsigned *most_ms)
+sleep_a_while(const struct spool *s, unsigned *most_ms)
 {
-	uint32_t r;
+	const struct drop_host	*h = s->conf->host;
+	uint64_t		 start = clock_ms();
+	uint32_t		 r;
 
 	random_bytes(&r, sizeof(r));
 	clock_sleep(SLEEP_MIN_MS + r % *most_ms);
 	*most_ms = *most_ms < SLEEP_MAX_MS / 2 ? *most_ms * 2 : SLEEP_MAX_MS;
+	if (h->waited != NULL)
+		h->waited(h->ctx, clock_ms() - start);
 }
 
 int
@@ -266,7 +270,7 @@ spool_lock(struct spool *s, enum drop_lock_purpose why, uint64_t owned,
 			return fault_prefix(f, "%s is locked, given up after "
 			    "%u s (is no program at it? remove the lock): ", s->conf->path, s->conf->lock_timeout_s);
 		}
-		sleep_a_while(&most_ms);
+		sleep_a_while(s, &most_ms);
 	}
 	return 0;
 }

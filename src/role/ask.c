@@ -146,6 +146,18 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_MOVE:
 	case MSG_MOVE_REST:
 	case MSG_AUTH:
+	case MSG_SUMMARY:
+	case MSG_CTL_WHO:
+	case MSG_CTL_STATUS:
+	case MSG_CTL_KICK:
+	case MSG_CTL_KILL:
+	case MSG_CTL_STOP:
+	case MSG_CTL_RELOAD:
+	case MSG_CTL_PENALTIES:
+	case MSG_CTL_CLEAR:
+	case MSG_CTL_SESSION:
+	case MSG_CTL_FACT:
+	case MSG_CTL_DONE:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

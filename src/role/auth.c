@@ -29,6 +29,7 @@
 
 #include "pop/authorize.h"
 #include "role/ask.h"
+#include "role/ctl.h"
 #include "role/due.h"
 #include "role/limit.h"
 #include "role/penalty.h"
@@ -46,6 +47,7 @@
 #include "sys/signals.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
+#include "watch/metrics.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -139,6 +141,15 @@ log_penalty(struct quiet *quiet, bool judged, const struct question *q)
 	log_str(&l, "ip", q->peer.text);
 	log_num(&l, "times", n);
 	log_end(&l);
+}
+
+/* How a question ended; those that were judged, and after how long. */
+static void
+count(const struct question *q, enum metric pass, bool judged)
+{
+	metric_add(pass + (q->method != 0 ? 1u : 0u), 1);
+	if (judged)
+		metric_observe(METRIC_LOGIN_MS, clock_ms() - q->asked_ms);
 }
 
 /* ------------------------------------------------------------- questions */
@@ -308,12 +319,14 @@ refuse(struct auth *a, struct question *q)
 					    clock_ms());
 	uint64_t			 delay_s = r->auth_fail_delay_s << n;
 
+	count(q, METRIC_LOGIN_REFUSED, true);
 	if (delay_s > r->auth_timeout_s)
 		delay_s = r->auth_timeout_s;
 	if (n > 0 && delay_s > 0) {
 		if (at < q->asked_ms + 1000 * delay_s)
 			at = q->asked_ms + 1000 * delay_s;
 		penalty_until(a->penalty, &q->who, at);
+		metric_add(METRIC_REFUSAL_DELAYED, 1);
 		log_penalty(&a->delayed, true, q);
 	}
 	decide_at(a, q, ANSWER_NO, at);
@@ -324,6 +337,7 @@ static void
 leave_unjudged(struct auth *a, struct question *q)
 {
 	log_penalty(&a->unjudged, false, q);
+	count(q, METRIC_LOGIN_UNJUDGED, false);
 	decide(a, q, ANSWER_ERROR);
 }
 
@@ -357,6 +371,7 @@ worker_decide(struct worker *w, enum authorize_answer answer)
 	struct question *q = w->q;
 
 	w->q = NULL;
+	count(q, METRIC_LOGIN_ERROR, true);
 	decide(w->a, q, answer);
 }
 
@@ -395,6 +410,7 @@ end_late(struct auth *a)
 			struct question *q = row_take(f);
 
 			log_late(a, q);
+			count(q, METRIC_LOGIN_ERROR, true);
 			decide(a, q, ANSWER_ERROR);
 		}
 	}
@@ -454,6 +470,7 @@ refuse_full(struct front *f, uint64_t sid)
 		log_num(&l, "refused", n);
 		log_end(&l);
 	}
+	metric_add(METRIC_LOGIN_UNJUDGED, 1);
 	(void)tell(f, sid, ANSWER_ERROR);	/* or its own patience ends */
 }
 
@@ -551,6 +568,7 @@ admit(struct worker *w, const struct identity *id)
 		return;
 	}
 	penalty_right(a->penalty, &q->who, clock_ms());
+	count(q, METRIC_LOGIN_OK, true);
 	f->answers--;
 	w->q = NULL;
 	question_free(a, q);
@@ -728,6 +746,7 @@ give(struct worker *w, struct question *q)
 		worker_close(w);
 	}
 	log_fault(LEVEL_ERR, "worker-start", &f);
+	count(q, METRIC_LOGIN_ERROR, true);
 	decide(w->a, q, ANSWER_ERROR);
 }
 
@@ -811,11 +830,13 @@ on_master(void *ctx, unsigned what UNUSED)
 		loop_end(a->loop);
 		return;
 	}
-	index = link_get_u32(&a->in);
 	if (a->in.type == MSG_LEAVE) {
 		a->leaving = true;
 		serve_rows(a);
-	} else if (index < a->nfronts) {
+	} else if (a->in.type != MSG_FRONT) {
+		if (ctl_penalties(a->penalty, &a->conf->role, &a->in, &f) != 0)
+			log_fault(LEVEL_ERR, "master-link", &f);
+	} else if ((index = link_get_u32(&a->in)) < a->nfronts) {
 		front_close(&a->fronts[index]);
 		front_open(&a->fronts[index], link_get_fd(&a->in, 0));
 	}

@@ -7,6 +7,7 @@
 
 #include "role/ask.h"
 #include "role/auth.h"
+#include "role/exporter.h"
 #include "role/fronts.h"
 #include "role/resolver.h"
 #include "role/spawner.h"
@@ -17,6 +18,9 @@
 #include "sys/signals.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
+#include "watch/metrics.h"
+
+#include <assert.h>
 
 #define PROBE_MS	10000
 #define LEAVE_SLACK_S	60		/* on top of what strangers may take */
@@ -29,10 +33,32 @@ role_word(const struct role *r)
 		[WARDEN]	= "popper-warden",
 		[SPAWNER]	= "popper-spawner",
 		[RESOLVER]	= "popper-resolver",
+		[CTL]		= "popper-ctl",
+		[METRICS]	= "popper-metrics",
 		[FRONT]		= "popper-front",
 	};
 
 	return words[r->kind];
+}
+
+static_assert(METRIC_DEATHS_FRONT - METRIC_DEATHS_AUTH == FRONT,
+    "a row for each");
+
+static bool
+counts(const struct role *r)
+{
+	return r->kind == FRONT || r->kind == AUTH;
+}
+
+void
+role_count_end(struct role *r, bool expected)
+{
+	if (counts(r))
+		metrics_died(r->row);
+	if (expected)
+		return;
+	r->deaths++;
+	metric_add(METRIC_DEATHS_AUTH + (enum metric)r->kind, 1);
 }
 
 static void NORETURN
@@ -88,6 +114,17 @@ be_front(const struct crew *c, const struct role *r)
 	fronts_main(&a);
 }
 
+static void NORETURN
+be_ctl(const struct crew *c, const struct role *r)
+{
+	struct ctl_start a = c->ctl;
+
+	a.conf = &c->edition->s;
+	a.master = r->link.b;
+	a.log_link = r->log.b;
+	ctl_main(&a);
+}
+
 void
 role_become(const struct role *r)
 {
@@ -96,13 +133,19 @@ role_become(const struct role *r)
 
 	signals_take(SIGNALS_CONNECTION);
 	spawn_name(role_word(r));
-	/* A terminal of ours is nothing for who talks to strangers. */
-	if (fd_null_standard(&f) != 0) {
+	/* A terminal of ours is nothing for who talks to strangers, nor is what
+	 * others count. */
+	if (fd_null_standard(&f) != 0 ||
+	    tally_own(c->tally, r->kind == FRONT ? r->row : SIZE_MAX,
+	    &f) != 0 ||
+	    metrics_own(counts(r) ? r->row : METRICS_NO_ROW, &f) != 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
 		spawn_exit(1);
 	}
-	if (r->kind != FRONT)
+	if (r->kind != FRONT && r->kind != METRICS)
 		tally_free(c->tally);
+	if (r->kind != METRICS && !counts(r))
+		metrics_free();
 	switch (r->kind) {
 	case AUTH:
 		be_auth(c, r);
@@ -113,6 +156,10 @@ role_become(const struct role *r)
 		    r->log.b);
 	case RESOLVER:
 		be_resolver(c, r);
+	case CTL:
+		be_ctl(c, r);
+	case METRICS:
+		exporter_main(&c->edition->s, c->tally, c->exporter, r->log.b);
 	case FRONT:
 		be_front(c, r);
 	}
@@ -171,18 +218,39 @@ crew_links_close(struct crew *c)
 	link_ends_close(&c->to_warden);
 }
 
-size_t
-crew_free_row(const struct crew *list, size_t row)
+/* The first one, from there on, that nobody of theirs has. */
+static size_t
+free_row(const struct crew *list, size_t row)
 {
 	for (const struct crew *c = list; c != NULL; c = c->next)
 		for (size_t i = 0; i < c->nroles; i++) {
 			const struct role *r = &c->roles[i];
 
-			if (r->kind == FRONT && r->row == row && (r->pid > 0 ||
+			if (counts(r) && r->row == row && (r->pid > 0 ||
 			    !c->leaving))
-				return crew_free_row(list, row + 1);
+				return free_row(list, row + 1);
 		}
 	return row;
+}
+
+int
+crew_rows_take(struct crew *c, const struct crew *others, struct fault *f)
+{
+	size_t row = TALLY_MASTER;
+
+	/* auth after the fronts. */
+	for (size_t i = 1; i <= c->nroles; i++) {
+		struct role *r = &c->roles[i % c->nroles];
+
+		if (!counts(r))
+			continue;
+		r->row = row = free_row(others, row + 1);
+		if ((r->kind == FRONT && tally_grow(c->tally, row + 1,
+		    crew_most(&c->edition->s), f) != 0) ||
+		    metrics_grow(row + 1, f) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static void NORETURN

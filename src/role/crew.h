@@ -7,6 +7,7 @@
 #ifndef ROLE_CREW_H
 #define ROLE_CREW_H
 
+#include "role/ctl.h"
 #include "role/edition.h"
 #include "role/places.h"
 #include "role/tally.h"
@@ -15,15 +16,16 @@
 
 #define FRONTS_MAX	64
 
-enum kind { AUTH, WARDEN, SPAWNER, RESOLVER, FRONT };
+enum kind { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, METRICS, FRONT };
 
 struct role {
 	struct crew		*crew;
 	enum kind		 kind;
 	size_t			 index;		/* of a front */
-	size_t			 row;		/* of a front, in the tally */
+	size_t			 row;		/* of who counts: FRONT, AUTH */
 	pid_t			 pid;		/* 0: not there */
 	uint64_t		 began_ms;
+	uint64_t		 deaths;
 	struct link_ends	 link;		/* a: ours, of its questions */
 	struct link_ends	 log;		/* a: ours */
 	struct loop_watch	 on_link;
@@ -39,6 +41,8 @@ struct crew {
 	struct edition		*edition;	/* owns */
 	struct listeners	 listeners;	/* the master's, in this order */
 	struct tally		*tally;
+	struct ctl_start	 ctl;		/* listener: the master's */
+	int			 exporter;	/* likewise; -1: none */
 	size_t			 nfronts;
 	struct link_ends	 to_auth[FRONTS_MAX];	/* a: front, b: auth */
 	struct link_ends	 to_resolver[FRONTS_MAX];
@@ -54,6 +58,8 @@ struct crew {
 const char	*role_word(const struct role *r);
 /* In a child of the master: be that role. */
 void		 role_become(const struct role *r) NORETURN;
+/* It has ended.  expected: nobody will wonder, nor miss it. */
+void		 role_count_end(struct role *r, bool expected);
 size_t		 crew_fronts_wanted(const struct settings *s);
 /* Connections that one process may count in the tally. */
 uint32_t	 crew_most(const struct settings *s);
@@ -62,8 +68,9 @@ uint64_t	 crew_leave_ms(const struct settings *s);
 /* The links between its roles; when that fails, to be closed all the same. */
 int		 crew_links_make(struct crew *c, struct fault *f) MUSTUSE;
 void		 crew_links_close(struct crew *c);
-/* The first row of the tally, from there on, that no front of theirs has. */
-size_t		 crew_free_row(const struct crew *list, size_t row);
+/* Rows of tally and metrics for who counts, that nobody of the others has. */
+int		 crew_rows_take(struct crew *c, const struct crew *others,
+		    struct fault *f) MUSTUSE;
 /*
  * Tries in a child what the strangers' processes would stumble over in these
  * settings, their accounts and root folder, while there are others.

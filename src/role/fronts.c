@@ -115,9 +115,11 @@ static void
 uncount(struct stranger *s)
 {
 	untally(s);
-	if (s->counted)
-		s->house->n--;
+	if (!s->counted)
+		return;
 	s->counted = false;
+	s->house->n--;
+	metric_drop(METRIC_STRANGERS);
 }
 
 /* Everybody is counted, or one of those who were refused. */
@@ -709,6 +711,7 @@ arrive(struct front_house *h, int fd, const struct sock_addr *peer,
 		return;
 	}
 	s = stranger_new(h, fd, peer, rules);
+	metric_add(METRIC_CONNECTIONS, 1);
 	wire_log_sid(s->sid);
 	if (h->n >= h->max) {
 		limit_reached(&h->limits, LIMIT_STRANGERS, peer);
@@ -717,6 +720,7 @@ arrive(struct front_house *h, int fd, const struct sock_addr *peer,
 	}
 	s->counted = true;
 	h->n++;
+	metric_add(METRIC_STRANGERS, 1);
 	if (!rules->proxy) {
 		welcome(s);
 		return;
@@ -894,7 +898,7 @@ fronts_main(const struct fronts_start *a)
 	shed_descriptors(keep, n);
 	log_set_reopen(reopen_log, (void *)(uintptr_t)a);
 	h.loop = loop_new(&f);
-	if (h.loop == NULL || tally_own(a->tally, a->index, &f) != 0) {
+	if (h.loop == NULL) {
 		log_fault(LEVEL_ERR, "front-start", &f);
 		spawn_exit(1);
 	}

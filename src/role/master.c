@@ -5,12 +5,13 @@
  * server.  Trusts: auth for who has logged in, but not for ids (checked here once
  * more); the spawner; the first message of a session, which is root's; else nobody.
  *
- * Code that runs as root: this file, places.c, listening.c, due.c and, at a
- * reload, cmd/reload.c; spawner.c, groups.c, usher.c, order.c, host.c, ask.c and the
+ * Code that runs as root: this file, places.c, listening.c, due.c, ctl_act.c and,
+ * at a reload, cmd/reload.c; spawner.c, groups.c, usher.c, order.c, host.c, ask.c and the
  * first half of session.c up to become_user; drop/copy.c and spool.c (the usher's
  * copies, with a user's rights on files); warden.c, and worker.c with the PAM back
- * end; what they call in sys/, watch/, conf/, and in listen.c and network.c, which
- * read rows of the configuration; and each role's start up to its cage (crew.c).
+ * end; what they call in wire.c, permit.c, limit.c, tally.c, sys/, watch/, conf/, and
+ * in listen.c and network.c, which read rows of the configuration; and crew.c,
+ * ctl_answer.c and each role's start, up to its cage.
  *
  * Links are made once and both ends kept here: who dies is started anew with the
  * ends that its predecessor had, and the other side need not know.
@@ -27,6 +28,7 @@
 #include "role/ask.h"
 #include "role/crew.h"
 #include "role/due.h"
+#include "role/exporter.h"
 #include "role/host.h"
 #include "role/listening.h"
 #include "role/permit.h"
@@ -39,6 +41,7 @@
 #include "sys/sock.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
+#include "watch/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +61,8 @@ struct master {
 	const struct edition_source *source;
 	struct crew		*crew;		/* the youngest; owns all */
 	struct places		*places;
+	struct ctl_start	 ctl;
+	int			 exporter;	/* a listener, or -1 */
 	struct due_heap		 verdicts;	/* that are to be told again */
 	struct loop_watch	 later;
 	struct loop_watch	 tick;
@@ -211,6 +216,7 @@ static void
 role_ended(struct role *r, int status)
 {
 	uint64_t	lived = clock_ms() - r->began_ms;
+	bool		expected;
 	struct log_line	l;
 
 	r->pid = 0;
@@ -224,10 +230,12 @@ role_ended(struct role *r, int status)
 		r->crew->nest.spawner.pid = 0;
 		places_spawner_died(m.places, &r->crew->nest);
 	}
-	if (m.stopping)
-		return;
-	reload_settle();
-	if (!is_needed(r) && status == 0)
+	expected = m.stopping || (!is_needed(r) && (status == 0 ||
+	    r->kind == CTL || r->kind == METRICS));
+	role_count_end(r, expected);
+	if (!m.stopping)
+		reload_settle();
+	if (expected)
 		return;
 	log_begin(&l, LEVEL_ERR, "role-died");
 	log_str(&l, "role", role_word(r));
@@ -255,6 +263,7 @@ on_child(void *ctx UNUSED)
 
 	while ((pid = spawn_reap(&status)) > 0) {
 		log_set_sid("");
+		ctl_reaped(pid);
 		r = role_of_pid(pid);
 		if (r != NULL)
 			role_ended(r, status);
@@ -378,6 +387,15 @@ on_front(struct role *r, struct link_in *in, struct fault *f)
 }
 
 static int
+on_ctl(struct link_in *in, struct fault *f)
+{
+	const struct ctl_host h = { m.crew, m.places, m.stopping };
+
+	log_set_sid("");
+	return ctl_act(&h, in, f);
+}
+
+static int
 read_role(struct role *r, struct fault *f)
 {
 	/* What is not here has nothing to say. */
@@ -387,6 +405,7 @@ read_role(struct role *r, struct fault *f)
 	} says[] = {
 		[AUTH]		= { permit_admit, &permit_admit_n },
 		[SPAWNER]	= { permit_ended, &permit_ended_n },
+		[CTL]		= { permit_ctl_act, &permit_ctl_act_n },
 		[FRONT]		= { permit_start, &permit_start_n },
 	};
 	const struct says *s = &says[r->kind];
@@ -404,6 +423,8 @@ read_role(struct role *r, struct fault *f)
 		result = on_admit(r->crew, &in, f);
 	else if (r->kind == FRONT)
 		result = on_front(r, &in, f);
+	else if (r->kind == CTL)
+		result = on_ctl(&in, f);
 	else
 		result = on_ended(r->crew, &in);
 	link_in_fini(&in);
@@ -453,21 +474,16 @@ on_role_log(void *ctx, unsigned what UNUSED)
 static int
 make_roles(struct crew *c, struct fault *f)
 {
-	size_t row = TALLY_MASTER;
-
 	if (role_add(c, AUTH, 0, f) != 0 || role_add(c, WARDEN, 0, f) != 0 ||
-	    role_add(c, SPAWNER, 0, f) != 0)
+	    role_add(c, SPAWNER, 0, f) != 0 ||
+	    (c->edition->s.role.peer_check && role_add(c, RESOLVER, 0, f) != 0) ||
+	    (c->ctl.listener >= 0 && role_add(c, CTL, 0, f) != 0) ||
+	    (c->exporter >= 0 && role_add(c, METRICS, 0, f) != 0))
 		return -1;
-	if (c->edition->s.role.peer_check && role_add(c, RESOLVER, 0, f) != 0)
-		return -1;
-	for (size_t i = 0; i < c->nfronts; i++) {
-		row = crew_free_row(m.crew, row + 1);
-		if (tally_grow(m.tally, row + 1, crew_most(&c->edition->s), f) != 0 ||
-		    role_add(c, FRONT, i, f) != 0)
+	for (size_t i = 0; i < c->nfronts; i++)
+		if (role_add(c, FRONT, i, f) != 0)
 			return -1;
-		c->roles[c->nroles - 1].row = row;
-	}
-	return 0;
+	return crew_rows_take(c, m.crew, f);
 }
 
 static void
@@ -497,6 +513,8 @@ crew_new(struct edition *e, const struct listeners *l, struct fault *f)
 	c->edition = e;
 	c->listeners = *l;
 	c->tally = m.tally;
+	c->ctl = m.ctl;
+	c->exporter = m.exporter;
 	c->nfronts = crew_fronts_wanted(&e->s);
 	if (crew_links_make(c, f) != 0 || make_roles(c, f) != 0) {
 		c->edition = NULL;
@@ -516,13 +534,17 @@ crew_start(struct crew *c)
 		role_start(&c->roles[i]);
 }
 
-/* Not now: once more in a second. */
+/* Not now: once more in a second.  A signal may come too early to be heard. */
 static void
 tell_to_leave(struct role *r)
 {
 	UNZEROED struct link_out	out;
 	struct fault			f;
 
+	if (r->kind == CTL || r->kind == METRICS) {
+		spawn_stop(r->pid);
+		return;
+	}
 	link_out_init(&out, MSG_LEAVE);
 	link_put_u32(&out, r->kind == FRONT ? r->crew->last_at : 0);
 	r->told = link_send(r->link.a, &out, NULL, 0, &f) == 0;
@@ -791,8 +813,11 @@ prepare(struct edition *e, struct fault *f)
 		return NULL;
 	m.tally = tally_new(TALLY_MASTER + 1, crew_most(&e->s), f);
 	if (m.tally == NULL || host_folders(&e->s, f) != 0 ||
+	    metrics_new(TALLY_MASTER + 1, TALLY_MASTER, f) != 0 ||
 	    listening_begin(&m.manager, &e->s, &l, f) != 0)
 		return NULL;
+	ctl_listen(&e->s, &m.ctl);
+	m.exporter = exporter_listen(&e->s);
 	m.places = places_new(m.loop, m.tally, TALLY_MASTER);
 	return crew_new(e, &l, f);
 }

@@ -4,6 +4,7 @@
  * their ends of all links to this test, which plays them, sane and mad.
  */
 #include "role/auth.h"
+#include "role/ctl.h"
 #include "role/fronts.h"
 #include "role/mad_test.h"
 #include "role/master.h"
@@ -27,7 +28,7 @@
 #define FRONTS		2
 #define RESPAWN_MS	1000		/* the master's */
 
-enum part { AUTH, WARDEN, SPAWNER, RESOLVER, FRONT, PARTS };
+enum part { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, FRONT, PARTS };
 
 /* What a role has been given. */
 struct part_of {
@@ -52,6 +53,7 @@ NORETURN void	__wrap_spawner_main(const struct settings *c, const char *host,
 		    int master, int log_link);
 NORETURN void	__wrap_resolver_main(const struct resolver_conf *c,
 		    const int *fronts, size_t n, int master, int log_link);
+NORETURN void	__wrap_ctl_main(const struct ctl_start *a);
 NORETURN void	__wrap_fronts_main(const struct fronts_start *a);
 uint64_t	__real_clock_ms(void);
 uint64_t	__wrap_clock_ms(void);
@@ -146,6 +148,14 @@ __wrap_resolver_main(const struct resolver_conf *c UNUSED, const int *fronts,
 	const int fds[] = { master, log_link, fronts[0], fronts[1] };
 
 	tell_test(RESOLVER, fds, ARRAY_LEN(fds));
+}
+
+void
+__wrap_ctl_main(const struct ctl_start *a)
+{
+	const int fds[] = { a->master, a->log_link };
+
+	tell_test(CTL, fds, ARRAY_LEN(fds));
 }
 
 void
@@ -768,6 +778,7 @@ setup(void **state UNUSED)
 			.max_strangers = 100, .peer_check = true,
 			.state_dir = paths[0], .run_dir = paths[1],
 			.chroot_dir = paths[2], .name_servers = "",
+			.ctl_socket = "", .ctl_group = "", .metrics = "",
 		},
 		.auth = {
 			.source = AUTH_FILE, .uid_min = 1000, .uid_max = 60000,

@@ -32,6 +32,16 @@ is_server(struct span w)
 	    (sock_listen_valid(word) || sock_listen_valid(v4)));
 }
 
+/* A socket's path, or a port of this host alone. */
+static bool
+is_own_place(const char *value)
+{
+	return value[0] == '\0' || value[0] == '/' ||
+	    (sock_listen_valid(value) &&
+	    (span_starts(span_str(value), SPAN("127.")) ||
+	    span_starts(span_str(value), SPAN("[::1]:"))));
+}
+
 static bool
 are_servers(const char *value)
 {
@@ -367,6 +377,50 @@ static const struct conf_option role_options[] = {
 		.meaning = "which folder holds the session locks",
 		.man = "The folder of the session locks.\n"
 		    "A reload cannot change it.",
+	},
+	{
+		.name = "ctl_socket", .type = CONF_PATH,
+		.offset = AT(ctl_socket), .fallback = "",
+		.meaning = "at which socket popper serve hears popper ctl",
+		.man = "The socket at which\n"
+		    ".Nm popper Cm serve\n"
+		    "hears\n"
+		    ".Xr popper-ctl 8 ;\n"
+		    "when empty,\n"
+		    ".Pa ctl\n"
+		    "in\n"
+		    ".Ic run_dir .",
+	},
+	{
+		.name = "ctl_group", .type = CONF_TEXT,
+		.offset = AT(ctl_group), .fallback = "popper",
+		.meaning = "whose members may look at popper serve with "
+		    "popper ctl",
+		.man = "A group whose members may look at what\n"
+		    ".Nm popper Cm serve\n"
+		    "does, with\n"
+		    ".Xr popper-ctl 8 ,\n"
+		    "and change nothing.\n"
+		    "When it is empty, or the host has no such group, root "
+		    "alone may.",
+	},
+	{
+		.name = "metrics", .type = CONF_TEXT,
+		.offset = AT(metrics), .fallback = "",
+		.valid = is_own_place,
+		.meaning = "where popper serve tells its metrics, as a path or "
+		    "as 127.0.0.1:port",
+		.man = "Where\n"
+		    ".Nm popper Cm serve\n"
+		    "tells what it counts, as OpenMetrics text over HTTP, at\n"
+		    ".Pa /metrics :\n"
+		    "a port of this host\n"
+		    ".Pq Ql 127.0.0.1:9110 , Ql [::1]:9110 ,\n"
+		    "which all of its users can read, or the path of a socket "
+		    "for root and\n"
+		    ".Ic ctl_group .\n"
+		    "When empty, nowhere.\n"
+		    "It needs libmicrohttpd.",
 	},
 	{
 		.name = "temp_dir", .type = CONF_PATH,

@@ -53,6 +53,7 @@ order_start(const struct settings *conf, const char *hostname,
 		.log_link = o->link,
 		.rest_fd = o->file,
 		.alone = true,
+		.tells = true,
 	};
 }
 

@@ -269,6 +269,72 @@ penalty_begin(struct penalty *p, struct penalty_case *c, uint64_t now_ms,
 	set_until(p, c, until_ms);
 }
 
+/* What the case does not name is not known. */
+static bool
+was_there(const struct penalty *p, uint64_t where, uint64_t now_ms)
+{
+	return where != 0 && is_known(p, where, now_ms);
+}
+
+void
+penalty_look(const struct penalty *p, const struct penalty_case *c,
+    uint64_t now_ms, struct penalty_view *out)
+{
+	*out = (struct penalty_view){
+		.device = was_there(p, c->device, now_ms),
+		.near = was_there(p, c->near, now_ms),
+	};
+	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
+		const struct entry	*e = c->key[i] == 0 ? NULL :
+					    find(&p->scores, c->key[i]);
+		uint32_t		 score = e == NULL ? 0 :
+					    score_at(e, now_ms) + ONE / 2;
+		/* With the one that the next failure brings. */
+		unsigned		 n = c->key[i] == 0 ? 0 :
+					    doublings(score + ONE, &grades[i]);
+
+		out->failures[i] = score / ONE;
+		if (out->device)
+			continue;
+		if (n > out->doublings)
+			out->doublings = n;
+		if (e != NULL && e->until_ms > out->until_ms &&
+		    !(out->near && i == PENALTY_USER))
+			out->until_ms = e->until_ms;
+	}
+}
+
+void
+penalty_count(const struct penalty *p, uint64_t now_ms, struct penalty_sum *out)
+{
+	*out = (struct penalty_sum){ 0 };
+	for (size_t i = 0; i < p->scores.buckets * WAYS; i++) {
+		const struct entry *e = &p->scores.v[i];
+
+		out->scores += e->key != 0 && score_at(e, now_ms) >= ONE / 2;
+		out->waiting += e->key != 0 && e->until_ms > now_ms;
+	}
+	for (size_t i = 0; i < p->devices.buckets * WAYS; i++) {
+		const struct entry *e = &p->devices.v[i];
+
+		out->known += e->key != 0 && now_ms - e->at_ms < DEVICE_MS;
+	}
+}
+
+void
+penalty_clear(struct penalty *p, const struct penalty_case *c)
+{
+	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
+		struct entry *e = c->key[i] == 0 ? NULL :
+		    find(&p->scores, c->key[i]);
+
+		if (e == NULL)
+			continue;
+		e->score = 0;
+		e->until_ms = 0;
+	}
+}
+
 unsigned
 penalty_wrong(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
 {

@@ -53,6 +53,29 @@ struct penalty_case {
 	unsigned	waits;		/* mask of levels that wait for this one */
 };
 
+/* What is known of one who asks, for an operator; a key of 0 is left out, and so
+ * are a device and a near one of 0. */
+struct penalty_view {
+	unsigned	failures[PENALTY_LEVELS];	/* as they have faded */
+	unsigned	doublings;	/* of the next refusal */
+	bool		device;		/* has logged in from there */
+	bool		near;		/* or elsewhere in that network */
+	uint64_t	until_ms;	/* not judged until then */
+};
+void		 penalty_look(const struct penalty *p,
+		    const struct penalty_case *c, uint64_t now_ms,
+		    struct penalty_view *out);
+struct penalty_sum {
+	size_t	scores;			/* addresses, networks and users */
+	size_t	waiting;		/* those of them that are not judged now */
+	size_t	known;			/* devices, and users in networks */
+};
+/* O(all of it): a fraction of a millisecond. */
+void		 penalty_count(const struct penalty *p, uint64_t now_ms,
+		    struct penalty_sum *out);
+/* Forget the scores of these keys. */
+void		 penalty_clear(struct penalty *p, const struct penalty_case *c);
+
 struct penalty	*penalty_new(void);
 void		 penalty_free(struct penalty *p);
 

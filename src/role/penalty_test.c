@@ -358,6 +358,76 @@ own_host(void **state)
 	}
 }
 
+/* An operator sees what is known, and forgives. */
+static void
+looked_at(void **state)
+{
+	struct penalty_case	c = of(2, 7, "eve", 1);
+	struct penalty_view	v;
+	struct penalty_sum	sum;
+
+	(void)state;
+	penalty_look(p, &c, now, &v);
+	assert_int_equal(v.failures[0] + v.failures[1] + v.failures[2], 0);
+	assert_int_equal(v.doublings, 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(wrong(2, 7, "eve", i), 0);
+	penalty_look(p, &c, now, &v);
+	assert_int_equal(v.failures[0], 3);
+	assert_int_equal(v.failures[1], 3);
+	assert_int_equal(v.failures[2], 3);
+	assert_int_equal(v.doublings, 1);
+	c = of(2, 7, "eve", 4);
+	assert_int_equal(penalty_wrong(p, &c, now), v.doublings);
+	penalty_until(p, &c, now + 5000);
+	penalty_look(p, &c, now, &v);
+	assert_int_equal(v.until_ms, now + 5000);
+	penalty_count(p, now, &sum);
+	assert_int_equal(sum.scores, 3);
+	assert_int_equal(sum.waiting, 1);
+	assert_int_equal(sum.known, 0);
+	c = of(2, 7, "eve", 5);
+	penalty_right(p, &c, now);
+	penalty_look(p, &c, now, &v);
+	assert_true(v.device && v.near);
+	assert_int_equal(v.doublings, 0);
+	assert_int_equal(v.until_ms, 0);
+	c.device = c.near = 0;
+	penalty_look(p, &c, now, &v);
+	assert_false(v.device || v.near);
+	assert_int_equal(v.until_ms, now + 5000);
+	penalty_count(p, now + 60 * MINUTE, &sum);
+	assert_int_equal(sum.scores, 0);
+	assert_int_equal(sum.waiting, 0);
+	assert_int_equal(sum.known, 2);
+}
+
+static void
+forgiven(void **state)
+{
+	struct penalty_case	c = of(2, 8, "mal", 99);
+	struct penalty_case	of_user = c;
+	struct penalty_view	v;
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		(void)wrong(2, 8, "mal", i);
+	assert_int_equal(penalty_wrong(p, &c, now), 3);
+	penalty_until(p, &c, now + 5000);
+	assert_false(judged(2, 8, "mal"));
+	of_user.key[PENALTY_ADDRESS] = of_user.key[PENALTY_NETWORK] = 0;
+	penalty_clear(p, &of_user);
+	assert_false(judged(2, 8, "mal"));
+	penalty_look(p, &c, now, &v);
+	assert_int_equal(v.failures[0], 10);
+	assert_int_equal(v.failures[2], 0);
+	c.key[PENALTY_USER] = 0;
+	penalty_clear(p, &c);
+	assert_true(judged(2, 8, "mal"));
+	penalty_look(p, &c, now, &v);
+	assert_int_equal(v.failures[0] + v.failures[1], 0);
+}
+
 int
 main(void)
 {
@@ -378,6 +448,8 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(own_host, setup, teardown),
+		cmocka_unit_test_setup_teardown(looked_at, setup, teardown),
+		cmocka_unit_test_setup_teardown(forgiven, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

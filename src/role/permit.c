@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "pop/transact.h"
 #include "proto/limits.h"
+#include "role/ctl.h"
 #include "role/host.h"
 #include "role/wire.h"
 #include "sys/identity.h"
@@ -129,6 +130,8 @@ const size_t permit_admit_n = ARRAY_LEN(permit_admit);
 const struct link_permit permit_to_auth[] = {
 	{ MSG_FRONT,		4, 4,	1, ANY },
 	{ MSG_LEAVE,		4, 4,	0, ANY },
+	{ MSG_CTL_PENALTIES,	1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_CLEAR,	1, CTL_WHOM_MAX, 1, ANY },
 };
 const size_t permit_to_auth_n = ARRAY_LEN(permit_to_auth);
 
@@ -187,6 +190,8 @@ const struct link_permit permit_from_served[] = {
 	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
 	{ MSG_LOG_ASK,		0, 0,	0, ANY },
+	{ MSG_SUMMARY,		WIRE_SUMMARY_SIZE, WIRE_SUMMARY_SIZE, 0,
+	  IN(PHASE_SESSION) },
 };
 const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
 
@@ -213,8 +218,38 @@ const struct link_permit permit_seat[] = {
 const size_t permit_seat_n = ARRAY_LEN(permit_seat);
 
 const struct link_permit permit_from_shared[] = {
-	{ MSG_LEFT,		5, 5,	0, ANY },
+	{ MSG_LEFT,		5 + WIRE_SUMMARY_SIZE, 5 + WIRE_SUMMARY_SIZE, 0, ANY },
 	{ MSG_MOVE,		5, MOVE_MAX, 0, ANY },
 	{ MSG_MOVE_REST,	5, MOVE_MAX, 1, ANY },
 };
 const size_t permit_from_shared_n = ARRAY_LEN(permit_from_shared);
+const struct link_permit permit_ctl[] = {
+	{ MSG_CTL_WHO,		1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_STATUS,	1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_PENALTIES,	1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_KICK,		1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_KILL,		1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_STOP,		1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_RELOAD,	1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_CLEAR,	1, CTL_WHOM_MAX, 0, ANY },
+};
+const size_t permit_ctl_n = ARRAY_LEN(permit_ctl);
+
+const struct link_permit permit_ctl_act[] = {
+	{ MSG_CTL_WHO,		1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_STATUS,	1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_PENALTIES,	1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_KICK,		1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_KILL,		1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_STOP,		1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_RELOAD,	1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_CLEAR,	1, CTL_WHOM_MAX, 1, ANY },
+};
+const size_t permit_ctl_act_n = ARRAY_LEN(permit_ctl_act);
+
+const struct link_permit permit_ctl_answer[] = {
+	{ MSG_CTL_SESSION,	1, CTL_SESSION_MAX, 0, ANY },
+	{ MSG_CTL_FACT,		1, CTL_FACT_MAX, 0, ANY },
+	{ MSG_CTL_DONE,		5, DONE_MAX, 0, ANY },
+};
+const size_t permit_ctl_answer_n = ARRAY_LEN(permit_ctl_answer);

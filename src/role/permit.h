@@ -29,7 +29,8 @@
  *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds
  *                        SIGNAL | SIGNAL_ALL
  *   spawner -> master    ENDED
- *   session -> master    FACTS, before it is the user; then as to the monitor
+ *   session -> master    FACTS, before it is the user; then as to the monitor,
+ *                        and SUMMARY, once
  *   front   -> resolver  PEER
  *   master  -> resolver  FRONT+fd | LEAVE         (as to auth)
  *
@@ -39,6 +40,14 @@
  *   usher   -> spawner   ENDED
  *   usher   -> shared    SEAT+fds | SEAT_REST+fds | FREE | SIGNAL
  *   shared  -> usher     LEFT | MOVE | MOVE_REST+fd
+ *   usher   -> master    FACTS, SUMMARY, for who is seated
+ * popper ctl, one request a connection (role/ctl.h):
+ *
+ *   client  -> ctl       CTL_WHO | CTL_STATUS | CTL_PENALTIES | CTL_KICK |
+ *                        CTL_KILL | CTL_STOP | CTL_RELOAD | CTL_CLEAR
+ *   ctl     -> master    the same, +fd        (the client)
+ *   master  -> auth      CTL_PENALTIES+fd | CTL_CLEAR+fd
+ *   all of them -> client   CTL_SESSION, CTL_FACT; CTL_DONE
  */
 #ifndef ROLE_PERMIT_H
 #define ROLE_PERMIT_H
@@ -103,8 +112,9 @@ enum msg_type {
 	MSG_SEAT,		/* u32 slot, u64 sid, u64 octets of the copy,
 				   peer, span user; fds: client, copy */
 	MSG_SEAT_REST,		/* and a pipe with what is left of its input */
-	MSG_LEFT,		/* u32 slot, u8: that session is over; 1: its
-				   client waits until the maildrop is FREE */
+	MSG_LEFT,		/* u32 slot, u8, then as SUMMARY: that session is
+				   over; 1: its client waits until the maildrop
+				   is FREE */
 	MSG_FREE,		/* u32 slot */
 	MSG_MOVE,		/* it needs a process of its own: u32 slot, u8 1
 				   when it has not begun; else 0, u64 began_ms,
@@ -113,6 +123,18 @@ enum msg_type {
 	MSG_MOVE_REST,		/* and a pipe with what is left of its input */
 	MSG_AUTH,		/* fd: a link to a new auth; what the last one was
 				   asked is lost */
+	MSG_SUMMARY,		/* what a session did (wire.h) */
+	MSG_CTL_WHO,		/* whom, as the next seven (role/ctl.h) */
+	MSG_CTL_STATUS,
+	MSG_CTL_KICK,
+	MSG_CTL_KILL,
+	MSG_CTL_STOP,
+	MSG_CTL_RELOAD,
+	MSG_CTL_PENALTIES,
+	MSG_CTL_CLEAR,
+	MSG_CTL_SESSION,	/* a row of who */
+	MSG_CTL_FACT,		/* span name, u8 is number, u64, span text */
+	MSG_CTL_DONE,		/* u8 fault class, u32 how many, span text */
 };
 
 /* Its session lock was given back by who held it. */
@@ -170,6 +192,12 @@ extern const struct link_permit	permit_facts[];		/* session to master */
 extern const size_t		permit_facts_n;
 extern const struct link_permit	permit_from_served[];	/* likewise */
 extern const size_t		permit_from_served_n;
+extern const struct link_permit	permit_ctl[];		/* client to ctl */
+extern const size_t		permit_ctl_n;
+extern const struct link_permit	permit_ctl_act[];	/* ctl to master */
+extern const size_t		permit_ctl_act_n;
+extern const struct link_permit	permit_ctl_answer[];	/* to the client */
+extern const size_t		permit_ctl_answer_n;
 extern const struct link_permit	permit_peer[];		/* front to resolver */
 extern const size_t		permit_peer_n;
 extern const struct link_permit	permit_to_resolver[];	/* master to it */

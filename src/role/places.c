@@ -72,6 +72,8 @@ struct place {
 						   known: was it forked at all? */
 	bool			 ended;
 	uint32_t		 status;
+	bool			 updates;
+	bool			 summed;
 	/* of the maildrop; owns the texts */
 	char			*path;
 	char			*key;
@@ -498,6 +500,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
 		return 0;
 	}
 	tally_add(p->tally, p->row, &x->peer, 1);
+	metric_add(METRIC_SESSIONS, 1);
 	return 0;
 }
 
@@ -533,6 +536,7 @@ log_crash(const struct place *x)
 {
 	struct log_line l;
 
+	metric_add(METRIC_END_CRASH, 1);
 	log_begin(&l, LEVEL_ERR, "session-end");
 	log_str(&l, "user", x->who.user);
 	log_str(&l, "ip", x->peer.text);
@@ -568,6 +572,7 @@ finish(struct place *x)
 	wire_log_sid(x->sid);
 	if (x->stage == RUNS) {
 		tally_add(x->all->tally, x->all->row, &x->peer, -1);
+		metric_drop(METRIC_SESSIONS);
 		if (x->status == SESSION_UNBORN)
 			attempt_log_unjudged(x->who.user, &x->peer,
 			    "see session-cage, session-fork, spawner-link");
@@ -745,9 +750,14 @@ on_question(struct place *x, struct link_in *in, struct fault *f)
 	struct host	h;
 	int		r;
 
-	switch (in->type) {
-	case MSG_LOG_ASK:
+	if (in->type == MSG_LOG_ASK)
 		return ask_answer_log(x->link, f);
+	if (in->type == MSG_SUMMARY)
+		return wire_take_summary(in, clock_ms() - x->since_ms,
+		    &x->summed, f);
+	x->updates = in->type == MSG_LOCK_UPDATE || (x->updates &&
+	    in->type != MSG_UNLOCK && in->type != MSG_RELEASE);
+	switch (in->type) {
 	case MSG_LOCK_SCAN:
 	case MSG_LOCK_UPDATE:
 	case MSG_REFRESH:
@@ -850,6 +860,43 @@ stop(struct place *x, size_t arg UNUSED)
 		place_free(x);
 	else if (is_ours(x))
 		order_signal(x, false);
+}
+
+static struct places_view
+view_of(const struct place *x)
+{
+	return (struct places_view){
+		.sid = x->sid,
+		.user = x->who.user,
+		.peer = &x->peer,
+		.pid = (uint32_t)x->id[BY_PID],
+		.age_ms = clock_ms() - x->since_ms,
+		.stage = x->stage == RUNS && x->updates ? PLACES_UPDATES :
+		    (enum places_stage)x->stage,	/* the same words */
+		.path = x->locked ? x->path : "",
+	};
+}
+
+size_t
+places_each(struct places *p, enum places_act act, bool (*fn)(void *ctx,
+    const struct places_view *v), void *ctx)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct place *x = p->lists[BY_SID][i], *next; x != NULL;
+		    x = next) {
+			const struct places_view v = view_of(x);
+
+			next = x->next[BY_SID];	/* an order may end x */
+			if ((act != PLACES_LOOK && x->stage == EXPECTED) ||
+			    !fn(ctx, &v))
+				continue;
+			if (act != PLACES_LOOK)
+				order_signal(x, act == PLACES_KILL);
+			n++;
+		}
+	return n;
 }
 
 void

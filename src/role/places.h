@@ -66,6 +66,32 @@ void	places_spawner_died(struct places *p, const struct nest *n);
 /* A child has ended that is no role. */
 void	places_reaped(struct places *p, pid_t pid, uint32_t status);
 
+/* What can be seen of a session. */
+enum places_stage {
+	PLACES_EXPECTED,	/* has logged in; its front has it still */
+	PLACES_RUNS,
+	PLACES_RECOVERS,	/* it died; its UPDATE is being finished */
+	PLACES_UPDATES,
+	PLACES_STAGES
+};
+struct places_view {
+	uint64_t		 sid;
+	const char		*user;
+	const struct sock_addr	*peer;
+	uint32_t		 pid;		/* 0: not yet, or shared */
+	uint64_t		 age_ms;	/* in that place */
+	enum places_stage	 stage;
+	const char		*path;		/* of the maildrop that it holds; "" */
+};
+/*
+ * How many that are to which fn says true.  They are told to end (or killed), but
+ * for those that do not run yet: a place and its locks are given up when its
+ * session has ended.
+ */
+enum places_act { PLACES_LOOK, PLACES_KICK, PLACES_KILL };
+size_t	places_each(struct places *p, enum places_act act, bool (*fn)(void *ctx,
+	    const struct places_view *v), void *ctx);
+
 /* Once a second. */
 void	places_tick(struct places *p);
 /* Tell all sessions to end; and those of each nest's spawner. */

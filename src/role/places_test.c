@@ -451,6 +451,8 @@ effect_of(enum phase phase, const struct mad *c)
 	case MSG_UNLOCK:
 	case MSG_RELEASE:
 		return phase == WITHOUT_DROP ? '-' : 'a';
+	case MSG_SUMMARY:
+		return c->chance ? '-' : 's';	/* taken, once */
 	case MSG_SUBMIT:
 		return 'f';			/* for a hand, with a file */
 	default:
@@ -461,7 +463,7 @@ effect_of(enum phase phase, const struct mad *c)
 static void
 try(enum phase phase, const struct mad *c, int spare)
 {
-	const char	effect = effect_of(phase, c);
+	char		effect = effect_of(phase, c);
 	struct one	o;
 	struct fault	f = { 0 };
 
@@ -469,6 +471,13 @@ try(enum phase phase, const struct mad *c, int spare)
 	open_in(&o, phase);
 	assert_true(mad_say(c, o.link, spare));
 	run(0);
+	if (effect == 's') {
+		no_order();
+		assert_int_equal(count(": session-misbehaved "), 0);
+		assert_true(mad_say(c, o.link, spare));
+		run(0);
+		effect = '-';
+	}
 	if (effect == '-') {
 		assert_int_equal(take_order(&o, MSG_SIGNAL), -1);
 		expect_end_of(o.link);

@@ -17,6 +17,7 @@
 #include "role/pump.h"
 #include "role/reach.h"
 #include "role/session_end.h"
+#include "role/wire.h"
 
 #include "sys/cage.h"
 #include "sys/file.h"
@@ -42,6 +43,7 @@ struct session {
 	struct pop			*pop;
 	struct pump			 pump;
 	uint64_t			 began_ms;
+	uint64_t			 lock_ms;	/* waited for locks */
 };
 
 /* --- questions to the host ---------------------------------------------- */
@@ -138,6 +140,14 @@ tell(void *ctx, const char *id, const char *text)
 	log_end(&l);
 }
 
+static void
+waited(void *ctx, uint64_t ms)
+{
+	struct session *s = ctx;
+
+	s->lock_ms += ms;
+}
+
 /* A commit's note: the number of the last bulletin, now in the maildrop. */
 static int
 note(void *ctx, struct span text, struct fault *f)
@@ -221,6 +231,7 @@ init(struct session *s, const struct session_start *c)
 			.drop_legacy = q_legacy,
 			.note = note,
 			.tell = tell,
+			.waited = waited,
 		},
 		.pop_host = {
 			.ctx = s,
@@ -418,7 +429,7 @@ static const struct pump_ops session_ops = {
 /* --- from login to end ----------------------------------------------------- */
 
 static void
-log_end_of(const struct session *s, enum pump_end end)
+tell_end(const struct session *s, enum pump_end end)
 {
 	const struct session_sum sum = {
 		.user = s->c->id->user,
@@ -428,11 +439,22 @@ log_end_of(const struct session *s, enum pump_end end)
 		.octets_in = s->pump.octets_in,
 		.octets_out = s->pump.octets_out,
 		.began_ms = s->began_ms,
+		.lock_ms = s->lock_ms,
 		.gone_s = s->c->conf->role.client_gone_s,
 		.statistics = s->c->conf->log.statistics,
 	};
+	struct wire_summary	counts;
+	struct link_out		m;
+	struct fault		f;
 
 	session_log_end(&sum);
+	if (!s->c->tells)
+		return;
+	session_summary(&sum, &counts);
+	link_out_init(&m, MSG_SUMMARY);
+	wire_put_summary(&m, &counts);
+	if (link_send(s->c->link, &m, NULL, 0, &f) != 0)
+		log_fault(LEVEL_DEBUG, "session-summary", &f);
 }
 
 /* Another session of popper's has it; else an MTA, a mail reader. */
@@ -533,7 +555,7 @@ session_run(const struct session_start *c)
 		s.pump.octets_out = c->moved->octets_out;
 	}
 	end = pump_run(&s.pump, begin(&s));
-	log_end_of(&s, end);
+	tell_end(&s, end);
 	if (end == PUMP_END_CLOSED)
 		pump_drain(&s.pump);
 	else if ((end == PUMP_END_TIMEOUT || end == PUMP_END_SLOW) &&

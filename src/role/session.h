@@ -45,6 +45,7 @@ struct session_start {
 						   not yet */
 	bool			 alone;		/* nobody else looks whether the
 						   client's host has vanished */
+	bool			 tells;		/* its SUMMARY is asked for */
 	const struct fault	*refused;	/* why there is no maildrop, or NULL */
 	const struct session_moved *moved;	/* or NULL: it begins here */
 };

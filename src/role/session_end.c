@@ -3,6 +3,7 @@
 
 #include "sys/sock.h"
 #include "watch/log.h"
+#include "watch/metrics.h"
 
 /* A line about a session: whose it is, and from where. */
 static void
@@ -70,4 +71,23 @@ session_log_end(const struct session_sum *s)
 	if (s->statistics && s->pop != NULL)
 		log_stats(span_str(s->user), n.deleted, n.deleted_octets,
 		    n.left, n.left_octets, s->ip);
+}
+
+void
+session_summary(const struct session_sum *s, struct wire_summary *out)
+{
+	struct pop_counts n = { 0 };
+
+	if (s->pop != NULL)
+		pop_count(s->pop, &n);
+	*out = (struct wire_summary){
+		.end = metric_labelled(METRIC_END_QUIT, METRIC_END_CRASH,
+		    reason(s, &n), METRIC_END_CRASH),
+		.retrieved = n.retrieved,
+		.deleted = n.deleted,
+		.octets_in = s->octets_in,
+		.octets_out = s->octets_out,
+		.ms = clock_ms() - s->began_ms,
+		.lock_ms = s->lock_ms,
+	};
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The lines of the log about a session's beginning and end, for whichever
- * process serves it.  Floor 4.
+ * process serves it, and the same for metrics.  Floor 4.
  */
 #ifndef ROLE_SESSION_END_H
 #define ROLE_SESSION_END_H
 
 #include "pop/transact.h"
 #include "role/pump.h"
+#include "role/wire.h"
 
 #include <sys/types.h>
 
@@ -19,11 +20,14 @@ struct session_sum {
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;
 	uint64_t		 began_ms;
+	uint64_t		 lock_ms;	/* waited for locks */
 	unsigned		 gone_s;	/* of PUMP_END_SILENT */
 	bool			 statistics;	/* -s */
 };
 
 void	session_log_login(const char *user, const char *ip, uid_t uid);
 void	session_log_end(const struct session_sum *s);
+/* For the metrics of popper serve: the same that stands in the log. */
+void	session_summary(const struct session_sum *s, struct wire_summary *out);
 
 #endif

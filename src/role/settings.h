@@ -41,6 +41,10 @@ struct role_settings {
 	const char		*chroot_dir;
 	const char		*state_dir;
 	const char		*run_dir;
+	const char		*ctl_socket;	/* "" = ctl in run_dir */
+	const char		*ctl_group;	/* "" = root alone */
+	const char		*metrics;	/* "" = off; a path, or
+						   address:port of this host */
 	const char		*temp_dir;	/* "" = see popper.conf(5) */
 	uint64_t		 temp_max;	/* octets of one copy */
 	unsigned		 timeout_s;	/* -T */

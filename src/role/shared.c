@@ -58,6 +58,7 @@ struct seat {
 	struct pump		 pump;
 	struct buf		 due;		/* the command that it moves for */
 	uint64_t		 began_ms;
+	enum pump_end		 end;		/* DRAINS, PARTS */
 	uint64_t		 end_ms;	/* DRAINS */
 	bool			 asks;		/* the usher was busy: once more */
 	bool			 left;		/* the usher knows, all is free */
@@ -136,6 +137,36 @@ keep_rest(struct seat *s, struct fault *f)
 	    file_write(to, rest.p, rest.n, f);
 }
 
+static struct session_sum
+sum_of(const struct seat *s)
+{
+	return (struct session_sum){
+		.user = s->user,
+		.ip = s->peer.text,
+		.pop = s->pop,
+		.end = s->end,
+		.octets_in = s->pump.octets_in,
+		.octets_out = s->pump.octets_out,
+		.began_ms = s->began_ms,
+		.gone_s = sh.c->conf->role.client_gone_s,
+		.statistics = sh.c->conf->log.statistics,
+	};
+}
+
+/* quits: as far as counts go it has: nothing of it can fail. */
+static void
+put_left(const struct seat *s, struct link_out *m, bool quits)
+{
+	const struct session_sum sum = sum_of(s);
+	struct wire_summary	 counts;
+
+	session_summary(&sum, &counts);
+	if (quits)
+		counts.end = METRIC_END_QUIT;
+	link_put_u8(m, quits ? 1 : 0);
+	wire_put_summary(m, &counts);
+}
+
 static int
 send_part(struct seat *s, struct fault *f)
 {
@@ -151,7 +182,7 @@ send_part(struct seat *s, struct fault *f)
 	if (moves)
 		put_marks(s, &m);
 	else
-		link_put_u8(&m, 0);
+		put_left(s, &m, false);
 	return link_send(sh.c->usher, &m, &s->rest, s->rest < 0 ? 0 : 1, f);
 }
 
@@ -196,24 +227,6 @@ drain_more(struct seat *s)
 		loop_watch_set(&s->watch, LOOP_READ, s->end_ms - now);
 }
 
-static void
-log_end_of(const struct seat *s, enum pump_end end)
-{
-	const struct session_sum sum = {
-		.user = s->user,
-		.ip = s->peer.text,
-		.pop = s->pop,
-		.end = end,
-		.octets_in = s->pump.octets_in,
-		.octets_out = s->pump.octets_out,
-		.began_ms = s->began_ms,
-		.gone_s = sh.c->conf->role.client_gone_s,
-		.statistics = sh.c->conf->log.statistics,
-	};
-
-	session_log_end(&sum);
-}
-
 /* --- its life ---------------------------------------------------------------------- */
 
 static void
@@ -233,12 +246,16 @@ wait_more(struct seat *s)
 static void
 go_on(struct seat *s, enum pump_end end)
 {
+	struct session_sum sum;
+
 	if (end == PUMP_GOES_ON) {
 		wait_more(s);
 	} else if (end == PUMP_END_LEFT) {
 		part(s);
 	} else {
-		log_end_of(s, end);
+		s->end = end;
+		sum = sum_of(s);
+		session_log_end(&sum);
 		if ((end == PUMP_END_TIMEOUT || end == PUMP_END_SLOW) &&
 		    sock_unsent(s->client) > 0)
 			sock_forget_unsent(s->client);
@@ -258,7 +275,7 @@ ask_free(struct seat *s)
 
 	link_out_init(&m, MSG_LEFT);
 	link_put_u32(&m, s->slot);
-	link_put_u8(&m, 1);
+	put_left(s, &m, true);
 	s->asks = link_send(sh.c->usher, &m, NULL, 0, &f) != 0;
 	return PUMP_HOLD;
 }

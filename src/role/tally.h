@@ -22,7 +22,7 @@
 
 struct tally;
 
-#define TALLY_ROWS_MAX	129		/* a master, twice 64 fronts */
+#define TALLY_ROWS_MAX	131		/* a master, twice an auth and 64 fronts */
 #define TALLY_MASTER	0		/* the row of sessions; others: of fronts */
 
 enum tally_of { TALLY_ADDRESS, TALLY_NETWORK, TALLY_KINDS };
@@ -37,7 +37,8 @@ int		 tally_grow(struct tally *t, size_t rows, uint32_t most,
 size_t		 tally_rows(const struct tally *t);
 /* In a child that does not count: it has none of this memory any more. */
 void		 tally_free(struct tally *t);
-/* In a child: no row but this one can be written any more. */
+/* In a child: no row but this one can be written any more (SIZE_MAX: none).  Before
+ * it closes descriptors that it does not know. */
 int		 tally_own(struct tally *t, size_t row, struct fault *f);
 /* n is 1 or -1; for both kinds. */
 void		 tally_add(struct tally *t, size_t row,

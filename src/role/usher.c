@@ -588,6 +588,25 @@ on_spawner(void *ctx UNUSED, unsigned what UNUSED)
 	end_if_over();
 }
 
+/* What it did is the master's to count, on the link that is ours. */
+static int
+on_left(struct seat **at, struct link_in *m, struct fault *f)
+{
+	bool			waits = link_get_u8(m) != 0;
+	struct wire_summary	sum;
+	UNZEROED struct link_out out;
+	struct fault		why;
+
+	if (wire_get_summary(m, clock_ms() - (*at)->since_ms, &sum, f) != 0)
+		return -1;
+	link_out_init(&out, MSG_SUMMARY);
+	wire_put_summary(&out, &sum);
+	if (link_send((*at)->link, &out, NULL, 0, &why) != 0)
+		log_fault(LEVEL_DEBUG, "session-summary", &why);
+	seat_over(at, 0, waits);
+	return 0;
+}
+
 static int
 on_part(struct link_in *m, struct fault *f)
 {
@@ -597,10 +616,8 @@ on_part(struct link_in *m, struct fault *f)
 
 	if (*at == NULL || (*at)->pid != 0)
 		return fault_set(f, FAULT_PEER, "slot %u is not seated", slot);
-	if (m->type == MSG_LEFT) {
-		seat_over(at, 0, link_get_u8(m) != 0);
-		return 0;
-	}
+	if (m->type == MSG_LEFT)
+		return on_left(at, m, f);
 	if (move_read(m, &v, f) != 0)
 		return -1;
 	if (fork_for(at) == 0)

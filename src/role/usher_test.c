@@ -79,10 +79,13 @@ static void
 good_message(struct link_out *m)
 {
 	static uint8_t marks[POP_MARKS_MAX + 1];
+	const struct wire_summary sum = { .end = METRIC_END_QUIT };
 
 	link_out_init(m, script.type);
 	link_put_u32(m, script.slot);
 	link_put_u8(m, script.type == MSG_LEFT ? script.waits : script.fresh);
+	if (script.type == MSG_LEFT)
+		wire_put_summary(m, &sum);
 	if (script.type != MSG_LEFT && !script.fresh) {
 		for (int i = 0; i < 4; i++)
 			link_put_u64(m, 3);
@@ -222,6 +225,11 @@ run(void)
 		    f.text);
 	assert_int_equal(link_get_u32(&in), SLOT);
 	ended = (int)link_get_u32(&in);
+	if (ended == LEFT) {
+		assert_int_equal(link_recv(link[0], permit_from_served,
+		    permit_from_served_n, PHASE_SESSION, PATIENCE_MS, &in, &f), 1);
+		assert_int_equal(in.type, MSG_SUMMARY);
+	}
 	/* The master's end is closed, or it would wait for ever. */
 	assert_int_equal(link_recv(link[0], permit_facts, permit_facts_n, 0,
 	    PATIENCE_MS, &in, &f), 0);

@@ -9,6 +9,12 @@
 
 #define SID_BITS	48
 
+/* Of what a session can have done: generous, and no more than that. */
+#define SLACK_MS	1000
+#define OCTETS_A_MS	(16ull << 20)	/* 128 Gbit/s */
+#define LEAST_MESSAGE	8		/* octets of a reply to RETR */
+#define MESSAGES_MAX	(2u << 20)	/* that a drop shows */
+
 void
 wire_put_identity(struct link_out *m, const struct identity *id)
 {
@@ -94,6 +100,66 @@ wire_rest(struct span rest, int *fd_r, struct fault *f)
 	    file_write(to, rest.p, rest.n, f) != 0)
 		return -1;
 	*fd_r = fd_take(&from);
+	return 0;
+}
+
+void
+wire_put_summary(struct link_out *m, const struct wire_summary *s)
+{
+	link_put_u8(m, (uint8_t)(s->end - METRIC_END_QUIT));
+	link_put_u64(m, s->retrieved);
+	link_put_u64(m, s->deleted);
+	link_put_u64(m, s->octets_in);
+	link_put_u64(m, s->octets_out);
+	link_put_u64(m, s->ms);
+	link_put_u64(m, s->lock_ms);
+}
+
+static uint64_t
+get_most(struct link_in *m, uint64_t most)
+{
+	uint64_t n = link_get_u64(m);
+
+	return n < most ? n : most;
+}
+
+int
+wire_get_summary(struct link_in *m, uint64_t ms, struct wire_summary *s,
+    struct fault *f)
+{
+	uint8_t		end = link_get_u8(m);
+	uint64_t	octets = (ms + SLACK_MS) * OCTETS_A_MS;
+
+	if (end > METRIC_END_CRASH - METRIC_END_QUIT)
+		return fault_set(f, FAULT_PEER, "a session's end");
+	s->end = METRIC_END_QUIT + end;
+	s->retrieved = get_most(m, octets / LEAST_MESSAGE);
+	s->deleted = get_most(m, MESSAGES_MAX);
+	s->octets_in = get_most(m, octets);
+	s->octets_out = get_most(m, octets);
+	s->ms = get_most(m, ms + SLACK_MS);
+	s->lock_ms = get_most(m, ms + SLACK_MS);
+	return link_get_end(m, f);
+}
+
+int
+wire_take_summary(struct link_in *m, uint64_t ms, bool *once, struct fault *f)
+{
+	struct wire_summary s;
+
+	if (*once)
+		return fault_set(f, FAULT_PEER, "two ends of a session");
+	*once = true;
+	if (wire_get_summary(m, ms, &s, f) != 0)
+		return -1;
+	metric_add(s.end, 1);
+	metric_add(METRIC_RETRIEVED, s.retrieved);
+	metric_add(METRIC_DELETED, s.deleted);
+	metric_add(METRIC_OCTETS_IN, s.octets_in);
+	metric_add(METRIC_OCTETS_OUT, s.octets_out);
+	metric_observe(METRIC_SESSION_MS, s.ms);
+	if (s.lock_ms > 0)
+		metric_observe(METRIC_LOCK_MS, s.lock_ms);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "sys/identity.h"
 #include "sys/link.h"
 #include "sys/sock.h"
+#include "watch/metrics.h"
 
 /* The most octets that the fields of each take. */
 #define WIRE_IDENTITY_MAX	(2 * (4u + IDENTITY_PATH_MAX) + 4u + \
@@ -28,6 +29,28 @@ int	wire_get_identity(struct link_in *m, struct identity *id,
 /* An address without its text, which the receiver makes anew. */
 void	wire_put_peer(struct link_out *m, const struct sock_addr *a);
 int	wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
+	    MUSTUSE;
+
+/* What a session tells of itself at its end. */
+struct wire_summary {
+	enum metric	end;		/* METRIC_END_QUIT to _CRASH */
+	uint64_t	retrieved;
+	uint64_t	deleted;
+	uint64_t	octets_in;
+	uint64_t	octets_out;
+	uint64_t	ms;
+	uint64_t	lock_ms;	/* waited for locks of others */
+};
+#define WIRE_SUMMARY_SIZE	(1 + 6 * 8)
+void	wire_put_summary(struct link_out *m, const struct wire_summary *s);
+/*
+ * Checked and cut to what a session that began ms ago can have done: it is the
+ * user's process.  FAULT_PEER: no reason that there is.
+ */
+int	wire_get_summary(struct link_in *m, uint64_t ms, struct wire_summary *s,
+	    struct fault *f) MUSTUSE;
+/* The same, and add it to what is counted; once. */
+int	wire_take_summary(struct link_in *m, uint64_t ms, bool *once, struct fault *f)
 	    MUSTUSE;
 
 /*

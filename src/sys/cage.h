@@ -18,6 +18,8 @@ enum cage_kind {
 	CAGE_FRONT,		/* talks to strangers: no files at all */
 	CAGE_FRONTS,		/* the same, to thousands, whom it accepts */
 	CAGE_AUTH,		/* has links to all others, no network */
+	CAGE_CTL,		/* takes an operator's requests: no files */
+	CAGE_METRICS,		/* answers HTTP with numbers: no files */
 	CAGE_VERIFY,		/* hashes one password: no files, no network */
 	CAGE_RESOLVER,		/* UDP and TCP sockets, no files */
 	CAGE_SESSION,		/* the user's files; no exec, no socket, no ids */

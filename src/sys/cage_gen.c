@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -41,11 +42,13 @@ enum {
 	FN	= 1 << 4,		/* FRONTS */
 	A	= 1 << 5,		/* AUTH */
 	H	= 1 << 6,		/* SHARED */
+	C	= 1 << 7,		/* CTL */
+	M	= 1 << 8,		/* METRICS */
 	F	= F1 | FN,
-	ALL	= F | V | R | S | A | H,
+	ALL	= F | V | R | S | A | H | C | M,
 	IO	= F | R | S | H,	/* those who wait for a network */
-	LOOP	= FN | A | R | H,	/* those with an event loop */
-	WIDE	= 1 << 7,		/* every role of a wide build */
+	LOOP	= FN | A | R | H | C | M,	/* those with an event loop */
+	WIDE	= 1 << 9,		/* every role of a wide build */
 };
 
 /* An argument that must have a value, under a mask. */
@@ -130,7 +133,7 @@ static const struct rule rules[] = {
 	{ CALL(epoll_wait),		LOOP },
 	{ CALL(epoll_pwait),		LOOP },
 	{ CALL(epoll_pwait2),		LOOP },
-	{ CALL(accept4),		FN },
+	{ CALL(accept4),		FN | C | M },
 	{ CALL(socketpair),		A, INT_IS(0, AF_UNIX) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_SETFL) },
@@ -145,7 +148,8 @@ static const struct rule rules[] = {
 	{ CALL(ioctl),			IO, INT_IS(1, SIOCOUTQ) },
 	{ CALL(ioctl),			ALL, INT_IS(1, TCGETS) }, /* stdio */
 	{ CALL(pipe2),			F | S | H },
-	{ CALL(shutdown),		F | S | H },
+	{ CALL(shutdown),		F | S | H | M },
+	{ CALL(setsockopt),		M, INT_IS(1, IPPROTO_TCP) },
 
 	/* sockets that are open already: the client, links, the log */
 	{ CALL(sendmsg),		ALL },
@@ -157,6 +161,8 @@ static const struct rule rules[] = {
 	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },
 	{ CALL(getsockopt),		S | H, INT_IS(2, TCP_INFO) },
 	{ CALL(setsockopt),		S | H, INT_IS(2, SO_LINGER) },
+	{ CALL(getsockopt),		C, INT_IS(2, SO_PEERCRED) },
+	{ CALL(getsockopt),		C, INT_IS(2, SO_PEERGROUPS) },
 
 	/* name servers */
 	{ CALL(socket),			R, INT_IS(0, AF_INET) },
@@ -362,6 +368,8 @@ main(int argc, char **argv)
 		{ "front",	F1 },
 		{ "fronts",	FN },
 		{ "auth",	A },
+		{ "ctl",	C },
+		{ "metrics",	M },
 		{ "verify",	V },
 		{ "resolver",	R },
 		{ "session",	S },

@@ -6,6 +6,7 @@
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/link.h"
+#include "sys/local.h"
 #include "sys/lock.h"
 #include "sys/secmem.h"
 #include "sys/sock.h"
@@ -19,6 +20,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +148,30 @@ work_auth(void)
 	fd_close(&a);
 	fd_close(&b);
 	return work_common();
+}
+
+/* Who has connected?  A link's other end is ourselves. */
+static int
+work_ctl(void)
+{
+	MUST(local_peer(near, getgid()) ==
+	    (getuid() == 0 ? LOCAL_PEER_ROOT : LOCAL_PEER_MEMBER));
+	(void)local_peer(near, 4711);
+	return work_common();
+}
+
+/* What an HTTP library does to its sockets. */
+static int
+work_metrics(void)
+{
+	const int on = 1;
+
+	MUST(setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1 &&
+	    errno != ENOSYS);
+	MUST(setsockopt(near, SOL_SOCKET, SO_DEBUG, &on, sizeof(on)) == -1 &&
+	    errno == ENOSYS);
+	MUST(shutdown(near, SHUT_WR) == 0);
+	return FINE;
 }
 
 static int
@@ -294,6 +320,8 @@ test_work(void **state)
 		[CAGE_FRONT]	= work_front,
 		[CAGE_FRONTS]	= work_front,
 		[CAGE_AUTH]	= work_auth,
+		[CAGE_CTL]	= work_ctl,
+		[CAGE_METRICS]	= work_metrics,
 		[CAGE_VERIFY]	= work_verify,
 		[CAGE_RESOLVER]	= work_resolver,
 		[CAGE_SESSION]	= work_session,
@@ -492,7 +520,8 @@ enum fate { DIES, IS_REFUSED };
 
 #define BIT(k)		(1u << CAGE_##k)
 #define EVERY		(BIT(FRONT) | BIT(FRONTS) | BIT(AUTH) | BIT(VERIFY) | \
-			 BIT(RESOLVER) | BIT(SESSION) | BIT(SHARED))
+			 BIT(RESOLVER) | BIT(SESSION) | BIT(SHARED) | BIT(CTL) | \
+			 BIT(METRICS))
 
 static const struct mischief {
 	const char	*name;

@@ -8,11 +8,15 @@
 
 #include <stddef.h>
 
-/* Zeroed, whole pages.  NULL: a fault. */
+/* Zeroed, whole pages.  NULL: a fault.  Keeps a
+ * descriptor. */
 void	*shared_new(size_t n, struct fault *f) MUSTUSE;
 /* This process has it no more. */
 void	 shared_free(void *p, size_t n);
-/* Not for this process to write any more. */
+/*
+ * For good: not for this process, nor for its children, to write any more, whatever
+ * they call.  Before it closes descriptors that it does not know.
+ */
 int	 shared_read_only(void *p, size_t n, struct fault *f) MUSTUSE;
 
 #endif

@@ -108,6 +108,20 @@ sock_addr_same(const struct sock_addr *a, const struct sock_addr *b)
 	    memcmp(a->raw, b->raw, sizeof(a->raw)) == 0;
 }
 
+bool
+sock_addr_parse(const char *text, struct sock_addr *out)
+{
+	union any_addr a = { .v6.sin6_family = AF_INET6 };
+
+	if (inet_pton(AF_INET6, text, &a.v6.sin6_addr) != 1) {
+		a = (union any_addr){ .v4.sin_family = AF_INET };
+		if (inet_pton(AF_INET, text, &a.v4.sin_addr) != 1)
+			return false;
+	}
+	addr_from(&a, out);
+	return true;
+}
+
 static int
 addr_of(int (*ask)(int, struct sockaddr *restrict, socklen_t *restrict),
     int fd, const char *what, struct sock_addr *out, struct fault *f)

@@ -30,6 +30,8 @@ void	sock_addr_set(struct sock_addr *a, uint8_t family,
 	    const uint8_t raw[16], uint16_t port);
 /* The same address, port and all. */
 bool	sock_addr_same(const struct sock_addr *a, const struct sock_addr *b);
+/* An address alone, without a port: all of *out.  False: it is none. */
+bool	sock_addr_parse(const char *text, struct sock_addr *out) MUSTUSE;
 int	sock_peer(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 int	sock_local(int fd, struct sock_addr *out, struct fault *f) MUSTUSE;
 

@@ -450,6 +450,15 @@ put_field(struct log_line *l, const char *key, struct span value, bool number)
 }
 
 void
+log_value(char *out, size_t cap, struct span value)
+{
+	struct pen p = { out, 0, cap - 1 };
+
+	pen_value(&p, value);
+	out[p.n] = '\0';
+}
+
+void
 log_field(struct log_line *l, const char *key, struct span value)
 {
 	put_field(l, key, value, false);

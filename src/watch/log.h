@@ -112,6 +112,11 @@ void	log_str(struct log_line *l, const char *key, const char *value);
 void	log_num(struct log_line *l, const char *key, uint64_t value);
 void	log_end(struct log_line *l);
 
+/* A value as it stands in a line, with its quotes: at most cap - 1 octets and a
+ * NUL; LOG_VALUE_MAX is enough for any. */
+#define LOG_VALUE_MAX	1100
+void	log_value(char *out, size_t cap, struct span value);
+
 /* An event with one text field, text="..." */
 void	log_text(enum log_level level, const char *id, const char *fmt, ...)
 	    PRINTF(3, 4);

@@ -147,6 +147,28 @@ class Paper(unittest.TestCase):
             self.assertGreater(len(code), 9)
             self.assertEqual(code, {row[0].strip("`") for row in table})
 
+    def test_metrics(self):
+        """docs/metrics.md knows every family, its type and labels."""
+        code = read("src/watch/metrics.c")
+        of_macro = {}
+        for name, family, kind, label in re.findall(
+                r'#define (\w+)\([\w, ]+\)\s*\\\s*{ "(\w+)", (\w+), "(\w+)",',
+                code):
+            more = ["method"] if name == "LOGIN" else []
+            of_macro[family] = (kind.lower(), [label] + more)
+        for family, kind in re.findall(r'PLAIN\("(\w+)", (\w+),', code):
+            of_macro[family] = (kind.lower(), [])
+        of_macro["popper_build"] = ("info", ["version"])
+        for family, kind in re.findall(r'= { "(popper_\w+)", "(\w+)",',
+                                       read("src/role/exporter.c")):
+            of_macro[family] = (kind, ["limit"])
+        ends = set(re.findall(r'END\("([a-z-]+)"\)', code))
+        self.assertEqual(ends, log_reasons()[1] - {"closed"})
+        told = {row[0].strip("`"): (row[1], row[2].split())
+                for row in tables(read("docs/metrics.md"))[0]}
+        self.assertGreater(len(told), 15)
+        self.assertEqual(told, of_macro)
+
     def test_version_of_the_log(self):
         """The list and its man page say the same version."""
         self.assertRegex(read("docs/log.md"), r"\A# popper's log, version 1\n")

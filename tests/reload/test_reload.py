@@ -558,7 +558,7 @@ class Reload(again.Again):
     def kinds(self):
         """How many descriptors each role has, but for those that stay for a
         worker's sake."""
-        return sorted((m.status["Name"][0], len(m.fds()))
+        return sorted((m.status["Name"][0], self.open_files(m))
                       for m in self.members()
                       if m.status["Name"][0] in ("popper", "popper-front",
                                                  "popper-spawner"))

@@ -124,7 +124,7 @@ class Storm(again.Again):
                             env={"MALLOC_MMAP_THRESHOLD_": "65536"})
         self.addCleanup(self.server.stop)
         self.settled()
-        self.fds = len(self.main().fds())
+        self.fds = self.open_files(self.main())
         self.host.spool(KEPT, self.mail)
         self.kept = self.connect()
         self.kept.login(KEPT, PASSWORD)
@@ -200,7 +200,7 @@ class Storm(again.Again):
         self.end("reloads")
         self.again(*self.ROWS, **self.STORM)
         self.settled(20)
-        self.wait_for(lambda: len(self.main().fds()) == self.fds,
+        self.wait_for(lambda: self.open_files(self.main()) == self.fds,
                       "%d descriptors" % self.fds, 20)
         if not flavour.SANITIZED:
             self.assertLess(size[ROUNDS - 1] - size[ROUNDS // 5], 150)

@@ -3,6 +3,7 @@
 clients as each in its own; and what happens when that process dies."""
 
 import fcntl
+import json
 import os
 import re
 import signal
@@ -105,6 +106,31 @@ class Shared(house.House):
         self.wait_for(lambda: not self.host.call(os.listdir,
                                                  "/run/popper/lock"),
                       "end of all locks")
+
+
+class Counts(Shared):
+    def test_status(self):
+        """Who shares a process counts as everybody does."""
+        self.serve()
+        quits, leaves, moves = (self.login(u) for u in VIRTUAL[:3])
+        quits.retr(1)
+        quits.quit()
+        leaves.retr(1)
+        leaves.retr(2)
+        leaves.close()
+        moves.retr(1)
+        moves.dele(1)
+        moves.quit()
+        self.over()
+
+        def counts():
+            r = self.host.run(["/usr/sbin/popper", "ctl", "--json", "status"],
+                              check=True)
+            s = json.loads(r.stdout)
+            return [s[k] for k in ("sessions", "session_ends_quit",
+                                   "session_ends_client-gone",
+                                   "messages_retrieved", "messages_deleted")]
+        self.wait_for(lambda: counts() == [0, 2, 1, 4, 1], "counts")
 
 
 class Same(Shared):

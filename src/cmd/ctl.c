@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: an operator.  Reads from: its arguments, popper.conf, popper serve.
+ * Trusts: popper serve for what it says; texts in it are strangers' and escaped.
+ */
+#include "cmd/ctl.h"
+
+#include "base/num.h"
+#include "cmd/start.h"
+#include "role/ctl.h"
+#include "role/permit.h"
+
+#include "sys/file.h"
+#include "sys/local.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define WAIT_MS		30000
+
+static const char usage_text[] =
+"usage: popper ctl [--config FILE] [--json] who [SID | USER | @ADDRESS]\n"
+"       popper ctl [--config FILE] [--json] status\n"
+"       popper ctl [--config FILE] kick [--hard] SID | USER | @ADDRESS\n"
+"       popper ctl [--config FILE] [--json] penalties [USER | @ADDRESS]\n"
+"       popper ctl [--config FILE] penalties --clear USER | @ADDRESS\n"
+"       popper ctl [--config FILE] [--json] why USER@ADDRESS\n"
+"       popper ctl [--config FILE] stop | reload\n"
+"\n"
+"Looks at a running popper serve, or tells it something.\n"
+"\n"
+"  who            its sessions, with their maildrops\n"
+"  status         its processes, limits and counts\n"
+"  kick           end sessions; nothing is deleted, but one that is deleting\n"
+"                 finishes.  --hard: kill them, when they do not end\n"
+"  penalties      who guesses passwords, and waits for it; --clear forgives\n"
+"  why            what would become of a login, as far as can be told without\n"
+"                 its password\n"
+"  stop           end popper serve, as SIGTERM does\n"
+"  reload         have it read its configuration again, as SIGHUP does, and be\n"
+"                 told why when that is refused\n"
+"\n"
+"  --config FILE  instead of " POPPER_SYSCONFDIR "/popper.conf\n"
+"  --json         one object a line\n"
+"\n"
+"Manual: popper-ctl(8)\n";
+
+enum { OPT_CONFIG = 256, OPT_JSON, OPT_HARD, OPT_CLEAR, OPT_HELP };
+
+static const struct option options[] = {
+	{ "config",	required_argument,	NULL,	OPT_CONFIG },
+	{ "json",	no_argument,		NULL,	OPT_JSON },
+	{ "hard",	no_argument,		NULL,	OPT_HARD },
+	{ "clear",	no_argument,		NULL,	OPT_CLEAR },
+	{ "help",	no_argument,		NULL,	OPT_HELP },
+	{ NULL,		0,			NULL,	0 }
+};
+
+struct job {
+	struct settings	 settings;
+	char		*config;
+	bool		 json;
+	bool		 hard;
+	bool		 clear;
+	bool		 help;
+	char		**words;
+	int		 nwords;
+	struct ctl_whom	 whom;
+	uint64_t	 rows;
+	/* Of the facts that come, those; NULL: all. */
+	bool		 (*wants)(const char *name);
+};
+
+static int
+bad_usage(const char *why)
+{
+	return start_usage("ctl", why);
+}
+
+static int
+complain(const struct fault *f)
+{
+	if (f->err == ENOENT || f->err == ECONNREFUSED) {
+		fprintf(stderr, "popper ctl: popper serve does not run here (%s)\n",
+		    f->text);
+		return STATUS_FAILED;
+	}
+	fprintf(stderr, "popper ctl: %s\n", f->text);
+	if (f->class == FAULT_AUTH || f->err == EACCES)
+		return STATUS_DENIED;
+	if (f->class == FAULT_PERM)
+		return STATUS_CONFIG;
+	return f->class == FAULT_TEMP ? STATUS_TEMP : STATUS_FAILED;
+}
+
+/* --- what is said ------------------------------------------------------------- */
+
+/* A value as the log has it; in JSON what stands between its quotes. */
+static void
+print_json_text(const char *text)
+{
+	char		value[LOG_VALUE_MAX];
+	const char	*p = value;
+
+	log_value(value, sizeof(value), span_str(text));
+	putchar('"');
+	for (; *p != '\0'; p++) {
+		if (*p == '\\')
+			putchar('\\');
+		if (*p != '"')
+			putchar(*p);
+	}
+	putchar('"');
+}
+
+static const char *
+shown(const char *text, char value[LOG_VALUE_MAX])
+{
+	log_value(value, LOG_VALUE_MAX, span_str(text[0] == '\0' ? "-" : text));
+	return value;
+}
+
+static const char *const stages[PLACES_STAGES] = {
+	[PLACES_EXPECTED]	= "login",
+	[PLACES_RUNS]		= "session",
+	[PLACES_UPDATES]	= "update",
+	[PLACES_RECOVERS]	= "recovery",
+};
+
+static void
+print_row_json(const struct places_view *v, const char *sid)
+{
+	printf("{\"sid\":\"%s\",\"pid\":%" PRIu32 ",\"age_s\":%" PRIu64
+	    ",\"stage\":\"%s\",\"ip\":\"%s\",\"user\":", sid, v->pid,
+	    v->age_ms / 1000, stages[v->stage], v->peer->text);
+	print_json_text(v->user);
+	printf(",\"maildrop\":");
+	print_json_text(v->path);
+	printf("}\n");
+}
+
+static int
+print_session(struct job *j, struct link_in *in, struct fault *f)
+{
+	struct ctl_row	row;
+	char		sid[WIRE_SID_MAX];
+	char		user[LOG_VALUE_MAX];
+	char		path[LOG_VALUE_MAX];
+
+	if (ctl_get_session(in, &row, f) != 0)
+		return -1;
+	wire_sid_text(row.view.sid, sid);
+	if (j->json) {
+		print_row_json(&row.view, sid);
+		return 0;
+	}
+	if (j->rows++ == 0)
+		printf("%-12s  %7s  %7s  %-8s  %-15s  %-16s  %s\n", "SID", "PID",
+		    "AGE_S", "STAGE", "IP", "USER", "MAILDROP");
+	printf("%-12s  %7" PRIu32 "  %7" PRIu64 "  %-8s  %-15s  %-16s  %s\n",
+	    sid, row.view.pid, row.view.age_ms / 1000, stages[row.view.stage],
+	    row.peer.text, shown(row.user, user), shown(row.path, path));
+	return 0;
+}
+
+/* text NULL: a number. */
+static void
+show(struct job *j, const char *name, const char *text, uint64_t number)
+{
+	char value[LOG_VALUE_MAX];
+
+	if (j->json) {
+		putchar(j->rows == 0 ? '{' : ',');
+		print_json_text(name);
+		putchar(':');
+	} else {
+		printf("%-28s ", name);
+	}
+	if (text == NULL)
+		printf("%" PRIu64, number);
+	else if (j->json)
+		print_json_text(text);
+	else
+		printf("%s", shown(text, value));
+	if (!j->json)
+		putchar('\n');
+	j->rows++;
+}
+
+static int
+print_fact(struct job *j, struct link_in *in, struct fault *f)
+{
+	char		name[CTL_NAME_MAX + 1];
+	char		text[CTL_TEXT_MAX + 1];
+	bool		is_number;
+	uint64_t	number;
+
+	if (!link_get_cstr(in, name, sizeof(name)))
+		return fault_set(f, FAULT_PEER, "a fact");
+	is_number = link_get_u8(in) != 0;
+	number = link_get_u64(in);
+	if (!link_get_cstr(in, text, sizeof(text)) || link_get_end(in, f) != 0)
+		return fault_set(f, FAULT_PEER, "a fact");
+	if (j->wants != NULL && !j->wants(name))
+		return 0;
+	show(j, name, is_number ? NULL : text, number);
+	return 0;
+}
+
+/* --- asking ---------------------------------------------------------------------- */
+
+static int
+connect_to(const struct job *j, int *fd_r, struct fault *f)
+{
+	char path[IDENTITY_PATH_MAX + 1];
+
+	ctl_path(&j->settings, path, sizeof(path));
+	return local_connect(path, fd_r, f);
+}
+
+/* 0: all was said, *n_r is how many; -1: a fault, or the answer was a no. */
+static int
+read_answers(struct job *j, int fd, uint32_t *n_r, struct fault *f)
+{
+	struct link_in	in;
+	char		text[CTL_TEXT_MAX + 1];
+	uint8_t		class;
+	int		got;
+	int		result = 0;
+
+	while (result == 0) {
+		got = link_recv(fd, permit_ctl_answer, permit_ctl_answer_n, 0,
+		    WAIT_MS, &in, f);
+		if (got <= 0)
+			return got < 0 ? -1 : fault_set(f, FAULT_TEMP,
+			    "popper serve has given up answering");
+		if (in.type == MSG_CTL_DONE)
+			break;
+		result = in.type == MSG_CTL_SESSION ? print_session(j, &in, f) :
+		    print_fact(j, &in, f);
+		link_in_fini(&in);
+	}
+	if (result != 0)
+		return -1;
+	class = link_get_u8(&in);
+	*n_r = link_get_u32(&in);
+	if (!link_get_cstr(&in, text, sizeof(text)) || class > FAULT_PEER)
+		return fault_set(f, FAULT_PEER, "an answer");
+	return class == FAULT_NONE ? 0 : fault_set(f, (enum fault_class)class,
+	    "%s", text);
+}
+
+static int
+ask(struct job *j, uint16_t type, uint32_t *n_r)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct link_out		m;
+	struct fault		f = { 0 };
+
+	link_out_init(&m, type);
+	ctl_put_whom(&m, &j->whom);
+	if (connect_to(j, &fd, &f) != 0 ||
+	    link_send(fd, &m, NULL, 0, &f) != 0 ||
+	    read_answers(j, fd, n_r, &f) != 0)
+		return complain(&f);
+	return STATUS_OK;
+}
+
+/* --- the commands ------------------------------------------------------------------ */
+
+static int
+do_who(struct job *j)
+{
+	uint32_t n;
+
+	return ask(j, MSG_CTL_WHO, &n);
+}
+
+static int
+do_status(struct job *j)
+{
+	uint32_t n;
+
+	return ask(j, MSG_CTL_STATUS, &n);
+}
+
+static int
+do_penalties(struct job *j)
+{
+	uint32_t	n;
+	int		status;
+
+	if (!j->clear)
+		return ask(j, MSG_CTL_PENALTIES, &n);
+	if (j->whom.kind != CTL_USER && j->whom.kind != CTL_ADDRESS)
+		return bad_usage("--clear goes with USER or @ADDRESS");
+	status = ask(j, MSG_CTL_CLEAR, &n);
+	if (status == STATUS_OK)
+		show(j, "cleared", j->words[1], 0);
+	return status;
+}
+
+static const char unknown[] = "the password";
+static const char unknown_pam[] = "the password, and what PAM's modules say";
+
+static void
+show_verdict(struct job *j, const struct auth_verdict *v)
+{
+	bool pam = j->settings.auth.source == AUTH_PAM;
+
+	show(j, "rules", v->result == AUTH_OK ? "passed" :
+	    v->result == AUTH_REFUSED ? "refused" : "error", 0);
+	if (v->result != AUTH_OK)
+		show(j, "reason", auth_reason_word(v->reason), 0);
+	if (v->detail[0] != '\0')
+		show(j, "detail", v->detail, 0);
+	if (v->result == AUTH_OK) {
+		show(j, "account", v->id.user, 0);
+		show(j, "uid", NULL, v->id.uid);
+		show(j, "gid", NULL, v->id.gid);
+		show(j, "not_known", pam ? unknown_pam : unknown, 0);
+	}
+}
+
+/* By the code that judges logins, in this process. */
+static void
+show_rules(struct job *j)
+{
+	static struct auth_verdict	 v;
+	const struct auth_conf		*c = &j->settings.auth;
+	struct fault			 f;
+	void				*state;
+
+	if (auth_ops_of(c)->prepare(c, &state, &f) != 0) {
+		show(j, "rules", "not seen", 0);
+		show(j, "detail", f.text, 0);
+		return;
+	}
+	auth_foresee(c, state, j->whom.user, &v);
+	auth_ops_of(c)->done(state);
+	show_verdict(j, &v);
+}
+
+static bool
+is_limit(const char *name)
+{
+	static const char *const names[] = { "sessions", "max_sessions",
+	    "user_sessions", "max_sessions_per_user", "address_connections",
+	    "max_sessions_per_address", "network_connections",
+	    "max_sessions_per_network" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static int
+do_why(struct job *j)
+{
+	uint32_t	n;
+	int		status;
+
+	if (j->whom.kind != CTL_BOTH)
+		return bad_usage("why USER@ADDRESS");
+	show_rules(j);
+	status = ask(j, MSG_CTL_PENALTIES, &n);
+	j->wants = is_limit;
+	if (status == STATUS_OK)
+		status = ask(j, MSG_CTL_STATUS, &n);
+	return status;
+}
+
+static int
+do_kick(struct job *j)
+{
+	uint32_t	n = 0;
+	int		status;
+
+	if (j->whom.kind == CTL_ALL)
+		return bad_usage("kick whom?");
+	status = ask(j, j->hard ? MSG_CTL_KILL : MSG_CTL_KICK, &n);
+	if (status != STATUS_OK)
+		return status;
+	printf("%" PRIu32 " session%s told to end\n", n, n == 1 ? "" : "s");
+	return n > 0 ? STATUS_OK : STATUS_FAILED;
+}
+
+static int
+do_stop(struct job *j)
+{
+	uint32_t	n = 0;
+	int		status = ask(j, MSG_CTL_STOP, &n);
+
+	if (status == STATUS_OK)
+		printf("popper serve is ending, with %" PRIu32 " session%s\n",
+		    n, n == 1 ? "" : "s");
+	return status;
+}
+
+static int
+do_reload(struct job *j)
+{
+	uint32_t	n = 0;
+	int		status = ask(j, MSG_CTL_RELOAD, &n);
+
+	if (status == STATUS_OK)
+		printf("the configuration is good, and for those who connect"
+		    " from now on\n");
+	return status;
+}
+
+static const struct ctl_word {
+	const char	*word;
+	int		 most;		/* words behind it */
+	int		(*run)(struct job *j);
+} ctl_words[] = {
+	{ "who",	1,	do_who },
+	{ "status",	0,	do_status },
+	{ "kick",	1,	do_kick },
+	{ "penalties",	1,	do_penalties },
+	{ "why",	1,	do_why },
+	{ "stop",	0,	do_stop },
+	{ "reload",	0,	do_reload },
+};
+
+/* --- arguments -------------------------------------------------------------------- */
+
+static bool
+is_sid(const char *text, uint64_t *sid_r)
+{
+	uint64_t	sid = 0;
+	size_t		n = 0;
+
+	for (; text[n] != '\0'; n++) {
+		uint8_t	c = ascii_lower((uint8_t)text[n]);
+
+		if (!ascii_isdigit(c) && (c < 'a' || c > 'f'))
+			return false;
+		sid = sid << 4 | (uint64_t)(ascii_isdigit(c) ? c - '0' :
+		    c - 'a' + 10);
+	}
+	*sid_r = sid;
+	return n == 12;
+}
+
+/* USER@ADDRESS; there are names with an @ in them. */
+static bool
+is_both(struct span text, struct ctl_whom *w)
+{
+	char	address[SOCK_ADDR_MAX];
+	size_t	at = text.n;
+
+	while (at > 0 && text.p[at - 1] != '@')
+		at--;
+	if (at < 2 || !span_cstr(span_skip(text, at), address,
+	    sizeof(address)) || !sock_addr_parse(address, &w->addr))
+		return false;
+	w->kind = CTL_BOTH;
+	return span_cstr(span_first(text, at - 1), w->user, sizeof(w->user));
+}
+
+/*
+ * SID, USER, @ADDRESS or USER@ADDRESS.  Whose name looks like a sid is named with
+ * an @ behind.
+ */
+static int
+parse_whom(const char *text, struct ctl_whom *w)
+{
+	struct span name = span_str(text);
+
+	if (text[0] == '@') {
+		w->kind = CTL_ADDRESS;
+		return sock_addr_parse(text + 1, &w->addr) ? STATUS_OK :
+		    bad_usage("behind the @ stands an address");
+	}
+	if (is_sid(text, &w->sid)) {
+		w->kind = CTL_SID;
+		return STATUS_OK;
+	}
+	if (is_both(name, w))
+		return STATUS_OK;
+	w->kind = CTL_USER;
+	if (name.n > 1 && name.p[name.n - 1] == '@')
+		name.n--;
+	return span_cstr(name, w->user, sizeof(w->user)) ? STATUS_OK :
+	    bad_usage("a name too long");
+}
+
+static int
+parse(int argc, char **argv, struct job *j)
+{
+	int c;
+
+	/* 0, not 1: getopt starts anew, whoever used it before. */
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case OPT_CONFIG:	j->config = optarg; break;
+		case OPT_JSON:		j->json = true; break;
+		case OPT_HARD:		j->hard = true; break;
+		case OPT_CLEAR:		j->clear = true; break;
+		case OPT_HELP:		j->help = true; return STATUS_OK;
+		default:		return bad_usage(NULL);
+		}
+	}
+	j->words = argv + optind;
+	j->nwords = argc - optind;
+	return STATUS_OK;
+}
+
+/* Mistakes in the file are popper check's to tell: this needs a path of it. */
+static int
+load(struct job *j)
+{
+	char	name[] = "ctl";
+	char	option[] = "--config";
+	char	*argv[] = { name, option, j->config, NULL };
+
+	return settings_load(j->config == NULL ? 1 : 3, argv, "",
+	    &j->settings) == SETTINGS_USAGE ? bad_usage("--config") : STATUS_OK;
+}
+
+static int
+run(struct job *j)
+{
+	int status;
+
+	for (size_t i = 0; j->nwords > 0 && i < ARRAY_LEN(ctl_words); i++) {
+		const struct ctl_word *w = &ctl_words[i];
+
+		if (strcmp(w->word, j->words[0]) != 0)
+			continue;
+		if (j->nwords - 1 > w->most)
+			return bad_usage("too many words");
+		status = w->run(j);
+		if (j->json && j->rows > 0 && w->run != do_who)
+			printf("}\n");
+		return status;
+	}
+	return bad_usage("who, status, kick, penalties, why, stop or reload?");
+}
+
+int
+cmd_ctl(int argc, char **argv)
+{
+	static struct job	j;
+	int			status = parse(argc, argv, &j);
+
+	if (j.help) {
+		fputs(usage_text, stdout);
+		return STATUS_OK;
+	}
+	if (status == STATUS_OK && j.nwords > 1)
+		status = parse_whom(j.words[1], &j.whom);
+	if (status == STATUS_OK)
+		status = load(&j);
+	if (status != STATUS_OK)
+		return status;
+	status = run(&j);
+	settings_fini(&j.settings);
+	if (fflush(stdout) == EOF)
+		return STATUS_FAILED;
+	return status;
+}

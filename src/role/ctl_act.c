@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: root, in the master.  Reads from: the role that hears popper ctl, typed
+ * messages.  Trusts it for who may ask, as it must: sessions can be ended by it,
+ * and the server, or its configuration be read again.  But for that nothing waits.
+ */
+#include "role/crew.h"
+#include "role/master.h"
+
+#include "role/permit.h"
+
+#include "sys/file.h"
+#include "sys/spawn.h"
+
+#define CHILDREN_MAX	8
+
+static pid_t	children[CHILDREN_MAX];		/* 0: free */
+
+static void
+give_child(const struct ctl_host *h, int fd, uint16_t type,
+    const struct ctl_whom *w)
+{
+	struct fault	f;
+	size_t		i = 0;
+
+	while (i < CHILDREN_MAX && children[i] != 0)
+		i++;
+	if (i == CHILDREN_MAX) {
+		ctl_done(fd, FAULT_TEMP, 0, "too many ask at a time");
+		return;
+	}
+	children[i] = spawn_fork(&f);
+	if (children[i] == 0)
+		ctl_answer(h, fd, type, w);
+	if (children[i] < 0) {
+		ctl_done(fd, FAULT_TEMP, 0, f.text);
+		children[i] = 0;
+	}
+}
+
+void
+ctl_reaped(pid_t pid)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (children[i] == pid)
+			children[i] = 0;
+}
+
+int
+ctl_act(const struct ctl_host *h, struct link_in *in, struct fault *f)
+{
+	AUTO(fd_close) int	fd = link_get_fd(in, 0);
+	size_t			n = places_count(h->places);
+	struct ctl_whom		w;
+	struct link_out		m;
+
+	if (ctl_get_whom(in, &w, f) != 0)
+		return -1;
+	switch (in->type) {
+	case MSG_CTL_PENALTIES:
+	case MSG_CTL_CLEAR:
+		link_out_init(&m, in->type);
+		ctl_put_whom(&m, &w);
+		if (link_send(h->crew->roles[AUTH].link.a, &m, &fd, 1, f) != 0)
+			ctl_done(fd, FAULT_TEMP, 0, f->text);
+		return 0;
+	case MSG_CTL_KICK:
+	case MSG_CTL_KILL:
+		n = places_each(h->places, in->type == MSG_CTL_KILL ?
+		    PLACES_KILL : PLACES_KICK, ctl_is, &w);
+		break;
+	case MSG_CTL_STOP:
+		master_stop();
+		break;
+	case MSG_CTL_RELOAD:
+		if (master_reload(f) == 0)
+			break;
+		ctl_done(fd, f->class, 0, f->text);
+		return 0;
+	default:
+		give_child(h, fd, in->type, &w);
+		return 0;
+	}
+	ctl_done(fd, FAULT_NONE, n, "");
+	return 0;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+#include "sys/local.h"
+
+#include "sys/file.h"
+#include "sys/sock.h"
+#include "sys/test_dir.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char	path[100];
+
+static int
+setup(void **state)
+{
+	int r = test_dir_setup(state);
+
+	if (r == 0)
+		(void)snprintf(path, sizeof(path), "%s/s",
+		    ((struct test_dir *)*state)->path);
+	return r;
+}
+
+static unsigned
+mode_of(void)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	return st.st_mode & 0777;
+}
+
+/* One after another takes the name over, whatever the mode was. */
+static void
+test_listen(void **state)
+{
+	struct sock_addr	none;
+	struct fault		f;
+	int			one;
+	int			two;
+	int			to;
+	int			from;
+
+	(void)state;
+	assert_int_equal(local_connect(path, &to, &f), -1);
+	assert_int_equal(f.err, ENOENT);
+	assert_int_equal(local_listen(path, LOCAL_PACKETS, getgid(), &one, &f),
+	    0);
+	assert_int_equal(mode_of(), 0660);
+	assert_int_equal(local_listen(path, LOCAL_PACKETS, LOCAL_NO_GROUP, &two,
+	    &f), 0);
+	assert_int_equal(mode_of(), 0600);
+	assert_int_equal(local_connect(path, &to, &f), 0);
+	assert_int_equal(sock_accept(one, &from, &none, &f), -1);
+	assert_int_equal(f.err, EAGAIN);
+	assert_int_equal(sock_accept(two, &from, &none, &f), 0);
+	assert_int_equal(local_peer(from, getgid()), geteuid() == 0 ?
+	    LOCAL_PEER_ROOT : LOCAL_PEER_MEMBER);
+	fd_close(&to);
+	fd_close(&from);
+	fd_close(&one);
+	fd_close(&two);
+	assert_int_equal(local_connect(path, &to, &f), -1);
+	assert_int_equal(f.err, ECONNREFUSED);
+}
+
+static void
+test_what_is_there_stays(void **state)
+{
+	char		name[200];
+	struct fault	f;
+	int		fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	(void)state;
+	assert_true(fd >= 0);
+	fd_close(&fd);
+	assert_int_equal(local_listen(path, LOCAL_STREAM, LOCAL_NO_GROUP, &fd,
+	    &f), -1);
+	assert_int_equal(f.class, FAULT_PERM);
+	assert_int_equal(access(path, F_OK), 0);
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(local_listen(name, LOCAL_STREAM, LOCAL_NO_GROUP, &fd,
+	    &f), -1);
+	assert_int_equal(f.err, ENAMETOOLONG);
+}
+
+/* A child of these ids connects; it is known by them, root's file mode or not. */
+static enum local_peer
+seen_as(uid_t uid, gid_t gid, gid_t also)
+{
+	struct sock_addr	none;
+	struct wait_for		w = { .events = WAIT_READ };
+	enum local_peer		who;
+	struct fault		f;
+	int			fd;
+	int			to;
+	pid_t			pid;
+
+	assert_int_equal(local_listen(path, LOCAL_PACKETS, 4711, &w.fd, &f), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(setgroups(1, &also) == 0 && setgid(gid) == 0 &&
+		    setuid(uid) == 0 && local_connect(path, &to, &f) == 0 ?
+		    (int)read(to, &to, 1) : 1);
+	assert_int_equal(sock_wait(&w, 1, 10000), 1);
+	assert_int_equal(sock_accept(w.fd, &fd, &none, &f), 0);
+	who = local_peer(fd, 4711);
+	fd_close(&fd);
+	fd_close(&w.fd);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return who;
+}
+
+static void
+test_peer(void **state)
+{
+	struct test_dir *d = *state;
+
+	if (geteuid() != 0) {
+		print_message("needs root\n");
+		skip();
+	}
+	assert_int_equal(chmod(d->path, 0755), 0);
+	assert_int_equal(seen_as(0, 1234, 1234), LOCAL_PEER_ROOT);
+	assert_int_equal(seen_as(1234, 4711, 1234), LOCAL_PEER_MEMBER);
+	assert_int_equal(seen_as(1234, 1234, 4711), LOCAL_PEER_MEMBER);
+	assert_int_equal(seen_as(1234, 1234, 1235), LOCAL_PEER_OTHER);
+}
+
+static void
+test_group(void **state)
+{
+	(void)state;
+	assert_int_equal(local_group("root"), 0);
+	assert_true(local_group("") == LOCAL_NO_GROUP);
+	assert_true(local_group("no-such-group-here") == LOCAL_NO_GROUP);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_listen, setup,
+		    test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_there_stays, setup,
+		    test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_peer, setup,
+		    test_dir_teardown),
+		cmocka_unit_test(test_group),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

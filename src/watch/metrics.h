@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What popper serve counts, for monitoring: counters, gauges and histograms in
+ * memory that its processes share.  Each process writes a row of its own and
+ * nobody else's; who reads adds the rows up.  Floor 1.  The table (one row for each
+ * series: family, type, labels, help) stands in metrics.c; a family is told in one
+ * piece, so its series stand together.
+ *
+ * Without metrics_new (inetd mode, single) all this does nothing.
+ */
+#ifndef WATCH_METRICS_H
+#define WATCH_METRICS_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/fault.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum metric {
+	/* Questions about a password, by method: auth. */
+	METRIC_LOGIN_OK,
+	METRIC_LOGIN_OK_RPOP,
+	METRIC_LOGIN_REFUSED,
+	METRIC_LOGIN_REFUSED_RPOP,
+	METRIC_LOGIN_ERROR,
+	METRIC_LOGIN_ERROR_RPOP,
+	METRIC_LOGIN_UNJUDGED,
+	METRIC_LOGIN_UNJUDGED_RPOP,
+	METRIC_REFUSAL_DELAYED,
+	/* Fronts. */
+	METRIC_CONNECTIONS,
+	METRIC_STRANGERS,
+	/* Sessions: the master. */
+	METRIC_SESSIONS,
+	METRIC_END_QUIT,
+	METRIC_END_QUIT_FAILED,
+	METRIC_END_CLIENT_GONE,
+	METRIC_END_TIMEOUT,
+	METRIC_END_TOO_SLOW,
+	METRIC_END_BAD_COMMANDS,
+	METRIC_END_ABORTED,
+	METRIC_END_STOPPED,
+	METRIC_END_NO_MAILDROP,
+	METRIC_END_MONITOR_GONE,
+	METRIC_END_CRASH,
+	METRIC_RETRIEVED,
+	METRIC_DELETED,
+	METRIC_OCTETS_IN,
+	METRIC_OCTETS_OUT,
+	/* Roles that died: the master. */
+	METRIC_DEATHS_AUTH,
+	METRIC_DEATHS_WARDEN,
+	METRIC_DEATHS_SPAWNER,
+	METRIC_DEATHS_RESOLVER,
+	METRIC_DEATHS_CTL,
+	METRIC_DEATHS_METRICS,
+	METRIC_DEATHS_FRONT,
+	METRIC_START,
+	METRIC_BUILD,
+	METRIC_PLAIN,		/* how many those are */
+	/* Histograms. */
+	METRIC_LOGIN_MS = METRIC_PLAIN,
+	METRIC_SESSION_MS,
+	METRIC_LOCK_MS,
+	METRIC_COUNT
+};
+
+#define METRICS_NO_ROW	SIZE_MAX
+
+/* Before the forks; the calling process writes `own` and may write all. */
+int	metrics_new(size_t rows, size_t own, struct fault *f) MUSTUSE;
+/* So many rows at least.  Children that are there already do not see the new ones. */
+int	metrics_grow(size_t rows, struct fault *f) MUSTUSE;
+/*
+ * In a child: no row but this one can be written any more (METRICS_NO_ROW: none).
+ * Before it closes descriptors that it does not know.
+ */
+int	metrics_own(size_t row, struct fault *f) MUSTUSE;
+/* In a child that neither counts nor reads: it has none of this memory any more. */
+void	metrics_free(void);
+/* Gauges of a process that died; its counters stay. */
+void	metrics_died(size_t row);
+
+void	metric_add(enum metric which, uint64_t n);
+void	metric_set(enum metric which, uint64_t n);	/* a gauge */
+void	metric_drop(enum metric which);			/* a gauge: one less */
+/* One value of a histogram. */
+void	metric_observe(enum metric which, uint64_t ms);
+
+/* The series of that family with this label, or `otherwise`. */
+enum metric	metric_labelled(enum metric first, enum metric last,
+		    const char *word, enum metric otherwise);
+/* Over all rows; not of a histogram. */
+uint64_t	metric_sum(enum metric which);
+/* Its name and labels, as the text has them. */
+const char	*metric_family(enum metric which);
+const char	*metric_label(enum metric which);	/* the value; "" */
+
+/*
+ * All of it as OpenMetrics 1.0 text, but its end, METRICS_END, before which others
+ * may add families.  -1: it is larger than the buffer's bound.
+ */
+#define METRICS_END	SPAN("# EOF\n")
+int	metrics_text(struct buf *out) MUSTUSE;
+#define METRICS_TEXT_MAX	65536
+
+#endif

@@ -1,0 +1,518 @@
+# SPDX-License-Identifier: ISC
+"""popper ctl: what it shows, what it does, and who may."""
+
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import sys
+import time
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [TESTS, os.path.join(TESTS, "serve")]
+
+import house                                                    # noqa: E402
+from lib.popper import Pop, PopError                            # noqa: E402
+
+SOCKET = "/run/popper/ctl"
+PASSWORD = house.family.PASSWORD
+MARK = 0x504c                   # of a message (sys/link.c)
+ALL = b"\0" + b"\0" * 8 + b"\0" * 4 + b"\0" + b"\0" * 4 + b"\0" * 4
+
+
+class Ctl(house.House):
+    def ctl(self, *words, user=None, code=0):
+        r = self.host.run(["/usr/sbin/popper", "ctl", *words], user=user)
+        self.assertEqual(r.returncode, code, (words, r.stdout, r.stderr))
+        return r.stdout.decode() if code == 0 else r.stderr.decode()
+
+    def who(self, *words):
+        return [json.loads(line) for line in
+                self.ctl("--json", "who", *words).splitlines()]
+
+    def status(self):
+        return json.loads(self.ctl("--json", "status"))
+
+
+class Who(Ctl):
+    def test_sessions(self):
+        self.serve()
+        self.assertEqual(self.ctl("who"), "")
+        alice, bob = self.login("alice"), self.login("bob")
+        rows = {row["user"]: row for row in self.who()}
+        self.assertEqual(sorted(rows), ["alice", "bob"])
+        row = rows["alice"]
+        self.assertEqual((row["ip"], row["maildrop"], row["stage"]),
+                         ("127.0.0.1", "/var/mail/alice", "session"))
+        self.assertLess(row["age_s"], 60)
+        self.log.wait("login sid=%s user=alice" % row["sid"], self.mark)
+        self.assertEqual({row["pid"] for row in rows.values()},
+                         {int(m.status["NSpid"][-1]) for m in self.sessions()})
+        for words, users in (("alice", ["alice"]), (row["sid"], ["alice"]),
+                             ("alice@", ["alice"]), ("nobody", []),
+                             ("@127.0.0.1", ["alice", "bob"]),
+                             ("@::ffff:127.0.0.1", ["alice", "bob"]),
+                             ("@127.0.0.2", [])):
+            self.assertEqual(sorted(r["user"] for r in self.who(words)), users,
+                             words)
+        table = self.ctl("who", "bob").splitlines()
+        self.assertEqual(table[0].split(), ["SID", "PID", "AGE_S", "STAGE",
+                                            "IP", "USER", "MAILDROP"])
+        self.assertRegex(table[1], r"^%s +%d +\d+ +session +127.0.0.1 +bob +"
+                         "/var/mail/bob$" % (rows["bob"]["sid"],
+                                             rows["bob"]["pid"]))
+        alice.quit()
+        bob.quit()
+        self.wait_for(lambda: self.who() == [], "end of both")
+
+    def test_update(self):
+        """Who waits for a locked maildrop is in UPDATE, and shows it."""
+        self.serve()
+        pop = self.login()
+        pop.dele(1)
+        lock = self.host.call(make_lock)
+        pop.send(b"QUIT\r\n")
+        self.wait_for(lambda: [r["stage"] for r in self.who()] == ["update"],
+                      "update")
+        self.host.call(os.unlink, lock)
+        self.assertIn(b"signing off", pop.reply())
+
+
+class Kick(Ctl):
+    def test_by_everything(self):
+        self.serve()
+        for words in (["alice"], ["@127.0.0.1"], None):
+            pop = self.login()
+            pop.dele(1)
+            words = words or [self.who()[0]["sid"]]
+            self.assertEqual(self.ctl("kick", *words), "1 session told to end\n")
+            self.ended(pop)
+            self.log.wait("session-end .*user=alice .*reason=stopped ",
+                          self.mark)
+            self.mark = self.log.mark()
+            self.next_login()           # and nothing was deleted
+        self.assertEqual(self.log.find("role-", self.mark), [])
+
+    def test_only_whom_it_means(self):
+        self.serve()
+        alice, bob = self.login("alice"), self.login("bob")
+        self.ctl("kick", "alice")
+        self.ended(alice)
+        bob.cmd("NOOP")
+        bob.quit()
+        self.log.wait("ctl-act text=\"kick alice\"", self.mark)
+
+    def test_nobody(self):
+        self.serve()
+        self.ctl("kick", "nobody", code=1)
+        self.ctl("kick", code=64)
+        self.ctl("kick", "@nowhere", code=64)
+
+    def test_after_its_spawner(self):
+        """Who has outlived its spawner is the master's to be told."""
+        self.serve()
+        pop = self.login()
+        self.named("popper-spawner")[0].kill()
+        self.wait_for(lambda: self.count() == house.ROLES, "new spawner")
+        row, = self.who("alice")
+        self.assertEqual(row["maildrop"], "/var/mail/alice")
+        self.ctl("kick", "alice")
+        self.ended(pop)
+        self.wait_for(lambda: self.who() == [], "end")
+
+    def test_who_is_in_update_finishes(self):
+        self.serve()
+        pop = self.login()
+        pop.dele(1)
+        lock = self.host.call(make_lock)
+        pop.send(b"QUIT\r\n")
+        self.wait_for(lambda: [r["stage"] for r in self.who()] == ["update"],
+                      "update")
+        self.ctl("kick", "alice")
+        self.host.call(os.unlink, lock)
+        self.assertIn(b"signing off", pop.reply())
+        self.no_sessions()
+        with self.connect() as again:
+            self.assertEqual(again.login("alice", PASSWORD)[0], 2)
+
+    def test_who_hangs(self):
+        """Its lock is seen, and broken."""
+        self.serve()
+        pop = self.login()
+        session, = self.sessions()
+        session.kill(signal.SIGSTOP)
+        self.ctl("kick", "alice")
+        with self.assertRaises(PopError) as e:
+            self.login()
+        self.assertIn(b"[IN-USE]", e.exception.args[0])
+        self.assertEqual([r["maildrop"] for r in self.who("alice")
+                          if r["maildrop"]], ["/var/mail/alice"])
+        self.ctl("kick", "--hard", "alice")
+        self.ended(pop)
+        self.log.wait("session-end .*user=alice .*reason=crash status=137",
+                      self.mark)
+        self.next_login()
+        self.unchanged()
+
+
+class Server(Ctl):
+    def test_status(self):
+        self.serve(max_sessions=7)
+        alice = self.login()
+        s = self.status()
+        self.assertEqual((s["sessions"], s["max_sessions"], s["stopping"],
+                          s["max_sessions_used"], s["max_sessions_refused"]),
+                         (1, 7, "no", 1, 0))
+        for name in ("auth0", "warden0", "spawner0", "ctl0", "front0",
+                     "front1"):
+            self.assertGreater(s[name + "_pid"], 0)
+            self.assertEqual(s[name + "_deaths"], 0)
+        self.named("popper-auth")[0].kill()
+        self.wait_for(lambda: self.status()["auth0_deaths"] == 1, "its death")
+        self.assertRegex(self.ctl("status"), r"(?m)^sessions +1$")
+        alice.quit()
+        self.wait_for(lambda: self.status()["session_ends_quit"] == 1, "end")
+        self.assertEqual(self.status()["logins_ok"], 1)
+
+    def test_stop(self):
+        self.serve()
+        pop = self.login()
+        self.assertEqual(self.ctl("stop"),
+                         "popper serve is ending, with 1 session\n")
+        self.ended(pop)
+        self.assertEqual(self.server.process.wait(10), 0)
+        self.only_server()
+        self.ctl("status", code=1)
+
+    def test_role_has_no_rights(self):
+        self.serve()
+        role, = self.named("popper-ctl")
+        self.assertEqual((role.uid, role.status["Seccomp"],
+                          role.status["CapEff"]), (990, ["2"], ["0" * 16]))
+        self.assertIn("/empty", os.readlink("/proc/%d/root" % role.pid))
+
+    def test_role_is_replaced(self):
+        self.serve()
+        self.named("popper-ctl")[0].kill()
+        self.log.wait("role-died .*role=popper-ctl", self.mark)
+        self.assertEqual(self.ctl("who"), "")
+
+    def test_socket_of_an_earlier_server(self):
+        self.serve()
+        self.named("popper")[0].kill()
+        self.only_server(8)
+        self.serve()
+        self.assertEqual(self.ctl("who"), "")
+
+
+class Guesses(Ctl):
+    """127.0.0.1 is the host's own, and has no penalty: another address."""
+
+    FROM = "192.0.2.7"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.run(["ip", "address", "add", cls.FROM + "/32", "dev", "lo"],
+                     check=True)
+
+    def guess(self, user, password):
+        pop = Pop(self.host.in_network(socket.create_connection, (
+            self.FROM, 110), 30, (self.FROM, 0)))
+        self.addCleanup(pop.close)
+        try:
+            pop.login(user, password)
+        except PopError as e:
+            return e.args[0]
+        pop.quit()
+        return b""
+
+    def penalties(self, *words):
+        return json.loads(self.ctl("--json", "penalties", *words))
+
+    def test_scores(self):
+        self.serve(auth_fail_delay=1, auth_timeout=30)
+        self.assertEqual(self.penalties(), {
+            "scores": 0, "not_judged": 0, "known": 0})
+        for i in range(3):
+            self.assertIn(b"[AUTH]", self.guess("bob", "wrong%d" % i))
+        self.assertEqual(self.penalties("bob"), {
+            "user_failures": 3, "not_judged_for_s": 0,
+            "next_refusal_after_s": 1})
+        self.assertEqual(self.penalties("@" + self.FROM), {
+            "address_failures": 3, "network_failures": 3,
+            "not_judged_for_s": 0, "next_refusal_after_s": 2})
+        self.assertEqual(self.penalties("@127.0.0.1"), {
+            "address_is_this_host": "yes", "not_judged_for_s": 0,
+            "next_refusal_after_s": 1})
+        self.assertEqual(self.penalties()["scores"], 3)
+        self.assertEqual(self.guess("alice", PASSWORD), b"")
+        self.assertEqual(self.penalties("alice@" + self.FROM), {
+            "address_failures": 3, "network_failures": 3,
+            "not_judged_for_s": 0, "user_failures": 0, "device_known": "yes",
+            "network_known": "yes", "next_refusal_after_s": 1})
+        self.ctl("penalties", "--clear", code=64)
+        self.ctl("penalties", "--clear", "@" + self.FROM)
+        self.assertEqual(self.penalties("@" + self.FROM)["address_failures"], 0)
+        self.assertEqual(self.penalties("bob")["user_failures"], 3)
+        self.ctl("penalties", "--clear", "bob")
+        self.assertEqual(self.penalties()["scores"], 0)
+
+    def test_not_judged(self):
+        """Who waits is told so, and may be forgiven."""
+        self.serve(auth_fail_delay=4, auth_timeout=60)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            waits = [pool.submit(self.guess, "bob", "wrong%d" % i)
+                     for i in range(4)]
+            self.wait_for(lambda: self.penalties("@" + self.FROM)
+                          ["not_judged_for_s"] > 0, "penalty", 30)
+            self.assertGreater(self.why("bob")["not_judged_for_s"], 0)
+            self.assertIn(b"[SYS/TEMP]", self.guess("bob", PASSWORD))
+            self.ctl("penalties", "--clear", "@" + self.FROM)
+            self.assertEqual(self.guess("bob", PASSWORD), b"")
+            self.assertTrue(all(b"[AUTH]" in w.result() for w in waits))
+
+    # -- why --------------------------------------------------------------
+
+    def why(self, user, **kw):
+        return json.loads(self.ctl("--json", "why", user + "@" + self.FROM,
+                                   **kw))
+
+    def rules(self, user):
+        said = self.why(user)
+        return said["rules"], said.get("reason")
+
+    def test_why(self):
+        self.host.write("/etc/popper/deny", "bob\n", 0o644)
+        self.addCleanup(self.host.call, os.unlink, "/etc/popper/deny")
+        self.serve(max_sessions_per_address=9)
+        said = self.why("alice")
+        want = {"rules": "passed", "account": "alice", "uid": 1001, "gid": 1001,
+                "not_known": "the password", "address_failures": 0,
+                "user_failures": 0, "device_known": "no",
+                "not_judged_for_s": 0, "sessions": 0,
+                "address_connections": 0, "max_sessions_per_address": 9,
+                "user_sessions": 0, "network_connections": 0}
+        self.assertEqual({**said, **want}, said)
+        self.assertEqual(self.rules("bob"), ("refused", "denied"))
+        self.assertEqual(self.rules("nobody-here"), ("refused", "unknown-user"))
+        self.assertEqual(self.rules(".x"), ("refused", "bad-name"))
+        self.assertEqual(self.rules("a b"), ("refused", "bad-name"))
+        self.ctl("why", "alice", code=64)
+        self.ctl("why", "@192.0.2.1", code=64)
+
+    def test_why_with_accounts(self):
+        self.host.add_user("low", 999, password="x")
+        self.host.add_user("noshell", 1011, password="x", shell="/bin/nosh")
+        self.host.add_user("locked", 1012)
+        self.serve(auth="pam")
+        self.assertEqual(self.why("alice")["not_known"],
+                         "the password, and what PAM's modules say")
+        for user, reason in (("low", "uid"), ("noshell", "shell"),
+                             ("locked", "locked"), ("root", "uid"),
+                             ("nobody-here", "unknown-user")):
+            self.assertEqual(self.rules(user), ("refused", reason), user)
+
+    def test_why_as_a_member(self):
+        """What only root can read is not seen, and that is said."""
+        self.host.add_group("popper", 700, ["bob"])
+        self.serve()
+        said = json.loads(self.ctl("--json", "why", "alice@" + self.FROM,
+                                   user="bob"))
+        self.assertEqual(said["rules"], "not seen")
+        self.assertEqual(said["device_known"], "no")
+
+
+class May(Ctl):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.add_group("popper", 700, ["bob"])
+
+    def test_group(self):
+        """Members look; root alone changes anything."""
+        self.serve()
+        pop = self.login()
+        self.assertEqual(stat(self.host), (0o660, 0, 700))
+        for word in ("who", "status"):
+            self.assertIn("alice" if word == "who" else "sessions",
+                          self.ctl(word, user="bob"))
+            self.ctl(word, user="alice", code=77)
+        for words in (["kick", "alice"], ["kick", "--hard", "alice"], ["stop"],
+                      ["reload"]):
+            self.assertIn("not for this user",
+                          self.ctl(*words, user="bob", code=77))
+        pop.cmd("NOOP")
+
+    def test_no_group(self):
+        self.serve(ctl_group="", ctl_socket="/run/popper/other")
+        self.assertEqual(stat(self.host, "/run/popper/other"), (0o600, 0, 0))
+        self.assertEqual(self.ctl("who"), "")
+        self.ctl("who", user="bob", code=77)
+
+    def test_who_connects_is_not_trusted(self):
+        """The kernel says who it is, whatever the file's mode."""
+        self.serve()
+        self.host.call(os.chmod, SOCKET, 0o666)
+        self.assertIn("not for this user",
+                      self.ctl("who", user="alice", code=77))
+
+
+class Reload(Ctl):
+    GOOD = "the configuration is good, and for those who connect from now on\n"
+
+    def change(self, *rows, **options):
+        self.configure(*rows, **{"fronts": 2, "max_sessions_per_address": 1000,
+                                 **options})
+
+    def settled(self):
+        self.wait_for(lambda: self.count() == house.ROLES and
+                      len(self.named("popper-ctl")) == 1, "one crew")
+
+    def test_good(self):
+        self.serve()
+        pop = self.login()
+        before, = self.named("popper-ctl")
+        self.change(max_sessions=9, hide_version="yes")
+        self.assertEqual(self.ctl("reload"), self.GOOD)
+        self.log.wait("reloaded ", self.mark)
+        self.log.wait("ctl-act text=reload", self.mark)
+        self.wait_for(lambda: before.pid not in [
+            m.pid for m in self.named("popper-ctl")], "the next one")
+        s = self.status()
+        self.assertEqual((s["max_sessions"], s["sessions"], s["ctl0_deaths"],
+                          s["earlier_settings_in_use"]), (9, 1, 0, 1))
+        new = self.login("bob")
+        self.assertNotIn(b"(version", new.greeting)
+        self.assertEqual(sorted(r["user"] for r in self.who()),
+                         ["alice", "bob"])
+        self.ctl("penalties", "alice@192.0.2.1")
+        self.ctl("kick", "alice")       # of the earlier one
+        self.ended(pop)
+        self.settled()
+        self.wait_for(lambda: self.status()["earlier_settings_in_use"] == 0,
+                      "end of the earlier one")
+        new.quit()
+        self.assertEqual(self.log.find("role-", self.mark), [])
+
+    def test_refused(self):
+        self.serve()
+        # With another socket in the file, who asks would not find it.
+        old = "/etc/popper/before.conf"
+        self.host.call(shutil.copy, "/etc/popper/popper.conf", old)
+        before = self.count(), [m.pid for m in self.members()]
+        for row, why in (("timeout = soon", r"mistakes: 1, the first %s: .*soon"),
+                         ("run_dir = /run/other", "%s: run_dir cannot be"),
+                         ("ctl_socket = /run/other", "%s: ctl_socket cannot"),
+                         ("ctl_group = mail", "%s: ctl_group cannot be"),
+                         ("metrics = 127.0.0.1:9110", "%s: metrics cannot be")):
+            self.change(row)
+            said = self.ctl("--config", old, "reload", code=78)
+            self.assertRegex(said, why % r"/etc/popper/popper.conf:\d+")
+            self.assertEqual((self.count(), [m.pid for m in self.members()]),
+                             before)
+        self.assertEqual(len(self.log.find("reload-refused", self.mark)), 5)
+        self.change()
+        self.assertEqual(self.ctl("reload"), self.GOOD)
+        self.settled()
+
+    def test_twice(self):
+        """The second one is done, or told that there is one; never half."""
+        self.serve()
+        self.change(hide_version="yes")
+        self.assertEqual(self.ctl("reload"), self.GOOD)
+        r = self.host.run(["/usr/sbin/popper", "ctl", "reload"])
+        self.assertIn(r.returncode, (0, 75), r.stderr)
+        if r.returncode == 75:
+            self.assertIn(b"a reload is under way", r.stderr)
+        self.wait_for(lambda: self.host.run(
+            ["/usr/sbin/popper", "ctl", "reload"]).returncode == 0, "one more")
+        self.settled()
+        self.login().quit()
+        self.assertEqual(self.log.find("role-", self.mark), [])
+
+
+class Nonsense(Ctl):
+    def open(self):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.addCleanup(s.close)
+        s.settimeout(10)
+        s.connect("/proc/%d/root%s" % (self.host.pid, SOCKET))
+        return s
+
+    def message(self, kind, body):
+        return struct.pack("!HHI", MARK, kind, len(body)) + body
+
+    def test_requests(self):
+        self.serve()
+        pop = self.login()
+        who = self.types()["MSG_CTL_WHO"]
+        for kind in range(who + 12):
+            for body in (b"", b"\0" * 5, ALL, ALL + b"\0", b"\x09" + ALL[1:]):
+                if kind == who + 4 and body == ALL:
+                    continue            # stop
+                s = self.open()
+                s.send(self.message(kind, body))
+                answer = s.recv(1 << 16)
+                self.assertIn(answer[:2], (b"", struct.pack("!H", MARK)))
+                s.close()
+        for data in (b"", b"x", b"\xff" * 200000):
+            s = self.open()
+            try:
+                s.send(data)
+            except OSError:
+                pass
+            s.close()
+        self.assertEqual(self.ctl("who"), "")   # "kick all" was among them
+        self.ended(pop)
+        self.assertEqual(self.log.find("role-", self.mark), [])
+
+    def test_who_says_nothing(self):
+        """There is a bound of them, and a time."""
+        self.serve()
+        silent = [self.open() for _ in range(40)]
+        began = time.monotonic()
+        self.assertEqual(self.ctl("who"), "")
+        self.assertLess(time.monotonic() - began, 25)
+        for s in silent:
+            s.close()
+
+    def test_who_takes_no_answer(self):
+        """Children wait, a few of them; the server does not."""
+        self.serve()
+        self.login()
+        who = self.types()["MSG_CTL_WHO"]
+        deaf = []
+        for _ in range(20):
+            deaf.append(self.open())
+            deaf[-1].send(self.message(who, ALL))
+        self.login("bob").quit()
+        self.assertEqual(len(self.who()), 1)
+
+    @staticmethod
+    def types():
+        """{name: number} of the messages."""
+        with open(os.path.join(os.path.dirname(TESTS), "src/role/permit.h"),
+                  encoding="ascii") as f:
+            names = re.findall(r"^\t(MSG_\w+)", f.read(), re.M)
+        return {name: i for i, name in enumerate(names, 1)}
+
+
+def stat(host, path=SOCKET):
+    st = host.call(os.stat, path)
+    return st.st_mode & 0o777, st.st_uid, st.st_gid
+
+
+def make_lock():
+    with open("/var/mail/alice.lock", "x", encoding="ascii") as f:
+        f.write("1")
+    return "/var/mail/alice.lock"
+
+
+if __name__ == "__main__":
+    unittest.main()
