@@ -44,6 +44,7 @@
 #define LEAVE_ACCEPTS	4096		/* more than its queue holds */
 #define REFUSED_MAX	256		/* whom we hear out after a refusal */
 #define PATIENCE_S	30		/* beyond auth's own bounds: its queue */
+#define AUTH_GONE_MS	3000		/* from an auth to the next one */
 #define PAUSE_MS	100		/* without descriptors: no spin */
 #define LEAVE_MS	10000		/* as long as the master waits for START */
 #define AGAIN_MS	50		/* to a master that is busy */
@@ -86,6 +87,7 @@ struct front_house {
 	size_t				 nlisteners;
 	bool				 leaving;
 	struct loop_watch		 auth;
+	struct loop_watch		 auth_gone;	/* and nobody in its place */
 	struct loop_watch		 master;
 	struct loop_watch		 pause;
 	uint8_t				 room[LIMIT_INPUT];	/* of all pumps */
@@ -449,8 +451,12 @@ on_link(struct front_house *h, struct loop_watch *w, bool of_master)
 	}
 	if (got < 0)
 		log_fault(LEVEL_ERR, "front-link", &f);
-	/* Without them nobody can log in: the master starts us anew. */
-	loop_end(h->loop);
+	/* Without them nobody can log in: the master starts us anew; or auth, and
+	 * then it has told us, or will. */
+	if (got < 0 || of_master)
+		loop_end(h->loop);
+	else
+		loop_watch_set(&h->auth_gone, 0, AUTH_GONE_MS);
 }
 
 static void
@@ -461,12 +467,21 @@ on_auth(void *ctx, unsigned what UNUSED)
 	on_link(h, &h->auth, false);
 }
 
+static void
+on_auth_gone(void *ctx, unsigned what UNUSED)
+{
+	struct front_house *h = ctx;
+
+	loop_end(h->loop);
+}
+
 /* The last one has died: whoever waits for its answer may ask again.  O(n) */
 static void
 new_auth(struct front_house *h, int link)
 {
 	int old = h->auth.fd;
 
+	loop_watch_fini(&h->auth_gone);
 	loop_watch_fini(&h->auth);
 	fd_close(&old);
 	loop_watch_init(&h->auth, h->loop, link, on_auth, h);
@@ -848,6 +863,7 @@ house_init(struct front_house *h, const struct fronts_start *a)
 	h->limits.refused = tally_refused(a->tally, a->index);
 	h->max = (a->conf->role.max_strangers + a->of - 1) / a->of;
 	loop_watch_init(&h->auth, h->loop, a->auth, on_auth, h);
+	loop_watch_init(&h->auth_gone, h->loop, -1, on_auth_gone, h);
 	loop_watch_init(&h->master, h->loop, a->master, on_master, h);
 	loop_watch_init(&h->pause, h->loop, -1, on_pause, h);
 	loop_watch_set(&h->auth, LOOP_READ, LOOP_NEVER);

@@ -141,13 +141,17 @@ auth_renew(struct role *auth, struct fault *f)
 	link_out_init(&out, MSG_AUTH);
 	for (size_t i = 0; i < c->nfronts; i++) {
 		const struct role *front = &c->roles[c->nroles - c->nfronts + i];
+		struct link_ends p = { -1, -1 };
 
 		if (front->pid == 0)
 			continue;
-		if (link_ends_renew(&c->to_auth[i], f) != 0)
+		if (link_pair(&p.a, &p.b, f) != 0)
 			return -1;
-		if (link_send(front->link.a, &out, &c->to_auth[i].a, 1, f) != 0)
+		/* Before it sees the end of the old one. */
+		if (link_send(front->link.a, &out, &p.a, 1, f) != 0)
 			spawn_kill(front->pid);
+		link_ends_close(&c->to_auth[i]);
+		c->to_auth[i] = p;
 	}
 	return 0;
 }

@@ -121,6 +121,7 @@ class Fail2ban(Scene):
         mark = self.host.syslog.mark()
         server = self.serve(**options)
         want = self.attempts()
+        self.host.syslog.wait(r"login-failed\b.*\b127\.0\.0\.203\b", mark)
         server.stop()
         self.host.write(LOG, "".join(
             "%s pophost %s\n" % (stamp(), line)

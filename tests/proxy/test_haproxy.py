@@ -2,6 +2,7 @@
 """popper serve behind the real HAProxy, and curl that plays one."""
 
 import os
+import re
 import socket
 import sys
 import unittest
@@ -102,8 +103,8 @@ class Haproxy(house.House):
                 self.assertEqual([pop.retr(n) for n in (1, 2, 3)], want)
                 pop.quit()
                 for event in ("login", "session-end"):
-                    self.assertIn(" ip=%s " % source, self.log.wait(
-                        "%s .*user=alice" % event, mark)[0])
+                    self.log.wait("%s .*user=alice ip=%s "
+                                  % (event, re.escape(source)), mark)
 
     def test_limits_are_of_its_clients(self):
         self.balance(max_sessions_per_address=2)
