@@ -213,6 +213,18 @@ give(uint32_t slot, enum what sid, const struct identity *id)
 	return seats[slot].usher;
 }
 
+/* They live as long as their process, and so do all of ours. */
+static struct groups *
+new_groups(void)
+{
+	static struct groups	*kept[32];
+	static size_t		 n;
+
+	assert_true(n < ARRAY_LEN(kept));
+	kept[n] = groups_new(&conf, "host", loop, on_ended, &seats);
+	return kept[n++];
+}
+
 static int
 setup(void **state UNUSED)
 {
@@ -231,7 +243,7 @@ setup(void **state UNUSED)
 		return -1;
 	loop_on_signal(loop, LOOP_CHILD, on_child, NULL);
 	loop_watch_init(&look, loop, -1, on_look, NULL);
-	groups = groups_new(&conf, "host", loop, on_ended, &seats);
+	groups = new_groups();
 	return 0;
 }
 
@@ -292,7 +304,7 @@ test_who_does_not(void **state UNUSED)
 	assert_false(give_type(MSG_SPAWN, 0, STAYS, &ann));
 	conf.drop.status_headers = true;
 	conf.role.sessions_per_process = 1;
-	groups = groups_new(&conf, "host", loop, on_ended, &seats);
+	groups = new_groups();
 	assert_false(give_type(MSG_SPAWN, 0, STAYS, &ann));
 	assert_false(groups_signal(groups, 0, false));
 }

@@ -106,11 +106,11 @@ end(void **state UNUSED)
 {
 	size_t left = places_count(it.places) + it.nest.n;
 
+	nest_fini(&it.nest);
 	loop_free(it.loop);
 	free(it.places);
 	tally_free(it.tally);
 	fd_close(&it.ours);
-	nest_fini(&it.nest);
 	fd_close(&it.nest.spawner.link);
 	if (left == 0 && mad_count_fds("self") == it.fds)
 		return 0;
