@@ -44,7 +44,7 @@
 #define LEAVE_ACCEPTS	4096		/* more than its queue holds */
 #define REFUSED_MAX	256		/* whom we hear out after a refusal */
 #define PATIENCE_S	30		/* beyond auth's own bounds: its queue */
-#define AUTH_GONE_MS	3000		/* from an auth to the next one */
+#define AUTH_GONE_MS	500		/* the master told us of the next one before */
 #define PAUSE_MS	100		/* without descriptors: no spin */
 #define LEAVE_MS	10000		/* as long as the master waits for START */
 #define AGAIN_MS	50		/* to a master that is busy */
@@ -452,7 +452,7 @@ on_link(struct front_house *h, struct loop_watch *w, bool of_master)
 	if (got < 0)
 		log_fault(LEVEL_ERR, "front-link", &f);
 	/* Without them nobody can log in: the master starts us anew; or auth, and
-	 * then it has told us, or will. */
+	 * then it has told us before. */
 	if (got < 0 || of_master)
 		loop_end(h->loop);
 	else
