@@ -13,8 +13,10 @@
  * in listen.c and network.c, which read rows of the configuration; and crew.c,
  * ctl_answer.c and each role's start, up to its cage.
  *
- * Links are made once and both ends kept here: who dies is started anew with the
- * ends that its predecessor had, and the other side need not know.
+ * Both ends of each link are kept here: a spawner, warden or resolver that dies is
+ * started anew with the ends that its predecessor had, and the other side need not
+ * know.  A front, an auth, or who has misbehaved leaves no link behind: the next one
+ * has new ones, and the other side is told.
  *
  * A reload makes a second crew beside the first, which takes nobody any more and
  * ends with those whom it has: its fronts with their strangers, auth with its
