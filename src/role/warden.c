@@ -244,6 +244,7 @@ fork_pam(struct warden *w, int link, struct fault *f)
 	pid_t pid = spawn_fork(f);
 
 	if (pid == 0) {
+		signals_take(SIGNALS_CONNECTION);	/* Ctrl-C is not for it */
 		spawn_name("popper-worker");
 		worker_serve(w->conf, w->self, link, -1, -1);
 	}
@@ -264,6 +265,7 @@ fork_file(struct warden *w, struct child *c, int link, struct fault *f)
 		return -1;
 	pid = spawn_fork(f);
 	if (pid == 0) {
+		signals_take(SIGNALS_CONNECTION);	/* Ctrl-C is not for it */
 		spawn_name("popper-worker");
 		worker_serve(w->conf, w->self, link, w->lease_end, log_link);
 	}
