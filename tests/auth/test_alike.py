@@ -251,9 +251,8 @@ class Alike(unittest.TestCase):
         finally:
             running.stop()
         for kind, reason in KINDS.items():
-            self.assertGreaterEqual(len(self.host.syslog.find(
-                "login-failed .*user=%s .*reason=%s" % (kind, reason), mark)),
-                ROUNDS * EACH, kind)
+            self.host.syslog.wait("login-failed .*user=%s .*reason=%s" % (
+                kind, reason), mark, count=ROUNDS * EACH)
         self.assertGreaterEqual(min(s for r in rounds for _, s in r),
                                 delay - 0.01)
         width = spread(rounds)

@@ -416,7 +416,7 @@ class Reload(Ctl):
             self.assertRegex(said, why % r"/etc/popper/popper.conf:\d+")
             self.assertEqual((self.count(), [m.pid for m in self.members()]),
                              before)
-        self.assertEqual(len(self.log.find("reload-refused", self.mark)), 5)
+        self.log.wait("reload-refused", self.mark, count=5)
         self.change()
         self.assertEqual(self.ctl("reload"), self.GOOD)
         self.settled()

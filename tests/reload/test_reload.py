@@ -180,6 +180,7 @@ class Reload(again.Again):
             pop.reply()
         pop.login("alice", PASSWORD)
         pop.quit()
+        self.log.wait("login-failed", self.mark)
         self.assertEqual(len(self.log.find("login-failed", self.mark)), 1)
         self.settled()
 
@@ -317,8 +318,9 @@ class Reload(again.Again):
                            ("listen", "error"), ("no_such_thing", "warning")):
             at = next(i for i, row in enumerate(rows, 1)
                       if row.startswith(name + " "))
-            self.assertEqual(len(self.log.find(r"conf-%s .*%s:%d: " % (
-                word, CONF, at), mark)), 1)
+            what = r"conf-%s .*%s:%d: " % (word, CONF, at)
+            self.log.wait(what, mark)
+            self.assertEqual(len(self.log.find(what, mark)), 1)
         self.assertIn(b"(version", self.connect().greeting)
         self.assertEqual(session.stat()[0], 3)
         session.quit()
@@ -368,8 +370,8 @@ class Reload(again.Again):
         for address, inode in before.items():
             if address[1] == 110:
                 self.assertEqual(self.listeners()[address], inode)
-        self.assertEqual(len(self.log.find("listening ", mark)), 1)
         self.log.wait(r"listening text=127\.0\.0\.1:1110", mark)
+        self.assertEqual(len(self.log.find("listening ", mark)), 1)
         self.log.wait(r"listening-ended .*127\.0\.0\.1:109", mark)
         with self.assertRaises(ConnectionRefusedError):
             self.host.connect(109)

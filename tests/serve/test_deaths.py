@@ -231,6 +231,7 @@ class Refused(Phases):
                              b"[AUTH] Authentication failed.")
             self.assertLess(abs(time.monotonic() - began - 1), 0.5)
         self.assertEqual(self.ended(pop), b"")
+        self.log.wait("login-failed", self.mark, count=2)
         self.assertEqual(len(self.log.find("login-failed", self.mark)), 2)
 
 

@@ -192,6 +192,7 @@ class Same(Shared):
         self.assertEqual(self.host.spool("v1").count(b"Status: RO"), 1)
         self.log.wait("session-end .*user=v1 .*reason=quit retrieved=2 "
                       "deleted=1 ", self.mark)
+        self.log.wait("login .*user=v1", self.mark)
         self.assertEqual(len(self.log.find("login .*user=v1", self.mark)), 1)
         self.over()
         self.assertEqual([m.pid for m in self.shared()], [pid])

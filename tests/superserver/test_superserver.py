@@ -330,6 +330,7 @@ class ServeSystemd(SuperServer, unittest.TestCase):
         with self.assertRaises(ConnectionRefusedError):
             self.host.connect(1110)
         self.log.wait(r"listening text=127\.0\.0\.1:110 by=manager", self.mark)
+        self.log.wait("listening ", self.mark, count=2)
         self.assertEqual(len(self.log.find("listening ", self.mark)), 2)
 
     def test_reload_keeps_them(self):

@@ -214,7 +214,7 @@ class Xmit:
         self.assertEqual(pop.stat(), (0, 0))
         pop.quit()
         self.nothing_was_sent()
-        self.assertTrue(self.host.syslog.find("xmit-refused", self.mark))
+        self.host.syslog.wait("xmit-refused", self.mark)
 
     def test_no_message(self):
         pop = self.login()
