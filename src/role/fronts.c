@@ -82,6 +82,7 @@ struct front_house {
 	struct limit_log		 limits;
 	struct quiet			 no_accept;
 	struct quiet			 no_proxy;
+	struct quiet			 no_verdict;
 	struct listen_rules		 rules[LISTENERS_MAX];
 	struct loop_watch		 listeners[LISTENERS_MAX];
 	size_t				 nlisteners;
@@ -296,11 +297,26 @@ next_of(enum authorize_next n)
 	return PUMP_CLOSE;
 }
 
+/* When auth dies, all who have asked it, and all who ask then, meet the same. */
+static void
+log_unjudged(struct front_house *h, const char *why)
+{
+	struct log_line	l;
+	uint64_t	n;
+
+	if (!quiet_speak(&h->no_verdict, &n))
+		return;
+	log_begin(&l, LEVEL_ERR, "front-link");
+	log_str(&l, "text", why);
+	log_num(&l, "times", n);
+	log_end(&l);
+}
+
 /* Who was asked has died, or forgotten it. */
 static void
 give_up(struct stranger *s)
 {
-	log_text(LEVEL_ERR, "front-link", "no verdict has come");
+	log_unjudged(s->house, "no verdict has come");
 	s->stage = TALKS;
 	go_on(s, pump_answered(&s->pump, next_of(authorize_answer(&s->auth,
 	    ANSWER_ERROR, &s->pump.out))));
@@ -379,7 +395,7 @@ on_line(void *ctx, struct span line, struct buf *out)
 		s->end_ms = clock_ms() + patience_ms(s->house->a->conf);
 		return PUMP_HOLD;
 	}
-	log_fault(LEVEL_ERR, "front-link", &f);
+	log_unjudged(s->house, f.text);
 	return next_of(authorize_answer(&s->auth, ANSWER_ERROR, out));
 }
 
