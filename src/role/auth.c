@@ -544,7 +544,7 @@ front_open(struct front *f, int link)
 
 /* Who has logged in is told to the master alone. */
 static void
-admit(struct worker *w, const struct identity *id)
+admit(struct worker *w, const struct identity *id, bool cached)
 {
 	struct auth		*a = w->a;
 	struct question		*q = w->q;
@@ -558,7 +558,7 @@ admit(struct worker *w, const struct identity *id)
 	link_out_init(&a->out, MSG_ADMIT);
 	link_put_u64(&a->out, q->sid);
 	link_put_u32(&a->out, q->front);
-	link_put_u8(&a->out, q->method);
+	link_put_u8(&a->out, cached ? 1 : 0);
 	wire_put_peer(&a->out, &q->peer);
 	wire_put_identity(&a->out, id);
 	wire_put_peer(&a->out, &q->socket);
@@ -582,11 +582,18 @@ log_worker(const struct worker *w, const char *word, const char *text)
 	log_set_sid("");
 }
 
+/* What it was right against is what we vouched for: nothing was hashed. */
+static bool
+was_cached(const struct question *q, uint64_t print)
+{
+	return print != 0 && print == q->vouched;
+}
+
 /* That it was right is worth remembering, unless that is how we knew. */
 static void
 remember(struct auth *a, const struct question *q, uint64_t print)
 {
-	if (a->cache != NULL && print != 0 && print != q->vouched)
+	if (a->cache != NULL && print != 0 && !was_cached(q, print))
 		verdict_put(a->cache, q->key, print, clock_ms());
 }
 
@@ -606,7 +613,7 @@ on_grant(struct worker *w, struct link_in *m)
 		return false;
 	}
 	remember(w->a, w->q, print);
-	admit(w, &id);
+	admit(w, &id, was_cached(w->q, print));
 	return true;
 }
 

@@ -264,9 +264,9 @@ expect(int front, char answer, uint64_t sid)
 		    got, got_sid, answer, sid);
 }
 
-/* The master is told who has logged in. */
+/* The master is told who has logged in, and whether that was hashed. */
 static void
-expect_admit(int front, uint64_t sid, const char *user)
+expect_admit_as(int front, uint64_t sid, const char *user, uint8_t cached)
 {
 	struct sock_addr	a;
 	struct identity		id;
@@ -277,7 +277,7 @@ expect_admit(int front, uint64_t sid, const char *user)
 		fail_msg("%s", f.text);
 	assert_int_equal(link_get_u64(&it.in), sid);
 	assert_int_equal(link_get_u32(&it.in), front);
-	assert_int_equal(link_get_u8(&it.in), 0);
+	assert_int_equal(link_get_u8(&it.in), cached);
 	assert_int_equal(wire_get_peer(&it.in, &a, &f), 0);
 	assert_string_equal(a.text, peer.text);
 	assert_int_equal(a.port, peer.port);
@@ -287,6 +287,12 @@ expect_admit(int front, uint64_t sid, const char *user)
 	assert_int_equal(link_get_end(&it.in, &f), 0);
 	assert_string_equal(id.user, user);
 	link_in_fini(&it.in);
+}
+
+static void
+expect_admit(int front, uint64_t sid, const char *user)
+{
+	expect_admit_as(front, sid, user, 0);
 }
 
 static void
@@ -913,7 +919,8 @@ judge_vouched(int *link, uint64_t sid, const char *password, uint64_t vouched,
 		*link = take_worker();
 	assert_int_equal(take_vouched(*link, sid), vouched);
 	grant_print(*link, print);
-	expect_admit((int)(sid % FRONTS), sid, "ann");
+	expect_admit_as((int)(sid % FRONTS), sid, "ann", print != 0 &&
+	    print == vouched);
 	if (conf.auth.source == AUTH_PAM)
 		expect_closed(link);
 }
@@ -1078,19 +1085,19 @@ test_deaf_front(void **state UNUSED)
 
 #define USERS	"ann:{PLAIN}wonderland:::::::\nbob:{PLAIN}builder:::::::\n"
 
-/* Ask until the answer has changed; how long that took. */
+/* A second after a change: 'n' no, 'y' yes, 'k' yes, and known before. */
 static void
-expect_soon(uint64_t sid, const char *password, bool yes)
+expect_soon(uint64_t sid, const char *password, char answer)
 {
 	uint64_t	start = clock_ms();
 	struct fault	f;
 
 	(void)usleep(1000000);
 	check(0, sid, "ann", password);
-	if (yes)
-		expect_admit(0, sid, "ann");
-	else
+	if (answer == 'n')
 		expect(0, 'n', sid);
+	else
+		expect_admit_as(0, sid, "ann", answer == 'k');
 	assert_int_equal(link_recv(it.master, permit_admit, permit_admit_n, 0,
 	    0, &it.in, &f), -1);
 	assert_true(clock_ms() - start < 3000);
@@ -1102,15 +1109,15 @@ test_file_change(void **state UNUSED)
 	begin(true);
 	log_in(0, 1);
 	put_text(paths[0], "ann:{PLAIN}new:::::::\n");	/* another file */
-	expect_soon(2, "wonderland", false);
-	expect_soon(3, "new", true);
+	expect_soon(2, "wonderland", 'n');
+	expect_soon(3, "new", 'y');
 	put_text(paths[1], "ann\n");			/* there was none */
-	expect_soon(4, "new", false);
+	expect_soon(4, "new", 'n');
 	assert_int_equal(unlink(paths[1]), 0);
-	expect_soon(5, "new", true);
+	expect_soon(5, "new", 'y');
 	put_text(paths[0], USERS);
 	assert_int_equal(truncate(paths[0], 0), 0);	/* the same file */
-	expect_soon(6, "wonderland", false);
+	expect_soon(6, "wonderland", 'n');
 	assert_int_equal(unlink(paths[0]), 0);
 	(void)usleep(1000000);
 	check(0, 8, "ann", "wonderland");
@@ -1135,19 +1142,20 @@ test_cached_file_change(void **state UNUSED)
 	put_text(paths[0], "ann:" OLD ":::::::\nbob:{PLAIN}builder:::::::\n");
 	begin(true);
 	log_in(0, 1);
-	log_in(1, 2);
+	check(1, 2, "ann", "wonderland");
+	expect_admit_as(1, 2, "ann", 1);
 	put_text(paths[0], "ann:" NEW ":::::::\n");
-	expect_soon(3, "wonderland", false);
-	expect_soon(4, "new", true);
+	expect_soon(3, "wonderland", 'n');
+	expect_soon(4, "new", 'y');
 	put_text(paths[1], "ann\n");
-	expect_soon(5, "new", false);
+	expect_soon(5, "new", 'n');
 	assert_int_equal(unlink(paths[1]), 0);
-	expect_soon(6, "new", true);
+	expect_soon(6, "new", 'k');
 	put_text(paths[0], "ann:" OLD ":::::::\n");
-	expect_soon(7, "new", false);
-	expect_soon(8, "wonderland", true);	/* remembered from the first */
+	expect_soon(7, "new", 'n');
+	expect_soon(8, "wonderland", 'k');	/* remembered from the first */
 	put_text(paths[0], "bob:{PLAIN}builder:::::::\n");
-	expect_soon(9, "wonderland", false);
+	expect_soon(9, "wonderland", 'n');
 	end();
 	assert_int_equal(count("login-failed"), 4);
 	assert_int_equal(count("reason=denied"), 1);

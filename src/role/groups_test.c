@@ -192,6 +192,7 @@ give_type(uint16_t type, uint32_t slot, enum what sid, const struct identity *id
 	link_put_u8(&out, 0);
 	wire_put_peer(&out, &peer);
 	wire_put_identity(&out, id);
+	link_put_u8(&out, 0);
 	in.type = type;
 	in.n = out.n;
 	memcpy(in.b, out.b, out.n);

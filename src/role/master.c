@@ -348,7 +348,7 @@ on_admit(struct crew *c, struct link_in *in, struct fault *f)
 {
 	struct due	d = { .sid = link_get_u64(in) };
 	uint32_t	front = link_get_u32(in);
-	bool		rpop = link_get_u8(in) != 0;
+	bool		cached = link_get_u8(in) != 0;
 	struct sock_addr peer;
 	struct sock_addr socket;
 	struct identity	id;
@@ -366,7 +366,7 @@ on_admit(struct crew *c, struct link_in *in, struct fault *f)
 	wire_log_sid(d.sid);
 	d.front = (uint32_t)r->row;
 	d.answer = (uint8_t)(m.stopping ? ANSWER_ERROR : places_admit(m.places,
-	    &c->nest, d.sid, d.front, rpop, &peer, &socket, &id));
+	    &c->nest, d.sid, d.front, cached, &peer, &socket, &id));
 	verdict(&d);
 	return 0;
 }

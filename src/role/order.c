@@ -23,8 +23,11 @@ order_read(struct link_in *m, struct order *o, struct fault *f)
 	o->question = link_get_u8(m);
 	o->locked = link_get_u8(m) != 0;
 	if (wire_get_peer(m, &o->peer, f) == 0 &&
-	    wire_get_identity(m, &o->id, f) == 0 && link_get_end(m, f) == 0)
-		return 0;
+	    wire_get_identity(m, &o->id, f) == 0) {
+		o->cached = link_get_u8(m) != 0;
+		if (link_get_end(m, f) == 0)
+			return 0;
+	}
 	order_close(o);
 	return -1;
 }
@@ -52,6 +55,7 @@ order_start(const struct settings *conf, const char *hostname,
 		.link = o->link,
 		.log_link = o->link,
 		.rest_fd = o->file,
+		.cached = o->cached,
 		.alone = true,
 		.tells = true,
 	};

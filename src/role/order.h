@@ -21,6 +21,7 @@ struct order {
 	bool			locked;
 	struct sock_addr	peer;
 	struct identity		id;
+	bool			cached;		/* its password was */
 	int			link;		/* owns, as the next two; -1 */
 	int			client;
 	int			file;		/* rest of input, or message */

@@ -85,6 +85,7 @@ const size_t permit_log_fd_n = ARRAY_LEN(permit_log_fd);
 			 SPAN_SIZE(SECRET_MAX))
 #define PRINT		8u
 #define PERSON_MAX	(WIRE_PEER_MAX + WIRE_IDENTITY_MAX)
+#define ORDER_MAX	(6 + SID + PERSON_MAX + 1)
 
 const struct link_permit permit_check[] = {
 	{ MSG_CHECK,		SID, CHECK_MAX + WIRE_PEER_MAX, 0, ANY },
@@ -143,14 +144,14 @@ const struct link_permit permit_start[] = {
 const size_t permit_start_n = ARRAY_LEN(permit_start);
 
 const struct link_permit permit_spawn[] = {
-	{ MSG_SPAWN,		6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
-	{ MSG_SPAWN_REST,	6 + SID, 6 + SID + PERSON_MAX, 3, ANY },
-	{ MSG_HAND,		6 + SID, 6 + SID + PERSON_MAX, 1, ANY },
-	{ MSG_HAND_FILE,	6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
+	{ MSG_SPAWN,		6 + SID, ORDER_MAX, 2, ANY },
+	{ MSG_SPAWN_REST,	6 + SID, ORDER_MAX, 3, ANY },
+	{ MSG_HAND,		6 + SID, ORDER_MAX, 1, ANY },
+	{ MSG_HAND_FILE,	6 + SID, ORDER_MAX, 2, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
 };
-static_assert(6 + SID + PERSON_MAX <= LINK_PACKET_MAX - LINK_HEADER,
+static_assert(ORDER_MAX <= LINK_PACKET_MAX - LINK_HEADER,
     "the longest message of all");
 const size_t permit_spawn_n = ARRAY_LEN(permit_spawn);
 
@@ -197,13 +198,14 @@ const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
 
 /* --- sessions that share a process -------------------------------------------- */
 
-#define SEAT_MAX	(4u + SID + 8 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX))
+#define SEAT_MAX	(4u + SID + 8 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
+			 1)
 #define MOVE_MAX	(4u + 1 + 4 * 8 + 4 + SPAN_SIZE(POP_MARKS_MAX) + \
 			 SPAN_SIZE(LIMIT_LINE))
 
 const struct link_permit permit_usher[] = {
-	{ MSG_SPAWN,		6 + SID, 6 + SID + PERSON_MAX, 2, ANY },
-	{ MSG_SPAWN_REST,	6 + SID, 6 + SID + PERSON_MAX, 3, ANY },
+	{ MSG_SPAWN,		6 + SID, ORDER_MAX, 2, ANY },
+	{ MSG_SPAWN_REST,	6 + SID, ORDER_MAX, 3, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
 };

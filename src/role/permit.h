@@ -83,15 +83,15 @@ enum msg_type {
 				   span secret */
 	MSG_VERDICT,		/* u64 sid, u8 enum authorize_answer */
 	MSG_WORKER,		/* fd: its end of a link */
-	MSG_ADMIT,		/* u64 sid, u32 front, u8 method, peer, identity,
+	MSG_ADMIT,		/* u64 sid, u32 front, u8 cached, peer, identity,
 				   peer of the socket */
 	MSG_START,		/* u64 sid; fd: the client */
 	MSG_START_REST,		/* and a pipe with what is left of its input */
-	MSG_SPAWN,		/* u32 slot, u64 sid, u8 0, u8 0, peer, identity;
-				   fds: link, client */
+	MSG_SPAWN,		/* u32 slot, u64 sid, u8 0, u8 0, peer, identity,
+				   u8 cached; fds: link, client */
 	MSG_SPAWN_REST,		/* and the pipe */
 	MSG_HAND,		/* u32 slot, u64 sid, u8 question (0: recovery),
-				   u8 locked, peer, identity; fd: link */
+				   u8 locked, then as SPAWN; fd: link */
 	MSG_HAND_FILE,		/* and what is to be sent */
 	MSG_SIGNAL,		/* u32 slot, u8: 1 kill, 0 stop; to a shared
 				   process 1: the master is gone */
@@ -110,7 +110,7 @@ enum msg_type {
 				   take who waits, 1 << index; 0 for auth */
 	MSG_LEAVES,		/* it takes nobody any more */
 	MSG_SEAT,		/* u32 slot, u64 sid, u64 octets of the copy,
-				   peer, span user; fds: client, copy */
+				   peer, span user, u8 cached; fds: client, copy */
 	MSG_SEAT_REST,		/* and a pipe with what is left of its input */
 	MSG_LEFT,		/* u32 slot, u8, then as SUMMARY: that session is
 				   over; 1: its client waits until the maildrop

@@ -62,7 +62,7 @@ struct place {
 		gid_t	 gid;
 		char	*user;			/* owns */
 	} who;
-	struct buf		 person;	/* peer and identity, as sent */
+	struct buf		 person;	/* the end of an order, as sent */
 	int			 link;		/* owns; -1: closed */
 	struct loop_watch	 watch;
 	bool			 facts_due;
@@ -269,7 +269,7 @@ judge(struct places *p, const struct nest *n, const struct sock_addr *peer,
 
 enum authorize_answer
 places_admit(struct places *p, struct nest *n, uint64_t sid, size_t front,
-    bool rpop UNUSED, const struct sock_addr *peer, const struct sock_addr *socket,
+    bool cached, const struct sock_addr *peer, const struct sock_addr *socket,
     const struct identity *id)
 {
 	struct identity	 own = *id;
@@ -298,6 +298,7 @@ places_admit(struct places *p, struct nest *n, uint64_t sid, size_t front,
 	link_out_init(&m, MSG_SPAWN);
 	wire_put_peer(&m, peer);
 	wire_put_identity(&m, &own);
+	link_put_u8(&m, cached ? 1 : 0);
 	buf_init(&x->person, BODY_MAX);
 	ASSERT(buf_append(&x->person, span_of(m.b, m.n)) == 0);
 	put(x, BY_SID, sid);

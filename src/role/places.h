@@ -44,10 +44,10 @@ struct places	*places_new(struct loop *l, struct tally *t, size_t row);
 /*
  * auth has granted: is there room, and are the ids allowed?  peer is the client;
  * at the other end of its socket may be a proxy, which START has to show.
- * front: a number that no other living front has.
+ * front: a number that no other living front has.  cached: for the log.
  */
 enum authorize_answer	places_admit(struct places *p, struct nest *n,
-			    uint64_t sid, size_t front, bool rpop,
+			    uint64_t sid, size_t front, bool cached,
 			    const struct sock_addr *peer,
 			    const struct sock_addr *socket,
 			    const struct identity *id);

@@ -43,6 +43,8 @@ struct session_start {
 	struct span		 rest;		/* that input, where no front is */
 	struct reach		*reach;		/* opened before the cage; NULL:
 						   not yet */
+	bool			 cached;	/* auth knew the password: to be
+						   logged */
 	bool			 alone;		/* nobody else looks whether the
 						   client's host has vanished */
 	bool			 tells;		/* its SUMMARY is asked for */

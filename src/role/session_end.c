@@ -16,12 +16,14 @@ line_begin(struct log_line *l, const char *id, const char *user,
 }
 
 void
-session_log_login(const char *user, const char *ip, uid_t uid)
+session_log_login(const char *user, const char *ip, uid_t uid, bool cached)
 {
 	struct log_line l;
 
 	line_begin(&l, "login", user, ip);
 	log_num(&l, "uid", uid);
+	if (cached)
+		log_str(&l, "cached", "yes");
 	log_end(&l);
 }
 

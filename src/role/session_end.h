@@ -25,7 +25,8 @@ struct session_sum {
 	bool			 statistics;	/* -s */
 };
 
-void	session_log_login(const char *user, const char *ip, uid_t uid);
+/* cached: the password was not hashed (role/verdict.h). */
+void	session_log_login(const char *user, const char *ip, uid_t uid, bool cached);
 void	session_log_end(const struct session_sum *s);
 /* For the metrics of popper serve: the same that stands in the log. */
 void	session_summary(const struct session_sum *s, struct wire_summary *out);

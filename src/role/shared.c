@@ -428,7 +428,7 @@ seat_pump(struct seat *s)
 }
 
 static void
-begin(struct seat *s, uint64_t size)
+begin(struct seat *s, uint64_t size, bool cached)
 {
 	UNZEROED struct pop_marks marks;
 	struct drop		*d;
@@ -445,7 +445,7 @@ begin(struct seat *s, uint64_t size)
 		part(s);
 		return;
 	}
-	session_log_login(s->user, s->peer.text, sh.c->id->uid);
+	session_log_login(s->user, s->peer.text, sh.c->id->uid, cached);
 	pop_welcome(s->pop, &s->pump.out);
 	go_on(s, pump_start(&s->pump, PUMP_LINE));
 }
@@ -457,6 +457,7 @@ take_seat(struct link_in *m, struct fault *f)
 	AUTO(fd_close) int	 rest = -1;
 	char			 user[IDENTITY_USER_MAX + 1];
 	uint64_t		 size;
+	bool			 cached;
 
 	s->client = link_get_fd(m, 0);
 	s->copy = link_get_fd(m, 1);
@@ -471,8 +472,10 @@ take_seat(struct link_in *m, struct fault *f)
 	buf_init(&s->due, LIMIT_LINE);
 	loop_watch_init(&s->watch, sh.loop, s->client, on_seat, s);
 	if (wire_get_peer(m, &s->peer, f) != 0 ||
-	    !link_get_cstr(m, user, sizeof(user)) || link_get_end(m, f) != 0 ||
-	    *find(s->slot) != NULL)
+	    !link_get_cstr(m, user, sizeof(user)))
+		return fault_set(f, FAULT_PEER, "a seat");
+	cached = link_get_u8(m) != 0;
+	if (link_get_end(m, f) != 0 || *find(s->slot) != NULL)
 		return fault_set(f, FAULT_PEER, "a seat");
 	s->user = xstrdup(user);
 	s->next = sh.seats[s->slot % LISTS];
@@ -480,7 +483,7 @@ take_seat(struct link_in *m, struct fault *f)
 	wire_log_sid(s->sid);
 	if (rest >= 0)
 		pump_preload(&s->pump, session_read_rest(rest));
-	begin(s, size);
+	begin(s, size, cached);
 	return 0;
 }
 

@@ -132,6 +132,7 @@ order(uint16_t type, uint32_t slot, uint8_t question, const int *fds, uint8_t n)
 	link_put_u8(&it.out, 0);
 	wire_put_peer(&it.out, &peer);
 	wire_put_identity(&it.out, &id);
+	link_put_u8(&it.out, 0);
 	while (link_send(it.master, &it.out, fds, n, &f) != 0) {
 		assert_int_equal(f.err, EAGAIN);
 		(void)usleep(1000);

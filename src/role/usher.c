@@ -435,6 +435,7 @@ send_seat(const struct seat *s, const struct order *o, struct fault *f)
 	link_put_u64(&m, s->size);
 	wire_put_peer(&m, &o->peer);
 	link_put_span(&m, span_str(o->id.user));
+	link_put_u8(&m, o->cached ? 1 : 0);
 	return link_send(u.link, &m, fds, rest ? 3 : 2, f);
 }
 

@@ -187,6 +187,7 @@ send_order(int spawner, int link, int client)
 	link_put_u8(&m, 0);
 	wire_put_peer(&m, &peer);
 	wire_put_identity(&m, &user);
+	link_put_u8(&m, 1);
 	assert_int_equal(link_send(spawner, &m, fds, 2, &f), 0);
 }
 

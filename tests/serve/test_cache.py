@@ -96,12 +96,20 @@ class Cache(house.House):
         self.assertEqual(self.try_login("wonderlanD"), (False, True))
         self.assertEqual(self.try_login("wonderlanD"), (False, True))
         self.assertEqual(self.try_login("wonderland"), (True, False))
+        self.in_log(6, 5)
+
+    def in_log(self, logins, cached):
+        """The login lines say which of them were not hashed."""
+        self.log.wait(" login ", self.mark, count=logins)
+        self.assertEqual(len(self.log.find(" login .* uid=1004 cached=yes$",
+                                           self.mark)), cached)
 
     def test_off(self):
         self.row("wonderland")
         self.serve(auth_cache_ttl=0)
         for _ in range(2):
             self.assertEqual(self.try_login("wonderland"), (True, True))
+        self.in_log(2, 0)
 
     def test_its_time_ends(self):
         self.row("wonderland")
@@ -154,6 +162,7 @@ class Cache(house.House):
         self.assertEqual(self.try_login("wonderland"), (False, True))
         self.assertEqual(self.try_login("new"), (True, True))
         self.assertEqual(self.try_login("new"), (True, False))
+        self.in_log(5, 3)
 
 
 if __name__ == "__main__":

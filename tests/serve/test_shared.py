@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import house                                                    # noqa: E402
 from lib import nasty, spool                                    # noqa: E402
+from lib.host import crypt                                      # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 
 VMAIL = 5000
@@ -59,8 +60,8 @@ class Shared(house.House):
         cls.host.add_user("vmail", VMAIL)
         users = cls.host.read("/etc/popper/users").decode()
         cls.host.write("/etc/popper/users", users + "".join(
-            "%s:{PLAIN}%s::::/home/%s\n" % (u, PASSWORD, u) for u in VIRTUAL),
-            0o600)
+            "%s:{PLAIN}%s::::/home/%s\n" % (u, PASSWORD, u) for u in VIRTUAL)
+            + "hashed:%s::::/home/v0\n" % crypt(PASSWORD, "$6$salt$"), 0o600)
 
     def setUp(self):
         super().setUp()
@@ -109,6 +110,16 @@ class Shared(house.House):
 
 
 class Counts(Shared):
+    def test_known_password(self):
+        """The login line of a shared process says that it was not hashed."""
+        self.serve()
+        for _ in range(2):
+            self.login("hashed").quit()
+        lines = self.log.wait(" login .*user=hashed", self.mark, count=2)
+        self.assertEqual([line.endswith(" uid=%d cached=yes" % VMAIL)
+                          for line in lines], [False, True])
+        self.assertEqual(len(self.shared()), 1)
+
     def test_status(self):
         """Who shares a process counts as everybody does."""
         self.serve()
