@@ -28,6 +28,7 @@ static const char usage_text[] =
 "       popper ctl [--config FILE] [--json] penalties [USER | @ADDRESS]\n"
 "       popper ctl [--config FILE] penalties --clear USER | @ADDRESS\n"
 "       popper ctl [--config FILE] [--json] why USER@ADDRESS\n"
+"       popper ctl [--config FILE] flush [USER]\n"
 "       popper ctl [--config FILE] stop | reload\n"
 "\n"
 "Looks at a running popper serve, or tells it something.\n"
@@ -39,6 +40,8 @@ static const char usage_text[] =
 "  penalties      who guesses passwords, and waits for it; --clear forgives\n"
 "  why            what would become of a login, as far as can be told without\n"
 "                 its password\n"
+"  flush          forget which passwords were right: each is hashed, or given to\n"
+"                 PAM, when it is used the next time\n"
 "  stop           end popper serve, as SIGTERM does\n"
 "  reload         have it read its configuration again, as SIGHUP does, and be\n"
 "                 told why when that is refused\n"
@@ -70,6 +73,7 @@ struct job {
 	int		 nwords;
 	struct ctl_whom	 whom;
 	uint64_t	 rows;
+	bool		 from_all;	/* several answer: until the end */
 	/* Of the facts that come, those; NULL: all. */
 	bool		 (*wants)(const char *name);
 };
@@ -221,36 +225,45 @@ connect_to(const struct job *j, int *fd_r, struct fault *f)
 	return local_connect(path, fd_r, f);
 }
 
-/* 0: all was said, *n_r is how many; -1: a fault, or the answer was a no. */
+/* DONE: adds to *n_r; -1: it was a no. */
+static int
+read_done(struct link_in *in, uint32_t *n_r, struct fault *f)
+{
+	char	text[CTL_TEXT_MAX + 1];
+	uint8_t	class = link_get_u8(in);
+
+	*n_r += link_get_u32(in);
+	if (!link_get_cstr(in, text, sizeof(text)) || class > FAULT_PEER)
+		return fault_set(f, FAULT_PEER, "an answer");
+	return class == FAULT_NONE ? 0 : fault_set(f, (enum fault_class)class,
+	    "%s", text);
+}
+
+/* 0: all was said, *n_r is how many; -1: a fault, or an answer was a no. */
 static int
 read_answers(struct job *j, int fd, uint32_t *n_r, struct fault *f)
 {
 	struct link_in	in;
-	char		text[CTL_TEXT_MAX + 1];
-	uint8_t		class;
+	bool		done = false;
 	int		got;
 	int		result = 0;
 
-	while (result == 0) {
+	*n_r = 0;
+	while (result == 0 && (j->from_all || !done)) {
 		got = link_recv(fd, permit_ctl_answer, permit_ctl_answer_n, 0,
 		    WAIT_MS, &in, f);
+		if (got == 0 && done)
+			break;
 		if (got <= 0)
 			return got < 0 ? -1 : fault_set(f, FAULT_TEMP,
 			    "popper serve has given up answering");
-		if (in.type == MSG_CTL_DONE)
-			break;
-		result = in.type == MSG_CTL_SESSION ? print_session(j, &in, f) :
+		done = in.type == MSG_CTL_DONE;
+		result = done ? read_done(&in, n_r, f) :
+		    in.type == MSG_CTL_SESSION ? print_session(j, &in, f) :
 		    print_fact(j, &in, f);
 		link_in_fini(&in);
 	}
-	if (result != 0)
-		return -1;
-	class = link_get_u8(&in);
-	*n_r = link_get_u32(&in);
-	if (!link_get_cstr(&in, text, sizeof(text)) || class > FAULT_PEER)
-		return fault_set(f, FAULT_PEER, "an answer");
-	return class == FAULT_NONE ? 0 : fault_set(f, (enum fault_class)class,
-	    "%s", text);
+	return result;
 }
 
 static int
@@ -389,6 +402,23 @@ do_kick(struct job *j)
 	return n > 0 ? STATUS_OK : STATUS_FAILED;
 }
 
+/* After a reload there are several who remember. */
+static int
+do_flush(struct job *j)
+{
+	uint32_t	n = 0;
+	int		status;
+
+	if (j->whom.kind != CTL_ALL && j->whom.kind != CTL_USER)
+		return bad_usage("flush USER, or nothing behind it");
+	j->from_all = true;
+	status = ask(j, MSG_CTL_FLUSH, &n);
+	if (status == STATUS_OK)
+		printf("%" PRIu32 " password%s forgotten\n", n,
+		    n == 1 ? "" : "s");
+	return status;
+}
+
 static int
 do_stop(struct job *j)
 {
@@ -423,6 +453,7 @@ static const struct ctl_word {
 	{ "kick",	1,	do_kick },
 	{ "penalties",	1,	do_penalties },
 	{ "why",	1,	do_why },
+	{ "flush",	1,	do_flush },
 	{ "stop",	0,	do_stop },
 	{ "reload",	0,	do_reload },
 };
@@ -541,7 +572,8 @@ run(struct job *j)
 			printf("}\n");
 		return status;
 	}
-	return bad_usage("who, status, kick, penalties, why, stop or reload?");
+	return bad_usage("who, status, kick, penalties, why, flush, stop or"
+	    " reload?");
 }
 
 int

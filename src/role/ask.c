@@ -155,6 +155,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_CTL_RELOAD:
 	case MSG_CTL_PENALTIES:
 	case MSG_CTL_CLEAR:
+	case MSG_CTL_FLUSH:
 	case MSG_CTL_SESSION:
 	case MSG_CTL_FACT:
 	case MSG_CTL_DONE:

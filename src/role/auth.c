@@ -73,6 +73,7 @@ struct question {
 	struct penalty_case	 who;
 	uint8_t			 key[VERDICT_KEY];
 	uint64_t		 vouched;	/* a print, or 0 */
+	uint32_t		 flushes;	/* when it was given to a worker */
 };
 
 struct front {
@@ -117,6 +118,7 @@ struct auth {
 	struct loop_watch	 timer;
 	struct penalty		*penalty;
 	struct verdict_cache	*cache;		/* NULL: there is none */
+	uint32_t		 flushes;	/* of it */
 	struct quiet		 full;
 	struct quiet		 late;
 	struct quiet		 delayed;
@@ -589,12 +591,15 @@ was_cached(const struct question *q, uint64_t print)
 	return print != 0 && print == q->vouched;
 }
 
-/* That it was right is worth remembering, unless that is how we knew. */
+/* That it was right is worth remembering, unless that is how we knew; or somebody
+ * wanted it forgotten meanwhile. */
 static void
 remember(struct auth *a, const struct question *q, uint64_t print)
 {
-	if (a->cache != NULL && print != 0 && !was_cached(q, print))
-		verdict_put(a->cache, q->key, print, clock_ms());
+	if (a->cache != NULL && print != 0 && !was_cached(q, print) &&
+	    q->flushes == a->flushes)
+		verdict_put(a->cache, q->key, span_of(q->user, q->user_n),
+		    print, clock_ms());
 }
 
 /* A yes; false: it has no sense. */
@@ -693,6 +698,7 @@ static void
 vouch(const struct auth *a, struct question *q)
 {
 	q->vouched = 0;
+	q->flushes = a->flushes;
 	if (a->cache == NULL || q->method != AUTH_METHOD_PASS)
 		return;
 	verdict_key(a->cache, (uint8_t)a->conf->auth.source, q->method,
@@ -819,6 +825,36 @@ serve_rows(struct auth *a)
 
 /* ------------------------------------------------------------- all of it */
 
+/* An operator has what was right forgotten: of one user, or of all. */
+static int
+on_flush(struct auth *a, struct fault *f)
+{
+	AUTO(fd_close) int	client = link_get_fd(&a->in, 0);
+	struct ctl_whom		w;
+	size_t			n = 0;
+
+	if (ctl_get_whom(&a->in, &w, f) != 0)
+		return -1;
+	if (w.kind != CTL_ALL && w.kind != CTL_USER) {
+		ctl_done(client, FAULT_PROTO, 0, "a user, or nobody");
+		return 0;
+	}
+	a->flushes++;
+	if (a->cache != NULL)
+		n = w.kind == CTL_ALL ? verdict_flush(a->cache) :
+		    verdict_forget(a->cache, span_str(w.user));
+	ctl_done(client, FAULT_NONE, n, "");
+	return 0;
+}
+
+static int
+on_ctl(struct auth *a, struct fault *f)
+{
+	if (a->in.type == MSG_CTL_FLUSH)
+		return on_flush(a, f);
+	return ctl_penalties(a->penalty, &a->conf->role, &a->in, f);
+}
+
 /* A front in place of one that has died; or the master's end.  After a reload
  * other processes take our place, and we end with our fronts. */
 static void
@@ -841,7 +877,7 @@ on_master(void *ctx, unsigned what UNUSED)
 		a->leaving = true;
 		serve_rows(a);
 	} else if (a->in.type != MSG_FRONT) {
-		if (ctl_penalties(a->penalty, &a->conf->role, &a->in, &f) != 0)
+		if (on_ctl(a, &f) != 0)
 			log_fault(LEVEL_ERR, "master-link", &f);
 	} else if ((index = link_get_u32(&a->in)) < a->nfronts) {
 		front_close(&a->fronts[index]);

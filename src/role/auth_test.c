@@ -5,6 +5,7 @@
  */
 #include "pop/authorize.h"
 #include "role/auth.h"
+#include "role/ctl.h"
 #include "role/due.h"
 #include "role/mad_test.h"
 #include "role/warden.h"
@@ -965,6 +966,63 @@ test_vouched(void **state UNUSED)
 	conf.role.auth_workers = 2;
 }
 
+/* As the master: how many were forgotten, of a user, or of all (""). */
+static void
+expect_flushed(const char *user, uint32_t n)
+{
+	struct ctl_whom	w = { .kind = user[0] == '\0' ? CTL_ALL : CTL_USER };
+	struct fault	f = { .text = "the end" };
+	int		ours, its;
+
+	(void)snprintf(w.user, sizeof(w.user), "%s", user);
+	assert_int_equal(link_pair(&ours, &its, &f), 0);
+	link_out_init(&it.out, MSG_CTL_FLUSH);
+	ctl_put_whom(&it.out, &w);
+	assert_int_equal(link_send(it.master, &it.out, &its, 1, &f), 0);
+	fd_close(&its);
+	if (link_recv(ours, permit_ctl_answer, permit_ctl_answer_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("%s", f.text);
+	assert_int_equal(it.in.type, MSG_CTL_DONE);
+	assert_int_equal(link_get_u8(&it.in), FAULT_NONE);
+	assert_int_equal(link_get_u32(&it.in), n);
+	link_in_fini(&it.in);
+	fd_close(&ours);
+}
+
+/* An operator wants it forgotten; who is being judged just then is not remembered. */
+static void
+test_flush(void **state UNUSED)
+{
+	int link = -1;
+
+	conf.role.auth_workers = 1;
+	conf.role.auth_cache_ttl_s = 60;
+	begin(false);
+	expect_flushed("", 0);
+	judge_vouched(&link, 1, "x", 0, 77);
+	judge_vouched(&link, 2, "y", 0, 77);
+	expect_flushed("bob", 0);
+	judge_vouched(&link, 3, "x", 77, 77);
+	expect_flushed("ann", 2);
+	judge_vouched(&link, 4, "x", 0, 77);
+	expect_flushed("", 1);
+	check(0, 5, "ann", "x");
+	assert_int_equal(take_vouched(link, 5), 0);
+	expect_flushed("ann", 0);
+	grant_print(link, 77);
+	expect_admit(0, 5, "ann");
+	judge_vouched(&link, 6, "x", 0, 77);
+	judge_vouched(&link, 7, "x", 77, 77);
+	end();
+	fd_close(&link);
+	conf.role.auth_cache_ttl_s = 0;
+	conf.role.auth_workers = 2;
+	begin(false);
+	expect_flushed("ann", 0);		/* nothing is remembered */
+	end();
+}
+
 static void
 test_vouched_for_pam(void **state UNUSED)
 {
@@ -1470,6 +1528,7 @@ main(void)
 		AS_ROOT(test_one_question),
 		AS_ROOT(test_leave),
 		AS_ROOT(test_vouched),
+		AS_ROOT(test_flush),
 		AS_ROOT(test_vouched_for_pam),
 		AS_ROOT(test_late),
 		AS_ROOT(test_full),

@@ -56,6 +56,7 @@ log_act(uint16_t type, const struct ctl_whom *w)
 	const char *what = type == MSG_CTL_KICK ? "kick" :
 	    type == MSG_CTL_KILL ? "kill" : type == MSG_CTL_STOP ? "stop" :
 	    type == MSG_CTL_RELOAD ? "reload" :
+	    type == MSG_CTL_FLUSH ? "flush" :
 	    type == MSG_CTL_CLEAR ? "penalties --clear" : NULL;
 	const char *whom;
 	char sid[WIRE_SID_MAX];

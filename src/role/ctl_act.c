@@ -46,23 +46,38 @@ ctl_reaped(pid_t pid)
 			children[i] = 0;
 }
 
+/* One that is dead knows nothing, and would not close what waits on its link. */
+static void
+ask_auth(const struct crew *c, uint16_t type, const struct ctl_whom *w, int fd)
+{
+	struct link_out	m;
+	struct fault	f;
+
+	if (c->roles[AUTH].pid == 0)
+		return;
+	link_out_init(&m, type);
+	ctl_put_whom(&m, w);
+	if (link_send(c->roles[AUTH].link.a, &m, &fd, 1, &f) != 0)
+		ctl_done(fd, FAULT_TEMP, 0, f.text);
+}
+
 int
 ctl_act(const struct ctl_host *h, struct link_in *in, struct fault *f)
 {
 	AUTO(fd_close) int	fd = link_get_fd(in, 0);
 	size_t			n = places_count(h->places);
 	struct ctl_whom		w;
-	struct link_out		m;
 
 	if (ctl_get_whom(in, &w, f) != 0)
 		return -1;
 	switch (in->type) {
 	case MSG_CTL_PENALTIES:
 	case MSG_CTL_CLEAR:
-		link_out_init(&m, in->type);
-		ctl_put_whom(&m, &w);
-		if (link_send(h->crew->roles[AUTH].link.a, &m, &fd, 1, f) != 0)
-			ctl_done(fd, FAULT_TEMP, 0, f->text);
+		ask_auth(h->crew, in->type, &w, fd);
+		return 0;
+	case MSG_CTL_FLUSH:
+		for (const struct crew *c = h->crew; c != NULL; c = c->next)
+			ask_auth(c, in->type, &w, fd);
 		return 0;
 	case MSG_CTL_KICK:
 	case MSG_CTL_KILL:

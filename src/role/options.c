@@ -320,7 +320,7 @@ static const struct conf_option role_options[] = {
 		.offset = AT(auth_cache_size), .fallback = "10000",
 		.min = 1, .max = 1000000,
 		.meaning = "how many right passwords popper serve remembers",
-		.man = "How many of them it remembers, at 48 octets each.",
+		.man = "How many of them it remembers, at 56 octets each.",
 	},
 	{
 		.name = "auth_cache_pam", .type = CONF_BOOL,
@@ -334,7 +334,9 @@ static const struct conf_option role_options[] = {
 		    "or when it is another one in\n"
 		    ".Xr shadow 5 .\n"
 		    "One that was changed elsewhere, in LDAP say, stays good "
-		    "until that time is over; and modules of the first step "
+		    "until that time is over, or until\n"
+		    ".Nm popper Cm ctl flush ;\n"
+		    "and modules of the first step "
 		    "that look at the address or count successes are not "
 		    "asked in between.",
 	},

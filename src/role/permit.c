@@ -133,6 +133,7 @@ const struct link_permit permit_to_auth[] = {
 	{ MSG_LEAVE,		4, 4,	0, ANY },
 	{ MSG_CTL_PENALTIES,	1, CTL_WHOM_MAX, 1, ANY },
 	{ MSG_CTL_CLEAR,	1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_FLUSH,	1, CTL_WHOM_MAX, 1, ANY },
 };
 const size_t permit_to_auth_n = ARRAY_LEN(permit_to_auth);
 
@@ -234,6 +235,7 @@ const struct link_permit permit_ctl[] = {
 	{ MSG_CTL_STOP,		1, CTL_WHOM_MAX, 0, ANY },
 	{ MSG_CTL_RELOAD,	1, CTL_WHOM_MAX, 0, ANY },
 	{ MSG_CTL_CLEAR,	1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_FLUSH,	1, CTL_WHOM_MAX, 0, ANY },
 };
 const size_t permit_ctl_n = ARRAY_LEN(permit_ctl);
 
@@ -246,6 +248,7 @@ const struct link_permit permit_ctl_act[] = {
 	{ MSG_CTL_STOP,		1, CTL_WHOM_MAX, 1, ANY },
 	{ MSG_CTL_RELOAD,	1, CTL_WHOM_MAX, 1, ANY },
 	{ MSG_CTL_CLEAR,	1, CTL_WHOM_MAX, 1, ANY },
+	{ MSG_CTL_FLUSH,	1, CTL_WHOM_MAX, 1, ANY },
 };
 const size_t permit_ctl_act_n = ARRAY_LEN(permit_ctl_act);
 

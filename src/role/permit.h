@@ -44,9 +44,10 @@
  * popper ctl, one request a connection (role/ctl.h):
  *
  *   client  -> ctl       CTL_WHO | CTL_STATUS | CTL_PENALTIES | CTL_KICK |
- *                        CTL_KILL | CTL_STOP | CTL_RELOAD | CTL_CLEAR
+ *                        CTL_KILL | CTL_STOP | CTL_RELOAD | CTL_CLEAR |
+ *                        CTL_FLUSH
  *   ctl     -> master    the same, +fd        (the client)
- *   master  -> auth      CTL_PENALTIES+fd | CTL_CLEAR+fd
+ *   master  -> auth      CTL_PENALTIES+fd | CTL_CLEAR+fd | CTL_FLUSH+fd
  *   all of them -> client   CTL_SESSION, CTL_FACT; CTL_DONE
  */
 #ifndef ROLE_PERMIT_H
@@ -124,7 +125,7 @@ enum msg_type {
 	MSG_AUTH,		/* fd: a link to a new auth; what the last one was
 				   asked is lost */
 	MSG_SUMMARY,		/* what a session did (wire.h) */
-	MSG_CTL_WHO,		/* whom, as the next seven (role/ctl.h) */
+	MSG_CTL_WHO,		/* whom, as the next eight (role/ctl.h) */
 	MSG_CTL_STATUS,
 	MSG_CTL_KICK,
 	MSG_CTL_KILL,
@@ -132,6 +133,7 @@ enum msg_type {
 	MSG_CTL_RELOAD,
 	MSG_CTL_PENALTIES,
 	MSG_CTL_CLEAR,
+	MSG_CTL_FLUSH,
 	MSG_CTL_SESSION,	/* a row of who */
 	MSG_CTL_FACT,		/* span name, u8 is number, u64, span text */
 	MSG_CTL_DONE,		/* u8 fault class, u32 how many, span text */

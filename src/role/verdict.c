@@ -16,6 +16,7 @@ static_assert(VERDICT_KEY == crypto_generichash_BYTES, "one hash, one key");
 
 struct entry {
 	uint8_t		key[VERDICT_KEY];
+	uint64_t	owner;		/* whose */
 	uint64_t	print;		/* 0: free */
 	uint64_t	end_ms;
 };
@@ -47,7 +48,7 @@ verdict_new(size_t entries, uint64_t ttl_ms)
 void
 verdict_free(struct verdict_cache *c)
 {
-	verdict_flush(c);
+	(void)verdict_flush(c);
 	free(c->v);
 	explicit_bzero(c, sizeof(*c));
 	free(c);
@@ -77,6 +78,19 @@ verdict_key(const struct verdict_cache *c, uint8_t source, uint8_t mechanism,
 	add(&state, secret.p, secret.n);
 	(void)crypto_generichash_final(&state, out, VERDICT_KEY);
 	explicit_bzero(&state, sizeof(state));
+}
+
+/* Shorter than a key, so it can be none. */
+static uint64_t
+owner_of(const struct verdict_cache *c, struct span user)
+{
+	uint8_t		hash[crypto_generichash_BYTES_MIN];
+	uint64_t	owner;
+
+	(void)crypto_generichash(hash, sizeof(hash), user.p, user.n, c->secret,
+	    sizeof(c->secret));
+	memcpy(&owner, hash, sizeof(owner));
+	return owner;
 }
 
 static struct entry *
@@ -127,20 +141,43 @@ make_room(const struct verdict_cache *c, const uint8_t key[VERDICT_KEY])
 
 void
 verdict_put(struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
-    uint64_t print, uint64_t now_ms)
+    struct span user, uint64_t print, uint64_t now_ms)
 {
 	struct entry *e = find(c, key);
 
 	if (e == NULL)
 		e = make_room(c, key);
 	memcpy(e->key, key, VERDICT_KEY);
+	e->owner = owner_of(c, user);
 	e->print = print;
 	e->end_ms = now_ms + c->ttl_ms;
 }
 
-void
+size_t
 verdict_flush(struct verdict_cache *c)
 {
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->buckets * WAYS; i++)
+		n += c->v[i].print != 0;
 	explicit_bzero(c->v, c->buckets * WAYS * sizeof(*c->v));
 	random_bytes(c->secret, sizeof(c->secret));
+	return n;
+}
+
+size_t
+verdict_forget(struct verdict_cache *c, struct span user)
+{
+	uint64_t owner = owner_of(c, user);
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < c->buckets * WAYS; i++) {
+		struct entry *e = &c->v[i];
+
+		if (e->print == 0 || e->owner != owner)
+			continue;
+		explicit_bzero(e, sizeof(*e));
+		n++;
+	}
+	return n;
 }

@@ -9,8 +9,8 @@
  * that was closed or changed meanwhile.
  *
  * In locked memory of bounded size, no passwords, but keyed hashes (BLAKE2b of
- * libsodium) of source, user, mechanism and password together, by a key of this
- * run's.  What is oldest makes room.  Floor 4; knows no clock.
+ * libsodium) of source, user, mechanism and password together, and of the user, by
+ * a key of this run's.  What is oldest makes room.  Floor 4; knows no clock.
  */
 #ifndef ROLE_VERDICT_H
 #define ROLE_VERDICT_H
@@ -36,8 +36,10 @@ uint64_t	verdict_find(const struct verdict_cache *c,
 		    const uint8_t key[VERDICT_KEY], uint64_t now_ms) MUSTUSE;
 /* The password was right against that, now; it is not 0. */
 void	verdict_put(struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
-	    uint64_t print, uint64_t now_ms);
-/* Forget everything; the key, too. */
-void	verdict_flush(struct verdict_cache *c);
+	    struct span user, uint64_t print, uint64_t now_ms);
+/* Forget everything, the key, too; or all of a user.  How many that were, those
+ * whose time was over among them.  O(entries) */
+size_t	verdict_flush(struct verdict_cache *c);
+size_t	verdict_forget(struct verdict_cache *c, struct span user);
 
 #endif

@@ -57,7 +57,7 @@ put(struct what w, uint64_t print)
 
 	verdict_key(c, w.source, w.mechanism, span_str(w.user),
 	    span_str(w.password), key);
-	verdict_put(c, key, print, now);
+	verdict_put(c, key, span_str(w.user), print, now);
 }
 
 static const struct what ann = { 1, 0, "ann", "wonderland" };
@@ -111,13 +111,36 @@ flushed(void **state)
 	(void)state;
 	put(ann, 7);
 	verdict_key(c, 1, 0, SPAN("ann"), SPAN("wonderland"), before);
-	verdict_flush(c);
+	assert_int_equal(verdict_flush(c), 1);
+	assert_int_equal(verdict_flush(c), 0);
 	verdict_key(c, 1, 0, SPAN("ann"), SPAN("wonderland"), after);
 	assert_memory_not_equal(before, after, VERDICT_KEY);
 	assert_int_equal(verdict_find(c, before, now), 0);
 	assert_int_equal(found(ann), 0);
 	put(ann, 9);
 	assert_int_equal(found(ann), 9);
+}
+
+/* All passwords of one user, nothing else. */
+static void
+forgotten(void **state)
+{
+	static const struct what other = { 1, 0, "ann", "looking-glass" };
+	static const struct what bob = { 1, 0, "bob", "wonderland" };
+
+	(void)state;
+	put(ann, 7);
+	put(other, 8);
+	put(bob, 9);
+	assert_int_equal(verdict_forget(c, SPAN("an")), 0);
+	assert_int_equal(verdict_forget(c, SPAN("")), 0);
+	assert_int_equal(verdict_forget(c, SPAN("ann")), 2);
+	assert_int_equal(found(ann), 0);
+	assert_int_equal(found(other), 0);
+	assert_int_equal(found(bob), 9);
+	assert_int_equal(verdict_forget(c, SPAN("ann")), 0);
+	put(ann, 10);
+	assert_int_equal(found(ann), 10);
 }
 
 /* Bounded: the newest stay, and no more than there is room for. */
@@ -153,6 +176,7 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(flushed, setup, teardown),
+		cmocka_unit_test_setup_teardown(forgotten, setup, teardown),
 		cmocka_unit_test_setup_teardown(full, setup, teardown),
 	};
 

@@ -17,9 +17,11 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [TESTS, os.path.join(TESTS, "serve")]
 
 import house                                                    # noqa: E402
+from lib.host import crypt                                      # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 
 SOCKET = "/run/popper/ctl"
+USERS = "/etc/popper/users"
 PASSWORD = house.family.PASSWORD
 MARK = 0x504c                   # of a message (sys/link.c)
 ALL = b"\0" + b"\0" * 8 + b"\0" * 4 + b"\0" + b"\0" * 4 + b"\0" * 4
@@ -344,7 +346,7 @@ class May(Ctl):
                           self.ctl(word, user="bob"))
             self.ctl(word, user="alice", code=77)
         for words in (["kick", "alice"], ["kick", "--hard", "alice"], ["stop"],
-                      ["reload"]):
+                      ["reload"], ["flush"], ["flush", "alice"]):
             self.assertIn("not for this user",
                           self.ctl(*words, user="bob", code=77))
         pop.cmd("NOOP")
@@ -435,6 +437,64 @@ class Reload(Ctl):
         self.settled()
         self.login().quit()
         self.assertEqual(self.log.find("role-", self.mark), [])
+
+
+class Flush(Ctl):
+    """Right passwords that are forgotten; PLAIN ones never were remembered."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.add_user("dora", 1004)
+        cls.host.add_user("eve", 1005)
+        cls.host.write(USERS, "".join(
+            "%s:%s:%d:%d::/home/%s\n" % (u, crypt(PASSWORD, "$6$salt$"), n, n, u)
+            for u, n in (("dora", 1004), ("eve", 1005))), 0o600)
+
+    def known(self, user):
+        """Was the password known?"""
+        mark = self.log.mark()
+        self.login(user).quit()
+        line, = self.log.wait(" login .*user=" + user, mark)
+        self.no_sessions()
+        return line.endswith(" cached=yes")
+
+    def test_user_and_all(self):
+        self.serve()
+        for user in ("dora", "eve"):
+            self.assertEqual([self.known(user), self.known(user)],
+                             [False, True])
+        self.assertEqual(self.ctl("flush", "nobody"), "0 passwords forgotten\n")
+        self.assertEqual(self.ctl("flush", "dora"), "1 password forgotten\n")
+        self.assertEqual([self.known("dora"), self.known("eve")], [False, True])
+        self.assertEqual(self.ctl("flush"), "2 passwords forgotten\n")
+        self.assertEqual([self.known("dora"), self.known("eve")],
+                         [False, False])
+        self.log.wait("ctl-act text=\"flush dora\"", self.mark)
+        self.log.wait("ctl-act text=flush$", self.mark)
+
+    def test_who_leaves_forgets_too(self):
+        """After a reload, that of those who were connected before."""
+        self.serve()
+        before = self.connect()
+        self.known("dora")
+        self.configure(fronts=2, max_sessions_per_address=1000)
+        self.ctl("reload")
+        self.log.wait("reloaded ", self.mark)
+        self.assertEqual(self.known("dora"), False)
+        self.assertEqual(self.ctl("flush", "dora"), "2 passwords forgotten\n")
+        mark = self.log.mark()
+        before.login("dora", PASSWORD)
+        line, = self.log.wait(" login .*user=dora", mark)
+        self.assertNotIn("cached", line)
+        before.quit()
+
+    def test_nothing_is_remembered(self):
+        self.serve(auth_cache_ttl=0)
+        self.known("dora")
+        self.assertEqual(self.ctl("flush"), "0 passwords forgotten\n")
+        for word in ("@127.0.0.1", "dora@127.0.0.1", "0123456789ab"):
+            self.ctl("flush", word, code=64)
 
 
 class Nonsense(Ctl):
