@@ -114,7 +114,7 @@ static const struct {
 	[OF_USE] = { "popper_limit_use", "gauge", "", "How much of them is used, by"
 	    " the address or network that has most." },
 	[OF_HITS] = { "popper_limit_hits", "counter", "_total",
-	    "Clients that were refused for a limit." },
+	    "Clients that were refused, or ended, for a limit." },
 };
 
 /* The tally's part of it (gauges.h). */

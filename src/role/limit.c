@@ -15,6 +15,7 @@ static const char *const words[] = {
 	[LIMIT_COMMANDS]	= "max_commands_before_login",
 	[LIMIT_BAD_COMMANDS]	= "max_bad_commands",
 	[LIMIT_LOGIN_TIME]	= "login_timeout",
+	[LIMIT_MIN_RATE]	= "min_rate",
 	[LIMIT_NETWORKS]	= "networks",
 };
 
@@ -55,4 +56,13 @@ limit_reached(struct limit_log *l, enum limit which,
 	log_str(&line, "ip", peer->text);
 	log_num(&line, "times", n);
 	log_end(&line);
+}
+
+void
+limit_ended(struct limit_log *l, enum metric end, const struct sock_addr *peer)
+{
+	if (end == METRIC_END_TOO_SLOW)
+		limit_reached(l, LIMIT_MIN_RATE, peer);
+	else if (end == METRIC_END_BAD_COMMANDS)
+		limit_reached(l, LIMIT_BAD_COMMANDS, peer);
 }

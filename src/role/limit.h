@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Limits that refuse clients, and what is said about it: of each limit and in each
+ * Limits that refuse clients, or end them, and what is said about it: of each limit and in each
  * process one line in ten seconds, however many were refused.  Floor 4.
  */
 #ifndef ROLE_LIMIT_H
 #define ROLE_LIMIT_H
 
 #include "sys/sock.h"
+#include "watch/metrics.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ enum limit {
 	LIMIT_COMMANDS,
 	LIMIT_BAD_COMMANDS,
 	LIMIT_LOGIN_TIME,
+	LIMIT_MIN_RATE,
 	LIMIT_NETWORKS,		/* a rule of listen */
 	LIMITS,
 };
@@ -40,8 +42,11 @@ struct limit_log {
 					   NULL; borrows */
 };
 
-/* A client was refused: log it (limit-reached), or count it for the next line. */
+/* A client was refused, or ended: log it (limit-reached), or count it for the next line. */
 void	limit_reached(struct limit_log *l, enum limit which,
+	    const struct sock_addr *peer);
+/* A session has ended for that reason; it has no counters for its own limits. */
+void	limit_ended(struct limit_log *l, enum metric end,
 	    const struct sock_addr *peer);
 
 #endif

@@ -749,13 +749,18 @@ on_question(struct place *x, struct link_in *in, struct fault *f)
 {
 	struct identity	id;
 	struct host	h;
+	enum metric	end;
 	int		r;
 
 	if (in->type == MSG_LOG_ASK)
 		return ask_answer_log(x->link, f);
-	if (in->type == MSG_SUMMARY)
-		return wire_take_summary(in, clock_ms() - x->since_ms,
-		    &x->summed, f);
+	if (in->type == MSG_SUMMARY) {
+		r = wire_take_summary(in, clock_ms() - x->since_ms, &x->summed,
+		    &end, f);
+		if (r == 0)
+			limit_ended(&x->all->limits, end, &x->peer);
+		return r;
+	}
 	x->updates = in->type == MSG_LOCK_UPDATE || (x->updates &&
 	    in->type != MSG_UNLOCK && in->type != MSG_RELEASE);
 	switch (in->type) {

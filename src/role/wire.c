@@ -143,7 +143,8 @@ wire_get_summary(struct link_in *m, uint64_t ms, struct wire_summary *s,
 }
 
 int
-wire_take_summary(struct link_in *m, uint64_t ms, bool *once, struct fault *f)
+wire_take_summary(struct link_in *m, uint64_t ms, bool *once, enum metric *end_r,
+    struct fault *f)
 {
 	struct wire_summary s;
 
@@ -152,6 +153,7 @@ wire_take_summary(struct link_in *m, uint64_t ms, bool *once, struct fault *f)
 	*once = true;
 	if (wire_get_summary(m, ms, &s, f) != 0)
 		return -1;
+	*end_r = s.end;
 	metric_add(s.end, 1);
 	metric_add(METRIC_RETRIEVED, s.retrieved);
 	metric_add(METRIC_DELETED, s.deleted);

@@ -49,9 +49,9 @@ void	wire_put_summary(struct link_out *m, const struct wire_summary *s);
  */
 int	wire_get_summary(struct link_in *m, uint64_t ms, struct wire_summary *s,
 	    struct fault *f) MUSTUSE;
-/* The same, and add it to what is counted; once. */
-int	wire_take_summary(struct link_in *m, uint64_t ms, bool *once, struct fault *f)
-	    MUSTUSE;
+/* The same, and add it to what is counted; once.  Why the session has ended. */
+int	wire_take_summary(struct link_in *m, uint64_t ms, bool *once,
+	    enum metric *end_r, struct fault *f) MUSTUSE;
 
 /*
  * A pipe with what a front has read of a client beyond its login, for the session;

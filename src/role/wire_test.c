@@ -32,6 +32,7 @@ test_summary(void **state)
 	struct link_out		m;
 	struct link_in		in;
 	struct fault		f;
+	enum metric		end;
 	bool			once = false;
 
 	(void)state;
@@ -42,9 +43,10 @@ test_summary(void **state)
 	assert_int_equal(wire_get_summary(&in, 60001, &s, &f), 0);
 	assert_memory_equal(&s, &done, sizeof(s));
 	in = sent(&m);
-	assert_int_equal(wire_take_summary(&in, 60001, &once, &f), 0);
+	assert_int_equal(wire_take_summary(&in, 60001, &once, &end, &f), 0);
+	assert_int_equal(end, done.end);
 	in = sent(&m);
-	assert_int_equal(wire_take_summary(&in, 60001, &once, &f), -1);
+	assert_int_equal(wire_take_summary(&in, 60001, &once, &end, &f), -1);
 }
 
 /* A session that says more than it can have done. */

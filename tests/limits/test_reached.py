@@ -152,6 +152,7 @@ class Strangers(Reached):
         self.log.wait("session-end .*user=alice .*reason=bad-commands",
                       self.mark)
         self.no_sessions()
+        self.one_line("max_bad_commands")
         self.unchanged()
 
 
@@ -320,6 +321,7 @@ class Slow(Reached):
         pop = self.user()
         pop.send(b"RETR 3\r\n")
         self.is_ended("too-slow", lambda: pop.sock.recv(1024), 2.5)
+        self.one_line("min_rate")
         # Nor does the kernel keep for him what he did not take.
         self.assertEqual(self.kept(), [])
 
@@ -359,6 +361,7 @@ class Slow(Reached):
         pop.cmd("XTND XMIT")
         pop.send(b"To: bob@example.org\r\n\r\n")
         self.is_ended("too-slow", lambda: pop.send(b"slow\r\n"), 2.5)
+        self.one_line("min_rate")
 
 
 class Connections(Reached):
