@@ -57,6 +57,8 @@
 #define ANSWERS_MAX	65536	/* and those whose answer is not due */
 #define BATCH		32	/* messages of one front in a row */
 #define AGAIN_MS	50	/* to whoever takes no verdict just now */
+#define COUNT_MS	1000	/* after a change, penalties are counted for metrics */
+#define FADE_MS		10000	/* and so often while there are scores, which fade */
 
 struct question {
 	struct question		*next;
@@ -117,6 +119,8 @@ struct auth {
 	struct due_heap		 due;
 	struct loop_watch	 timer;
 	struct penalty		*penalty;
+	struct loop_watch	 gauges;	/* when they are counted again */
+	bool			 changed;	/* which is soon */
 	struct verdict_cache	*cache;		/* NULL: there is none */
 	uint32_t		 flushes;	/* of it */
 	struct quiet		 full;
@@ -143,6 +147,31 @@ log_penalty(struct quiet *quiet, bool judged, const struct question *q)
 	log_str(&l, "ip", q->peer.text);
 	log_num(&l, "times", n);
 	log_end(&l);
+}
+
+static void
+on_gauges(void *ctx, unsigned what UNUSED)
+{
+	struct auth		*a = ctx;
+	struct penalty_sum	 s;
+
+	penalty_count(a->penalty, clock_ms(), &s);
+	for (unsigned i = 0; i < PENALTY_LEVELS; i++)
+		metric_set(METRIC_PENALTY_ADDRESS + i, s.delayed[i]);
+	a->changed = false;
+	if (s.scores > 0)
+		loop_watch_set(&a->gauges, 0, FADE_MS);
+	else
+		loop_watch_fini(&a->gauges);
+}
+
+/* A look at all scores: not at each change. */
+static void
+penalties_changed(struct auth *a)
+{
+	if (!a->changed)
+		loop_watch_set(&a->gauges, 0, COUNT_MS);
+	a->changed = true;
 }
 
 /* How a question ended; those that were judged, and after how long. */
@@ -322,6 +351,7 @@ refuse(struct auth *a, struct question *q)
 	uint64_t			 delay_s = r->auth_fail_delay_s << n;
 
 	count(q, METRIC_LOGIN_REFUSED, true);
+	penalties_changed(a);
 	if (delay_s > r->auth_timeout_s)
 		delay_s = r->auth_timeout_s;
 	if (n > 0 && delay_s > 0) {
@@ -852,6 +882,8 @@ on_ctl(struct auth *a, struct fault *f)
 {
 	if (a->in.type == MSG_CTL_FLUSH)
 		return on_flush(a, f);
+	if (a->in.type == MSG_CTL_CLEAR)
+		penalties_changed(a);
 	return ctl_penalties(a->penalty, &a->conf->role, &a->in, f);
 }
 
@@ -984,6 +1016,7 @@ watch_all(struct auth *a, const struct auth_start *s)
 	loop_watch_init(&a->warden_watch, a->loop, a->warden, on_warden, a);
 	loop_watch_set(&a->warden_watch, LOOP_READ, LOOP_NEVER);
 	loop_watch_init(&a->timer, a->loop, -1, on_timer, a);
+	loop_watch_init(&a->gauges, a->loop, -1, on_gauges, a);
 	loop_on_signal(a->loop, LOOP_STOP, on_term, a);
 }
 

@@ -36,6 +36,9 @@ tell_sum(struct facts *a, const struct penalty *p, uint64_t now)
 	penalty_count(p, now, &s);
 	put_fact(a, "scores", NULL, s.scores);
 	put_fact(a, "not_judged", NULL, s.waiting);
+	put_fact(a, "delayed_addresses", NULL, s.delayed[PENALTY_ADDRESS]);
+	put_fact(a, "delayed_networks", NULL, s.delayed[PENALTY_NETWORK]);
+	put_fact(a, "delayed_users", NULL, s.delayed[PENALTY_USER]);
 	put_fact(a, "known", NULL, s.known);
 }
 

@@ -24,6 +24,7 @@ struct entry {
 	uint64_t	at_ms;		/* of the last change */
 	uint64_t	until_ms;	/* scores: see penalty_until */
 	uint32_t	score;		/* at that time */
+	enum penalty_level level;	/* scores */
 };
 
 struct shelf {
@@ -222,14 +223,17 @@ doublings(uint32_t score, const struct grade *g)
 
 /* With this failure in it (or without: it was counted). */
 static uint32_t
-score_of(struct penalty *p, uint64_t key, bool counts, uint64_t now_ms)
+score_of(struct penalty *p, const struct penalty_case *c, size_t level, bool counts,
+    uint64_t now_ms)
 {
+	uint64_t	 key = c->key[level];
 	struct entry	*e = counts ? take(&p->scores, key, now_ms) :
 			    find(&p->scores, key);
 	uint32_t	 score = e == NULL ? 0 : score_at(e, now_ms);
 
 	if (!counts)
 		return score;
+	e->level = (enum penalty_level)level;
 	if (score < UINT32_MAX - ONE)
 		score += ONE;
 	e->score = score;
@@ -260,7 +264,7 @@ penalty_begin(struct penalty *p, struct penalty_case *c, uint64_t now_ms,
 		return;
 	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
 		uint32_t score = c->key[i] == 0 ? 0 :
-		    score_of(p, c->key[i], false, now_ms);
+		    score_of(p, c, i, false, now_ms);
 
 		if ((score + ONE / 2) / ONE >= grades[i].judged &&
 		    !(near && i == PENALTY_USER))
@@ -311,8 +315,13 @@ penalty_count(const struct penalty *p, uint64_t now_ms, struct penalty_sum *out)
 	for (size_t i = 0; i < p->scores.buckets * WAYS; i++) {
 		const struct entry *e = &p->scores.v[i];
 
-		out->scores += e->key != 0 && score_at(e, now_ms) >= ONE / 2;
-		out->waiting += e->key != 0 && e->until_ms > now_ms;
+		if (e->key == 0)
+			continue;
+		out->scores += score_at(e, now_ms) >= ONE / 2;
+		out->waiting += e->until_ms > now_ms;
+		out->delayed[e->level] += e->until_ms > now_ms ||
+		    doublings(score_at(e, now_ms) + ONE / 2 + ONE,
+		    &grades[e->level]) > 0;
 	}
 	for (size_t i = 0; i < p->devices.buckets * WAYS; i++) {
 		const struct entry *e = &p->devices.v[i];
@@ -346,7 +355,7 @@ penalty_wrong(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
 	take(&p->guesses, c->guess, now_ms)->at_ms = now_ms;
 	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
 		uint32_t score = c->key[i] == 0 ? 0 :
-		    score_of(p, c->key[i], counts, now_ms);
+		    score_of(p, c, i, counts, now_ms);
 		unsigned n = doublings(score, &grades[i]);
 
 		if (n > most)

@@ -68,6 +68,8 @@ void		 penalty_look(const struct penalty *p,
 struct penalty_sum {
 	size_t	scores;			/* addresses, networks and users */
 	size_t	waiting;		/* those of them that are not judged now */
+	size_t	delayed[PENALTY_LEVELS];	/* or whose next refusal is doubled;
+						   devices may be excepted */
 	size_t	known;			/* devices, and users in networks */
 };
 /* O(all of it): a fraction of a millisecond. */

@@ -386,6 +386,9 @@ looked_at(void **state)
 	assert_int_equal(sum.scores, 3);
 	assert_int_equal(sum.waiting, 1);
 	assert_int_equal(sum.known, 0);
+	assert_int_equal(sum.delayed[PENALTY_ADDRESS], 1);
+	assert_int_equal(sum.delayed[PENALTY_NETWORK], 0);
+	assert_int_equal(sum.delayed[PENALTY_USER], 0);
 	c = of(2, 7, "eve", 5);
 	penalty_right(p, &c, now);
 	penalty_look(p, &c, now, &v);
@@ -399,6 +402,7 @@ looked_at(void **state)
 	penalty_count(p, now + 60 * MINUTE, &sum);
 	assert_int_equal(sum.scores, 0);
 	assert_int_equal(sum.waiting, 0);
+	assert_int_equal(sum.delayed[PENALTY_ADDRESS], 0);
 	assert_int_equal(sum.known, 2);
 }
 

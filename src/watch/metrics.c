@@ -34,6 +34,9 @@ struct row {
 #define DEATHS(role)								\
 	{ "popper_role_deaths", COUNTER, "role", role, NULL,			\
 	  "Processes of the server that have died and were started anew." }
+#define PENALTY(kind)								\
+	{ "popper_penalties", GAUGE, "kind", kind, NULL,			\
+	  "Those about whom the next refusal would be told later." }
 #define PLAIN(name, kind, help)	{ name, kind, NULL, "", NULL, help }
 
 static const struct row rows[METRIC_COUNT] = {
@@ -47,6 +50,9 @@ static const struct row rows[METRIC_COUNT] = {
 	[METRIC_LOGIN_UNJUDGED_RPOP]	= LOGIN("unjudged", "rpop"),
 	[METRIC_REFUSAL_DELAYED]	= PLAIN("popper_refusals_delayed", COUNTER,
 	    "Refusals told later, since somebody guesses passwords."),
+	[METRIC_PENALTY_ADDRESS]	= PENALTY("address"),
+	[METRIC_PENALTY_NETWORK]	= PENALTY("network"),
+	[METRIC_PENALTY_USER]		= PENALTY("user"),
 	[METRIC_CONNECTIONS]		= PLAIN("popper_connections", COUNTER,
 	    "Clients that have connected, refused ones among them."),
 	[METRIC_STRANGERS]		= PLAIN("popper_strangers", GAUGE,

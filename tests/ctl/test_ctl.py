@@ -240,7 +240,8 @@ class Guesses(Ctl):
     def test_scores(self):
         self.serve(auth_fail_delay=1, auth_timeout=30)
         self.assertEqual(self.penalties(), {
-            "scores": 0, "not_judged": 0, "known": 0})
+            "scores": 0, "not_judged": 0, "known": 0, "delayed_addresses": 0,
+            "delayed_networks": 0, "delayed_users": 0})
         for i in range(3):
             self.assertIn(b"[AUTH]", self.guess("bob", "wrong%d" % i))
         self.assertEqual(self.penalties("bob"), {
@@ -252,7 +253,10 @@ class Guesses(Ctl):
         self.assertEqual(self.penalties("@127.0.0.1"), {
             "address_is_this_host": "yes", "not_judged_for_s": 0,
             "next_refusal_after_s": 1})
-        self.assertEqual(self.penalties()["scores"], 3)
+        s = self.penalties()
+        self.assertEqual([s[k] for k in ("scores", "delayed_addresses",
+                                         "delayed_networks", "delayed_users")],
+                         [3, 1, 0, 0])
         self.assertEqual(self.guess("alice", PASSWORD), b"")
         self.assertEqual(self.penalties("alice@" + self.FROM), {
             "address_failures": 3, "network_failures": 3,

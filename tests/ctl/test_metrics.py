@@ -14,6 +14,7 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [TESTS, os.path.join(TESTS, "serve")]
 
 import house                                                    # noqa: E402
+from lib import nasty                                           # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
@@ -182,6 +183,51 @@ class Metrics(house.House):
                 sum(line.startswith(b"-ERR") for line in lines)})
         for pop in refused + clients:
             pop.close()
+
+    def test_limits_of_a_session(self):
+        self.serve(max_bad_commands=5, timeout=1, min_rate=100000)
+        pop = self.login()
+        pop.send(b"x\r\n" * 5)
+        self.ended(pop)
+        self.becomes(of={"popper_limit_hits_total max_bad_commands": 1,
+                         "popper_limit_hits_total min_rate": 0,
+                         "popper_session_ends_total bad-commands": 1})
+        self.host.spool("bob", nasty.mbox([
+            ("large", b"Subject: large\n\n" + b"x" * 63 * (1 << 18) + b"\n")]))
+        pop = self.login("bob")
+        pop.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        pop.send(b"RETR 1\r\n")
+        self.becomes(30, of={"popper_limit_hits_total min_rate": 1,
+                             "popper_session_ends_total too-slow": 1})
+
+    def test_penalties(self):
+        """Until they are forgiven, or auth has forgotten them."""
+        there = "192.0.2.77"
+        self.host.run(["ip", "address", "replace", there + "/32", "dev", "lo"],
+                      check=True)
+        self.serve(auth_fail_delay=0)
+
+        def guess():
+            for n in range(3):
+                with Pop(self.host.in_network(
+                        socket.create_connection, (there, 110), 30,
+                        (there, 0))) as pop:
+                    with self.assertRaisesRegex(PopError, "AUTH"):
+                        pop.login("alice", "wrong%d" % n)
+        guess()
+        self.becomes(30, of={"popper_penalties address": 1,
+                             "popper_penalties network": 0,
+                             "popper_penalties user": 0})
+        self.host.run(["/usr/sbin/popper", "ctl", "penalties", "--clear",
+                       "@" + there], check=True)
+        self.becomes(30, of={"popper_penalties address": 0})
+        self.named("popper-auth")[0].kill()
+        self.log.wait("role-died .*role=popper-auth", self.mark)
+        self.wait_for(lambda: self.count() == house.ROLES, "new auth")
+        guess()
+        self.becomes(30, of={"popper_penalties address": 1})
+        self.named("popper-auth")[0].kill()
+        self.becomes(30, of={"popper_penalties address": 0})
 
     def test_lock_wait(self):
         self.serve()
