@@ -32,13 +32,14 @@
 #define CLIENT_S	10u
 #define CLIENT_OCTETS	((size_t)16384)	/* of a request, and of its answer's head */
 #define TICK_MS		1000u		/* while there are clients */
-#define TYPE	"application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define OPEN_TYPE	"application/openmetrics-text"
 
 static struct http {
 	__typeof__(MHD_start_daemon)			*start;
 	__typeof__(MHD_run)				*run;
 	__typeof__(MHD_get_timeout)			*timeout;
 	__typeof__(MHD_get_daemon_info)			*info;
+	__typeof__(MHD_lookup_connection_value)		*asked;
 	__typeof__(MHD_create_response_from_buffer)	*response;
 	__typeof__(MHD_add_response_header)		*header;
 	__typeof__(MHD_queue_response)			*queue;
@@ -66,6 +67,7 @@ open_library(struct fault *f)
 		{ "MHD_run",				(void **)&http.run },
 		{ "MHD_get_timeout",			(void **)&http.timeout },
 		{ "MHD_get_daemon_info",		(void **)&http.info },
+		{ "MHD_lookup_connection_value",	(void **)&http.asked },
 		{ "MHD_create_response_from_buffer",	(void **)&http.response },
 		{ "MHD_add_response_header",		(void **)&http.header },
 		{ "MHD_queue_response",			(void **)&http.queue },
@@ -106,28 +108,26 @@ enum { OF_MOST, OF_USE, OF_HITS, OF_COUNT };
 
 static const struct {
 	const char	*family;
-	const char	*kind;
 	const char	*suffix;
 	const char	*help;
 } of_limits[OF_COUNT] = {
-	[OF_MOST] = { "popper_limit", "gauge", "", "Limits, as configured." },
-	[OF_USE] = { "popper_limit_use", "gauge", "", "How much of them is used, by"
+	[OF_MOST] = { "popper_limit", "", "Limits, as configured." },
+	[OF_USE] = { "popper_limit_use", "", "How much of them is used, by"
 	    " the address or network that has most." },
-	[OF_HITS] = { "popper_limit_hits", "counter", "_total",
+	[OF_HITS] = { "popper_limit_hits", METRICS_COUNTER,
 	    "Clients that were refused, or ended, for a limit." },
 };
 
 /* The tally's part of it (gauges.h). */
 static int
-limits_text(struct buf *out)
+limits_text(struct buf *out, enum metrics_form form)
 {
 	struct gauge g[LIMITS];
 
 	gauges_read(&x.conf->role, x.tally, metric_sum(METRIC_SESSIONS), g);
 	for (size_t k = 0; k < OF_COUNT; k++) {
-		if (buf_appendf(out, "# TYPE %s %s\n# HELP %s %s\n",
-		    of_limits[k].family, of_limits[k].kind,
-		    of_limits[k].family, of_limits[k].help) != 0)
+		if (metrics_head(out, form, of_limits[k].family, k == OF_HITS,
+		    of_limits[k].help) != 0)
 			return -1;
 		for (size_t i = 0; i < LIMITS; i++)
 			if ((k == OF_HITS || g[i].most > 0) && buf_appendf(out,
@@ -140,6 +140,17 @@ limits_text(struct buf *out)
 	return 0;
 }
 
+/* Who does not name it may not know it: a browser, an older scraper. */
+static enum metrics_form
+form_for(struct MHD_Connection *client)
+{
+	const char *accept = http.asked(client, MHD_HEADER_KIND,
+	    MHD_HTTP_HEADER_ACCEPT);
+
+	return accept != NULL && strcasestr(accept, OPEN_TYPE) != NULL ?
+	    METRICS_OPEN : METRICS_OLD;
+}
+
 /* A body would be offered in pieces; none is wanted. */
 static enum MHD_Result
 on_request(void *ctx UNUSED, struct MHD_Connection *client, const char *path,
@@ -147,6 +158,7 @@ on_request(void *ctx UNUSED, struct MHD_Connection *client, const char *path,
     size_t *body_n UNUSED, void **again UNUSED)
 {
 	AUTO(buf_fini) struct buf out;
+	enum metrics_form	  form = form_for(client);
 
 	buf_init(&out, METRICS_TEXT_MAX);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
@@ -156,11 +168,11 @@ on_request(void *ctx UNUSED, struct MHD_Connection *client, const char *path,
 	if (strcmp(path, "/metrics") != 0)
 		return reply(client, MHD_HTTP_NOT_FOUND, "text/plain",
 		    SPAN("It is at /metrics.\n"));
-	if (metrics_text(&out) != 0 || limits_text(&out) != 0 ||
-	    buf_append(&out, METRICS_END) != 0)
+	if (metrics_text(&out, form) != 0 || limits_text(&out, form) != 0 ||
+	    metrics_end(&out, form) != 0)
 		return reply(client, MHD_HTTP_INTERNAL_SERVER_ERROR,
 		    "text/plain", SPAN("too much\n"));
-	return reply(client, MHD_HTTP_OK, TYPE, buf_span(&out));
+	return reply(client, MHD_HTTP_OK, metrics_type(form), buf_span(&out));
 }
 
 /* --- the process ------------------------------------------------------------------ */

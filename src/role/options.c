@@ -414,7 +414,8 @@ static const struct conf_option role_options[] = {
 		    "as 127.0.0.1:port",
 		.man = "Where\n"
 		    ".Nm popper Cm serve\n"
-		    "tells what it counts, as OpenMetrics text over HTTP, at\n"
+		    "tells what it counts, as text over HTTP (OpenMetrics, or "
+		    "Prometheus' older format) at\n"
 		    ".Pa /metrics :\n"
 		    "a port of this host\n"
 		    ".Pq Ql 127.0.0.1:9110 , Ql [::1]:9110 ,\n"

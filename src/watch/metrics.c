@@ -256,25 +256,62 @@ metric_label(enum metric which)
 
 /* --- the text -------------------------------------------------------------------- */
 
-static const char *const kind_words[] = {
-	[COUNTER]	= "counter",
-	[GAUGE]		= "gauge",
-	[INFO]		= "info",
-	[HISTOGRAM]	= "histogram",
+static const char *const types[METRICS_FORMS] = {
+	[METRICS_OPEN]	= "application/openmetrics-text; version=1.0.0;"
+			  " charset=utf-8",
+	[METRICS_OLD]	= "text/plain; version=0.0.4; charset=utf-8",
+};
+
+static const char *const kind_words[METRICS_FORMS][4] = {
+	[METRICS_OPEN] = {
+		[COUNTER]	= "counter",
+		[GAUGE]		= "gauge",
+		[INFO]		= "info",
+		[HISTOGRAM]	= "histogram",
+	},
+	[METRICS_OLD] = {
+		[COUNTER]	= "counter",
+		[GAUGE]		= "gauge",
+		[INFO]		= "gauge",
+		[HISTOGRAM]	= "histogram",
+	},
 };
 
 static const char *const suffixes[] = {
-	[COUNTER]	= "_total",
+	[COUNTER]	= METRICS_COUNTER,
 	[GAUGE]		= "",
 	[INFO]		= "_info",
 	[HISTOGRAM]	= "",
 };
 
-static int
-put_head(struct buf *out, const struct row *r)
+const char *
+metrics_type(enum metrics_form form)
 {
-	return buf_appendf(out, "# TYPE %s %s\n# HELP %s %s\n", r->family,
-	    kind_words[r->kind], r->family, r->help);
+	return types[form];
+}
+
+/* In the old format a family is called as its series are. */
+static int
+put_head(struct buf *out, enum metrics_form form, const char *family,
+    enum kind kind, const char *help)
+{
+	const char *suffix = form == METRICS_OLD ? suffixes[kind] : "";
+
+	return buf_appendf(out, "# TYPE %s%s %s\n# HELP %s%s %s\n", family,
+	    suffix, kind_words[form][kind], family, suffix, help);
+}
+
+int
+metrics_head(struct buf *out, enum metrics_form form, const char *family,
+    bool counter, const char *help)
+{
+	return put_head(out, form, family, counter ? COUNTER : GAUGE, help);
+}
+
+int
+metrics_end(struct buf *out, enum metrics_form form)
+{
+	return form == METRICS_OPEN ? buf_append(out, SPAN("# EOF\n")) : 0;
 }
 
 static int
@@ -323,13 +360,14 @@ put_histogram(struct buf *out, enum metric which)
 }
 
 int
-metrics_text(struct buf *out)
+metrics_text(struct buf *out, enum metrics_form form)
 {
 	const char *family = "";
 
 	for (enum metric i = 0; i < METRIC_COUNT; i++) {
 		if (strcmp(family, rows[i].family) != 0 &&
-		    put_head(out, &rows[i]) != 0)
+		    put_head(out, form, rows[i].family, rows[i].kind,
+		    rows[i].help) != 0)
 			return -1;
 		family = rows[i].family;
 		if ((rows[i].kind == HISTOGRAM ? put_histogram(out, i) :

@@ -102,11 +102,22 @@ const char	*metric_family(enum metric which);
 const char	*metric_label(enum metric which);	/* the value; "" */
 
 /*
- * All of it as OpenMetrics 1.0 text, but its end, METRICS_END, before which others
- * may add families.  -1: it is larger than the buffer's bound.
+ * As text: OpenMetrics 1.0, or Prometheus' format 0.0.4 of before, for who knows
+ * that alone.  Names and labels of series are the same in both.  -1: it is larger
+ * than the buffer's bound.
  */
-#define METRICS_END	SPAN("# EOF\n")
-int	metrics_text(struct buf *out) MUSTUSE;
+enum metrics_form { METRICS_OPEN, METRICS_OLD, METRICS_FORMS };
 #define METRICS_TEXT_MAX	65536
+
+/* What HTTP calls it. */
+const char	*metrics_type(enum metrics_form form);
+/* All that is counted; then others may add families. */
+int	metrics_text(struct buf *out, enum metrics_form form) MUSTUSE;
+int	metrics_end(struct buf *out, enum metrics_form form) MUSTUSE;
+/* What stands before the series of a counter (or a gauge), and how each of them is
+ * called behind its family's name. */
+int	metrics_head(struct buf *out, enum metrics_form form, const char *family,
+	    bool counter, const char *help) MUSTUSE;
+#define METRICS_COUNTER		"_total"
 
 #endif

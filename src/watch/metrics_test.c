@@ -14,14 +14,21 @@
 static char	text[METRICS_TEXT_MAX + 1];
 
 static bool
-said(const char *line)
+said_as(enum metrics_form form, const char *line)
 {
 	AUTO(buf_fini) struct buf out;
 
 	buf_init(&out, METRICS_TEXT_MAX);
-	assert_int_equal(metrics_text(&out), 0);
+	assert_int_equal(metrics_text(&out, form), 0);
+	assert_int_equal(metrics_end(&out, form), 0);
 	assert_true(span_cstr(buf_span(&out), text, sizeof(text)));
 	return strstr(text, line) != NULL;
+}
+
+static bool
+said(const char *line)
+{
+	return said_as(METRICS_OPEN, line);
 }
 
 /* In a child, whose status is given back. */
@@ -151,6 +158,37 @@ test_histogram(void **state)
 	assert_true(said("popper_session_seconds_sum 0.000\n"));
 }
 
+/* The series are the same, whatever the format. */
+static void
+test_forms(void **state)
+{
+	static const struct {
+		const char	*open;
+		const char	*old;
+	} lines[] = {
+		{ "# TYPE popper_connections counter\n",
+		  "# TYPE popper_connections_total counter\n" },
+		{ "# HELP popper_connections Clients",
+		  "# HELP popper_connections_total Clients" },
+		{ "\npopper_connections_total ", "\npopper_connections_total " },
+		{ "# TYPE popper_build info\n", "# TYPE popper_build_info gauge\n" },
+		{ "\npopper_build_info{", "\npopper_build_info{" },
+		{ "# TYPE popper_strangers gauge\n",
+		  "# TYPE popper_strangers gauge\n" },
+		{ "# TYPE popper_login_seconds histogram\n",
+		  "# TYPE popper_login_seconds histogram\n" },
+		{ "\n# EOF\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		assert_true(said(lines[i].open));
+		assert_true(lines[i].old == NULL ||
+		    said_as(METRICS_OLD, lines[i].old));
+	}
+	assert_false(said_as(METRICS_OLD, "EOF"));
+}
+
 /* A family is told once, however many series it has. */
 static void
 test_families(void **state)
@@ -179,6 +217,7 @@ main(void)
 		cmocka_unit_test(test_nobody_counts),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_histogram),
+		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_families),
 	};
 

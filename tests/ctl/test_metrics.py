@@ -7,8 +7,10 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import unittest
+import urllib.parse
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [TESTS, os.path.join(TESTS, "serve")]
@@ -21,6 +23,9 @@ from lib.unpack import unpack                                   # noqa: E402
 
 PASSWORD = house.family.PASSWORD
 PORT = 9110
+# What Prometheus says, and what others may.
+OPEN = "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"
+OLD = ("", "*/*", "text/plain;version=0.0.4", "text/html,*/*;q=0.1")
 PARSE = """
 import json, sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -60,11 +65,11 @@ class Metrics(house.House):
         super().serve(*rows, **{"metrics": "127.0.0.1:%d" % PORT, **options})
         self.wait_for(lambda: self.named("popper-metrics"), "metrics")
 
-    def get(self, path="/metrics", method="GET", sock=None):
+    def get(self, path="/metrics", method="GET", sock=None, accept=OPEN):
         """(status, head, body)."""
         with sock or self.host.connect(PORT) as s:
-            answer = request(s, ("%s %s HTTP/1.0\r\n\r\n" % (
-                method, path)).encode())
+            answer = request(s, ("%s %s HTTP/1.0\r\n%s\r\n" % (
+                method, path, accept and "Accept: %s\r\n" % accept)).encode())
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), head.decode(), body.decode()
 
@@ -73,7 +78,10 @@ class Metrics(house.House):
         status, head, body = self.get(**kw)
         self.assertEqual(status, 200)
         self.assertIn("application/openmetrics-text; version=1.0.0", head)
-        r = self.prometheus.run(["/usr/bin/python3", "-c", PARSE],
+        return self.parsed(PARSE, body)
+
+    def parsed(self, program, body):
+        r = self.prometheus.run(["/usr/bin/python3", "-c", program],
                                 input=body.encode())
         self.assertEqual(r.returncode, 0, r.stderr.decode())
         return json.loads(r.stdout)
@@ -306,6 +314,24 @@ class Metrics(house.House):
         self.ended(pop, 20)
         self.becomes(of={"popper_logins_total error pass": 1})
 
+    # -- in which format --------------------------------------------------
+
+    def test_old_format(self):
+        """For who does not know OpenMetrics: the same series."""
+        self.serve()
+        self.login().quit()
+        self.becomes(of={"popper_session_ends_total quit": 1})
+
+        def old(accept):
+            status, head, body = self.get(accept=accept)
+            self.assertEqual(status, 200)
+            self.assertIn("Content-Type: text/plain; version=0.0.4", head)
+            return self.parsed(PARSE.replace("openmetrics.", ""), body)
+        for accept in OLD:              # until nothing changes any more
+            self.wait_for(lambda a=accept: old(a) == self.read(),
+                          "the same series")
+        self.assertIn("openmetrics", self.get(accept=OPEN.upper())[1])
+
     # -- who asks ---------------------------------------------------------
 
     def test_http(self):
@@ -374,6 +400,85 @@ class Metrics(house.House):
         maps = [s.split() for s in member.read("maps").decode().splitlines()
                 if "memfd:popper" in s]
         return len(maps), sum("w" in s[1] for s in maps)
+
+
+class Scraped(house.House):
+    """By Prometheus itself, which runs on the same host, and by its linter."""
+
+    WEB = 9090
+    CONF = """
+global: { scrape_interval: 1s, scrape_timeout: 1s }
+scrape_configs:
+  - { job_name: popper, static_configs: [ { targets: ["127.0.0.1:%d"] } ] }
+""" % PORT
+
+    @classmethod
+    def archives(cls):
+        # All of the package, with what it depends on, is 300 MB.
+        return [unpack("prometheus", only=("usr/bin/prometheus",
+                                           "usr/bin/promtool"))]
+
+    def serve(self, *rows, **options):
+        super().serve(*rows, metrics="127.0.0.1:%d" % PORT, **options)
+        self.wait_for(lambda: self.named("popper-metrics"), "metrics")
+
+    def ask(self, what):
+        """Its HTTP API; None: it is not ready."""
+        with self.host.connect(self.WEB) as s:
+            answer = request(s, ("GET /api/v1/%s HTTP/1.0\r\n\r\n"
+                                 % what).encode())
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if b" 200 " not in head.splitlines()[0]:
+            return None
+        return json.loads(body)["data"]
+
+    def value(self, series):
+        """The last value of that one series; None: it has none."""
+        got = self.ask("query?query=" + urllib.parse.quote(series))
+        found = got["result"] if got else []
+        return float(found[0]["value"][1]) if len(found) == 1 else None
+
+    def scrape(self):
+        self.host.write("/tmp/prometheus.yml", self.CONF)
+        self.host.mkdir("/tmp/prometheus")
+        server = self.host.popen([
+            "/usr/bin/prometheus", "--config.file=/tmp/prometheus.yml",
+            "--storage.tsdb.path=/tmp/prometheus",
+            "--web.listen-address=127.0.0.1:%d" % self.WEB],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(server.stop)
+        self.host.wait_port(self.WEB, timeout=60)
+
+    def test_scraped(self):
+        self.serve()
+        self.login().quit()
+        pop = self.login()
+        self.scrape()
+        self.wait_for(lambda: self.value("up") == 1 and
+                      self.value("popper_sessions") == 1, "a scrape", 60)
+        for series, value in (
+                ('popper_logins_total{result="ok",method="pass"}', 2),
+                ('popper_session_ends_total{reason="quit"}', 1),
+                ('popper_login_seconds_bucket{le="+Inf"}', 2),
+                ('popper_limit_hits_total{limit="min_rate"}', 0),
+                ('popper_penalties{kind="user"}', 0)):
+            self.assertEqual(self.value(series), value, series)
+        # It knows this type from OpenMetrics alone.
+        self.assertEqual(self.ask("metadata?metric=popper_build")
+                         ["popper_build"][0]["type"], "info")
+        pop.quit()
+        self.wait_for(lambda: self.value("popper_sessions") == 0, "the next", 60)
+
+    def test_linter(self):
+        self.serve()
+        with self.host.connect(PORT) as s:
+            body = request(s, b"GET /metrics HTTP/1.0\r\n\r\n")
+        body = body.partition(b"\r\n\r\n")[2]
+        lint = ["/usr/bin/promtool", "check", "metrics"]
+        r = self.host.run(lint, input=body)
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, b"", b""))
+        r = self.host.run(lint, input=body.replace(b"_total", b""))
+        self.assertNotEqual(r.returncode, 0)
 
 
 def make_lock():

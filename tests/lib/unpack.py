@@ -46,31 +46,33 @@ def missing(*packages):
     return sorted(set(found) | set(packages))
 
 
-def unpack(*packages):
-    """A tar archive with the files of these packages."""
+def unpack(*packages, only=()):
+    """A tar archive with the files of these packages.  only: no others than
+    these (paths without the first /), and no dependencies."""
     base = os.path.join(build_dir(), "unpacked")
     debs = os.path.join(base, "debs")
-    archive = os.path.join(base, "+".join(packages) + ".tar")
+    archive = os.path.join(base, "+".join(
+        [*packages, *map(os.path.basename, only)]) + ".tar")
     if os.path.exists(archive):
         return archive
     os.makedirs(debs, exist_ok=True)
     with open(os.path.join(base, "lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)        # suites run side by side
         if not os.path.exists(archive):
-            _make(packages, base, debs, archive)
+            _make(packages, base, debs, archive, only)
     return archive
 
 
-def _make(packages, base, debs, archive):
+def _make(packages, base, debs, archive, only):
     with tempfile.TemporaryDirectory(dir=base) as root:
-        for package in missing(*packages):
+        for package in packages if only else missing(*packages):
             subprocess.run(["dpkg", "-x", _download(package, debs), root],
                            check=True)
         _merge_usr(root)
         # The folder itself is private, what stands for / is not.
         os.chmod(root, 0o755)
         subprocess.run(["tar", "--numeric-owner", "-cf", archive + ".new",
-                        "-C", root, "."], check=True)
+                        "-C", root, *(only or ["."])], check=True)
     os.rename(archive + ".new", archive)
 
 

@@ -159,9 +159,10 @@ class Paper(unittest.TestCase):
         for family, kind in re.findall(r'PLAIN\("(\w+)", (\w+),', code):
             of_macro[family] = (kind.lower(), [])
         of_macro["popper_build"] = ("info", ["version"])
-        for family, kind in re.findall(r'= { "(popper_\w+)", "(\w+)",',
-                                       read("src/role/exporter.c")):
-            of_macro[family] = (kind, ["limit"])
+        for family, suffix in re.findall(r'= { "(popper_\w+)", (\S+),',
+                                         read("src/role/exporter.c")):
+            of_macro[family] = ("counter" if suffix == "METRICS_COUNTER"
+                                else "gauge", ["limit"])
         ends = set(re.findall(r'END\("([a-z-]+)"\)', code))
         self.assertEqual(ends, log_reasons()[1] - {"closed"})
         told = {row[0].strip("`"): (row[1], row[2].split())

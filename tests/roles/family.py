@@ -93,8 +93,12 @@ class Family(unittest.TestCase):
     PACKAGES = ()
 
     @classmethod
+    def archives(cls):
+        return [unpack(p) for p in cls.PACKAGES]
+
+    @classmethod
     def setUpClass(cls):
-        cls.host = Host(packages=[unpack(p) for p in cls.PACKAGES])
+        cls.host = Host(packages=cls.archives())
         cls.addClassCleanup(cls.host.close)
         cls.host.add_user("alice", 1001, password=PASSWORD)
         cls.host.add_user("bob", 1002, password=PASSWORD)
