@@ -56,8 +56,8 @@ static struct exporter {
 	int			 log_link;
 } x;
 
-static int
-open_library(struct fault *f)
+int
+exporter_library(struct fault *f)
 {
 	const struct {
 		const char	 *name;
@@ -225,7 +225,7 @@ start(int listener, struct fault *f)
 	bool				 degraded;
 
 	x.loop = loop_new(f);
-	if (x.loop == NULL || open_library(f) != 0)
+	if (x.loop == NULL || exporter_library(f) != 0)
 		return -1;
 	x.daemon = http.start(MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL,
 	    MHD_OPTION_LISTEN_SOCKET, listener,

@@ -8,8 +8,12 @@
 #define ROLE_EXPORTER_H
 
 #include "base/attr.h"
+#include "base/fault.h"
 #include "role/settings.h"
 #include "role/tally.h"
+
+/* Open the library that it needs; FAULT_PERM: it is not there. */
+int	exporter_library(struct fault *f) MUSTUSE;
 
 /* As root, in the master: the socket, or -1: there is to be none, or (logged) it
  * cannot be had. */

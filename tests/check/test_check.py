@@ -107,6 +107,49 @@ class Check(unittest.TestCase):
         self.assertIn(b"/etc/popper/none: error: the configuration file "
                       b"/etc/popper/none cannot be read", r.stdout)
 
+    # -- what is missed at run time alone ---------------------------------
+
+    def without(self, library):
+        path = self.host.call(_hide, library)
+        self.addCleanup(self.host.call, _show, path)
+
+    def test_library_of_metrics(self):
+        metrics = QUIET + "metrics = 127.0.0.1:9110\n"
+        self.complains(metrics, status=0)
+        self.without("libmicrohttpd.so.12")
+        self.complains(QUIET, status=0)
+        self.complains(metrics, (CONF + ":3: warning: metrics: there will be "
+                                 "none: ", "install libmicrohttpd12"), status=0)
+
+    def test_library_of_pam(self):
+        self.without("libpam.so.0")
+        self.complains(QUIET, (CONF + ": error: auth: nobody can log in:",
+                               "libpam.so.0"))
+
+    def test_groups(self):
+        self.complains(QUIET + "ctl_group = mail\ngids_denied = mail 7 adm\n",
+                       status=0)
+        self.complains(QUIET + "ctl_group =\n", status=0)
+        self.complains(
+            QUIET + "ctl_group = nosuch\ngids_denied = mail shadwo 0\n",
+            (CONF + ":3: warning: ctl_group: there is no group nosuch",
+             "root's alone"),
+            (CONF + ":4: warning: gids_denied: there is no group shadwo",
+             "nobody is refused"), status=0)
+
+    def test_folders_of_sockets(self):
+        self.complains(QUIET + "ctl_socket = /run/popper/c\n"
+                       "metrics = /run/m\nlog_file = /var/log/p\nlog = file\n",
+                       status=0)
+        self.complains(
+            QUIET + "ctl_socket = /none/c\nmetrics = /etc/passwd/m\n"
+            "log = file\nlog_file = /none/p\n",
+            (CONF + ":3: warning: ctl_socket: /none/c cannot be made: ", "/none"),
+            (CONF + ":4: warning: metrics: /etc/passwd/m cannot be made: "
+             "/etc/passwd is not a folder", ""),
+            (CONF + ":6: warning: log_file: /none/p cannot be made: ", "/none"),
+            status=0)
+
     # -- values -----------------------------------------------------------
 
     def test_all_at_once(self):
@@ -426,6 +469,20 @@ class Check(unittest.TestCase):
         self.file("/var/mail/.a\x1b[2J.pop", MAIL, 0o600, "ann")
         _, lines = self.check(QUIET + "\x1b[2J = 1\n")
         self.assertNotIn("\x1b", "\n".join(lines))
+
+
+def _hide(name):
+    """That library, on the whole host; what it was called."""
+    for folder, _, names in os.walk("/usr/lib"):
+        if name in names:
+            path = os.path.join(folder, name)
+            os.rename(path, path + ".hidden")
+            return path
+    raise FileNotFoundError(name)
+
+
+def _show(path):
+    os.rename(path + ".hidden", path)
 
 
 def _tidy():

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is missed when popper runs, not before: libraries that a role opens by
+ * itself, groups, folders in which it makes sockets and logs.
+ */
+#include "cmd/check_priv.h"
+
+#include "auth/auth.h"
+#include "base/num.h"
+#include "role/exporter.h"
+#include "sys/local.h"
+
+#include <string.h>
+
+static void
+need_libraries(struct check *c)
+{
+	const struct settings	*s = c->s;
+	const struct auth_ops	*ops = auth_ops_of(&s->auth);
+	struct fault		 f;
+
+	if (ops->preload != NULL && ops->preload(&s->auth, &f) != 0)
+		check_error(c, "auth", "nobody can log in: %s", f.text);
+	if (s->role.metrics[0] != '\0' && exporter_library(&f) != 0)
+		check_warn(c, "metrics", "there will be none: %s; install "
+		    "libmicrohttpd12, or remove the line", f.text);
+}
+
+static void
+need_ctl_group(struct check *c)
+{
+	const char *name = c->s->role.ctl_group;
+
+	if (name[0] != '\0' && conf_is_set(c->s->store, "ctl_group") &&
+	    local_group(name) == LOCAL_NO_GROUP)
+		check_warn(c, "ctl_group", "there is no group %s, so popper ctl "
+		    "is root's alone; addgroup --system %s, or leave the name "
+		    "out", name, name);
+}
+
+/* Of those that stand there by default not all hosts have all. */
+static void
+need_gids_denied(struct check *c)
+{
+	struct span	rest = span_str(c->s->auth.gids_denied);
+	struct span	word;
+
+	if (!conf_is_set(c->s->store, "gids_denied"))
+		return;
+	while ((word = span_word(&rest)).n > 0) {
+		char		name[64];
+		uint64_t	number;
+
+		if (!num_parse(word, UINT32_MAX, &number) &&
+		    span_cstr(word, name, sizeof(name)) &&
+		    local_group(name) == LOCAL_NO_GROUP)
+			check_warn(c, "gids_denied", "there is no group %s, so "
+			    "nobody is refused for it; mend the name, or remove "
+			    "it", name);
+	}
+}
+
+/* run_dir is made when popper starts. */
+static void
+need_folder_of(struct check *c, const char *option, const char *path)
+{
+	const char		*end = strrchr(path, '/');
+	char			 above[IDENTITY_PATH_MAX + 1];
+	struct file_facts	 facts;
+	struct fault		 f;
+
+	if (end == NULL || end == path || !span_cstr(span_of(path,
+	    (size_t)(end - path)), above, sizeof(above)) ||
+	    strcmp(above, c->s->role.run_dir) == 0)
+		return;
+	if (check_look(above, &facts, &f) != 0)
+		check_warn(c, option, "%s cannot be made: %s", path, f.text);
+	else if (!facts.is_dir)
+		check_warn(c, option, "%s cannot be made: %s is not a folder",
+		    path, above);
+}
+
+static void
+need_folders(struct check *c)
+{
+	const struct settings *s = c->s;
+
+	need_folder_of(c, "ctl_socket", s->role.ctl_socket);
+	need_folder_of(c, "metrics", s->role.metrics);
+	if (s->log.to == LOG_TO_FILE)
+		need_folder_of(c, "log_file", s->log.file);
+}
+
+void
+check_needs(struct check *c)
+{
+	need_libraries(c);
+	need_ctl_group(c);
+	need_gids_denied(c);
+	need_folders(c);
+}
