@@ -33,7 +33,6 @@
 
 #include <cmocka.h>
 
-#define TYPES		(MSG_AUTH + 2)	/* 0 and one unknown among them */
 #define BODY		(LINK_PACKET_MAX - LINK_HEADER)
 #define FRONTS		2
 #define DELAY_MS	1000		/* auth_fail_delay, in the settings */
@@ -653,7 +652,7 @@ next_say(uint16_t *type, uint32_t *n, uint8_t *fds)
 	if ((*fds)++ < LINK_FDS_MAX)
 		return true;
 	*fds = 0;
-	return ++*type < TYPES;
+	return ++*type < MAD_TYPES;
 }
 
 static void
@@ -683,6 +682,30 @@ new_front(uint32_t index)
 	assert_int_equal(link_send(it.master, &it.out, &its, 1, &f), 0);
 }
 
+/* As the master: how many were forgotten, of a user, or of all (""). */
+static void
+expect_flushed(const char *user, uint32_t n)
+{
+	struct ctl_whom	w = { .kind = user[0] == '\0' ? CTL_ALL : CTL_USER };
+	struct fault	f = { .text = "the end" };
+	int		ours, its;
+
+	(void)snprintf(w.user, sizeof(w.user), "%s", user);
+	assert_int_equal(link_pair(&ours, &its, &f), 0);
+	link_out_init(&it.out, MSG_CTL_FLUSH);
+	ctl_put_whom(&it.out, &w);
+	assert_int_equal(link_send(it.master, &it.out, &its, 1, &f), 0);
+	fd_close(&its);
+	if (link_recv(ours, permit_ctl_answer, permit_ctl_answer_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("%s", f.text);
+	assert_int_equal(it.in.type, MSG_CTL_DONE);
+	assert_int_equal(link_get_u8(&it.in), FAULT_NONE);
+	assert_int_equal(link_get_u32(&it.in), n);
+	link_in_fini(&it.in);
+	fd_close(&ours);
+}
+
 static void
 test_mad_front(void **state UNUSED)
 {
@@ -706,6 +729,34 @@ test_mad_front(void **state UNUSED)
 	log_in(0, 5000);
 	end();
 	assert_int_equal(count("front-misbehaved"), times);
+	forget_log();
+}
+
+/* The master is trusted: what it does not say ends auth, not the house.  A request
+ * of popper ctl is an operator's, and costs no more than itself. */
+static void
+test_mad_master(void **state UNUSED)
+{
+	struct mad	c;
+	uint64_t	sid;
+
+	mad_init(&c, permit_to_auth, permit_to_auth_n);
+	begin(false);
+	while (mad_next(&c)) {
+		if (c.formal && (c.type == MSG_FRONT || c.type == MSG_LEAVE))
+			continue;	/* it may say that */
+		assert_true(mad_say(&c, it.master, spare[0]));
+		if (c.formal) {
+			expect_flushed("", 0);
+			continue;
+		}
+		if (hear(0, LONG_MS, &sid) != '.')
+			fail_msg("message %u with %u octets and %u descriptors",
+			    c.type, c.size, c.fds);
+		end();
+		begin(false);
+	}
+	end();
 	forget_log();
 }
 
@@ -964,30 +1015,6 @@ test_vouched(void **state UNUSED)
 	fd_close(&link);
 	conf.role.auth_cache_ttl_s = 0;
 	conf.role.auth_workers = 2;
-}
-
-/* As the master: how many were forgotten, of a user, or of all (""). */
-static void
-expect_flushed(const char *user, uint32_t n)
-{
-	struct ctl_whom	w = { .kind = user[0] == '\0' ? CTL_ALL : CTL_USER };
-	struct fault	f = { .text = "the end" };
-	int		ours, its;
-
-	(void)snprintf(w.user, sizeof(w.user), "%s", user);
-	assert_int_equal(link_pair(&ours, &its, &f), 0);
-	link_out_init(&it.out, MSG_CTL_FLUSH);
-	ctl_put_whom(&it.out, &w);
-	assert_int_equal(link_send(it.master, &it.out, &its, 1, &f), 0);
-	fd_close(&its);
-	if (link_recv(ours, permit_ctl_answer, permit_ctl_answer_n, 0, LONG_MS,
-	    &it.in, &f) != 1)
-		fail_msg("%s", f.text);
-	assert_int_equal(it.in.type, MSG_CTL_DONE);
-	assert_int_equal(link_get_u8(&it.in), FAULT_NONE);
-	assert_int_equal(link_get_u32(&it.in), n);
-	link_in_fini(&it.in);
-	fd_close(&ours);
 }
 
 /* An operator wants it forgotten; who is being judged just then is not remembered. */
@@ -1522,6 +1549,7 @@ main(void)
 		AS_ROOT(test_penalties_of_a_network),
 		AS_ROOT(test_penalties_of_a_user),
 		AS_ROOT(test_mad_front),
+		AS_ROOT(test_mad_master),
 		AS_ROOT(test_bad_questions),
 		AS_ROOT(test_mad_worker),
 		AS_ROOT(test_workers),

@@ -5,6 +5,7 @@
  */
 #include "role/auth.h"
 #include "role/ctl.h"
+#include "role/exporter.h"
 #include "role/fronts.h"
 #include "role/mad_test.h"
 #include "role/master.h"
@@ -28,7 +29,7 @@
 #define FRONTS		2
 #define RESPAWN_MS	1000		/* the master's */
 
-enum part { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, FRONT, PARTS };
+enum part { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, METRICS, FRONT, PARTS };
 
 /* What a role has been given. */
 struct part_of {
@@ -54,6 +55,8 @@ NORETURN void	__wrap_spawner_main(const struct settings *c, const char *host,
 NORETURN void	__wrap_resolver_main(const struct resolver_conf *c,
 		    const int *fronts, size_t n, int master, int log_link);
 NORETURN void	__wrap_ctl_main(const struct ctl_start *a);
+NORETURN void	__wrap_exporter_main(const struct settings *c,
+		    const struct tally *t, int listener, int log_link);
 NORETURN void	__wrap_fronts_main(const struct fronts_start *a);
 uint64_t	__real_clock_ms(void);
 uint64_t	__wrap_clock_ms(void);
@@ -63,7 +66,7 @@ void		__wrap_loop_watch_set(struct loop_watch *w, unsigned what,
 		    uint64_t ms);
 
 static char		folder[] = "/tmp/popper-master-test.XXXXXX";
-static char		paths[4][100];	/* state, run, empty, log */
+static char		paths[5][100];	/* state, run, empty, log, metrics */
 static struct edition	edition;
 static const struct edition_source source;	/* nobody reloads */
 static int		spare[2];	/* descriptors to send */
@@ -156,6 +159,16 @@ __wrap_ctl_main(const struct ctl_start *a)
 	const int fds[] = { a->master, a->log_link };
 
 	tell_test(CTL, fds, ARRAY_LEN(fds));
+}
+
+/* The master never hears it but for its log: that link stands for both. */
+void
+__wrap_exporter_main(const struct settings *c UNUSED,
+    const struct tally *t UNUSED, int listener UNUSED, int log_link)
+{
+	const int fds[] = { log_link, log_link };
+
+	tell_test(METRICS, fds, ARRAY_LEN(fds));
 }
 
 void
@@ -569,6 +582,10 @@ test_mad_roles(void **state UNUSED)
 		    &permit_log_ask_n },
 		{ "spawner", SPAWNER, false, permit_ended, &permit_ended_n },
 		{ "resolver", RESOLVER, false, NULL, &none },
+		{ "ctl", CTL, false, permit_ctl_act, &permit_ctl_act_n },
+		{ "ctl's log", CTL, true, permit_log_ask, &permit_log_ask_n },
+		{ "metrics' log", METRICS, true, permit_log_ask,
+		    &permit_log_ask_n },
 		{ "front", FRONT, false, permit_start, &permit_start_n },
 		{ "front's log", FRONT, true, permit_log_ask,
 		    &permit_log_ask_n },
@@ -758,7 +775,8 @@ test_front_that_leaves_untold(void **state UNUSED)
 static int
 setup(void **state UNUSED)
 {
-	static const char *const	names[] = { "state", "run", "empty", "log" };
+	static const char *const	names[] = { "state", "run", "empty", "log",
+					"metrics" };
 	struct log_conf			c = { .to = LOG_TO_FILE,
 					    .trace_fd = -1, .socket = "" };
 
@@ -778,7 +796,7 @@ setup(void **state UNUSED)
 			.max_strangers = 100, .peer_check = true,
 			.state_dir = paths[0], .run_dir = paths[1],
 			.chroot_dir = paths[2], .name_servers = "",
-			.ctl_socket = "", .ctl_group = "", .metrics = "",
+			.ctl_socket = "", .ctl_group = "", .metrics = paths[4],
 		},
 		.auth = {
 			.source = AUTH_FILE, .uid_min = 1000, .uid_max = 60000,

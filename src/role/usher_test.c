@@ -6,6 +6,7 @@
  * what it was given.  The test plays the spawner and the master.
  */
 #include "role/ask.h"
+#include "role/mad_test.h"
 #include "role/order.h"
 #include "role/permit.h"
 #include "role/session.h"
@@ -32,7 +33,6 @@
 
 #include <cmocka.h>
 
-#define TYPES	(MSG_AUTH + 2)	/* 0 and one unknown among them */
 #define BODY	(LINK_PACKET_MAX - LINK_HEADER)
 #define SLOT	7u
 #define PATIENCE_MS	20000
@@ -261,7 +261,7 @@ test_nonsense(void **state UNUSED)
 {
 	static const uint32_t sizes[] = { 0, 1, 4, 5, 64, BODY };
 
-	for (uint16_t type = 0; type < TYPES; type++)
+	for (uint16_t type = 0; type < MAD_TYPES; type++)
 		for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
 			for (uint8_t fds = 0; fds < 2; fds++) {
 				memset(&script, 0, sizeof(script));
