@@ -11,20 +11,50 @@
 
 #include "base/alloc.h"
 #include "sys/file.h"
+#include "sys/identity.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+/* Longer than a disk takes for a file of some hundred octets. */
+#define LITTER_S	(60 * 60)
 
 struct walk {
 	const struct settings	*conf;
 	int			 dirfd;
+	uid_t			 uid;		/* ours */
 	char			**keys;		/* owns */
 	size_t			 n;
 	size_t			 cap;
 };
+
+/*
+ * A file that somebody was about to give its name when he was killed (file_replace),
+ * an hour ago at least: no journal, no owner, and of no use.  The folder is ours, so
+ * such a name is ours, too; were it still needed (the clock has jumped), whoever
+ * makes it could not rename it, and would say that he has no journal: before he
+ * touches any mail.
+ */
+static void
+remove_litter(const struct walk *w, const char *name)
+{
+	struct file_facts	facts;
+	struct fault		f;
+
+	if (!file_is_temp(name) ||
+	    file_facts_at(w->dirfd, name, &facts, &f) != 0 ||
+	    !facts.is_regular || facts.nlink != 1 || facts.uid != w->uid ||
+	    time(NULL) - facts.mtime.tv_sec < LITTER_S)
+		return;
+	if (file_unlink(w->dirfd, name, &f) == 0)
+		log_text(LEVEL_NOTE, "journal-litter", "removed %s", name);
+	else if (f.err != ENOENT)	/* another one was quicker */
+		log_fault(LEVEL_WARN, "journal-litter", &f);
+}
 
 static bool
 note_journal(void *ctx, const char *name)
@@ -33,8 +63,11 @@ note_journal(void *ctx, const char *name)
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (!host_is_journal(name) ||
-	    file_facts_at(w->dirfd, name, &facts, &f) != 0 || facts.size == 0)
+	if (!host_is_journal(name)) {
+		remove_litter(w, name);
+		return true;
+	}
+	if (file_facts_at(w->dirfd, name, &facts, &f) != 0 || facts.size == 0)
 		return true;
 	w->keys = xgrow(w->keys, w->n, &w->cap, sizeof(*w->keys));
 	w->keys[w->n++] = xstrdup(name);
@@ -59,6 +92,7 @@ recover_run(const struct settings *conf)
 {
 	AUTO(fd_close) int	dirfd = -1;
 	struct walk		w = { .conf = conf };
+	struct identity		own;
 	struct fault		f;
 	char			path[IDENTITY_PATH_MAX + 16];
 	int			open = 0;
@@ -71,6 +105,8 @@ recover_run(const struct settings *conf)
 		log_fault(LEVEL_ERR, "recovery-failed", &f);
 		return 1;
 	}
+	identity_own(&own);
+	w.uid = own.uid;
 	w.dirfd = dirfd;
 	if (file_list(dirfd, note_journal, &w, &f) != 0) {
 		log_fault(LEVEL_ERR, "recovery-failed", &f);

@@ -219,6 +219,18 @@ temp_name(char name[TEMP_NAME])
 	    (unsigned long long)salt);
 }
 
+bool
+file_is_temp(const char *name)
+{
+	static const char	prefix[] = ".popper-";
+	size_t			n = sizeof(prefix) - 1;
+
+	if (strncmp(name, prefix, n) != 0)
+		return false;
+	return strspn(name + n, "0123456789abcdef") == 16 &&
+	    name[n + 16] == '\0';
+}
+
 static int
 open_temp(int dirfd, unsigned how, mode_t mode, char name[TEMP_NAME],
     int *fd_r, struct fault *f)

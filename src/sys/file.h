@@ -145,6 +145,8 @@ int	file_mkdir(int dirfd, const char *name, mode_t mode, struct fault *f)
  */
 int	file_replace(int dirfd, const char *name, mode_t mode, struct span text,
 	    struct fault *f) MUSTUSE;
+/* Could that be the temporary one's name?  Who is killed there leaves it behind. */
+bool	file_is_temp(const char *name);
 /*
  * Read a small file whole into out (cap octets at most, more is FAULT_LIMIT).
  * Returns the octets or -1.

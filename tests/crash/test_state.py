@@ -133,6 +133,50 @@ class State(unittest.TestCase):
             server.wait(60)
         self.assertEqual(self.names(), [b"m2", b"m3"])
 
+    # -- what those leave who are killed -----------------------------------
+
+    def test_litter(self):
+        """Files that were to get a name: old ones of ours alone are removed."""
+        self.tear()
+        hour = 3600
+        keep, gone = [], []
+
+        def make(name, age, to, uid=0):
+            path = self.journals + "/" + name
+            with open(path, "w", encoding="ascii") as f:
+                f.write("user x\n")
+            os.chown(path, uid, 0)
+            then = time.time() - age
+            os.utime(path, (then, then))
+            to.append(name)
+            return path
+        make(".popper-0123456789abcdef", hour + 60, gone)
+        make(".popper-ffffffffffffffff", 1000 * hour, gone)
+        make(".popper-0123456789abcde0", hour - 60, keep)
+        make(".popper-0123456789abcde1", -hour, keep)
+        make(".popper-0123456789abcde2", 2 * hour, keep, 61002)
+        for name in (".popper-0123456789abcde", ".popper-0123456789abcdef0",
+                     ".popper-0123456789abcdef.new",
+                     ".popper-0123456789abcdeF", ".popper-", ".popper",
+                     "owner..popper-0123456789abcdef", "kept.1.00", "reserve.x"):
+            make(name, 2 * hour, keep)
+        twin = make(".popper-0123456789abcde3", 2 * hour, keep)
+        os.link(twin, twin[:-1] + "4")
+        keep.append(".popper-0123456789abcde4")
+        os.mkdir(self.journals + "/.popper-0123456789abcde5")
+        link = self.journals + "/.popper-0123456789abcde6"
+        os.symlink("/etc/passwd", link)
+        os.utime(link, (hour, hour), follow_symlinks=False)
+        keep += [".popper-0123456789abcde5", ".popper-0123456789abcde6"]
+        before = set(os.listdir(self.journals))
+        self.assertLessEqual(set(keep + gone), before)
+        self.assertEqual(self.s.recover()[0], 0)
+        self.assertEqual(self.names(), [b"m2", b"m3"])  # it did its work
+        self.assertEqual(before - set(os.listdir(self.journals)), set(gone))
+        for name in gone:
+            self.assertIn("journal-litter text=\"removed %s\"" % name,
+                          self.s.log())
+
     # -- the folder and the reserve ----------------------------------------
 
     def test_reserve_is_made_again(self):
