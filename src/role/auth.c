@@ -153,9 +153,11 @@ static void
 on_gauges(void *ctx, unsigned what UNUSED)
 {
 	struct auth		*a = ctx;
-	struct penalty_sum	 s;
+	struct penalty_sum	 s = { 0 };
 
-	penalty_count(a->penalty, clock_ms(), &s);
+	/* Who leaves has a successor, with the same table. */
+	if (!a->leaving)
+		penalty_count(a->penalty, clock_ms(), &s);
 	for (unsigned i = 0; i < PENALTY_LEVELS; i++)
 		metric_set(METRIC_PENALTY_ADDRESS + i, s.delayed[i]);
 	a->changed = false;
@@ -907,6 +909,7 @@ on_master(void *ctx, unsigned what UNUSED)
 	}
 	if (a->in.type == MSG_LEAVE) {
 		a->leaving = true;
+		penalties_changed(a);
 		serve_rows(a);
 	} else if (a->in.type != MSG_FRONT) {
 		if (on_ctl(a, &f) != 0)
@@ -997,7 +1000,8 @@ make_tables(struct auth *a)
 	a->pool = xalloc(QUESTIONS_MAX + a->nworkers,
 	    sizeof(*a->pool));
 	due_init(&a->due, ANSWERS_MAX);
-	a->penalty = penalty_new();
+	penalty_join(a->penalty, (uint32_t)spawn_self(), 1000ull *
+	    (a->conf->role.auth_timeout_s + a->conf->role.auth_fail_delay_s));
 	make_cache(a);
 }
 
@@ -1017,6 +1021,7 @@ watch_all(struct auth *a, const struct auth_start *s)
 	loop_watch_set(&a->warden_watch, LOOP_READ, LOOP_NEVER);
 	loop_watch_init(&a->timer, a->loop, -1, on_timer, a);
 	loop_watch_init(&a->gauges, a->loop, -1, on_gauges, a);
+	penalties_changed(a);		/* what others have seen */
 	loop_on_signal(a->loop, LOOP_STOP, on_term, a);
 }
 
@@ -1029,6 +1034,7 @@ auth_main(const struct auth_start *s)
 	shed(s);
 	signals_take(SIGNALS_CONNECTION);
 	a.conf = s->conf;
+	a.penalty = s->penalty;
 	a.master = s->master;
 	a.warden = s->warden;
 	a.log_link = s->log_link;

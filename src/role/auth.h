@@ -11,8 +11,11 @@
 #include "base/attr.h"
 #include "role/settings.h"
 
+struct penalty;
+
 struct auth_start {
 	const struct settings	*conf;
+	struct penalty		*penalty;	/* shared with other auths */
 	const int		*fronts;	/* a link to each of nfronts */
 	size_t			 nfronts;
 	int			 master;	/* ADMIT */

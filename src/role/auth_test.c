@@ -8,6 +8,7 @@
 #include "role/ctl.h"
 #include "role/due.h"
 #include "role/mad_test.h"
+#include "role/penalty.h"
 #include "role/warden.h"
 #include "role/wire.h"
 #include "role/worker.h"
@@ -50,6 +51,7 @@ static char		paths[4][100];	/* users, deny, empty, log */
 static struct settings	conf;
 static bool		worker_hangs;	/* as PAM may */
 static int		spare[2];	/* descriptors to send */
+static struct penalty	*penalty;	/* this test's */
 
 /* ------------------------------------------------------------ the house */
 
@@ -69,7 +71,8 @@ static pid_t
 fork_auth(int *fronts, int master, int warden, int log_link)
 {
 	const struct auth_start	s = {
-		.conf = &conf, .fronts = fronts, .nfronts = FRONTS,
+		.conf = &conf, .penalty = penalty,
+		.fronts = fronts, .nfronts = FRONTS,
 		.master = master, .warden = warden, .log_link = log_link,
 	};
 	pid_t			pid = fork();
@@ -131,10 +134,10 @@ wait_for(pid_t pid)
 
 /* The master goes, and then all others must. */
 static void
-end(void)
+end_with(int status)
 {
 	fd_close(&it.master);
-	assert_int_equal(wait_for(it.auth), 0);
+	assert_int_equal(wait_for(it.auth), status);
 	if (it.warden > 0)
 		assert_int_equal(wait_for(it.warden), 0);
 	for (int i = 0; i < FRONTS; i++)
@@ -142,6 +145,12 @@ end(void)
 	fd_close(&it.wardens);
 	fd_close(&it.log[0]);
 	fd_close(&it.log[1]);
+}
+
+static void
+end(void)
+{
+	end_with(0);
 }
 
 static char text[1 << 20];	/* of the log, as it was last read */
@@ -509,6 +518,33 @@ test_penalties(void **state UNUSED)
 	expect_after('n', 8, start + 200, DELAY_MS);
 	log_in(0, 9);			/* while zoe waits */
 	expect_after('n', 7, start, 4 * DELAY_MS);
+	end();
+	forget_log();
+}
+
+/* The next auth knows what the one that was killed has seen. */
+static void
+test_penalties_outlive_auth(void **state UNUSED)
+{
+	uint64_t start;
+
+	begin(true);
+	come_from(192, 0, 2, 7);
+	log_in(0, 1);
+	for (uint64_t i = 2; i <= 4; i++) {
+		check(0, i, "eve", i == 2 ? "2" : i == 3 ? "3" : "4");
+		expect(0, 'n', i);
+	}
+	assert_int_equal(kill(it.auth, SIGKILL), 0);
+	end_with(SIGKILL);
+	penalty_left(penalty, (uint32_t)it.auth);
+	begin(true);
+	start = clock_ms();
+	check(0, 5, "zoe", "5");
+	expect_after('n', 5, start, 2 * DELAY_MS);
+	start = clock_ms();
+	check(0, 6, "ann", "6");
+	expect_after('n', 6, start, DELAY_MS);	/* has logged in from there */
 	end();
 	forget_log();
 }
@@ -1477,6 +1513,13 @@ test_hanging_worker(void **state UNUSED)
 static int
 afresh(void **state UNUSED)
 {
+	struct fault f;
+
+	if (penalty != NULL)
+		penalty_free(penalty);
+	penalty = penalty_new(&f);
+	if (penalty == NULL)
+		return -1;
 	forget_log();
 	put_text(paths[0], USERS);
 	come_from(127, 0, 0, 1);
@@ -1545,6 +1588,7 @@ main(void)
 		AS_ROOT(test_logins),
 		AS_ROOT(test_times),
 		AS_ROOT(test_penalties),
+		AS_ROOT(test_penalties_outlive_auth),
 		AS_ROOT(test_penalties_are_shared),
 		AS_ROOT(test_penalties_of_a_network),
 		AS_ROOT(test_penalties_of_a_user),

@@ -67,6 +67,7 @@ be_auth(const struct crew *c, const struct role *r)
 	int			ends[FRONTS_MAX];
 	struct auth_start	a = {
 		.conf = &c->edition->s,
+		.penalty = c->penalty,
 		.fronts = ends,
 		.nfronts = c->nfronts,
 		.master = r->link.b,
@@ -144,6 +145,8 @@ role_become(const struct role *r)
 	}
 	if (r->kind != FRONT && r->kind != METRICS)
 		tally_free(c->tally);
+	if (r->kind != AUTH)
+		penalty_free(c->penalty);
 	if (r->kind != METRICS && !counts(r))
 		metrics_free();
 	switch (r->kind) {

@@ -9,6 +9,7 @@
 
 #include "role/ctl.h"
 #include "role/edition.h"
+#include "role/penalty.h"
 #include "role/places.h"
 #include "role/tally.h"
 #include "sys/listen.h"
@@ -41,6 +42,7 @@ struct crew {
 	struct edition		*edition;	/* owns */
 	struct listeners	 listeners;	/* the master's, in this order */
 	struct tally		*tally;
+	struct penalty		*penalty;	/* for auth alone */
 	struct ctl_start	 ctl;		/* listener: the master's */
 	int			 exporter;	/* likewise; -1: none */
 	size_t			 nfronts;

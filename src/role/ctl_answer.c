@@ -187,6 +187,7 @@ ctl_answer(const struct ctl_host *h, int client, uint16_t type,
 
 	signals_take(SIGNALS_CONNECTION);
 	spawn_name("popper-answer");
+	penalty_free(h->crew->penalty);
 	shed_descriptors(&client, 1);
 	if (cage_step_down(r->front_user, r->chroot_dir, CAGE_FRONT,
 	    &f) != 0 || cage_enter(CAGE_FRONT, &degraded, &f) != 0) {

@@ -51,7 +51,7 @@ delay_s(const struct role_settings *r, unsigned doublings)
 }
 
 static void
-tell_one(struct facts *a, const struct penalty *p, const struct role_settings *r,
+tell_one(struct facts *a, struct penalty *p, const struct role_settings *r,
     const struct ctl_whom *w, const struct penalty_case *c, uint64_t now)
 {
 	bool			place = c->key[PENALTY_ADDRESS] != 0;

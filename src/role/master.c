@@ -9,9 +9,9 @@
  * at a reload, cmd/reload.c; spawner.c, groups.c, usher.c, order.c, host.c, ask.c and the
  * first half of session.c up to become_user; drop/copy.c and spool.c (the usher's
  * copies, with a user's rights on files); warden.c, and worker.c with the PAM back
- * end; what they call in wire.c, permit.c, limit.c, tally.c, sys/, watch/, conf/, and
- * in listen.c and network.c, which read rows of the configuration; and crew.c,
- * ctl_answer.c and each role's start, up to its cage.
+ * end; what they call in wire.c, permit.c, limit.c, tally.c, sys/, watch/, conf/, in
+ * penalty.c (made here, for auths), and in listen.c and network.c, which read rows of
+ * the configuration; and crew.c, ctl_answer.c and each role's start, up to its cage.
  *
  * Both ends of each link are kept here: a spawner, warden or resolver that dies is
  * started anew with the ends that its predecessor had, and the other side need not
@@ -59,6 +59,7 @@
 struct master {
 	struct loop		*loop;
 	struct tally		*tally;
+	struct penalty		*penalty;	/* made here, used by auths */
 	struct manager		 manager;
 	const struct edition_source *source;
 	struct crew		*crew;		/* the youngest; owns all */
@@ -225,6 +226,8 @@ role_ended(struct role *r, int status)
 	bool		expected;
 	struct log_line	l;
 
+	if (r->kind == AUTH)
+		penalty_left(m.penalty, (uint32_t)r->pid);
 	r->pid = 0;
 	hear_out(r);
 	if (r->kind == FRONT) {
@@ -519,6 +522,7 @@ crew_new(struct edition *e, const struct listeners *l, struct fault *f)
 	c->edition = e;
 	c->listeners = *l;
 	c->tally = m.tally;
+	c->penalty = m.penalty;
 	c->ctl = m.ctl;
 	c->exporter = m.exporter;
 	c->nfronts = crew_fronts_wanted(&e->s);
@@ -818,7 +822,8 @@ prepare(struct edition *e, struct fault *f)
 	if (m.loop == NULL)
 		return NULL;
 	m.tally = tally_new(TALLY_MASTER + 1, crew_most(&e->s), f);
-	if (m.tally == NULL || host_folders(&e->s, f) != 0 ||
+	m.penalty = penalty_new(f);
+	if (m.tally == NULL || m.penalty == NULL || host_folders(&e->s, f) != 0 ||
 	    metrics_new(TALLY_MASTER + 1, TALLY_MASTER, f) != 0 ||
 	    listening_begin(&m.manager, &e->s, &l, f) != 0)
 		return NULL;

@@ -2,6 +2,7 @@
 #include "role/penalty.h"
 
 #include "base/alloc.h"
+#include "sys/shared.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,8 @@
 #define HALF_MS		(5ull * 60 * 1000)
 #define GUESS_MS	(24ull * 3600 * 1000)
 #define DEVICE_MS	(14ull * 24 * 3600 * 1000)
+#define SKEW_MS		1000		/* who looked at the clock before another
+					   one, and wrote after it */
 
 /* 32 octets; a key of 0: free. */
 struct entry {
@@ -24,16 +27,28 @@ struct entry {
 	uint64_t	at_ms;		/* of the last change */
 	uint64_t	until_ms;	/* scores: see penalty_until */
 	uint32_t	score;		/* at that time */
-	enum penalty_level level;	/* scores */
+	uint32_t	level;		/* scores: enum penalty_level */
 };
 
 struct shelf {
-	struct entry	*v;		/* owns */
+	struct entry	*v;		/* in the table */
 	size_t		 buckets;	/* a power of 2 */
 };
 
-struct penalty {
+/* Shared. */
+struct table {
+	uint64_t	lock;
 	uint8_t		key[KEY_OCTETS];
+	struct entry	scores[BUCKETS * WAYS];
+	struct entry	devices[BUCKETS * WAYS];
+	struct entry	guesses[GUESS_BUCKETS * WAYS];
+};
+
+/* One process's. */
+struct penalty {
+	struct table	*t;
+	uint64_t	ticket;
+	uint64_t	most_ms;	/* that anybody has to wait */
 	struct shelf	scores;
 	struct shelf	devices;
 	struct shelf	guesses;
@@ -59,13 +74,18 @@ static const struct grade grades[PENALTY_LEVELS] = {
 
 /* ---------------------------------------------------------------- shelves */
 
-static struct shelf
-shelf_new(size_t buckets)
+static void
+lock(struct penalty *p)
 {
-	return (struct shelf){
-		.v = xalloc(buckets * WAYS, sizeof(struct entry)),
-		.buckets = buckets,
-	};
+	p->ticket = (p->ticket & ~(uint64_t)UINT32_MAX) |
+	    (uint32_t)(p->ticket + 1);
+	shared_lock(&p->t->lock, p->ticket);
+}
+
+static void
+unlock(const struct penalty *p)
+{
+	shared_unlock(&p->t->lock, p->ticket);
 }
 
 static struct entry *
@@ -86,11 +106,20 @@ find(const struct shelf *s, uint64_t key)
 	return NULL;
 }
 
+/* Who says that it changes tomorrow is no witness. */
+static uint64_t
+age_ms(const struct entry *e, uint64_t now_ms)
+{
+	if (e->at_ms > now_ms)
+		return e->at_ms - now_ms <= SKEW_MS ? 0 : UINT64_MAX;
+	return now_ms - e->at_ms;
+}
+
 /* What is left of a score. */
 static uint32_t
 score_at(const struct entry *e, uint64_t now_ms)
 {
-	uint64_t	age = now_ms > e->at_ms ? now_ms - e->at_ms : 0;
+	uint64_t	age = age_ms(e, now_ms);
 	uint64_t	halves = age / HALF_MS;
 	uint64_t	rest = age % HALF_MS;
 
@@ -100,6 +129,15 @@ score_at(const struct entry *e, uint64_t now_ms)
 	    (2 * HALF_MS - rest) / (2 * HALF_MS));
 }
 
+/* No later than the settings of this process can have it. */
+static uint64_t
+until_of(const struct penalty *p, struct entry *e, uint64_t now_ms)
+{
+	if (e->until_ms > now_ms + p->most_ms)
+		e->until_ms = now_ms + p->most_ms;
+	return e->until_ms;
+}
+
 /* The lowest score goes; among equals the oldest. */
 static bool
 weaker(const struct entry *a, const struct entry *b, uint64_t now_ms)
@@ -107,7 +145,21 @@ weaker(const struct entry *a, const struct entry *b, uint64_t now_ms)
 	uint32_t sa = score_at(a, now_ms);
 	uint32_t sb = score_at(b, now_ms);
 
-	return sa != sb ? sa < sb : a->at_ms < b->at_ms;
+	return sa != sb ? sa < sb : age_ms(a, now_ms) > age_ms(b, now_ms);
+}
+
+/* In this order, so that who is killed over it leaves nobody with the score of
+ * somebody else. */
+static void
+begin_entry(struct entry *e, uint64_t key, uint64_t now_ms)
+{
+	e->key = 0;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	e->score = 0;
+	e->until_ms = 0;
+	e->at_ms = now_ms;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	e->key = key;
 }
 
 /* Its entry, perhaps a new one in place of the weakest. */
@@ -128,7 +180,7 @@ take(const struct shelf *s, uint64_t key, uint64_t now_ms)
 		if (weaker(&bucket[i], e, now_ms))
 			e = &bucket[i];
 	}
-	*e = (struct entry){ .key = key, .at_ms = now_ms };
+	begin_entry(e, key, now_ms);
 	return e;
 }
 
@@ -137,7 +189,7 @@ seen(const struct shelf *s, uint64_t key, uint64_t within_ms, uint64_t now_ms)
 {
 	const struct entry *e = find(s, key);
 
-	return e != NULL && now_ms - e->at_ms < within_ms;
+	return e != NULL && age_ms(e, now_ms) < within_ms;
 }
 
 /* ------------------------------------------------------------------ cases */
@@ -148,7 +200,8 @@ hash(const struct penalty *p, uint64_t kind, struct span a)
 {
 	XXH3_state_t state;
 
-	(void)XXH3_64bits_reset_withSecret(&state, p->key, sizeof(p->key));
+	(void)XXH3_64bits_reset_withSecret(&state, p->t->key,
+	    sizeof(p->t->key));
 	(void)XXH3_64bits_update(&state, &kind, sizeof(kind));
 	(void)XXH3_64bits_update(&state, a.p, a.n);
 	kind = XXH3_64bits_digest(&state);
@@ -192,14 +245,13 @@ is_known(const struct penalty *p, uint64_t where, uint64_t now_ms)
 static bool
 waits(const struct penalty *p, uint64_t key, uint64_t now_ms)
 {
-	const struct entry *e = key == 0 ? NULL : find(&p->scores, key);
+	struct entry *e = key == 0 ? NULL : find(&p->scores, key);
 
-	return e != NULL && e->until_ms > now_ms;
+	return e != NULL && until_of(p, e, now_ms) > now_ms;
 }
 
-bool
-penalty_judged(const struct penalty *p, const struct penalty_case *c,
-    uint64_t now_ms)
+static bool
+is_judged(const struct penalty *p, const struct penalty_case *c, uint64_t now_ms)
 {
 	if (is_known(p, c->device, now_ms))
 		return true;
@@ -207,6 +259,17 @@ penalty_judged(const struct penalty *p, const struct penalty_case *c,
 	    !waits(p, c->key[PENALTY_NETWORK], now_ms) &&
 	    (!waits(p, c->key[PENALTY_USER], now_ms) ||
 	    is_known(p, c->near, now_ms));
+}
+
+bool
+penalty_judged(struct penalty *p, const struct penalty_case *c, uint64_t now_ms)
+{
+	bool result;
+
+	lock(p);
+	result = is_judged(p, c, now_ms);
+	unlock(p);
+	return result;
 }
 
 static unsigned
@@ -233,7 +296,7 @@ score_of(struct penalty *p, const struct penalty_case *c, size_t level, bool cou
 
 	if (!counts)
 		return score;
-	e->level = (enum penalty_level)level;
+	e->level = (uint32_t)level;
 	if (score < UINT32_MAX - ONE)
 		score += ONE;
 	e->score = score;
@@ -253,15 +316,12 @@ set_until(struct penalty *p, const struct penalty_case *c, uint64_t until_ms)
 	}
 }
 
-void
-penalty_begin(struct penalty *p, struct penalty_case *c, uint64_t now_ms,
+static void
+wait_for_it(struct penalty *p, struct penalty_case *c, uint64_t now_ms,
     uint64_t until_ms)
 {
 	bool near = is_known(p, c->near, now_ms);
 
-	c->waits = 0;
-	if (is_known(p, c->device, now_ms))
-		return;
 	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
 		uint32_t score = c->key[i] == 0 ? 0 :
 		    score_of(p, c, i, false, now_ms);
@@ -273,6 +333,17 @@ penalty_begin(struct penalty *p, struct penalty_case *c, uint64_t now_ms,
 	set_until(p, c, until_ms);
 }
 
+void
+penalty_begin(struct penalty *p, struct penalty_case *c, uint64_t now_ms,
+    uint64_t until_ms)
+{
+	lock(p);
+	c->waits = 0;
+	if (!is_known(p, c->device, now_ms))
+		wait_for_it(p, c, now_ms, until_ms);
+	unlock(p);
+}
+
 /* What the case does not name is not known. */
 static bool
 was_there(const struct penalty *p, uint64_t where, uint64_t now_ms)
@@ -280,17 +351,19 @@ was_there(const struct penalty *p, uint64_t where, uint64_t now_ms)
 	return where != 0 && is_known(p, where, now_ms);
 }
 
-void
-penalty_look(const struct penalty *p, const struct penalty_case *c,
-    uint64_t now_ms, struct penalty_view *out)
+static void
+look(const struct penalty *p, const struct penalty_case *c, uint64_t now_ms,
+    struct penalty_view *out)
 {
 	*out = (struct penalty_view){
 		.device = was_there(p, c->device, now_ms),
 		.near = was_there(p, c->near, now_ms),
 	};
 	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
-		const struct entry	*e = c->key[i] == 0 ? NULL :
+		struct entry		*e = c->key[i] == 0 ? NULL :
 					    find(&p->scores, c->key[i]);
+		uint64_t		 until = e == NULL ? 0 :
+					    until_of(p, e, now_ms);
 		uint32_t		 score = e == NULL ? 0 :
 					    score_at(e, now_ms) + ONE / 2;
 		/* With the one that the next failure brings. */
@@ -302,10 +375,18 @@ penalty_look(const struct penalty *p, const struct penalty_case *c,
 			continue;
 		if (n > out->doublings)
 			out->doublings = n;
-		if (e != NULL && e->until_ms > out->until_ms &&
-		    !(out->near && i == PENALTY_USER))
-			out->until_ms = e->until_ms;
+		if (until > out->until_ms && !(out->near && i == PENALTY_USER))
+			out->until_ms = until;
 	}
+}
+
+void
+penalty_look(struct penalty *p, const struct penalty_case *c, uint64_t now_ms,
+    struct penalty_view *out)
+{
+	lock(p);
+	look(p, c, now_ms, out);
+	unlock(p);
 }
 
 void
@@ -313,26 +394,29 @@ penalty_count(const struct penalty *p, uint64_t now_ms, struct penalty_sum *out)
 {
 	*out = (struct penalty_sum){ 0 };
 	for (size_t i = 0; i < p->scores.buckets * WAYS; i++) {
-		const struct entry *e = &p->scores.v[i];
+		const struct entry	*e = &p->scores.v[i];
+		uint32_t		 level = __atomic_load_n(&e->level,
+					    __ATOMIC_RELAXED);
 
-		if (e->key == 0)
+		if (e->key == 0 || level >= PENALTY_LEVELS)
 			continue;
 		out->scores += score_at(e, now_ms) >= ONE / 2;
 		out->waiting += e->until_ms > now_ms;
-		out->delayed[e->level] += e->until_ms > now_ms ||
+		out->delayed[level] += e->until_ms > now_ms ||
 		    doublings(score_at(e, now_ms) + ONE / 2 + ONE,
-		    &grades[e->level]) > 0;
+		    &grades[level]) > 0;
 	}
 	for (size_t i = 0; i < p->devices.buckets * WAYS; i++) {
 		const struct entry *e = &p->devices.v[i];
 
-		out->known += e->key != 0 && now_ms - e->at_ms < DEVICE_MS;
+		out->known += e->key != 0 && age_ms(e, now_ms) < DEVICE_MS;
 	}
 }
 
 void
 penalty_clear(struct penalty *p, const struct penalty_case *c)
 {
+	lock(p);
 	for (size_t i = 0; i < PENALTY_LEVELS; i++) {
 		struct entry *e = c->key[i] == 0 ? NULL :
 		    find(&p->scores, c->key[i]);
@@ -342,10 +426,11 @@ penalty_clear(struct penalty *p, const struct penalty_case *c)
 		e->score = 0;
 		e->until_ms = 0;
 	}
+	unlock(p);
 }
 
-unsigned
-penalty_wrong(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
+static unsigned
+count_wrong(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
 {
 	bool		counts = !seen(&p->guesses, c->guess, GUESS_MS, now_ms);
 	unsigned	most = 0;
@@ -366,40 +451,72 @@ penalty_wrong(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
 	return is_known(p, c->device, now_ms) ? 0 : most;
 }
 
+unsigned
+penalty_wrong(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
+{
+	unsigned result;
+
+	lock(p);
+	result = count_wrong(p, c, now_ms);
+	unlock(p);
+	return result;
+}
+
 void
 penalty_until(struct penalty *p, const struct penalty_case *c, uint64_t at_ms)
 {
+	lock(p);
 	set_until(p, c, at_ms);
+	unlock(p);
 }
 
 void
 penalty_right(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
 {
+	lock(p);
 	set_until(p, c, 0);
 	take(&p->devices, c->device, now_ms)->at_ms = now_ms;
 	take(&p->devices, c->near, now_ms)->at_ms = now_ms;
+	unlock(p);
 }
 
 /* ------------------------------------------------------------- all of it */
 
 struct penalty *
-penalty_new(void)
+penalty_new(struct fault *f)
 {
-	struct penalty *p = xalloc(1, sizeof(*p));
+	struct table	*t = shared_new(sizeof(*t), f);
+	struct penalty	*p;
 
-	random_bytes(p->key, sizeof(p->key));
-	p->scores = shelf_new(BUCKETS);
-	p->devices = shelf_new(BUCKETS);
-	p->guesses = shelf_new(GUESS_BUCKETS);
+	if (t == NULL)
+		return NULL;
+	random_bytes(t->key, sizeof(t->key));
+	p = xalloc(1, sizeof(*p));
+	*p = (struct penalty){
+		.t = t,
+		.scores = { t->scores, BUCKETS },
+		.devices = { t->devices, BUCKETS },
+		.guesses = { t->guesses, GUESS_BUCKETS },
+	};
 	return p;
+}
+
+void
+penalty_join(struct penalty *p, uint32_t who, uint64_t most_ms)
+{
+	p->ticket = SHARED_TICKET(who);
+	p->most_ms = most_ms;
+}
+
+void
+penalty_left(struct penalty *p, uint32_t who)
+{
+	shared_lock_free(&p->t->lock, who);
 }
 
 void
 penalty_free(struct penalty *p)
 {
-	free(p->scores.v);
-	free(p->devices.v);
-	free(p->guesses.v);
-	explicit_bzero(p, sizeof(*p));
+	shared_free(p->t, sizeof(*p->t));
 	free(p);
 }

@@ -3,7 +3,14 @@
  * Who guesses passwords waits: what auth remembers of failed logins, by address,
  * by network and by user, and of devices that have logged in.  In memory of
  * bounded size, as hashes by a key of this run's, and forgotten with it; what is
- * weakest makes room.  Floor 4; knows no clock.
+ * weakest makes room.  Floor 4; its clock is the caller's.
+ *
+ * The master makes it and has no further use for it; auths share it, the next one
+ * after one that has died, and those of two crews during a reload, each with the
+ * times of its own settings.  No other process keeps a mapping of it: the key is in
+ * there, and hashes of passwords that were wrong.  It is fixed tables without
+ * pointers.  Whatever an auth has left there, killed in the middle or not, is a
+ * hint: each number is bounded when it is read.
  *
  * A failure raises a score of its address (IPv4; of IPv6 a network of 64 bits: a
  * host has as many there as it likes), of its network (/24, /48) and of its user,
@@ -62,7 +69,7 @@ struct penalty_view {
 	bool		near;		/* or elsewhere in that network */
 	uint64_t	until_ms;	/* not judged until then */
 };
-void		 penalty_look(const struct penalty *p,
+void		 penalty_look(struct penalty *p,
 		    const struct penalty_case *c, uint64_t now_ms,
 		    struct penalty_view *out);
 struct penalty_sum {
@@ -72,20 +79,26 @@ struct penalty_sum {
 						   devices may be excepted */
 	size_t	known;			/* devices, and users in networks */
 };
-/* O(all of it): a fraction of a millisecond. */
+/* O(all of it): a fraction of a millisecond.  Without the lock: an estimate. */
 void		 penalty_count(const struct penalty *p, uint64_t now_ms,
 		    struct penalty_sum *out);
 /* Forget the scores of these keys. */
 void		 penalty_clear(struct penalty *p, const struct penalty_case *c);
 
-struct penalty	*penalty_new(void);
+/* 5 MiB that processes forked later share.  NULL: a fault. */
+struct penalty	*penalty_new(struct fault *f);
+/* An auth, before all else: `who` it is, and how long a refusal takes at the most. */
+void		 penalty_join(struct penalty *p, uint32_t who, uint64_t most_ms);
+/* The master: that one has died. */
+void		 penalty_left(struct penalty *p, uint32_t who);
+/* This process has it no more. */
 void		 penalty_free(struct penalty *p);
 
 void	penalty_case(const struct penalty *p, const struct sock_addr *peer,
 	    struct span user, struct span secret, struct penalty_case *out);
 
 /* Is it to be judged at all? */
-bool	penalty_judged(const struct penalty *p, const struct penalty_case *c,
+bool	penalty_judged(struct penalty *p, const struct penalty_case *c,
 	    uint64_t now_ms) MUSTUSE;
 /* It is being judged, until then at the latest. */
 void	penalty_begin(struct penalty *p, struct penalty_case *c,

@@ -2,6 +2,8 @@
 /* Penalties by a clock of the test's own. */
 #include "role/penalty.h"
 
+#include "sys/spawn.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include <cmocka.h>
 
 #define MINUTE	60000ull
+#define MOST	(2 * MINUTE)	/* longer than anything here waits */
 
 static struct penalty	*p;
 static uint64_t		 now;
@@ -17,10 +20,13 @@ static uint64_t		 now;
 static int
 setup(void **state)
 {
+	struct fault f;
+
 	(void)state;
 	now = 1000000;
-	p = penalty_new();
-	return 0;
+	p = penalty_new(&f);
+	penalty_join(p, 1, MOST);
+	return p == NULL;
 }
 
 static int
@@ -432,10 +438,195 @@ forgiven(void **state)
 	assert_int_equal(v.failures[0] + v.failures[1], 0);
 }
 
+static unsigned
+failures(unsigned a, unsigned b, const char *user, enum penalty_level of_what)
+{
+	struct penalty_case	c = of(a, b, user, 1);
+	struct penalty_view	v;
+
+	penalty_look(p, &c, now, &v);
+	return v.failures[of_what];
+}
+
+static void
+log_in(unsigned a, unsigned b, const char *user)
+{
+	struct penalty_case c = of(a, b, user, 1);
+
+	penalty_right(p, &c, now);
+}
+
+/* In a process of its own, by the name `who`; its pid. */
+static pid_t
+elsewhere(uint32_t who, void (*work)(unsigned seed), unsigned seed)
+{
+	struct fault	f;
+	pid_t		pid = spawn_fork(&f);
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	penalty_join(p, who, MOST);
+	work(seed);
+	spawn_exit(0);
+}
+
+static void
+ended(pid_t pid, int with)
+{
+	int status = -1;
+
+	assert_int_equal(spawn_wait(pid, 60000, &status), 1);
+	assert_int_equal(status, with);
+}
+
+/* Each guess is another one. */
+static void
+guess_much(unsigned seed)
+{
+	for (unsigned i = 0; i < 3000; i++)
+		(void)wrong(2, seed, "ann", seed * 100000 + i);
+}
+
+/* Not one failure is lost. */
+static void
+several_at_a_time(void **state)
+{
+	pid_t pids[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		pids[i] = elsewhere(10 + i, guess_much, 1 + i);
+	for (unsigned i = 0; i < 3; i++)
+		ended(pids[i], 0);
+	assert_int_equal(failures(2, 1, "ann", PENALTY_ADDRESS), 3000);
+	assert_int_equal(failures(2, 1, "ann", PENALTY_NETWORK), 9000);
+	assert_int_equal(failures(2, 1, "ann", PENALTY_USER), 9000);
+}
+
+/* Until it is killed: more scores than there is room for, so that they push each
+ * other out; devices, which are all as old, are few. */
+static void
+work_for_ever(unsigned seed)
+{
+	char name[20];
+
+	for (unsigned i = seed;; i++) {
+		bool			right = i % 3 == 0;
+		struct penalty_case	c;
+
+		(void)snprintf(name, sizeof(name), "u%u", i %
+		    (right ? 300 : 100000));
+		c = of(2, i % 200, name, i);
+		if (penalty_judged(p, &c, now))
+			penalty_begin(p, &c, now, now + 1000);
+		if (right)
+			penalty_right(p, &c, now);
+		else if (penalty_wrong(p, &c, now) > 0)
+			penalty_until(p, &c, now + 1000);
+	}
+}
+
+/* At whatever moment that is: nobody waits for it, and who had nothing to do with
+ * it is who he was. */
+static void
+killed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 500; i++)
+		(void)wrong(78, 8, "other", i);
+	log_in(77, 7, "known");
+	for (uint32_t i = 0; i < 300; i++) {
+		pid_t pid = elsewhere(1000 + i, work_for_ever, i * 991);
+
+		clock_sleep(1 + i % 3);
+		spawn_kill(pid);
+		ended(pid, 128 + 9);
+		penalty_left(p, 1000 + i);
+		assert_true(judged(77, 7, "known"));
+		assert_int_equal(failures(77, 7, "known", PENALTY_ADDRESS), 0);
+		assert_int_equal(failures(77, 7, "known", PENALTY_USER), 0);
+		assert_int_equal(failures(78, 8, "other", PENALTY_ADDRESS), 500);
+		assert_int_equal(failures(79, 9, "none", PENALTY_NETWORK), 0);
+	}
+	assert_int_equal(wrong(78, 8, "other", 500), 3);
+	now += MOST;
+	assert_true(judged(2, 9, "u9"));
+}
+
+/* A shorter time of new settings is for those who wait already. */
+static void
+other_settings(void **state)
+{
+	struct penalty_case c = of(2, 8, "mal", 99);
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		(void)wrong(2, 8, "mal", i);
+	assert_int_equal(penalty_wrong(p, &c, now), 3);
+	penalty_until(p, &c, now + MINUTE);
+	penalty_join(p, 2, 5000);
+	now += 1000;
+	assert_false(judged(2, 8, "mal"));
+	now += 4999;
+	assert_false(judged(2, 8, "mal"));
+	now += 1;
+	assert_true(judged(2, 8, "mal"));
+	assert_int_equal(failures(2, 8, "mal", PENALTY_ADDRESS), 10);
+}
+
+/* Of somebody whose clock was wrong, or who lied. */
+static void
+nonsense(void **state)
+{
+	struct penalty_case	c = of(2, 8, "mal", 99);
+	uint64_t		today = now;
+
+	(void)state;
+	now += 1000 * MINUTE;
+	for (unsigned i = 0; i < 40; i++)
+		(void)wrong(2, 8, "mal", i);
+	assert_int_equal(penalty_wrong(p, &c, now), 3);
+	penalty_until(p, &c, UINT64_MAX);
+	log_in(3, 3, "ann");
+	now = today;
+	assert_int_equal(failures(2, 8, "mal", PENALTY_ADDRESS), 0);
+	assert_false(judged(2, 8, "mal"));	/* not for ever */
+	now += MOST;
+	assert_true(judged(2, 8, "mal"));
+	assert_int_equal(wrong(2, 8, "mal", 100), 0);
+	assert_int_equal(failures(2, 8, "mal", PENALTY_ADDRESS), 1);
+	c = of(3, 3, "ann", 1);
+	assert_int_equal(penalty_wrong(p, &c, now), 0);
+	for (unsigned i = 0; i < 20; i++)
+		(void)wrong(3, 3, "ann", i + 2);
+	assert_int_equal(wrong(3, 3, "ann", 1000), 3);	/* not a device */
+}
+
+/* Another process has seen the clock, and the lock, a moment later. */
+static void
+a_moment_later(void **state)
+{
+	(void)state;
+	now += 3;
+	log_in(3, 3, "ann");
+	for (unsigned i = 0; i < 8; i++)
+		(void)wrong(3, 3, "eve", i);
+	now -= 3;
+	assert_int_equal(wrong(3, 3, "ann", 1000), 0);	/* a device */
+	assert_int_equal(failures(3, 3, "eve", PENALTY_USER), 8);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(several_at_a_time, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(killed, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_settings, setup, teardown),
+		cmocka_unit_test_setup_teardown(nonsense, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_moment_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(address, setup, teardown),
 		cmocka_unit_test_setup_teardown(same_guess, setup, teardown),
 		cmocka_unit_test_setup_teardown(network, setup, teardown),

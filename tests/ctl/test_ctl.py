@@ -223,10 +223,14 @@ class Guesses(Ctl):
         cls.host.run(["ip", "address", "add", cls.FROM + "/32", "dev", "lo"],
                      check=True)
 
-    def guess(self, user, password):
+    def stranger(self):
         pop = Pop(self.host.in_network(socket.create_connection, (
             self.FROM, 110), 30, (self.FROM, 0)))
         self.addCleanup(pop.close)
+        return pop
+
+    def guess(self, user, password, pop=None):
+        pop = pop or self.stranger()
         try:
             pop.login(user, password)
         except PopError as e:
@@ -282,6 +286,38 @@ class Guesses(Ctl):
             self.ctl("penalties", "--clear", "@" + self.FROM)
             self.assertEqual(self.guess("bob", PASSWORD), b"")
             self.assertTrue(all(b"[AUTH]" in w.result() for w in waits))
+
+    def known(self):
+        """What is known of alice and bob."""
+        alice = self.penalties("alice@" + self.FROM)
+        return (alice["address_failures"], alice["device_known"],
+                self.penalties("bob")["user_failures"])
+
+    def test_scores_survive(self):
+        """The death of auth, and a reload, before and after the last of those
+        who came before it."""
+        self.serve(auth_fail_delay=1, auth_timeout=30)
+        for i in range(3):
+            self.assertIn(b"[AUTH]", self.guess("bob", "wrong%d" % i))
+        self.assertEqual(self.guess("alice", PASSWORD), b"")
+        self.assertEqual(self.known(), (3, "yes", 3))
+        for deaths in (1, 2):
+            self.named("popper-auth")[0].kill()
+            self.wait_for(lambda: self.status()["auth0_deaths"] == deaths and
+                          self.named("popper-auth"), "the next one")
+            self.assertEqual(self.known(), (3, "yes", 3))
+        old = [self.stranger() for _ in range(2)]
+        self.configure(fronts=2, max_sessions_per_address=1000,
+                       auth_fail_delay=1, auth_timeout=20)
+        self.ctl("reload")
+        self.log.wait("reloaded ", self.mark)
+        self.assertEqual(len(self.named("popper-auth")), 2)
+        self.assertEqual(self.known(), (3, "yes", 3))
+        self.assertIn(b"[AUTH]", self.guess("bob", "wrong4", old[0]))
+        self.assertEqual(self.known(), (4, "yes", 4))
+        self.assertEqual(self.guess("alice", PASSWORD, old[1]), b"")
+        self.wait_for(lambda: self.count() == house.ROLES, "end of the old")
+        self.assertEqual(self.known(), (4, "yes", 4))
 
     # -- why --------------------------------------------------------------
 

@@ -209,20 +209,21 @@ class Metrics(house.House):
                              "popper_session_ends_total too-slow": 1})
 
     def test_penalties(self):
-        """Until they are forgiven, or auth has forgotten them."""
+        """Until they are forgiven; the next auth has them, too, and two of them
+        have them once."""
         there = "192.0.2.77"
         self.host.run(["ip", "address", "replace", there + "/32", "dev", "lo"],
                       check=True)
         self.serve(auth_fail_delay=0)
 
-        def guess():
-            for n in range(3):
+        def guess(first):
+            for n in range(first, first + 3):
                 with Pop(self.host.in_network(
                         socket.create_connection, (there, 110), 30,
                         (there, 0))) as pop:
                     with self.assertRaisesRegex(PopError, "AUTH"):
                         pop.login("alice", "wrong%d" % n)
-        guess()
+        guess(0)
         self.becomes(30, of={"popper_penalties address": 1,
                              "popper_penalties network": 0,
                              "popper_penalties user": 0})
@@ -232,10 +233,17 @@ class Metrics(house.House):
         self.named("popper-auth")[0].kill()
         self.log.wait("role-died .*role=popper-auth", self.mark)
         self.wait_for(lambda: self.count() == house.ROLES, "new auth")
-        guess()
+        guess(3)                        # the same ones would not count
         self.becomes(30, of={"popper_penalties address": 1})
         self.named("popper-auth")[0].kill()
-        self.becomes(30, of={"popper_penalties address": 0})
+        self.log.wait("role-died .*role=popper-auth", self.mark, count=2)
+        self.becomes(30, of={"popper_penalties address": 1})
+        stranger = self.connect()
+        self.host.run(["/usr/sbin/popper", "ctl", "reload"], check=True)
+        self.log.wait("reloaded ", self.mark)
+        self.assertEqual(len(self.named("popper-auth")), 2)
+        self.becomes(30, of={"popper_penalties address": 1})
+        stranger.quit()
 
     def test_lock_wait(self):
         self.serve()
@@ -392,7 +400,8 @@ class Metrics(house.House):
             self.assertEqual(self.shared(m), (0, 0))
         # Its tally and its metrics.
         self.assertEqual(self.shared(self.named("popper-front")[0]), (7, 2))
-        self.assertEqual(self.shared(self.named("popper-auth")[0]), (4, 1))
+        # Its metrics, and the penalties, which nobody else has.
+        self.assertEqual(self.shared(self.named("popper-auth")[0]), (5, 2))
 
     @staticmethod
     def shared(member):
