@@ -108,6 +108,8 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_SUBMIT:
 		return host_submit(h, message, f);
 	case MSG_ASK:
+	case MSG_CLIENT:
+	case MSG_CLIENT_ITSELF:
 	case MSG_HANDOVER:
 	case MSG_ANSWER:
 	case MSG_CREDENTIAL:

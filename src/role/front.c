@@ -4,24 +4,30 @@
  * files.  Reads from: the stranger; the monitor's answers.  Trusts: nobody.
  * Gives up, in order: descriptors, root folder, limits, groups, gid, uid, system calls.
  *
- * Before the cage it reads no octet of the client's.
+ * Before the cage it reads no octet of the client's, and a PROXY header is one of
+ * a stranger's.
  */
 #include "role/front.h"
 
 #include "pop/authorize.h"
 #include "role/ask.h"
+#include "role/limit.h"
 #include "role/permit.h"
+#include "role/proxied.h"
 #include "role/pump.h"
 #include "role/wire.h"
 
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/secmem.h"
+#include "sys/signals.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 
 struct state {
 	const struct front	*c;
+	struct sock_addr	 peer;		/* the client */
+	bool			 itself;	/* a proxy without a client */
 	struct authorize	 auth;
 	struct pump		 pump;
 	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
@@ -81,6 +87,36 @@ ask(struct state *s, struct fault *f)
 	return result;
 }
 
+/* Whose connection it is.  The monitor judges whether that may be said here. */
+static int
+tell_client(const struct state *s, bool xclient, struct fault *f)
+{
+	struct link_out m;
+
+	link_out_init(&m, MSG_CLIENT);
+	link_put_u8(&m, xclient ? 1 : 0);
+	wire_put_peer(&m, &s->peer);
+	return link_send(s->c->link, &m, NULL, 0, f);
+}
+
+/* XCLIENT: it is somebody else's. */
+static enum pump_next
+on_announced(struct state *s, struct buf *out)
+{
+	const struct proxy_client	*c = &s->auth.announced;
+	struct fault			 f;
+
+	if (c->family != 0)
+		sock_addr_set(&s->peer, c->family, c->raw, c->port);
+	if (tell_client(s, true, &f) != 0) {
+		log_fault(LEVEL_ERR, "front-link", &f);
+		return PUMP_ABORT;
+	}
+	proxied_log_announced(&s->peer, s->c->peer, "xclient");
+	authorize_moved(&s->auth, out);
+	return PUMP_LINE;
+}
+
 static enum pump_next
 on_line(void *ctx, struct span line, struct buf *out)
 {
@@ -89,6 +125,8 @@ on_line(void *ctx, struct span line, struct buf *out)
 	struct fault		 f;
 
 	n = authorize_line(&s->auth, line, out);
+	if (n == AUTHORIZE_CLIENT)
+		return on_announced(s, out);
 	if (n == AUTHORIZE_ASK && ask(s, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-link", &f);
 		n = authorize_answer(&s->auth, ANSWER_ERROR, out);
@@ -153,9 +191,91 @@ log_end_of(const struct state *s, enum pump_end end)
 
 	log_begin(&l, end == PUMP_END_ORPHANED ? LEVEL_ERR : LEVEL_DEBUG,
 	    "stranger-end");
-	log_str(&l, "ip", s->c->peer->text);
+	log_str(&l, "ip", s->peer.text);
 	log_str(&l, "reason", s->auth.quit ? "quit" : pump_end_word(end));
 	log_end(&l);
+}
+
+/* MORE: it is over meanwhile, and that was told. */
+static enum proxied_result
+read_header(struct state *s, struct span *rest, const char **why)
+{
+	enum proxied_result	r = PROXIED_MORE;
+	struct proxied		p;
+
+	proxied_init(&p);
+	while (r == PROXIED_MORE) {
+		uint64_t	now = clock_ms();
+		struct wait_for	w[] = {
+			{ .fd = s->c->in, .events = WAIT_READ },
+			{ .fd = s->c->link, .events = WAIT_READ },
+		};
+
+		(void)sock_wait(w, ARRAY_LEN(w), p.end_ms > now ?
+		    (int)(p.end_ms - now) : 0);
+		if (w[1].ready || signals_stopping()) {
+			log_end_of(s, w[1].ready ? PUMP_END_ORPHANED :
+			    PUMP_END_STOPPED);
+			break;
+		}
+		r = proxied_read(&p, s->c->in, s->room, sizeof(s->room),
+		    &s->peer, rest, why);
+	}
+	return r;
+}
+
+/* The PROXY header that comes first.  False: there is nobody to be served. */
+static bool
+await_header(struct state *s)
+{
+	struct link_out	m;
+	struct span	rest;
+	struct fault	f;
+	const char	*why;
+	int		told = -1;
+
+	switch (read_header(s, &rest, &why)) {
+	case PROXIED_MORE:
+		return false;
+	case PROXIED_SILENT:
+		log_end_of(s, PUMP_END_EOF);
+		return false;
+	case PROXIED_BAD:
+		proxied_log_refused(s->c->peer, 1, why);
+		return false;
+	case PROXIED_ITSELF:
+		s->itself = true;
+		link_out_init(&m, MSG_CLIENT_ITSELF);
+		told = link_send(s->c->link, &m, NULL, 0, &f);
+		break;
+	case PROXIED_CLIENT:
+		proxied_log_announced(&s->peer, s->c->peer, "proxy");
+		told = tell_client(s, false, &f);
+		break;
+	}
+	if (told != 0)
+		log_fault(LEVEL_ERR, "front-link", &f);
+	else
+		pump_preload(&s->pump, rest);
+	return told == 0;
+}
+
+/* Its network is served, or not: the greeting. */
+static enum pump_next
+welcome(struct state *s)
+{
+	static struct limit_log limits;
+
+	if (!s->itself && !listen_takes(s->c->rules, &s->peer)) {
+		limit_reached(&limits, LIMIT_NETWORKS, &s->peer);
+		ASSERT(buf_append(&s->pump.out, SPAN(LISTEN_NETWORKS_TEXT)) ==
+		    0);
+		return PUMP_CLOSE;
+	}
+	s->auth.xclient = networks_have(&s->c->conf->role.xclient_networks,
+	    &s->peer);
+	authorize_greet(&s->auth, &s->pump.out);
+	return PUMP_LINE;
 }
 
 static void
@@ -164,8 +284,9 @@ serve(struct state *s)
 	const struct role_settings	*r = &s->c->conf->role;
 	enum pump_end			 end;
 
-	authorize_greet(&s->auth, &s->pump.out);
-	end = pump_run(&s->pump, PUMP_LINE);
+	if (s->c->rules->proxy && !await_header(s))
+		return;
+	end = pump_run(&s->pump, welcome(s));
 	if (end == PUMP_END_LEFT) {
 		hand_over(s);
 		return;
@@ -193,6 +314,7 @@ front_main(const struct front *c)
 	}
 	secmem_lock(&s, sizeof(s));
 	s.c = c;
+	s.peer = *c->peer;
 	authorize_init(&s.auth, c->host,
 	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
 	    r->max_bad_commands, r->max_commands_before_login,

@@ -6,13 +6,15 @@
 #define ROLE_FRONT_H
 
 #include "base/attr.h"
+#include "role/listen.h"
 #include "role/settings.h"
 #include "sys/sock.h"
 
 struct front {
 	const struct settings	*conf;
 	const char		*host;		/* name of this host */
-	const struct sock_addr	*peer;
+	const struct sock_addr	*peer;		/* who has connected */
+	const struct listen_rules *rules;	/* for who connects there */
 	int			 in;
 	int			 out;
 	int			 link;		/* to the monitor */

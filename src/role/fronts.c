@@ -541,30 +541,11 @@ limit_of(const struct stranger *s)
 static void
 log_proxy(struct front_house *h, const struct sock_addr *peer, const char *why)
 {
-	struct log_line	l;
-	uint64_t	n;
+	uint64_t n;
 
-	if (!quiet_speak(&h->no_proxy, &n))
-		return;
-	log_begin(&l, LEVEL_WARN, "proxy-refused");
-	log_str(&l, "ip", peer->text);
-	log_num(&l, "times", n);
-	log_str(&l, "detail", why);
-	log_end(&l);
+	if (quiet_speak(&h->no_proxy, &n))
+		proxied_log_refused(peer, n, why);
 }
-
-static void
-log_announced(const struct stranger *s, const char *how)
-{
-	struct log_line l;
-
-	log_begin(&l, LEVEL_DEBUG, "client-announced");
-	log_str(&l, "ip", s->peer.text);
-	log_str(&l, "by", s->socket.text);
-	log_str(&l, "how", how);
-	log_end(&l);
-}
-
 
 static void
 tell_resolver(const struct stranger *s)
@@ -675,7 +656,7 @@ on_announced(struct stranger *s, struct buf *out)
 	s->quiet = false;
 	if (c->family != 0)
 		sock_addr_set(&s->peer, c->family, c->raw, c->port);
-	log_announced(s, "xclient");
+	proxied_log_announced(&s->peer, &s->socket, "xclient");
 	if (!take_up(s)) {
 		ASSERT(buf_append(out, SPAN(FULL_TEXT)) == 0);
 		return PUMP_CLOSE;
@@ -718,7 +699,7 @@ on_header(struct stranger *s)
 		s->quiet = true;
 		break;
 	case PROXIED_CLIENT:
-		log_announced(s, "proxy");
+		proxied_log_announced(&s->peer, &s->socket, "proxy");
 		break;
 	}
 	free(s->proxied);

@@ -4,12 +4,15 @@
  * typed, bounded messages of its own children (permit.c).  It reads no octet of
  * the client's: the credential link passes it by, the client's pipelined rest
  * stays in a pipe.  Trusts: the worker (root, or caged with the password file),
- * not its identities.  What a front is told to keep (tries, time) is kept here
- * once more.
+ * not its identities.  What a front is told to keep (tries, time, who may connect
+ * and who may announce another client) is kept here once more.
  *
  * Code that runs as root: this file, host.c, ask_serve in ask.c, worker.c with
- * the PAM back end, and what they call in sys/, watch/, conf/.
+ * the PAM back end, listen.c and network.c, which read rows of the configuration,
+ * and what they call in sys/, watch/, conf/.
  *
+ *    CLIENT (whose connection it is)
+ *      +-+
  *   STRANGER --ASK--> ASKED --GRANT--> GRANTED --HANDOVER--> SESSION --> RECOVERY
  *      ^                | DENY, at a fixed time                (if it died)
  *      +----------------+
@@ -22,7 +25,10 @@
 #include "role/attempt.h"
 #include "role/front.h"
 #include "role/host.h"
+#include "role/limit.h"
+#include "role/listen.h"
 #include "role/permit.h"
+#include "role/proxied.h"
 #include "role/resolver.h"
 #include "role/session.h"
 #include "role/single.h"
@@ -56,13 +62,21 @@ struct monitor {
 	const struct settings	*conf;
 	const char		*hostname;
 	char			 sid[24];
-	struct sock_addr	 peer;
+	struct sock_addr	 socket;	/* who has connected */
+	struct sock_addr	 peer;		/* the client: perhaps another one,
+						   whom a proxy has announced */
+	struct listen_rules	 rules;		/* for who connects there */
+	bool			 awaits;	/* a PROXY header, before all else */
+	/* Neither before it is known whose connection it is: */
+	bool			 served;	/* its network is */
+	bool			 may_announce;	/* by XCLIENT, once */
 	int			 in;		/* owns; never read here */
 	int			 out;		/* owns */
 	enum monitor_phase	 phase;
 	struct child		 front;
 	struct child		 worker;	/* link: its verdict */
-	pid_t			 resolver;
+	pid_t			 resolvers[2];	/* of who came, and of whom XCLIENT
+						   announced */
 	int			 credential_front;	/* the front's end */
 	int			 credential_worker;
 	uint64_t		 end_ms;	/* of all that a stranger may do */
@@ -146,30 +160,33 @@ child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
 /* --- the stranger ------------------------------------------------------------ */
 
 static void
-start_resolver(struct monitor *m)
+start_resolver(struct monitor *m, bool xclient)
 {
-	struct resolver_conf	c = resolver_conf_of(m->conf);
-	struct fault		f;
+	struct resolver_conf	 c = resolver_conf_of(m->conf);
+	pid_t			*pid = &m->resolvers[xclient];
+	struct fault		 f;
 
 	if (!m->conf->role.peer_check || m->peer.family == 0)
 		return;
-	m->resolver = spawn_fork(&f);
-	if (m->resolver < 0)
+	*pid = spawn_fork(&f);
+	if (*pid < 0)
 		log_fault(LEVEL_WARN, "resolver-fork", &f);
-	if (m->resolver != 0)
+	if (*pid != 0)
 		return;
 	signals_take(SIGNALS_CONNECTION);
 	spawn_exit(resolver_run(&c, &m->peer));
 }
 
-/* It ends by itself, and nobody waits for it; only its remains are removed. */
+/* They end by themselves, and nobody waits for them; only remains are removed. */
 static void
-reap_resolver(struct monitor *m)
+reap_resolvers(struct monitor *m)
 {
 	int status;
 
-	if (m->resolver > 0 && spawn_wait(m->resolver, 0, &status) != 0)
-		m->resolver = 0;
+	for (size_t i = 0; i < ARRAY_LEN(m->resolvers); i++)
+		if (m->resolvers[i] > 0 &&
+		    spawn_wait(m->resolvers[i], 0, &status) != 0)
+			m->resolvers[i] = 0;
 }
 
 static int
@@ -178,7 +195,8 @@ start_front(struct monitor *m, struct fault *f)
 	struct front	c = {
 		.conf = m->conf,
 		.host = m->hostname,
-		.peer = &m->peer,
+		.peer = &m->socket,
+		.rules = &m->rules,
 		.in = m->in,
 		.out = m->out,
 	};
@@ -308,14 +326,58 @@ extend_end(struct monitor *m)
 		m->end_ms = end;
 }
 
+/* What m->peer, as the other end of the socket or of a proxy, may do. */
+static void
+know_client(struct monitor *m)
+{
+	m->awaits = false;
+	m->served = listen_takes(&m->rules, &m->peer);
+	m->may_announce = networks_have(&m->conf->role.xclient_networks,
+	    &m->peer);
+}
+
+/* Somebody else's connection, a proxy has told the front. */
+static int
+on_client(struct monitor *m, struct link_in *in, struct fault *f)
+{
+	uint8_t			xclient = link_get_u8(in);
+	struct sock_addr	peer;
+
+	if (wire_get_peer(in, &peer, f) != 0 || link_get_end(in, f) != 0)
+		return -1;
+	if (xclient > 1 || peer.family == 0)
+		return fault_set(f, FAULT_PEER, "a client without sense");
+	if (xclient != 0 ? !m->may_announce : !m->awaits)
+		return fault_set(f, FAULT_PEER, "a client that nobody may"
+		    " announce here");
+	m->peer = peer;
+	if (xclient != 0)
+		m->may_announce = false;
+	else
+		know_client(m);
+	start_resolver(m, xclient != 0);
+	return 0;
+}
+
+/* The proxy's own: whoever may connect is not about that. */
+static int
+on_itself(struct monitor *m, struct fault *f)
+{
+	if (!m->awaits)
+		return fault_set(f, FAULT_PEER, "a proxy where there is none");
+	know_client(m);
+	m->served = true;
+	return 0;
+}
+
 static int
 on_ask(struct monitor *m, struct fault *f)
 {
-	if (++m->asked > m->conf->role.auth_tries) {
-		log_text(LEVEL_ERR, "front-misbehaved",
-		    "more questions than auth_tries");
-		return -1;
-	}
+	if (!m->served)
+		return fault_set(f, FAULT_PEER,
+		    "a question of who is not to be served");
+	if (++m->asked > m->conf->role.auth_tries)
+		return fault_set(f, FAULT_PEER, "more questions than auth_tries");
 	m->phase = PHASE_ASKED;
 	m->asked_ms = clock_ms();
 	m->answer_ms = 0;
@@ -343,13 +405,17 @@ on_front(struct monitor *m, int *rest_r, struct fault *f)
 		on_front_end(m);
 	if (got != 1)
 		return -1;
-	if (in.type == MSG_HANDOVER) {
+	if (in.type == MSG_HANDOVER)
 		*rest_r = link_get_fd(&in, 0);
-		link_in_fini(&in);
-		return 1;
-	}
+	else if (in.type == MSG_CLIENT)
+		got = on_client(m, &in, f);
+	else
+		got = in.type == MSG_ASK ? on_ask(m, f) : on_itself(m, f);
+	if (got < 0)
+		log_fault(LEVEL_ERR, "front-misbehaved", f);
+	got = got < 0 ? -1 : in.type == MSG_HANDOVER;
 	link_in_fini(&in);
-	return on_ask(m, f);
+	return got;
 }
 
 /* Milliseconds to the next thing that is due without a message. */
@@ -431,7 +497,7 @@ serve_stranger(struct monitor *m, int *rest_r)
 		if (signals_stopping())
 			return -1;
 		if (sock_wait(w, ARRAY_LEN(w), until_due(m)) == 0) {
-			reap_resolver(m);
+			reap_resolvers(m);
 			if (until_due(m) == 0)
 				result = on_due(m, &f);
 			continue;
@@ -525,7 +591,7 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 			told = true;
 		}
 		if (sock_wait(w, ARRAY_LEN(w), look_after_client(m)) == 0) {
-			reap_resolver(m);
+			reap_resolvers(m);
 			continue;
 		}
 		if (w[1].ready && serve_log(c) != 0)
@@ -754,7 +820,8 @@ run_split(struct monitor *m)
 		log_fault(LEVEL_ERR, "folders", &f);
 		return 1;
 	}
-	start_resolver(m);
+	if (!m->awaits)
+		start_resolver(m, false);
 	if (start_front(m, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-fork", &f);
 		return 1;
@@ -770,6 +837,65 @@ run_split(struct monitor *m)
 	serve_session(m, &rest);
 	fd_close(&rest);
 	return 0;
+}
+
+/* In this one process there is nobody to read a header before it is known who the
+ * client is (role/serve.c counts them by that). */
+static int
+run_single(struct monitor *m)
+{
+	static struct limit_log	limits;
+	struct fault		f;
+
+	if (m->awaits) {
+		proxied_log_refused(&m->socket, 1, "isolation = single reads no"
+		    " PROXY header");
+		return 0;
+	}
+	if (m->served)
+		return single_run(m->conf, m->hostname, m->sid, &m->peer, m->in,
+		    m->out);
+	limit_reached(&limits, LIMIT_NETWORKS, &m->peer);
+	if (sock_write(m->out, SPAN(LISTEN_NETWORKS_TEXT), &f) < 0)
+		log_fault(LEVEL_DEBUG, "limit-reply", &f);
+	return 0;
+}
+
+/* Before we began: a health check. */
+static void
+log_gone(const struct monitor *m)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_DEBUG, "stranger-end");
+	log_str(&l, "ip", m->socket.text);
+	log_str(&l, "reason", "client-gone");
+	log_end(&l);
+}
+
+/* May there be anybody at all?  What is refused here needs no front. */
+static bool
+may_begin(struct monitor *m)
+{
+	const struct role_settings	*r = &m->conf->role;
+	struct sock_addr		 local;
+	struct fault			 f;
+
+	/* Without an address nobody has come through a network. */
+	if (sock_local(m->in, &local, &f) == 0)
+		listen_rules_at(&r->listen, &local, &m->rules);
+	m->awaits = m->rules.proxy;
+	if (!m->awaits) {
+		know_client(m);
+		return true;
+	}
+	if (m->socket.family == 0)
+		log_gone(m);
+	else if (!networks_have(&r->proxy_networks, &m->socket))
+		proxied_log_refused(&m->socket, 1, "it is not in proxy_networks");
+	else
+		return true;
+	return false;
 }
 
 int
@@ -792,11 +918,14 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 	cage_process_defaults();
 	signals_take(SIGNALS_CONNECTION);
 	new_sid(&m);
-	if (sock_peer(in, &m.peer, &f) != 0)
-		m.peer = (struct sock_addr){ .text = "unknown" };
+	if (sock_peer(in, &m.socket, &f) != 0)
+		m.socket = (struct sock_addr){ .text = "unknown" };
+	m.peer = m.socket;
 	prepare_socket(&m);
-	if (conf->role.isolation == ISOLATION_SINGLE)
-		status = single_run(conf, hostname, m.sid, &m.peer, in, out);
+	if (!may_begin(&m))
+		status = 0;
+	else if (conf->role.isolation == ISOLATION_SINGLE)
+		status = run_single(&m);
 	else
 		status = run_split(&m);
 	close_client(&m);

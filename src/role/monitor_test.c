@@ -12,6 +12,7 @@
 #include "role/monitor.h"
 #include "role/permit.h"
 #include "role/session.h"
+#include "role/wire.h"
 #include "role/worker.h"
 
 #include "sys/file.h"
@@ -22,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -58,13 +60,15 @@ struct say {
 enum where { NOWHERE, STRANGER, ASKED, GRANTED, SESSION, RECOVERY, WORKER,
 	     FRONT_LOG, SESSION_LOG, FRONT_STAYS, SESSION_CLOSES,
 	     SESSION_FLOODS, WORKER_GRANTS, FRONT_ASKS_ON, WORKER_DIES,
-	     FRONT_DIES };
+	     FRONT_DIES, ANNOUNCES };
 
 /* The script, set before a monitor is forked. */
 static struct {
 	enum where	 where;
 	struct say	 say;
 	const struct link_out *grant;
+	struct link_out	 clients[2];	/* of a front that announces */
+	size_t		 nclients;
 } script;
 
 static char		folder[] = "/tmp/popper-monitor-XXXXXX";
@@ -132,6 +136,16 @@ hear_answer(int link)
 	return answer;
 }
 
+static void
+announce(int link)
+{
+	struct fault f;
+
+	for (size_t i = 0; i < script.nclients; i++)
+		if (link_send(link, &script.clients[i], NULL, 0, &f) != 0)
+			leave_trail('!');
+}
+
 void
 __wrap_front_main(const struct front *c)
 {
@@ -146,6 +160,8 @@ __wrap_front_main(const struct front *c)
 		stay();
 	if (script.where == FRONT_DIES)
 		raise(SIGSEGV);
+	if (script.where == ANNOUNCES)
+		announce(c->link);
 	say_type(c->link, MSG_ASK);
 	if (script.where == ASKED) {
 		say(c->link, &script.say);
@@ -155,7 +171,7 @@ __wrap_front_main(const struct front *c)
 	    script.where == FRONT_ASKS_ON)
 		say_type(c->link, MSG_ASK);
 	if (script.where == WORKER || script.where == WORKER_GRANTS ||
-	    script.where == WORKER_DIES)
+	    script.where == WORKER_DIES || script.where == ANNOUNCES)
 		_exit(0);
 	say(c->link, script.where == GRANTED ? &script.say : &handover);
 	stay();
@@ -178,7 +194,7 @@ put_grant(struct link_out *m, const struct identity *id)
 
 void
 __wrap_worker_main(const struct settings *unused UNUSED,
-    const struct sock_addr *peer UNUSED, pid_t monitor UNUSED,
+    const struct sock_addr *peer, pid_t monitor UNUSED,
     int credential UNUSED, int verdict, int log_link UNUSED)
 {
 	static struct link_out	m;
@@ -186,14 +202,16 @@ __wrap_worker_main(const struct settings *unused UNUSED,
 	struct fault		f;
 
 	leave_trail('W');
+	for (const char *p = peer->text; script.where == ANNOUNCES && *p != 0; p++)
+		leave_trail(*p);
 	if (script.where == WORKER)
 		say(verdict, &script.say);
 	if (script.where == WORKER_DIES)
 		raise(SIGKILL);
-	if (script.where == FRONT_ASKS_ON)
+	if (script.where == FRONT_ASKS_ON || script.where == ANNOUNCES)
 		say(verdict, &deny);
 	if (script.where == ASKED || script.where == WORKER ||
-	    script.where == FRONT_ASKS_ON)
+	    script.where == FRONT_ASKS_ON || script.where == ANNOUNCES)
 		stay();
 	put_grant(&m, &user);
 	if (link_send(verdict, script.grant != NULL ? script.grant : &m, NULL,
@@ -327,18 +345,12 @@ wait_for(pid_t pid)
 	return -1;
 }
 
-/* A monitor for one connection, whose children play the script. */
+/* A monitor for the connection client[1], whose children play the script. */
 static void
-run(enum where where, const struct say *s)
+run_for(int client[2])
 {
-	int	client[2];
-	pid_t	pid;
+	pid_t pid = fork();
 
-	script.where = where;
-	if (s != NULL)
-		script.say = *s;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
-	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)close(client[0]);
@@ -350,6 +362,18 @@ run(enum where where, const struct say *s)
 	read_all(trail[0], out.trail, sizeof(out.trail));
 	read_log();
 	unlink(paths[3]);		/* a journal that a recovery has left */
+}
+
+static void
+run(enum where where, const struct say *s)
+{
+	int client[2];
+
+	script.where = where;
+	if (s != NULL)
+		script.say = *s;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+	run_for(client);
 }
 
 static void
@@ -375,7 +399,7 @@ next_say(struct say *s)
 	static const uint32_t sizes[] = { 0, 1, 9, BODY };
 
 	/* Those of popper serve are all alike here: none is known. */
-	if (s->type > MSG_LOG_NONE)
+	if (s->type > MSG_CLIENT_ITSELF)
 		return ++s->type < MAD_TYPES;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		if (sizes[i] != s->n || i + 1 == ARRAY_LEN(sizes))
@@ -559,6 +583,155 @@ test_bounds(void **state UNUSED)
 	assert_int_equal(out.status, 0);
 }
 
+/* ------------------------------------------------------ whose connection it is */
+
+static void
+list(struct conf_list *l, const char *item)
+{
+	*l = (struct conf_list){ .n = 1, .item = { item } };
+}
+
+/* From 127.0.0.1, through the network, to an address with these rules. */
+static void
+run_at(const char *rules)
+{
+	static char		line[100];
+	struct sockaddr_in	at = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t		n = sizeof(at);
+	int			listener = socket(AF_INET, SOCK_STREAM, 0);
+	int			client[2];
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&at, n), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &n), 0);
+	client[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(client[0], (struct sockaddr *)&at, n), 0);
+	client[1] = accept(listener, NULL, NULL);
+	assert_true(client[1] >= 0);
+	(void)close(listener);
+	(void)snprintf(line, sizeof(line), "127.0.0.1:%u %s",
+	    ntohs(at.sin_port), rules);
+	list(&conf.role.listen, line);
+	script.where = ANNOUNCES;
+	script.say = (struct say){ 0 };
+	run_for(client);
+}
+
+/* What the front tells before it asks: "p" and "x" by PROXY header and XCLIENT, "i"
+ * the proxy itself; p is 192.0.2.9, x 192.0.2.10. */
+static void
+plan(const char *letters)
+{
+	struct sock_addr a = { .family = 4, .raw = { 192, 0, 2, 9 } };
+
+	script.nclients = strlen(letters);
+	for (size_t i = 0; i < script.nclients; i++) {
+		struct link_out *m = &script.clients[i];
+
+		link_out_init(m, letters[i] == 'i' ? MSG_CLIENT_ITSELF :
+		    MSG_CLIENT);
+		if (letters[i] == 'i')
+			continue;
+		a.raw[3] = letters[i] == 'p' ? 9 : 10;
+		link_put_u8(m, letters[i] == 'x');
+		wire_put_peer(m, &a);
+	}
+}
+
+static void
+test_announced(void **state UNUSED)
+{
+	static const char	proxy[] = "proxy";
+	static const char	few[] = "proxy networks=10.0.0.0/8";
+	static const char	here[] = "networks=127.0.0.1";
+	static const char	mad[] = "front-misbehaved";
+	static const struct {
+		const char	*rules;
+		const char	*proxies;
+		const char	*xclients;
+		const char	*tells;
+		const char	*trail;
+		const char	*log;
+	} cases[] = {
+		{ proxy, "127.0.0.1", "1.1.1.1", "p", "W192.0.2.9n", NULL },
+		{ proxy, "127.0.0.1", "1.1.1.1", "i", "W127.0.0.1n", NULL },
+		{ proxy, "127.0.0.1", "1.1.1.1", "", "", mad },
+		{ proxy, "127.0.0.1", "1.1.1.1", "pp", "", mad },
+		{ proxy, "127.0.0.1", "1.1.1.1", "ip", "", mad },
+		{ proxy, "127.0.0.1", "1.1.1.1", "pi", "", mad },
+		{ proxy, "127.0.0.1", "1.1.1.1", "ii", "", mad },
+		{ proxy, "127.0.0.2", "1.1.1.1", "p", "",
+		    "it is not in proxy_networks" },
+		/* XCLIENT is for who the header announces */
+		{ proxy, "127.0.0.1", "127.0.0.1", "x", "", mad },
+		{ proxy, "127.0.0.1", "127.0.0.1", "px", "", mad },
+		{ proxy, "127.0.0.1", "127.0.0.1", "ix", "W192.0.2.10n", NULL },
+		{ proxy, "127.0.0.1", "192.0.2.9", "px", "W192.0.2.10n", NULL },
+		{ "", "127.0.0.1", "127.0.0.1", "", "W127.0.0.1n", NULL },
+		{ "", "127.0.0.1", "127.0.0.1", "p", "", mad },
+		{ "", "127.0.0.1", "127.0.0.1", "i", "", mad },
+		{ "", "127.0.0.1", "127.0.0.1", "x", "W192.0.2.10n", NULL },
+		{ "", "127.0.0.1", "0.0.0.0/0", "xx", "", mad },
+		{ "", "127.0.0.1", "127.0.0.2", "x", "", mad },
+		/* networks= is about who connects, as far as that is known */
+		{ few, "127.0.0.1", "1.1.1.1", "p", "", mad },
+		{ few, "127.0.0.1", "1.1.1.1", "i", "W127.0.0.1n", NULL },
+		{ here, "127.0.0.1", "1.1.1.1", "", "W127.0.0.1n", NULL },
+		{ here, "127.0.0.1", "127.0.0.1", "x", "W192.0.2.10n", NULL },
+		{ "networks=10.0.0.0/8", "127.0.0.1", "1.1.1.1", "", "", mad },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		list(&conf.role.proxy_networks, cases[i].proxies);
+		list(&conf.role.xclient_networks, cases[i].xclients);
+		plan(cases[i].tells);
+		run_at(cases[i].rules);
+		if (out.status != 0 || strcmp(out.trail, cases[i].trail) != 0)
+			fail_msg("%zu: %s", i, out.trail);
+		expect(cases[i].trail, cases[i].log);
+	}
+}
+
+/* What is one octet short, or long, and addresses that are none. */
+static void
+test_announced_nonsense(void **state UNUSED)
+{
+	static const struct {
+		uint8_t		xclient;
+		uint8_t		family;
+		size_t		n;
+		uint32_t	port;
+	} bad[] = {
+		{ 2, 4, 4, 1 }, { 0, 0, 0, 1 }, { 0, 4, 16, 1 }, { 0, 6, 4, 1 },
+		{ 0, 9, 0, 1 }, { 0, 4, 0, 1 }, { 0, 4, 4, 65536 },
+	};
+	struct link_out	*m = &script.clients[0];
+	size_t		 whole;
+
+	list(&conf.role.proxy_networks, "127.0.0.1");
+	plan("p");
+	whole = m->n;
+	for (m->n = 0; m->n < whole; m->n++) {
+		run_at("proxy");
+		expect("", "front-misbehaved");
+	}
+	link_put_u8(m, 0);
+	run_at("proxy");
+	expect("", "front-misbehaved");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		static const uint8_t raw[16] = { 192, 0, 2, 9 };
+
+		link_out_init(m, MSG_CLIENT);
+		link_put_u8(m, bad[i].xclient);
+		link_put_u8(m, bad[i].family);
+		link_put_span(m, span_of(raw, bad[i].n));
+		link_put_u32(m, bad[i].port);
+		run_at("proxy");
+		expect("", "front-misbehaved");
+	}
+}
+
 /* --------------------------------------------------------------- grants */
 
 /* Refused: the front is told ERROR, no session begins. */
@@ -689,7 +862,8 @@ static void
 front_begin(struct real *r)
 {
 	struct fault	f;
-	struct front	c = { .conf = &conf, .host = "host" };
+	static const struct listen_rules none;
+	struct front	c = { .conf = &conf, .host = "host", .rules = &none };
 	struct sock_addr peer = { .text = "test" };
 	int		client[2];
 	int		log_link;
@@ -945,6 +1119,8 @@ main(void)
 		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_log_links),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_announced),
+		cmocka_unit_test(test_announced_nonsense),
 		cmocka_unit_test(test_grants),
 		cmocka_unit_test(test_grant_texts),
 		cmocka_unit_test(test_front),

@@ -130,7 +130,29 @@ static const struct conf_option role_options[] = {
 		    "Sockets that a service manager hands over\n"
 		    ".Pq Ev LISTEN_FDS\n"
 		    "replace all of them; each has the rules of the line with "
-		    "its address.",
+		    "its address.\n"
+		    ".Pp\n"
+		    "A\n"
+		    ".Nm popper\n"
+		    "that a super-server has started does not listen, but heeds "
+		    "the rules\n"
+		    ".Cm proxy\n"
+		    "and\n"
+		    ".Cm networks\n"
+		    "of the line with the address at which its client has "
+		    "connected.\n"
+		    "It counts nobody: limits are the super-server's, which "
+		    "takes a proxy for one client.\n"
+		    "So raise\n"
+		    ".Va per_source\n"
+		    "and\n"
+		    ".Va cps\n"
+		    "of xinetd, the number behind\n"
+		    ".Ql nowait\n"
+		    "in inetd.conf, or\n"
+		    ".Va MaxConnectionsPerSource\n"
+		    "of the socket unit, and have the proxy check seldom: each "
+		    "check starts a process.",
 	},
 	{
 		.name = "proxy_networks", .type = CONF_LIST,
@@ -160,8 +182,6 @@ static const struct conf_option role_options[] = {
 		    "does it.\n"
 		    "Behind a proxy that sends a PROXY header this is about "
 		    "the client which that announces.\n"
-		    "Only for\n"
-		    ".Nm popper Cm serve .\n"
 		    "May be given more than once.",
 	},
 	{

@@ -4,7 +4,8 @@
  * side.  Floor 4.  A message that is not in the receiver's table, or not now,
  * or of another size, ends the sender.
  *
- *   front   -> monitor   ASK  HANDOVER+fd
+ *   front   -> monitor   CLIENT | CLIENT_ITSELF   (where a proxy may say so)
+ *                        ASK  HANDOVER+fd
  *   monitor -> front     ANSWER
  *   front   -> worker    CREDENTIAL               (the monitor never reads it)
  *   worker  -> monitor   GRANT | DENY
@@ -77,6 +78,9 @@ enum msg_type {
 	MSG_LOG_ASK,
 	MSG_LOG_FD,
 	MSG_LOG_NONE,		/* no daemon listens */
+	MSG_CLIENT,		/* u8: 0 by a PROXY header, 1 by XCLIENT; peer:
+				   whose connection it is */
+	MSG_CLIENT_ITSELF,	/* a PROXY header that announces nobody */
 	MSG_CHECK,		/* u64 sid, u8 method, peer, span user, span secret,
 				   peer of the socket: another one when a proxy
 				   announced the client */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/proxied.h"
 
+#include "watch/log.h"
+
 #include <errno.h>
 
 void
@@ -50,4 +52,29 @@ proxied_read(struct proxied *p, int fd, uint8_t *room, size_t cap,
 		return PROXIED_ITSELF;
 	sock_addr_set(client, c.family, c.raw, c.port);
 	return PROXIED_CLIENT;
+}
+
+void
+proxied_log_refused(const struct sock_addr *by, uint64_t times, const char *why)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_WARN, "proxy-refused");
+	log_str(&l, "ip", by->text);
+	log_num(&l, "times", times);
+	log_str(&l, "detail", why);
+	log_end(&l);
+}
+
+void
+proxied_log_announced(const struct sock_addr *client, const struct sock_addr *by,
+    const char *how)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_DEBUG, "client-announced");
+	log_str(&l, "ip", client->text);
+	log_str(&l, "by", by->text);
+	log_str(&l, "how", how);
+	log_end(&l);
 }

@@ -33,4 +33,10 @@ enum proxied_result	proxied_read(struct proxied *p, int fd, uint8_t *room,
 			    size_t cap, struct sock_addr *client,
 			    struct span *rest, const char **why);
 
+/* Lines of the log.  times: how often since the last such one. */
+void	proxied_log_refused(const struct sock_addr *by, uint64_t times,
+	    const char *why);
+void	proxied_log_announced(const struct sock_addr *client,
+	    const struct sock_addr *by, const char *how);
+
 #endif
