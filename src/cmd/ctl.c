@@ -7,8 +7,10 @@
 
 #include "base/num.h"
 #include "cmd/start.h"
+#include "cmd/tail.h"
 #include "role/ctl.h"
 #include "role/permit.h"
+#include "role/trace.h"
 
 #include "sys/file.h"
 #include "sys/local.h"
@@ -20,6 +22,9 @@
 #include <stdio.h>
 
 #define WAIT_MS		30000
+#define TRACE_S		60
+#define TRACE_OCTETS	((uint64_t)1 << 20)
+#define TRACE_MOST	((uint64_t)1 << 30)
 
 static const char usage_text[] =
 "usage: popper ctl [--config FILE] [--json] who [SID | USER | @ADDRESS]\n"
@@ -29,6 +34,8 @@ static const char usage_text[] =
 "       popper ctl [--config FILE] penalties --clear USER | @ADDRESS\n"
 "       popper ctl [--config FILE] [--json] why USER@ADDRESS\n"
 "       popper ctl [--config FILE] flush [USER]\n"
+"       popper ctl [--config FILE] [--json] trace [--for SECONDS] [--size OCTETS]\n"
+"                  SID | USER | @ADDRESS | @NETWORK | USER@ADDRESS\n"
 "       popper ctl [--config FILE] stop | reload\n"
 "\n"
 "Looks at a running popper serve, or tells it something.\n"
@@ -42,6 +49,9 @@ static const char usage_text[] =
 "                 its password\n"
 "  flush          forget which passwords were right: each is hashed, or given to\n"
 "                 PAM, when it is used the next time\n"
+"  trace          show what these clients and popper say, as it goes on, without\n"
+"                 passwords and mail; ends after SECONDS (60, at most 3600), after\n"
+"                 OCTETS of output (1048576), or with Ctrl-C\n"
 "  stop           end popper serve, as SIGTERM does\n"
 "  reload         have it read its configuration again, as SIGHUP does, and be\n"
 "                 told why when that is refused\n"
@@ -51,13 +61,16 @@ static const char usage_text[] =
 "\n"
 "Manual: popper-ctl(8)\n";
 
-enum { OPT_CONFIG = 256, OPT_JSON, OPT_HARD, OPT_CLEAR, OPT_HELP };
+enum { OPT_CONFIG = 256, OPT_JSON, OPT_HARD, OPT_CLEAR, OPT_FOR, OPT_SIZE,
+    OPT_HELP };
 
 static const struct option options[] = {
 	{ "config",	required_argument,	NULL,	OPT_CONFIG },
 	{ "json",	no_argument,		NULL,	OPT_JSON },
 	{ "hard",	no_argument,		NULL,	OPT_HARD },
 	{ "clear",	no_argument,		NULL,	OPT_CLEAR },
+	{ "for",	required_argument,	NULL,	OPT_FOR },
+	{ "size",	required_argument,	NULL,	OPT_SIZE },
 	{ "help",	no_argument,		NULL,	OPT_HELP },
 	{ NULL,		0,			NULL,	0 }
 };
@@ -69,9 +82,12 @@ struct job {
 	bool		 hard;
 	bool		 clear;
 	bool		 help;
+	uint64_t	 trace_s;
+	uint64_t	 trace_octets;
 	char		**words;
 	int		 nwords;
 	struct ctl_whom	 whom;
+	struct network	 network;	/* trace @NETWORK */
 	uint64_t	 rows;
 	bool		 from_all;	/* several answer: until the end */
 	/* Of the facts that come, those; NULL: all. */
@@ -260,7 +276,8 @@ read_answers(struct job *j, int fd, uint32_t *n_r, struct fault *f)
 		done = in.type == MSG_CTL_DONE;
 		result = done ? read_done(&in, n_r, f) :
 		    in.type == MSG_CTL_SESSION ? print_session(j, &in, f) :
-		    print_fact(j, &in, f);
+		    in.type == MSG_CTL_FACT ? print_fact(j, &in, f) :
+		    fault_set(f, FAULT_PEER, "an answer");
 		link_in_fini(&in);
 	}
 	return result;
@@ -443,11 +460,77 @@ do_reload(struct job *j)
 	return status;
 }
 
+/* What was named, as a trace wants it. */
+static struct trace_whom
+whom_of(const struct job *j)
+{
+	struct trace_whom w = { .sid = j->whom.sid, .network = j->network };
+
+	if (w.network.family == 0 && j->whom.addr.family != 0) {
+		w.network.family = j->whom.addr.family;
+		w.network.bits = w.network.family == 4 ? 32 : 128;
+		memcpy(w.network.raw, j->whom.addr.raw, sizeof(w.network.raw));
+	}
+	memcpy(w.user, j->whom.user, sizeof(w.user));
+	return w;
+}
+
+/* The listener for its lines, when it is on. */
+static int
+begin_trace(struct job *j, int *ctl_r, int *listener_r, struct fault *f)
+{
+	const struct trace_whom w = whom_of(j);
+	struct link_out		m;
+	struct link_in		in;
+	uint32_t		n = 0;
+	int			got;
+
+	link_out_init(&m, MSG_CTL_TRACE);
+	link_put_u32(&m, (uint32_t)j->trace_s);
+	trace_put_whom(&m, &w);
+	if (connect_to(j, ctl_r, f) != 0 ||
+	    link_send(*ctl_r, &m, NULL, 0, f) != 0)
+		return -1;
+	got = link_recv(*ctl_r, permit_ctl_answer, permit_ctl_answer_n, 0,
+	    WAIT_MS, &in, f);
+	if (got <= 0)
+		return got < 0 ? -1 : fault_set(f, FAULT_TEMP, "no answer came");
+	if (in.type == MSG_CTL_DONE && read_done(&in, &n, f) != 0)
+		return -1;
+	if (in.type != MSG_CTL_TRACER)
+		return fault_set(f, FAULT_PEER, "an answer");
+	*listener_r = link_get_fd(&in, 0);
+	return 0;
+}
+
+static int
+do_trace(struct job *j)
+{
+	struct tail_start	t = {
+		.conf = &j->settings.role,
+		.ctl = -1,
+		.listener = -1,
+		.ms = 1000 * j->trace_s,
+		.octets = j->trace_octets,
+		.json = j->json,
+	};
+	struct fault		f = { 0 };
+
+	if (j->whom.kind == CTL_ALL)
+		return bad_usage("trace whom?");
+	if (begin_trace(j, &t.ctl, &t.listener, &f) != 0) {
+		fd_close(&t.ctl);
+		return complain(&f);
+	}
+	tail_main(&t);
+}
+
 static const struct ctl_word {
 	const char	*word;
 	int		 most;		/* words behind it */
 	int		(*run)(struct job *j);
 } ctl_words[] = {
+	{ "trace",	1,	do_trace },
 	{ "who",	1,	do_who },
 	{ "status",	0,	do_status },
 	{ "kick",	1,	do_kick },
@@ -521,6 +604,23 @@ parse_whom(const char *text, struct ctl_whom *w)
 	    bad_usage("a name too long");
 }
 
+static bool
+is_network(const char *text)
+{
+	return text[0] == '@' && strchr(text, '/') != NULL;
+}
+
+static int
+parse_network(struct job *j)
+{
+	char expected[128];
+
+	j->whom.kind = CTL_ADDRESS;
+	return network_read(span_str(j->words[1] + 1), &j->network, expected,
+	    sizeof(expected)) ? STATUS_OK : bad_usage("behind the @ stands an"
+	    " address or a network");
+}
+
 static int
 parse(int argc, char **argv, struct job *j)
 {
@@ -534,6 +634,16 @@ parse(int argc, char **argv, struct job *j)
 		case OPT_JSON:		j->json = true; break;
 		case OPT_HARD:		j->hard = true; break;
 		case OPT_CLEAR:		j->clear = true; break;
+		case OPT_FOR:
+			if (!num_parse(span_str(optarg), CTL_TRACE_MOST_S,
+			    &j->trace_s) || j->trace_s == 0)
+				return bad_usage("--for 1 to 3600 seconds");
+			break;
+		case OPT_SIZE:
+			if (!num_parse(span_str(optarg), TRACE_MOST,
+			    &j->trace_octets))
+				return bad_usage("--size of at most a GiB");
+			break;
 		case OPT_HELP:		j->help = true; return STATUS_OK;
 		default:		return bad_usage(NULL);
 		}
@@ -572,7 +682,7 @@ run(struct job *j)
 			printf("}\n");
 		return status;
 	}
-	return bad_usage("who, status, kick, penalties, why, flush, stop or"
+	return bad_usage("who, status, kick, penalties, why, flush, trace, stop or"
 	    " reload?");
 }
 
@@ -580,14 +690,19 @@ int
 cmd_ctl(int argc, char **argv)
 {
 	static struct job	j;
-	int			status = parse(argc, argv, &j);
+	int			status;
 
+	j.trace_s = TRACE_S;
+	j.trace_octets = TRACE_OCTETS;
+	status = parse(argc, argv, &j);
 	if (j.help) {
 		fputs(usage_text, stdout);
 		return STATUS_OK;
 	}
 	if (status == STATUS_OK && j.nwords > 1)
-		status = parse_whom(j.words[1], &j.whom);
+		status = strcmp(j.words[0], "trace") == 0 &&
+		    is_network(j.words[1]) ? parse_network(&j) :
+		    parse_whom(j.words[1], &j.whom);
 	if (status == STATUS_OK)
 		status = load(&j);
 	if (status != STATUS_OK)

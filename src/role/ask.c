@@ -6,6 +6,7 @@
 #include "role/ask.h"
 
 #include "role/permit.h"
+#include "role/trace.h"
 
 #include "sys/file.h"
 #include "sys/sock.h"
@@ -161,6 +162,13 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_CTL_SESSION:
 	case MSG_CTL_FACT:
 	case MSG_CTL_DONE:
+	case MSG_CTL_TRACE:
+	case MSG_CTL_TRACER:
+	case MSG_CTL_TRACE_END:
+	case MSG_TRACE_ASK:
+	case MSG_TRACE_FD:
+	case MSG_TRACE_NONE:
+	case MSG_TRACE_LINE:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);
@@ -223,37 +231,58 @@ shed_descriptors(const int *keep, size_t n)
 	fd_close_others(3, all, count);
 }
 
-int
-ask_log(int link)
+/* A descriptor, or -1. */
+static int
+ask_fd(int link, uint16_t type, const struct link_permit *answers, size_t n,
+    int wait_ms)
 {
 	UNZEROED struct link_out	out;
 	UNZEROED struct link_in	in;
 	struct fault	f;
 	int		fd = -1;
 
-	link_out_init(&out, MSG_LOG_ASK);
+	link_out_init(&out, type);
 	if (link_send(link, &out, NULL, 0, &f) != 0)
 		return -1;
-	if (link_recv(link, permit_log_fd, permit_log_fd_n, 0,
-	    ASK_LOG_TIMEOUT_MS, &in, &f) != 1)
+	if (link_recv(link, answers, n, 0, wait_ms, &in, &f) != 1)
 		return -1;
-	if (in.type == MSG_LOG_FD)
+	if (in.nfds > 0)
 		fd = link_get_fd(&in, 0);
 	link_in_fini(&in);
 	return fd;
 }
 
 int
-ask_serve_log(int link, struct fault *f)
+ask_log(int link)
+{
+	return ask_fd(link, MSG_LOG_ASK, permit_log_fd, permit_log_fd_n,
+	    ASK_LOG_TIMEOUT_MS);
+}
+
+int
+ask_trace(int link, int wait_ms)
+{
+	return ask_fd(link, MSG_TRACE_ASK, permit_trace_fd, permit_trace_fd_n,
+	    wait_ms);
+}
+
+int
+ask_serve_log(int link, bool (*traced)(void), struct fault *f)
 {
 	UNZEROED struct link_in	in;
 	int		got;
 
-	got = link_recv(link, permit_log_ask, permit_log_ask_n, 0, 0, &in, f);
+	if (traced != NULL)
+		got = link_recv(link, permit_serves_ask, permit_serves_ask_n, 0,
+		    0, &in, f);
+	else
+		got = link_recv(link, permit_log_ask, permit_log_ask_n, 0, 0,
+		    &in, f);
 	if (got != 1)
 		return got;
 	link_in_fini(&in);
-	return ask_answer_log(link, f) == 0 ? 1 : -1;
+	return (in.type == MSG_TRACE_ASK ? ask_answer_trace(link, traced(), f) :
+	    ask_answer_log(link, f)) == 0 ? 1 : -1;
 }
 
 int
@@ -263,6 +292,16 @@ ask_answer_log(int link, struct fault *f)
 	UNZEROED struct link_out		out;
 
 	link_out_init(&out, fd < 0 ? MSG_LOG_NONE : MSG_LOG_FD);
+	return link_send(link, &out, &fd, fd < 0 ? 0 : 1, f);
+}
+
+int
+ask_answer_trace(int link, bool traced, struct fault *f)
+{
+	AUTO(fd_close) int		fd = traced ? trace_connect() : -1;
+	UNZEROED struct link_out	out;
+
+	link_out_init(&out, fd < 0 ? MSG_TRACE_NONE : MSG_TRACE_FD);
 	return link_send(link, &out, &fd, fd < 0 ? 0 : 1, f);
 }
 

@@ -38,9 +38,17 @@ void	shed_descriptors(const int *keep, size_t n);
 int	ask_log(int link);
 /* The answer to LOG_ASK, on whatever link it came. */
 int	ask_answer_log(int link, struct fault *f) MUSTUSE;
+/* Likewise a socket to who traces; -1.  Waits so long at the most: an answer that
+ * comes later than that is the next one's, so on a link for other questions, too, it
+ * must not be short. */
+int	ask_trace(int link, int wait_ms);
+#define ASK_TRACE_MS	100		/* for who has many clients */
+/* traced: it may have one. */
+int	ask_answer_trace(int link, bool traced, struct fault *f) MUSTUSE;
 /* The answer to a question that could not be looked at. */
 void	ask_refuse(int link);
-/* 1: answered; 0: the link is closed; -1: it said something else. */
-int	ask_serve_log(int link, struct fault *f) MUSTUSE;
+/* 1: answered; 0: the link is closed; -1: it said something else.  traced: whether
+ * somebody there is just now; NULL: nobody ever is. */
+int	ask_serve_log(int link, bool (*traced)(void), struct fault *f) MUSTUSE;
 
 #endif

@@ -11,6 +11,7 @@
 #include "role/fronts.h"
 #include "role/resolver.h"
 #include "role/spawner.h"
+#include "role/trace.h"
 #include "role/warden.h"
 
 #include "sys/cage.h"
@@ -139,7 +140,8 @@ role_become(const struct role *r)
 	if (fd_null_standard(&f) != 0 ||
 	    tally_own(c->tally, r->kind == FRONT ? r->row : SIZE_MAX,
 	    &f) != 0 ||
-	    metrics_own(counts(r) ? r->row : METRICS_NO_ROW, &f) != 0) {
+	    metrics_own(counts(r) ? r->row : METRICS_NO_ROW, &f) != 0 ||
+	    trace_own(r->kind == CTL, &f) != 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
 		spawn_exit(1);
 	}
@@ -149,6 +151,8 @@ role_become(const struct role *r)
 		penalty_free(c->penalty);
 	if (r->kind != METRICS && !counts(r))
 		metrics_free();
+	if (r->kind != FRONT && r->kind != SPAWNER && r->kind != CTL)
+		trace_free();
 	switch (r->kind) {
 	case AUTH:
 		be_auth(c, r);

@@ -64,18 +64,29 @@ void	ctl_done(int fd, enum fault_class class, size_t n, const char *text);
 /* Path of the socket. */
 void	ctl_path(const struct settings *s, char *out, size_t cap);
 
+/* Why who traces has had enough. */
+enum ctl_trace_end {
+	CTL_TRACE_TIME,
+	CTL_TRACE_SIZE,
+	CTL_TRACE_STOPPED,	/* by a signal */
+	CTL_TRACE_OUTPUT,	/* nobody takes what he writes */
+	CTL_TRACE_ENDS
+};
+#define CTL_TRACE_MOST_S	3600
+
 /* --- the role: takes requests, judges who may ask what -------------------- */
 
 struct ctl_start {
 	const struct settings	*conf;
 	int			 listener;
+	int			 tracer;	/* the same for lines of a trace */
 	gid_t			 group;		/* LOCAL_NO_GROUP: root alone */
 	int			 master;
 	int			 log_link;
 };
 
-/* In the master, as root: the listener of *out and its group.  listener -1: it is
- * logged, and costs popper ctl alone. */
+/* In the master, as root: the listeners of *out and their group.  -1: it is logged,
+ * and costs popper ctl alone. */
 void	ctl_listen(const struct settings *conf, struct ctl_start *out);
 void	ctl_main(const struct ctl_start *s) NORETURN;
 

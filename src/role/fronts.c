@@ -386,6 +386,7 @@ on_line(void *ctx, struct span line, struct buf *out)
 	struct fault		 f;
 
 	n = authorize_line(&s->auth, line, out);
+	s->pump.who.user = span_of(s->auth.name, s->auth.name_n);
 	if (n == AUTHORIZE_CLIENT)
 		return on_announced(s, out);
 	if (n != AUTHORIZE_ASK)
@@ -607,6 +608,7 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	s->pump.deadline_ms = clock_ms() + 1000ull * r->login_timeout_s;
 	s->pump.ops = &ops;
 	s->pump.ctx = s;
+	s->pump.who = (struct trace_who){ s->sid, SPAN(""), &s->peer };
 	loop_watch_init(&s->watch, h->loop, fd, on_stranger, s);
 	return s;
 }
@@ -618,6 +620,8 @@ refuse(struct stranger *s, struct span text)
 	struct fault	f;
 	bool		told = sock_write(s->fd, text, &f) > 0;
 
+	(void)trace_say(&s->pump.who, TRACE_SERVER, span_first(text,
+	    span_find(text, '\r')));
 	uncount(s);
 	s->stage = DRAINS;
 	if (s->house->refused++ >= REFUSED_MAX || !told)
@@ -836,6 +840,14 @@ reopen_log(void *ctx)
 }
 
 static int
+reach_trace(void *ctx)
+{
+	const struct fronts_start *a = ctx;
+
+	return ask_trace(a->log_link, ASK_TRACE_MS);
+}
+
+static int
 enter_cage(const struct fronts_start *a, struct fault *f)
 {
 	bool	degraded;
@@ -910,6 +922,7 @@ fronts_main(const struct fronts_start *a)
 	keep[n++] = a->log_link;
 	shed_descriptors(keep, n);
 	log_set_reopen(reopen_log, (void *)(uintptr_t)a);
+	trace_set_ask(reach_trace, (void *)(uintptr_t)a);
 	h.loop = loop_new(&f);
 	if (h.loop == NULL) {
 		log_fault(LEVEL_ERR, "front-start", &f);

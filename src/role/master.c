@@ -9,7 +9,7 @@
  * at a reload, cmd/reload.c; spawner.c, groups.c, usher.c, order.c, host.c, ask.c and the
  * first half of session.c up to become_user; drop/copy.c and spool.c (the usher's
  * copies, with a user's rights on files); warden.c, and worker.c with the PAM back
- * end; what they call in wire.c, permit.c, limit.c, tally.c, sys/, watch/, conf/, in
+ * end; what they call in wire.c, permit.c, limit.c, tally.c, trace.c, sys/, watch/, conf/, in
  * penalty.c (made here, for auths), and in listen.c and network.c, which read rows of
  * the configuration; and crew.c, ctl_answer.c and each role's start, up to its cage.
  *
@@ -34,6 +34,7 @@
 #include "role/host.h"
 #include "role/listening.h"
 #include "role/permit.h"
+#include "role/trace.h"
 #include "role/wire.h"
 
 #include "base/alloc.h"
@@ -467,7 +468,8 @@ on_role_log(void *ctx, unsigned what UNUSED)
 {
 	struct role	*r = ctx;
 	struct fault	 f;
-	int		 got = ask_serve_log(r->log.a, &f);
+	int		 got = ask_serve_log(r->log.a, r->kind == FRONT ? trace_on :
+			    NULL, &f);
 
 	if (got == 0)
 		got = fault_set(&f, FAULT_PEER, "it has shut its log link down");
@@ -825,6 +827,7 @@ prepare(struct edition *e, struct fault *f)
 	m.penalty = penalty_new(f);
 	if (m.tally == NULL || m.penalty == NULL || host_folders(&e->s, f) != 0 ||
 	    metrics_new(TALLY_MASTER + 1, TALLY_MASTER, f) != 0 ||
+	    trace_new(e->s.role.run_dir, f) != 0 ||
 	    listening_begin(&m.manager, &e->s, &l, f) != 0)
 		return NULL;
 	ctl_listen(&e->s, &m.ctl);

@@ -587,8 +587,8 @@ test_mad_roles(void **state UNUSED)
 		{ "metrics' log", METRICS, true, permit_log_ask,
 		    &permit_log_ask_n },
 		{ "front", FRONT, false, permit_start, &permit_start_n },
-		{ "front's log", FRONT, true, permit_log_ask,
-		    &permit_log_ask_n },
+		{ "front's log", FRONT, true, permit_serves_ask,
+		    &permit_serves_ask_n },
 	};
 	const struct sock_addr	a = nobody();
 	uint64_t		sid = 0;

@@ -465,7 +465,7 @@ static int
 serve_log(struct child *c)
 {
 	struct fault	f;
-	int		got = ask_serve_log(c->log_link, &f);
+	int		got = ask_serve_log(c->log_link, NULL, &f);
 
 	if (got != 1)
 		fd_close(&c->log_link);

@@ -7,6 +7,7 @@
 #include "proto/limits.h"
 #include "role/ctl.h"
 #include "role/host.h"
+#include "role/trace.h"
 #include "role/wire.h"
 #include "sys/identity.h"
 
@@ -73,6 +74,18 @@ const struct link_permit permit_log_ask[] = {
 	{ MSG_LOG_ASK,		0, 0,	0, ANY },
 };
 const size_t permit_log_ask_n = ARRAY_LEN(permit_log_ask);
+
+const struct link_permit permit_serves_ask[] = {
+	{ MSG_LOG_ASK,		0, 0,	0, ANY },
+	{ MSG_TRACE_ASK,	0, 0,	0, ANY },
+};
+const size_t permit_serves_ask_n = ARRAY_LEN(permit_serves_ask);
+
+const struct link_permit permit_trace_fd[] = {
+	{ MSG_TRACE_FD,		0, 0,	1, ANY },
+	{ MSG_TRACE_NONE,	0, 0,	0, ANY },
+};
+const size_t permit_trace_fd_n = ARRAY_LEN(permit_trace_fd);
 
 const struct link_permit permit_log_fd[] = {
 	{ MSG_LOG_FD,		0, 0,	1, ANY },
@@ -196,6 +209,7 @@ const struct link_permit permit_from_served[] = {
 	{ MSG_LOG_ASK,		0, 0,	0, ANY },
 	{ MSG_SUMMARY,		WIRE_SUMMARY_SIZE, WIRE_SUMMARY_SIZE, 0,
 	  IN(PHASE_SESSION) },
+	{ MSG_TRACE_ASK,	0, 0,	0, IN(PHASE_SESSION) },
 };
 const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
 
@@ -228,6 +242,9 @@ const struct link_permit permit_from_shared[] = {
 	{ MSG_MOVE_REST,	5, MOVE_MAX, 1, ANY },
 };
 const size_t permit_from_shared_n = ARRAY_LEN(permit_from_shared);
+
+/* --- popper ctl ------------------------------------------------------------------ */
+
 const struct link_permit permit_ctl[] = {
 	{ MSG_CTL_WHO,		1, CTL_WHOM_MAX, 0, ANY },
 	{ MSG_CTL_STATUS,	1, CTL_WHOM_MAX, 0, ANY },
@@ -238,6 +255,7 @@ const struct link_permit permit_ctl[] = {
 	{ MSG_CTL_RELOAD,	1, CTL_WHOM_MAX, 0, ANY },
 	{ MSG_CTL_CLEAR,	1, CTL_WHOM_MAX, 0, ANY },
 	{ MSG_CTL_FLUSH,	1, CTL_WHOM_MAX, 0, ANY },
+	{ MSG_CTL_TRACE,	4, 4 + TRACE_WHOM_MAX, 0, ANY },
 };
 const size_t permit_ctl_n = ARRAY_LEN(permit_ctl);
 
@@ -258,5 +276,16 @@ const struct link_permit permit_ctl_answer[] = {
 	{ MSG_CTL_SESSION,	1, CTL_SESSION_MAX, 0, ANY },
 	{ MSG_CTL_FACT,		1, CTL_FACT_MAX, 0, ANY },
 	{ MSG_CTL_DONE,		5, DONE_MAX, 0, ANY },
+	{ MSG_CTL_TRACER,	0, 0,	1, ANY },
 };
 const size_t permit_ctl_answer_n = ARRAY_LEN(permit_ctl_answer);
+
+const struct link_permit permit_ctl_end[] = {
+	{ MSG_CTL_TRACE_END,	1 + 3 * 8, 1 + 3 * 8, 0, ANY },
+};
+const size_t permit_ctl_end_n = ARRAY_LEN(permit_ctl_end);
+
+const struct link_permit permit_trace[] = {
+	{ MSG_TRACE_LINE,	1, TRACE_LINE_MAX, 0, ANY },
+};
+const size_t permit_trace_n = ARRAY_LEN(permit_trace);

@@ -32,6 +32,9 @@
  *   spawner -> master    ENDED
  *   session -> master    FACTS, before it is the user; then as to the monitor,
  *                        and SUMMARY, once
+ *   front   -> master    LOG_ASK | TRACE_ASK      (on its second link)
+ *   session -> master    TRACE_ASK
+ *   master  -> both      TRACE_FD+fd | TRACE_NONE
  *   front   -> resolver  PEER
  *   master  -> resolver  FRONT+fd | LEAVE         (as to auth)
  *
@@ -42,12 +45,16 @@
  *   usher   -> shared    SEAT+fds | SEAT_REST+fds | FREE | SIGNAL
  *   shared  -> usher     LEFT | MOVE | MOVE_REST+fd
  *   usher   -> master    FACTS, SUMMARY, for who is seated
+ *   shared  -> usher     TRACE_ASK, as a front
+ *
  * popper ctl, one request a connection (role/ctl.h):
  *
  *   client  -> ctl       CTL_WHO | CTL_STATUS | CTL_PENALTIES | CTL_KICK |
  *                        CTL_KILL | CTL_STOP | CTL_RELOAD | CTL_CLEAR |
- *                        CTL_FLUSH
- *   ctl     -> master    the same, +fd        (the client)
+ *                        CTL_FLUSH | CTL_TRACE, and then CTL_TRACE_END
+ *   ctl     -> master    the same, +fd        (the client; no CTL_TRACE)
+ *   ctl     -> client    CTL_TRACER+fd        (to CTL_TRACE)
+ *   front, session, shared -> client of CTL_TRACE   TRACE_LINE
  *   master  -> auth      CTL_PENALTIES+fd | CTL_CLEAR+fd | CTL_FLUSH+fd
  *   all of them -> client   CTL_SESSION, CTL_FACT; CTL_DONE
  */
@@ -141,6 +148,14 @@ enum msg_type {
 	MSG_CTL_SESSION,	/* a row of who */
 	MSG_CTL_FACT,		/* span name, u8 is number, u64, span text */
 	MSG_CTL_DONE,		/* u8 fault class, u32 how many, span text */
+	MSG_CTL_TRACE,		/* u32 seconds, whom (role/trace.h) */
+	MSG_CTL_TRACER,		/* it is on; fd: a listener for who sends lines */
+	MSG_CTL_TRACE_END,	/* u8 enum ctl_trace_end, u64 lines, u64 octets,
+				   u64 lines lost */
+	MSG_TRACE_ASK,
+	MSG_TRACE_FD,		/* to who asked for the trace */
+	MSG_TRACE_NONE,		/* not this one, not now */
+	MSG_TRACE_LINE,		/* role/trace.h */
 };
 
 /* Its session lock was given back by who held it. */
@@ -169,6 +184,10 @@ extern const struct link_permit	permit_done[];		/* to the session */
 extern const size_t		permit_done_n;
 extern const struct link_permit	permit_log_ask[];
 extern const size_t		permit_log_ask_n;
+extern const struct link_permit	permit_serves_ask[];	/* who may be traced */
+extern const size_t		permit_serves_ask_n;
+extern const struct link_permit	permit_trace_fd[];
+extern const size_t		permit_trace_fd_n;
 extern const struct link_permit	permit_log_fd[];
 extern const size_t		permit_log_fd_n;
 
@@ -200,6 +219,10 @@ extern const struct link_permit	permit_from_served[];	/* likewise */
 extern const size_t		permit_from_served_n;
 extern const struct link_permit	permit_ctl[];		/* client to ctl */
 extern const size_t		permit_ctl_n;
+extern const struct link_permit	permit_ctl_end[];	/* likewise, later */
+extern const size_t		permit_ctl_end_n;
+extern const struct link_permit	permit_trace[];		/* to who reads them */
+extern const size_t		permit_trace_n;
 extern const struct link_permit	permit_ctl_act[];	/* ctl to master */
 extern const size_t		permit_ctl_act_n;
 extern const struct link_permit	permit_ctl_answer[];	/* to the client */

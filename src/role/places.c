@@ -23,6 +23,7 @@
 #include "role/listen.h"
 #include "role/permit.h"
 #include "role/session.h"
+#include "role/trace.h"
 #include "role/wire.h"
 
 #include "drop/digest.h"
@@ -754,6 +755,9 @@ on_question(struct place *x, struct link_in *in, struct fault *f)
 
 	if (in->type == MSG_LOG_ASK)
 		return ask_answer_log(x->link, f);
+	if (in->type == MSG_TRACE_ASK)
+		return ask_answer_trace(x->link, trace_wants(&(struct trace_who){
+		    x->sid, span_str(x->who.user), &x->peer }), f);
 	if (in->type == MSG_SUMMARY) {
 		r = wire_take_summary(in, clock_ms() - x->since_ms, &x->summed,
 		    &end, f);

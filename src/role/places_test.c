@@ -6,6 +6,7 @@
 #include "role/mad_test.h"
 #include "role/places.h"
 #include "role/session.h"
+#include "role/trace.h"
 #include "role/wire.h"
 
 #include "sys/file.h"
@@ -444,6 +445,7 @@ effect_of(enum phase phase, const struct mad *c)
 		return '-';
 	switch (c->type) {
 	case MSG_LOG_ASK:
+	case MSG_TRACE_ASK:
 		return 'a';			/* it is answered */
 	case MSG_LOCK_SCAN:
 	case MSG_LOCK_UPDATE:
@@ -525,6 +527,52 @@ test_mad_session(void **state UNUSED)
 		}
 	}
 	(void)close(spare);
+}
+
+/* A session has the socket of who traces if it is meant; the place says who it is. */
+static void
+test_trace(void **state UNUSED)
+{
+	static const struct {
+		const char	*user;
+		uint64_t	 sid;
+		bool		 meant;
+	} cases[] = {
+		{ "", 0, false }, { "bob", 0, false }, { "ann", 0, true },
+		{ "", 1, true }, { "", 2, false },
+	};
+	char		dir[] = "/tmp/popper-places-XXXXXX";
+	char		path[64];
+	struct fault	f = { .text = "the end" };
+	struct one	o;
+	int		listener;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(trace_new(dir, &f), 0);
+	assert_int_equal(trace_listen(&listener, &f), 0);
+	open_in(&o, WITH_DROP);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct trace_whom w = { .sid = cases[i].sid };
+
+		(void)snprintf(w.user, sizeof(w.user), "%s", cases[i].user);
+		if (i > 0)
+			(void)trace_begin(&w, LONG_MS);
+		link_out_init(&it.out, MSG_TRACE_ASK);
+		assert_int_equal(link_send(o.link, &it.out, NULL, 0, &f), 0);
+		run(0);
+		if (link_recv(o.link, permit_trace_fd, permit_trace_fd_n, 0,
+		    LONG_MS, &it.in, &f) != 1)
+			fail_msg("case %zu: %s", i, f.text);
+		assert_int_equal(it.in.type, cases[i].meant ? MSG_TRACE_FD :
+		    MSG_TRACE_NONE);
+		link_in_fini(&it.in);
+	}
+	close_session(&o, 0);
+	trace_free();
+	fd_close(&listener);
+	(void)snprintf(path, sizeof(path), "%s/trace", dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 /* ------------------------------------------------- the end of the spawner */
@@ -799,6 +847,7 @@ main(void)
 		CASE(test_lost_signal),
 		CASE(test_stop),
 		CASE(test_mad_session),
+		CASE(test_trace),
 		CASE(test_orphans),
 		CASE(test_late_orphans),
 		CASE(test_lost_orders_of_a_dead_spawner),

@@ -98,56 +98,113 @@ keep_rest(struct pump *p)
 		buf_fini(&p->out);
 }
 
-/* Passwords are masked, and all of a line that is no known command. */
-static void
-log_in(struct span line)
-{
-	char text[LIMIT_LINE];
+/* --- log and trace --------------------------------------------------------- */
 
-	if (log_wants(LEVEL_DEBUG))
-		log_dialogue('C', span_of(text,
-		    command_redact(line, text, sizeof(text))));
+static bool
+is_shown(void)
+{
+	return trace_on() || log_wants(LEVEL_DEBUG);
+}
+
+/*
+ * Passwords are masked, and all of a line that is no known command.  True: it is in
+ * a trace; else it may be once it is done: a USER tells whose it was.
+ */
+static bool
+show_line(const struct pump *p, struct span line, bool done)
+{
+	char		text[LIMIT_LINE];
+	struct span	redacted;
+
+	if (!is_shown())
+		return false;
+	redacted = span_of(text, command_redact(line, text, sizeof(text)));
+	if (!done)
+		log_dialogue('C', redacted);
+	return trace_say(&p->who, TRACE_CLIENT, redacted);
 }
 
 static void
-log_out(struct span text)
+count(struct pump_rest *r, struct span s)
 {
-	size_t n = span_find(text, '\r');
-
-	if (log_wants(LEVEL_DEBUG))
-		log_dialogue('S', span_first(text, n));
+	r->octets += s.n;
+	for (size_t i = 0; i < s.n; i++)
+		r->lines += s.p[i] == '\n';
 }
+
+static void
+show_rest(const struct pump *p, enum trace_what what, struct pump_rest *r)
+{
+	if (r->octets > 0)
+		trace_count(&p->who, what, r->lines, r->octets);
+	*r = (struct pump_rest){ 0 };
+}
+
+/* What is new in the output: of a reply the first line, and how much follows. */
+static void
+show_reply(struct pump *p, bool begins)
+{
+	struct span	new = span_skip(buf_span(&p->out), p->shown);
+	struct span	first = span_first(new, begins ? span_find(new, '\n') : 0);
+
+	p->shown = buf_len(&p->out);
+	if (!is_shown())
+		return;
+	if (begins && new.n > 0) {
+		p->reply = (struct pump_rest){ 0 };
+		new = span_skip(new, first.n + (first.n < new.n ? 1 : 0));
+		first = span_first(first, span_find(first, '\r'));
+		log_dialogue('S', first);
+		(void)trace_say(&p->who, TRACE_SERVER, first);
+	}
+	if (trace_wants(&p->who))
+		count(&p->reply, new);
+	if (p->next != PUMP_FILL)
+		show_rest(p, TRACE_SERVER_REST, &p->reply);
+}
+
+/* --- the client's octets ---------------------------------------------------- */
 
 /* One line from what was read; PUMP_LINE again when there was none. */
 static bool
 take_line(struct pump *p, enum pump_next *next)
 {
 	struct span	line;
-	size_t		before = buf_len(&p->out);
 	enum line_result r;
+	bool		shown;
 
 	r = line_feed(&p->lines, &p->rest, &line);
 	if (r == LINE_MORE)
 		return false;
 	p->progress_ms = clock_ms();
 	if (r == LINE_READY) {
-		log_in(line);
+		shown = show_line(p, line, false);
 		*next = p->ops->line(p->ctx, line, &p->out);
+		if (!shown)
+			(void)show_line(p, line, true);
 	} else {
+		(void)trace_say(&p->who, TRACE_CLIENT, SPAN("***"));
 		*next = p->ops->too_long(p->ctx, &p->out);
 	}
-	if (buf_len(&p->out) > before)
-		log_out(span_skip(buf_span(&p->out), before));
+	show_reply(p, true);
 	return true;
 }
 
 static bool
 take_raw(struct pump *p, enum pump_next *next)
 {
+	struct span before;
+
 	if (p->rest.n == 0)
 		return false;
 	p->progress_ms = clock_ms();
+	before = p->rest;
 	*next = p->ops->collect(p->ctx, &p->rest, &p->out);
+	if (trace_wants(&p->who))
+		count(&p->message, span_first(before, before.n - p->rest.n));
+	if (*next != PUMP_COLLECT)
+		show_rest(p, TRACE_CLIENT_REST, &p->message);
+	show_reply(p, true);
 	return true;
 }
 
@@ -164,6 +221,7 @@ step(struct pump *p, enum pump_next *next)
 		return take_raw(p, next);
 	case PUMP_FILL:
 		*next = p->ops->fill(p->ctx, &p->out);
+		show_reply(p, false);
 		return true;
 	case PUMP_HOLD:
 	case PUMP_CLOSE:
@@ -186,6 +244,7 @@ send_some(struct pump *p)
 		if (n < 0)
 			return f.err == EAGAIN ? 0 : -1;
 		buf_consume(&p->out, (size_t)n);
+		p->shown -= (size_t)n;
 		p->octets_out += (uint64_t)n;
 		p->progress_ms = clock_ms();
 	}
@@ -341,6 +400,7 @@ pump_start(struct pump *p, enum pump_next next)
 {
 	p->progress_ms = clock_ms();
 	p->next = next;
+	show_reply(p, true);
 	return turn(p);
 }
 

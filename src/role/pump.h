@@ -27,6 +27,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "proto/line.h"
+#include "role/trace.h"
 
 enum pump_next {
 	PUMP_LINE,		/* wants a line */
@@ -81,6 +82,7 @@ struct pump {
 	uint8_t			*room;		/* borrows LIMIT_INPUT octets to read
 						   into */
 	bool			 shared;	/* the room is others' between calls */
+	struct trace_who	 who;		/* for who traces; none: nobody can */
 	/* private */
 	enum pump_next		 next;
 	struct buf		 out;
@@ -99,6 +101,13 @@ struct pump {
 	uint64_t		 unsent;
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;
+	size_t			 shown;		/* octets of out, in log and trace */
+	struct pump_rest {			/* behind the first line of a reply;
+						   of what is collected */
+		uint64_t	lines;
+		uint64_t	octets;
+	}			 reply;
+	struct pump_rest	 message;
 };
 
 /* Sets everything to its start; the caller fills in the first part. */

@@ -27,6 +27,7 @@
 #define EXIT_TEMP	75
 #define MEMORY_MOST	32768		/* octets of a maildrop copied there */
 #define STATE_MAX	128		/* octets of a small state file */
+#define TRACE_WAIT_MS	30000
 #define MINUTES_FROM_S	120		/* an age is told in minutes from here */
 
 struct session {
@@ -549,6 +550,7 @@ session_run(const struct session_start *c)
 	s.pump.gone_s = c->alone ? c->conf->role.client_gone_s : 0;
 	s.pump.ops = &session_ops;
 	s.pump.ctx = &s;
+	s.pump.who = (struct trace_who){ c->sid, span_str(c->id->user), c->peer };
 	pump_preload(&s.pump, c->rest);
 	if (c->moved != NULL) {
 		s.began_ms = c->moved->began_ms;
@@ -573,6 +575,15 @@ reopen_log(void *ctx)
 	return ask_log(c->log_link);
 }
 
+/* Who does not hear from the master for so long has none. */
+static int
+reach_trace(void *ctx)
+{
+	const struct session_start *c = ctx;
+
+	return ask_trace(c->log_link, TRACE_WAIT_MS);
+}
+
 static int
 become_user(const struct session_start *c, enum reach_for why, struct fault *f)
 {
@@ -587,6 +598,7 @@ become_user(const struct session_start *c, enum reach_for why, struct fault *f)
 
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
+	trace_set_ask(reach_trace, (void *)(uintptr_t)c);
 	if (cage_limits(CAGE_SESSION, f) != 0 ||
 	    identity_become(c->id, true, f) != 0)
 		return -1;

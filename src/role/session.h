@@ -33,6 +33,7 @@ struct session_start {
 						   found; not to be asked */
 	struct host		*direct;	/* isolation = single; else NULL */
 	const char		*hostname;
+	uint64_t		 sid;		/* 0: it is never traced by it */
 	const struct sock_addr	*peer;
 	int			 in;
 	int			 out;

@@ -425,6 +425,7 @@ seat_pump(struct seat *s)
 	s->pump.gone_s = r->client_gone_s;
 	s->pump.ops = &ops;
 	s->pump.ctx = s;
+	s->pump.who = (struct trace_who){ s->sid, SPAN(""), &s->peer };
 }
 
 static void
@@ -478,6 +479,7 @@ take_seat(struct link_in *m, struct fault *f)
 	if (link_get_end(m, f) != 0 || *find(s->slot) != NULL)
 		return fault_set(f, FAULT_PEER, "a seat");
 	s->user = xstrdup(user);
+	s->pump.who.user = span_str(s->user);
 	s->next = sh.seats[s->slot % LISTS];
 	sh.seats[s->slot % LISTS] = s;
 	wire_log_sid(s->sid);
@@ -561,6 +563,12 @@ reopen_log(void *ctx UNUSED)
 }
 
 static int
+reach_trace(void *ctx UNUSED)
+{
+	return ask_trace(sh.c->log_link, ASK_TRACE_MS);
+}
+
+static int
 enter_cage(const struct shared_start *c, struct fault *f)
 {
 	bool degraded;
@@ -582,6 +590,7 @@ shared_main(const struct shared_start *c)
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	sh.c = c;
 	log_set_reopen(reopen_log, NULL);
+	trace_set_ask(reach_trace, NULL);
 	sh.loop = loop_new(&f);
 	if (sh.loop == NULL) {
 		log_fault(LEVEL_ERR, "session-start", &f);

@@ -21,6 +21,7 @@
 #include "role/order.h"
 #include "role/permit.h"
 #include "role/shared.h"
+#include "role/trace.h"
 #include "role/wire.h"
 
 #include "base/alloc.h"
@@ -208,7 +209,7 @@ fork_for(struct seat **at)
 	return -1;
 }
 
-/* The order of a seat once more, with its descriptors, in the child. */
+/* The order of a seat once more, with its descriptors, which stay the seat's. */
 static int
 order_again(const struct seat *s, struct order *o, struct fault *f)
 {
@@ -216,6 +217,8 @@ order_again(const struct seat *s, struct order *o, struct fault *f)
 
 	m.type = MSG_SPAWN;
 	m.n = s->n;
+	m.off = 0;
+	m.bad = false;
 	memcpy(m.b, s->order, s->n);
 	m.nfds = 2;
 	m.fds[0] = s->link;
@@ -652,11 +655,28 @@ on_shared(void *ctx UNUSED, unsigned what UNUSED)
 	shared_close();
 }
 
+/* Of those who are seated. */
+static bool
+is_any_traced(void)
+{
+	for (size_t i = 0; i < LISTS; i++)
+		for (const struct seat *s = u.seats[i]; s != NULL; s = s->next) {
+			struct order	o;
+			struct fault	f;
+
+			if (s->pid == 0 && order_again(s, &o, &f) == 0 &&
+			    trace_wants(&(struct trace_who){ s->sid,
+			    span_str(o.id.user), &o.peer }))
+				return true;
+		}
+	return false;
+}
+
 static void
 on_shared_log(void *ctx UNUSED, unsigned what UNUSED)
 {
 	struct fault	f;
-	int		got = ask_serve_log(u.log, &f);
+	int		got = ask_serve_log(u.log, is_any_traced, &f);
 
 	if (got < 0) {
 		log_fault(LEVEL_ERR, "log-link-misbehaved", &f);

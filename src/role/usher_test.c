@@ -11,6 +11,7 @@
 #include "role/permit.h"
 #include "role/session.h"
 #include "role/shared.h"
+#include "role/trace.h"
 #include "role/usher.h"
 #include "role/wire.h"
 
@@ -63,6 +64,9 @@ static struct {
 	bool		fresh;
 	bool		rest;
 	bool		waits;		/* for FREE, then it ends */
+	bool		logs;		/* it speaks on the link for the log */
+	bool		asks;		/* whether somebody traces */
+	bool		traced;		/* so it is answered */
 } script;
 
 static char		folder[] = "/tmp/popper-usher-XXXXXX";
@@ -102,17 +106,20 @@ __wrap_shared_main(const struct shared_start *c)
 	static struct link_in	in;
 	static struct link_out	m;
 	static const uint8_t	rest[5];
-	const int		keep[] = { c->usher };
+	const int		keep[] = { c->usher, c->log_link };
 	int			fds[LINK_FDS_MAX] = { 0 };
 	int			to;
 	struct fault		f;
 
 	(void)alarm(30);
-	shed_descriptors(keep, 1);
+	shed_descriptors(keep, ARRAY_LEN(keep));
 	if (link_recv(c->usher, permit_seat, permit_seat_n, 0, PATIENCE_MS, &in,
 	    &f) != 1)
 		_exit(1);
 	link_in_fini(&in);
+	if (script.asks &&
+	    (ask_trace(c->log_link, PATIENCE_MS) >= 0) != script.traced)
+		(void)kill(c->parent, SIGKILL);
 	if (script.good) {
 		good_message(&m);
 	} else {
@@ -123,7 +130,8 @@ __wrap_shared_main(const struct shared_start *c)
 	    file_write(to, rest, sizeof(rest), &f) != 0))
 		_exit(1);
 	for (unsigned i = 0; i < script.times; i++)
-		if (link_send(c->usher, &m, fds, script.fds, &f) != 0)
+		if (link_send(script.logs ? c->log_link : c->usher, &m, fds,
+		    script.fds, &f) != 0)
 			_exit(1);
 	if (script.waits && (link_recv(c->usher, permit_seat, permit_seat_n, 0,
 	    PATIENCE_MS, &in, &f) != 1 || in.type != MSG_FREE ||
@@ -287,6 +295,50 @@ good(uint16_t type)
 	script.fds = script.rest;
 }
 
+/* Nor on the other link, but for two questions. */
+static void
+test_nonsense_for_log(void **state UNUSED)
+{
+	for (uint16_t type = 0; type < MAD_TYPES; type++)
+		for (uint32_t n = 0; n < 2; n++) {
+			memset(&script, 0, sizeof(script));
+			script.type = type;
+			script.n = n;
+			script.times = 1;
+			script.logs = true;
+			if (n == 0 && (type == MSG_LOG_ASK ||
+			    type == MSG_TRACE_ASK))
+				continue;
+			assert_int_equal(run(), KILLED);
+			assert_non_null(strstr(log_text_of,
+			    "log-link-misbehaved"));
+		}
+}
+
+/* It has the socket of who traces only if one of its own is meant. */
+static void
+test_trace(void **state UNUSED)
+{
+	static const char *const	users[] = { "", "bob", "ann" };
+	struct trace_whom		w = { 0 };
+	struct fault			f;
+	int				listener;
+
+	assert_int_equal(trace_new(dirs[1], &f), 0);
+	assert_int_equal(trace_listen(&listener, &f), 0);
+	for (size_t i = 0; i < ARRAY_LEN(users); i++) {
+		(void)snprintf(w.user, sizeof(w.user), "%s", users[i]);
+		if (i > 0)
+			(void)trace_begin(&w, PATIENCE_MS);
+		good(MSG_LEFT);
+		script.asks = true;
+		script.traced = i == 2;
+		expect(LEFT);
+	}
+	fd_close(&listener);
+	trace_free();
+}
+
 static void
 test_what_is_good(void **state UNUSED)
 {
@@ -442,6 +494,8 @@ main(void)
 		cmocka_unit_test(test_what_is_good),
 		cmocka_unit_test(test_what_is_nearly_good),
 		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_nonsense_for_log),
+		cmocka_unit_test(test_trace),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_own_process),
 	};

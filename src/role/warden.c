@@ -189,7 +189,7 @@ on_log(void *ctx, unsigned what UNUSED)
 {
 	struct child	*c = ctx;
 	struct fault	 f;
-	int		 got = ask_serve_log(c->log_link, &f);
+	int		 got = ask_serve_log(c->log_link, NULL, &f);
 
 	if (got == 1) {
 		loop_watch_set(&c->watch, LOOP_READ, LOOP_NEVER);

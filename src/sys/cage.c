@@ -41,7 +41,7 @@ static const struct cage {
 	[CAGE_FRONTS]	= { PROGRAM(filter_fronts), 1 << 20, 0, 2048 * MIB,
 			    false },
 	[CAGE_AUTH]	= { PROGRAM(filter_auth), 4096, 0, 512 * MIB, false },
-	[CAGE_CTL]	= { PROGRAM(filter_ctl), 64, 0, 256 * MIB, false },
+	[CAGE_CTL]	= { PROGRAM(filter_ctl), 256, 0, 256 * MIB, false },
 	[CAGE_METRICS]	= { PROGRAM(filter_metrics), 128, 0, 512 * MIB, false },
 	[CAGE_VERIFY]	= { PROGRAM(filter_verify), 64, 0, 1280 * MIB, false },
 	[CAGE_RESOLVER]	= { PROGRAM(filter_resolver), 256, 0, 256 * MIB, false },

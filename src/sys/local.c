@@ -80,19 +80,43 @@ local_listen(const char *path, enum local_kind kind, gid_t gid, int *fd_r,
 	return 0;
 }
 
-int
-local_connect(const char *path, int *fd_r, struct fault *f)
+static int
+connect_as(const char *path, int type, int *fd_r, struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
 	struct sockaddr_un	un;
 
-	if (named_socket(path, SOCK_SEQPACKET, &un, &fd, f) != 0)
+	if (named_socket(path, type, &un, &fd, f) != 0)
 		return -1;
 	if (SYS_RETRY(connect(fd, (const struct sockaddr *)&un,
 	    sizeof(un))) == -1)
 		return SYS_FAULT(f, "connect to %s", path);
 	*fd_r = fd_take(&fd);
 	return 0;
+}
+
+int
+local_connect(const char *path, int *fd_r, struct fault *f)
+{
+	return connect_as(path, SOCK_SEQPACKET, fd_r, f);
+}
+
+int
+local_connect_now(const char *path, int *fd_r, struct fault *f)
+{
+	return connect_as(path, SOCK_SEQPACKET | SOCK_NONBLOCK, fd_r, f);
+}
+
+void
+local_peer_ids(int fd, uid_t *uid_r, pid_t *pid_r)
+{
+	struct ucred	who = { .uid = (uid_t)-1 };
+	socklen_t	n = sizeof(who);
+
+	/* Fails for what is no such socket. */
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n);
+	*uid_r = who.uid;
+	*pid_r = who.pid;
 }
 
 enum local_peer

@@ -29,6 +29,8 @@ int	local_listen(const char *path, enum local_kind kind, gid_t gid,
 /* Connected to the packet socket at path, close-on-exec.  Waits until its owner
  * takes new ones. */
 int	local_connect(const char *path, int *fd_r, struct fault *f) MUSTUSE;
+/* The same, but does not wait, nor does what is read from it or sent. */
+int	local_connect_now(const char *path, int *fd_r, struct fault *f) MUSTUSE;
 
 /* Who has connected, as the kernel saw it then. */
 enum local_peer {
@@ -37,6 +39,8 @@ enum local_peer {
 	LOCAL_PEER_OTHER,
 };
 enum local_peer	local_peer(int fd, gid_t gid);
+/* For the log.  uid -1: it is not known. */
+void	local_peer_ids(int fd, uid_t *uid_r, pid_t *pid_r);
 
 /* The number of a group of this host; LOCAL_NO_GROUP: there is none. */
 gid_t	local_group(const char *name);

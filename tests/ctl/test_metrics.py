@@ -395,11 +395,12 @@ class Metrics(house.House):
         # Two fronts, master and auth count, three of them addresses.
         self.assertEqual(self.shared(role), (7, 0))
         self.login()
-        for m in (self.sessions()[0], self.named("popper-spawner")[0],
-                  self.named("popper-ctl")[0]):
-            self.assertEqual(self.shared(m), (0, 0))
-        # Its tally and its metrics.
-        self.assertEqual(self.shared(self.named("popper-front")[0]), (7, 2))
+        # No counts; the switch of a trace, which is for one of them to turn.
+        for m in (self.sessions()[0], self.named("popper-spawner")[0]):
+            self.assertEqual(self.shared(m), (1, 0))
+        self.assertEqual(self.shared(self.named("popper-ctl")[0]), (1, 1))
+        # Its tally and its metrics; and the switch.
+        self.assertEqual(self.shared(self.named("popper-front")[0]), (8, 2))
         # Its metrics, and the penalties, which nobody else has.
         self.assertEqual(self.shared(self.named("popper-auth")[0]), (5, 2))
 

@@ -212,7 +212,7 @@ drive(struct many *m)
 		char *end;
 
 		(void)sock_wait(w, 2, -1);
-		if (w[1].ready && ask_serve_log(m->log_link, &f) != 1)
+		if (w[1].ready && ask_serve_log(m->log_link, NULL, &f) != 1)
 			fd_close(&m->log_link);
 		if (!w[0].ready)
 			continue;
