@@ -29,6 +29,7 @@
 #include "role/wire.h"
 
 #include "base/alloc.h"
+#include "base/map.h"
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/loop.h"
@@ -39,7 +40,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define TABLE		4096u		/* lists of strangers by sid */
 #define ACCEPTS		64		/* of one listener at a time */
 #define LEAVE_ACCEPTS	4096		/* more than its queue holds */
 #define REFUSED_MAX	256		/* whom we hear out after a refusal */
@@ -53,7 +53,7 @@
 enum stage { AWAITS, TALKS, ASKED, LEAVES, DRAINS };
 
 struct stranger {
-	struct stranger		*next;		/* of the same list */
+	struct map_node		 in;		/* by sid */
 	struct front_house	*house;
 	uint64_t		 sid;
 	int			 fd;		/* owns */
@@ -75,7 +75,7 @@ struct stranger {
 struct front_house {
 	const struct fronts_start	*a;
 	struct loop			*loop;
-	struct stranger			*table[TABLE];
+	struct map			 strangers;	/* by sid */
 	size_t				 n;		/* counted ones */
 	size_t				 max;
 	size_t				 refused;	/* DRAINS, not counted */
@@ -95,16 +95,6 @@ struct front_house {
 };
 
 /* --- strangers ----------------------------------------------------------- */
-
-static struct stranger **
-find(struct front_house *h, uint64_t sid)
-{
-	struct stranger **s = &h->table[sid % TABLE];
-
-	while (*s != NULL && (*s)->sid != sid)
-		s = &(*s)->next;
-	return s;
-}
 
 static void
 untally(struct stranger *s)
@@ -136,12 +126,10 @@ end_if_empty(struct front_house *h)
 static void
 stranger_free(struct stranger *s)
 {
-	struct stranger **at = find(s->house, s->sid);
-
 	if (s->stage == DRAINS && !s->counted)
 		s->house->refused--;
 	uncount(s);
-	*at = s->next;
+	map_take(&s->house->strangers, &s->in);
 	loop_watch_fini(&s->watch);
 	pump_fini(&s->pump);
 	authorize_fini(&s->auth);
@@ -429,7 +417,7 @@ on_verdict(struct front_house *h, struct link_in *m, bool of_master)
 {
 	uint64_t		 sid = link_get_u64(m);
 	uint8_t			 answer = link_get_u8(m);
-	struct stranger		*s = *find(h, sid);
+	struct stranger		*s = map_find(&h->strangers, sid);
 	enum pump_next		 next = PUMP_LEAVE;
 
 	if (s == NULL || s->stage != ASKED)
@@ -496,20 +484,20 @@ on_auth_gone(void *ctx, unsigned what UNUSED)
 static void
 new_auth(struct front_house *h, int link)
 {
-	int old = h->auth.fd;
+	struct map_walk	 w = map_walk(&h->strangers);
+	struct stranger	*s;
+	int		 old = h->auth.fd;
 
 	loop_watch_fini(&h->auth_gone);
 	loop_watch_fini(&h->auth);
 	fd_close(&old);
 	loop_watch_init(&h->auth, h->loop, link, on_auth, h);
 	loop_watch_set(&h->auth, LOOP_READ, LOOP_NEVER);
-	for (size_t i = 0; i < TABLE; i++)
-		for (struct stranger *s = h->table[i], *next; s != NULL; s = next) {
-			next = s->next;
-			wire_log_sid(s->sid);
-			if (s->stage == ASKED)
-				give_up(s);
-		}
+	while ((s = map_walk_on(&w)) != NULL) {
+		wire_log_sid(s->sid);
+		if (s->stage == ASKED)
+			give_up(s);
+	}
 }
 
 static void
@@ -594,8 +582,7 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	s->peer = s->socket = *peer;
 	s->rules = rules;
 	s->sid = wire_new_sid();
-	s->next = h->table[s->sid % TABLE];
-	h->table[s->sid % TABLE] = s;
+	map_put(&h->strangers, &s->in, s->sid, s);
 	authorize_init(&s->auth, h->a->host,
 	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
 	    r->max_bad_commands, r->max_commands_before_login,
@@ -896,13 +883,15 @@ house_init(struct front_house *h, const struct fronts_start *a)
 static void
 dismiss_all(struct front_house *h)
 {
-	for (size_t i = 0; i < TABLE; i++)
-		while (h->table[i] != NULL) {
-			wire_log_sid(h->table[i]->sid);
-			if (h->table[i]->stage != DRAINS)
-				log_end_of(h->table[i], PUMP_END_STOPPED);
-			stranger_free(h->table[i]);
-		}
+	struct map_walk	 w = map_walk(&h->strangers);
+	struct stranger	*s;
+
+	while ((s = map_walk_on(&w)) != NULL) {
+		wire_log_sid(s->sid);
+		if (s->stage != DRAINS)
+			log_end_of(s, PUMP_END_STOPPED);
+		stranger_free(s);
+	}
 }
 
 void

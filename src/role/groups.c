@@ -13,6 +13,7 @@
 #include "role/usher.h"
 
 #include "base/alloc.h"
+#include "base/map.h"
 #include "sys/file.h"
 #include "sys/signals.h"
 #include "sys/spawn.h"
@@ -20,7 +21,6 @@
 
 #include <stdlib.h>
 
-#define LISTS		1024u		/* of seats, by slot */
 #define GROUPS_MAX	1024		/* beyond: processes of their own */
 #define SERVED_MAX	200000
 #define IDLE_MS		60000
@@ -43,9 +43,8 @@ struct group {
 };
 
 struct seat {
-	struct seat	*next;			/* of the same list */
+	struct map_node	 in;			/* by slot */
 	struct group	*group;
-	uint32_t	 slot;
 };
 
 struct groups {
@@ -57,7 +56,7 @@ struct groups {
 	void			*ctx;
 	struct group		*first;
 	size_t			 n;
-	struct seat		*seats[LISTS];
+	struct map		 seats;
 };
 
 struct groups *
@@ -96,24 +95,13 @@ on_idle(void *ctx, unsigned what UNUSED)
 	dismiss(ctx);
 }
 
-static struct seat **
-find_seat(struct groups *g, uint32_t slot)
-{
-	struct seat **s = &g->seats[slot % LISTS];
-
-	while (*s != NULL && (*s)->slot != slot)
-		s = &(*s)->next;
-	return s;
-}
-
 static void
-seat_over(struct seat **at, int status)
+seat_over(struct seat *s, int status)
 {
-	struct seat	*s = *at;
 	struct group	*x = s->group;
-	uint32_t	 slot = s->slot;
+	uint32_t	 slot = (uint32_t)s->in.key;
 
-	*at = s->next;
+	map_take(&x->all->seats, &s->in);
 	free(s);
 	if (--x->seats == 0 && x->link >= 0)
 		loop_watch_set(&x->idle, 0,
@@ -124,13 +112,13 @@ seat_over(struct seat **at, int status)
 static int
 on_ended(struct group *x, struct link_in *m, struct fault *f)
 {
-	uint32_t	  slot = link_get_u32(m);
-	int		  status = (int)link_get_u32(m);
-	struct seat	**at = find_seat(x->all, slot);
+	uint32_t	 slot = link_get_u32(m);
+	int		 status = (int)link_get_u32(m);
+	struct seat	*s = map_find(&x->all->seats, slot);
 
-	if (*at == NULL || (*at)->group != x)
+	if (s == NULL || s->group != x)
 		return fault_set(f, FAULT_PEER, "slot %u is not there", slot);
-	seat_over(at, status);
+	seat_over(s, status);
 	return 0;
 }
 
@@ -261,15 +249,15 @@ groups_give(struct groups *g, const struct link_in *m, const struct order *o)
 	x->seats++;
 	x->served++;
 	s = xalloc(1, sizeof(*s));
-	*s = (struct seat){ g->seats[o->slot % LISTS], x, o->slot };
-	g->seats[o->slot % LISTS] = s;
+	s->group = x;
+	map_put(&g->seats, &s->in, o->slot, s);
 	return true;
 }
 
 bool
 groups_signal(struct groups *g, uint32_t slot, bool hard)
 {
-	struct seat	*s = *find_seat(g, slot);
+	struct seat	*s = map_find(&g->seats, slot);
 	UNZEROED struct link_out m;
 	struct fault	 f;
 
@@ -313,8 +301,10 @@ log_died(int status)
 void
 groups_reaped(struct groups *g, pid_t pid, int status)
 {
+	struct map_walk	  w = map_walk(&g->seats);
 	struct group	**at = &g->first;
 	struct group	 *x;
+	struct seat	 *s;
 
 	while (*at != NULL && (*at)->pid != pid)
 		at = &(*at)->next;
@@ -324,12 +314,9 @@ groups_reaped(struct groups *g, pid_t pid, int status)
 	dismiss(x);
 	if (x->seats > 0)
 		log_died(status);
-	for (size_t i = 0; i < LISTS; i++)
-		for (struct seat **s = &g->seats[i]; *s != NULL;)
-			if ((*s)->group == x)
-				seat_over(s, status);
-			else
-				s = &(*s)->next;
+	while ((s = map_walk_on(&w)) != NULL)
+		if (s->group == x)
+			seat_over(s, status);
 	*at = x->next;
 	g->n--;
 	free(x);

@@ -30,6 +30,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/map.h"
 #include "sys/file.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
@@ -37,7 +38,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define LISTS		4096u
 #define EXPECTED_MS	10000		/* from the grant to START */
 #define HAND		0x80000000u	/* of a tag: not the session itself */
 #define BODY_MAX	LINK_PACKET_MAX
@@ -47,8 +47,7 @@ enum stage { EXPECTED, RUNS, RECOVERS };
 enum table { BY_SID, BY_SLOT, BY_USER, BY_PID, TABLES };
 
 struct place {
-	struct place		*next[TABLES];	/* of the same list */
-	uint64_t		 id[TABLES];	/* 0: not in that table */
+	struct map_node		 in[TABLES];
 	struct places		*all;
 	struct nest		*nest;
 	uint32_t		 slot;
@@ -100,7 +99,7 @@ struct places {
 	struct tally		*tally;
 	size_t			 row;
 	bool			 stopping;
-	struct place		*lists[TABLES][LISTS];
+	struct map		 tables[TABLES];
 	uint32_t		 last_slot;
 	size_t			 n;
 	struct limit_log	 limits;
@@ -131,52 +130,32 @@ static void	on_session(void *ctx, unsigned what);
 static struct place *
 find(const struct places *p, enum table t, uint64_t key)
 {
-	struct place *x = p->lists[t][key % LISTS];
-
-	while (x != NULL && x->id[t] != key)
-		x = x->next[t];
-	return x;
+	return map_find(&p->tables[t], key);
 }
 
 static void
 put(struct place *x, enum table t, uint64_t key)
 {
-	struct place **at = &x->all->lists[t][key % LISTS];
-
-	x->id[t] = key;
-	x->next[t] = *at;
-	*at = x;
+	map_put(&x->all->tables[t], &x->in[t], key, x);
 }
 
 static void
 take_out(struct place *x, enum table t)
 {
-	struct place **at = &x->all->lists[t][x->id[t] % LISTS];
-
-	if (x->id[t] == 0)
-		return;
-	while (*at != x)
-		at = &(*at)->next[t];
-	*at = x->next[t];
-	x->id[t] = 0;
+	map_take(&x->all->tables[t], &x->in[t]);
 }
 
-/* fn may free its place. */
-static void
-each(struct places *p, void (*fn)(struct place *x, size_t arg), size_t arg)
+/* 0: not yet, not any more, or an usher's. */
+static pid_t
+pid_of(const struct place *x)
 {
-	for (size_t i = 0; i < LISTS; i++)
-		for (struct place *x = p->lists[BY_SID][i], *next; x != NULL;
-		    x = next) {
-			next = x->next[BY_SID];
-			fn(x, arg);
-		}
+	return x->in[BY_PID].of == NULL ? 0 : (pid_t)x->in[BY_PID].key;
 }
 
 static uint64_t
 user_key(const char *user)
 {
-	return digest_mark(span_str(user)) | 1;		/* never 0 */
+	return digest_mark(span_str(user));
 }
 
 static unsigned
@@ -184,9 +163,9 @@ count_user(const struct places *p, const char *user)
 {
 	unsigned n = 0;
 
-	for (const struct place *x = find(p, BY_USER, user_key(user)); x != NULL;
-	    x = x->next[BY_USER])
-		n += strcmp(x->who.user, user) == 0;
+	for (const struct map_node *x = map_first(&p->tables[BY_USER],
+	    user_key(user)); x != NULL; x = map_next(x))
+		n += strcmp(((const struct place *)x->of)->who.user, user) == 0;
 	return n;
 }
 
@@ -203,7 +182,7 @@ new_slot(struct places *p)
 static bool
 is_ours(const struct place *x)
 {
-	return x->id[BY_PID] != 0 && x->parent != x->nest->spawner.pid;
+	return pid_of(x) != 0 && x->parent != x->nest->spawner.pid;
 }
 
 static void
@@ -418,9 +397,9 @@ order_signal(struct place *x, bool hard)
 	UNZEROED struct link_out m;
 
 	if (is_ours(x) && hard)
-		spawn_kill((pid_t)x->id[BY_PID]);
+		spawn_kill(pid_of(x));
 	else if (is_ours(x))
-		spawn_stop((pid_t)x->id[BY_PID]);
+		spawn_stop(pid_of(x));
 	if (is_ours(x) || x->ended)
 		return;
 	link_out_init(&m, MSG_SIGNAL);
@@ -607,7 +586,7 @@ finish_if_over(struct place *x)
 {
 	/* Nobody has its link, which is given up by who dies alone; or by an
 	 * usher, whom nobody hears any more. */
-	if (x->link < 0 && x->id[BY_PID] == 0 && x->perhaps_lost && !x->ended)
+	if (x->link < 0 && pid_of(x) == 0 && x->perhaps_lost && !x->ended)
 		set_ended(x, x->facts_due ? SESSION_UNBORN : 0);
 	if (x->link < 0 && x->ended && !x->hand)
 		finish(x);
@@ -662,11 +641,9 @@ give_up_hand(struct place *x)
 }
 
 static void
-lose_parent(struct place *x, size_t nest)
+lose_parent(struct place *x)
 {
-	if (x->stage == EXPECTED || x->nest != (struct nest *)nest)
-		return;
-	x->perhaps_lost = x->id[BY_PID] == 0;
+	x->perhaps_lost = pid_of(x) == 0;
 	if (x->hand)
 		give_up_hand(x);
 	if (x->all->stopping)
@@ -677,7 +654,12 @@ lose_parent(struct place *x, size_t nest)
 void
 places_spawner_died(struct places *p, const struct nest *n)
 {
-	each(p, lose_parent, (size_t)n);
+	struct map_walk	 w = map_walk(&p->tables[BY_SID]);
+	struct place	*x;
+
+	while ((x = map_walk_on(&w)) != NULL)
+		if (x->stage != EXPECTED && x->nest == n)
+			lose_parent(x);
 }
 
 /* --- questions ------------------------------------------------------------------ */
@@ -828,48 +810,36 @@ on_session(void *ctx, unsigned what UNUSED)
 bool
 places_hold_dotlock(const struct places *p)
 {
-	for (size_t i = 0; i < LISTS; i++)
-		for (const struct place *x = p->lists[BY_SID][i]; x != NULL;
-		    x = x->next[BY_SID])
-			if (x->dotlock.ino != 0)
-				return true;
-	return false;
-}
+	struct map_walk		 w = map_walk(&p->tables[BY_SID]);
+	const struct place	*x;
 
-static void
-forget_of_front(struct place *x, size_t front)
-{
-	if (x->stage == EXPECTED && x->front == front)
-		place_free(x);
+	while ((x = map_walk_on(&w)) != NULL)
+		if (x->dotlock.ino != 0)
+			return true;
+	return false;
 }
 
 void
 places_front_died(struct places *p, size_t front)
 {
-	each(p, forget_of_front, front);
-}
+	struct map_walk	 w = map_walk(&p->tables[BY_SID]);
+	struct place	*x;
 
-static void
-forget_late(struct place *x, size_t now)
-{
-	if (x->stage == EXPECTED && now - x->since_ms >= EXPECTED_MS)
-		place_free(x);
+	while ((x = map_walk_on(&w)) != NULL)
+		if (x->stage == EXPECTED && x->front == front)
+			place_free(x);
 }
 
 void
 places_tick(struct places *p)
 {
-	each(p, forget_late, clock_ms());
-}
+	struct map_walk	 w = map_walk(&p->tables[BY_SID]);
+	struct place	*x;
+	uint64_t	 now = clock_ms();
 
-/* Those of the spawner hear it from there, by one order. */
-static void
-stop(struct place *x, size_t arg UNUSED)
-{
-	if (x->stage == EXPECTED)
-		place_free(x);
-	else if (is_ours(x))
-		order_signal(x, false);
+	while ((x = map_walk_on(&w)) != NULL)
+		if (x->stage == EXPECTED && now - x->since_ms >= EXPECTED_MS)
+			place_free(x);
 }
 
 static struct places_view
@@ -879,7 +849,7 @@ view_of(const struct place *x)
 		.sid = x->sid,
 		.user = x->who.user,
 		.peer = &x->peer,
-		.pid = (uint32_t)x->id[BY_PID],
+		.pid = (uint32_t)pid_of(x),
 		.age_ms = clock_ms() - x->since_ms,
 		.stage = x->stage == RUNS && x->updates ? PLACES_UPDATES :
 		    (enum places_stage)x->stage,	/* the same words */
@@ -891,29 +861,35 @@ size_t
 places_each(struct places *p, enum places_act act, bool (*fn)(void *ctx,
     const struct places_view *v), void *ctx)
 {
-	size_t n = 0;
+	struct map_walk	 w = map_walk(&p->tables[BY_SID]);
+	struct place	*x;
+	size_t		 n = 0;
 
-	for (size_t i = 0; i < LISTS; i++)
-		for (struct place *x = p->lists[BY_SID][i], *next; x != NULL;
-		    x = next) {
-			const struct places_view v = view_of(x);
+	while ((x = map_walk_on(&w)) != NULL) {
+		const struct places_view v = view_of(x);
 
-			next = x->next[BY_SID];	/* an order may end x */
-			if ((act != PLACES_LOOK && x->stage == EXPECTED) ||
-			    !fn(ctx, &v))
-				continue;
-			if (act != PLACES_LOOK)
-				order_signal(x, act == PLACES_KILL);
-			n++;
-		}
+		if ((act != PLACES_LOOK && x->stage == EXPECTED) || !fn(ctx, &v))
+			continue;
+		if (act != PLACES_LOOK)
+			order_signal(x, act == PLACES_KILL);
+		n++;
+	}
 	return n;
 }
 
 void
 places_stop(struct places *p)
 {
+	struct map_walk	 w = map_walk(&p->tables[BY_SID]);
+	struct place	*x;
+
 	p->stopping = true;
-	each(p, stop, 0);
+	/* Those of the spawner hear it from there, by one order. */
+	while ((x = map_walk_on(&w)) != NULL)
+		if (x->stage == EXPECTED)
+			place_free(x);
+		else if (is_ours(x))
+			order_signal(x, false);
 }
 
 void
