@@ -89,7 +89,7 @@ setup(void **state UNUSED)
 	assert_int_equal(link_pair(&it.spawner[0], &it.spawner[1], &f), 0);
 	it.places = places_new(it.loop, it.tally, 1);
 	nest_init(&it.nest, it.places, &it.conf);
-	it.nest.spawner.link = it.spawner[0];
+	it.nest.orders.link = it.spawner[0];
 	connect_client();
 	return 0;
 }

@@ -43,6 +43,7 @@
 #include "sys/file.h"
 #include "sys/identity.h"
 #include "sys/loop.h"
+#include "sys/outbox.h"
 #include "sys/secmem.h"
 #include "sys/signals.h"
 #include "sys/spawn.h"
@@ -56,7 +57,6 @@
 #define QUESTIONS_MAX	4096	/* that wait, or are with a worker */
 #define ANSWERS_MAX	65536	/* and those whose answer is not due */
 #define BATCH		32	/* messages of one front in a row */
-#define AGAIN_MS	50	/* to whoever takes no verdict just now */
 #define COUNT_MS	1000	/* after a change, penalties are counted for metrics */
 #define FADE_MS		10000	/* and so often while there are scores, which fade */
 
@@ -85,10 +85,11 @@ struct front {
 						   of it is nobody's */
 	int			 link;		/* owns; -1: gone */
 	struct loop_watch	 watch;
+	struct outbox		 out;		/* verdicts */
 	struct question		*first;		/* owns: those that wait */
 	struct question		**last;
 	size_t			 questions;	/* of its share */
-	size_t			 answers;
+	size_t			 answers;	/* that are not due */
 };
 
 struct worker {
@@ -259,6 +260,7 @@ front_close(struct front *f)
 	if (f->link < 0)
 		return;
 	loop_watch_fini(&f->watch);
+	outbox_clear(&f->out);
 	fd_close(&f->link);
 	while (f->first != NULL)
 		question_free(f->a, row_take(f));
@@ -267,22 +269,24 @@ front_close(struct front *f)
 	f->questions = f->answers = 0;
 }
 
-/* False: the front's link is full; nothing was told. */
-static bool
+/* One that is left unread is given up; it has its patience. */
+static void
+on_lost(void *ctx, uint16_t type UNUSED, uint32_t tag UNUSED,
+    const struct fault *why)
+{
+	if (why->class != FAULT_LIMIT)
+		front_close(ctx);
+}
+
+static void
 tell(struct front *f, uint64_t sid, uint8_t answer)
 {
 	struct link_out	*m = &f->a->out;
-	struct fault	 why;
 
 	link_out_init(m, MSG_VERDICT);
 	link_put_u64(m, sid);
 	link_put_u8(m, answer);
-	if (link_send(f->link, m, NULL, 0, &why) == 0)
-		return true;
-	if (link_busy(&why))
-		return false;
-	front_close(f);
-	return true;
+	outbox_put(&f->out, m, 0, NULL, 0);
 }
 
 static uint64_t
@@ -417,12 +421,8 @@ tell_due(struct auth *a)
 	while (due_take(&a->due, clock_ms(), &d)) {
 		struct front *f = &a->fronts[d.front];
 
-		if (!tell(f, d.sid, d.answer)) {
-			d.at_ms = clock_ms() + AGAIN_MS;
-			due_put(&a->due, &d);
-		} else if (f->link >= 0) {
-			f->answers--;
-		}
+		f->answers--;
+		tell(f, d.sid, d.answer);
 	}
 }
 
@@ -489,7 +489,7 @@ static bool
 has_room(const struct front *f)
 {
 	return f->questions < QUESTIONS_MAX / f->a->nfronts &&
-	    f->answers < ANSWERS_MAX / f->a->nfronts;
+	    f->answers + f->out.n < f->out.max;
 }
 
 static void
@@ -505,7 +505,7 @@ refuse_full(struct front *f, uint64_t sid)
 		log_end(&l);
 	}
 	metric_add(METRIC_LOGIN_UNJUDGED, 1);
-	(void)tell(f, sid, ANSWER_ERROR);	/* or its own patience ends */
+	tell(f, sid, ANSWER_ERROR);
 }
 
 static int
@@ -568,6 +568,9 @@ static void
 front_open(struct front *f, int link)
 {
 	f->link = link;
+	f->out = (struct outbox){ .link = link, .lost = on_lost, .ctx = f,
+	    .max = ANSWERS_MAX / f->a->nfronts };
+	outbox_init(&f->out, f->a->loop);
 	f->first = NULL;
 	f->last = &f->first;
 	loop_watch_init(&f->watch, f->a->loop, link, on_front, f);

@@ -29,6 +29,7 @@ struct role {
 	uint64_t		 deaths;
 	struct link_ends	 link;		/* a: ours, of its questions */
 	struct link_ends	 log;		/* a: ours */
+	struct outbox		 out;		/* on link */
 	struct loop_watch	 on_link;
 	struct loop_watch	 on_log;
 	struct loop_watch	 again;		/* when it is started anew */

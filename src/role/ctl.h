@@ -101,7 +101,7 @@ int	ctl_penalties(struct penalty *p, const struct role_settings *r,
 
 /* What the master has. */
 struct ctl_host {
-	const struct crew	*crew;		/* the youngest (role/crew.h) */
+	struct crew		*crew;		/* the youngest (role/crew.h) */
 	struct places		*places;
 	bool			 stopping;
 };

@@ -48,17 +48,15 @@ ctl_reaped(pid_t pid)
 
 /* One that is dead knows nothing, and would not close what waits on its link. */
 static void
-ask_auth(const struct crew *c, uint16_t type, const struct ctl_whom *w, int fd)
+ask_auth(struct crew *c, uint16_t type, const struct ctl_whom *w, int fd)
 {
-	struct link_out	m;
-	struct fault	f;
+	UNZEROED struct link_out m;
 
 	if (c->roles[AUTH].pid == 0)
 		return;
 	link_out_init(&m, type);
 	ctl_put_whom(&m, w);
-	if (link_send(c->roles[AUTH].link.a, &m, &fd, 1, &f) != 0)
-		ctl_done(fd, FAULT_TEMP, 0, f.text);
+	outbox_put(&c->roles[AUTH].out, &m, 0, &fd, 1);
 }
 
 int
@@ -76,7 +74,7 @@ ctl_act(const struct ctl_host *h, struct link_in *in, struct fault *f)
 		ask_auth(h->crew, in->type, &w, fd);
 		return 0;
 	case MSG_CTL_FLUSH:
-		for (const struct crew *c = h->crew; c != NULL; c = c->next)
+		for (struct crew *c = h->crew; c != NULL; c = c->next)
 			ask_auth(c, in->type, &w, fd);
 		return 0;
 	case MSG_CTL_KICK:

@@ -29,7 +29,6 @@
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/crew.h"
-#include "role/due.h"
 #include "role/exporter.h"
 #include "role/host.h"
 #include "role/listening.h"
@@ -53,8 +52,7 @@
 #define TICK_MS		1000
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define UPDATE_WAIT_MS	50000		/* more, for those under a dotlock */
-#define VERDICTS_MAX	4096		/* that fronts are too busy to take */
-#define AGAIN_MS	50		/* to a busy front */
+#define UNREAD_MAX	4096		/* messages for who is too busy */
 #define LEAVES_MS	30000		/* for a front to take nobody any more */
 
 struct master {
@@ -67,8 +65,6 @@ struct master {
 	struct places		*places;
 	struct ctl_start	 ctl;
 	int			 exporter;	/* a listener, or -1 */
-	struct due_heap		 verdicts;	/* that are to be told again */
-	struct loop_watch	 later;
 	struct loop_watch	 tick;
 	bool			 reloading;	/* older fronts still take clients */
 	bool			 again;		/* one more is wanted */
@@ -85,15 +81,24 @@ static void	on_role(void *ctx, unsigned what);
 static void	on_role_log(void *ctx, unsigned what);
 static int	read_role(struct role *r, struct fault *f);
 static void	reload_settle(void);
+static void	misbehaved(struct role *r, const struct fault *f);
+
+static struct role *
+front_at(struct crew *c, size_t i)
+{
+	return &c->roles[c->nroles - c->nfronts + i];
+}
 
 static int
 own_links(struct role *r, struct fault *f)
 {
+	outbox_clear(&r->out);
 	loop_watch_fini(&r->on_link);
 	loop_watch_fini(&r->on_log);
 	r->mad = false;
 	if (link_ends_renew(&r->link, f) != 0 || link_ends_renew(&r->log, f) != 0)
 		return -1;
+	r->out.link = r->link.a;
 	loop_watch_init(&r->on_link, m.loop, r->link.a, on_role, r);
 	loop_watch_init(&r->on_log, m.loop, r->log.a, on_role_log, r);
 	loop_watch_set(&r->on_link, LOOP_READ, LOOP_NEVER);
@@ -101,62 +106,69 @@ own_links(struct role *r, struct fault *f)
 	return 0;
 }
 
-static int
-tell_front(const struct role *whom, size_t index, struct link_ends *p,
-    struct fault *f)
+/* A verdict too many is one client's loss. */
+static void
+on_lost(void *ctx, uint16_t type, uint32_t tag UNUSED, const struct fault *f)
 {
-	UNZEROED struct link_out out;
+	struct role *r = ctx;
 
-	if (link_ends_renew(p, f) != 0)
+	if (type == MSG_VERDICT)
+		log_fault(LEVEL_ERR, "front-link", f);
+	else
+		misbehaved(r, f);
+}
+
+/* A new link in place of that one; whom is told of his end, which is *end, before he
+ * sees the end of the old one. */
+static int
+renew_link(struct link_ends *p, const int *end, struct role *whom,
+    const struct link_out *out, struct fault *f)
+{
+	struct link_ends old = *p;
+
+	if (link_pair(&p->a, &p->b, f) != 0) {
+		*p = old;
 		return -1;
-	link_out_init(&out, MSG_FRONT);
-	link_put_u32(&out, (uint32_t)index);
-	return link_send(whom->link.a, &out, &p->b, 1, f);
+	}
+	outbox_put(&whom->out, out, 0, end, 1);
+	link_ends_close(&old);
+	return 0;
 }
 
 /* What a dead front has said, or done to its links, is not the next one's. */
 static int
-front_renew(struct role *r, struct fault *f)
+front_renew(const struct role *r, struct fault *f)
 {
-	struct crew *c = r->crew;
+	UNZEROED struct link_out	 out;
+	struct crew			*c = r->crew;
+	struct link_ends		*to_auth = &c->to_auth[r->index];
+	struct link_ends		*to_resolver = &c->to_resolver[r->index];
 
-	if (own_links(r, f) != 0 || tell_front(&c->roles[AUTH], r->index,
-	    &c->to_auth[r->index], f) != 0)
+	link_out_init(&out, MSG_FRONT);
+	link_put_u32(&out, (uint32_t)r->index);
+	if (renew_link(to_auth, &to_auth->b, &c->roles[AUTH], &out, f) != 0)
 		return -1;
-	if (c->roles[RESOLVER].kind == RESOLVER && tell_front(
-	    &c->roles[RESOLVER], r->index, &c->to_resolver[r->index], f) != 0)
-		log_fault(LEVEL_ERR, "resolver-link", f);
-	return 0;
+	return c->roles[RESOLVER].kind != RESOLVER ? 0 : renew_link(
+	    to_resolver, &to_resolver->b, &c->roles[RESOLVER], &out, f);
 }
 
 /* auth and its warden may both have spoilt their link: they begin together.  Fronts
- * are told, or their strangers would wait for what the dead one was asked; one that
- * cannot be, since it reads nothing, begins anew, too. */
+ * are told, or their strangers would wait for what the dead one was asked. */
 static int
-auth_renew(struct role *auth, struct fault *f)
+auth_renew(const struct role *auth, struct fault *f)
 {
 	UNZEROED struct link_out	 out;
 	struct crew			*c = auth->crew;
 
 	if (c->roles[WARDEN].pid > 0)
 		spawn_stop(c->roles[WARDEN].pid);
-	if (own_links(auth, f) != 0 || link_ends_renew(&c->to_warden, f) != 0)
+	if (link_ends_renew(&c->to_warden, f) != 0)
 		return -1;
 	link_out_init(&out, MSG_AUTH);
-	for (size_t i = 0; i < c->nfronts; i++) {
-		const struct role *front = &c->roles[c->nroles - c->nfronts + i];
-		struct link_ends p = { -1, -1 };
-
-		if (front->pid == 0)
-			continue;
-		if (link_pair(&p.a, &p.b, f) != 0)
+	for (size_t i = 0; i < c->nfronts; i++)
+		if (renew_link(&c->to_auth[i], &c->to_auth[i].a,
+		    front_at(c, i), &out, f) != 0)
 			return -1;
-		/* Before it sees the end of the old one. */
-		if (link_send(front->link.a, &out, &p.a, 1, f) != 0)
-			spawn_kill(front->pid);
-		link_ends_close(&c->to_auth[i]);
-		c->to_auth[i] = p;
-	}
 	return 0;
 }
 
@@ -164,11 +176,12 @@ auth_renew(struct role *auth, struct fault *f)
 static int
 renew(struct role *r, struct fault *f)
 {
+	if ((r->mad || r->kind == FRONT || r->kind == AUTH) &&
+	    own_links(r, f) != 0)
+		return -1;
 	if (r->kind == FRONT)
 		return front_renew(r, f);
-	if (r->kind == AUTH)
-		return auth_renew(r, f);
-	return r->mad ? own_links(r, f) : 0;
+	return r->kind == AUTH ? auth_renew(r, f) : 0;
 }
 
 static void
@@ -187,8 +200,8 @@ role_start(struct role *r)
 		loop_watch_set(&r->again, 0, RESPAWN_MS);
 	}
 	if (r->kind == SPAWNER) {
-		r->crew->nest.spawner.link = r->link.a;
-		r->crew->nest.spawner.pid = r->pid;
+		r->crew->nest.orders.link = r->link.a;
+		r->crew->nest.spawner = r->pid;
 	}
 }
 
@@ -233,11 +246,10 @@ role_ended(struct role *r, int status)
 	hear_out(r);
 	if (r->kind == FRONT) {
 		tally_clear(m.tally, r->row);
-		due_drop(&m.verdicts, (uint32_t)r->row);
 		places_front_died(m.places, r->row);
 	}
 	if (r->kind == SPAWNER) {
-		r->crew->nest.spawner.pid = 0;
+		r->crew->nest.spawner = 0;
 		places_spawner_died(m.places, &r->crew->nest);
 	}
 	expected = m.stopping || (!is_needed(r) && (status == 0 ||
@@ -288,7 +300,9 @@ role_add(struct crew *c, enum kind kind, size_t index, struct fault *f)
 	struct role *r = &c->roles[c->nroles++];
 
 	*r = (struct role){ .crew = c, .kind = kind, .index = index,
-	    .link = { -1, -1 }, .log = { -1, -1 } };
+	    .link = { -1, -1 }, .log = { -1, -1 },
+	    .out = { .max = UNREAD_MAX, .lost = on_lost, .ctx = r } };
+	outbox_init(&r->out, m.loop);
 	loop_watch_init(&r->on_link, m.loop, -1, on_role, r);
 	loop_watch_init(&r->on_log, m.loop, -1, on_role_log, r);
 	loop_watch_init(&r->again, m.loop, -1, on_again, r);
@@ -297,66 +311,19 @@ role_add(struct crew *c, enum kind kind, size_t index, struct fault *f)
 
 /* --- what they say ------------------------------------------------------------- */
 
-/* Of whatever crew: a row of the tally is one front's.  NULL: it has died. */
-static struct role *
-front_of(size_t row)
-{
-	for (struct crew *c = m.crew; c != NULL; c = c->next)
-		for (size_t i = c->nroles - c->nfronts; i < c->nroles; i++)
-			if (c->roles[i].row == row && c->roles[i].pid > 0)
-				return &c->roles[i];
-	return NULL;
-}
-
-/* Told now, or again when the front is less busy; who is not told at all leaves
- * his place when its time, or its front, is at an end. */
-static void
-verdict(struct due *d)
-{
-	UNZEROED struct link_out	out;
-	const struct role *r = front_of(d->front);
-	struct fault	f;
-
-	if (r == NULL)
-		return;
-	link_out_init(&out, MSG_VERDICT);
-	link_put_u64(&out, d->sid);
-	link_put_u8(&out, d->answer);
-	if (link_send(r->link.a, &out, NULL, 0, &f) == 0)
-		return;
-	if (!link_busy(&f) || m.verdicts.n == m.verdicts.max) {
-		log_fault(LEVEL_ERR, "front-link", &f);
-		return;
-	}
-	d->at_ms = clock_ms() + AGAIN_MS;
-	due_put(&m.verdicts, d);
-	loop_watch_set(&m.later, 0, AGAIN_MS);
-}
-
-static void
-on_verdicts(void *ctx UNUSED, unsigned what UNUSED)
-{
-	struct due d;
-
-	while (due_take(&m.verdicts, clock_ms(), &d)) {
-		wire_log_sid(d.sid);
-		verdict(&d);
-	}
-	if (m.verdicts.n > 0)
-		loop_watch_set(&m.later, 0, AGAIN_MS);
-}
-
 /* Somebody has logged in, auth says. */
 static int
 on_admit(struct crew *c, struct link_in *in, struct fault *f)
 {
-	struct due	d = { .sid = link_get_u64(in) };
+	UNZEROED struct link_out	verdict;
+	uint64_t	sid = link_get_u64(in);
 	uint32_t	front = link_get_u32(in);
 	bool		cached = link_get_u8(in) != 0;
 	struct sock_addr peer;
 	struct sock_addr socket;
 	struct identity	id;
-	const struct role *r;
+	struct role	*r;
+	uint8_t		answer = ANSWER_ERROR;
 
 	if (wire_get_peer(in, &peer, f) != 0 ||
 	    wire_get_identity(in, &id, f) != 0 ||
@@ -364,14 +331,17 @@ on_admit(struct crew *c, struct link_in *in, struct fault *f)
 		return -1;
 	if (front >= c->nfronts)
 		return fault_set(f, FAULT_PEER, "front %u", front);
-	r = &c->roles[c->nroles - c->nfronts + front];
+	r = front_at(c, front);
 	if (r->pid == 0)
 		return 0;	/* the client is gone with it */
-	wire_log_sid(d.sid);
-	d.front = (uint32_t)r->row;
-	d.answer = (uint8_t)(m.stopping ? ANSWER_ERROR : places_admit(m.places,
-	    &c->nest, d.sid, d.front, cached, &peer, &socket, &id));
-	verdict(&d);
+	wire_log_sid(sid);
+	if (!m.stopping)
+		answer = (uint8_t)places_admit(m.places, &c->nest, sid, r->row,
+		    cached, &peer, &socket, &id);
+	link_out_init(&verdict, MSG_VERDICT);
+	link_put_u64(&verdict, sid);
+	link_put_u8(&verdict, answer);
+	outbox_put(&r->out, &verdict, 0, NULL, 0);
 	return 0;
 }
 
@@ -389,7 +359,7 @@ on_front(struct role *r, struct link_in *in, struct fault *f)
 {
 	if (in->type != MSG_LEAVES)
 		return places_start(m.places, r->row, in, f);
-	if (!r->told)
+	if (!r->crew->leaving)
 		return fault_set(f, FAULT_PEER, "it leaves, and was not told to");
 	r->leaves = true;
 	reload_settle();
@@ -506,11 +476,12 @@ crew_free(struct crew *c)
 		loop_watch_fini(&r->on_link);
 		loop_watch_fini(&r->on_log);
 		loop_watch_fini(&r->again);
+		outbox_clear(&r->out);
 		link_ends_close(&r->link);
 		link_ends_close(&r->log);
 	}
 	crew_links_close(c);
-	nest_fini(&c->nest);
+	outbox_clear(&c->nest.orders);
 	edition_free(c->edition);
 	free(c);
 }
@@ -546,12 +517,11 @@ crew_start(struct crew *c)
 		role_start(&c->roles[i]);
 }
 
-/* Not now: once more in a second.  A signal may come too early to be heard. */
+/* Once.  To some it is a signal, which may come too early to be heard. */
 static void
 tell_to_leave(struct role *r)
 {
 	UNZEROED struct link_out	out;
-	struct fault			f;
 
 	if (r->kind == CTL || r->kind == METRICS) {
 		spawn_stop(r->pid);
@@ -559,7 +529,8 @@ tell_to_leave(struct role *r)
 	}
 	link_out_init(&out, MSG_LEAVE);
 	link_put_u32(&out, r->kind == FRONT ? r->crew->last_at : 0);
-	r->told = link_send(r->link.a, &out, NULL, 0, &f) == 0;
+	outbox_put(&r->out, &out, 0, NULL, 0);
+	r->told = true;
 }
 
 /* Of one that leaves.  False when nobody of it is left. */
@@ -767,15 +738,17 @@ on_stop(void *ctx UNUSED)
 static void
 look_at_counts(void)
 {
-	struct role	*r;
-	struct fault	 f;
+	struct fault f;
 
-	for (size_t row = TALLY_MASTER + 1; row < tally_rows(m.tally); row++) {
-		if (!tally_lies(m.tally, row) || (r = front_of(row)) == NULL)
-			continue;
-		(void)fault_set(&f, FAULT_PEER, "a false tally");
-		misbehaved(r, &f);
-	}
+	for (struct crew *c = m.crew; c != NULL; c = c->next)
+		for (size_t i = 0; i < c->nfronts; i++) {
+			struct role *r = front_at(c, i);
+
+			if (r->pid == 0 || !tally_lies(m.tally, r->row))
+				continue;
+			(void)fault_set(&f, FAULT_PEER, "a false tally");
+			misbehaved(r, &f);
+		}
 }
 
 static void
@@ -853,8 +826,6 @@ master_run(struct edition *e, const struct edition_source *source,
 	loop_on_signal(m.loop, LOOP_STOP, on_stop, NULL);
 	loop_on_signal(m.loop, LOOP_INTERRUPT, on_stop, NULL);
 	loop_on_signal(m.loop, LOOP_HANGUP, on_hangup, NULL);
-	due_init(&m.verdicts, VERDICTS_MAX);
-	loop_watch_init(&m.later, m.loop, -1, on_verdicts, NULL);
 	loop_watch_init(&m.tick, m.loop, -1, on_tick, NULL);
 	loop_watch_set(&m.tick, 0, 0);
 	on_child(NULL);		/* one of before may have ended already */

@@ -41,7 +41,7 @@
 #define EXPECTED_MS	10000		/* from the grant to START */
 #define HAND		0x80000000u	/* of a tag: not the session itself */
 #define BODY_MAX	LINK_PACKET_MAX
-#define AGAIN_MS	10		/* to a spawner, or kernel, without room */
+#define ORDERS_MAX	65536		/* that the spawner has not read yet */
 
 enum stage { EXPECTED, RUNS, RECOVERS };
 enum table { BY_SID, BY_SLOT, BY_USER, BY_PID, TABLES };
@@ -81,17 +81,6 @@ struct place {
 	bool			 system_spool;
 	bool			 locked;
 	struct dotlock		 dotlock;
-};
-
-/* An order, until the spawner has it. */
-struct order {
-	struct order	*next;
-	uint32_t	 tag;
-	int		 fds[LINK_FDS_MAX];	/* owns */
-	uint8_t		 nfds;
-	uint16_t	 type;
-	size_t		 n;
-	uint8_t		 b[];			/* a message takes 4 KiB */
 };
 
 struct places {
@@ -182,7 +171,7 @@ new_slot(struct places *p)
 static bool
 is_ours(const struct place *x)
 {
-	return pid_of(x) != 0 && x->parent != x->nest->spawner.pid;
+	return pid_of(x) != 0 && x->parent != x->nest->spawner;
 }
 
 static void
@@ -291,92 +280,37 @@ places_admit(struct places *p, struct nest *n, uint64_t sid, size_t front,
 
 /* --- orders ------------------------------------------------------------------------ */
 
-/* It can never be given: as if the spawner had not been able to fork. */
+/* As if the spawner had not been able to fork. */
 static void
-order_lost(struct nest *n, uint32_t tag, uint16_t type, const struct fault *f)
+on_lost_order(void *ctx, uint16_t type, uint32_t tag, const struct fault *f)
 {
+	struct nest *n = ctx;
+
 	log_fault(LEVEL_ERR, "spawner-link", f);
 	if (type != MSG_SIGNAL && type != MSG_SIGNAL_ALL)
 		places_ended(n->all, n, tag, SESSION_UNBORN);
 }
 
-static void
-flush(struct nest *n)
+void
+nest_init(struct nest *n, struct places *p, const struct settings *conf)
 {
-	UNZEROED struct link_out	m;
-	struct fault	f;
-
-	while (n->first != NULL) {
-		struct order	*o = n->first;
-		bool		 sent;
-
-		link_out_init(&m, o->type);
-		memcpy(m.b, o->b, o->n);
-		m.n = o->n;
-		sent = link_send(n->spawner.link, &m, o->fds, o->nfds, &f) == 0;
-		if (!sent && link_busy(&f)) {
-			loop_watch_set(&n->again, 0, AGAIN_MS);
-			return;
-		}
-		n->first = o->next;
-		if (n->first == NULL)
-			n->end = &n->first;
-		for (uint8_t i = 0; i < o->nfds; i++)
-			fd_close(&o->fds[i]);
-		if (!sent)
-			order_lost(n, o->tag, o->type, &f);
-		free(o);
-	}
-	loop_watch_fini(&n->again);
-}
-
-static void
-on_again(void *ctx, unsigned what UNUSED)
-{
-	flush(ctx);
+	*n = (struct nest){
+		.all = p,
+		.conf = conf,
+		.orders = { .link = -1, .max = ORDERS_MAX,
+		    .lost = on_lost_order, .ctx = n },
+	};
+	outbox_init(&n->orders, p->loop);
 }
 
 /* Takes the descriptors.  tag: of the place, as in the order. */
 static void
-give_order(struct nest *n, uint32_t tag, const struct link_out *m,
-    const int *fds, uint8_t nfds)
+give_order(struct nest *n, uint32_t tag, const struct link_out *m, int *fds,
+    uint8_t nfds)
 {
-	struct order	*o = xalloc(1, sizeof(*o) + m->n);
-	bool		 idle = n->first == NULL;
-
-	o->tag = tag;
-	o->type = m->type;
-	o->n = m->n;
-	memcpy(o->b, m->b, m->n);
-	o->nfds = nfds;
+	outbox_put(&n->orders, m, tag, fds, nfds);
 	for (uint8_t i = 0; i < nfds; i++)
-		o->fds[i] = fds[i];
-	*n->end = o;
-	n->end = &o->next;
-	if (idle)
-		flush(n);
-}
-
-void
-nest_init(struct nest *n, struct places *p, const struct settings *conf)
-{
-	*n = (struct nest){ .all = p, .conf = conf };
-	n->end = &n->first;
-	loop_watch_init(&n->again, p->loop, -1, on_again, n);
-}
-
-void
-nest_fini(struct nest *n)
-{
-	loop_watch_fini(&n->again);
-	while (n->first != NULL) {
-		struct order *o = n->first;
-
-		n->first = o->next;
-		for (uint8_t i = 0; i < o->nfds; i++)
-			fd_close(&o->fds[i]);
-		free(o);
-	}
+		fd_close(&fds[i]);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "sys/identity.h"
 #include "sys/link.h"
 #include "sys/loop.h"
+#include "sys/outbox.h"
 
 struct places;
 
@@ -23,20 +24,14 @@ struct places;
 struct nest {
 	const struct settings	*conf;
 	size_t			 n;		/* places */
-	struct {		/* who forks, as it is now: the master's to set */
-		int	link;		/* for orders */
-		pid_t	pid;		/* 0: there is none just now */
-	}			 spawner;
-	/* private */
 	struct places		*all;
-	struct order		*first;		/* that the spawner has not yet */
-	struct order		**end;
-	struct loop_watch	 again;		/* when that is to be tried */
+	/* Who forks, as it is now: the master's to set. */
+	pid_t			 spawner;	/* 0: there is none just now */
+	struct outbox		 orders;	/* its link */
 };
+/* To be cleared of its orders when it has no places any more. */
 void	nest_init(struct nest *n, struct places *p,
 	    const struct settings *conf);
-/* One without places. */
-void	nest_fini(struct nest *n);
 
 /* row: ours of the tally. */
 struct places	*places_new(struct loop *l, struct tally *t, size_t row);

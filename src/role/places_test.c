@@ -59,7 +59,7 @@ int
 __wrap_link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
     struct fault *f)
 {
-	if (fd == it.nest.spawner.link && it.fail_err != 0)
+	if (fd == it.nest.orders.link && it.fail_err != 0)
 		return fault_errno(f, FAULT_TEMP, it.fail_err, "send");
 	return __real_link_send(fd, m, fds, nfds, f);
 }
@@ -96,8 +96,8 @@ begin(void **state UNUSED)
 	loop_watch_init(&it.stop, it.loop, -1, on_stop, NULL);
 	it.places = places_new(it.loop, it.tally, TALLY_MASTER);
 	nest_init(&it.nest, it.places, &conf);
-	it.nest.spawner.pid = getpid();
-	it.nest.spawner.link = theirs;
+	it.nest.spawner = getpid();
+	it.nest.orders.link = theirs;
 	return truncate(log_path, 0);
 }
 
@@ -107,12 +107,12 @@ end(void **state UNUSED)
 {
 	size_t left = places_count(it.places) + it.nest.n;
 
-	nest_fini(&it.nest);
+	outbox_clear(&it.nest.orders);
 	loop_free(it.loop);
 	free(it.places);
 	tally_free(it.tally);
 	fd_close(&it.ours);
-	fd_close(&it.nest.spawner.link);
+	fd_close(&it.nest.orders.link);
 	if (left == 0 && mad_count_fds("self") == it.fds)
 		return 0;
 	(void)fprintf(stderr, "%zu places and %zu descriptors are left\n", left,
@@ -135,7 +135,7 @@ admit(struct one *o, uint64_t sid)
 	const struct identity id = { .user = "ann", .uid = 1500, .gid = 1501 };
 
 	*o = (struct one){ .sid = sid, .link = -1,
-	    .pid = 1000000000 + (pid_t)sid, .parent = it.nest.spawner.pid };
+	    .pid = 1000000000 + (pid_t)sid, .parent = it.nest.spawner };
 	mad_connect(&o->client, &o->served, &o->peer);
 	assert_int_equal(places_admit(it.places, &it.nest, sid, 0, false, &o->peer,
 	    &o->peer, &id), ANSWER_YES);
@@ -583,9 +583,9 @@ test_trace(void **state UNUSED)
 static void
 spawner_dies(void)
 {
-	it.nest.spawner.pid = 0;
+	it.nest.spawner = 0;
 	places_spawner_died(it.places, &it.nest);
-	it.nest.spawner.pid = NEW;
+	it.nest.spawner = NEW;
 }
 
 static pid_t
@@ -620,7 +620,7 @@ test_orphans(void **state UNUSED)
 	struct one	o[2];
 	uint32_t	status;
 
-	it.nest.spawner.pid = OLD;
+	it.nest.spawner = OLD;
 	for (size_t i = 0; i < 2; i++) {
 		admit(&o[i], i + 1);
 		start(&o[i]);
@@ -656,7 +656,7 @@ test_late_orphans(void **state UNUSED)
 {
 	struct one	o[2];
 
-	it.nest.spawner.pid = OLD;
+	it.nest.spawner = OLD;
 	for (size_t i = 0; i < 2; i++) {
 		admit(&o[i], i + 1);
 		start(&o[i]);
@@ -685,7 +685,7 @@ test_lost_orders_of_a_dead_spawner(void **state UNUSED)
 {
 	struct one lost, kept;
 
-	it.nest.spawner.pid = OLD;
+	it.nest.spawner = OLD;
 	admit(&lost, 1);
 	admit(&kept, 2);
 	kept.parent = NEW;
@@ -716,7 +716,7 @@ test_hands_of_a_dead_spawner(void **state UNUSED)
 	int		hand[2];
 	struct fault	f;
 
-	it.nest.spawner.pid = OLD;
+	it.nest.spawner = OLD;
 	for (size_t i = 0; i < 2; i++) {
 		open_session(&o[i], i + 1);
 		ask(&o[i], MSG_TEMPFILE);
