@@ -363,13 +363,25 @@ host_attach(struct host *h, const struct settings *conf,
 }
 
 void
-host_detach(struct host *h)
+host_detach(struct host *h, struct host_facts *facts)
 {
+	facts->locked = h->locked;
+	facts->dotlock = h->dotlock;
 	fd_close(&h->dirfd);
 }
 
-bool
-host_unfinished(const struct host *h)
+void
+host_facts_fini(struct host_facts *facts)
+{
+	free(facts->path);
+	free(facts->key);
+	free(facts->lock);
+	facts->path = facts->key = facts->lock = NULL;
+}
+
+/* Is there something in its journal? */
+static bool
+is_unfinished(const struct host *h)
 {
 	AUTO(fd_close) int	dirfd = -1;
 	struct file_facts	facts;
@@ -379,8 +391,8 @@ host_unfinished(const struct host *h)
 	    file_facts_at(dirfd, h->key, &facts, &f) == 0 && facts.size > 0;
 }
 
-void
-host_sweep_lock(const struct host *h)
+static void
+sweep_lock(const struct host *h)
 {
 	AUTO(fd_close) int	dirfd = -1;
 	AUTO(fd_close) int	fd = -1;
@@ -392,13 +404,31 @@ host_sweep_lock(const struct host *h)
 		log_fault(LEVEL_DEBUG, "lock-litter", &f);
 }
 
-void
-host_close(struct host *h)
+static void
+drop_dotlock(struct host *h)
 {
 	struct fault f;
 
 	if (h->dotlock.ino != 0 && host_unlock(h, &f) != 0)
 		log_fault(LEVEL_WARN, "drop-unlock-failed", &f);
+}
+
+bool
+host_leave(struct host *h)
+{
+	bool open = is_unfinished(h);
+
+	if (!open)
+		drop_dotlock(h);
+	if (h->locked)
+		sweep_lock(h);
+	return !open;
+}
+
+void
+host_close(struct host *h)
+{
+	drop_dotlock(h);
 	host_session_unlock(h);
 	fd_close(&h->journal);
 	fd_close(&h->dirfd);

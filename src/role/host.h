@@ -66,25 +66,29 @@ int	host_open(struct host *h, const struct settings *conf,
 /*
  * The same in another process, which serves many: what host_open found out, and
  * id with uid, gid and user alone.  For host_lock, host_refresh, host_unlock,
- * host_session_unlock and host_unfinished; opens the spool's folder when it is
- * root's.  host_detach closes what that opened and releases nothing.
+ * host_session_unlock and host_leave; opens the spool's folder when it is root's.
+ * host_detach closes what that opened, releases nothing, and keeps in the facts
+ * what is held.
  */
 struct host_facts {
-	const char	*path;
-	const char	*key;
-	const char	*lock;
+	char		*path;		/* owns, as the next two; NULL: there is
+					   no maildrop */
+	char		*key;
+	char		*lock;
 	bool		 system_spool;
 	bool		 locked;
 	struct dotlock	 dotlock;
 };
+void	host_facts_fini(struct host_facts *facts);
 int	host_attach(struct host *h, const struct settings *conf,
 	    const struct identity *id, const struct host_facts *facts,
 	    struct fault *f) MUSTUSE;
-void	host_detach(struct host *h);
-/* Is an UPDATE unfinished?  Opens the journal for a look. */
-bool	host_unfinished(const struct host *h);
-/* The lock file of a session that died: removed, unless it has a new holder. */
-void	host_sweep_lock(const struct host *h);
+void	host_detach(struct host *h, struct host_facts *facts);
+/*
+ * Its session has ended: the dotlock is given back, and the lock file is removed,
+ * unless that has a new holder.  False: its UPDATE is unfinished, the dotlock stays.
+ */
+bool	host_leave(struct host *h);
 
 /* Releases the dotlock and what else is held. */
 void	host_close(struct host *h);

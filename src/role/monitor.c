@@ -31,6 +31,7 @@
 #include "role/proxied.h"
 #include "role/resolver.h"
 #include "role/session.h"
+#include "role/session_end.h"
 #include "role/single.h"
 #include "role/wire.h"
 #include "role/worker.h"
@@ -653,19 +654,6 @@ run_child(struct monitor *m, struct host *h, int *rest,
 	session_main(&start);
 }
 
-static void
-log_crash(const struct monitor *m, int status)
-{
-	struct log_line l;
-
-	log_begin(&l, LEVEL_ERR, "session-end");
-	log_str(&l, "user", m->id.user);
-	log_str(&l, "ip", m->peer.text);
-	log_str(&l, "reason", "crash");
-	log_num(&l, "status", (uint64_t)status);
-	log_end(&l);
-}
-
 /* isolation = single: the same in this process. */
 static int
 recover_here(const struct monitor *m, struct host *h)
@@ -712,10 +700,7 @@ recover(struct monitor *m, struct host *h)
 	else if (run_child(m, h, &no_rest, NULL, &status, &f) != 0)
 		log_fault(LEVEL_ERR, "recovery-fork", &f);
 	if (host_journal_open(h)) {
-		log_text(LEVEL_ERR, "recovery-open",
-		    "%s: an UPDATE is unfinished%s; run \"popper recover\" when"
-		    " the cause is gone", h->path,
-		    h->dotlock.ino != 0 ? ", its dotlock stays" : "");
+		session_log_open(h->path, h->dotlock.ino != 0);
 		h->dotlock.ino = 0;	/* let it lie */
 	}
 }
@@ -740,7 +725,7 @@ serve_session(struct monitor *m, int *rest)
 	if (status == SESSION_UNBORN)
 		attempt_log_unjudged(m->id.user, &m->peer, "see session-cage");
 	else if (status != 0)
-		log_crash(m, status);
+		session_log_crash(m->id.user, m->peer.text, status);
 	if (h.locked)	/* else it is another's by now */
 		recover(m, &h);
 	if (opened)

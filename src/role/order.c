@@ -3,6 +3,8 @@
 
 #include "role/permit.h"
 #include "role/wire.h"
+
+#include "base/alloc.h"
 #include "sys/file.h"
 
 int
@@ -78,4 +80,35 @@ order_send_facts(int link, const struct host *h, pid_t pid, pid_t parent,
 	link_put_span(&m, span_str(h->lock));
 	link_put_u64(&m, h->dotlock.ino);
 	return link_send(link, &m, NULL, 0, f);
+}
+
+int
+order_get_facts(struct link_in *m, struct host_facts *facts, pid_t *pid_r,
+    pid_t *parent_r, struct fault *f)
+{
+	char		path[IDENTITY_PATH_MAX + 1];
+	char		key[HOST_KEY_MAX];
+	char		lock[HOST_KEY_MAX];
+	uint64_t	dotlock;
+
+	*pid_r = (pid_t)link_get_u32(m);
+	*parent_r = (pid_t)link_get_u32(m);
+	host_facts_fini(facts);
+	facts->system_spool = link_get_u8(m) != 0;
+	facts->locked = link_get_u8(m) != 0;
+	if (!link_get_cstr(m, path, sizeof(path)) ||
+	    !link_get_cstr(m, key, sizeof(key)) ||
+	    !link_get_cstr(m, lock, sizeof(lock)))
+		return fault_set(f, FAULT_PEER, "facts");
+	dotlock = link_get_u64(m);
+	if (link_get_end(m, f) != 0)
+		return -1;
+	if (dotlock != 0)
+		facts->dotlock.ino = dotlock;
+	if (path[0] == '\0')
+		return 0;
+	facts->path = xstrdup(path);
+	facts->key = xstrdup(key);
+	facts->lock = xstrdup(lock);
+	return 0;
 }

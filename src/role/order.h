@@ -43,5 +43,9 @@ struct session_start	order_start(const struct settings *conf,
  */
 int	order_send_facts(int link, const struct host *h, pid_t pid, pid_t parent,
 	    struct fault *f) MUSTUSE;
+/* The same, in the master.  What *facts had is gone, but for a dotlock: who says
+ * that it has none has not taken another one. */
+int	order_get_facts(struct link_in *m, struct host_facts *facts, pid_t *pid_r,
+	    pid_t *parent_r, struct fault *f) MUSTUSE;
 
 #endif

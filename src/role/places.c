@@ -21,8 +21,10 @@
 #include "role/host.h"
 #include "role/limit.h"
 #include "role/listen.h"
+#include "role/order.h"
 #include "role/permit.h"
 #include "role/session.h"
+#include "role/session_end.h"
 #include "role/trace.h"
 #include "role/wire.h"
 
@@ -74,13 +76,7 @@ struct place {
 	uint32_t		 status;
 	bool			 updates;
 	bool			 summed;
-	/* of the maildrop; owns the texts */
-	char			*path;
-	char			*key;
-	char			*lock;
-	bool			 system_spool;
-	bool			 locked;
-	struct dotlock		 dotlock;
+	struct host_facts	 drop;
 };
 
 struct places {
@@ -183,16 +179,6 @@ set_ended(struct place *x, uint32_t status)
 }
 
 static void
-forget_facts(struct place *x)
-{
-	free(x->path);
-	free(x->key);
-	free(x->lock);
-	x->path = x->key = x->lock = NULL;
-	x->locked = false;
-}
-
-static void
 place_free(struct place *x)
 {
 	for (enum table t = BY_SID; t < TABLES; t++)
@@ -201,7 +187,7 @@ place_free(struct place *x)
 	x->nest->n--;
 	loop_watch_fini(&x->watch);
 	fd_close(&x->link);
-	forget_facts(x);
+	host_facts_fini(&x->drop);
 	buf_fini(&x->person);
 	free(x->who.user);
 	free(x);
@@ -321,7 +307,7 @@ order_init(struct link_out *m, const struct place *x, uint16_t type,
 	link_put_u32(m, tag);
 	link_put_u64(m, x->sid);
 	link_put_u8(m, question);
-	link_put_u8(m, x->locked ? 1 : 0);
+	link_put_u8(m, x->drop.locked ? 1 : 0);
 	link_put_raw(m, buf_span(&x->person));
 }
 
@@ -425,39 +411,8 @@ static int
 attach(const struct place *x, struct host *h, struct identity *id,
     struct fault *f)
 {
-	const struct host_facts facts = {
-		.path = x->path,
-		.key = x->key,
-		.lock = x->lock,
-		.system_spool = x->system_spool,
-		.locked = x->locked,
-		.dotlock = x->dotlock,
-	};
-
 	*id = (struct identity){ .uid = x->who.uid, .gid = x->who.gid };
-	return host_attach(h, x->nest->conf, id, &facts, f);
-}
-
-static void
-detach(struct place *x, struct host *h)
-{
-	x->locked = h->locked;
-	x->dotlock = h->dotlock;
-	host_detach(h);
-}
-
-static void
-log_crash(const struct place *x)
-{
-	struct log_line l;
-
-	metric_add(METRIC_END_CRASH, 1);
-	log_begin(&l, LEVEL_ERR, "session-end");
-	log_str(&l, "user", x->who.user);
-	log_str(&l, "ip", x->peer.text);
-	log_str(&l, "reason", "crash");
-	log_num(&l, "status", x->status);
-	log_end(&l);
+	return host_attach(h, x->nest->conf, id, &x->drop, f);
 }
 
 static void
@@ -491,27 +446,23 @@ finish(struct place *x)
 		if (x->status == SESSION_UNBORN)
 			attempt_log_unjudged(x->who.user, &x->peer,
 			    "see session-cage, session-fork, spawner-link");
-		else if (x->status != 0)
-			log_crash(x);
+		else if (x->status != 0) {
+			metric_add(METRIC_END_CRASH, 1);
+			session_log_crash(x->who.user, x->peer.text,
+			    (int)x->status);
+		}
 	}
-	if ((x->locked || x->dotlock.ino != 0) && x->path != NULL &&
-	    attach(x, &h, &id, &f) == 0) {
-		open = host_unfinished(&h);
-		if (!open && h.dotlock.ino != 0 && host_unlock(&h, &f) != 0)
-			log_fault(LEVEL_WARN, "drop-unlock-failed", &f);
-		if (x->locked)
-			host_sweep_lock(&h);
-		detach(x, &h);
+	if ((x->drop.locked || x->drop.dotlock.ino != 0) &&
+	    x->drop.path != NULL && attach(x, &h, &id, &f) == 0) {
+		open = !host_leave(&h);
+		host_detach(&h, &x->drop);
 	}
 	if (open && x->stage == RUNS) {
 		start_recovery(x);
 		return;
 	}
 	if (open)
-		log_text(LEVEL_ERR, "recovery-open", "%s: an UPDATE is"
-		    " unfinished%s; run \"popper recover\" when the cause is"
-		    " gone", x->path,
-		    x->dotlock.ino != 0 ? ", its dotlock stays" : "");
+		session_log_open(x->drop.path, x->drop.dotlock.ino != 0);
 	place_free(x);
 }
 
@@ -543,7 +494,7 @@ places_ended(struct places *p, const struct nest *n, uint32_t tag,
 	} else {
 		set_ended(x, status & ~ENDED_RELEASED);
 		if ((status & ENDED_RELEASED) != 0)
-			x->locked = false;
+			x->drop.locked = false;
 	}
 	finish_if_over(x);
 }
@@ -601,41 +552,19 @@ places_spawner_died(struct places *p, const struct nest *n)
 static int
 on_facts(struct place *x, struct link_in *in, struct fault *f)
 {
-	char path[IDENTITY_PATH_MAX + 1];
-	char key[HOST_KEY_MAX];
-	char lock[HOST_KEY_MAX];
-	uint64_t dotlock;
-	uint32_t pid;
-	int status;
+	pid_t	pid;
+	int	status;
 
-	forget_facts(x);
-	pid = link_get_u32(in);
-	x->parent = (pid_t)link_get_u32(in);
-	x->system_spool = link_get_u8(in) != 0;
-	x->locked = link_get_u8(in) != 0;
-	if (!link_get_cstr(in, path, sizeof(path)) ||
-	    !link_get_cstr(in, key, sizeof(key)) ||
-	    !link_get_cstr(in, lock, sizeof(lock)))
-		return fault_set(f, FAULT_PEER, "facts");
-	dotlock = link_get_u64(in);
-	if (link_get_end(in, f) != 0)
+	if (order_get_facts(in, &x->drop, &pid, &x->parent, f) != 0)
 		return -1;
-	/* A recovery has taken none: it is for the one that we have. */
-	if (dotlock != 0)
-		x->dotlock.ino = dotlock;
 	x->facts_due = false;
 	if (!x->ended && pid != 0)
-		put(x, BY_PID, pid);
+		put(x, BY_PID, (uint64_t)pid);
 	/* It may be dead, and reaped: how it ended nobody knows any more. */
-	if (is_ours(x) && spawn_wait((pid_t)pid, 0, &status) != 0)
+	if (is_ours(x) && spawn_wait(pid, 0, &status) != 0)
 		set_ended(x, 0);
 	else if (is_ours(x) && x->all->stopping)
 		order_signal(x, false);
-	if (path[0] == '\0')	/* it was not found: nothing to be asked */
-		return 0;
-	x->path = xstrdup(path);
-	x->key = xstrdup(key);
-	x->lock = xstrdup(lock);
 	return 0;
 }
 
@@ -694,12 +623,12 @@ on_question(struct place *x, struct link_in *in, struct fault *f)
 		give_hand(x, in);
 		return 0;
 	}
-	if (x->path == NULL)
+	if (x->drop.path == NULL)
 		return fault_set(f, FAULT_PEER, "there is no maildrop");
 	if (attach(x, &h, &id, f) != 0)
 		return -1;
 	r = ask_serve(x->link, in, &h, f);
-	detach(x, &h);
+	host_detach(&h, &x->drop);
 	return r;
 }
 
@@ -748,7 +677,7 @@ places_hold_dotlock(const struct places *p)
 	const struct place	*x;
 
 	while ((x = map_walk_on(&w)) != NULL)
-		if (x->dotlock.ino != 0)
+		if (x->drop.dotlock.ino != 0)
 			return true;
 	return false;
 }
@@ -787,7 +716,7 @@ view_of(const struct place *x)
 		.age_ms = clock_ms() - x->since_ms,
 		.stage = x->stage == RUNS && x->updates ? PLACES_UPDATES :
 		    (enum places_stage)x->stage,	/* the same words */
-		.path = x->locked ? x->path : "",
+		.path = x->drop.locked ? x->drop.path : "",
 	};
 }
 

@@ -76,6 +76,27 @@ session_log_end(const struct session_sum *s)
 }
 
 void
+session_log_crash(const char *user, const char *ip, int status)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_ERR, "session-end");
+	log_str(&l, "user", user);
+	log_str(&l, "ip", ip);
+	log_str(&l, "reason", "crash");
+	log_num(&l, "status", (uint64_t)status);
+	log_end(&l);
+}
+
+void
+session_log_open(const char *path, bool dotlock_stays)
+{
+	log_text(LEVEL_ERR, "recovery-open", "%s: an UPDATE is unfinished%s; run"
+	    " \"popper recover\" when the cause is gone", path,
+	    dotlock_stays ? ", its dotlock stays" : "");
+}
+
+void
 session_summary(const struct session_sum *s, struct wire_summary *out)
 {
 	struct pop_counts n = { 0 };

@@ -28,6 +28,10 @@ struct session_sum {
 /* cached: the password was not hashed (role/verdict.h). */
 void	session_log_login(const char *user, const char *ip, uid_t uid, bool cached);
 void	session_log_end(const struct session_sum *s);
+/* Of one that could not say so itself. */
+void	session_log_crash(const char *user, const char *ip, int status);
+/* Its UPDATE is unfinished, and nobody is going to finish it. */
+void	session_log_open(const char *path, bool dotlock_stays);
 /* For the metrics of popper serve: the same that stands in the log. */
 void	session_summary(const struct session_sum *s, struct wire_summary *out);
 
