@@ -125,12 +125,13 @@ static int
 start(const struct sock_addr *client, const struct sock_addr *socket,
     struct fault *f)
 {
-	const struct identity	id = { .user = "ann", .uid = 1500, .gid = 1501,
-				    .home = "/", .maildrop = "" };
+	const struct wire_admit	who = { .sid = SID, .peer = *client,
+				    .socket = *socket, .id = { .user = "ann",
+				    .uid = 1500, .gid = 1501, .home = "/" } };
 	struct fault		why;
 
-	assert_int_equal(places_admit(it.places, &it.nest, SID, 0, false, client, socket,
-	    &id), ANSWER_YES);
+	assert_int_equal(places_admit(it.places, &it.nest, 0, &who),
+	    ANSWER_YES);
 	link_out_init(&it.out, MSG_START);
 	link_put_u64(&it.out, SID);
 	assert_int_equal(link_send(it.front[0], &it.out, &it.accepted, 1, &why),

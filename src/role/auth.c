@@ -581,7 +581,7 @@ front_open(struct front *f, int link)
 
 /* Who has logged in is told to the master alone. */
 static void
-admit(struct worker *w, const struct identity *id, bool cached)
+admit(struct worker *w, struct wire_admit *who)
 {
 	struct auth		*a = w->a;
 	struct question		*q = w->q;
@@ -592,13 +592,11 @@ admit(struct worker *w, const struct identity *id, bool cached)
 		worker_decide(w, ANSWER_ERROR);
 		return;
 	}
-	link_out_init(&a->out, MSG_ADMIT);
-	link_put_u64(&a->out, q->sid);
-	link_put_u32(&a->out, q->front);
-	link_put_u8(&a->out, cached ? 1 : 0);
-	wire_put_peer(&a->out, &q->peer);
-	wire_put_identity(&a->out, id);
-	wire_put_peer(&a->out, &q->socket);
+	who->sid = q->sid;
+	who->front = q->front;
+	who->peer = q->peer;
+	who->socket = q->socket;
+	wire_put_admit(&a->out, who);
 	if (link_send(a->master, &a->out, NULL, 0, &why) != 0) {
 		log_fault(LEVEL_ERR, "master-link", &why);
 		worker_decide(w, ANSWER_ERROR);
@@ -641,19 +639,21 @@ remember(struct auth *a, const struct question *q, uint64_t print)
 static bool
 on_grant(struct worker *w, struct link_in *m)
 {
-	struct identity	id;
+	UNZEROED struct wire_admit who;
 	struct fault	f;
 	uint64_t	print = 0;
 
 	if (m->type == MSG_GRANT_PRINT)
 		print = link_get_u64(m);
-	if (wire_get_identity(m, &id, &f) != 0 || link_get_end(m, &f) != 0) {
+	if (wire_get_identity(m, &who.id, &f) != 0 ||
+	    link_get_end(m, &f) != 0) {
 		log_worker(w, "grant-refused", f.text);
 		worker_decide(w, ANSWER_ERROR);
 		return false;
 	}
 	remember(w->a, w->q, print);
-	admit(w, &id, was_cached(w->q, print));
+	who.cached = was_cached(w->q, print);
+	admit(w, &who);
 	return true;
 }
 

@@ -315,32 +315,24 @@ role_add(struct crew *c, enum kind kind, size_t index, struct fault *f)
 static int
 on_admit(struct crew *c, struct link_in *in, struct fault *f)
 {
+	UNZEROED struct wire_admit	who;
 	UNZEROED struct link_out	verdict;
-	uint64_t	sid = link_get_u64(in);
-	uint32_t	front = link_get_u32(in);
-	bool		cached = link_get_u8(in) != 0;
-	struct sock_addr peer;
-	struct sock_addr socket;
-	struct identity	id;
-	struct role	*r;
-	uint8_t		answer = ANSWER_ERROR;
+	enum authorize_answer		answer = ANSWER_ERROR;
+	struct role			*r;
 
-	if (wire_get_peer(in, &peer, f) != 0 ||
-	    wire_get_identity(in, &id, f) != 0 ||
-	    wire_get_peer(in, &socket, f) != 0 || link_get_end(in, f) != 0)
+	if (wire_get_admit(in, &who, f) != 0)
 		return -1;
-	if (front >= c->nfronts)
-		return fault_set(f, FAULT_PEER, "front %u", front);
-	r = front_at(c, front);
+	if (who.front >= c->nfronts)
+		return fault_set(f, FAULT_PEER, "front %u", who.front);
+	r = front_at(c, who.front);
 	if (r->pid == 0)
 		return 0;	/* the client is gone with it */
-	wire_log_sid(sid);
+	wire_log_sid(who.sid);
 	if (!m.stopping)
-		answer = (uint8_t)places_admit(m.places, &c->nest, sid, r->row,
-		    cached, &peer, &socket, &id);
+		answer = places_admit(m.places, &c->nest, r->row, &who);
 	link_out_init(&verdict, MSG_VERDICT);
-	link_put_u64(&verdict, sid);
-	link_put_u8(&verdict, answer);
+	link_put_u64(&verdict, who.sid);
+	link_put_u8(&verdict, (uint8_t)answer);
 	outbox_put(&r->out, &verdict, 0, NULL, 0);
 	return 0;
 }

@@ -360,15 +360,11 @@ end(void **state UNUSED)
 static int
 admit(uint64_t sid, uint32_t front, const struct sock_addr *peer, struct fault *f)
 {
-	const struct identity id = { .user = "ann", .uid = 1500, .gid = 1501 };
+	const struct wire_admit who = { .sid = sid, .front = front,
+	    .peer = *peer, .socket = *peer,
+	    .id = { .user = "ann", .uid = 1500, .gid = 1501 } };
 
-	link_out_init(&it.out, MSG_ADMIT);
-	link_put_u64(&it.out, sid);
-	link_put_u32(&it.out, front);
-	link_put_u8(&it.out, 0);
-	wire_put_peer(&it.out, peer);
-	wire_put_identity(&it.out, &id);
-	wire_put_peer(&it.out, peer);
+	wire_put_admit(&it.out, &who);
 	return link_send(it.part[AUTH].master, &it.out, NULL, 0, f);
 }
 

@@ -31,7 +31,6 @@
 #include "drop/digest.h"
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/map.h"
 #include "sys/file.h"
 #include "sys/spawn.h"
@@ -42,7 +41,6 @@
 
 #define EXPECTED_MS	10000		/* from the grant to START */
 #define HAND		0x80000000u	/* of a tag: not the session itself */
-#define BODY_MAX	LINK_PACKET_MAX
 #define ORDERS_MAX	65536		/* that the spawner has not read yet */
 
 enum stage { EXPECTED, RUNS, RECOVERS };
@@ -64,7 +62,6 @@ struct place {
 		gid_t	 gid;
 		char	*user;			/* owns */
 	} who;
-	struct buf		 person;	/* the end of an order, as sent */
 	int			 link;		/* owns; -1: closed */
 	struct loop_watch	 watch;
 	bool			 facts_due;
@@ -77,6 +74,8 @@ struct place {
 	bool			 updates;
 	bool			 summed;
 	struct host_facts	 drop;
+	size_t			 person_n;
+	uint8_t			 person[];	/* the end of an order, as sent */
 };
 
 struct places {
@@ -188,7 +187,6 @@ place_free(struct place *x)
 	loop_watch_fini(&x->watch);
 	fd_close(&x->link);
 	host_facts_fini(&x->drop);
-	buf_fini(&x->person);
 	free(x->who.user);
 	free(x);
 }
@@ -223,42 +221,41 @@ judge(struct places *p, const struct nest *n, const struct sock_addr *peer,
 }
 
 enum authorize_answer
-places_admit(struct places *p, struct nest *n, uint64_t sid, size_t front,
-    bool cached, const struct sock_addr *peer, const struct sock_addr *socket,
-    const struct identity *id)
+places_admit(struct places *p, struct nest *n, size_t front,
+    const struct wire_admit *who)
 {
-	struct identity	 own = *id;
+	struct identity			 id = who->id;
 	UNZEROED struct link_out	 m;
-	struct place	*x;
-	enum authorize_answer a = sid == 0 || find(p, BY_SID, sid) != NULL ?
-			    ANSWER_ERROR :
-			    judge(p, n, peer, &own);
+	struct place			*x;
+	enum authorize_answer		 a = ANSWER_ERROR;
 
+	if (who->sid != 0 && find(p, BY_SID, who->sid) == NULL)
+		a = judge(p, n, &who->peer, &id);
 	if (a != ANSWER_YES)
 		return a;
-	x = xalloc(1, sizeof(*x));
+	link_out_init(&m, MSG_SPAWN);
+	wire_put_peer(&m, &who->peer);
+	wire_put_identity(&m, &id);
+	link_put_u8(&m, who->cached ? 1 : 0);
+	x = xalloc(1, sizeof(*x) + m.n);
 	*x = (struct place){
 		.all = p,
 		.nest = n,
 		.slot = new_slot(p),
-		.sid = sid,
+		.sid = who->sid,
 		.front = front,
 		.stage = EXPECTED,
 		.since_ms = clock_ms(),
-		.peer = *peer,
-		.socket = *socket,
-		.who = { own.uid, own.gid, xstrdup(own.user) },
+		.peer = who->peer,
+		.socket = who->socket,
+		.who = { id.uid, id.gid, xstrdup(id.user) },
 		.link = -1,
+		.person_n = m.n,
 	};
-	link_out_init(&m, MSG_SPAWN);
-	wire_put_peer(&m, peer);
-	wire_put_identity(&m, &own);
-	link_put_u8(&m, cached ? 1 : 0);
-	buf_init(&x->person, BODY_MAX);
-	ASSERT(buf_append(&x->person, span_of(m.b, m.n)) == 0);
-	put(x, BY_SID, sid);
+	memcpy(x->person, m.b, m.n);
+	put(x, BY_SID, x->sid);
 	put(x, BY_SLOT, x->slot);
-	put(x, BY_USER, user_key(own.user));
+	put(x, BY_USER, user_key(id.user));
 	p->n++;
 	n->n++;
 	return ANSWER_YES;
@@ -308,7 +305,7 @@ order_init(struct link_out *m, const struct place *x, uint16_t type,
 	link_put_u64(m, x->sid);
 	link_put_u8(m, question);
 	link_put_u8(m, x->drop.locked ? 1 : 0);
-	link_put_raw(m, buf_span(&x->person));
+	link_put_raw(m, span_of(x->person, x->person_n));
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "pop/authorize.h"
 #include "role/settings.h"
 #include "role/tally.h"
+#include "role/wire.h"
 #include "sys/identity.h"
 #include "sys/link.h"
 #include "sys/loop.h"
@@ -37,15 +38,11 @@ void	nest_init(struct nest *n, struct places *p,
 struct places	*places_new(struct loop *l, struct tally *t, size_t row);
 
 /*
- * auth has granted: is there room, and are the ids allowed?  peer is the client;
- * at the other end of its socket may be a proxy, which START has to show.
- * front: a number that no other living front has.  cached: for the log.
+ * auth has granted: is there room, and are the ids allowed?  START has to show a
+ * socket with that other end.  front: a number that no other living front has.
  */
 enum authorize_answer	places_admit(struct places *p, struct nest *n,
-			    uint64_t sid, size_t front, bool cached,
-			    const struct sock_addr *peer,
-			    const struct sock_addr *socket,
-			    const struct identity *id);
+			    size_t front, const struct wire_admit *who);
 /* Nobody will START those that it was told of. */
 void	places_front_died(struct places *p, size_t front);	/* O(n) */
 /* START or START_REST of that front.  FAULT_PEER: it must be ended. */

@@ -132,13 +132,14 @@ count(const char *word)
 static void
 admit(struct one *o, uint64_t sid)
 {
-	const struct identity id = { .user = "ann", .uid = 1500, .gid = 1501 };
+	struct wire_admit who = { .sid = sid,
+	    .id = { .user = "ann", .uid = 1500, .gid = 1501 } };
 
 	*o = (struct one){ .sid = sid, .link = -1,
 	    .pid = 1000000000 + (pid_t)sid, .parent = it.nest.spawner };
 	mad_connect(&o->client, &o->served, &o->peer);
-	assert_int_equal(places_admit(it.places, &it.nest, sid, 0, false, &o->peer,
-	    &o->peer, &id), ANSWER_YES);
+	who.peer = who.socket = o->peer;
+	assert_int_equal(places_admit(it.places, &it.nest, 0, &who), ANSWER_YES);
 }
 
 /* The front hands it over. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/wire.h"
 
+#include "role/permit.h"
+
 #include "sys/file.h"
 #include "watch/log.h"
 
@@ -101,6 +103,31 @@ wire_rest(struct span rest, int *fd_r, struct fault *f)
 		return -1;
 	*fd_r = fd_take(&from);
 	return 0;
+}
+
+void
+wire_put_admit(struct link_out *m, const struct wire_admit *a)
+{
+	link_out_init(m, MSG_ADMIT);
+	link_put_u64(m, a->sid);
+	link_put_u32(m, a->front);
+	link_put_u8(m, a->cached ? 1 : 0);
+	wire_put_peer(m, &a->peer);
+	wire_put_identity(m, &a->id);
+	wire_put_peer(m, &a->socket);
+}
+
+int
+wire_get_admit(struct link_in *m, struct wire_admit *a, struct fault *f)
+{
+	a->sid = link_get_u64(m);
+	a->front = link_get_u32(m);
+	a->cached = link_get_u8(m) != 0;
+	if (wire_get_peer(m, &a->peer, f) != 0 ||
+	    wire_get_identity(m, &a->id, f) != 0 ||
+	    wire_get_peer(m, &a->socket, f) != 0)
+		return -1;
+	return link_get_end(m, f);
 }
 
 void

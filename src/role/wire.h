@@ -31,6 +31,20 @@ void	wire_put_peer(struct link_out *m, const struct sock_addr *a);
 int	wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
 	    MUSTUSE;
 
+/* ADMIT: who has logged in, on which of the strangers' sockets. */
+struct wire_admit {
+	uint64_t		sid;
+	uint32_t		front;
+	bool			cached;		/* for the log */
+	struct sock_addr	peer;		/* the client */
+	struct sock_addr	socket;		/* who is at its other end */
+	struct identity		id;
+};
+void	wire_put_admit(struct link_out *m, const struct wire_admit *a);
+/* The whole message.  Neither the front nor ids are judged. */
+int	wire_get_admit(struct link_in *m, struct wire_admit *a, struct fault *f)
+	    MUSTUSE;
+
 /* What a session tells of itself at its end. */
 struct wire_summary {
 	enum metric	end;		/* METRIC_END_QUIT to _CRASH */
