@@ -71,9 +71,9 @@ be_auth(const struct crew *c, const struct role *r)
 		.penalty = c->penalty,
 		.fronts = ends,
 		.nfronts = c->nfronts,
-		.master = r->link.b,
+		.master = r->child.link.b,
 		.warden = c->to_warden.a,
-		.log_link = r->log.b,
+		.log_link = r->child.log.b,
 	};
 
 	for (size_t i = 0; i < c->nfronts; i++)
@@ -89,7 +89,7 @@ be_resolver(const struct crew *c, const struct role *r)
 
 	for (size_t i = 0; i < c->nfronts; i++)
 		ends[i] = c->to_resolver[i].b;
-	resolver_main(&conf, ends, c->nfronts, r->link.b, r->log.b);
+	resolver_main(&conf, ends, c->nfronts, r->child.link.b, r->child.log.b);
 }
 
 static void NORETURN
@@ -104,10 +104,10 @@ be_front(const struct crew *c, const struct role *r)
 		.listeners = fds,
 		.nlisteners = c->listeners.n,
 		.auth = c->to_auth[r->index].a,
-		.master = r->link.b,
+		.master = r->child.link.b,
 		.resolver = c->edition->s.role.peer_check ?
 		    c->to_resolver[r->index].a : -1,
-		.log_link = r->log.b,
+		.log_link = r->child.log.b,
 		.tally = c->tally,
 	};
 
@@ -122,8 +122,8 @@ be_ctl(const struct crew *c, const struct role *r)
 	struct ctl_start a = c->ctl;
 
 	a.conf = &c->edition->s;
-	a.master = r->link.b;
-	a.log_link = r->log.b;
+	a.master = r->child.link.b;
+	a.log_link = r->child.log.b;
 	ctl_main(&a);
 }
 
@@ -157,16 +157,16 @@ role_become(const struct role *r)
 	case AUTH:
 		be_auth(c, r);
 	case WARDEN:
-		warden_main(&c->edition->s, c->to_warden.b, r->log.b);
+		warden_main(&c->edition->s, c->to_warden.b, r->child.log.b);
 	case SPAWNER:
-		spawner_main(&c->edition->s, c->edition->hostname, r->link.b,
-		    r->log.b);
+		spawner_main(&c->edition->s, c->edition->hostname, r->child.link.b,
+		    r->child.log.b);
 	case RESOLVER:
 		be_resolver(c, r);
 	case CTL:
 		be_ctl(c, r);
 	case METRICS:
-		exporter_main(&c->edition->s, c->tally, c->exporter, r->log.b);
+		exporter_main(&c->edition->s, c->tally, c->exporter, r->child.log.b);
 	case FRONT:
 		be_front(c, r);
 	}
@@ -233,7 +233,7 @@ free_row(const struct crew *list, size_t row)
 		for (size_t i = 0; i < c->nroles; i++) {
 			const struct role *r = &c->roles[i];
 
-			if (counts(r) && r->row == row && (r->pid > 0 ||
+			if (counts(r) && r->row == row && (r->child.pid > 0 ||
 			    !c->leaving))
 				return free_row(list, row + 1);
 		}

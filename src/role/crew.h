@@ -7,6 +7,7 @@
 #ifndef ROLE_CREW_H
 #define ROLE_CREW_H
 
+#include "role/child.h"
 #include "role/ctl.h"
 #include "role/edition.h"
 #include "role/penalty.h"
@@ -24,16 +25,9 @@ struct role {
 	enum kind		 kind;
 	size_t			 index;		/* of a front */
 	size_t			 row;		/* of who counts: FRONT, AUTH */
-	pid_t			 pid;		/* 0: not there */
-	uint64_t		 began_ms;
+	struct child		 child;
 	uint64_t		 deaths;
-	struct link_ends	 link;		/* a: ours, of its questions */
-	struct link_ends	 log;		/* a: ours */
-	struct outbox		 out;		/* on link */
-	struct loop_watch	 on_link;
-	struct loop_watch	 on_log;
 	struct loop_watch	 again;		/* when it is started anew */
-	bool			 mad;		/* it is not listened to */
 	bool			 told;		/* to leave */
 	bool			 leaves;	/* a front takes nobody any more */
 };

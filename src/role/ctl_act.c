@@ -52,11 +52,11 @@ ask_auth(struct crew *c, uint16_t type, const struct ctl_whom *w, int fd)
 {
 	UNZEROED struct link_out m;
 
-	if (c->roles[AUTH].pid == 0)
+	if (c->roles[AUTH].child.pid == 0)
 		return;
 	link_out_init(&m, type);
 	ctl_put_whom(&m, w);
-	outbox_put(&c->roles[AUTH].out, &m, 0, &fd, 1);
+	outbox_put(&c->roles[AUTH].child.out, &m, 0, &fd, 1);
 }
 
 int

@@ -151,7 +151,7 @@ say_roles(const struct ctl_host *h, struct answer *a)
 		const char		*word = role_word(r) + strlen("popper-");
 
 		(void)snprintf(name, sizeof(name), "%s%zu_pid", word, r->index);
-		say_fact(a, name, NULL, (uint64_t)r->pid);
+		say_fact(a, name, NULL, (uint64_t)r->child.pid);
 		(void)snprintf(name, sizeof(name), "%s%zu_deaths", word,
 		    r->index);
 		say_fact(a, name, NULL, r->deaths);

@@ -27,7 +27,6 @@
 #include "role/master.h"
 
 #include "pop/authorize.h"
-#include "role/ask.h"
 #include "role/crew.h"
 #include "role/exporter.h"
 #include "role/host.h"
@@ -52,7 +51,6 @@
 #define TICK_MS		1000
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
 #define UPDATE_WAIT_MS	50000		/* more, for those under a dotlock */
-#define UNREAD_MAX	4096		/* messages for who is too busy */
 #define LEAVES_MS	30000		/* for a front to take nobody any more */
 
 struct master {
@@ -77,45 +75,12 @@ static struct master	m;	/* one of a process; call-backs know their role */
 
 /* --- roles ------------------------------------------------------------------- */
 
-static void	on_role(void *ctx, unsigned what);
-static void	on_role_log(void *ctx, unsigned what);
-static int	read_role(struct role *r, struct fault *f);
 static void	reload_settle(void);
-static void	misbehaved(struct role *r, const struct fault *f);
 
 static struct role *
 front_at(struct crew *c, size_t i)
 {
 	return &c->roles[c->nroles - c->nfronts + i];
-}
-
-static int
-own_links(struct role *r, struct fault *f)
-{
-	outbox_clear(&r->out);
-	loop_watch_fini(&r->on_link);
-	loop_watch_fini(&r->on_log);
-	r->mad = false;
-	if (link_ends_renew(&r->link, f) != 0 || link_ends_renew(&r->log, f) != 0)
-		return -1;
-	r->out.link = r->link.a;
-	loop_watch_init(&r->on_link, m.loop, r->link.a, on_role, r);
-	loop_watch_init(&r->on_log, m.loop, r->log.a, on_role_log, r);
-	loop_watch_set(&r->on_link, LOOP_READ, LOOP_NEVER);
-	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
-	return 0;
-}
-
-/* A verdict too many is one client's loss. */
-static void
-on_lost(void *ctx, uint16_t type, uint32_t tag UNUSED, const struct fault *f)
-{
-	struct role *r = ctx;
-
-	if (type == MSG_VERDICT)
-		log_fault(LEVEL_ERR, "front-link", f);
-	else
-		misbehaved(r, f);
 }
 
 /* A new link in place of that one; whom is told of his end, which is *end, before he
@@ -130,7 +95,7 @@ renew_link(struct link_ends *p, const int *end, struct role *whom,
 		*p = old;
 		return -1;
 	}
-	outbox_put(&whom->out, out, 0, end, 1);
+	outbox_put(&whom->child.out, out, 0, end, 1);
 	link_ends_close(&old);
 	return 0;
 }
@@ -160,8 +125,8 @@ auth_renew(const struct role *auth, struct fault *f)
 	UNZEROED struct link_out	 out;
 	struct crew			*c = auth->crew;
 
-	if (c->roles[WARDEN].pid > 0)
-		spawn_stop(c->roles[WARDEN].pid);
+	if (c->roles[WARDEN].child.pid > 0)
+		spawn_stop(c->roles[WARDEN].child.pid);
 	if (link_ends_renew(&c->to_warden, f) != 0)
 		return -1;
 	link_out_init(&out, MSG_AUTH);
@@ -176,8 +141,8 @@ auth_renew(const struct role *auth, struct fault *f)
 static int
 renew(struct role *r, struct fault *f)
 {
-	if ((r->mad || r->kind == FRONT || r->kind == AUTH) &&
-	    own_links(r, f) != 0)
+	if ((r->child.mad || r->kind == FRONT || r->kind == AUTH) &&
+	    child_links(&r->child, f) != 0)
 		return -1;
 	if (r->kind == FRONT)
 		return front_renew(r, f);
@@ -187,21 +152,21 @@ renew(struct role *r, struct fault *f)
 static void
 role_start(struct role *r)
 {
-	bool		again = r->began_ms != 0;
+	bool		again = r->child.began_ms != 0;
 	struct fault	f;
 
-	r->began_ms = clock_ms();
-	r->pid = again && renew(r, &f) != 0 ? -1 : spawn_fork(&f);
-	if (r->pid == 0)
+	r->child.began_ms = clock_ms();
+	r->child.pid = again && renew(r, &f) != 0 ? -1 : spawn_fork(&f);
+	if (r->child.pid == 0)
 		role_become(r);
-	if (r->pid < 0) {
+	if (r->child.pid < 0) {
 		log_fault(LEVEL_ERR, "fork", &f);
-		r->pid = 0;
+		r->child.pid = 0;
 		loop_watch_set(&r->again, 0, RESPAWN_MS);
 	}
 	if (r->kind == SPAWNER) {
-		r->crew->nest.orders.link = r->link.a;
-		r->crew->nest.spawner = r->pid;
+		r->crew->nest.orders.link = r->child.link.a;
+		r->crew->nest.spawner = r->child.pid;
 	}
 }
 
@@ -222,28 +187,17 @@ on_again(void *ctx, unsigned what UNUSED)
 		role_start(r);
 }
 
-/* What it had said before it died still counts: it may be all of a session. */
-static void
-hear_out(struct role *r)
-{
-	struct fault f;
-
-	if (r->kind == FRONT || r->kind == SPAWNER)
-		while (!r->mad && read_role(r, &f) == 0)
-			;
-}
-
 static void
 role_ended(struct role *r, int status)
 {
-	uint64_t	lived = clock_ms() - r->began_ms;
+	uint64_t	lived = clock_ms() - r->child.began_ms;
 	bool		expected;
-	struct log_line	l;
 
 	if (r->kind == AUTH)
-		penalty_left(m.penalty, (uint32_t)r->pid);
-	r->pid = 0;
-	hear_out(r);
+		penalty_left(m.penalty, (uint32_t)r->child.pid);
+	r->child.pid = 0;
+	if (r->kind == FRONT || r->kind == SPAWNER)
+		child_hear_out(&r->child);
 	if (r->kind == FRONT) {
 		tally_clear(m.tally, r->row);
 		places_front_died(m.places, r->row);
@@ -259,10 +213,7 @@ role_ended(struct role *r, int status)
 		reload_settle();
 	if (expected)
 		return;
-	log_begin(&l, LEVEL_ERR, "role-died");
-	log_str(&l, "role", role_word(r));
-	log_num(&l, "status", (uint64_t)status);
-	log_end(&l);
+	child_log_died(&r->child, status);
 	loop_watch_set(&r->again, 0, lived < RESPAWN_MS ? RESPAWN_MS : 0);
 }
 
@@ -271,7 +222,7 @@ role_of_pid(pid_t pid)
 {
 	for (struct crew *c = m.crew; c != NULL; c = c->next)
 		for (size_t i = 0; i < c->nroles; i++)
-			if (c->roles[i].pid == pid)
+			if (c->roles[i].child.pid == pid)
 				return &c->roles[i];
 	return NULL;
 }
@@ -294,27 +245,13 @@ on_child(void *ctx UNUSED)
 	}
 }
 
-static int
-role_add(struct crew *c, enum kind kind, size_t index, struct fault *f)
-{
-	struct role *r = &c->roles[c->nroles++];
-
-	*r = (struct role){ .crew = c, .kind = kind, .index = index,
-	    .link = { -1, -1 }, .log = { -1, -1 },
-	    .out = { .max = UNREAD_MAX, .lost = on_lost, .ctx = r } };
-	outbox_init(&r->out, m.loop);
-	loop_watch_init(&r->on_link, m.loop, -1, on_role, r);
-	loop_watch_init(&r->on_log, m.loop, -1, on_role_log, r);
-	loop_watch_init(&r->again, m.loop, -1, on_again, r);
-	return own_links(r, f);
-}
-
 /* --- what they say ------------------------------------------------------------- */
 
 /* Somebody has logged in, auth says. */
 static int
-on_admit(struct crew *c, struct link_in *in, struct fault *f)
+on_auth(struct role *auth, struct link_in *in, struct fault *f)
 {
+	struct crew			*c = auth->crew;
 	UNZEROED struct wire_admit	who;
 	UNZEROED struct link_out	verdict;
 	enum authorize_answer		answer = ANSWER_ERROR;
@@ -325,7 +262,7 @@ on_admit(struct crew *c, struct link_in *in, struct fault *f)
 	if (who.front >= c->nfronts)
 		return fault_set(f, FAULT_PEER, "front %u", who.front);
 	r = front_at(c, who.front);
-	if (r->pid == 0)
+	if (r->child.pid == 0)
 		return 0;	/* the client is gone with it */
 	wire_log_sid(who.sid);
 	if (!m.stopping)
@@ -333,16 +270,7 @@ on_admit(struct crew *c, struct link_in *in, struct fault *f)
 	link_out_init(&verdict, MSG_VERDICT);
 	link_put_u64(&verdict, who.sid);
 	link_put_u8(&verdict, (uint8_t)answer);
-	outbox_put(&r->out, &verdict, 0, NULL, 0);
-	return 0;
-}
-
-static int
-on_ended(const struct crew *c, struct link_in *in)
-{
-	uint32_t tag = link_get_u32(in);
-
-	places_ended(m.places, &c->nest, tag, link_get_u32(in));
+	outbox_put(&r->child.out, &verdict, 0, NULL, 0);
 	return 0;
 }
 
@@ -359,7 +287,16 @@ on_front(struct role *r, struct link_in *in, struct fault *f)
 }
 
 static int
-on_ctl(struct link_in *in, struct fault *f)
+on_spawner(struct role *r, struct link_in *in, struct fault *f UNUSED)
+{
+	uint32_t tag = link_get_u32(in);
+
+	places_ended(m.places, &r->crew->nest, tag, link_get_u32(in));
+	return 0;
+}
+
+static int
+on_ctl(struct role *r UNUSED, struct link_in *in, struct fault *f)
 {
 	const struct ctl_host h = { m.crew, m.places, m.stopping };
 
@@ -367,79 +304,40 @@ on_ctl(struct link_in *in, struct fault *f)
 	return ctl_act(&h, in, f);
 }
 
+/* Who is not here has nothing to say. */
+static const struct says {
+	const struct link_permit	*table;
+	const size_t			*n;
+	int				(*hear)(struct role *r,
+					    struct link_in *in, struct fault *f);
+} says[] = {
+	[AUTH]		= { permit_admit, &permit_admit_n, on_auth },
+	[SPAWNER]	= { permit_ended, &permit_ended_n, on_spawner },
+	[CTL]		= { permit_ctl_act, &permit_ctl_act_n, on_ctl },
+	[FRONT]		= { permit_start, &permit_start_n, on_front },
+};
+
 static int
-read_role(struct role *r, struct fault *f)
+on_role(void *ctx, struct link_in *in, struct fault *f)
 {
-	/* What is not here has nothing to say. */
-	static const struct says {
-		const struct link_permit	*table;
-		const size_t			*n;
-	} says[] = {
-		[AUTH]		= { permit_admit, &permit_admit_n },
-		[SPAWNER]	= { permit_ended, &permit_ended_n },
-		[CTL]		= { permit_ctl_act, &permit_ctl_act_n },
-		[FRONT]		= { permit_start, &permit_start_n },
-	};
-	const struct says *s = &says[r->kind];
-	UNZEROED struct link_in	in;
-	int		result = -1;
-	int		got = link_recv(r->link.a, s->table,
-			    s->n == NULL ? 0 : *s->n, 0, 0, &in, f);
+	struct role *r = ctx;
 
-	/* We have the other end as well: it does not close, it is shut down. */
-	if (got == 0)
-		return fault_set(f, FAULT_PEER, "it has shut its link down");
-	if (got < 0)
-		return -1;
-	if (r->kind == AUTH)
-		result = on_admit(r->crew, &in, f);
-	else if (r->kind == FRONT)
-		result = on_front(r, &in, f);
-	else if (r->kind == CTL)
-		result = on_ctl(&in, f);
-	else
-		result = on_ended(r->crew, &in);
-	link_in_fini(&in);
-	return result;
+	return says[r->kind].hear(r, in, f);
 }
 
-/* It is not listened to any more: the next one has new links. */
-static void
-misbehaved(struct role *r, const struct fault *f)
+static int
+role_add(struct crew *c, enum kind kind, size_t index, struct fault *f)
 {
-	log_fault(LEVEL_ERR, "role-misbehaved", f);
-	r->mad = true;
-	if (r->pid > 0)
-		spawn_kill(r->pid);
-}
+	struct role		*r = &c->roles[c->nroles++];
+	const struct says	*s = &says[kind];
 
-static void
-on_role(void *ctx, unsigned what UNUSED)
-{
-	struct role	*r = ctx;
-	struct fault	 f;
-
-	if (read_role(r, &f) != 0)
-		misbehaved(r, &f);
-	else
-		loop_watch_set(&r->on_link, LOOP_READ, LOOP_NEVER);
-}
-
-static void
-on_role_log(void *ctx, unsigned what UNUSED)
-{
-	struct role	*r = ctx;
-	struct fault	 f;
-	int		 got = ask_serve_log(r->log.a, r->kind == FRONT ? trace_on :
-			    NULL, &f);
-
-	if (got == 0)
-		got = fault_set(&f, FAULT_PEER, "it has shut its log link down");
-	if (got < 0) {
-		misbehaved(r, &f);
-		return;
-	}
-	loop_watch_set(&r->on_log, LOOP_READ, LOOP_NEVER);
+	*r = (struct role){ .crew = c, .kind = kind, .index = index };
+	r->child = (struct child){ .word = role_word(r), .says = s->table,
+	    .nsays = s->n == NULL ? 0 : *s->n, .hear = on_role, .ctx = r,
+	    .traced = kind == FRONT ? trace_on : NULL };
+	child_init(&r->child, m.loop);
+	loop_watch_init(&r->again, m.loop, -1, on_again, r);
+	return child_links(&r->child, f);
 }
 
 /* --- crews --------------------------------------------------------------------- */
@@ -465,12 +363,8 @@ crew_free(struct crew *c)
 	for (size_t i = 0; i < c->nroles; i++) {
 		struct role *r = &c->roles[i];
 
-		loop_watch_fini(&r->on_link);
-		loop_watch_fini(&r->on_log);
 		loop_watch_fini(&r->again);
-		outbox_clear(&r->out);
-		link_ends_close(&r->link);
-		link_ends_close(&r->log);
+		child_close(&r->child);
 	}
 	crew_links_close(c);
 	outbox_clear(&c->nest.orders);
@@ -516,12 +410,12 @@ tell_to_leave(struct role *r)
 	UNZEROED struct link_out	out;
 
 	if (r->kind == CTL || r->kind == METRICS) {
-		spawn_stop(r->pid);
+		spawn_stop(r->child.pid);
 		return;
 	}
 	link_out_init(&out, MSG_LEAVE);
 	link_put_u32(&out, r->kind == FRONT ? r->crew->last_at : 0);
-	outbox_put(&r->out, &out, 0, NULL, 0);
+	outbox_put(&r->child.out, &out, 0, NULL, 0);
 	r->told = true;
 }
 
@@ -537,7 +431,7 @@ crew_tick(struct crew *c)
 		struct role	*r = &c->roles[i];
 		struct fault	 f;
 
-		if (r->pid == 0 || r->kind == SPAWNER)
+		if (r->child.pid == 0 || r->kind == SPAWNER)
 			continue;
 		over = false;
 		if (r->kind != WARDEN && !r->told)
@@ -547,7 +441,7 @@ crew_tick(struct crew *c)
 			continue;
 		(void)fault_set(&f, FAULT_PEER, "%s does not leave",
 		    role_word(r));
-		misbehaved(r, &f);
+		child_misbehaved(&r->child, &f);
 	}
 	return !over;
 }
@@ -609,7 +503,7 @@ old_ones_take(void)
 {
 	for (const struct crew *c = m.crew->next; c != NULL; c = c->next)
 		for (size_t i = 0; i < c->nroles; i++)
-			if (c->roles[i].kind == FRONT && c->roles[i].pid > 0 &&
+			if (c->roles[i].kind == FRONT && c->roles[i].child.pid > 0 &&
 			    !c->roles[i].leaves)
 				return true;
 	return false;
@@ -699,9 +593,9 @@ stop_roles(bool fronts_only)
 {
 	for (struct crew *c = m.crew; c != NULL; c = c->next)
 		for (size_t i = 0; i < c->nroles; i++)
-			if (c->roles[i].pid > 0 && (!fronts_only ||
+			if (c->roles[i].child.pid > 0 && (!fronts_only ||
 			    c->roles[i].kind == FRONT))
-				spawn_stop(c->roles[i].pid);
+				spawn_stop(c->roles[i].child.pid);
 }
 
 void
@@ -736,10 +630,10 @@ look_at_counts(void)
 		for (size_t i = 0; i < c->nfronts; i++) {
 			struct role *r = front_at(c, i);
 
-			if (r->pid == 0 || !tally_lies(m.tally, r->row))
+			if (r->child.pid == 0 || !tally_lies(m.tally, r->row))
 				continue;
 			(void)fault_set(&f, FAULT_PEER, "a false tally");
-			misbehaved(r, &f);
+			child_misbehaved(&r->child, &f);
 		}
 }
 
