@@ -37,8 +37,8 @@ on_lost(void *ctx, uint16_t type UNUSED, uint32_t tag UNUSED,
 	child_misbehaved(ctx, why);
 }
 
-/* A link that is silent is at its end: it was shut down, if we have the other end,
- * too; else whoever had that is dying. */
+/* A link at its end was shut down, when we have the other end as well; else whoever
+ * had that is dying, or will not be heard on it. */
 static void
 go_on(struct child *c, struct loop_watch *w, int got, struct fault *f)
 {
@@ -48,10 +48,10 @@ go_on(struct child *c, struct loop_watch *w, int got, struct fault *f)
 		got = fault_set(f, FAULT_PEER, "it has shut its link down");
 	if (got == 1)
 		loop_watch_set(w, LOOP_READ, LOOP_NEVER);
-	else if (got == 0)
-		give_up(c);
-	else
+	else if (got < 0)
 		child_misbehaved(c, f);
+	else if (w == &c->on_link)
+		give_up(c);
 }
 
 /* As link_recv. */

@@ -18,6 +18,7 @@
 
 #include "proto/limits.h"
 #include "role/ask.h"
+#include "role/child.h"
 #include "role/order.h"
 #include "role/permit.h"
 #include "role/shared.h"
@@ -61,12 +62,7 @@ struct usher {
 	struct loop			*loop;
 	struct loop_watch		 on_spawner;
 	int				 spawner;	/* owns; -1: it has ended */
-	pid_t				 pid;		/* shared; 0: it is not there */
-	uint64_t			 began_ms;
-	int				 link;		/* to it, owns */
-	int				 log;		/* of its log, owns */
-	struct loop_watch		 on_link;
-	struct loop_watch		 on_log;
+	struct child			 shared;	/* mad: it takes nobody */
 	struct seat			*seats[LISTS];
 	size_t				 n;
 };
@@ -124,14 +120,14 @@ static void
 tell_shared(uint16_t type, uint32_t slot, bool gone)
 {
 	UNZEROED struct link_out m;
-	struct fault		 f;
 
+	if (u.shared.pid == 0 || u.shared.mad)
+		return;
 	link_out_init(&m, type);
 	link_put_u32(&m, slot);
 	if (type == MSG_SIGNAL)
 		link_put_u8(&m, gone ? 1 : 0);
-	if (link_send(u.link, &m, NULL, 0, &f) != 0)
-		log_fault(LEVEL_ERR, "usher-link", &f);
+	outbox_put(&u.shared.out, &m, 0, NULL, 0);
 }
 
 /*
@@ -341,18 +337,6 @@ take_copy(struct host *h, int *fd_r, uint64_t *size_r, struct fault *f)
 
 /* --- the shared process ---------------------------------------------------------------- */
 
-static void	on_shared(void *ctx, unsigned what);
-static void	on_shared_log(void *ctx, unsigned what);
-
-static void
-shared_close(void)
-{
-	loop_watch_fini(&u.on_link);
-	loop_watch_fini(&u.on_log);
-	fd_close(&u.link);
-	fd_close(&u.log);
-}
-
 static int
 shared_start(struct fault *f)
 {
@@ -361,32 +345,25 @@ shared_start(struct fault *f)
 		.hostname = u.c->hostname,
 		.id = u.c->id,
 		.parent = spawn_self(),
-		.usher = -1,
-		.log_link = -1,
 	};
+	pid_t			pid = -1;
 
-	u.began_ms = clock_ms();
-	if (link_pair(&u.link, &start.usher, f) == 0 &&
-	    link_pair(&u.log, &start.log_link, f) == 0)
-		u.pid = spawn_fork(f);
-	else
-		u.pid = -1;
-	if (u.pid == 0) {
+	u.shared.began_ms = clock_ms();
+	if (child_links(&u.shared, f) == 0)
+		pid = spawn_fork(f);
+	if (pid == 0) {
 		signals_take(SIGNALS_CONNECTION);
-		spawn_name("popper-shared");
+		spawn_name(u.shared.word);
+		start.usher = u.shared.link.b;
+		start.log_link = u.shared.log.b;
 		shared_main(&start);
 	}
-	fd_close(&start.usher);
-	fd_close(&start.log_link);
-	if (u.pid < 0) {
-		u.pid = 0;
-		shared_close();
+	if (pid < 0) {
+		child_close(&u.shared);
 		return -1;
 	}
-	loop_watch_init(&u.on_link, u.loop, u.link, on_shared, NULL);
-	loop_watch_init(&u.on_log, u.loop, u.log, on_shared_log, NULL);
-	loop_watch_set(&u.on_link, LOOP_READ, LOOP_NEVER);
-	loop_watch_set(&u.on_log, LOOP_READ, LOOP_NEVER);
+	child_let_go(&u.shared);
+	u.shared.pid = pid;
 	return 0;
 }
 
@@ -395,9 +372,10 @@ shared_is_there(void)
 {
 	struct fault f;
 
-	if (u.pid > 0)
-		return u.link >= 0;
-	if (u.began_ms != 0 && clock_ms() - u.began_ms < AGAIN_MS)
+	if (u.shared.pid > 0)
+		return !u.shared.mad;
+	if (u.shared.began_ms != 0 &&
+	    clock_ms() - u.shared.began_ms < AGAIN_MS)
 		return false;
 	if (shared_start(&f) == 0)
 		return true;
@@ -408,14 +386,9 @@ shared_is_there(void)
 static void
 shared_died(int status)
 {
-	struct log_line l;
-
-	u.pid = 0;
-	shared_close();
-	log_begin(&l, LEVEL_ERR, "role-died");
-	log_str(&l, "role", "popper-shared");
-	log_num(&l, "status", (uint64_t)status);
-	log_end(&l);
+	u.shared.pid = 0;
+	child_close(&u.shared);
+	child_log_died(&u.shared, status);
 	for (size_t i = 0; i < LISTS; i++)
 		for (struct seat **s = &u.seats[i]; *s != NULL;)
 			if ((*s)->pid == 0)
@@ -439,7 +412,7 @@ send_seat(const struct seat *s, const struct order *o, struct fault *f)
 	wire_put_peer(&m, &o->peer);
 	link_put_span(&m, span_str(o->id.user));
 	link_put_u8(&m, o->cached ? 1 : 0);
-	return link_send(u.link, &m, fds, rest ? 3 : 2, f);
+	return link_send(u.shared.link.a, &m, fds, rest ? 3 : 2, f);
 }
 
 /*
@@ -482,7 +455,7 @@ take(const struct link_in *m, struct order *o)
 	wire_log_sid(o->sid);
 	wire_sid_text(o->sid, sid);
 	if (host_open(&h, u.c->conf, &o->id, &refused) == 0) {
-		h.server = there ? u.pid : 0;
+		h.server = there ? u.shared.pid : 0;
 		if (host_session_lock(&h, sid, o->peer.text, &refused) == 0 &&
 		    there && seat_it(s, o, &h, &told) == 0) {
 			host_close(&h);
@@ -507,7 +480,7 @@ on_master_gone(void *ctx, unsigned what UNUSED)
 {
 	const struct seat *s = ctx;
 
-	if (s->pid == 0 && u.link >= 0)
+	if (s->pid == 0)
 		tell_shared(MSG_SIGNAL, s->slot, true);
 }
 
@@ -524,10 +497,10 @@ signal_seat(struct link_in *m)
 		spawn_kill(s->pid);
 	} else if (s->pid > 0) {
 		spawn_stop(s->pid);
-	} else if (hard && u.pid > 0) {
+	} else if (hard && u.shared.pid > 0) {
 		/* It was taken over, and all that it has with it. */
-		spawn_kill(u.pid);
-	} else if (u.link >= 0) {
+		spawn_kill(u.shared.pid);
+	} else {
 		tell_shared(MSG_SIGNAL, slot, false);
 	}
 }
@@ -535,8 +508,8 @@ signal_seat(struct link_in *m)
 static void
 stop_all(void)
 {
-	if (u.pid > 0)
-		spawn_stop(u.pid);
+	if (u.shared.pid > 0)
+		spawn_stop(u.shared.pid);
 	for (size_t i = 0; i < LISTS; i++)
 		for (const struct seat *s = u.seats[i]; s != NULL; s = s->next)
 			if (s->pid > 0)
@@ -612,7 +585,7 @@ on_left(struct seat **at, struct link_in *m, struct fault *f)
 }
 
 static int
-on_part(struct link_in *m, struct fault *f)
+on_part(void *ctx UNUSED, struct link_in *m, struct fault *f)
 {
 	static struct move v;
 	uint32_t	  slot = link_get_u32(m);
@@ -629,30 +602,6 @@ on_part(struct link_in *m, struct fault *f)
 	if (*at != NULL && (*at)->slot == slot)
 		seat_close(*at);	/* the child has it all */
 	return 0;
-}
-
-static void
-on_shared(void *ctx UNUSED, unsigned what UNUSED)
-{
-	UNZEROED struct link_in m;
-	struct fault	f;
-	int		got = link_recv(u.link, permit_from_shared,
-			    permit_from_shared_n, 0, 0, &m, &f);
-
-	if (got == 1) {
-		if (on_part(&m, &f) != 0)
-			got = -1;
-		link_in_fini(&m);
-	}
-	if (got == 1) {
-		loop_watch_set(&u.on_link, LOOP_READ, LOOP_NEVER);
-		return;
-	}
-	if (got < 0)
-		log_fault(LEVEL_ERR, "session-misbehaved", &f);
-	/* Its end will be told. */
-	spawn_kill(u.pid);
-	shared_close();
 }
 
 /* Of those who are seated. */
@@ -673,20 +622,6 @@ is_any_traced(void)
 }
 
 static void
-on_shared_log(void *ctx UNUSED, unsigned what UNUSED)
-{
-	struct fault	f;
-	int		got = ask_serve_log(u.log, is_any_traced, &f);
-
-	if (got < 0) {
-		log_fault(LEVEL_ERR, "log-link-misbehaved", &f);
-		spawn_kill(u.pid);
-	}
-	if (got == 1)
-		loop_watch_set(&u.on_log, LOOP_READ, LOOP_NEVER);
-}
-
-static void
 on_child(void *ctx UNUSED)
 {
 	pid_t	pid;
@@ -695,7 +630,7 @@ on_child(void *ctx UNUSED)
 	while ((pid = spawn_reap(&status)) > 0) {
 		struct seat **at = NULL;
 
-		if (pid == u.pid) {
+		if (pid == u.shared.pid) {
 			shared_died(status);
 			continue;
 		}
@@ -733,14 +668,15 @@ usher_main(const struct usher_start *c)
 	log_set_reopen(reopen_log, NULL);
 	u.c = c;
 	u.spawner = c->spawner;
-	u.link = u.log = -1;
 	u.loop = loop_new(&f);
 	if (u.loop == NULL) {
 		log_fault(LEVEL_ERR, "session-start", &f);
 		spawn_exit(1);
 	}
-	loop_watch_init(&u.on_link, u.loop, -1, on_shared, NULL);
-	loop_watch_init(&u.on_log, u.loop, -1, on_shared_log, NULL);
+	u.shared = (struct child){ .word = "popper-shared",
+	    .says = permit_from_shared, .nsays = permit_from_shared_n,
+	    .hear = on_part, .traced = is_any_traced };
+	child_init(&u.shared, u.loop);
 	loop_watch_init(&u.on_spawner, u.loop, u.spawner, on_spawner, NULL);
 	loop_watch_set(&u.on_spawner, LOOP_READ, LOOP_NEVER);
 	loop_on_signal(u.loop, LOOP_CHILD, on_child, NULL);

@@ -255,7 +255,7 @@ static void
 expect(int want)
 {
 	int	got = run();
-	bool	told = strstr(log_text_of, "session-misbehaved") != NULL;
+	bool	told = strstr(log_text_of, "role-misbehaved") != NULL;
 
 	if (got != want || told != (want == KILLED))
 		fail_msg("message %u, %u octets, %u descriptors: %d, not %d\n"
@@ -311,7 +311,7 @@ test_nonsense_for_log(void **state UNUSED)
 				continue;
 			assert_int_equal(run(), KILLED);
 			assert_non_null(strstr(log_text_of,
-			    "log-link-misbehaved"));
+			    "role-misbehaved"));
 		}
 }
 
