@@ -30,8 +30,8 @@
 #include "role/crew.h"
 #include "role/exporter.h"
 #include "role/host.h"
-#include "role/listening.h"
 #include "role/permit.h"
+#include "role/service.h"
 #include "role/trace.h"
 #include "role/wire.h"
 
@@ -44,7 +44,6 @@
 #include "watch/log.h"
 #include "watch/metrics.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define RESPAWN_MS	1000		/* who dies at once is not started at once */
@@ -57,8 +56,7 @@ struct master {
 	struct loop		*loop;
 	struct tally		*tally;
 	struct penalty		*penalty;	/* made here, used by auths */
-	struct manager		 manager;
-	const struct edition_source *source;
+	struct service		 service;
 	struct crew		*crew;		/* the youngest; owns all */
 	struct places		*places;
 	struct ctl_start	 ctl;
@@ -66,7 +64,6 @@ struct master {
 	struct loop_watch	 tick;
 	bool			 reloading;	/* older fronts still take clients */
 	bool			 again;		/* one more is wanted */
-	bool			 refused;	/* the last one */
 	bool			 stopping;
 	uint64_t		 stop_ms;
 };
@@ -75,7 +72,7 @@ static struct master	m;	/* one of a process; call-backs know their role */
 
 /* --- roles ------------------------------------------------------------------- */
 
-static void	reload_settle(void);
+static void	reload_settle(const struct fault *refused);
 
 static struct role *
 front_at(struct crew *c, size_t i)
@@ -210,7 +207,7 @@ role_ended(struct role *r, int status)
 	    r->kind == CTL || r->kind == METRICS));
 	role_count_end(r, expected);
 	if (!m.stopping)
-		reload_settle();
+		reload_settle(NULL);
 	if (expected)
 		return;
 	child_log_died(&r->child, status);
@@ -282,7 +279,7 @@ on_front(struct role *r, struct link_in *in, struct fault *f)
 	if (!r->crew->leaving)
 		return fault_set(f, FAULT_PEER, "it leaves, and was not told to");
 	r->leaves = true;
-	reload_settle();
+	reload_settle(NULL);
 	return 0;
 }
 
@@ -478,23 +475,11 @@ crew_leave(struct crew *c, const struct listeners *kept)
 
 /* --- reload -------------------------------------------------------------------- */
 
-/* What the service manager shows. */
-static const char *
-status(char text[MANAGER_STATUS_MAX])
+static struct service_state
+state(void)
 {
-	(void)snprintf(text, MANAGER_STATUS_MAX,
-	    "%zu listeners, %zu of at most %u sessions%s", m.crew->listeners.n,
-	    places_count(m.places), m.crew->edition->s.role.max_sessions,
-	    m.refused ? "; the last reload was refused, see the log" : "");
-	return text;
-}
-
-static void
-tell_ready(void)
-{
-	char text[MANAGER_STATUS_MAX];
-
-	manager_ready(&m.manager, status(text));
+	return (struct service_state){ m.crew->listeners.n,
+	    places_count(m.places), m.crew->edition->s.role.max_sessions };
 }
 
 /* Are there fronts that still take clients, under older settings? */
@@ -509,20 +494,17 @@ old_ones_take(void)
 	return false;
 }
 
+/* Its end, when the fronts have left; refused: at once, and why. */
 static void
-reload_settle(void)
+reload_settle(const struct fault *refused)
 {
-	struct log_line l;
+	struct service_state how = state();
 
-	if (!m.reloading || old_ones_take())
+	if (!m.reloading || (refused == NULL && old_ones_take()))
 		return;
 	m.reloading = false;
 	log_set_sid("");
-	log_begin(&l, LEVEL_NOTE, "reloaded");
-	log_num(&l, "listeners", m.crew->listeners.n);
-	log_num(&l, "sessions", places_count(m.places));
-	log_end(&l);
-	tell_ready();
+	service_reloaded(&m.service, &how, refused);
 	loop_watch_set(&m.tick, 0, 0);
 }
 
@@ -530,28 +512,21 @@ reload_settle(void)
 static int
 change(struct fault *f)
 {
-	const struct edition_source	*from = m.source;
-	struct crew			*old = m.crew;
-	struct edition			*e = from->load(from->ctx,
-					    old->edition, f);
-	struct listeners		 next;
-	struct crew			*c;
+	struct crew		*old = m.crew;
+	struct listeners	 next;
+	struct edition		*e = service_propose(&m.service, old->edition,
+				    &old->listeners, &next, f);
+	struct crew		*c = NULL;
 
 	if (e == NULL)
 		return -1;
-	if (host_folders(&e->s, f) != 0 || crew_probe(&e->s, f) != 0 ||
-	    listening_change(&old->listeners, &e->s, &next, f) != 0) {
-		from->drop(from->ctx, e);
-		return -1;
-	}
-	c = crew_new(e, &next, f);
+	if (host_folders(&e->s, f) == 0 && crew_probe(&e->s, f) == 0)
+		c = crew_new(e, &next, f);
 	if (c == NULL) {
-		listeners_close_others(&next, &old->listeners);
-		from->drop(from->ctx, e);
+		service_withdraw(&m.service, e, &old->listeners, &next);
 		return -1;
 	}
-	from->use(from->ctx, old->edition, e);
-	listening_tell(&old->listeners, &next);
+	service_accept(&m.service, old->edition, e, &old->listeners, &next);
 	crew_start(c);
 	crew_leave(old, &next);
 	return 0;
@@ -560,22 +535,18 @@ change(struct fault *f)
 int
 master_reload(struct fault *f)
 {
+	int rc;
+
 	if (m.stopping || m.reloading)
 		return fault_set(f, FAULT_TEMP, m.stopping ? "popper stops" :
 		    "a reload is under way");
 	log_set_sid("");
 	m.again = false;
-	manager_reloading(&m.manager);
-	m.source->reopen(m.source->ctx, m.crew->edition);
-	m.refused = change(f) != 0;
-	if (m.refused) {
-		log_fault(LEVEL_ERR, "reload-refused", f);
-		tell_ready();
-		return -1;
-	}
 	m.reloading = true;
-	reload_settle();
-	return 0;
+	service_reload(&m.service, m.crew->edition);
+	rc = change(f);
+	reload_settle(rc == 0 ? NULL : f);
+	return rc;
 }
 
 /* As many as come while one is under way are one. */
@@ -604,7 +575,7 @@ master_stop(void)
 	if (m.stopping)
 		return;
 	m.stopping = true;
-	manager_stopping(&m.manager);
+	manager_stopping(&m.service.manager);
 	m.stop_ms = clock_ms() + STOP_WAIT_MS;
 	listeners_close(&m.crew->listeners);
 	stop_roles(true);
@@ -640,7 +611,7 @@ look_at_counts(void)
 static void
 on_tick(void *ctx UNUSED, unsigned what UNUSED)
 {
-	char		text[MANAGER_STATUS_MAX];
+	const struct service_state how = state();
 	uint64_t	ms = m.stopping ? 20 : TICK_MS;
 	struct fault	f;
 
@@ -652,25 +623,12 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 		if (m.again && !m.reloading)
 			(void)master_reload(&f);	/* it is logged */
 	}
-	manager_turn(&m.manager, m.stopping ? NULL : status(text), &ms);
+	service_turn(&m.service, m.stopping ? NULL : &how, &ms);
 	loop_watch_set(&m.tick, 0, ms);
 	if (m.stopping && (places_count(m.places) == 0 ||
 	    clock_ms() >= m.stop_ms + (places_hold_dotlock(m.places) ?
 	    UPDATE_WAIT_MS : 0)))
 		loop_end(m.loop);
-}
-
-static void
-say_stopped(void)
-{
-	size_t n = places_count(m.places);
-
-	log_set_sid("");
-	if (n > 0)
-		log_text(LEVEL_WARN, "stopped", "%zu sessions did not end in"
-		    " time; they end by themselves", n);
-	else
-		log_text(LEVEL_NOTE, "stopped", "all connections have ended");
 }
 
 static struct crew *
@@ -687,7 +645,7 @@ prepare(struct edition *e, struct fault *f)
 	if (m.tally == NULL || m.penalty == NULL || host_folders(&e->s, f) != 0 ||
 	    metrics_new(TALLY_MASTER + 1, TALLY_MASTER, f) != 0 ||
 	    trace_new(e->s.role.run_dir, f) != 0 ||
-	    listening_begin(&m.manager, &e->s, &l, f) != 0)
+	    service_begin(&m.service, &e->s, &l, f) != 0)
 		return NULL;
 	ctl_listen(&e->s, &m.ctl);
 	m.exporter = exporter_listen(&e->s);
@@ -699,9 +657,10 @@ int
 master_run(struct edition *e, const struct edition_source *source,
     struct fault *f)
 {
-	struct crew *c;
+	struct service_state	 how;
+	struct crew		*c;
 
-	m.source = source;
+	m.service = (struct service){ .source = source, .word = "sessions" };
 	spawn_adopt();
 	c = prepare(e, f);
 	if (c == NULL) {
@@ -716,9 +675,11 @@ master_run(struct edition *e, const struct edition_source *source,
 	loop_watch_set(&m.tick, 0, 0);
 	on_child(NULL);		/* one of before may have ended already */
 	crew_start(c);
-	tell_ready();
+	how = state();
+	service_ready(&m.service, &how);
 	loop_run(m.loop);
-	say_stopped();
+	log_set_sid("");
+	service_stopped(&m.service, places_count(m.places));
 	stop_roles(false);
 	return 0;
 }

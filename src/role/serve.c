@@ -10,8 +10,8 @@
 
 #include "role/limit.h"
 #include "role/listen.h"
-#include "role/listening.h"
 #include "role/monitor.h"
+#include "role/service.h"
 
 #include "base/alloc.h"
 #include "sys/file.h"
@@ -21,7 +21,6 @@
 #include "watch/log.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
@@ -44,16 +43,14 @@ struct refused {
 
 struct serve {
 	struct edition		*edition;	/* owns */
-	const struct edition_source *source;
+	struct service		 service;
 	struct listeners	 listeners;
 	struct listeners	 leaving;	/* during a reload */
-	bool			 refused_conf;	/* by the last reload */
 	struct served		*served;	/* owns; the first n are alive */
 	size_t			 n;
 	struct refused		 refused[REFUSED_MAX];	/* oldest first */
 	size_t			 nrefused;
 	struct limit_log	 limits;
-	struct manager		 manager;
 };
 
 /* Forget the children that have ended. */
@@ -204,34 +201,22 @@ take(struct serve *s, int listener)
 	    fd));
 }
 
-/* What the service manager shows. */
-static const char *
-status(const struct serve *s, char text[MANAGER_STATUS_MAX])
+static struct service_state
+state(const struct serve *s)
 {
-	(void)snprintf(text, MANAGER_STATUS_MAX,
-	    "%zu listeners, %zu of at most %u connections%s", s->listeners.n,
-	    s->n, s->edition->s.role.max_sessions, s->refused_conf ?
-	    "; the last reload was refused, see the log" : "");
-	return text;
+	return (struct service_state){ s->listeners.n, s->n,
+	    s->edition->s.role.max_sessions };
 }
 
 /* How long to sleep. */
 static int
 turn(struct serve *s)
 {
-	char		text[MANAGER_STATUS_MAX];
-	uint64_t	ms = s->nrefused > 0 ? 1000 : 10000;
+	const struct service_state	how = state(s);
+	uint64_t			ms = s->nrefused > 0 ? 1000 : 10000;
 
-	manager_turn(&s->manager, status(s, text), &ms);
+	service_turn(&s->service, &how, &ms);
 	return (int)ms;
-}
-
-static void
-tell_ready(struct serve *s)
-{
-	char text[MANAGER_STATUS_MAX];
-
-	manager_ready(&s->manager, status(s, text));
 }
 
 /* Room for as many as may come, and for those who are here. */
@@ -284,24 +269,17 @@ check_rules(const struct listeners *l, const struct settings *conf,
 static int
 renew(struct serve *s, struct fault *f)
 {
-	const struct edition_source	*from = s->source;
-	struct edition			*e = from->load(from->ctx, s->edition,
-					    f);
-	struct listeners		 next;
+	struct listeners	 next;
+	struct edition		*e = service_propose(&s->service, s->edition,
+				    &s->listeners, &next, f);
 
 	if (e == NULL)
 		return -1;
-	if (listening_change(&s->listeners, &e->s, &next, f) != 0) {
-		from->drop(from->ctx, e);
-		return -1;
-	}
 	if (check_rules(&next, &e->s, f) != 0) {
-		listeners_close_others(&next, &s->listeners);
-		from->drop(from->ctx, e);
+		service_withdraw(&s->service, e, &s->listeners, &next);
 		return -1;
 	}
-	from->use(from->ctx, s->edition, e);
-	listening_tell(&s->listeners, &next);
+	service_accept(&s->service, s->edition, e, &s->listeners, &next);
 	edition_free(s->edition);
 	s->edition = e;
 	make_room(s);
@@ -316,21 +294,14 @@ renew(struct serve *s, struct fault *f)
 static void
 reload(struct serve *s)
 {
-	struct log_line	l;
-	struct fault	f;
+	struct service_state	how;
+	struct fault		f;
+	bool			refused;
 
-	manager_reloading(&s->manager);
-	s->source->reopen(s->source->ctx, s->edition);
-	s->refused_conf = renew(s, &f) != 0;
-	if (s->refused_conf) {
-		log_fault(LEVEL_ERR, "reload-refused", &f);
-	} else {
-		log_begin(&l, LEVEL_NOTE, "reloaded");
-		log_num(&l, "listeners", s->listeners.n);
-		log_num(&l, "sessions", s->n);
-		log_end(&l);
-	}
-	tell_ready(s);
+	service_reload(&s->service, s->edition);
+	refused = renew(s, &f) != 0;
+	how = state(s);
+	service_reloaded(&s->service, &how, refused ? &f : NULL);
 }
 
 static void
@@ -371,7 +342,7 @@ stop_all(struct serve *s)
 {
 	uint64_t end = clock_ms() + STOP_WAIT_MS;
 
-	manager_stopping(&s->manager);
+	manager_stopping(&s->service.manager);
 	listeners_close(&s->listeners);
 	for (size_t i = 0; i < s->n; i++)
 		spawn_stop(s->served[i].pid);
@@ -380,26 +351,26 @@ stop_all(struct serve *s)
 		if (s->n > 0)
 			clock_sleep(20);
 	}
-	if (s->n > 0)
-		log_text(LEVEL_WARN, "stopped", "%zu connections did not end"
-		    " in %u s; they end by themselves", s->n,
-		    STOP_WAIT_MS / 1000);
-	else
-		log_text(LEVEL_NOTE, "stopped", "all connections have ended");
+	service_stopped(&s->service, s->n);
 }
 
 int
 serve_run(struct edition *e, const struct edition_source *source,
     struct fault *f)
 {
-	struct serve	s = { .edition = e, .source = source };
-	int		status = 1;
+	struct serve		s = {
+		.edition = e,
+		.service = { .source = source, .word = "connections" },
+	};
+	struct service_state	how;
+	int			status = 1;
 
 	signals_take(SIGNALS_SERVER);
-	if (listening_begin(&s.manager, &e->s, &s.listeners, f) == 0 &&
+	if (service_begin(&s.service, &e->s, &s.listeners, f) == 0 &&
 	    check_rules(&s.listeners, &e->s, f) == 0) {
 		make_room(&s);
-		tell_ready(&s);
+		how = state(&s);
+		service_ready(&s.service, &how);
 		loop(&s);
 		stop_all(&s);
 		status = 0;
