@@ -28,7 +28,6 @@ struct role {
 	struct child		 child;
 	uint64_t		 deaths;
 	struct loop_watch	 again;		/* when it is started anew */
-	bool			 told;		/* to leave */
 	bool			 leaves;	/* a front takes nobody any more */
 };
 
@@ -48,7 +47,6 @@ struct crew {
 	size_t			 nroles;
 	struct nest		 nest;
 	bool			 leaving;	/* another one has its place */
-	uint32_t		 last_at;	/* listeners, for MSG_LEAVE */
 	uint64_t		 since_ms;	/* leaving */
 };
 

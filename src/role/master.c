@@ -400,22 +400,6 @@ crew_start(struct crew *c)
 		role_start(&c->roles[i]);
 }
 
-/* Once.  To some it is a signal, which may come too early to be heard. */
-static void
-tell_to_leave(struct role *r)
-{
-	UNZEROED struct link_out	out;
-
-	if (r->kind == CTL || r->kind == METRICS) {
-		spawn_stop(r->child.pid);
-		return;
-	}
-	link_out_init(&out, MSG_LEAVE);
-	link_put_u32(&out, r->kind == FRONT ? r->crew->last_at : 0);
-	outbox_put(&r->child.out, &out, 0, NULL, 0);
-	r->told = true;
-}
-
 /* Of one that leaves.  False when nobody of it is left. */
 static bool
 crew_tick(struct crew *c)
@@ -431,8 +415,9 @@ crew_tick(struct crew *c)
 		if (r->child.pid == 0 || r->kind == SPAWNER)
 			continue;
 		over = false;
-		if (r->kind != WARDEN && !r->told)
-			tell_to_leave(r);
+		/* Again: a signal may come too early to be heard. */
+		if (r->kind == CTL || r->kind == METRICS)
+			spawn_stop(r->child.pid);
 		if (!late && (r->kind != FRONT || r->leaves ||
 		    age < LEAVES_MS))
 			continue;
@@ -461,13 +446,32 @@ tick_crews(void)
 }
 
 static void
+tell_to_leave(struct role *r, uint32_t last_at)
+{
+	UNZEROED struct link_out out;
+
+	if (r->child.pid == 0)
+		return;
+	link_out_init(&out, MSG_LEAVE);
+	link_put_u32(&out, last_at);
+	outbox_put(&r->child.out, &out, 0, NULL, 0);
+}
+
+static void
 crew_leave(struct crew *c, const struct listeners *kept)
 {
+	uint32_t last_at = 0;
+
 	c->leaving = true;
 	c->since_ms = clock_ms();
 	for (size_t i = 0; i < c->listeners.n; i++)
 		if (!listeners_have(kept, c->listeners.one[i].fd))
-			c->last_at |= 1u << i;
+			last_at |= 1u << i;
+	for (size_t i = 0; i < c->nfronts; i++)
+		tell_to_leave(front_at(c, i), last_at);
+	tell_to_leave(&c->roles[AUTH], 0);
+	if (c->roles[RESOLVER].kind == RESOLVER)
+		tell_to_leave(&c->roles[RESOLVER], 0);
 	crew_links_close(c);
 	(void)crew_tick(c);
 	listeners_close_others(&c->listeners, kept);
@@ -615,7 +619,6 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 	uint64_t	ms = m.stopping ? 20 : TICK_MS;
 	struct fault	f;
 
-	places_tick(m.places);
 	log_set_sid("");
 	if (!m.stopping) {
 		look_at_counts();

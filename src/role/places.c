@@ -43,7 +43,6 @@
 #define HAND		0x80000000u	/* of a tag: not the session itself */
 #define ORDERS_MAX	65536		/* that the spawner has not read yet */
 
-enum stage { EXPECTED, RUNS, RECOVERS };
 enum table { BY_SID, BY_SLOT, BY_USER, BY_PID, TABLES };
 
 struct place {
@@ -53,7 +52,7 @@ struct place {
 	uint32_t		 slot;
 	uint64_t		 sid;
 	size_t			 front;
-	enum stage		 stage;
+	enum places_stage	 stage;
 	uint64_t		 since_ms;
 	struct sock_addr	 peer;		/* the client */
 	struct sock_addr	 socket;	/* who is at its other end */
@@ -111,22 +110,10 @@ places_count(const struct places *p)
 
 static void	on_session(void *ctx, unsigned what);
 
-static struct place *
-find(const struct places *p, enum table t, uint64_t key)
-{
-	return map_find(&p->tables[t], key);
-}
-
 static void
 put(struct place *x, enum table t, uint64_t key)
 {
 	map_put(&x->all->tables[t], &x->in[t], key, x);
-}
-
-static void
-take_out(struct place *x, enum table t)
-{
-	map_take(&x->all->tables[t], &x->in[t]);
 }
 
 /* 0: not yet, not any more, or an usher's. */
@@ -158,7 +145,7 @@ new_slot(struct places *p)
 {
 	do
 		p->last_slot = (p->last_slot + 1) & ~HAND;
-	while (p->last_slot == 0 || find(p, BY_SLOT, p->last_slot) != NULL);
+	while (p->last_slot == 0 || map_find(&p->tables[BY_SLOT], p->last_slot) != NULL);
 	return p->last_slot;
 }
 
@@ -172,7 +159,7 @@ is_ours(const struct place *x)
 static void
 set_ended(struct place *x, uint32_t status)
 {
-	take_out(x, BY_PID);
+	map_take(&x->all->tables[BY_PID], &x->in[BY_PID]);
 	x->ended = true;
 	x->status = status;
 }
@@ -181,7 +168,7 @@ static void
 place_free(struct place *x)
 {
 	for (enum table t = BY_SID; t < TABLES; t++)
-		take_out(x, t);
+		map_take(&x->all->tables[t], &x->in[t]);
 	x->all->n--;
 	x->nest->n--;
 	loop_watch_fini(&x->watch);
@@ -189,6 +176,12 @@ place_free(struct place *x)
 	host_facts_fini(&x->drop);
 	free(x->who.user);
 	free(x);
+}
+
+static void
+on_late(void *ctx, unsigned what UNUSED)
+{
+	place_free(ctx);
 }
 
 static enum authorize_answer
@@ -229,7 +222,7 @@ places_admit(struct places *p, struct nest *n, size_t front,
 	struct place			*x;
 	enum authorize_answer		 a = ANSWER_ERROR;
 
-	if (who->sid != 0 && find(p, BY_SID, who->sid) == NULL)
+	if (who->sid != 0 && map_find(&p->tables[BY_SID], who->sid) == NULL)
 		a = judge(p, n, &who->peer, &id);
 	if (a != ANSWER_YES)
 		return a;
@@ -244,7 +237,7 @@ places_admit(struct places *p, struct nest *n, size_t front,
 		.slot = new_slot(p),
 		.sid = who->sid,
 		.front = front,
-		.stage = EXPECTED,
+		.stage = PLACES_EXPECTED,
 		.since_ms = clock_ms(),
 		.peer = who->peer,
 		.socket = who->socket,
@@ -256,6 +249,8 @@ places_admit(struct places *p, struct nest *n, size_t front,
 	put(x, BY_SID, x->sid);
 	put(x, BY_SLOT, x->slot);
 	put(x, BY_USER, user_key(id.user));
+	loop_watch_init(&x->watch, p->loop, -1, on_late, x);
+	loop_watch_set(&x->watch, 0, EXPECTED_MS);
 	p->n++;
 	n->n++;
 	return ANSWER_YES;
@@ -335,6 +330,7 @@ run(struct place *x, struct link_out *m, int *fds, uint8_t nfds,
 	x->facts_due = true;
 	x->perhaps_lost = false;
 	x->ended = false;
+	loop_watch_fini(&x->watch);
 	loop_watch_init(&x->watch, x->all->loop, x->link, on_session, x);
 	loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
 	give_order(x->nest, x->slot, m, fds, nfds);
@@ -363,7 +359,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
     struct fault *f)
 {
 	uint64_t	 sid = link_get_u64(in);
-	struct place	*x = find(p, BY_SID, sid);
+	struct place	*x = map_find(&p->tables[BY_SID], sid);
 	bool		 rest = in->type == MSG_START_REST;
 	UNZEROED struct link_out	 m;
 	int		 fds[3] = { -1, -1, -1 };
@@ -372,7 +368,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
 
 	if (x == NULL)
 		return 0;	/* it was too late; its client sees the end */
-	if (x->stage != EXPECTED || x->front != front)
+	if (x->stage != PLACES_EXPECTED || x->front != front)
 		return fault_set(f, FAULT_PEER, "START of what is not its own");
 	is_own = is_peer(x, in->fds[0], &why);
 	if (!is_own && why.err == ENOTCONN) {
@@ -387,7 +383,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
 	if (rest)
 		fds[2] = link_get_fd(in, 1);
 	order_init(&m, x, rest ? MSG_SPAWN_REST : MSG_SPAWN, x->slot, 0);
-	x->stage = RUNS;
+	x->stage = PLACES_RUNS;
 	x->since_ms = clock_ms();
 	if (run(x, &m, fds, rest ? 3 : 2, f) != 0) {
 		wire_log_sid(sid);
@@ -419,7 +415,7 @@ start_recovery(struct place *x)
 	struct fault	f;
 	int		fds[1] = { -1 };
 
-	x->stage = RECOVERS;
+	x->stage = PLACES_RECOVERS;
 	order_init(&m, x, MSG_HAND, x->slot, 0);
 	if (run(x, &m, fds, 1, &f) == 0)
 		return;
@@ -437,7 +433,7 @@ finish(struct place *x)
 	bool		open = false;
 
 	wire_log_sid(x->sid);
-	if (x->stage == RUNS) {
+	if (x->stage == PLACES_RUNS) {
 		tally_add(x->all->tally, x->all->row, &x->peer, -1);
 		metric_drop(METRIC_SESSIONS);
 		if (x->status == SESSION_UNBORN)
@@ -454,7 +450,7 @@ finish(struct place *x)
 		open = !host_leave(&h);
 		host_detach(&h, &x->drop);
 	}
-	if (open && x->stage == RUNS) {
+	if (open && x->stage == PLACES_RUNS) {
 		start_recovery(x);
 		return;
 	}
@@ -478,7 +474,7 @@ void
 places_ended(struct places *p, const struct nest *n, uint32_t tag,
     uint32_t status)
 {
-	struct place *x = find(p, BY_SLOT, tag & ~HAND);
+	struct place *x = map_find(&p->tables[BY_SLOT], tag & ~HAND);
 
 	if (x == NULL || x->nest != n)
 		return;
@@ -499,7 +495,7 @@ places_ended(struct places *p, const struct nest *n, uint32_t tag,
 void
 places_reaped(struct places *p, pid_t pid, uint32_t status)
 {
-	struct place *x = find(p, BY_PID, (uint64_t)pid);
+	struct place *x = map_find(&p->tables[BY_PID], (uint64_t)pid);
 
 	if (x == NULL)
 		return;
@@ -540,7 +536,7 @@ places_spawner_died(struct places *p, const struct nest *n)
 	struct place	*x;
 
 	while ((x = map_walk_on(&w)) != NULL)
-		if (x->stage != EXPECTED && x->nest == n)
+		if (x->stage != PLACES_EXPECTED && x->nest == n)
 			lose_parent(x);
 }
 
@@ -643,7 +639,7 @@ on_session(void *ctx, unsigned what UNUSED)
 		    &in, &f);
 	else
 		got = link_recv(x->link, permit_from_served,
-		    permit_from_served_n, x->stage == RUNS ? PHASE_SESSION :
+		    permit_from_served_n, x->stage == PLACES_RUNS ? PHASE_SESSION :
 		    PHASE_RECOVERY, 0, &in, &f);
 	if (got == 1) {
 		if ((x->facts_due ? on_facts(x, &in, &f) :
@@ -686,19 +682,7 @@ places_front_died(struct places *p, size_t front)
 	struct place	*x;
 
 	while ((x = map_walk_on(&w)) != NULL)
-		if (x->stage == EXPECTED && x->front == front)
-			place_free(x);
-}
-
-void
-places_tick(struct places *p)
-{
-	struct map_walk	 w = map_walk(&p->tables[BY_SID]);
-	struct place	*x;
-	uint64_t	 now = clock_ms();
-
-	while ((x = map_walk_on(&w)) != NULL)
-		if (x->stage == EXPECTED && now - x->since_ms >= EXPECTED_MS)
+		if (x->stage == PLACES_EXPECTED && x->front == front)
 			place_free(x);
 }
 
@@ -711,8 +695,8 @@ view_of(const struct place *x)
 		.peer = &x->peer,
 		.pid = (uint32_t)pid_of(x),
 		.age_ms = clock_ms() - x->since_ms,
-		.stage = x->stage == RUNS && x->updates ? PLACES_UPDATES :
-		    (enum places_stage)x->stage,	/* the same words */
+		.stage = x->stage == PLACES_RUNS && x->updates ? PLACES_UPDATES :
+		    x->stage,
 		.path = x->drop.locked ? x->drop.path : "",
 	};
 }
@@ -728,7 +712,7 @@ places_each(struct places *p, enum places_act act, bool (*fn)(void *ctx,
 	while ((x = map_walk_on(&w)) != NULL) {
 		const struct places_view v = view_of(x);
 
-		if ((act != PLACES_LOOK && x->stage == EXPECTED) || !fn(ctx, &v))
+		if ((act != PLACES_LOOK && x->stage == PLACES_EXPECTED) || !fn(ctx, &v))
 			continue;
 		if (act != PLACES_LOOK)
 			order_signal(x, act == PLACES_KILL);
@@ -746,7 +730,7 @@ places_stop(struct places *p)
 	p->stopping = true;
 	/* Those of the spawner hear it from there, by one order. */
 	while ((x = map_walk_on(&w)) != NULL)
-		if (x->stage == EXPECTED)
+		if (x->stage == PLACES_EXPECTED)
 			place_free(x);
 		else if (is_ours(x))
 			order_signal(x, false);

@@ -84,8 +84,6 @@ enum places_act { PLACES_LOOK, PLACES_KICK, PLACES_KILL };
 size_t	places_each(struct places *p, enum places_act act, bool (*fn)(void *ctx,
 	    const struct places_view *v), void *ctx);
 
-/* Once a second. */
-void	places_tick(struct places *p);
 /* Tell all sessions to end; and those of each nest's spawner. */
 void	places_stop(struct places *p);
 void	nest_stop(struct nest *n);
