@@ -216,3 +216,21 @@ listen_may_announce(const struct role_settings *r, int client)
 	listen_rules_at(&r->listen, &local, &rules);
 	return rules.proxy && networks_have(&r->proxy_networks, &peer);
 }
+
+int
+listen_check_client(const struct role_settings *r, int client,
+    const struct sock_addr *socket, const struct sock_addr *peer,
+    struct fault *f)
+{
+	struct sock_addr at;
+
+	if (sock_peer(client, &at, f) != 0) {
+		f->class = FAULT_PEER;
+		return -1;
+	}
+	if (!sock_addr_same(&at, socket))
+		return fault_set(f, FAULT_PEER, "START of another client");
+	if (!sock_addr_same(peer, socket) && !listen_may_announce(r, client))
+		return fault_set(f, FAULT_PEER, "START for another client");
+	return 0;
+}

@@ -68,5 +68,12 @@ unsigned	listen_per_network(const struct listen_rules *r,
  * by a front: what the kernel says of the socket decides.
  */
 bool	listen_may_announce(const struct role_settings *r, int client);
+/*
+ * The same for a client at that other end of the socket.  FAULT_PEER: it is another
+ * socket, or may not be used for that client; err ENOTCONN: it has hung up.
+ */
+int	listen_check_client(const struct role_settings *r, int client,
+	    const struct sock_addr *socket, const struct sock_addr *peer,
+	    struct fault *f) MUSTUSE;
 
 #endif

@@ -400,13 +400,26 @@ crew_start(struct crew *c)
 		role_start(&c->roles[i]);
 }
 
-/* Of one that leaves.  False when nobody of it is left. */
+/* Why it has to be killed; NULL: it need not. */
+static const char *
+guilt(const struct role *r)
+{
+	const struct crew	*c = r->crew;
+	uint64_t		 age = clock_ms() - c->since_ms;
+
+	if (r->kind == FRONT && tally_lies(m.tally, r->row))
+		return "a false tally";
+	if (c->leaving && (age >= crew_leave_ms(&c->edition->s) ||
+	    (r->kind == FRONT && !r->leaves && age >= LEAVES_MS)))
+		return "it does not leave";
+	return NULL;
+}
+
+/* False when it leaves, and nobody of it is left. */
 static bool
 crew_tick(struct crew *c)
 {
-	uint64_t	age = clock_ms() - c->since_ms;
-	bool		late = age >= crew_leave_ms(&c->edition->s);
-	bool		over = c->nest.n == 0;
+	bool over = c->leaving && c->nest.n == 0;
 
 	for (size_t i = 0; i < c->nroles; i++) {
 		struct role	*r = &c->roles[i];
@@ -416,14 +429,13 @@ crew_tick(struct crew *c)
 			continue;
 		over = false;
 		/* Again: a signal may come too early to be heard. */
-		if (r->kind == CTL || r->kind == METRICS)
+		if (c->leaving && (r->kind == CTL || r->kind == METRICS))
 			spawn_stop(r->child.pid);
-		if (!late && (r->kind != FRONT || r->leaves ||
-		    age < LEAVES_MS))
-			continue;
-		(void)fault_set(&f, FAULT_PEER, "%s does not leave",
-		    role_word(r));
-		child_misbehaved(&r->child, &f);
+		if (guilt(r) != NULL) {
+			(void)fault_set(&f, FAULT_PEER, "%s: %s", role_word(r),
+			    guilt(r));
+			child_misbehaved(&r->child, &f);
+		}
 	}
 	return !over;
 }
@@ -431,7 +443,7 @@ crew_tick(struct crew *c)
 static void
 tick_crews(void)
 {
-	struct crew **at = &m.crew->next;
+	struct crew **at = &m.crew;
 
 	while (*at != NULL) {
 		struct crew *c = *at;
@@ -597,22 +609,6 @@ on_stop(void *ctx UNUSED)
 }
 
 static void
-look_at_counts(void)
-{
-	struct fault f;
-
-	for (struct crew *c = m.crew; c != NULL; c = c->next)
-		for (size_t i = 0; i < c->nfronts; i++) {
-			struct role *r = front_at(c, i);
-
-			if (r->child.pid == 0 || !tally_lies(m.tally, r->row))
-				continue;
-			(void)fault_set(&f, FAULT_PEER, "a false tally");
-			child_misbehaved(&r->child, &f);
-		}
-}
-
-static void
 on_tick(void *ctx UNUSED, unsigned what UNUSED)
 {
 	const struct service_state how = state();
@@ -621,7 +617,6 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 
 	log_set_sid("");
 	if (!m.stopping) {
-		look_at_counts();
 		tick_crews();
 		if (m.again && !m.reloading)
 			(void)master_reload(&f);	/* it is logged */

@@ -722,10 +722,7 @@ serve_session(struct monitor *m, int *rest)
 		log_fault(LEVEL_ERR, "session-fork", &f);
 		attempt_log_unjudged(m->id.user, &m->peer, "see session-fork");
 	}
-	if (status == SESSION_UNBORN)
-		attempt_log_unjudged(m->id.user, &m->peer, "see session-cage");
-	else if (status != 0)
-		session_log_crash(m->id.user, m->peer.text, status);
+	session_lost(m->id.user, &m->peer, status);
 	if (h.locked)	/* else it is another's by now */
 		recover(m, &h);
 	if (opened)

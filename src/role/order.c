@@ -7,6 +7,28 @@
 #include "base/alloc.h"
 #include "sys/file.h"
 
+void
+order_put_person(struct link_out *m, const struct sock_addr *peer,
+    const struct identity *id, bool cached)
+{
+	link_out_init(m, MSG_SPAWN);
+	wire_put_peer(m, peer);
+	wire_put_identity(m, id);
+	link_put_u8(m, cached ? 1 : 0);
+}
+
+void
+order_put(struct link_out *m, uint16_t type, uint32_t slot, uint64_t sid,
+    uint8_t question, bool locked, struct span person)
+{
+	link_out_init(m, type);
+	link_put_u32(m, slot);
+	link_put_u64(m, sid);
+	link_put_u8(m, question);
+	link_put_u8(m, locked ? 1 : 0);
+	link_put_raw(m, person);
+}
+
 int
 order_read(struct link_in *m, struct order *o, struct fault *f)
 {

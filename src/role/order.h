@@ -27,6 +27,12 @@ struct order {
 	int			file;		/* rest of input, or message */
 };
 
+/* One as the master gives it.  person: what order_put_person has put into another
+ * message, so that nobody need keep it but in that form. */
+void	order_put_person(struct link_out *m, const struct sock_addr *peer,
+	    const struct identity *id, bool cached);
+void	order_put(struct link_out *m, uint16_t type, uint32_t slot,
+	    uint64_t sid, uint8_t question, bool locked, struct span person);
 /* Takes the descriptors, also when it fails. */
 int	order_read(struct link_in *m, struct order *o, struct fault *f) MUSTUSE;
 void	order_close(struct order *o);

@@ -226,10 +226,7 @@ places_admit(struct places *p, struct nest *n, size_t front,
 		a = judge(p, n, &who->peer, &id);
 	if (a != ANSWER_YES)
 		return a;
-	link_out_init(&m, MSG_SPAWN);
-	wire_put_peer(&m, &who->peer);
-	wire_put_identity(&m, &id);
-	link_put_u8(&m, who->cached ? 1 : 0);
+	order_put_person(&m, &who->peer, &id, who->cached);
 	x = xalloc(1, sizeof(*x) + m.n);
 	*x = (struct place){
 		.all = p,
@@ -295,12 +292,8 @@ static void
 order_init(struct link_out *m, const struct place *x, uint16_t type,
     uint32_t tag, uint8_t question)
 {
-	link_out_init(m, type);
-	link_put_u32(m, tag);
-	link_put_u64(m, x->sid);
-	link_put_u8(m, question);
-	link_put_u8(m, x->drop.locked ? 1 : 0);
-	link_put_raw(m, span_of(x->person, x->person_n));
+	order_put(m, type, tag, x->sid, question, x->drop.locked,
+	    span_of(x->person, x->person_n));
 }
 
 static void
@@ -337,23 +330,6 @@ run(struct place *x, struct link_out *m, int *fds, uint8_t nfds,
 	return 0;
 }
 
-static bool
-is_peer(const struct place *x, int client, struct fault *why)
-{
-	struct sock_addr	a;
-
-	return sock_peer(client, &a, why) == 0 &&
-	    sock_addr_same(&a, &x->socket);
-}
-
-/* A front may say that somebody else is the client only where a proxy may. */
-static bool
-is_announced(const struct place *x, int client)
-{
-	return sock_addr_same(&x->peer, &x->socket) ||
-	    listen_may_announce(&x->nest->conf->role, client);
-}
-
 int
 places_start(struct places *p, size_t front, struct link_in *in,
     struct fault *f)
@@ -363,22 +339,18 @@ places_start(struct places *p, size_t front, struct link_in *in,
 	bool		 rest = in->type == MSG_START_REST;
 	UNZEROED struct link_out	 m;
 	int		 fds[3] = { -1, -1, -1 };
-	struct fault	 why = { 0 };
-	bool		 is_own;
 
 	if (x == NULL)
 		return 0;	/* it was too late; its client sees the end */
 	if (x->stage != PLACES_EXPECTED || x->front != front)
 		return fault_set(f, FAULT_PEER, "START of what is not its own");
-	is_own = is_peer(x, in->fds[0], &why);
-	if (!is_own && why.err == ENOTCONN) {
+	if (listen_check_client(&x->nest->conf->role, in->fds[0], &x->socket,
+	    &x->peer, f) != 0) {
+		if (f->err != ENOTCONN)
+			return -1;
 		place_free(x);	/* it hung up while it was asked about */
 		return 0;
 	}
-	if (!is_own)
-		return fault_set(f, FAULT_PEER, "START of another client");
-	if (!is_announced(x, in->fds[0]))
-		return fault_set(f, FAULT_PEER, "START for another client");
 	fds[1] = link_get_fd(in, 0);
 	if (rest)
 		fds[2] = link_get_fd(in, 1);
@@ -436,14 +408,7 @@ finish(struct place *x)
 	if (x->stage == PLACES_RUNS) {
 		tally_add(x->all->tally, x->all->row, &x->peer, -1);
 		metric_drop(METRIC_SESSIONS);
-		if (x->status == SESSION_UNBORN)
-			attempt_log_unjudged(x->who.user, &x->peer,
-			    "see session-cage, session-fork, spawner-link");
-		else if (x->status != 0) {
-			metric_add(METRIC_END_CRASH, 1);
-			session_log_crash(x->who.user, x->peer.text,
-			    (int)x->status);
-		}
+		session_lost(x->who.user, &x->peer, (int)x->status);
 	}
 	if ((x->drop.locked || x->drop.dotlock.ino != 0) &&
 	    x->drop.path != NULL && attach(x, &h, &id, &f) == 0) {

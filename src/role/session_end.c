@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/session_end.h"
 
-#include "sys/sock.h"
+#include "role/attempt.h"
+#include "role/session.h"
+
 #include "watch/log.h"
 #include "watch/metrics.h"
 
@@ -76,13 +78,19 @@ session_log_end(const struct session_sum *s)
 }
 
 void
-session_log_crash(const char *user, const char *ip, int status)
+session_lost(const char *user, const struct sock_addr *peer, int status)
 {
 	struct log_line l;
 
+	if (status == SESSION_UNBORN)
+		attempt_log_unjudged(user, peer,
+		    "see session-cage, session-fork, spawner-link");
+	if (status == 0 || status == SESSION_UNBORN)
+		return;
+	metric_add(METRIC_END_CRASH, 1);
 	log_begin(&l, LEVEL_ERR, "session-end");
 	log_str(&l, "user", user);
-	log_str(&l, "ip", ip);
+	log_str(&l, "ip", peer->text);
 	log_str(&l, "reason", "crash");
 	log_num(&l, "status", (uint64_t)status);
 	log_end(&l);

@@ -9,6 +9,7 @@
 #include "pop/transact.h"
 #include "role/pump.h"
 #include "role/wire.h"
+#include "sys/sock.h"
 
 #include <sys/types.h>
 
@@ -28,8 +29,9 @@ struct session_sum {
 /* cached: the password was not hashed (role/verdict.h). */
 void	session_log_login(const char *user, const char *ip, uid_t uid, bool cached);
 void	session_log_end(const struct session_sum *s);
-/* Of one that could not say so itself. */
-void	session_log_crash(const char *user, const char *ip, int status);
+/* The same of one that could not say so itself: its process ended with that status;
+ * with SESSION_UNBORN it never began.  0: it has. */
+void	session_lost(const char *user, const struct sock_addr *peer, int status);
 /* Its UPDATE is unfinished, and nobody is going to finish it. */
 void	session_log_open(const char *path, bool dotlock_stays);
 /* For the metrics of popper serve: the same that stands in the log. */
