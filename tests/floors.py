@@ -75,6 +75,15 @@ BANNED = {
     "system": "sys/spawn.h", "vsprintf": "buf_printf",
 }
 
+# What the privileged master alone runs, as the head of role/master.c says, and
+# how many lines of code that may be: lines that are blank, or comment alone, are
+# not counted, so that nobody saves them.
+MASTER = ["role/master.c", "role/crew.c", "role/places.c", "role/ctl_act.c"]
+MASTER_MOST = 1500
+
+# They know its crews and places, in children that have become something else.
+MASTERS_CHILDREN = ["role/become.c", "role/ctl_answer.c"]
+
 # Paths and hosts that exist on one developer's machine only.
 PRIVATE = re.compile(
     rb"/(?:home|root|Users|work|workspace|tmp/wt|tmp/build-)/?[A-Za-z0-9_.-]*/"
@@ -194,6 +203,27 @@ class Floors(unittest.TestCase):
                 if r.returncode != 0:
                     faults.append("src/%s:\n%s" % (name, r.stderr))
         self.complain(faults)
+
+    def test_master_is_small(self):
+        lines = {name: len([line for line in bare(text(name)).splitlines()
+                            if line.strip()]) for name in MASTER}
+        self.assertLess(sum(lines.values()), MASTER_MOST, lines)
+
+    def test_master_is_all_of_it(self):
+        """What is split off is counted, and the list at its head is true."""
+        knows = {name for name in sources(".c") if not is_test(name)
+                 for _, header, _ in includes(name)
+                 if header in ("role/crew.h", "role/places.h")}
+        self.assertEqual(knows, set(MASTER + MASTERS_CHILDREN))
+        head = text("role/master.c").split("*/")[1]
+        self.assertIn("{:,}".format(MASTER_MOST), head)
+        named = set(re.findall(r"[a-z_/]+\.c\b", head))
+        for name in MASTER[1:] + MASTERS_CHILDREN:
+            self.assertIn(os.path.basename(name), named)
+        for name in named:
+            self.assertTrue(any(os.path.isfile(os.path.join(
+                TOP, "src", room, name)) for room in ("", "role", "drop")),
+                name)
 
     def test_first_line_is_the_licence(self):
         faults = []

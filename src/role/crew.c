@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Runs as: root, in children of the master that are about to be something else;
- * the master itself asks what needs no rights, and has its settings tried.
+ * Runs as: root, in the master.  Reads from: nobody.
  */
 #include "role/crew.h"
 
-#include "role/ask.h"
-#include "role/auth.h"
-#include "role/exporter.h"
-#include "role/fronts.h"
-#include "role/resolver.h"
-#include "role/spawner.h"
-#include "role/trace.h"
-#include "role/warden.h"
-
-#include "sys/cage.h"
-#include "sys/file.h"
-#include "sys/signals.h"
 #include "sys/spawn.h"
-#include "watch/log.h"
 #include "watch/metrics.h"
 
 #include <assert.h>
@@ -45,8 +31,8 @@ role_word(const struct role *r)
 static_assert(METRIC_DEATHS_FRONT - METRIC_DEATHS_AUTH == FRONT,
     "a row for each");
 
-static bool
-counts(const struct role *r)
+bool
+role_counts(const struct role *r)
 {
 	return r->kind == FRONT || r->kind == AUTH;
 }
@@ -54,123 +40,12 @@ counts(const struct role *r)
 void
 role_count_end(struct role *r, bool expected)
 {
-	if (counts(r))
+	if (role_counts(r))
 		metrics_died(r->row);
 	if (expected)
 		return;
 	r->deaths++;
 	metric_add(METRIC_DEATHS_AUTH + (enum metric)r->kind, 1);
-}
-
-static void NORETURN
-be_auth(const struct crew *c, const struct role *r)
-{
-	int			ends[FRONTS_MAX];
-	struct auth_start	a = {
-		.conf = &c->edition->s,
-		.penalty = c->penalty,
-		.fronts = ends,
-		.nfronts = c->nfronts,
-		.master = r->child.link.b,
-		.warden = c->to_warden.a,
-		.log_link = r->child.log.b,
-	};
-
-	for (size_t i = 0; i < c->nfronts; i++)
-		ends[i] = c->to_auth[i].b;
-	auth_main(&a);
-}
-
-static void NORETURN
-be_resolver(const struct crew *c, const struct role *r)
-{
-	int			ends[FRONTS_MAX];
-	struct resolver_conf	conf = resolver_conf_of(&c->edition->s);
-
-	for (size_t i = 0; i < c->nfronts; i++)
-		ends[i] = c->to_resolver[i].b;
-	resolver_main(&conf, ends, c->nfronts, r->child.link.b, r->child.log.b);
-}
-
-static void NORETURN
-be_front(const struct crew *c, const struct role *r)
-{
-	int			fds[LISTENERS_MAX];
-	struct fronts_start	a = {
-		.conf = &c->edition->s,
-		.host = c->edition->hostname,
-		.index = r->row,
-		.of = c->nfronts,
-		.listeners = fds,
-		.nlisteners = c->listeners.n,
-		.auth = c->to_auth[r->index].a,
-		.master = r->child.link.b,
-		.resolver = c->edition->s.role.peer_check ?
-		    c->to_resolver[r->index].a : -1,
-		.log_link = r->child.log.b,
-		.tally = c->tally,
-	};
-
-	for (size_t i = 0; i < c->listeners.n; i++)
-		fds[i] = c->listeners.one[i].fd;
-	fronts_main(&a);
-}
-
-static void NORETURN
-be_ctl(const struct crew *c, const struct role *r)
-{
-	struct ctl_start a = c->ctl;
-
-	a.conf = &c->edition->s;
-	a.master = r->child.link.b;
-	a.log_link = r->child.log.b;
-	ctl_main(&a);
-}
-
-void
-role_become(const struct role *r)
-{
-	const struct crew	*c = r->crew;
-	struct fault		 f;
-
-	signals_take(SIGNALS_CONNECTION);
-	spawn_name(role_word(r));
-	/* A terminal of ours is nothing for who talks to strangers, nor is what
-	 * others count. */
-	if (fd_null_standard(&f) != 0 ||
-	    tally_own(c->tally, r->kind == FRONT ? r->row : SIZE_MAX,
-	    &f) != 0 ||
-	    metrics_own(counts(r) ? r->row : METRICS_NO_ROW, &f) != 0 ||
-	    trace_own(r->kind == CTL, &f) != 0) {
-		log_fault(LEVEL_ERR, "fork", &f);
-		spawn_exit(1);
-	}
-	if (r->kind != FRONT && r->kind != METRICS)
-		tally_free(c->tally);
-	if (r->kind != AUTH)
-		penalty_free(c->penalty);
-	if (r->kind != METRICS && !counts(r))
-		metrics_free();
-	if (r->kind != FRONT && r->kind != SPAWNER && r->kind != CTL)
-		trace_free();
-	switch (r->kind) {
-	case AUTH:
-		be_auth(c, r);
-	case WARDEN:
-		warden_main(&c->edition->s, c->to_warden.b, r->child.log.b);
-	case SPAWNER:
-		spawner_main(&c->edition->s, c->edition->hostname, r->child.link.b,
-		    r->child.log.b);
-	case RESOLVER:
-		be_resolver(c, r);
-	case CTL:
-		be_ctl(c, r);
-	case METRICS:
-		exporter_main(&c->edition->s, c->tally, c->exporter, r->child.log.b);
-	case FRONT:
-		be_front(c, r);
-	}
-	spawn_exit(1);
 }
 
 size_t
@@ -233,7 +108,7 @@ free_row(const struct crew *list, size_t row)
 		for (size_t i = 0; i < c->nroles; i++) {
 			const struct role *r = &c->roles[i];
 
-			if (counts(r) && r->row == row && (r->child.pid > 0 ||
+			if (role_counts(r) && r->row == row && (r->child.pid > 0 ||
 			    !c->leaving))
 				return free_row(list, row + 1);
 		}
@@ -249,7 +124,7 @@ crew_rows_take(struct crew *c, const struct crew *others, struct fault *f)
 	for (size_t i = 1; i <= c->nroles; i++) {
 		struct role *r = &c->roles[i % c->nroles];
 
-		if (!counts(r))
+		if (!role_counts(r))
 			continue;
 		r->row = row = free_row(others, row + 1);
 		if ((r->kind == FRONT && tally_grow(c->tally, row + 1,
@@ -258,21 +133,6 @@ crew_rows_take(struct crew *c, const struct crew *others, struct fault *f)
 			return -1;
 	}
 	return 0;
-}
-
-static void NORETURN
-try_cage(const struct role_settings *s, enum cage_kind kind)
-{
-	struct fault	f;
-	bool		degraded;
-
-	signals_take(SIGNALS_CONNECTION);
-	shed_descriptors(NULL, 0);
-	if (cage_step_down(kind == CAGE_AUTH ? s->auth_user : s->front_user,
-	    s->chroot_dir, kind, &f) == 0 && cage_enter(kind, &degraded, &f) == 0)
-		spawn_exit(0);
-	log_fault(LEVEL_ERR, kind == CAGE_AUTH ? "auth-cage" : "front-cage", &f);
-	spawn_exit(1);
 }
 
 int
@@ -287,7 +147,7 @@ crew_probe(const struct settings *s, struct fault *f)
 		if (pid < 0)
 			return -1;
 		if (pid == 0)
-			try_cage(&s->role, kinds[i]);
+			role_try_cage(&s->role, kinds[i]);
 		if (spawn_wait(pid, PROBE_MS, &status) == 0)
 			spawn_kill(pid);
 		if (status != 0)

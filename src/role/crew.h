@@ -13,6 +13,7 @@
 #include "role/penalty.h"
 #include "role/places.h"
 #include "role/tally.h"
+#include "sys/cage.h"
 #include "sys/listen.h"
 #include "sys/loop.h"
 
@@ -51,8 +52,12 @@ struct crew {
 };
 
 const char	*role_word(const struct role *r);
-/* In a child of the master: be that role. */
+/* In a child of the master: be that role; or see whether it can be caged. */
 void		 role_become(const struct role *r) NORETURN;
+void		 role_try_cage(const struct role_settings *s,
+		    enum cage_kind kind) NORETURN;
+/* Has it a row of its own in what is counted? */
+bool		 role_counts(const struct role *r);
 /* It has ended.  expected: nobody will wonder, nor miss it. */
 void		 role_count_end(struct role *r, bool expected);
 size_t		 crew_fronts_wanted(const struct settings *s);

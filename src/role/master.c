@@ -5,13 +5,21 @@
  * server.  Trusts: auth for who has logged in, but not for ids (checked here once
  * more); the spawner; the first message of a session, which is root's; else nobody.
  *
- * Code that runs as root: this file, places.c, listening.c, due.c, ctl_act.c and,
- * at a reload, cmd/reload.c; spawner.c, groups.c, usher.c, order.c, host.c, ask.c and the
- * first half of session.c up to become_user; drop/copy.c and spool.c (the usher's
- * copies, with a user's rights on files); warden.c, and worker.c with the PAM back
- * end; what they call in wire.c, permit.c, limit.c, tally.c, trace.c, sys/, watch/, conf/, in
- * penalty.c (made here, for auths), and in listen.c and network.c, which read rows of
- * the configuration; and crew.c, ctl_answer.c and each role's start, up to its cage.
+ * Everything that runs as root in popper serve:
+ *
+ *   the master's own	this file, crew.c, places.c, ctl_act.c: fewer than 1,500
+ *			lines of code, which tests/floors.py counts
+ *   what it shares	child.c (with ushers); order.c (with the spawner); service.c and
+ *			listen.c (with serve.c); ask.c, host.c and session_end.c (with
+ *			monitor.c); attempt.c, edition.c, limit.c, network.c, permit.c,
+ *			penalty.c (made here, for auths), tally.c, trace.c, wire.c, ctl_wire.c,
+ *			auth/policy.c; ctl_listen (ctl.c), exporter_listen (exporter.c)
+ *			and, at a reload, cmd/reload.c
+ *   its children	become.c, ctl_answer.c and each role's start, up to its cage
+ *   who forks		spawner.c, groups.c, usher.c, with drop/copy.c and spool.c (with
+ *			a user's rights on files); session.c up to become_user
+ *   passwords		warden.c, and worker.c with auth/pam.c
+ *   beneath them	base/, sys/, watch/, conf/
  *
  * Both ends of each link are kept here: a spawner, warden or resolver that dies is
  * started anew with the ends that its predecessor had, and the other side need not
