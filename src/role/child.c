@@ -26,6 +26,8 @@ give_up(struct child *c)
 void
 child_misbehaved(struct child *c, const struct fault *why)
 {
+	if (c->mad)
+		return;		/* it is dying of that */
 	log_fault(LEVEL_ERR, "role-misbehaved", why);
 	give_up(c);
 }

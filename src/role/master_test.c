@@ -4,6 +4,7 @@
  * their ends of all links to this test, which plays them, sane and mad.
  */
 #include "role/auth.h"
+#include "role/child.h"
 #include "role/ctl.h"
 #include "role/exporter.h"
 #include "role/fronts.h"
@@ -428,6 +429,26 @@ test_busy_front(void **state UNUSED)
 	assert_int_equal(count("front-link"), 0);
 }
 
+/* Who leaves thousands of messages unread does not listen at all: it is ended. */
+static void
+test_deaf_front(void **state UNUSED)
+{
+	const struct sock_addr	a = nobody();
+	uint64_t		i = 0;
+
+	if (geteuid() != 0)
+		skip();
+	while (i < CHILD_UNREAD_MAX)
+		must_admit(++i, 0, &a);
+	assert_int_equal(count("role-misbehaved"), 0);
+	while (i % 100 != 0 || count("role-misbehaved") == 0)
+		must_admit(++i, 0, &a);
+	assert_in_range(i, CHILD_UNREAD_MAX + 1, 2 * CHILD_UNREAD_MAX);
+	expect_new(FRONT);
+	assert_int_equal(count("role-misbehaved"), 1);
+	assert_int_equal(count("popper-front"), 1);
+}
+
 /* A front that dies takes the places with it of those whom it had not handed
  * over: there is room at once for others. */
 static void
@@ -826,6 +847,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_busy_front),
+		CASE(test_deaf_front),
 		CASE(test_places_of_a_dead_front),
 		CASE(test_new_links),
 		CASE(test_new_auth),
