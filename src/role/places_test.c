@@ -20,11 +20,15 @@
 #include <sys/wait.h>
 
 #define LONG_MS		5000		/* longer than anything here takes */
+#define EXPECTED_MS	10000		/* the master's: from the grant to START */
 
 int	__real_link_send(int fd, const struct link_out *m, const int *fds,
 	    uint8_t nfds, struct fault *f);
 int	__wrap_link_send(int fd, const struct link_out *m, const int *fds,
 	    uint8_t nfds, struct fault *f);
+
+void	__real_loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms);
+void	__wrap_loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms);
 
 static char		log_path[] = "/tmp/popper-places-test.XXXXXX";
 static struct settings	conf;
@@ -37,6 +41,7 @@ static struct {
 	struct nest		nest;
 	int			 ours;		/* the spawner's end */
 	int			 fail_err;	/* of what is sent on that */
+	bool			 late;		/* EXPECTED_MS are over soon */
 	size_t			 fds;		/* at the beginning */
 	struct link_in		 in;
 	struct link_out		 out;
@@ -64,6 +69,12 @@ __wrap_link_send(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
 	return __real_link_send(fd, m, fds, nfds, f);
 }
 
+void
+__wrap_loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
+{
+	__real_loop_watch_set(w, what, it.late && ms == EXPECTED_MS ? 1 : ms);
+}
+
 /* ------------------------------------------------------------- the house */
 
 static void
@@ -88,6 +99,7 @@ begin(void **state UNUSED)
 
 	it.fds = mad_count_fds("self");
 	it.fail_err = 0;
+	it.late = false;
 	it.loop = loop_new(&f);
 	it.tally = tally_new(1, 100, &f);
 	if (it.loop == NULL || it.tally == NULL ||
@@ -270,6 +282,28 @@ expect_refusal(struct one *o)
 	assert_int_equal(it.in.type, MSG_DONE);
 	assert_int_equal(link_get_u8(&it.in), FAULT_TEMP);
 	link_in_fini(&it.in);
+}
+
+/* ------------------------------------------------------------------- time */
+
+/* Who is not asked for in time has no place any more; who was, keeps it. */
+static void
+test_late(void **state UNUSED)
+{
+	struct one in_time, late;
+
+	it.late = true;
+	admit(&in_time, 1);
+	start(&in_time);
+	in_time.link = take_order(&in_time, MSG_SPAWN);
+	admit(&late, 2);
+	for (int i = 0; places_count(it.places) == 2 && i < LONG_MS; i++)
+		run(1);
+	assert_int_equal(places_count(it.places), 1);
+	start(&late);
+	no_order();
+	fd_close(&late.client);
+	close_session(&in_time, 0);
 }
 
 /* ----------------------------------------------------------------- orders */
@@ -840,6 +874,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(test_late),
 		CASE(test_busy_spawner),
 		CASE(test_small_orders),
 		CASE(test_lost_order),
