@@ -388,6 +388,7 @@ class Metrics(house.House):
 
     def test_no_rights(self):
         self.serve()
+        self.read()             # it answers, so it is in its cage
         role, = self.named("popper-metrics")
         self.assertEqual((role.uid, role.status["Seccomp"],
                           role.status["CapEff"]), (990, ["2"], ["0" * 16]))
