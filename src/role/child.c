@@ -105,11 +105,11 @@ int
 child_links(struct child *c, struct fault *f)
 {
 	child_close(c);
-	c->mad = false;
 	if (link_ends_renew(&c->link, f) != 0 || link_ends_renew(&c->log, f) != 0)
 		return -1;
 	c->out.link = c->on_link.fd = c->link.a;
 	c->on_log.fd = c->log.a;
+	c->mad = false;
 	loop_watch_set(&c->on_link, LOOP_READ, LOOP_NEVER);
 	loop_watch_set(&c->on_log, LOOP_READ, LOOP_NEVER);
 	return 0;
@@ -127,6 +127,7 @@ child_close(struct child *c)
 {
 	be_deaf(c);
 	outbox_clear(&c->out);
+	c->out.link = -1;
 	link_ends_close(&c->link);
 	link_ends_close(&c->log);
 }
