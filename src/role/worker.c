@@ -19,6 +19,8 @@
 #include "sys/spawn.h"
 #include "watch/log.h"
 
+#include <errno.h>
+
 /* How long who has retired goes on listening: what was sent before is answered,
  * and nobody gets an answer that is older than the warden promises. */
 #define RETIRED_MS	300
@@ -213,7 +215,8 @@ wait_question(struct serving *s, struct fault *f)
 		int n = sock_wait(w, ARRAY_LEN(w), s->retired ? RETIRED_MS :
 		    -1);
 
-		if (w[1].ready && retire(s, f) != 0)
+		/* Who is to hear it may be gone: then its end is next. */
+		if (w[1].ready && retire(s, f) != 0 && f->err != EPIPE)
 			return -1;
 		if (w[0].ready)
 			return 1;
