@@ -21,12 +21,14 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/sockios.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -37,6 +39,7 @@
 #define BODY	(LINK_PACKET_MAX - LINK_HEADER)
 #define SLOT	7u
 #define PATIENCE_MS	20000
+#define SIGNALS	2000
 
 /* What comes of a seat: its status in ENDED. */
 enum {
@@ -67,11 +70,13 @@ static struct {
 	bool		logs;		/* it speaks on the link for the log */
 	bool		asks;		/* whether somebody traces */
 	bool		traced;		/* so it is answered */
+	bool		busy;		/* it reads nothing until its link is full */
 } script;
 
 static char		folder[] = "/tmp/popper-usher-XXXXXX";
 static char		log_path[100];
 static char		spool[220];
+static char		is_full[220];	/* is there: the shared process may go on */
 static char		dirs[3][200];	/* state, run, mail */
 static struct settings	conf;
 static struct identity	user = { .user = "ann", .uid = 65533, .gid = 65533,
@@ -100,6 +105,20 @@ good_message(struct link_out *m)
 	}
 }
 
+/* What was sent before may stand before it. */
+static bool
+gets_free(int usher)
+{
+	static struct link_in	in;
+	struct fault		f;
+
+	while (link_recv(usher, permit_seat, permit_seat_n, 0, PATIENCE_MS, &in,
+	    &f) == 1)
+		if (in.type == MSG_FREE)
+			return link_get_u32(&in) == SLOT;
+	return false;
+}
+
 void
 __wrap_shared_main(const struct shared_start *c)
 {
@@ -120,6 +139,8 @@ __wrap_shared_main(const struct shared_start *c)
 	if (script.asks &&
 	    (ask_trace(c->log_link, PATIENCE_MS) >= 0) != script.traced)
 		(void)kill(c->parent, SIGKILL);
+	while (script.busy && access(is_full, F_OK) != 0)
+		clock_sleep(1);
 	if (script.good) {
 		good_message(&m);
 	} else {
@@ -133,9 +154,7 @@ __wrap_shared_main(const struct shared_start *c)
 		if (link_send(script.logs ? c->log_link : c->usher, &m, fds,
 		    script.fds, &f) != 0)
 			_exit(1);
-	if (script.waits && (link_recv(c->usher, permit_seat, permit_seat_n, 0,
-	    PATIENCE_MS, &in, &f) != 1 || in.type != MSG_FREE ||
-	    link_get_u32(&in) != SLOT))
+	if (script.waits && !gets_free(c->usher))
 		(void)kill(c->parent, SIGKILL);
 	for (;;)
 		(void)pause();
@@ -199,6 +218,29 @@ send_order(int spawner, int link, int client)
 	assert_int_equal(link_send(spawner, &m, fds, 2, &f), 0);
 }
 
+/* Wishes to end, more than the link to a process that reads nothing can hold. */
+static void
+fill(int spawner)
+{
+	struct link_out	m;
+	struct fault	f;
+	int		unread = 1;
+	int		fd;
+
+	link_out_init(&m, MSG_SIGNAL);
+	link_put_u32(&m, SLOT);
+	link_put_u8(&m, 0);
+	for (int i = 0; i < SIGNALS; i++)
+		assert_int_equal(link_send_wait(spawner, &m, &f), 0);
+	while (unread > 0) {
+		assert_int_equal(ioctl(spawner, SIOCOUTQ, &unread), 0);
+		clock_sleep(1);
+	}
+	fd = open(is_full, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	(void)close(fd);
+}
+
 /* What the spawner hears of the one seat. */
 static int
 run(void)
@@ -228,6 +270,8 @@ run(void)
 	fd_close(&client[1]);
 	assert_int_equal(link_recv(link[0], permit_facts, permit_facts_n, 0,
 	    PATIENCE_MS, &in, &f), 1);
+	if (script.busy)
+		fill(spawner);
 	if (link_recv(spawner, permit_ended, permit_ended_n, 0, PATIENCE_MS,
 	    &in, &f) != 1)
 		fail_msg("message %u, %u octets: %s", script.type, script.n,
@@ -361,6 +405,19 @@ test_what_is_good(void **state UNUSED)
 	}
 }
 
+/* A process that has much to do learns that a maildrop is free all the same: its
+ * client waits for that. */
+static void
+test_busy(void **state UNUSED)
+{
+	good(MSG_LEFT);
+	script.waits = true;
+	script.busy = true;
+	expect(LEFT);
+	assert_null(strstr(log_text_of, "usher-link"));
+	assert_int_equal(unlink(is_full), 0);
+}
+
 static void
 test_what_is_nearly_good(void **state UNUSED)
 {
@@ -455,6 +512,7 @@ setup(void **state UNUSED)
 	if (geteuid() == 0 && chown(dirs[2], user.uid, user.gid) != 0)
 		return -1;
 	(void)snprintf(log_path, sizeof(log_path), "%s/log", folder);
+	(void)snprintf(is_full, sizeof(is_full), "%s/full", folder);
 	(void)snprintf(maildrop, sizeof(maildrop), "%s/%%u", dirs[2]);
 	(void)snprintf(spool, sizeof(spool), "%s/ann", dirs[2]);
 	write_file(spool, "From a Mon Jan  1 00:00:00 2024\n\n", 0600);
@@ -492,6 +550,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_good),
+		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_what_is_nearly_good),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_nonsense_for_log),
