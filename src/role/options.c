@@ -191,7 +191,11 @@ static const struct conf_option role_options[] = {
 		.meaning = "how many sessions popper serve runs at a time",
 		.man = "How many sessions\n"
 		    ".Nm popper Cm serve\n"
-		    "runs at a time; 100000 at the most.",
+		    "runs at a time; 100000 at the most.\n"
+		    "Each takes a descriptor of the process that starts them; "
+		    "where its limit\n"
+		    "of descriptors is less than that and 256, so is the number "
+		    "of sessions.",
 	},
 	{
 		.name = "max_sessions_per_user", .type = CONF_COUNT,

@@ -42,6 +42,8 @@
 #define EXPECTED_MS	10000		/* from the grant to START */
 #define HAND		0x80000000u	/* of a tag: not the session itself */
 #define ORDERS_MAX	65536		/* that the spawner has not read yet */
+#define BEGIN_FDS	3		/* more of one that has not told its facts */
+#define OTHER_FDS	256		/* of the master, for what is no session */
 
 enum table { BY_SID, BY_SLOT, BY_USER, BY_PID, TABLES };
 
@@ -64,6 +66,7 @@ struct place {
 	int			 link;		/* owns; -1: closed */
 	struct loop_watch	 watch;
 	bool			 facts_due;
+	bool			 begins;	/* no facts have come yet */
 	bool			 hand;		/* one is at work */
 	pid_t			 parent;	/* the spawner that forked it */
 	bool			 perhaps_lost;	/* a spawner died before that was
@@ -85,6 +88,7 @@ struct places {
 	struct map		 tables[TABLES];
 	uint32_t		 last_slot;
 	size_t			 n;
+	size_t			 begin;		/* that do not run yet */
 	struct limit_log	 limits;
 };
 
@@ -165,10 +169,19 @@ set_ended(struct place *x, uint32_t status)
 }
 
 static void
+set_begins(struct place *x, bool begins)
+{
+	x->all->begin += begins ? 1u : 0u;
+	x->all->begin -= x->begins ? 1u : 0u;
+	x->begins = begins;
+}
+
+static void
 place_free(struct place *x)
 {
 	for (enum table t = BY_SID; t < TABLES; t++)
 		map_take(&x->all->tables[t], &x->in[t]);
+	set_begins(x, false);
 	x->all->n--;
 	x->nest->n--;
 	loop_watch_fini(&x->watch);
@@ -206,7 +219,10 @@ judge(struct places *p, const struct nest *n, const struct sock_addr *peer,
 		attempt_log_unjudged(id->user, peer, "see grant-refused");
 		return ANSWER_ERROR;
 	}
-	if (p->n >= n->conf->role.max_sessions)
+	/* Who has no descriptor left can hear nobody, and would blame who sent
+	 * one. */
+	if (p->n >= n->conf->role.max_sessions ||
+	    p->n + BEGIN_FDS * p->begin + OTHER_FDS >= fd_limit())
 		return full(p, LIMIT_SESSIONS, peer, id, ANSWER_FULL);
 	if (count_user(p, id->user) >= n->conf->role.max_sessions_per_user)
 		return full(p, LIMIT_USER, peer, id, ANSWER_USER_FULL);
@@ -250,6 +266,7 @@ places_admit(struct places *p, struct nest *n, size_t front,
 	loop_watch_set(&x->watch, 0, EXPECTED_MS);
 	p->n++;
 	n->n++;
+	set_begins(x, true);
 	return ANSWER_YES;
 }
 
@@ -276,6 +293,11 @@ nest_init(struct nest *n, struct places *p, const struct settings *conf)
 		    .lost = on_lost_order, .ctx = n },
 	};
 	outbox_init(&n->orders, p->loop);
+	if (conf->role.max_sessions + OTHER_FDS > fd_limit())
+		log_text(LEVEL_WARN, "few-descriptors", "max_sessions = %u: a"
+		    " process may open %zu descriptors, %u more are needed",
+		    conf->role.max_sessions, fd_limit(),
+		    (unsigned)(conf->role.max_sessions + OTHER_FDS - fd_limit()));
 }
 
 /* Takes the descriptors.  tag: of the place, as in the order. */
@@ -516,6 +538,7 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 	if (order_get_facts(in, &x->drop, &pid, &x->parent, f) != 0)
 		return -1;
 	x->facts_due = false;
+	set_begins(x, false);
 	if (!x->ended && pid != 0)
 		put(x, BY_PID, (uint64_t)pid);
 	/* It may be dead, and reaped: how it ended nobody knows any more. */

@@ -2,6 +2,7 @@
 """How many popper serve takes, and where it listens."""
 
 import os
+import resource
 import socket
 import sys
 import unittest
@@ -12,7 +13,19 @@ import house                                                    # noqa: E402
 from lib.popper import Pop, PopError                                  # noqa: E402
 
 
+OTHER_FDS = 256         # of the master, that are not for sessions
+
+
 class Limits(house.House):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        users = cls.host.read("/etc/popper/users").decode()
+        cls.host.write("/etc/popper/users", users + "".join(
+            "u%d:{PLAIN}%s:%d:%d::/nonexistent\n"
+            % (i, house.family.PASSWORD, 1101 + i, 1101 + i)
+            for i in range(8)), 0o600)
+
     def shown(self, address, port):
         mark = self.log.mark()
         with Pop(self.host.connect(port, address)) as pop:
@@ -78,6 +91,41 @@ class Limits(house.House):
         one.quit()
         self.no_sessions()
         self.login("bob").quit()
+
+    def test_descriptors(self):
+        """As many sessions as the master can have descriptors for: a word to
+        whoever comes then, and no process is ended for what it cannot take."""
+        self.serve("max_strangers = 100")
+        self.assertEqual(self.log.find("few-descriptors", self.mark), [])
+        master, = self.named("popper")
+        fronts = {m.pid for m in self.named("popper-front")}
+        idle = self.connect()
+        resource.prlimit(master.pid, resource.RLIMIT_NOFILE, (
+            OTHER_FDS + 6, resource.prlimit(master.pid,
+                                            resource.RLIMIT_NOFILE)[1]))
+        inside = []
+        with self.assertRaises(PopError) as caught:
+            for i in range(8):
+                inside.append(self.connect())
+                inside[-1].login("u%d" % i, house.family.PASSWORD)
+        self.assertTrue(caught.exception.args[0].startswith(
+            b"[SYS/TEMP] Too many sessions"), caught.exception.args[0])
+        self.assertGreater(len(inside), 1)
+        self.log.wait("login-failed .*user=u%d .*reason=error"
+                      % (len(inside) - 1), self.mark)
+        idle.cmd("CAPA")
+        self.assertEqual(fronts, {m.pid for m in self.named("popper-front")})
+        inside.pop().close()
+        for pop in inside:
+            pop.quit()
+        self.no_sessions()
+        self.login("bob").quit()
+
+    def test_few_descriptors(self):
+        """Whoever starts it so is told before it matters."""
+        self.serve("max_sessions = 100000")
+        line, = self.log.wait("few-descriptors", self.mark)
+        self.assertRegex(line, r'max_sessions = 100000')
 
     def test_max_sessions_per_address(self):
         self.serve(max_sessions_per_address=2)
