@@ -29,6 +29,7 @@
 
 #include "pop/authorize.h"
 #include "role/ask.h"
+#include "role/attempt.h"
 #include "role/ctl.h"
 #include "role/due.h"
 #include "role/limit.h"
@@ -186,6 +187,18 @@ count(const struct question *q, enum metric pass, bool judged)
 		metric_observe(METRIC_LOGIN_MS, clock_ms() - q->asked_ms);
 }
 
+/* The line of an attempt that no worker has judged, or in vain. */
+static void
+log_lost(const struct question *q, const char *why)
+{
+	char user[IDENTITY_USER_MAX + 1];
+
+	wire_log_sid(q->sid);
+	attempt_log_unjudged(span_cstr(span_of(q->user, q->user_n), user,
+	    sizeof(user)) ? user : NULL, &q->peer, why);
+	log_set_sid("");
+}
+
 /* ------------------------------------------------------------- questions */
 
 /* Locked when it is used for the first time.  There is room: each front has its
@@ -262,8 +275,12 @@ front_close(struct front *f)
 	loop_watch_fini(&f->watch);
 	outbox_clear(&f->out);
 	fd_close(&f->link);
-	while (f->first != NULL)
-		question_free(f->a, row_take(f));
+	while (f->first != NULL) {
+		struct question *q = row_take(f);
+
+		log_lost(q, "the connection was lost");
+		question_free(f->a, q);
+	}
 	due_drop(&f->a->due, f->index);
 	f->epoch++;
 	f->questions = f->answers = 0;
@@ -436,6 +453,7 @@ end_late(struct auth *a)
 		if (w->q == NULL || deadline_of(a, w->q) > now)
 			continue;
 		log_late(a, w->q);
+		log_lost(w->q, "see auth-timeout");
 		worker_decide(w, ANSWER_ERROR);
 		worker_close(w);
 	}
@@ -444,6 +462,7 @@ end_late(struct auth *a)
 			struct question *q = row_take(f);
 
 			log_late(a, q);
+			log_lost(q, "see auth-timeout");
 			count(q, METRIC_LOGIN_ERROR, true);
 			decide(a, q, ANSWER_ERROR);
 		}
@@ -589,6 +608,7 @@ admit(struct worker *w, struct wire_admit *who)
 	struct fault		 why;
 
 	if (f == NULL) {
+		log_lost(q, "the connection was lost");
 		worker_decide(w, ANSWER_ERROR);
 		return;
 	}
@@ -599,6 +619,7 @@ admit(struct worker *w, struct wire_admit *who)
 	wire_put_admit(&a->out, who);
 	if (link_send(a->master, &a->out, NULL, 0, &why) != 0) {
 		log_fault(LEVEL_ERR, "master-link", &why);
+		log_lost(q, "see master-link");
 		worker_decide(w, ANSWER_ERROR);
 		return;
 	}
@@ -648,6 +669,7 @@ on_grant(struct worker *w, struct link_in *m)
 	if (wire_get_identity(m, &who.id, &f) != 0 ||
 	    link_get_end(m, &f) != 0) {
 		log_worker(w, "grant-refused", f.text);
+		log_lost(w->q, "see grant-refused");
 		worker_decide(w, ANSWER_ERROR);
 		return false;
 	}
@@ -700,6 +722,7 @@ on_worker(void *ctx, unsigned what UNUSED)
 		link_in_fini(&a->in);
 	} else if (w->q != NULL) {
 		log_worker(w, "worker-died", f.text);
+		log_lost(w->q, "see worker-died");
 		worker_decide(w, ANSWER_ERROR);
 	}
 	if (!useful || (w->q == NULL && (w->retired ||
@@ -794,6 +817,7 @@ give(struct worker *w, struct question *q)
 		worker_close(w);
 	}
 	log_fault(LEVEL_ERR, "worker-start", &f);
+	log_lost(q, "see worker-start");
 	count(q, METRIC_LOGIN_ERROR, true);
 	decide(w->a, q, ANSWER_ERROR);
 }
@@ -892,6 +916,22 @@ on_ctl(struct auth *a, struct fault *f)
 	return ctl_penalties(a->penalty, &a->conf->role, &a->in, f);
 }
 
+/* And with us ends what we were asked. */
+static void
+stop(struct auth *a)
+{
+	static const char why[] = "popper was stopped";
+
+	for (size_t i = 0; i < a->nworkers; i++)
+		if (a->workers[i].q != NULL)
+			log_lost(a->workers[i].q, why);
+	for (size_t i = 0; i < a->nfronts; i++)
+		for (const struct question *q = a->fronts[i].first; q != NULL;
+		    q = q->next)
+			log_lost(q, why);
+	loop_end(a->loop);
+}
+
 /* A front in place of one that has died; or the master's end.  After a reload
  * other processes take our place, and we end with our fronts. */
 static void
@@ -907,7 +947,7 @@ on_master(void *ctx, unsigned what UNUSED)
 	if (got != 1) {
 		if (got < 0)
 			log_fault(LEVEL_ERR, "master-link", &f);
-		loop_end(a->loop);
+		stop(a);
 		return;
 	}
 	if (a->in.type == MSG_LEAVE) {
@@ -938,9 +978,7 @@ on_warden(void *ctx, unsigned what UNUSED)
 static void
 on_term(void *ctx)
 {
-	struct auth *a = ctx;
-
-	loop_end(a->loop);
+	stop(ctx);
 }
 
 static int

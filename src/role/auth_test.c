@@ -913,7 +913,8 @@ test_workers(void **state UNUSED)
 	expect(0, 'n', 3);
 	expect(1, 'n', 4);
 	expect(0, 'e', 6);
-	assert_int_equal(count("worker-died"), 1);
+	assert_int_equal(count("worker-died sid="), 1);
+	assert_int_equal(count("see worker-died"), 1);
 	check(0, 7, "g", "x");		/* one that dies while it is idle */
 	link[0] = take_worker();
 	take_question(link[0], 7);
@@ -1132,7 +1133,8 @@ test_late(void **state UNUSED)
 		assert_int_equal(hear(0, LONG_MS, &sid), 'e');
 	}
 	assert_in_range(clock_ms() - start, 2000, 2000 + LATE_MS);
-	assert_int_equal(count("auth-timeout"), 1);
+	assert_int_equal(count("auth-timeout sid="), 1);
+	assert_int_equal(count("see auth-timeout"), 4);
 	end();
 	conf.role.auth_timeout_s = 10;
 	forget_log();

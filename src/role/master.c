@@ -35,6 +35,7 @@
 #include "role/master.h"
 
 #include "pop/authorize.h"
+#include "role/attempt.h"
 #include "role/crew.h"
 #include "role/exporter.h"
 #include "role/host.h"
@@ -259,7 +260,7 @@ on_auth(struct role *auth, struct link_in *in, struct fault *f)
 	struct crew			*c = auth->crew;
 	UNZEROED struct wire_admit	who;
 	UNZEROED struct link_out	verdict;
-	enum authorize_answer		answer = ANSWER_ERROR;
+	enum authorize_answer		answer;
 	struct role			*r;
 
 	if (wire_get_admit(in, &who, f) != 0)
@@ -267,11 +268,13 @@ on_auth(struct role *auth, struct link_in *in, struct fault *f)
 	if (who.front >= c->nfronts)
 		return fault_set(f, FAULT_PEER, "front %u", who.front);
 	r = front_at(c, who.front);
-	if (r->child.pid == 0)
-		return 0;	/* the client is gone with it */
 	wire_log_sid(who.sid);
-	if (!m.stopping)
-		answer = places_admit(m.places, &c->nest, r->row, &who);
+	if (r->child.pid == 0 || m.stopping) {	/* the client is gone with it */
+		attempt_log_unjudged(who.id.user, &who.peer, m.stopping ?
+		    "popper was stopped" : "the connection was lost");
+		return 0;
+	}
+	answer = places_admit(m.places, &c->nest, r->row, &who);
 	link_out_init(&verdict, MSG_VERDICT);
 	link_put_u64(&verdict, who.sid);
 	link_put_u8(&verdict, (uint8_t)answer);

@@ -42,6 +42,7 @@
 #define EXPECTED_MS	10000		/* from the grant to START */
 #define HAND		0x80000000u	/* of a tag: not the session itself */
 #define ORDERS_MAX	65536		/* that the spawner has not read yet */
+#define LOST_TEXT	"the connection was lost"
 #define BEGIN_FDS	3		/* more of one that has not told its facts */
 #define OTHER_FDS	256		/* of the master, for what is no session */
 
@@ -191,10 +192,19 @@ place_free(struct place *x)
 	free(x);
 }
 
+/* Its attempt came to no session. */
+static void
+place_lost(struct place *x, const char *why)
+{
+	wire_log_sid(x->sid);
+	attempt_log_unjudged(x->who.user, &x->peer, why);
+	place_free(x);
+}
+
 static void
 on_late(void *ctx, unsigned what UNUSED)
 {
-	place_free(ctx);
+	place_lost(ctx, LOST_TEXT);
 }
 
 static enum authorize_answer
@@ -370,7 +380,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
 	    &x->peer, f) != 0) {
 		if (f->err != ENOTCONN)
 			return -1;
-		place_free(x);	/* it hung up while it was asked about */
+		place_lost(x, LOST_TEXT);	/* it hung up meanwhile */
 		return 0;
 	}
 	fds[1] = link_get_fd(in, 0);
@@ -384,7 +394,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
 		log_fault(LEVEL_ERR, "session-start", f);
 		fd_close(&fds[1]);
 		fd_close(&fds[2]);
-		place_free(x);
+		place_lost(x, "see session-start");
 		return 0;
 	}
 	tally_add(p->tally, p->row, &x->peer, 1);
@@ -671,7 +681,7 @@ places_front_died(struct places *p, size_t front)
 
 	while ((x = map_walk_on(&w)) != NULL)
 		if (x->stage == PLACES_EXPECTED && x->front == front)
-			place_free(x);
+			place_lost(x, LOST_TEXT);
 }
 
 static struct places_view
@@ -719,7 +729,7 @@ places_stop(struct places *p)
 	/* Those of the spawner hear it from there, by one order. */
 	while ((x = map_walk_on(&w)) != NULL)
 		if (x->stage == PLACES_EXPECTED)
-			place_free(x);
+			place_lost(x, "popper was stopped");
 		else if (is_ours(x))
 			order_signal(x, false);
 }

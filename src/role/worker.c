@@ -124,14 +124,21 @@ send_verdict(int link, const struct auth_verdict *v, uint64_t print,
 	return link_send(link, &m, NULL, 0, f);
 }
 
-static void
-judge(const struct settings *conf, void *state, struct auth_request *q,
-    struct auth_verdict *v)
+/* False: who asked has given up, and told the log so. */
+static bool
+judge(const struct settings *conf, void *state, int asker,
+    struct auth_request *q, struct auth_verdict *v)
 {
+	/* Nothing comes from there before its answer, but its end. */
+	struct wait_for	end = { .fd = asker, .events = WAIT_READ };
+
 	auth_check(&conf->auth, state, q, v);
 	secret_wipe(&q->secret);
+	if (asker >= 0 && sock_wait(&end, 1, 0) > 0)
+		return false;
 	if (v->result != AUTH_OK)
 		worker_log_failure(q, v);
+	return true;
 }
 
 static int
@@ -147,7 +154,7 @@ answer(const struct settings *conf, const struct sock_addr *peer,
 	if (prepare(conf, monitor, false, &state, f) != 0 ||
 	    read_request(credential, &q, f) != 0)
 		return -1;
-	judge(conf, state, &q, &v);
+	(void)judge(conf, state, -1, &q, &v);
 	auth_ops_of(&conf->auth)->done(state);
 	return send_verdict(verdict, &v, 0, f);
 }
@@ -256,7 +263,8 @@ serve(struct serving *s, struct fault *f)
 	int got;
 
 	while ((got = next_question(s, f)) == 1) {
-		judge(s->conf, s->state, &s->q, &s->v);
+		if (!judge(s->conf, s->state, s->link, &s->q, &s->v))
+			return 0;
 		if (send_verdict(s->link, &s->v, s->v.print, f) != 0)
 			return -1;
 		log_set_sid("");

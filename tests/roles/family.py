@@ -3,6 +3,7 @@
 a look at the family of one connection."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -16,6 +17,8 @@ from lib.popper import Pop, Super, conf                         # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
 
 PASSWORD = "wonderland"
+# One for each attempt, one for each session.
+ATTEMPT = re.compile(r"(?:^|: )(login|login-failed|session-end) ")
 # A hash that nothing matches and that keeps a worker busy for long.
 SLOW = "$6$rounds=90000000$slow$" + "x" * 86
 # Larger maps are a sanitizer's notes on the memory, not octets that came in.
@@ -124,6 +127,16 @@ class Family(unittest.TestCase):
         self.configure(*rows, **options)
         self.server = self.SERVER(self.host)
         self.addCleanup(self.server.stop)
+
+    def lines(self, *want):
+        """These lines come, in this order, and no other one of their kind."""
+        self.log.wait(want[-1] if want else ".", self.mark)
+        self.server.stop()              # then nobody logs any more
+        got = [s for s in self.log.lines[self.mark:] if ATTEMPT.search(s)]
+        self.assertEqual(len(got), len(want), got)
+        for line, pattern in zip(got, want):
+            self.assertRegex(line, r"(?:^|: )%s" % pattern)
+            self.assertRegex(line, r" sid=\S+ .*\bip=127\.0\.0\.1\b")
 
     # -- clients ----------------------------------------------------------
 

@@ -3,7 +3,6 @@
 session that began."""
 
 import os
-import re
 import sys
 import unittest
 
@@ -12,20 +11,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import family                                                   # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 
-LINE = re.compile(r"(?:^|: )(login|login-failed|session-end) ")
-
 
 class Attempts(family.Family):
-    def lines(self, *want):
-        """These lines come, in this order, and no other one of their kind."""
-        self.log.wait(want[-1] if want else ".", self.mark)
-        self.server.stop()              # then nobody logs any more
-        got = [s for s in self.log.lines[self.mark:] if LINE.search(s)]
-        self.assertEqual(len(got), len(want), got)
-        for line, pattern in zip(got, want):
-            self.assertRegex(line, r"(?:^|: )%s" % pattern)
-            self.assertRegex(line, r" sid=\S+ .*\bip=127\.0\.0\.1\b")
-
     def refused(self, user="alice", password="wrong"):
         with Pop(self.host.connect(110)) as pop:
             with self.assertRaises(PopError):
