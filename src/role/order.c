@@ -64,6 +64,16 @@ order_close(struct order *o)
 	fd_close(&o->file);
 }
 
+void
+order_refuse(int client)
+{
+	struct fault f;
+
+	/* A client that takes no octets has not waited for any. */
+	(void)!sock_write(client, SPAN("-ERR [SYS/TEMP] No process can be had for"
+	    " a session, try again later.\r\n"), &f);
+}
+
 struct session_start
 order_start(const struct settings *conf, const char *hostname,
     const struct order *o, const struct host *h)

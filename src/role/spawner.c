@@ -206,7 +206,9 @@ carry_out(struct spawner *s, struct order *o, bool hand)
 		remember(s, pid, o->slot, hand && o->question != 0);
 	} else {
 		log_fault(LEVEL_ERR, "session-fork", &f);
-		tell_end(s, o->slot, 1);
+		if (!hand)
+			order_refuse(o->client);
+		tell_end(s, o->slot, SESSION_UNBORN);
 	}
 	order_close(o);
 }

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define LONG_MS		10000		/* longer than anything here takes */
@@ -22,10 +23,13 @@
 
 NORETURN void	__wrap_session_main(const struct session_start *c);
 NORETURN void	__wrap_session_recover_main(const struct session_start *c);
+pid_t		__real_spawn_fork_bare(struct fault *f);
+pid_t		__wrap_spawn_fork_bare(struct fault *f);
 
 static char		log_path[] = "/tmp/popper-spawner-test.XXXXXX";
 static struct settings	conf;
 static int		spare[2];	/* descriptors to send */
+static bool		full;		/* a spawner that begins cannot fork */
 
 static struct {
 	pid_t		spawner;
@@ -61,6 +65,13 @@ void
 __wrap_session_recover_main(const struct session_start *c UNUSED)
 {
 	wait_for_stop();
+}
+
+pid_t
+__wrap_spawn_fork_bare(struct fault *f)
+{
+	return full ? fault_errno(f, FAULT_TEMP, EAGAIN, "fork") :
+	    __real_spawn_fork_bare(f);
 }
 
 /* ------------------------------------------------------------- the house */
@@ -236,6 +247,38 @@ test_signals(void **state UNUSED)
 		fd_close(&links[i]);
 }
 
+/* Who has logged in while no process can be had is told so. */
+static void
+test_full(void **state UNUSED)
+{
+	static const char	want[] = "-ERR [SYS/TEMP] ";
+	char			text[200] = "";
+	int			link, its;
+	int			client[2];
+	uint32_t		status;
+	struct fault		f;
+
+	full = true;
+	assert_int_equal(begin(NULL), 0);
+	full = false;
+	assert_int_equal(link_pair(&link, &its, &f), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    client), 0);
+	order(MSG_SPAWN, 5, 0, (int[]){ its, client[1] }, 2);
+	fd_close(&its);
+	fd_close(&client[1]);
+	assert_int_equal(hear_end(&status), 5);
+	assert_int_equal(status, SESSION_UNBORN);
+	assert_true(read(client[0], text, sizeof(text) - 1) > 0);
+	assert_memory_equal(text, want, sizeof(want) - 1);
+	assert_string_equal(strchr(text, '\r'), "\r\n");
+	assert_int_equal(read(client[0], text, sizeof(text)), 0);
+	assert_int_equal(count(": session-fork "), 1);
+	fd_close(&client[0]);
+	fd_close(&link);
+	assert_int_equal(end(NULL), 0);
+}
+
 /* A hand has no session lock, and no maildrop here: it says so, and its end is
  * told as a hand's. */
 static void
@@ -315,6 +358,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_signals),
 		CASE(test_hand),
+		cmocka_unit_test(test_full),
 		CASE(test_mad_master),
 	};
 

@@ -193,7 +193,7 @@ be_own(const struct order *o, const struct host *h, bool told,
 }
 
 static int
-fork_for(struct seat **at)
+fork_for(struct seat **at, int client)
 {
 	struct fault f;
 
@@ -201,6 +201,7 @@ fork_for(struct seat **at)
 	if ((*at)->pid >= 0)
 		return (*at)->pid;
 	log_fault(LEVEL_ERR, "session-fork", &f);
+	order_refuse(client);
 	seat_over(at, SESSION_UNBORN, false);
 	return -1;
 }
@@ -462,7 +463,7 @@ take(const struct link_in *m, struct order *o)
 			return;
 		}
 	}
-	pid = fork_for(find(o->slot));
+	pid = fork_for(find(o->slot), o->client);
 	if (pid == 0)
 		be_own(o, &h, told, &refused);
 	if (pid > 0) {		/* the child has inherited the lock */
@@ -597,7 +598,7 @@ on_part(void *ctx UNUSED, struct link_in *m, struct fault *f)
 		return on_left(at, m, f);
 	if (move_read(m, &v, f) != 0)
 		return -1;
-	if (fork_for(at) == 0)
+	if (fork_for(at, (*at)->client) == 0)
 		be_moved(*at, &v);
 	if (*at != NULL && (*at)->slot == slot)
 		seat_close(*at);	/* the child has it all */

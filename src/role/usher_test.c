@@ -19,6 +19,7 @@
 #include "sys/link.h"
 #include "watch/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/sockios.h>
@@ -48,11 +49,14 @@ enum {
 	MOVED,
 	FRESH,
 	WRONG,
+	UNBORN	= SESSION_UNBORN,
 	KILLED	= (128 + SIGKILL) | ENDED_RELEASED,	/* with all who sat there */
 };
 
 NORETURN void	__wrap_shared_main(const struct shared_start *c);
 NORETURN void	__wrap_session_main(const struct session_start *c);
+pid_t		__real_spawn_fork(struct fault *f);
+pid_t		__wrap_spawn_fork(struct fault *f);
 
 /* One message of a mad process; what a real one says is made by itself. */
 static struct {
@@ -70,6 +74,7 @@ static struct {
 	bool		logs;		/* it speaks on the link for the log */
 	bool		asks;		/* whether somebody traces */
 	bool		traced;		/* so it is answered */
+	unsigned	forks;		/* that fail from then on; 0: none does */
 	bool		busy;		/* it reads nothing until its link is full */
 } script;
 
@@ -182,9 +187,19 @@ __wrap_session_main(const struct session_start *c)
 	_exit(MOVED);
 }
 
+pid_t
+__wrap_spawn_fork(struct fault *f)
+{
+	static unsigned n;
+
+	return script.forks > 0 && ++n >= script.forks ?
+	    fault_errno(f, FAULT_TEMP, EAGAIN, "fork") : __real_spawn_fork(f);
+}
+
 /* --------------------------------------------------------------- one run */
 
 static char	log_text_of[16384];
+static char	said[200];		/* to the client */
 
 static void
 read_log(void)
@@ -268,8 +283,9 @@ run(void)
 	send_order(spawner, link[1], client[1]);
 	fd_close(&link[1]);
 	fd_close(&client[1]);
-	assert_int_equal(link_recv(link[0], permit_facts, permit_facts_n, 0,
-	    PATIENCE_MS, &in, &f), 1);
+	if (script.forks != 1)
+		assert_int_equal(link_recv(link[0], permit_facts, permit_facts_n,
+		    0, PATIENCE_MS, &in, &f), 1);
 	if (script.busy)
 		fill(spawner);
 	if (link_recv(spawner, permit_ended, permit_ended_n, 0, PATIENCE_MS,
@@ -290,6 +306,8 @@ run(void)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	fd_close(&link[0]);
+	memset(said, 0, sizeof(said));
+	(void)!read(client[0], said, sizeof(said) - 1);
 	fd_close(&client[0]);
 	read_log();
 	return ended;
@@ -439,6 +457,22 @@ test_what_is_nearly_good(void **state UNUSED)
 	expect(KILLED);
 }
 
+/* No process can be had, at the login or for who is to be moved. */
+static void
+test_full(void **state UNUSED)
+{
+	static const char	want[] = "-ERR [SYS/TEMP] ";
+
+	good(MSG_MOVE);
+	script.forks = 1;
+	assert_int_equal(run(), UNBORN);
+	assert_memory_equal(said, want, sizeof(want) - 1);
+	good(MSG_MOVE);
+	script.forks = 2;
+	assert_int_equal(run(), UNBORN | ENDED_RELEASED);
+	assert_memory_equal(said, want, sizeof(want) - 1);
+}
+
 /* Who has gone cannot go again; the first time counts. */
 static void
 test_twice(void **state UNUSED)
@@ -551,6 +585,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_good),
 		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_what_is_nearly_good),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_nonsense_for_log),
