@@ -29,7 +29,8 @@ enum {
 	SOCKET_MAX	= 108,		/* sun_path */
 	WAIT_MS		= 100,		/* for a daemon that is busy */
 	WAITS_MAX	= 5,
-	RETRY_MS	= 1000,		/* between two attempts to connect */
+	RETRY_MS	= 1000,		/* between two attempts to connect, or two
+					   waits */
 };
 
 static struct {
@@ -48,6 +49,8 @@ static struct {
 	bool		 busy;		/* the call-back may log, too */
 	bool		 failed;
 	uint64_t	 failed_ms;	/* when connecting failed last */
+	uint64_t	 stuck_ms;	/* until then a busy daemon is not waited
+					   for */
 	pid_t		 pid;		/* whose lines are kept back */
 	size_t		 first;
 	size_t		 count;
@@ -182,9 +185,15 @@ send_once(struct span line)
 		}
 		if (f.err != EAGAIN && f.err != ENOBUFS)
 			return BROKEN;
-		if (++waits > WAITS_MAX || sock_wait(&w, 1, WAIT_MS) == 0)
+		/* One that hangs must not cost each line of ours its time. */
+		if (clock_ms() < now.stuck_ms)
 			return now.stream ? BROKEN : NOT_NOW;
+		if (++waits > WAITS_MAX || sock_wait(&w, 1, WAIT_MS) == 0) {
+			now.stuck_ms = clock_ms() + RETRY_MS;
+			return now.stream ? BROKEN : NOT_NOW;
+		}
 	}
+	now.stuck_ms = 0;
 	return SENT;
 }
 
@@ -345,6 +354,7 @@ log_close(void)
 	if (now.open && to_daemon()) {
 		(void)check_pid();
 		now.failed = false;	/* ask once more, at once */
+		now.stuck_ms = 0;
 		(void)send_kept();
 	}
 	fd_close(&now.out);

@@ -638,6 +638,26 @@ test_busy(void **state)
 	assert_true(clock_ms() - start < 10000);
 }
 
+/* One that hangs costs its time once in a second, not each line. */
+static void
+test_stuck(void **state)
+{
+	enum { STUCK_LINES = 60 };
+	uint64_t start = clock_ms();
+
+	(void)state;
+	open_log(false, -1);
+	for (int i = 0; i < STUCK_LINES; i++)
+		log_text(LEVEL_NOTE, "x", "%d", i);
+	assert_true(clock_ms() - start < STUCK_LINES * 100 / 3);
+	for (int i = 0; i < 5; i++)		/* it goes on */
+		assert_memory_equal(daemon_line(), "x text=", 7);
+	log_text(LEVEL_NOTE, "x", "more");
+	for (int i = 0; i < 10; i++)
+		assert_memory_equal(daemon_line(), "x text=", 7);
+	log_close();
+}
+
 static void
 test_fork(void **state)
 {
@@ -703,6 +723,7 @@ main(void)
 		WITH_DAEMON(test_stream),
 		WITH_DAEMON(test_journal),
 		WITH_DAEMON(test_busy),
+		WITH_DAEMON(test_stuck),
 		WITH_DAEMON(test_fork),
 		WITH_DAEMON(test_fds),
 	};
