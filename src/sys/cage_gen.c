@@ -160,7 +160,8 @@ static const struct rule rules[] = {
 	{ CALL(recv),			ALL },
 	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },
 	{ CALL(getsockopt),		S | H, INT_IS(2, TCP_INFO) },
-	{ CALL(setsockopt),		S | H, INT_IS(2, SO_LINGER) },
+	/* Never SO_LINGER: see sock_forget_unsent. */
+	{ CALL(setsockopt),		S | H, INT_IS(2, TCP_USER_TIMEOUT) },
 	{ CALL(getsockopt),		C, INT_IS(2, SO_PEERCRED) },
 	{ CALL(getsockopt),		C, INT_IS(2, SO_PEERGROUPS) },
 
@@ -172,7 +173,9 @@ static const struct rule rules[] = {
 	{ CALL(getsockname),		R },
 	{ CALL(getpeername),		R },
 	{ CALL(getsockopt),		R },
-	{ CALL(setsockopt),		R },
+	{ CALL(setsockopt),		R, INT_IS(1, IPPROTO_TCP) },
+	{ CALL(setsockopt),		R, INT_IS(2, SO_RCVBUF) },
+	{ CALL(setsockopt),		R, INT_IS(2, SO_SNDBUF) },
 	{ CALL(ioctl),			R, INT_IS(1, FIONBIO) },
 	{ CALL(ioctl),			R, INT_IS(1, FIONREAD) },
 

@@ -502,6 +502,16 @@ try_terminal(void)
 	return outcome(syscall(SYS_ioctl, 0, 0x5412, "x"));	/* TIOCSTI */
 }
 
+/* The master would wait in the close of such a socket. */
+static int
+try_linger(void)
+{
+	const struct linger for_long = { .l_onoff = 1, .l_linger = 3600 };
+
+	return outcome(setsockopt(near, SOL_SOCKET, SO_LINGER, &for_long,
+	    sizeof(for_long)));
+}
+
 static int
 try_dumpable(void)
 {
@@ -554,6 +564,7 @@ static const struct mischief {
 	{ "code",	try_code,	IS_REFUSED, EVERY, false },
 	{ "make code",	try_make_code,	IS_REFUSED, EVERY, false },
 	{ "terminal",	try_terminal,	IS_REFUSED, EVERY, false },
+	{ "linger",	try_linger,	IS_REFUSED, EVERY, false },
 	{ "dumpable",	try_dumpable,	IS_REFUSED, EVERY, true },
 	{ "limit",	try_limit,	IS_REFUSED, EVERY, true },
 };

@@ -480,9 +480,9 @@ sock_unsent(int fd)
 void
 sock_forget_unsent(int fd)
 {
-	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+	const unsigned ms = 1;
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
 void

@@ -90,8 +90,10 @@ void	sock_shutdown(int fd);
 int	sock_debug(int fd, struct fault *f) MUSTUSE;
 /* Octets that the kernel still holds for the peer (SIOCOUTQ); 0 if unknown. */
 uint64_t sock_unsent(int fd);
-/* When it is closed, what the kernel still holds for the peer is forgotten (the
- * peer sees a reset): it would be kept for as long as a slow peer likes. */
+/* When it is closed, what the kernel still holds for the peer is forgotten the next
+ * time that the peer does not take it; else it would be kept for as long as a slow
+ * peer likes.  (SO_LINGER would do it at once, but no cage allows it: who can set
+ * it can make the close of whoever gets the socket wait for ever.) */
 void	sock_forget_unsent(int fd);
 /* No more from us; the peer sees the end after the last octet. */
 void	sock_shutdown_write(int fd);

@@ -421,6 +421,8 @@ test_keepalive(void **state)
 	assert_true(on);
 	/* It would cut a reader with a closed window: see sock.h. */
 	assert_int_equal(tcp_value(fd, TCP_USER_TIMEOUT), 0);
+	sock_forget_unsent(fd);
+	assert_int_equal(tcp_value(fd, TCP_USER_TIMEOUT), 1);
 }
 
 static void
