@@ -40,6 +40,7 @@ static struct http {
 	__typeof__(MHD_get_timeout)			*timeout;
 	__typeof__(MHD_get_daemon_info)			*info;
 	__typeof__(MHD_lookup_connection_value)		*asked;
+	__typeof__(MHD_get_connection_info)		*client_info;
 	__typeof__(MHD_create_response_from_buffer)	*response;
 	__typeof__(MHD_add_response_header)		*header;
 	__typeof__(MHD_queue_response)			*queue;
@@ -53,6 +54,10 @@ static struct exporter {
 	struct loop		*loop;
 	struct loop_watch	 watch;		/* its epoll descriptor */
 	bool			 busy;		/* it has clients */
+	struct {
+		struct MHD_Connection	*who;	/* NULL: free */
+		uint64_t		 end_ms;
+	} clients[CLIENTS_MAX];
 	int			 log_link;
 } x;
 
@@ -68,6 +73,7 @@ exporter_library(struct fault *f)
 		{ "MHD_get_timeout",			(void **)&http.timeout },
 		{ "MHD_get_daemon_info",		(void **)&http.info },
 		{ "MHD_lookup_connection_value",	(void **)&http.asked },
+		{ "MHD_get_connection_info",	(void **)&http.client_info },
 		{ "MHD_create_response_from_buffer",	(void **)&http.response },
 		{ "MHD_add_response_header",		(void **)&http.header },
 		{ "MHD_queue_response",			(void **)&http.queue },
@@ -177,6 +183,36 @@ on_request(void *ctx UNUSED, struct MHD_Connection *client, const char *path,
 
 /* --- the process ------------------------------------------------------------------ */
 
+static void
+on_client(void *ctx UNUSED, struct MHD_Connection *client, void **own UNUSED,
+    enum MHD_ConnectionNotificationCode what)
+{
+	bool begins = what == MHD_CONNECTION_NOTIFY_STARTED;
+
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (x.clients[i].who == (begins ? NULL : client)) {
+			x.clients[i].who = begins ? client : NULL;
+			x.clients[i].end_ms = clock_ms() + 1000 * CLIENT_S;
+			return;
+		}
+}
+
+/* The library's own time begins anew with each octet. */
+static void
+end_late(void)
+{
+	const union MHD_ConnectionInfo *i;
+
+	for (size_t n = 0; n < CLIENTS_MAX; n++) {
+		if (x.clients[n].who == NULL || clock_ms() < x.clients[n].end_ms)
+			continue;
+		i = http.client_info(x.clients[n].who,
+		    MHD_CONNECTION_INFO_CONNECTION_FD);
+		if (i != NULL)
+			sock_shutdown(i->connect_fd);
+	}
+}
+
 /*
  * The library stops listening at its bound of clients, and begins again in a run
  * that follows the end of one: so there is one more when nobody is left.
@@ -196,7 +232,7 @@ wait_ms(void)
 static void
 on_http(void *ctx UNUSED, unsigned what UNUSED)
 {
-
+	end_late();
 	if (http.run(x.daemon) != MHD_YES) {
 		log_text(LEVEL_ERR, "metrics-start", "HTTP has ended");
 		loop_end(x.loop);
@@ -232,6 +268,7 @@ start(int listener, struct fault *f)
 	    MHD_OPTION_CONNECTION_LIMIT, CLIENTS_MAX,
 	    MHD_OPTION_CONNECTION_TIMEOUT, CLIENT_S,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, CLIENT_OCTETS,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_client, NULL,
 	    MHD_OPTION_END);
 	info = x.daemon == NULL ? NULL :
 	    http.info(x.daemon, MHD_DAEMON_INFO_EPOLL_FD);

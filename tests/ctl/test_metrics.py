@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import unittest
 import urllib.parse
 
@@ -362,6 +363,30 @@ class Metrics(house.House):
         self.assertEqual(self.get()[0], 200)
         for s in slow:
             s.close()
+
+    def test_who_says_little_at_a_time(self):
+        """Ten seconds, whatever is said in them."""
+        self.serve()
+        slow = [self.host.connect(PORT) for _ in range(16)]
+        for s in slow:
+            self.addCleanup(s.close)
+            s.sendall(b"GET /metrics HTTP/1.1\r\n")
+        answered = threading.Event()
+
+        def drip():
+            while not answered.wait(0.5):
+                for s in slow:
+                    try:
+                        s.sendall(b"A: b\r\n")
+                    except OSError:
+                        pass
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            self.assertEqual(self.get()[0], 200)        # within half a minute
+        finally:
+            answered.set()
+            thread.join()
 
     def test_socket(self):
         path = "/run/popper/metrics"
