@@ -14,6 +14,8 @@
 #define GUESS_BUCKETS	2048
 #define KEY_OCTETS	XXH3_SECRET_SIZE_MIN
 
+#define OF_USER		2		/* devices among WAYS */
+
 #define ONE		256		/* a failure, in a score */
 #define HALF_MS		(5ull * 60 * 1000)
 #define GUESS_MS	(24ull * 3600 * 1000)
@@ -25,7 +27,10 @@
 struct entry {
 	uint64_t	key;
 	uint64_t	at_ms;		/* of the last change */
-	uint64_t	until_ms;	/* scores: see penalty_until */
+	union {
+		uint64_t	until_ms;	/* scores: see penalty_until */
+		uint64_t	user;		/* devices: whose, a key */
+	};
 	uint32_t	score;		/* at that time */
 	uint32_t	level;		/* scores: enum penalty_level */
 };
@@ -470,13 +475,34 @@ penalty_until(struct penalty *p, const struct penalty_case *c, uint64_t at_ms)
 	unlock(p);
 }
 
+/* Who logs in from thousands of places takes none of what others have: a third one
+ * of a user in a bucket goes where his oldest was. */
+static void
+keep_device(struct penalty *p, uint64_t device, uint64_t user, uint64_t now_ms)
+{
+	struct entry	*bucket = bucket_of(&p->devices, device);
+	struct entry	*oldest = NULL;
+	size_t		 n = 0;
+
+	for (size_t i = 0; i < WAYS; i++) {
+		if (bucket[i].key == 0 || bucket[i].user != user)
+			continue;
+		n++;
+		if (oldest == NULL || bucket[i].at_ms < oldest->at_ms)
+			oldest = &bucket[i];
+	}
+	if (n < OF_USER || find(&p->devices, device) != NULL)
+		oldest = take(&p->devices, device, now_ms);
+	*oldest = (struct entry){ .key = device, .at_ms = now_ms, .user = user };
+}
+
 void
 penalty_right(struct penalty *p, struct penalty_case *c, uint64_t now_ms)
 {
 	lock(p);
 	set_until(p, c, 0);
-	take(&p->devices, c->device, now_ms)->at_ms = now_ms;
-	take(&p->devices, c->near, now_ms)->at_ms = now_ms;
+	keep_device(p, c->device, c->key[PENALTY_USER], now_ms);
+	keep_device(p, c->near, c->key[PENALTY_USER], now_ms);
 	unlock(p);
 }
 

@@ -364,6 +364,35 @@ own_host(void **state)
 	}
 }
 
+/* A user who logs in from as many networks as a /48 has does not make those of
+ * others unknown. */
+static void
+traveller(void **state)
+{
+	struct penalty_case	c = of(2, 7, "ann", 1);
+	struct penalty_view	view;
+
+	(void)state;
+	penalty_right(p, &c, now);
+	for (unsigned i = 0; i < 200000; i++) {
+		struct sock_addr	from = { .family = 6, .raw = { 0x20, 1,
+					    0, 1, 0, (uint8_t)(i >> 16),
+					    (uint8_t)(i >> 8), (uint8_t)i } };
+		struct penalty_case	own;
+
+		now++;
+		penalty_case(p, &from, SPAN("mallory"), SPAN("x"), &own);
+		penalty_right(p, &own, now);
+		penalty_look(p, &own, now, &view);
+		assert_true(view.device && view.near);
+	}
+	penalty_look(p, &c, now, &view);
+	assert_true(view.device && view.near);
+	penalty_right(p, &c, now);
+	penalty_look(p, &c, now, &view);
+	assert_true(view.device && view.near);
+}
+
 /* An operator sees what is known, and forgives. */
 static void
 looked_at(void **state)
@@ -642,6 +671,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(same_guess_makes_nobody_wait,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(flood, setup, teardown),
+		cmocka_unit_test_setup_teardown(traveller, setup, teardown),
 		cmocka_unit_test_setup_teardown(own_host, setup, teardown),
 		cmocka_unit_test_setup_teardown(looked_at, setup, teardown),
 		cmocka_unit_test_setup_teardown(forgiven, setup, teardown),
