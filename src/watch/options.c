@@ -90,7 +90,11 @@ const struct conf_option log_options[] = {
 		.name = "log_file", .type = CONF_PATH, .offset = AT(file),
 		.fallback = "",
 		.meaning = "which file the log is appended to",
-		.man = "The file of\n.Ic log No = Cm file .",
+		.man = "The file of\n.Ic log No = Cm file .\n"
+		    "Every process of popper has it open, a user's session as "
+		    "well: one that somebody\n"
+		    "has taken over could empty it.\n"
+		    "What a log daemon has is out of reach.",
 	},
 	{
 		.name = "log_socket", .type = CONF_PATH, .offset = AT(socket),
