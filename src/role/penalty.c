@@ -493,7 +493,10 @@ keep_device(struct penalty *p, uint64_t device, uint64_t user, uint64_t now_ms)
 	}
 	if (n < OF_USER || find(&p->devices, device) != NULL)
 		oldest = take(&p->devices, device, now_ms);
-	*oldest = (struct entry){ .key = device, .at_ms = now_ms, .user = user };
+	if (oldest->key != device)
+		begin_entry(oldest, device, now_ms);
+	oldest->at_ms = now_ms;
+	oldest->user = user;
 }
 
 void
