@@ -15,8 +15,9 @@
 #define PUMP_SEND_AT	(LIMIT_OUTPUT / 2)
 /* How often the kernel's buffer is looked at while it drains. */
 #define PUMP_LOOK_MS	1000
-/* The longest sleep. */
-#define PUMP_SLEEP_MS	10000
+/* The longest sleep: poll(2) counts in an int.  Thousands are idle at a time, so
+ * nobody wakes but for what has a time. */
+#define PUMP_SLEEP_MS	3600000
 /* Lines, or buffers full, of one client before others have their turn. */
 #define PUMP_TURN	32
 
@@ -269,15 +270,21 @@ receive_some(struct pump *p)
 	return 0;
 }
 
-/* Has the client taken octets from the kernel's buffer meanwhile? */
+/* Has the client taken octets from the kernel's buffer meanwhile?  Who has taken
+ * all is not looked at before there is more. */
 static void
 look_at_unsent(struct pump *p)
 {
-	uint64_t unsent = sock_unsent(p->out_fd);
+	uint64_t unsent;
 
+	if (p->settled == p->octets_out)
+		return;
+	unsent = sock_unsent(p->out_fd);
 	if (unsent < p->unsent)
 		p->progress_ms = clock_ms();
 	p->unsent = unsent;
+	if (unsent == 0)
+		p->settled = p->octets_out;
 }
 
 /* One look at a window: did it end without its goal, and with too little? */

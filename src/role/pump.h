@@ -99,6 +99,7 @@ struct pump {
 	struct pump_rate	 given;
 	bool			 slow;
 	uint64_t		 unsent;
+	uint64_t		 settled;	/* octets_out when all were taken */
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;
 	size_t			 shown;		/* octets of out, in log and trace */
