@@ -17,6 +17,7 @@
 #define ENTRY_MAX	(1u << 20)
 #define DAY_S		86400
 #define HASHES_MAX	64		/* the service may have thousands */
+#define GROUPS_FIRST	128		/* of a user; more take a second call */
 
 static bool
 no_such_entry(int err)
@@ -39,11 +40,17 @@ fill(const struct passwd *pw, struct account *out)
 static void
 fill_groups(const struct auth_policy *p, struct identity *id)
 {
-	int	 n = NGROUPS_MAX;
-	gid_t	*all = xalloc((size_t)n, sizeof(*all));
+	int	 cap = GROUPS_FIRST;
+	int	 n = cap;
+	gid_t	*all = xalloc((size_t)cap, sizeof(*all));
 
-	if (getgrouplist(id->user, id->gid, all, &n) < 0)
-		n = NGROUPS_MAX;
+	if (getgrouplist(id->user, id->gid, all, &n) < 0) {
+		free(all);
+		n = cap = n < NGROUPS_MAX ? n : NGROUPS_MAX;
+		all = xalloc((size_t)cap, sizeof(*all));
+		if (getgrouplist(id->user, id->gid, all, &n) < 0)
+			n = cap;	/* there are more by now */
+	}
 	for (int i = 0; i < n && id->ngids < IDENTITY_GIDS_MAX; i++)
 		if (all[i] != id->gid && policy_gid_allowed(p, all[i]))
 			id->gids[id->ngids++] = all[i];

@@ -115,7 +115,8 @@ struct auth_state {
 	struct buf		 rpop;		/* owns: text of rpop_file */
 	struct line_index	*rpop_index;	/* owns; NULL: it is searched */
 	struct buf		 rows;		/* owns: text of passwd_file; with
-						   PAM only to measure against */
+						   PAM only to measure against,
+						   read by the first who is */
 	size_t			 nrows;
 	struct row_index	*index;		/* owns; NULL: rows are searched */
 	struct identity		 virtual_user;	/* uid 0: there is none */
@@ -130,7 +131,7 @@ void			 state_free(struct auth_state *s);
  * Do the work of one password check for this request and forget the outcome:
  * so that a question which is refused early costs what others cost.
  */
-void	auth_spend(const struct auth_state *s, const struct auth_request *q);
+void	auth_spend(struct auth_state *s, const struct auth_request *q);
 
 /*
  * The password file's row of a user; the work is the same whether there is one,

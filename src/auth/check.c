@@ -109,13 +109,15 @@ state_free(struct auth_state *s)
 }
 
 void
-auth_spend(const struct auth_state *s, const struct auth_request *q)
+auth_spend(struct auth_state *s, const struct auth_request *q)
 {
 	struct span		stored = SPAN("");
 	struct passwd_row	row = { 0 };
 
 	if (q->method != AUTH_METHOD_PASS)
 		return;
+	if (s->pam != NULL && s->nrows == 0)
+		s->nrows = account_hashes(&s->rows);
 	if (s->nrows > 0) {
 		(void)file_find(s, span_str(q->user), &row);
 		stored = row.password;
@@ -158,7 +160,7 @@ void
 auth_check(const struct auth_conf *c, void *state, const struct auth_request *q,
     struct auth_verdict *v)
 {
-	const struct auth_state	*s = state;
+	struct auth_state	*s = state;
 	enum auth_reason	 why = judge_early(s, q);
 
 	verdict_error(v, "no verdict");

@@ -204,7 +204,7 @@ static void
 file_verify(void *state, const struct auth_conf *c,
     const struct auth_request *q, struct auth_verdict *v)
 {
-	const struct auth_state	*s = state;
+	struct auth_state	*s = state;
 	struct passwd_row	 row = { 0 };
 	struct fault		 f = { 0 };
 	uint64_t		 print;

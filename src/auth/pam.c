@@ -177,7 +177,7 @@ reason_of(int rc)
  * here.
  */
 static enum auth_reason
-reason_of_refusal(const struct auth_state *s, const struct auth_request *q,
+reason_of_refusal(struct auth_state *s, const struct auth_request *q,
     int rc, bool in_account)
 {
 	enum auth_reason why = reason_of(rc);
@@ -242,7 +242,7 @@ set_items(const struct pam_lib *lib, pam_handle_t *h,
 
 /* The first step: is the password right? */
 static bool
-ask_password(const struct auth_state *s, pam_handle_t *h, struct talk *t,
+ask_password(struct auth_state *s, pam_handle_t *h, struct talk *t,
     struct auth_verdict *v)
 {
 	const struct auth_request	*q = t->q;
@@ -265,7 +265,7 @@ ask_password(const struct auth_state *s, pam_handle_t *h, struct talk *t,
 
 /* Both steps; true when PAM lets the user in, else the reason is in *v. */
 static bool
-ask(const struct auth_state *s, pam_handle_t *h, struct talk *t, bool vouched,
+ask(struct auth_state *s, pam_handle_t *h, struct talk *t, bool vouched,
     struct auth_verdict *v)
 {
 	const struct pam_lib		*lib = s->pam;
@@ -283,9 +283,11 @@ ask(const struct auth_state *s, pam_handle_t *h, struct talk *t, bool vouched,
 	return false;
 }
 
-/* Who PAM says it was: a module may have changed the name. */
+/* Who PAM says it was: a module may have changed the name.  Who was asked about is
+ * known, and allowed. */
 static void
-accept_user(const struct auth_state *s, pam_handle_t *h, enum auth_method m,
+accept_user(const struct auth_state *s, pam_handle_t *h,
+    const struct auth_request *q, const struct account *known,
     struct auth_verdict *v)
 {
 	const void	*name = NULL;
@@ -298,19 +300,24 @@ accept_user(const struct auth_state *s, pam_handle_t *h, enum auth_method m,
 		verdict_error(v, "PAM forgot the user's name");
 		return;
 	}
+	if (span_eq(span_str(name), span_str(q->user))) {
+		*v = (struct auth_verdict){ .result = AUTH_OK, .id = known->id };
+		return;
+	}
 	rc = account_find(name, &s->policy, &a, &f);
 	if (rc < 0)
 		verdict_error(v, "%s", f.text);
 	else if (rc == 0)
 		verdict_refuse(v, REASON_UNKNOWN_USER,
 		    "PAM's name for the user is no account");
-	else if (account_allowed(s, &a, m, v))
+	else if (account_allowed(s, &a, q->method, v))
 		*v = (struct auth_verdict){ .result = AUTH_OK, .id = a.id };
 }
 
 static void
-ask_pam(const struct auth_state *s, const struct auth_conf *c,
-    const struct auth_request *q, struct auth_verdict *v)
+ask_pam(struct auth_state *s, const struct auth_conf *c,
+    const struct auth_request *q, const struct account *known,
+    struct auth_verdict *v)
 {
 	struct talk		 talk = { .q = q };
 	const struct pam_conv	 conv = { .conv = converse,
@@ -326,7 +333,7 @@ ask_pam(const struct auth_state *s, const struct auth_conf *c,
 	if (!set_items(s->pam, h, q))
 		verdict_error(v, "PAM takes no PAM_RHOST");
 	else if (ask(s, h, &talk, q->vouched == print, v))
-		accept_user(s, h, q->method, v);
+		accept_user(s, h, q, known, v);
 	/* A user whom the first step renamed must go through it. */
 	if (v->result == AUTH_OK && q->method == AUTH_METHOD_PASS &&
 	    span_eq(span_str(v->id.user), span_str(q->user)))
@@ -348,7 +355,7 @@ static void
 pam_verify(void *state, const struct auth_conf *c,
     const struct auth_request *q, struct auth_verdict *v)
 {
-	const struct auth_state	*s = state;
+	struct auth_state	*s = state;
 	struct account		 a;
 	struct fault		 f;
 	int			 rc = account_find(q->user, &s->policy, &a, &f);
@@ -365,7 +372,7 @@ pam_verify(void *state, const struct auth_conf *c,
 		verdict_refuse(v, REASON_BAD_PASSWORD,
 		    "longer than PAM takes, or with a NUL");
 	} else {
-		ask_pam(s, c, q, v);
+		ask_pam(s, c, q, &a, v);
 	}
 }
 
@@ -454,7 +461,6 @@ pam_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 		pam_done(s);
 		return -1;
 	}
-	s->nrows = account_hashes(&s->rows);
 	*state_r = s;
 	return 0;
 }
