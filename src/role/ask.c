@@ -140,6 +140,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_FRONT:
 	case MSG_GRANT_PRINT:
 	case MSG_SIGNAL_ALL:
+	case MSG_REAP:
 	case MSG_LEAVE:
 	case MSG_LEAVES:
 	case MSG_SEAT:

@@ -140,10 +140,12 @@ on_usher(void *ctx, unsigned what UNUSED)
 		log_fault(LEVEL_ERR, "role-misbehaved", &f);
 		spawn_kill(x->pid);
 	}
-	if (got == 1)
+	if (got == 1) {
 		loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
-	else
+	} else {
 		dismiss(x);
+		groups_reap(x->all);	/* its signal may have come before */
+	}
 }
 
 static bool
@@ -320,4 +322,16 @@ groups_reaped(struct groups *g, pid_t pid, int status)
 	*at = x->next;
 	g->n--;
 	free(x);
+}
+
+void
+groups_reap(struct groups *g)
+{
+	int status;
+
+	for (struct group *x = g->first, *next; x != NULL; x = next) {
+		next = x->next;
+		if (x->link < 0 && spawn_wait(x->pid, 0, &status) != 0)
+			groups_reaped(g, x->pid, status);
+	}
 }

@@ -31,5 +31,7 @@ bool	groups_signal(struct groups *g, uint32_t slot, bool hard);
 void	groups_stop(struct groups *g);
 /* A child has ended; perhaps it was an usher. */
 void	groups_reaped(struct groups *g, pid_t pid, int status);
+/* Some child has ended: was it an usher that had closed its link?  O(ushers) */
+void	groups_reap(struct groups *g);
 
 #endif

@@ -166,6 +166,7 @@ const struct link_permit permit_spawn[] = {
 	{ MSG_HAND_FILE,	6 + SID, ORDER_MAX, 2, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
+	{ MSG_REAP,		4, 4,	0, ANY },
 };
 static_assert(ORDER_MAX <= LINK_PACKET_MAX - LINK_HEADER,
     "the longest message of all");

@@ -28,7 +28,7 @@
  *                        AUTH+fd                  (in place of one that died)
  *   front   -> master    START+fd | START_REST+fds | LEAVES
  *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds
- *                        SIGNAL | SIGNAL_ALL
+ *                        SIGNAL | SIGNAL_ALL | REAP
  *   spawner -> master    ENDED
  *   session -> master    FACTS, before it is the user; then as to the monitor,
  *                        and SUMMARY, once
@@ -117,6 +117,8 @@ enum msg_type {
 	MSG_FRONT,		/* u32 front; fd: a link to it */
 	MSG_GRANT_PRINT,	/* u64 print, then as GRANT */
 	MSG_SIGNAL_ALL,		/* tell sessions and recoveries to stop */
+	MSG_REAP,		/* u32 slot: its link is at an end, and so is its
+				   process, or soon */
 	MSG_LEAVE,		/* take nobody any more, end when nobody is left;
 				   u32: the listeners at which nobody else will
 				   take who waits, 1 << index; 0 for auth */

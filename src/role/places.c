@@ -289,7 +289,7 @@ on_lost_order(void *ctx, uint16_t type, uint32_t tag, const struct fault *f)
 	struct nest *n = ctx;
 
 	log_fault(LEVEL_ERR, "spawner-link", f);
-	if (type != MSG_SIGNAL && type != MSG_SIGNAL_ALL)
+	if (type != MSG_SIGNAL && type != MSG_SIGNAL_ALL && type != MSG_REAP)
 		places_ended(n->all, n, tag, SESSION_UNBORN);
 }
 
@@ -342,6 +342,20 @@ order_signal(struct place *x, bool hard)
 	link_out_init(&m, MSG_SIGNAL);
 	link_put_u32(&m, x->slot);
 	link_put_u8(&m, hard ? 1 : 0);
+	give_order(x->nest, x->slot, &m, NULL, 0);
+}
+
+/* Its link is at an end, and its process soon: then the spawner need not look for
+ * it among all that it has. */
+static void
+order_reap(struct place *x)
+{
+	UNZEROED struct link_out m;
+
+	if (x->ended || pid_of(x) == 0 || is_ours(x))
+		return;
+	link_out_init(&m, MSG_REAP);
+	link_put_u32(&m, x->slot);
 	give_order(x->nest, x->slot, &m, NULL, 0);
 }
 
@@ -656,6 +670,7 @@ on_session(void *ctx, unsigned what UNUSED)
 	}
 	loop_watch_fini(&x->watch);
 	fd_close(&x->link);
+	order_reap(x);
 	finish_if_over(x);
 }
 

@@ -29,13 +29,16 @@
 #include <stdlib.h>
 
 #define LISTS		4096u		/* of children, by pid and by slot */
+#define SWEEP_MS	500
 
 struct kid {
 	struct kid	*next;		/* of the same list, by pid */
 	struct kid	*next_slot;	/* likewise, by slot */
+	struct kid	*next_soon;	/* likewise, of those who end soon */
 	pid_t		 pid;
 	uint32_t	 slot;
 	bool		 hand;
+	bool		 soon;
 };
 
 struct spawner {
@@ -48,6 +51,9 @@ struct spawner {
 	pid_t			 self;
 	struct kid		*kids[LISTS];
 	struct kid		*by_slot[LISTS];
+	struct kid		*soon;
+	struct loop_watch	 sweep;
+	bool			 sweeps;	/* its time is set */
 	struct groups		*groups;	/* of sessions that share */
 };
 
@@ -120,14 +126,29 @@ be_hand(const struct spawner *s, const struct order *o)
 /* --- children ------------------------------------------------------------------ */
 
 static void
+expect_end(struct spawner *s, struct kid *k)
+{
+	if (k->soon)
+		return;
+	k->soon = true;
+	k->next_soon = s->soon;
+	s->soon = k;
+}
+
+static void
 remember(struct spawner *s, pid_t pid, uint32_t slot, bool hand)
 {
 	struct kid **by_pid = &s->kids[(size_t)pid % LISTS];
 	struct kid **by_slot = &s->by_slot[slot % LISTS];
 	struct kid *k = xalloc(1, sizeof(*k));
 
-	*k = (struct kid){ *by_pid, *by_slot, pid, slot, hand };
+	*k = (struct kid){
+		.next = *by_pid, .next_slot = *by_slot, .pid = pid,
+		.slot = slot, .hand = hand,
+	};
 	*by_pid = *by_slot = k;
+	if (hand)			/* it has no link to end */
+		expect_end(s, k);
 }
 
 /* Its slot, which tells the master who it was. */
@@ -147,6 +168,12 @@ forget(struct spawner *s, pid_t pid, uint32_t *slot_r)
 	while (*at != k)
 		at = &(*at)->next_slot;
 	*at = k->next_slot;
+	if (k->soon) {
+		at = &s->soon;
+		while (*at != k)
+			at = &(*at)->next_soon;
+		*at = k->next_soon;
+	}
 	*slot_r = k->slot;
 	free(k);
 	return true;
@@ -169,18 +196,52 @@ tell_end(void *ctx, uint32_t slot, int status)
 }
 
 static void
+reaped(struct spawner *s, pid_t pid, int status)
+{
+	uint32_t slot;
+
+	if (forget(s, pid, &slot))
+		tell_end(s, slot, status);
+	else
+		groups_reaped(s->groups, pid, status);
+}
+
+/* One by one: wait(2) for any of them walks through all, each time. */
+static void
+reap_soon(struct spawner *s)
+{
+	int status;
+
+	for (struct kid *k = s->soon, *next; k != NULL; k = next) {
+		next = k->next_soon;
+		if (spawn_wait(k->pid, 0, &status) != 0)
+			reaped(s, k->pid, status);
+	}
+}
+
+static void
 on_child(void *ctx)
 {
+	struct spawner *s = ctx;
+
+	reap_soon(s);
+	groups_reap(s->groups);
+	if (!s->sweeps)
+		loop_watch_set(&s->sweep, 0, SWEEP_MS);
+	s->sweeps = true;
+}
+
+/* Whoever has ended otherwise. */
+static void
+on_sweep(void *ctx, unsigned what UNUSED)
+{
 	struct spawner	*s = ctx;
-	uint32_t	 slot;
 	pid_t		 pid;
 	int		 status;
 
+	s->sweeps = false;
 	while ((pid = spawn_reap(&status)) > 0)
-		if (forget(s, pid, &slot))
-			tell_end(s, slot, status);
-		else
-			groups_reaped(s->groups, pid, status);
+		reaped(s, pid, status);
 }
 
 /* --- orders ------------------------------------------------------------------ */
@@ -229,6 +290,22 @@ signal_slot(struct spawner *s, struct link_in *m)
 			spawn_stop(k->pid);
 }
 
+/* Now, or when its signal comes. */
+static void
+reap_slot(struct spawner *s, uint32_t slot)
+{
+	struct kid	*k = s->by_slot[slot % LISTS];
+	int		 status;
+
+	while (k != NULL && k->slot != slot)
+		k = k->next_slot;
+	if (k == NULL)
+		return;
+	expect_end(s, k);
+	if (spawn_wait(k->pid, 0, &status) != 0)
+		reaped(s, k->pid, status);
+}
+
 /* A hand finishes what it does. */
 static void
 stop_all(struct spawner *s)
@@ -260,6 +337,8 @@ on_master(void *ctx, unsigned what UNUSED)
 		signal_slot(s, &m);
 	} else if (m.type == MSG_SIGNAL_ALL) {
 		stop_all(s);
+	} else if (m.type == MSG_REAP) {
+		reap_slot(s, link_get_u32(&m));
 	} else if (order_read(&m, &o, &f) == 0) {
 		if (groups_give(s->groups, &m, &o))
 			order_close(&o);
@@ -315,6 +394,7 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
 	spawn_without(unneeded, ARRAY_LEN(unneeded));
 	loop_watch_init(&s.watch, s.loop, master, on_master, &s);
 	loop_watch_set(&s.watch, LOOP_READ, LOOP_NEVER);
+	loop_watch_init(&s.sweep, s.loop, -1, on_sweep, &s);
 	loop_on_signal(s.loop, LOOP_CHILD, on_child, &s);
 	loop_on_signal(s.loop, LOOP_STOP, ignore, &s);
 	loop_run(s.loop);

@@ -8,6 +8,7 @@
 #include "role/spawner.h"
 #include "role/wire.h"
 
+#include "sys/signals.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 
@@ -50,6 +51,8 @@ static NORETURN void
 wait_for_stop(void)
 {
 	(void)signal(SIGTERM, on_term);
+	if (signals_stopping())		/* it has come already */
+		_exit(STOPPED);
 	for (;;)
 		(void)pause();
 }
@@ -279,6 +282,46 @@ test_full(void **state UNUSED)
 	assert_int_equal(end(NULL), 0);
 }
 
+static void
+reap(uint32_t slot)
+{
+	struct fault f;
+
+	link_out_init(&it.out, MSG_REAP);
+	link_put_u32(&it.out, slot);
+	assert_int_equal(link_send(it.master, &it.out, NULL, 0, &f), 0);
+}
+
+/* Whether or not we have heard of it, before its end or after, it is told once. */
+static void
+test_reap(void **state UNUSED)
+{
+	int		links[3];
+	uint32_t	status;
+	pid_t		pid[3];
+
+	for (uint32_t i = 0; i < 3; i++)
+		pid[i] = fork_one(i + 1, &links[i]);
+	reap(1);
+	reap(1);
+	reap(4);
+	nobody_ends();
+	assert_int_equal(kill(pid[0], SIGKILL), 0);
+	assert_int_equal(hear_end(&status), 1);
+	assert_int_equal(status, 128 + SIGKILL);
+	assert_int_equal(kill(pid[1], SIGKILL), 0);
+	reap(2);
+	assert_int_equal(hear_end(&status), 2);
+	assert_int_equal(kill(pid[2], SIGKILL), 0);
+	assert_int_equal(hear_end(&status), 3);
+	reap(2);
+	nobody_ends();
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(kill(pid[i], 0), -1);	/* no zombie */
+		fd_close(&links[i]);
+	}
+}
+
 /* A hand has no session lock, and no maildrop here: it says so, and its end is
  * told as a hand's. */
 static void
@@ -309,7 +352,7 @@ test_mad_master(void **state UNUSED)
 	while (mad_next(&c)) {
 		assert_true(mad_say(&c, it.master, spare[0]));
 		if (c.formal && (c.type == MSG_SIGNAL ||
-		    c.type == MSG_SIGNAL_ALL))
+		    c.type == MSG_SIGNAL_ALL || c.type == MSG_REAP))
 			continue;
 		status = wait_for_spawner();
 		if (status != 0 || count(": spawner-link ") != 1)
@@ -357,6 +400,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_signals),
+		CASE(test_reap),
 		CASE(test_hand),
 		cmocka_unit_test(test_full),
 		CASE(test_mad_master),

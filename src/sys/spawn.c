@@ -227,8 +227,8 @@ spawn_wait(pid_t pid, int timeout_ms, int *status_r)
 	AUTO(fd_close) int pidfd = -1;
 	uint64_t deadline;
 
-	if (timeout_ms < 0)
-		return reap(pid, 0, status_r);
+	if (timeout_ms <= 0)
+		return reap(pid, timeout_ms < 0 ? 0 : WNOHANG, status_r);
 	deadline = clock_ms() + (uint64_t)timeout_ms;
 	pidfd = pidfd_open(pid, 0);
 	while (reap(pid, WNOHANG, status_r) == 0) {
