@@ -29,6 +29,7 @@
 #include <stdlib.h>
 
 #define LISTS		4096u		/* of children, by pid and by slot */
+#define BROOD_MAX	256		/* children who share our memory */
 #define SWEEP_MS	500
 
 struct kid {
@@ -37,6 +38,7 @@ struct kid {
 	struct kid	*next_soon;	/* likewise, of those who end soon */
 	pid_t		 pid;
 	uint32_t	 slot;
+	unsigned	 brood;
 	bool		 hand;
 	bool		 soon;
 };
@@ -54,6 +56,8 @@ struct spawner {
 	struct kid		*soon;
 	struct loop_watch	 sweep;
 	bool			 sweeps;	/* its time is set */
+	unsigned		 brood;		/* number of the youngest */
+	unsigned		 brood_n;	/* who of it is alive */
 	struct groups		*groups;	/* of sessions that share */
 };
 
@@ -144,9 +148,10 @@ remember(struct spawner *s, pid_t pid, uint32_t slot, bool hand)
 
 	*k = (struct kid){
 		.next = *by_pid, .next_slot = *by_slot, .pid = pid,
-		.slot = slot, .hand = hand,
+		.slot = slot, .brood = s->brood, .hand = hand,
 	};
 	*by_pid = *by_slot = k;
+	s->brood_n++;
 	if (hand)			/* it has no link to end */
 		expect_end(s, k);
 }
@@ -174,6 +179,8 @@ forget(struct spawner *s, pid_t pid, uint32_t *slot_r)
 			at = &(*at)->next_soon;
 		*at = k->next_soon;
 	}
+	if (k->brood == s->brood)
+		s->brood_n--;
 	*slot_r = k->slot;
 	free(k);
 	return true;
@@ -246,6 +253,17 @@ on_sweep(void *ctx, unsigned what UNUSED)
 
 /* --- orders ------------------------------------------------------------------ */
 
+/* So many have a part of our memory: others get one of another (spawn_renew). */
+static void
+end_brood(struct spawner *s)
+{
+	if (s->brood_n < BROOD_MAX)
+		return;
+	spawn_renew();
+	s->brood++;
+	s->brood_n = 0;
+}
+
 static void
 carry_out(struct spawner *s, struct order *o, bool hand)
 {
@@ -272,6 +290,7 @@ carry_out(struct spawner *s, struct order *o, bool hand)
 		tell_end(s, o->slot, SESSION_UNBORN);
 	}
 	order_close(o);
+	end_brood(s);			/* while the child works */
 }
 
 static void

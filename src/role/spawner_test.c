@@ -19,6 +19,7 @@
 
 #define LONG_MS		10000		/* longer than anything here takes */
 #define SESSIONS	40
+#define MANY		600		/* more than two broods */
 #define HAND		0x80000000u	/* of a slot, as the master has it */
 #define STOPPED		7		/* how sessions end then */
 
@@ -322,6 +323,30 @@ test_reap(void **state UNUSED)
 	}
 }
 
+/* Those of all broods are as they should be, and all of them are told. */
+static void
+test_broods(void **state UNUSED)
+{
+	static bool	ended[MANY];
+	static int	links[MANY];
+	uint32_t	status;
+
+	for (uint32_t i = 0; i < MANY; i++)
+		(void)fork_one(i, &links[i]);
+	link_out_init(&it.out, MSG_SIGNAL_ALL);
+	assert_int_equal(link_send(it.master, &it.out, NULL, 0,
+	    &(struct fault){ 0 }), 0);
+	for (size_t i = 0; i < MANY; i++) {
+		uint32_t slot = hear_end(&status);
+
+		assert_int_equal(status, STOPPED);
+		assert_true(slot < MANY && !ended[slot]);
+		ended[slot] = true;
+	}
+	for (size_t i = 0; i < MANY; i++)
+		fd_close(&links[i]);
+}
+
 /* A hand has no session lock, and no maildrop here: it says so, and its end is
  * told as a hand's. */
 static void
@@ -401,6 +426,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_signals),
 		CASE(test_reap),
+		CASE(test_broods),
 		CASE(test_hand),
 		cmocka_unit_test(test_full),
 		CASE(test_mad_master),

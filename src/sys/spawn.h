@@ -51,6 +51,14 @@ pid_t	spawn_fork_bare(struct fault *f) MUSTUSE;
  * the loader looks into all that it knows of.
  */
 void	spawn_without(const char *const *libraries, size_t n);
+/*
+ * Who has a page of ours, by a fork or because it is of the same file, stands in
+ * one list of the kernel's: each fork and each end of a process waits until nobody
+ * walks through it, and for thousands that takes long.  This gives us pages of our
+ * own, at the same addresses; children that there are keep theirs.  By who has one
+ * thread, after some hundred forks; a few milliseconds, three megabytes.
+ */
+void	spawn_renew(void);
 pid_t	spawn_self(void);		/* getpid(2) */
 /* Processors that this process may use; at least 1. */
 unsigned	spawn_processors(void);

@@ -9,10 +9,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int
@@ -285,6 +287,119 @@ test_without(void **state)
 	assert_true(child_has("/libc."));
 }
 
+/* ---- memory without relatives ---- */
+
+static char	written[5000] = "data";
+
+/* Kibibytes that others have as well, of the mapping in which this lies. */
+static unsigned long
+shared_kib(uintptr_t at)
+{
+	FILE		*in = fopen("/proc/self/smaps", "r");
+	char		 line[512];
+	uintptr_t	 from = 0;
+	uintptr_t	 to = 0;
+	unsigned long	 kib;
+	unsigned long	 sum = 0;
+
+	assert_non_null(in);
+	while (fgets(line, sizeof(line), in) != NULL) {
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
+			continue;
+		if (from <= at && at < to &&
+		    (sscanf(line, "Shared_Clean: %lu", &kib) == 1 ||
+		    sscanf(line, "Shared_Dirty: %lu", &kib) == 1))
+			sum += kib;
+	}
+	assert_int_equal(fclose(in), 0);
+	return sum;
+}
+
+static unsigned
+use_stack(unsigned depth)
+{
+	volatile uint8_t room[8192];
+
+	room[0] = (uint8_t)depth;
+	room[sizeof(room) - 1] = 1;
+	return depth == 0 ? 0 : use_stack(depth - 1) + room[sizeof(room) - 1];
+}
+
+/* A child that has begun, and looks once our end is closed: all is as it was. */
+static pid_t
+fork_witness(const char *heap, int *end_r)
+{
+	struct fault	f;
+	int		ends[2];
+	pid_t		pid;
+	char		b = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	pid = spawn_fork(&f);
+	if (pid == 0) {
+		(void)close(ends[0]);
+		(void)!write(ends[1], &b, 1);
+		(void)!read(ends[1], &b, 1);
+		_exit(strcmp(heap, "heap") == 0 && strcmp(written, "data") == 0 &&
+		    use_stack(100) == 100 ? 7 : 1);
+	}
+	(void)close(ends[1]);
+	assert_int_equal(read(ends[0], &b, 1), 1);
+	*end_r = ends[0];
+	return pid;
+}
+
+static void
+look_at_witness(pid_t pid, int end)
+{
+	int status;
+
+	(void)close(end);
+	assert_int_equal(spawn_wait(pid, 10000, &status), 1);
+	assert_int_equal(status, 7);
+}
+
+/* Nobody else has a page of ours, whatever it is, and nobody notices. */
+static void
+test_renew(void **state)
+{
+	volatile char	 local[] = "local";
+	char		*heap = malloc(100000);
+	const uintptr_t	 where[] = {
+		(uintptr_t)heap, (uintptr_t)written, (uintptr_t)local,
+		(uintptr_t)test_renew, (uintptr_t)getpid,
+	};
+	int		 fds = dup(0);
+
+	(void)state;
+	assert_non_null(heap);
+	memcpy(heap, "heap", sizeof("heap"));
+	for (int round = 0; round < 3; round++) {
+		int	end;
+		pid_t	pid = fork_witness(heap, &end);
+
+		for (size_t i = 0; i < ARRAY_LEN(where); i++)
+			if (shared_kib(where[i]) == 0)
+				fail_msg("round %d: mapping %zu is ours alone",
+				    round, i);
+		spawn_renew();
+		for (size_t i = 0; i < ARRAY_LEN(where); i++)
+			if (!POPPER_SANITIZED && shared_kib(where[i]) != 0)
+				fail_msg("round %d: mapping %zu", round, i);
+		assert_string_equal(heap, "heap");
+		assert_string_equal(written, "data");
+		assert_int_equal(local[4], 'l');
+		assert_int_equal(use_stack(400), 400);	/* 3 MiB */
+		written[4000]++;
+		look_at_witness(pid, end);
+	}
+	assert_int_equal(written[4000], 3);
+	assert_int_equal(dup(0), fds + 1);
+	(void)close(fds);
+	(void)close(fds + 1);
+	free(heap);
+}
+
 int
 main(void)
 {
@@ -298,6 +413,7 @@ main(void)
 		cmocka_unit_test(test_as),
 		cmocka_unit_test(test_fork_and_wait),
 		cmocka_unit_test(test_without),
+		cmocka_unit_test(test_renew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
