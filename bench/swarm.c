@@ -32,6 +32,7 @@
 #define MS		INT64_C(1000000)
 #define SECOND		(1000 * MS)
 #define COMMAND_MAX	600
+#define SLICES		100		/* of the time between two octets */
 
 enum state { CLIENT_FREE, CLIENT_AT_WORK, CLIENT_HELD };
 
@@ -57,7 +58,8 @@ struct swarm {
 	size_t			 queue_n;
 	int64_t			 began_ns;
 	int64_t			 next_ns;	/* when the next one is due */
-	int64_t			 drip_ns;	/* next octet */
+	int64_t			 drip_ns;	/* next octets */
+	size_t			 slice;		/* whose */
 	size_t			 begun;
 	size_t			 at_work;
 	size_t			 held;
@@ -348,11 +350,12 @@ look_for_late(struct swarm *s, int64_t now)
 	}
 }
 
-/* Strangers who send a command's octets one by one, and never its end. */
+/* Strangers who send a command's octets one by one, and never its end; each at a
+ * time of its own, as those who have different clocks. */
 static void
 drip(struct swarm *s)
 {
-	for (size_t i = 0; i < s->room; i++) {
+	for (size_t i = s->slice++ % SLICES; i < s->room; i += SLICES) {
 		struct client	*c = &s->clients[i];
 
 		if (c->state == CLIENT_HELD &&
@@ -425,7 +428,7 @@ step(struct swarm *s, int64_t *tick)
 	}
 	if (s->plan->drip_ns > 0 && s->told && now >= s->drip_ns) {
 		drip(s);
-		s->drip_ns = now + s->plan->drip_ns;
+		s->drip_ns = now + s->plan->drip_ns / SLICES;
 	}
 	return true;
 }
