@@ -23,6 +23,7 @@ static size_t		to_fill;	/* octets that fill has yet to write */
 static unsigned		filled;
 
 static uint64_t		taken;		/* octets, by the client */
+static unsigned		looks;		/* at how many those are */
 
 uint64_t	__wrap_clock_ms(void);
 uint64_t	__wrap_sock_unsent(int fd);
@@ -38,6 +39,7 @@ uint64_t
 __wrap_sock_unsent(int fd)
 {
 	(void)fd;
+	looks++;
 	return pump.octets_out - taken;
 }
 
@@ -96,6 +98,7 @@ setup(void **state)
 	now_ms = 1000000;
 	lines = filled = 0;
 	taken = 0;
+	looks = 0;
 	to_fill = 0;
 	client = ends[1];
 	pump_init(&pump);
@@ -243,6 +246,35 @@ test_a_line_has_the_time_of_one(void **state)
 	assert_int_equal(now_ms - began, 1000 * IDLE_S);
 }
 
+/* Who is idle, and has taken all, is left alone until his time is over; octets of
+ * an unfinished line change nothing about that. */
+static void
+test_who_is_idle_wakes_nobody(void **state)
+{
+	unsigned	events;
+	unsigned	before;
+
+	(void)state;
+	SAY("x\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	assert_int_equal(pump_wish(&pump, &events), 1000);	/* not taken yet */
+	assert_int_equal(take(SIZE_MAX), 3);
+	assert_int_equal(pump_wish(&pump, &events), 1000 * IDLE_S);
+	before = looks;
+	now_ms += 30000;
+	for (unsigned i = 0; i < 10; i++) {
+		SAY("y");
+		assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+		assert_int_equal(pump_wish(&pump, &events),
+		    1000 * IDLE_S - 30000);
+	}
+	assert_int_equal(looks, before);
+	SAY("\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	assert_int_equal(pump_wish(&pump, &events), 1000);
+	assert_true(looks > before);
+}
+
 /* --- slow readers ------------------------------------------------------------- */
 
 /* Takes so much each second of a long reply: how long does it last? */
@@ -356,6 +388,7 @@ main(void)
 		TEST(test_a_long_reply_waits_for_its_turn),
 		TEST(test_nothing_winds_the_deadline),
 		TEST(test_a_line_has_the_time_of_one),
+		TEST(test_who_is_idle_wakes_nobody),
 		TEST(test_who_takes_too_little_is_ended),
 		TEST(test_who_takes_enough_goes_on),
 		TEST(test_without_a_rate_any_progress_is_enough),
