@@ -74,7 +74,8 @@ is_head(const char *line, struct piece *p)
 	return true;
 }
 
-/* The flags are a mapping's last line.  Who is not inherited, or locked, stays. */
+/* The flags are a mapping's last line.  Who is not inherited, or locked, or a shadow
+ * stack of the processor's, stays. */
 static void
 take_line(struct renewal *r, const char *line, struct piece *p,
     unsigned long *written_kib)
@@ -92,7 +93,8 @@ take_line(struct renewal *r, const char *line, struct piece *p,
 		return;			/* there is nothing, or the kernel's */
 	p->stack = strstr(line, " gd") != NULL;
 	if (p->n > 0 && strstr(line, " dc") == NULL &&
-	    strstr(line, " lo") == NULL && r->n < PIECES_MAX)
+	    strstr(line, " lo") == NULL && strstr(line, " ss") == NULL &&
+	    r->n < PIECES_MAX)
 		r->pieces[r->n++] = *p;
 }
 
