@@ -596,6 +596,20 @@ stop_roles(bool fronts_only)
 				spawn_stop(c->roles[i].child.pid);
 }
 
+/* Whose port is still taken cannot be started anew: fronts have it, too. */
+static bool
+is_over(void)
+{
+	if (clock_ms() >= m.stop_ms + (places_hold_dotlock(m.places) ?
+	    UPDATE_WAIT_MS : 0))
+		return true;
+	for (struct crew *c = m.crew; c != NULL; c = c->next)
+		for (size_t i = 0; i < c->nroles; i++)
+			if (c->roles[i].kind == FRONT && c->roles[i].child.pid > 0)
+				return false;
+	return places_count(m.places) == 0;
+}
+
 void
 master_stop(void)
 {
@@ -609,8 +623,7 @@ master_stop(void)
 	places_stop(m.places);
 	for (struct crew *c = m.crew; c != NULL; c = c->next)
 		nest_stop(&c->nest);
-	if (places_count(m.places) == 0)
-		loop_end(m.loop);
+	loop_watch_set(&m.tick, 0, 0);
 }
 
 static void
@@ -634,9 +647,7 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 	}
 	service_turn(&m.service, m.stopping ? NULL : &how, &ms);
 	loop_watch_set(&m.tick, 0, ms);
-	if (m.stopping && (places_count(m.places) == 0 ||
-	    clock_ms() >= m.stop_ms + (places_hold_dotlock(m.places) ?
-	    UPDATE_WAIT_MS : 0)))
+	if (m.stopping && is_over())
 		loop_end(m.loop);
 }
 

@@ -42,6 +42,23 @@ class Deaths(Phases):
         super().setUp()
         self.serve()
 
+    def test_stop_frees_the_port(self):
+        """Who has ended has no process left that listens: a restart may
+        follow at once."""
+        front = self.named("popper-front")[0]
+        front.kill(signal.SIGSTOP)
+        self.server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        self.assertIsNone(self.server.process.poll())
+        front.kill(signal.SIGCONT)
+        self.assertEqual(self.server.process.wait(10), 0)
+        self.assertEqual(self.named("popper-front"), [])
+        with self.assertRaises(ConnectionRefusedError):
+            self.host.connect(110)
+        self.server = self.SERVER(self.host)
+        self.addCleanup(self.server.stop)
+        self.next_login()
+
     def test_fronts(self):
         """Strangers see the end; sessions do not notice."""
         stranger, asked, alice = self.connect(), self.ask(), self.login("bob")
