@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One connection.  OpenSSL reads and writes through a BIO of ours, which calls
+ * whoever opened the stream.
+ */
+#include "tls/tls_priv.h"
+
+#include "base/alloc.h"
+
+#include <openssl/err.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tls_stream {
+	struct tls_context	*context;
+	SSL			*ssl;
+	const struct tls_io	*io;
+	void			*ctx;
+	unsigned		 wants;
+	bool			 broken;	/* nothing more may be said */
+	struct fault		 under;		/* of io */
+};
+
+static BIO_METHOD *method;
+
+static int
+under_read(BIO *b, char *p, size_t n, size_t *n_r)
+{
+	struct tls_stream	*s = BIO_get_data(b);
+	ssize_t			 got = s->io->read(s->ctx, p, n, &s->under);
+
+	BIO_clear_retry_flags(b);
+	*n_r = got > 0 ? (size_t)got : 0;
+	if (got < 0 && s->under.err == EAGAIN)
+		BIO_set_retry_read(b);
+	return got > 0;
+}
+
+static int
+under_write(BIO *b, const char *p, size_t n, size_t *n_r)
+{
+	struct tls_stream	*s = BIO_get_data(b);
+	ssize_t			 put = s->io->write(s->ctx, span_of(p, n),
+				    &s->under);
+
+	BIO_clear_retry_flags(b);
+	*n_r = put > 0 ? (size_t)put : 0;
+	if (put < 0 && s->under.err == EAGAIN)
+		BIO_set_retry_write(b);
+	return put > 0;
+}
+
+static long
+under_control(BIO *b, int what, long n, void *p)
+{
+	(void)b;
+	(void)n;
+	(void)p;
+	return what == BIO_CTRL_FLUSH;	/* nothing is kept here */
+}
+
+static BIO *
+bio_new(struct tls_stream *s)
+{
+	BIO *b;
+
+	if (method == NULL) {
+		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+		    "popper");
+		if (method == NULL ||
+		    BIO_meth_set_read_ex(method, under_read) != 1 ||
+		    BIO_meth_set_write_ex(method, under_write) != 1 ||
+		    BIO_meth_set_ctrl(method, under_control) != 1)
+			return NULL;
+	}
+	b = BIO_new(method);
+	if (b != NULL) {
+		BIO_set_data(b, s);
+		BIO_set_init(b, 1);
+	}
+	return b;
+}
+
+struct tls_stream *
+stream_open(struct tls_context *c, const struct tls_io *io, void *ctx,
+    struct fault *f)
+{
+	struct tls_stream	*s = xalloc(1, sizeof(*s));
+	BIO			*b;
+
+	s->io = io;
+	s->ctx = ctx;
+	s->ssl = context_stream(c);
+	b = s->ssl == NULL ? NULL : bio_new(s);
+	if (b == NULL) {
+		(void)tls_fault(f, FAULT_TEMP, "TLS");
+		if (s->ssl != NULL) {
+			s->context = c;
+			SSL_free(s->ssl);
+			context_free(c);
+		}
+		free(s);
+		return NULL;
+	}
+	s->context = c;
+	SSL_set_bio(s->ssl, b, b);
+	SSL_set_accept_state(s->ssl);
+	return s;
+}
+
+/* What a call that did not succeed means.  0: an orderly end; -1. */
+static int
+outcome(struct tls_stream *s, int result, const char *what, struct fault *f)
+{
+	s->wants = 0;
+	switch (SSL_get_error(s->ssl, result)) {
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	case SSL_ERROR_WANT_READ:
+		s->wants = TLS_WANTS_READ;
+		break;
+	case SSL_ERROR_WANT_WRITE:
+		s->wants = TLS_WANTS_WRITE;
+		break;
+	case SSL_ERROR_SYSCALL:
+		s->broken = true;
+		if (s->under.err != 0)
+			*f = s->under;
+		else
+			(void)fault_set(f, FAULT_PROTO, "%s: cut off", what);
+		f->err = f->err == EAGAIN ? EIO : f->err;
+		return -1;
+	default:
+		s->broken = true;
+		f->err = 0;
+		return tls_fault(f, FAULT_PROTO, what);
+	}
+	(void)fault_set(f, FAULT_TEMP, "%s: not now", what);
+	f->err = EAGAIN;
+	return -1;
+}
+
+static void
+begin(struct tls_stream *s)
+{
+	ERR_clear_error();
+	s->under.err = 0;
+}
+
+int
+stream_handshake(struct tls_stream *s, struct fault *f)
+{
+	int result;
+
+	begin(s);
+	result = SSL_do_handshake(s->ssl);
+	if (result == 1)
+		return 0;
+	if (outcome(s, result, "handshake", f) != 0)
+		return -1;
+	s->broken = true;
+	f->err = 0;
+	return fault_set(f, FAULT_PROTO, "handshake: the client has closed it");
+}
+
+ssize_t
+stream_read(struct tls_stream *s, void *p, size_t n, struct fault *f)
+{
+	size_t	got;
+	int	result;
+
+	begin(s);
+	result = SSL_read_ex(s->ssl, p, n, &got);
+	return result == 1 ? (ssize_t)got : outcome(s, result, "read", f);
+}
+
+/* As much as goes out; a record at a time is OpenSSL's. */
+ssize_t
+stream_write(struct tls_stream *s, struct span text, struct fault *f)
+{
+	size_t	put;
+	int	result;
+
+	begin(s);
+	result = SSL_write_ex(s->ssl, text.p, text.n, &put);
+	if (result == 1)
+		return (ssize_t)put;
+	if (outcome(s, result, "write", f) != 0)
+		return -1;
+	f->err = EPIPE;
+	return fault_set(f, FAULT_TEMP, "write: the client has closed it");
+}
+
+unsigned
+stream_wants(const struct tls_stream *s)
+{
+	return s->wants;
+}
+
+bool
+stream_pending(const struct tls_stream *s)
+{
+	return SSL_has_pending(s->ssl) == 1;
+}
+
+int
+stream_end(struct tls_stream *s, struct fault *f)
+{
+	int result;
+
+	if (s->broken || SSL_in_init(s->ssl) != 0)
+		return 0;
+	begin(s);
+	result = SSL_shutdown(s->ssl);
+	return result >= 0 ? 0 : outcome(s, result, "close", f);
+}
+
+void
+stream_facts(const struct tls_stream *s, struct tls_facts *out)
+{
+	const char	*name = SSL_get_servername(s->ssl,
+			    TLSEXT_NAMETYPE_host_name);
+	const char	*cipher = SSL_get_cipher_name(s->ssl);
+
+	*out = (struct tls_facts){ .resumed = SSL_session_reused(s->ssl) == 1 };
+	(void)span_cstr(span_str(SSL_get_version(s->ssl)), out->protocol,
+	    sizeof(out->protocol));
+	if (cipher != NULL)
+		(void)span_cstr(span_str(cipher), out->cipher,
+		    sizeof(out->cipher));
+	if (name != NULL)
+		(void)span_cstr(span_str(name), out->name, sizeof(out->name));
+}
+
+void
+stream_close(struct tls_stream *s)
+{
+	if (s == NULL)
+		return;
+	SSL_free(s->ssl);
+	context_free(s->context);
+	free(s);
+}

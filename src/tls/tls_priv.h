@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Inside the room.
+ */
+#ifndef TLS_TLS_PRIV_H
+#define TLS_TLS_PRIV_H
+
+#include "tls/tls.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+/* A pair, read.  Owns all. */
+struct pair {
+	X509		*leaf;
+	STACK_OF(X509)	*chain;		/* without the leaf */
+	EVP_PKEY	*key;
+	uint8_t		*ocsp;		/* of OpenSSL's heap; NULL: none */
+	size_t		 ocsp_n;
+	int64_t		 ocsp_ends;	/* seconds since 1970; 0: it does not say */
+};
+
+int	pair_read(const struct tls_pair *from, struct pair *out, struct fault *f)
+	    MUSTUSE;
+void	pair_fini(struct pair *p);
+int	pair_judge(const struct tls_pair *p, struct tls_judgement *out,
+	    struct fault *f);
+
+/* What OpenSSL has to say, first error first; -1. */
+int	tls_fault(struct fault *f, enum fault_class class, const char *what);
+
+int64_t	tls_seconds(const ASN1_TIME *t);
+
+/* Tickets are made and opened with keys of s, if it has some. */
+void	tickets_use(SSL_CTX *c, const struct tls_setup *s);
+
+struct tls_context	*context_new(const struct tls_setup *s, struct fault *f);
+void			 context_free(struct tls_context *c);
+/* A stream of it, without its ends; NULL: no memory. */
+SSL			*context_stream(struct tls_context *c);
+
+struct tls_stream	*stream_open(struct tls_context *c,
+			    const struct tls_io *io, void *ctx, struct fault *f);
+int			 stream_handshake(struct tls_stream *s, struct fault *f);
+ssize_t			 stream_read(struct tls_stream *s, void *p, size_t n,
+			    struct fault *f);
+ssize_t			 stream_write(struct tls_stream *s, struct span text,
+			    struct fault *f);
+unsigned		 stream_wants(const struct tls_stream *s);
+bool			 stream_pending(const struct tls_stream *s);
+int			 stream_end(struct tls_stream *s, struct fault *f);
+void			 stream_facts(const struct tls_stream *s,
+			    struct tls_facts *out);
+void			 stream_close(struct tls_stream *s);
+
+#endif
