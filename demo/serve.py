@@ -19,22 +19,25 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RUN = os.path.join(TOP, "run")
 USER, PASSWORD = "demo", "popper"
-ADDRESS, PORT = "127.0.0.1", 1110
+ADDRESS, PORT, TLS_PORT = "127.0.0.1", 1110, 1995
+HOST = "demo.localhost"
 FRONT, OWNER, AUTH = 61110, 61111, 61112    # ids of nobody's, when we are root
 
 COMMON = """# Made by `make run`.  What each row means: man/popper.conf.5
 listen = %s:%d
+listen = %s:%d tls
+tls_certificate = cert.pem key=key.pem
 auth = file
 passwd_file = users
 maildrop = mail/%%u
 state_dir = state
 run_dir = state
 bulletins = bulletins
-hostname = demo.localhost
+hostname = %s
 timeout = 600
 peer_check = no
 log = stderr
-""" % (ADDRESS, PORT)
+""" % (ADDRESS, PORT, ADDRESS, TLS_PORT, HOST)
 WHO = """uid_min = %d
 uid_max = %d
 gid_min = %d
@@ -76,8 +79,13 @@ popper serves run/mail/%(user)s on %(address)s port %(port)d.  Try, in another w
   curl pop3://%(user)s:%(password)s@%(address)s:%(port)d/           lists the messages
   curl pop3://%(user)s:%(password)s@%(address)s:%(port)d/1          shows the first one
 
-In a mail program: POP3, server %(address)s, port %(port)d, no encryption,
-user %(user)s, password %(password)s.  Everything lies under run/; Ctrl-C ends it.
+  curl --cacert run/cert.pem --connect-to %(host)s::%(address)s \\
+      pop3s://%(user)s:%(password)s@%(host)s:%(tls)d/1   the same under TLS
+
+In a mail program: POP3, server %(address)s, user %(user)s, password %(password)s, and
+port %(port)d with STARTTLS or without encryption, or port %(tls)d with SSL/TLS (the
+certificate is run/cert.pem, made for this demo).  Everything lies under run/;
+Ctrl-C ends it.
 """
 
 
@@ -103,14 +111,26 @@ def write(name, data, mode, owner=None):
 
 def look_for_others():
     """Before anything of run/ is touched: it may be theirs."""
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            s.bind((ADDRESS, PORT))
-            s.listen()
-        except OSError as e:
-            sys.exit("%s port %d: %s.  Does another `make run` serve there?"
-                     % (ADDRESS, PORT, e.strerror))
+    for port in (PORT, TLS_PORT):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind((ADDRESS, port))
+                s.listen()
+            except OSError as e:
+                sys.exit("%s port %d: %s.  Does another `make run` serve there?"
+                         % (ADDRESS, port, e.strerror))
+
+
+def make_certificate():
+    """For this demo alone, signed by itself."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-days", "365", "-subj", "/CN=" + HOST,
+         "-addext", "subjectAltName=DNS:%s,IP:%s" % (HOST, ADDRESS),
+         "-keyout", os.path.join(RUN, "key.pem"),
+         "-out", os.path.join(RUN, "cert.pem")],
+        check=True, stderr=subprocess.DEVNULL)
 
 
 def lay(popper, root):
@@ -139,6 +159,7 @@ def lay(popper, root):
     uid, gid = (OWNER, OWNER) if root else (os.geteuid(), os.getegid())
     write("popper.conf", (COMMON + WHO % (uid, uid, max(gid, 1))
                           + (SPLIT if root else SINGLE)).encode(), 0o644)
+    make_certificate()
     subprocess.run([popper, "passwd", "--file", os.path.join(RUN, "users"),
                     USER], input=PASSWORD + "\n", text=True, check=True)
 
@@ -173,7 +194,7 @@ def main():
     look_for_others()
     lay(popper, os.geteuid() == 0)
     print(LINES % {"user": USER, "password": PASSWORD, "address": ADDRESS,
-                   "port": PORT}, flush=True)
+                   "port": PORT, "tls": TLS_PORT, "host": HOST}, flush=True)
     sys.exit(serve(popper))
 
 

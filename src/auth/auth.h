@@ -16,7 +16,12 @@
 enum auth_method {
 	AUTH_METHOD_PASS,
 	AUTH_METHOD_RPOP,
+	AUTH_METHOD_PLAIN,		/* SASL: as PASS, but for how it was said */
+	AUTH_METHOD_LOGIN,
+	AUTH_METHODS
 };
+/* As the log and the metrics have it. */
+const char	*auth_method_word(enum auth_method m);
 
 /* One bounded record.  peer comes from the kernel, the rest from a client. */
 struct auth_request {

@@ -29,6 +29,20 @@ static const char *const words[] = {
 static_assert(ARRAY_LEN(words) == REASON_COUNT, "a word for each reason");
 
 const char *
+auth_method_word(enum auth_method m)
+{
+	static const char *const methods[AUTH_METHODS] = {
+		[AUTH_METHOD_PASS]	= "pass",
+		[AUTH_METHOD_RPOP]	= "rpop",
+		[AUTH_METHOD_PLAIN]	= "plain",
+		[AUTH_METHOD_LOGIN]	= "login",
+	};
+
+	ASSERT(m < AUTH_METHODS);
+	return methods[m];
+}
+
+const char *
 auth_reason_word(enum auth_reason r)
 {
 	/* It may come from another role. */
@@ -114,7 +128,7 @@ auth_spend(struct auth_state *s, const struct auth_request *q)
 	struct span		stored = SPAN("");
 	struct passwd_row	row = { 0 };
 
-	if (q->method != AUTH_METHOD_PASS)
+	if (q->method == AUTH_METHOD_RPOP)
 		return;
 	if (s->pam != NULL && s->nrows == 0)
 		s->nrows = account_hashes(&s->rows);

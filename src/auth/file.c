@@ -219,7 +219,7 @@ file_verify(void *state, const struct auth_conf *c,
 	}
 	known = file_find(s, span_str(q->user), &row);
 	print = passwd_print(row.password);
-	if (q->method == AUTH_METHOD_PASS && !(known && print != 0 &&
+	if (q->method != AUTH_METHOD_RPOP && !(known && print != 0 &&
 	    q->vouched == print))
 		match = passwd_verify(row.password, &q->secret, &f);
 	if (!known)
@@ -233,7 +233,7 @@ file_verify(void *state, const struct auth_conf *c,
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
 	else
 		accept_row(&s->virtual_user, &row, v);
-	if (v->result == AUTH_OK && q->method == AUTH_METHOD_PASS)
+	if (v->result == AUTH_OK && q->method != AUTH_METHOD_RPOP)
 		v->print = print;
 }
 

@@ -89,7 +89,7 @@ answer(struct talk *t, int style)
 	if (style == PAM_PROMPT_ECHO_ON)
 		return strdup(t->q->user);
 	if (style != PAM_PROMPT_ECHO_OFF ||
-	    t->q->method != AUTH_METHOD_PASS)
+	    t->q->method == AUTH_METHOD_RPOP)
 		return NULL;
 	copy = malloc(x->n + 1);
 	if (copy != NULL && !span_cstr(secret_span(x), copy, x->n + 1)) {
@@ -272,7 +272,7 @@ ask(struct auth_state *s, pam_handle_t *h, struct talk *t, bool vouched,
 	const struct auth_request	*q = t->q;
 	enum auth_reason		 why;
 
-	if (q->method == AUTH_METHOD_PASS && !vouched &&
+	if (q->method != AUTH_METHOD_RPOP && !vouched &&
 	    !ask_password(s, h, t, v))
 		return false;
 	t->rc = lib->acct_mgmt(h, ASK_FLAGS);
@@ -335,7 +335,7 @@ ask_pam(struct auth_state *s, const struct auth_conf *c,
 	else if (ask(s, h, &talk, q->vouched == print, v))
 		accept_user(s, h, q, known, v);
 	/* A user whom the first step renamed must go through it. */
-	if (v->result == AUTH_OK && q->method == AUTH_METHOD_PASS &&
+	if (v->result == AUTH_OK && q->method != AUTH_METHOD_RPOP &&
 	    span_eq(span_str(v->id.user), span_str(q->user)))
 		v->print = print;
 	if (v->reason == REASON_ERROR)

@@ -32,6 +32,8 @@ void	check_warn(struct check *c, const char *option, const char *fmt, ...)
 void	check_rules(struct check *c);
 /* Files and folders of popper's own. */
 void	check_files(struct check *c);
+/* Certificates, and who needs TLS. */
+void	check_tls(struct check *c);
 /* What will be missed when popper runs. */
 void	check_needs(struct check *c);
 /* Spool, bulletins, boards, and what waits there. */

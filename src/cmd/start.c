@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "cmd/start.h"
 
+#include "role/listen.h"
 #include "sys/cage.h"
 #include "sys/identity.h"
 #include "watch/log.h"
@@ -98,6 +99,10 @@ start_allowed(const struct settings *s, bool terminal)
 	if (single && s->auth.source == AUTH_PAM) {
 		tell(terminal, LEVEL_ERR, "conf-error", "isolation = single"
 		    " needs auth = file: PAM needs root");
+		return STATUS_CONFIG;
+	}
+	if (s->role.tls_certificate.n == 0 && listen_wants_tls(&s->role.listen)) {
+		tell(terminal, LEVEL_ERR, "conf-error", "listen: " LISTEN_TLS_TEXT);
 		return STATUS_CONFIG;
 	}
 	return STATUS_OK;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "pop/authorize.h"
 
+#include "base/codec.h"
 #include "pop/say.h"
 #include "proto/command.h"
+#include "sasl/simple.h"
 
 void
 authorize_init(struct authorize *a, const char *host, const char *version,
@@ -90,17 +92,162 @@ set_unusable(struct secret *x)
 }
 
 static enum authorize_next
-on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
+ask(struct authorize *a, enum authorize_method method, struct span secret)
 {
-	if (!a->named)
-		return bad(a, out, "Say USER first.");
 	a->named = false;
-	a->ask.rpop = rpop;
+	a->exchange = EXCHANGE_NONE;
+	a->ask.method = method;
 	if (!secret_set(&a->ask.secret, secret))
 		set_unusable(&a->ask.secret);
 	a->bad = 0;
 	return AUTHORIZE_ASK;
 }
+
+static enum authorize_next
+on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
+{
+	if (!a->named)
+		return bad(a, out, "Say USER first.");
+	return ask(a, rpop ? BY_RPOP : BY_PASS, secret);
+}
+
+/* --- AUTH (RFC 5034) ------------------------------------------------------------ */
+
+/* Of a response, decoded: names and password of PLAIN. */
+#define RESPONSE_MAX	(2 * AUTHORIZE_NAME_MAX + SECRET_MAX + 2)
+
+/* What is no response is as wrong as any password, at the same time. */
+static enum authorize_next
+ask_in_vain(struct authorize *a, enum authorize_method method)
+{
+	enum authorize_next n = ask(a, method, SPAN(""));
+
+	a->name_n = 0;
+	set_unusable(&a->ask.secret);
+	return n;
+}
+
+static bool
+take_name(struct authorize *a, struct span name)
+{
+	if (name.n > sizeof(a->name) || span_find(name, '\0') < name.n)
+		return false;
+	memcpy(a->name, name.p, name.n);
+	a->name_n = name.n;
+	return true;
+}
+
+static enum authorize_next
+on_plain(struct authorize *a, struct span message)
+{
+	struct sasl_login l;
+
+	/* Nobody may act as somebody else. */
+	if (!sasl_plain(message, &l) || (l.authz.n > 0 &&
+	    !span_eq(l.authz, l.user)) || !take_name(a, l.user))
+		return ask_in_vain(a, BY_PLAIN);
+	return ask(a, BY_PLAIN, l.password);
+}
+
+static enum authorize_next
+challenge(struct authorize *a, enum authorize_exchange next, const char *base64,
+    struct buf *out)
+{
+	a->exchange = next;
+	ASSERT(reply_challenge(out, base64) == 0);
+	return AUTHORIZE_MORE;
+}
+
+/* One message, decoded. */
+static enum authorize_next
+on_message(struct authorize *a, struct span message, struct buf *out)
+{
+	switch (a->exchange) {
+	case EXCHANGE_NONE:
+		break;
+	case EXCHANGE_PLAIN:
+		return on_plain(a, message);
+	case EXCHANGE_LOGIN_USER:
+		if (message.n == 0 || !take_name(a, message))
+			return ask_in_vain(a, BY_LOGIN);
+		return challenge(a, EXCHANGE_LOGIN_PASSWORD,
+		    SASL_LOGIN_PASSWORD, out);
+	case EXCHANGE_LOGIN_PASSWORD:
+		if (message.n == 0 || span_find(message, '\0') < message.n)
+			return ask_in_vain(a, BY_LOGIN);
+		return ask(a, BY_LOGIN, message);
+	}
+	return AUTHORIZE_CLOSE;		/* it is not called then */
+}
+
+static enum authorize_next
+on_response(struct authorize *a, struct span line, struct buf *out)
+{
+	UNZEROED uint8_t	message[RESPONSE_MAX];
+	enum authorize_next	next;
+	size_t			n;
+
+	if (span_eq(line, SPAN("*"))) {
+		a->exchange = EXCHANGE_NONE;	/* no failure */
+		SAY_ERR(out, CODE_NONE, "Authentication cancelled.");
+		return AUTHORIZE_MORE;
+	}
+	if (base64_decode(line, message, sizeof(message), &n))
+		next = on_message(a, span_of(message, n), out);
+	else
+		next = ask_in_vain(a, a->exchange == EXCHANGE_PLAIN ? BY_PLAIN :
+		    BY_LOGIN);
+	explicit_bzero(message, sizeof(message));
+	return next;
+}
+
+static void
+say_mechanisms(struct buf *out)
+{
+	struct span rest = SPAN(AUTHORIZE_MECHANISMS);
+	struct span word;
+
+	SAY_OK(out, "Mechanisms follow.");
+	while ((word = span_word(&rest)).n > 0)
+		SAY_LINE(out, "%.*s", (int)word.n, (const char *)word.p);
+	SAY_END(out);
+}
+
+static enum authorize_next
+on_auth(struct authorize *a, const struct command *cmd, struct buf *out)
+{
+	a->named = false;
+	if (cmd->nargs == 0) {
+		a->bad = 0;
+		say_mechanisms(out);
+		return AUTHORIZE_MORE;
+	}
+	if (span_eq_nocase(cmd->word[0], SPAN("PLAIN")))
+		a->exchange = EXCHANGE_PLAIN;
+	else if (span_eq_nocase(cmd->word[0], SPAN("LOGIN")))
+		a->exchange = EXCHANGE_LOGIN_USER;
+	else
+		return bad(a, out, "Unknown mechanism.");
+	if (cmd->nargs > 1)
+		return on_response(a, span_eq(cmd->word[1], SPAN("=")) ?
+		    SPAN("") : cmd->word[1], out);
+	return challenge(a, a->exchange, a->exchange == EXCHANGE_PLAIN ? "" :
+	    SASL_LOGIN_USER, out);
+}
+
+enum line_width
+authorize_width(const struct authorize *a)
+{
+	return a->exchange == EXCHANGE_NONE ? LINE_AUTH : LINE_WIDE;
+}
+
+bool
+authorize_is_secret(const struct authorize *a)
+{
+	return a->exchange != EXCHANGE_NONE;
+}
+
+/* --- commands --------------------------------------------------------------------- */
 
 static enum authorize_next
 on_xclient(struct authorize *a, struct span args, struct buf *out)
@@ -110,6 +257,27 @@ on_xclient(struct authorize *a, struct span args, struct buf *out)
 	return wrong == NULL ? AUTHORIZE_CLIENT : bad(a, out, wrong);
 }
 
+/* Whoever listens has heard no password yet, so nobody is asked for one. */
+static enum authorize_next
+in_the_clear(struct authorize *a, struct buf *out)
+{
+	a->named = false;
+	SAY_ERR(out, CODE_SYS_PERM, "Passwords are not taken in the clear: set "
+	    "your mail program to use %s.", a->stls ? "TLS (STLS)" :
+	    "TLS (port 995)");
+	return AUTHORIZE_MORE;
+}
+
+static enum authorize_next
+on_stls(struct authorize *a, struct buf *out)
+{
+	if (a->secure)
+		return bad(a, out, "TLS is active.");
+	a->bad = 0;
+	SAY_OK(out, "Begin TLS negotiation.");
+	return AUTHORIZE_TLS;
+}
+
 static enum authorize_next
 on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 {
@@ -117,13 +285,24 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.phase = CAPA_BEFORE_LOGIN,
 		.implementation = a->version == NULL ? NULL : POPPER_IDENT,
 		.xclient = a->xclient,
+		.stls = a->stls && !a->secure,
+		.no_user = a->needs_tls && !a->secure,
+		.sasl = a->needs_tls && !a->secure ? NULL :
+		    AUTHORIZE_MECHANISMS,
 	};
 
+	if (facts.no_user && (cmd->id == CMD_USER || cmd->id == CMD_PASS ||
+	    cmd->id == CMD_RPOP || cmd->id == CMD_AUTH))
+		return in_the_clear(a, out);
 	if (cmd->id == CMD_USER)
 		return on_user(a, cmd->word[0], out);
 	if (cmd->id == CMD_PASS || cmd->id == CMD_RPOP)
 		return on_secret(a, cmd->id == CMD_RPOP, cmd->word[0], out);
 	a->named = false;
+	if (cmd->id == CMD_STLS)
+		return on_stls(a, out);
+	if (cmd->id == CMD_AUTH)
+		return on_auth(a, cmd, out);
 	if (cmd->id == CMD_XCLIENT)
 		return on_xclient(a, cmd->word[0], out);
 	a->bad = 0;
@@ -147,10 +326,14 @@ authorize_line(struct authorize *a, struct span line, struct buf *out)
 
 	if (too_many(a, out))
 		return AUTHORIZE_CLOSE;
+	if (a->exchange != EXCHANGE_NONE)
+		return on_response(a, line, out);
 	r = command_parse(line, POP_AUTHORIZATION, &cmd);
 	/* No failed login: nobody was asked. */
 	if (((cmd.id == CMD_RPOP && !a->rpop) ||
-	    (cmd.id == CMD_XCLIENT && !a->xclient)) && r != COMMAND_MALFORMED)
+	    (cmd.id == CMD_XCLIENT && !a->xclient) ||
+	    (cmd.id == CMD_STLS && !a->stls && !a->secure)) &&
+	    r != COMMAND_MALFORMED)
 		r = COMMAND_UNKNOWN;
 	if (r != COMMAND_OK)
 		return bad(a, out, command_error(r));
@@ -165,9 +348,20 @@ authorize_moved(struct authorize *a, struct buf *out)
 	SAY_OK(out, "Updated.");
 }
 
+void
+authorize_secured(struct authorize *a)
+{
+	a->secure = true;
+	a->named = false;
+	a->name_n = 0;
+	explicit_bzero(a->name, sizeof(a->name));
+	a->bad = 0;
+}
+
 enum authorize_next
 authorize_too_long(struct authorize *a, struct buf *out)
 {
+	a->exchange = EXCHANGE_NONE;
 	return too_many(a, out) ? AUTHORIZE_CLOSE :
 	    bad(a, out, "Line too long.");
 }

@@ -7,6 +7,8 @@
  *     ^               |other                |no
  *     +---------------+<--------------------+  (or the end: tries)
  *     +--XCLIENT--> (whose is it?) --> START
+ *     +--STLS--> (a handshake) --> START
+ *     +--AUTH--> EXCHANGE --response--> ASKED      (RFC 5034; "*": START)
  */
 #ifndef POP_AUTHORIZE_H
 #define POP_AUTHORIZE_H
@@ -14,15 +16,35 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/secret.h"
+#include "proto/line.h"
 #include "proto/proxy.h"
 
 #define AUTHORIZE_NAME_MAX	255
+#define AUTHORIZE_MECHANISMS	"PLAIN LOGIN"	/* of AUTH, for CAPA */
+
+/* How a password was said; AUTH_METHOD_* in another room. */
+enum authorize_method {
+	BY_PASS,
+	BY_RPOP,
+	BY_PLAIN,
+	BY_LOGIN,
+};
+
+/* Within an exchange of AUTH: what the next line is. */
+enum authorize_exchange {
+	EXCHANGE_NONE,
+	EXCHANGE_PLAIN,
+	EXCHANGE_LOGIN_USER,
+	EXCHANGE_LOGIN_PASSWORD,
+};
 
 enum authorize_next {
 	AUTHORIZE_MORE,		/* go on reading */
 	AUTHORIZE_ASK,		/* see ask; then call authorize_answer */
 	AUTHORIZE_CLIENT,	/* see announced; then call authorize_moved, or
 				   end it */
+	AUTHORIZE_TLS,		/* when out is sent, and all input forgotten, TLS
+				   begins; then call authorize_secured */
 	AUTHORIZE_CLOSE,	/* the last reply is in out */
 };
 
@@ -43,6 +65,9 @@ struct authorize {
 	bool		 rpop;			/* RPOP is a command */
 	bool		 xclient;		/* so is XCLIENT, once; set it
 						   before the greeting */
+	bool		 stls;			/* TLS may begin; likewise */
+	bool		 secure;		/* it has begun */
+	bool		 needs_tls;		/* before a password is taken */
 	unsigned	 failures;
 	unsigned	 bad;
 	unsigned	 lines;
@@ -50,9 +75,10 @@ struct authorize {
 	bool		 named;
 	size_t		 name_n;
 	uint8_t		 name[AUTHORIZE_NAME_MAX];
+	enum authorize_exchange exchange;
 	struct {
-		bool		rpop;
-		struct secret	secret;
+		enum authorize_method	method;
+		struct secret		secret;
 	} ask;
 	struct proxy_client announced;		/* by XCLIENT */
 };
@@ -66,8 +92,13 @@ void	authorize_fini(struct authorize *a);
 void	authorize_greet(const struct authorize *a, struct buf *out);
 enum authorize_next	authorize_line(struct authorize *a, struct span line,
 			    struct buf *out);
+/* How long the next line may be; and is it no command, and a secret? */
+enum line_width		authorize_width(const struct authorize *a);
+bool			authorize_is_secret(const struct authorize *a);
 /* It is another client's connection from now on. */
 void	authorize_moved(struct authorize *a, struct buf *out);
+/* TLS has begun: of what was said before nothing counts (RFC 2595 s.4). */
+void	authorize_secured(struct authorize *a);
 /* A line that was too long. */
 enum authorize_next	authorize_too_long(struct authorize *a, struct buf *out);
 /* MORE or CLOSE; ANSWER_YES is not for here: the session replies. */

@@ -424,7 +424,7 @@ test_authorize(void **state UNUSED)
 		{ "CAPA", AUTHORIZE_MORE, "+OK" },
 		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
 		{ "STAT", AUTHORIZE_MORE, "-ERR Unknown" },
-		{ "AUTH PLAIN", AUTHORIZE_MORE, "-ERR Unknown" },
+		{ "AUTH FOO", AUTHORIZE_MORE, "-ERR Unknown mech" },
 		{ "USER a", AUTHORIZE_MORE, "+OK" },
 		{ "USER b", AUTHORIZE_MORE, "+OK" },
 		{ "PASS  two  blanks ", AUTHORIZE_ASK, "" },
@@ -499,6 +499,157 @@ test_authorize_counts_what_does_nothing(void **state UNUSED)
 
 	authorize_init(&a, "h", NULL, 1, 3, 99, true);
 	walk(&a, w, ARRAY_LEN(w));
+}
+
+/* ---- AUTH ---- */
+
+/* RFC 5034 s.6, RFC 4616 s.4; and what Outlook says. */
+static const struct exchange {
+	struct walk		 w[4];		/* up to the question */
+	enum authorize_method	 method;
+	struct span		 user;
+	struct span		 password;
+} exchanges[] = {
+	{ { { "AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=", AUTHORIZE_ASK, "" } },
+	  BY_PLAIN, SPAN("test"), SPAN("test") },
+	{ { { "auth plain", AUTHORIZE_MORE, "+ \r\n" },
+	    { "AHRpbQB0YW5zdGFhZnRhbnN0YWFm", AUTHORIZE_ASK, "" } },
+	  BY_PLAIN, SPAN("tim"), SPAN("tanstaaftanstaaf") },
+	{ { { "AUTH LOGIN", AUTHORIZE_MORE, "+ VXNlcm5hbWU6\r\n" },
+	    { "dGlt", AUTHORIZE_MORE, "+ UGFzc3dvcmQ6\r\n" },
+	    { "dGFuc3RhYWY=", AUTHORIZE_ASK, "" } },
+	  BY_LOGIN, SPAN("tim"), SPAN("tanstaaf") },
+	{ { { "AUTH LOGIN dGlt", AUTHORIZE_MORE, "+ UGFzc3dvcmQ6\r\n" },
+	    { "dGFuc3RhYWY=", AUTHORIZE_ASK, "" } },
+	  BY_LOGIN, SPAN("tim"), SPAN("tanstaaf") },
+	/* A response is no command, whatever it looks like. */
+	{ { { "AUTH LOGIN", AUTHORIZE_MORE, "+ " },
+	    { "STAT", AUTHORIZE_MORE, "+ " },
+	    { "QUIT", AUTHORIZE_ASK, "" } },
+	  BY_LOGIN, SPAN("\x49\x30\x13"), SPAN("\x41\x42\x13") },
+};
+
+static size_t
+walk_length(const struct walk *w, size_t most)
+{
+	size_t n = 0;
+
+	while (n < most && w[n].line != NULL)
+		n++;
+	return n;
+}
+
+static void
+test_authorize_exchanges(void **state UNUSED)
+{
+	for (size_t i = 0; i < ARRAY_LEN(exchanges); i++) {
+		const struct exchange	*x = &exchanges[i];
+		struct authorize	 a;
+
+		authorize_init(&a, "h", NULL, 2, 9, 20, false);
+		assert_int_equal(authorize_width(&a), LINE_AUTH);
+		walk(&a, x->w, walk_length(x->w, ARRAY_LEN(x->w)));
+		assert_int_equal(a.ask.method, x->method);
+		assert_true(span_eq(span_of(a.name, a.name_n), x->user));
+		assert_true(span_eq(secret_span(&a.ask.secret), x->password));
+		assert_false(authorize_is_secret(&a));
+		authorize_fini(&a);
+	}
+}
+
+/* No response at all: asked about in vain, with the time and text of all refusals. */
+static void
+test_authorize_bad_exchanges(void **state UNUSED)
+{
+	static const char *const responses[] = {
+		"", "=", "====", "dGVzdA", "dGVzdA==", "AHRpbQ==", "AHRpbQA=",
+		"AAB0ZXN0", "AHRpbQB0ZXN0AA==", "VXJzZWwAS3VydAB4aXBqM3BsbXE=",
+		"AHRpbQB0YW5zdGFhZnRhbnN0YWFm ", " AHRpbQB0YW5z", "**", "* ",
+		"AHRpbQB0YW5zdGFhZnRhbnN0YW Fm", "USER tim",
+	};
+	struct authorize a;
+
+	for (size_t i = 0; i < ARRAY_LEN(responses); i++) {
+		authorize_init(&a, "h", NULL, 1, 9, 20, false);
+		buf_clear(&out);
+		assert_int_equal(authorize_line(&a, SPAN("AUTH PLAIN"), &out),
+		    AUTHORIZE_MORE);
+		assert_int_equal(authorize_width(&a), LINE_WIDE);
+		assert_true(authorize_is_secret(&a));
+		if (authorize_line(&a, span_str(responses[i]), &out) !=
+		    AUTHORIZE_ASK)
+			fail_msg("%s", responses[i]);
+		assert_int_equal(a.name_n, 0);
+		assert_int_equal(a.ask.secret.n, SECRET_MAX);
+		buf_clear(&out);
+		assert_int_equal(authorize_answer(&a, ANSWER_NO, &out),
+		    AUTHORIZE_CLOSE);
+		assert_true(span_starts(buf_span(&out), SPAN("-ERR [AUTH] ")));
+	}
+}
+
+static void
+test_authorize_auth_otherwise(void **state UNUSED)
+{
+	static const struct walk w[] = {
+		{ "AUTH", AUTHORIZE_MORE,
+		  "+OK Mechanisms follow.\r\nPLAIN\r\nLOGIN\r\n.\r\n" },
+		{ "AUTH PLAIN", AUTHORIZE_MORE, "+ \r\n" },
+		{ "*", AUTHORIZE_MORE, "-ERR Authentication cancelled." },
+		{ "AUTH LOGIN", AUTHORIZE_MORE, "+ " },
+		{ "dGlt", AUTHORIZE_MORE, "+ " },
+		{ "*", AUTHORIZE_MORE, "-ERR Authentication cancelled." },
+		{ "AUTH SCRAM-SHA-256", AUTHORIZE_MORE, "-ERR Unknown mech" },
+		{ "AUTH PLAIN x y", AUTHORIZE_MORE, "-ERR Too many" },
+		{ "USER a", AUTHORIZE_MORE, "+OK" },
+		{ "AUTH LOGIN", AUTHORIZE_MORE, "+ " },
+		{ "*", AUTHORIZE_MORE, "-ERR Authentication cancelled." },
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 1, 9, 99, false);
+	walk(&a, w, ARRAY_LEN(w));
+	assert_int_equal(a.failures, 0);
+	/* A line that is too long ends the exchange. */
+	(void)authorize_line(&a, SPAN("AUTH PLAIN"), &out);
+	assert_int_equal(authorize_too_long(&a, &out), AUTHORIZE_MORE);
+	assert_int_equal(authorize_line(&a, SPAN("QUIT"), &out),
+	    AUTHORIZE_CLOSE);
+	assert_true(a.quit);
+}
+
+/* Before TLS nobody is asked for a password, and of a name nothing is kept. */
+static void
+test_authorize_tls(void **state UNUSED)
+{
+	static const struct walk before[] = {
+		{ "USER a", AUTHORIZE_MORE, "-ERR [SYS/PERM] Passwords are" },
+		{ "PASS x", AUTHORIZE_MORE, "-ERR [SYS/PERM] Passwords are" },
+		{ "AUTH", AUTHORIZE_MORE, "-ERR [SYS/PERM] Passwords are" },
+		{ "AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=", AUTHORIZE_MORE,
+		  "-ERR [SYS/PERM] Passwords are" },
+		{ "STLS now", AUTHORIZE_MORE, "-ERR Too many" },
+		{ "STLS", AUTHORIZE_TLS, "+OK" },
+	};
+	static const struct walk after[] = {
+		{ "STLS", AUTHORIZE_MORE, "-ERR TLS is active." },
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "USER a", AUTHORIZE_MORE, "+OK" },
+		{ "PASS x", AUTHORIZE_ASK, "" },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 1, 9, 99, false);
+	a.needs_tls = a.stls = true;
+	walk(&a, before, ARRAY_LEN(before));
+	authorize_secured(&a);
+	walk(&a, after, ARRAY_LEN(after));
+	authorize_fini(&a);
+	authorize_init(&a, "h", NULL, 1, 9, 99, false);
+	buf_clear(&out);
+	(void)authorize_line(&a, SPAN("STLS"), &out);
+	assert_true(span_starts(buf_span(&out), SPAN("-ERR Unknown command")));
 }
 
 /* ---- groups ---- */
@@ -684,6 +835,14 @@ main(void)
 		    test_dir_setup, test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_long_password,
 		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_exchanges, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_bad_exchanges,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_auth_otherwise,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_tls, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_without_rpop,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_xclient,

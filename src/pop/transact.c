@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "pop/transact.h"
 
+#include "pop/authorize.h"
+
 #include "pop/pop_priv.h"
 #include "pop/say.h"
 
@@ -210,6 +212,7 @@ on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 	const struct capa_facts facts = {
 		.phase = CAPA_AFTER_LOGIN,
 		.implementation = p->conf->implementation,
+		.sasl = AUTHORIZE_MECHANISMS,
 	};
 
 	SAY_OK(out, "Capability list follows.");

@@ -6,6 +6,8 @@
 #define BEFORE	(1u << CAPA_BEFORE_LOGIN)
 #define AFTER	(1u << CAPA_AFTER_LOGIN)
 
+enum { USER = 1 };		/* the row that is not always true */
+
 /*
  * All are told in both phases: RFC 2449 s.5 wants what is available before
  * login listed after it as well.
@@ -16,7 +18,7 @@ static const struct {
 	const char	*source;
 } lines[] = {
 	{ "TOP",		BEFORE | AFTER, "2449 s.6.1" },
-	{ "USER",		BEFORE | AFTER, "2449 s.6.2" },
+	[USER] = { "USER",	BEFORE | AFTER, "2449 s.6.2" },
 	{ "UIDL",		BEFORE | AFTER, "2449 s.6.8" },
 	{ "RESP-CODES",		BEFORE | AFTER, "2449 s.6.4" },
 	{ "AUTH-RESP-CODE",	BEFORE | AFTER, "3206 s.6" },
@@ -29,8 +31,13 @@ reply_capa(struct buf *out, const struct capa_facts *facts)
 {
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		if ((lines[i].phases & (1u << facts->phase)) != 0 &&
+		    !(facts->no_user && i == USER) &&
 		    reply_line(out, "%s", lines[i].line) < 0)
 			return -1;
+	if (facts->sasl != NULL && reply_line(out, "SASL %s", facts->sasl) < 0)
+		return -1;
+	if (facts->stls && reply_line(out, "STLS") < 0)
+		return -1;
 	if (facts->xclient && facts->phase == CAPA_BEFORE_LOGIN &&
 	    reply_line(out, "XCLIENT ADDR PORT") < 0)
 		return -1;

@@ -29,6 +29,8 @@ enum command_id {
 	CMD_QUIT,
 	CMD_CAPA,
 	CMD_XCLIENT,
+	CMD_STLS,
+	CMD_AUTH,
 	CMD_STAT,
 	CMD_LIST,
 	CMD_RETR,

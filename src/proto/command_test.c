@@ -293,7 +293,7 @@ test_redact(void **state UNUSED)
 		{ SPAN("USER ann\rPASS secret"), "USER ***" },
 		{ SPAN("QUIT secret"), "QUIT ***" },
 		{ SPAN("XTND secret"), "***" },
-		{ SPAN("AUTH PLAIN secret"), "***" },
+		{ SPAN("AUTH PLAIN secret"), "AUTH ***" },
 		{ SPAN(""), "" },
 		{ SPAN("  "), "" },
 	};

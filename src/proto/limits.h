@@ -7,6 +7,9 @@
  * for long passwords and XTND arguments.  Longer ones are swallowed up to
  * their LF and answered with one -ERR. */
 #define LIMIT_LINE	1024
+/* The same of AUTH, and of a response of its exchange: 12288 characters of base64
+ * (RFC 5034 s.4), which is what tokens need, with what stands around them. */
+#define LIMIT_AUTH_LINE	(12288 + 64)
 /* First line of a reply, with CRLF.  RFC 1939 s.3, RFC 2449 s.4. */
 #define LIMIT_REPLY	512
 /* A unique-id.  RFC 1939 s.7. */

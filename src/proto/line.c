@@ -6,7 +6,15 @@
 void
 line_init(struct line_reader *r)
 {
-	explicit_bzero(r, sizeof(*r));
+	*r = (struct line_reader){ .wide = LINE_NARROW };
+	buf_init(&r->part, LIMIT_AUTH_LINE);
+}
+
+void
+line_fini(struct line_reader *r)
+{
+	buf_fini(&r->part);
+	r->swallowing = r->given = false;
 }
 
 static struct span
@@ -17,24 +25,37 @@ without_cr(struct span line)
 	return line;
 }
 
-static void
-keep(struct line_reader *r, struct span s)
+/* Does the line that begins with what is kept, and goes on so, say AUTH? */
+static bool
+is_auth(struct span kept, struct span next)
 {
-	ASSERT(s.n <= sizeof(r->b) - r->n);
-	if (s.n > 0)
-		memcpy(r->b + r->n, s.p, s.n);
-	r->n += s.n;
+	static const struct span	word = SPAN("AUTH ");
+	struct span			tail = span_skip(word, kept.n);
+
+	return span_starts_nocase(word, span_first(kept, word.n)) &&
+	    span_starts_nocase(next, tail);
+}
+
+/* Is the line too long, with its next octets (without its LF)? */
+static bool
+grows_long(const struct line_reader *r, struct span next)
+{
+	struct span	kept = buf_span(&r->part);
+	bool		wide = r->wide == LINE_WIDE ||
+			    (r->wide == LINE_AUTH && is_auth(kept, next));
+
+	return kept.n + next.n >= (wide ? LIMIT_AUTH_LINE : LIMIT_LINE);
 }
 
 /* All of *in belongs to a line whose LF is still to come. */
 static enum line_result
 feed_part(struct line_reader *r, struct span *in)
 {
-	if (r->swallowing || in->n >= LIMIT_LINE - r->n) {
+	if (r->swallowing || grows_long(r, *in)) {
 		r->swallowing = r->swallowing || in->n > 0;
-		r->n = 0;
+		buf_fini(&r->part);
 	} else {
-		keep(r, *in);
+		ASSERT(buf_append(&r->part, *in) == 0);
 	}
 	*in = span_skip(*in, in->n);
 	return LINE_MORE;
@@ -47,16 +68,19 @@ line_feed(struct line_reader *r, struct span *in, struct span *line_r)
 	struct span	part = span_first(*in, lf);
 	bool		too_long;
 
+	if (r->given)
+		buf_fini(&r->part);	/* nobody has that line any more */
+	r->given = false;
 	if (lf == in->n)
 		return feed_part(r, in);
 	*in = span_skip(*in, lf + 1);
-	too_long = r->swallowing || part.n >= LIMIT_LINE - r->n;
-	if (!too_long && r->n > 0) {
-		keep(r, part);
-		part = span_of(r->b, r->n);
+	too_long = r->swallowing || grows_long(r, part);
+	if (!too_long && buf_len(&r->part) > 0) {
+		ASSERT(buf_append(&r->part, part) == 0);
+		part = buf_span(&r->part);
 	}
 	r->swallowing = false;
-	r->n = 0;
+	r->given = true;
 	if (too_long)
 		return LINE_TOO_LONG;
 	*line_r = without_cr(part);
@@ -66,5 +90,5 @@ line_feed(struct line_reader *r, struct span *in, struct span *line_r)
 struct span
 line_pending(const struct line_reader *r)
 {
-	return span_of(r->b, r->n);
+	return r->given ? SPAN("") : buf_span(&r->part);
 }

@@ -7,13 +7,21 @@
 #ifndef PROTO_LINE_H
 #define PROTO_LINE_H
 
-#include "base/span.h"
+#include "base/buf.h"
 #include "proto/limits.h"
 
+enum line_width {
+	LINE_NARROW,			/* LIMIT_LINE */
+	LINE_AUTH,			/* but LIMIT_AUTH_LINE for AUTH */
+	LINE_WIDE,			/* LIMIT_AUTH_LINE, whatever it is */
+};
+
 struct line_reader {
-	size_t	n;			/* octets of an unfinished line */
-	bool	swallowing;		/* over-long: waiting for its LF */
-	uint8_t	b[LIMIT_LINE];
+	enum line_width	wide;		/* set it between lines */
+	/* private */
+	bool		swallowing;	/* over-long: waiting for its LF */
+	bool		given;		/* part was the last line */
+	struct buf	part;		/* of an unfinished line; wiped */
 };
 
 enum line_result {
@@ -22,13 +30,14 @@ enum line_result {
 	LINE_TOO_LONG,			/* one such line has ended: answer once */
 };
 
-/* Wipes too: call it again behind a line that held a password. */
+/* Nothing is allocated before a line comes in parts. */
 void	line_init(struct line_reader *r);
+void	line_fini(struct line_reader *r);
 
 /*
  * Take bytes from *in (it is advanced) until a line is complete.  *line_r
  * points into *in or into r and is valid until the next call.  A line counts
- * as too long when it is longer than LIMIT_LINE, its end included.
+ * as too long when it is longer than its limit, its end included.
  * O(octets taken), at most one copy.
  */
 enum line_result	line_feed(struct line_reader *r, struct span *in,

@@ -57,6 +57,7 @@ expect(struct span in, struct span want, size_t pending)
 		feed(&r, span_skip(in, cut), &l);
 		assert_true(span_eq(span_of(l.b, l.n), want));
 		assert_int_equal(line_pending(&r).n, pending);
+		line_fini(&r);
 	}
 	struct line_reader	r;
 	struct log		l = { .n = 0 };
@@ -66,6 +67,7 @@ expect(struct span in, struct span want, size_t pending)
 		feed(&r, span_first(span_skip(in, i), 1), &l);
 	assert_true(span_eq(span_of(l.b, l.n), want));
 	assert_int_equal(line_pending(&r).n, pending);
+	line_fini(&r);
 }
 
 static void
@@ -167,20 +169,55 @@ test_huge(void **state UNUSED)
 	}
 	feed(&r, SPAN("tail QUIT\r\nNOOP\n"), &l);
 	assert_true(span_eq(span_of(l.b, l.n), SPAN("![NOOP]")));
+	line_fini(&r);
+}
+
+/* How the line of n octets that begins so is taken, in two parts. */
+static enum line_result
+taken(enum line_width wide, struct span begin, size_t n, size_t cut)
+{
+	static uint8_t		in[LIMIT_AUTH_LINE + 10];
+	struct line_reader	r;
+	struct span		all = span_of(in, n + 1);
+	struct span		first = span_first(all, cut);
+	struct span		rest = span_skip(all, cut);
+	struct span		line;
+	enum line_result	got;
+
+	memset(in, 'x', n);
+	memcpy(in, begin.p, begin.n);
+	in[n] = '\n';
+	line_init(&r);
+	r.wide = wide;
+	got = line_feed(&r, &first, &line);
+	if (got == LINE_MORE)
+		got = line_feed(&r, &rest, &line);
+	if (got == LINE_READY)
+		assert_true(span_eq(line, span_of(in, n)));
+	line_fini(&r);
+	return got;
 }
 
 static void
-test_init_wipes(void **state UNUSED)
+test_wide(void **state UNUSED)
 {
-	static const struct line_reader	blank;
-	struct line_reader		r;
-	struct log			l = { .n = 0 };
+	static const size_t cuts[] = { 0, 3, 5, 6, LIMIT_LINE - 1, LIMIT_LINE,
+	    LIMIT_LINE + 1 };
 
-	line_init(&r);
-	feed(&r, SPAN("PASS sec"), &l);
-	feed(&r, SPAN("ret\r\n"), &l);
-	line_init(&r);
-	assert_memory_equal(&r, &blank, sizeof(r));
+	for (size_t i = 0; i < ARRAY_LEN(cuts); i++) {
+		size_t cut = cuts[i];
+
+		assert_int_equal(taken(LINE_AUTH, SPAN("auth X"),
+		    LIMIT_AUTH_LINE - 1, cut), LINE_READY);
+		assert_int_equal(taken(LINE_AUTH, SPAN("auth X"),
+		    LIMIT_AUTH_LINE, cut), LINE_TOO_LONG);
+		assert_int_equal(taken(LINE_AUTH, SPAN("AUTHX"), LIMIT_LINE + 2,
+		    cut), LINE_TOO_LONG);
+		assert_int_equal(taken(LINE_NARROW, SPAN("AUTH X"),
+		    LIMIT_LINE + 2, cut), LINE_TOO_LONG);
+		assert_int_equal(taken(LINE_WIDE, SPAN("dXNl"),
+		    LIMIT_AUTH_LINE - 1, cut), LINE_READY);
+	}
 }
 
 int
@@ -191,7 +228,7 @@ main(void)
 		cmocka_unit_test(test_every_octet),
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_huge),
-		cmocka_unit_test(test_init_wipes),
+		cmocka_unit_test(test_wide),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

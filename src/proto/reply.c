@@ -124,6 +124,12 @@ reply_line(struct buf *out, const char *fmt, ...)
 }
 
 int
+reply_challenge(struct buf *out, const char *base64)
+{
+	return buf_appendf(out, "+ %s\r\n", base64);
+}
+
+int
 reply_end(struct buf *out)
 {
 	return buf_append(out, SPAN(".\r\n"));

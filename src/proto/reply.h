@@ -40,6 +40,8 @@ int	reply_fault(struct buf *out, const struct fault *f) MUSTUSE;
  * leading dot becomes a blank.  Mail goes through proto/dot.h.
  */
 int	reply_line(struct buf *out, const char *fmt, ...) MUSTUSE PRINTF(2, 3);
+/* "+ text\r\n": a challenge of AUTH, in base64 (RFC 5034 s.4). */
+int	reply_challenge(struct buf *out, const char *base64) MUSTUSE;
 /* ".\r\n" */
 int	reply_end(struct buf *out) MUSTUSE;
 
@@ -54,6 +56,10 @@ struct capa_facts {
 	}		 phase;
 	const char	*implementation;	/* its words; NULL: not told */
 	bool		 xclient;		/* before login, to whom may */
+	bool		 stls;			/* before login: TLS may begin */
+	bool		 no_user;		/* before login: passwords are not
+						   taken in the clear */
+	const char	*sasl;			/* mechanisms; NULL: none */
 };
 int	reply_capa(struct buf *out, const struct capa_facts *facts) MUSTUSE;
 

@@ -112,6 +112,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_CLIENT:
 	case MSG_CLIENT_ITSELF:
 	case MSG_HANDOVER:
+	case MSG_HANDOVER_RELAY:
 	case MSG_ANSWER:
 	case MSG_CREDENTIAL:
 	case MSG_GRANT:
@@ -128,8 +129,10 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_ADMIT:
 	case MSG_START:
 	case MSG_START_REST:
+	case MSG_START_RELAY:
 	case MSG_SPAWN:
 	case MSG_SPAWN_REST:
+	case MSG_SPAWN_RELAY:
 	case MSG_HAND:
 	case MSG_HAND_FILE:
 	case MSG_SIGNAL:
@@ -145,12 +148,15 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_LEAVES:
 	case MSG_SEAT:
 	case MSG_SEAT_REST:
+	case MSG_SEAT_RELAY:
 	case MSG_LEFT:
 	case MSG_FREE:
 	case MSG_MOVE:
 	case MSG_MOVE_REST:
 	case MSG_AUTH:
 	case MSG_SUMMARY:
+	case MSG_CERTIFICATE:
+	case MSG_CERTIFICATE_OCSP:
 	case MSG_CTL_WHO:
 	case MSG_CTL_STATUS:
 	case MSG_CTL_KICK:

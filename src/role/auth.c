@@ -182,7 +182,7 @@ penalties_changed(struct auth *a)
 static void
 count(const struct question *q, enum metric pass, bool judged)
 {
-	metric_add(pass + (q->method != 0 ? 1u : 0u), 1);
+	metric_add(pass + (enum metric)q->method, 1);
 	if (judged)
 		metric_observe(METRIC_LOGIN_MS, clock_ms() - q->asked_ms);
 }
@@ -495,7 +495,7 @@ read_check(struct link_in *m, struct question *q, struct fault *f)
 	secret = link_get_span(m, SECRET_MAX);
 	if (wire_get_peer(m, &q->socket, f) != 0 || link_get_end(m, f) != 0)
 		return -1;
-	if (q->method > 1 || q->sid == 0)
+	if (q->method >= AUTH_METHODS || q->sid == 0)
 		return fault_set(f, FAULT_PEER, "a question without sense");
 	q->user_n = user.n;
 	if (user.n > 0)
@@ -757,7 +757,7 @@ vouch(const struct auth *a, struct question *q)
 {
 	q->vouched = 0;
 	q->flushes = a->flushes;
-	if (a->cache == NULL || q->method != AUTH_METHOD_PASS)
+	if (a->cache == NULL || q->method == AUTH_METHOD_RPOP)
 		return;
 	verdict_key(a->cache, (uint8_t)a->conf->auth.source, q->method,
 	    span_of(q->user, q->user_n), secret_span(&q->secret), q->key);

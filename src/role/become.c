@@ -8,7 +8,9 @@
 #include "role/auth.h"
 #include "role/exporter.h"
 #include "role/fronts.h"
+#include "role/keeper.h"
 #include "role/resolver.h"
+#include "role/secure.h"
 #include "role/spawner.h"
 #include "role/trace.h"
 #include "role/warden.h"
@@ -18,6 +20,12 @@
 #include "sys/spawn.h"
 #include "watch/log.h"
 #include "watch/metrics.h"
+
+static bool
+uses_tls(const struct crew *c)
+{
+	return c->edition->s.role.tls_certificate.n > 0;
+}
 
 static void NORETURN
 be_auth(const struct crew *c, const struct role *r)
@@ -50,6 +58,25 @@ be_resolver(const struct crew *c, const struct role *r)
 }
 
 static void NORETURN
+be_keeper(const struct crew *c, const struct role *r)
+{
+	int			ends[FRONTS_MAX];
+	struct keeper_start	a = {
+		.conf = &c->edition->s,
+		.host = c->edition->hostname,
+		.fronts = ends,
+		.nfronts = c->nfronts,
+		.master = r->child.link.b,
+		.log_link = r->child.log.b,
+		.tickets = c->tickets,
+	};
+
+	for (size_t i = 0; i < c->nfronts; i++)
+		ends[i] = c->to_keeper[i].b;
+	keeper_main(&a);
+}
+
+static void NORETURN
 be_front(const struct crew *c, const struct role *r)
 {
 	int			fds[LISTENERS_MAX];
@@ -64,8 +91,10 @@ be_front(const struct crew *c, const struct role *r)
 		.master = r->child.link.b,
 		.resolver = c->edition->s.role.peer_check ?
 		    c->to_resolver[r->index].a : -1,
+		.keeper = uses_tls(c) ? c->to_keeper[r->index].a : -1,
 		.log_link = r->child.log.b,
 		.tally = c->tally,
+		.tickets = uses_tls(c) ? &c->tickets->keys : NULL,
 	};
 
 	for (size_t i = 0; i < c->listeners.n; i++)
@@ -98,7 +127,8 @@ role_become(const struct role *r)
 	    tally_own(c->tally, r->kind == FRONT ? r->row : SIZE_MAX,
 	    &f) != 0 ||
 	    metrics_own(role_counts(r) ? r->row : METRICS_NO_ROW, &f) != 0 ||
-	    trace_own(r->kind == CTL, &f) != 0) {
+	    trace_own(r->kind == CTL, &f) != 0 ||
+	    (r->kind != KEEPER && tickets_read_only(c->tickets, &f) != 0)) {
 		log_fault(LEVEL_ERR, "fork", &f);
 		spawn_exit(1);
 	}
@@ -106,6 +136,8 @@ role_become(const struct role *r)
 		tally_free(c->tally);
 	if (r->kind != AUTH)
 		penalty_free(c->penalty);
+	if (r->kind != KEEPER && (r->kind != FRONT || !uses_tls(c)))
+		tickets_free(c->tickets);
 	if (r->kind != METRICS && !role_counts(r))
 		metrics_free();
 	if (r->kind != FRONT && r->kind != SPAWNER && r->kind != CTL)
@@ -124,6 +156,8 @@ role_become(const struct role *r)
 		be_ctl(c, r);
 	case METRICS:
 		exporter_main(&c->edition->s, c->tally, c->exporter, r->child.log.b);
+	case KEEPER:
+		be_keeper(c, r);
 	case FRONT:
 		be_front(c, r);
 	}
@@ -133,14 +167,26 @@ role_become(const struct role *r)
 void
 role_try_cage(const struct role_settings *s, enum cage_kind kind)
 {
-	struct fault	f;
-	bool		degraded;
+	static struct certificates	files;
+	struct secure_house		tls = { .tls = NULL };
+	struct fault			f;
+	bool				degraded;
 
 	signals_take(SIGNALS_CONNECTION);
 	shed_descriptors(NULL, 0);
+	if (kind == CAGE_FRONTS && secure_house_open(&tls, &s->tls_certificate,
+	    &files, &f) != 0) {
+		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		spawn_exit(1);
+	}
 	if (cage_step_down(kind == CAGE_AUTH ? s->auth_user : s->front_user,
-	    s->chroot_dir, kind, &f) == 0 && cage_enter(kind, &degraded, &f) == 0)
+	    s->chroot_dir, kind, &f) != 0 || cage_enter(kind, &degraded, &f) != 0) {
+		log_fault(LEVEL_ERR, kind == CAGE_AUTH ? "auth-cage" :
+		    "front-cage", &f);
+		spawn_exit(1);
+	}
+	if (files.n == 0 || secure_house_use(&tls, &files, &f) == 0)
 		spawn_exit(0);
-	log_fault(LEVEL_ERR, kind == CAGE_AUTH ? "auth-cage" : "front-cage", &f);
+	log_fault(LEVEL_ERR, "tls-certificate", &f);
 	spawn_exit(1);
 }

@@ -22,6 +22,7 @@ role_word(const struct role *r)
 		[RESOLVER]	= "popper-resolver",
 		[CTL]		= "popper-ctl",
 		[METRICS]	= "popper-metrics",
+		[KEEPER]	= "popper-keeper",
 		[FRONT]		= "popper-front",
 	};
 
@@ -34,7 +35,7 @@ static_assert(METRIC_DEATHS_FRONT - METRIC_DEATHS_AUTH == FRONT,
 bool
 role_counts(const struct role *r)
 {
-	return r->kind == FRONT || r->kind == AUTH;
+	return r->kind == FRONT || r->kind == AUTH || r->kind == KEEPER;
 }
 
 void
@@ -46,6 +47,15 @@ role_count_end(struct role *r, bool expected)
 		return;
 	r->deaths++;
 	metric_add(METRIC_DEATHS_AUTH + (enum metric)r->kind, 1);
+}
+
+struct role *
+crew_role(struct crew *c, enum kind kind)
+{
+	for (size_t i = 0; i < c->nroles; i++)
+		if (c->roles[i].kind == kind)
+			return &c->roles[i];
+	return NULL;
 }
 
 size_t
@@ -80,12 +90,13 @@ crew_links_make(struct crew *c, struct fault *f)
 	static const struct link_ends none = { -1, -1 };
 
 	for (size_t i = 0; i < c->nfronts; i++)
-		c->to_auth[i] = c->to_resolver[i] = none;
+		c->to_auth[i] = c->to_resolver[i] = c->to_keeper[i] = none;
 	c->to_warden = none;
 	for (size_t i = 0; i < c->nfronts; i++)
 		if (link_pair(&c->to_auth[i].a, &c->to_auth[i].b, f) != 0 ||
 		    link_pair(&c->to_resolver[i].a, &c->to_resolver[i].b,
-		    f) != 0)
+		    f) != 0 ||
+		    link_pair(&c->to_keeper[i].a, &c->to_keeper[i].b, f) != 0)
 			return -1;
 	return link_pair(&c->to_warden.a, &c->to_warden.b, f);
 }
@@ -96,6 +107,7 @@ crew_links_close(struct crew *c)
 	for (size_t i = 0; i < c->nfronts; i++) {
 		link_ends_close(&c->to_auth[i]);
 		link_ends_close(&c->to_resolver[i]);
+		link_ends_close(&c->to_keeper[i]);
 	}
 	link_ends_close(&c->to_warden);
 }
@@ -151,8 +163,8 @@ crew_probe(const struct settings *s, struct fault *f)
 		if (spawn_wait(pid, PROBE_MS, &status) == 0)
 			spawn_kill(pid);
 		if (status != 0)
-			return fault_set(f, FAULT_PERM, "%s cannot be locked in,"
-			    " as the line before tells", kinds[i] == CAGE_AUTH ?
+			return fault_set(f, FAULT_PERM, "%s cannot begin, as the"
+			    " line before tells", kinds[i] == CAGE_AUTH ?
 			    "auth" : "a front");
 	}
 	return 0;

@@ -13,19 +13,20 @@
 #include "role/penalty.h"
 #include "role/places.h"
 #include "role/tally.h"
+#include "role/tickets.h"
 #include "sys/cage.h"
 #include "sys/listen.h"
 #include "sys/loop.h"
 
 #define FRONTS_MAX	64
 
-enum kind { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, METRICS, FRONT };
+enum kind { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, METRICS, KEEPER, FRONT };
 
 struct role {
 	struct crew		*crew;
 	enum kind		 kind;
 	size_t			 index;		/* of a front */
-	size_t			 row;		/* of who counts: FRONT, AUTH */
+	size_t			 row;		/* of who counts: FRONT, AUTH, KEEPER */
 	struct child		 child;
 	uint64_t		 deaths;
 	struct loop_watch	 again;		/* when it is started anew */
@@ -37,12 +38,14 @@ struct crew {
 	struct edition		*edition;	/* owns */
 	struct listeners	 listeners;	/* the master's, in this order */
 	struct tally		*tally;
+	struct tickets		*tickets;
 	struct penalty		*penalty;	/* for auth alone */
 	struct ctl_start	 ctl;		/* listener: the master's */
 	int			 exporter;	/* likewise; -1: none */
 	size_t			 nfronts;
 	struct link_ends	 to_auth[FRONTS_MAX];	/* a: front, b: auth */
 	struct link_ends	 to_resolver[FRONTS_MAX];
+	struct link_ends	 to_keeper[FRONTS_MAX];
 	struct link_ends	 to_warden;		/* a: auth */
 	struct role		 roles[FRONT + FRONTS_MAX];
 	size_t			 nroles;
@@ -52,6 +55,8 @@ struct crew {
 };
 
 const char	*role_word(const struct role *r);
+/* Its role of that kind; NULL: it has none.  Not of fronts. */
+struct role	*crew_role(struct crew *c, enum kind kind);
 /* In a child of the master: be that role; or see whether it can be caged. */
 void		 role_become(const struct role *r) NORETURN;
 void		 role_try_cage(const struct role_settings *s,

@@ -88,9 +88,15 @@ say_count(struct answer *a, enum metric which, uint64_t n)
 static void
 say_counts(struct answer *a)
 {
-	/* Both methods together. */
-	for (unsigned i = METRIC_LOGIN_OK; i < METRIC_REFUSAL_DELAYED; i += 2)
-		say_count(a, i, metric_sum(i) + metric_sum(i + 1));
+	/* All methods together. */
+	for (unsigned i = METRIC_LOGIN_OK; i < METRIC_REFUSAL_DELAYED;
+	    i += AUTH_METHODS) {
+		uint64_t n = 0;
+
+		for (unsigned k = 0; k < AUTH_METHODS; k++)
+			n += metric_sum(i + k);
+		say_count(a, i, n);
+	}
 	for (unsigned i = METRIC_REFUSAL_DELAYED; i < METRIC_DEATHS_AUTH; i++)
 		if (i != METRIC_SESSIONS && i != METRIC_STRANGERS)
 			say_count(a, i, metric_sum(i));

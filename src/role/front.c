@@ -15,6 +15,8 @@
 #include "role/permit.h"
 #include "role/proxied.h"
 #include "role/pump.h"
+#include "role/relay.h"
+#include "role/secure.h"
 #include "role/wire.h"
 
 #include "sys/cage.h"
@@ -30,6 +32,9 @@ struct state {
 	bool			 itself;	/* a proxy without a client */
 	struct authorize	 auth;
 	struct pump		 pump;
+	struct secure_house	 house;
+	struct secure		 secure;
+	bool			 starts_tls;	/* STLS was answered */
 	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
@@ -59,6 +64,8 @@ next_of(enum authorize_next n)
 		return PUMP_LINE;
 	case AUTHORIZE_ASK:
 		return PUMP_HOLD;
+	case AUTHORIZE_TLS:
+		return PUMP_LEAVE;
 	case AUTHORIZE_CLIENT:
 	case AUTHORIZE_CLOSE:
 		break;
@@ -75,7 +82,7 @@ ask(struct state *s, struct fault *f)
 	int		result;
 
 	link_out_init(&record, MSG_CREDENTIAL);
-	link_put_u8(&record, s->auth.ask.rpop ? 1 : 0);
+	link_put_u8(&record, (uint8_t)s->auth.ask.method);
 	link_put_span(&record, span_of(s->auth.name, s->auth.name_n));
 	link_put_span(&record, secret_span(&s->auth.ask.secret));
 	result = link_send(s->c->credential, &record, NULL, 0, f);
@@ -117,6 +124,13 @@ on_announced(struct state *s, struct buf *out)
 	return PUMP_LINE;
 }
 
+static void
+expect(struct state *s)
+{
+	pump_expect(&s->pump, authorize_width(&s->auth),
+	    authorize_is_secret(&s->auth));
+}
+
 static enum pump_next
 on_line(void *ctx, struct span line, struct buf *out)
 {
@@ -125,6 +139,8 @@ on_line(void *ctx, struct span line, struct buf *out)
 	struct fault		 f;
 
 	n = authorize_line(&s->auth, line, out);
+	expect(s);
+	s->starts_tls = n == AUTHORIZE_TLS;
 	if (n == AUTHORIZE_CLIENT)
 		return on_announced(s, out);
 	if (n == AUTHORIZE_ASK && ask(s, &f) != 0) {
@@ -137,9 +153,11 @@ on_line(void *ctx, struct span line, struct buf *out)
 static enum pump_next
 on_too_long(void *ctx, struct buf *out)
 {
-	struct state *s = ctx;
+	struct state	*s = ctx;
+	enum authorize_next n = authorize_too_long(&s->auth, out);
 
-	return next_of(authorize_too_long(&s->auth, out));
+	expect(s);
+	return next_of(n);
 }
 
 /* The monitor's answer has come (or the monitor is gone). */
@@ -182,6 +200,34 @@ hand_over(struct state *s)
 	if (wire_rest(pump_rest(&s->pump), &rest, &f) != 0 ||
 	    link_send(s->c->link, &m, &rest, 1, &f) != 0)
 		log_fault(LEVEL_ERR, "front-handover", &f);
+}
+
+/* Under TLS this process stays: the session gets one end of a pair. */
+static void
+hand_over_relay(struct state *s)
+{
+	static uint8_t		room[RELAY_ROOM];
+	AUTO(fd_close) int	ours = -1;
+	AUTO(fd_close) int	theirs = -1;
+	UNZEROED struct link_out m;
+	struct relay		r;
+	struct fault		f;
+
+	link_out_init(&m, MSG_HANDOVER_RELAY);
+	if (sock_pair(&ours, &theirs, &f) != 0 ||
+	    link_send(s->c->link, &m, &theirs, 1, &f) != 0) {
+		log_fault(LEVEL_ERR, "front-handover", &f);
+		return;
+	}
+	fd_close(&theirs);
+	secure_log_old(&s->secure, span_of(s->auth.name, s->auth.name_n),
+	    &s->peer);
+	relay_init(&r, &s->secure, fd_take(&ours), pump_rest(&s->pump),
+	    s->c->conf->role.drain_timeout_s);
+	authorize_fini(&s->auth);
+	pump_fini(&s->pump);
+	relay_run(&r, room);
+	relay_fini(&r);
 }
 
 static void
@@ -274,26 +320,70 @@ welcome(struct state *s)
 	}
 	s->auth.xclient = networks_have(&s->c->conf->role.xclient_networks,
 	    &s->peer);
+	s->auth.needs_tls = listen_needs_tls(&s->c->conf->role, &s->peer);
+	s->auth.stls = s->house.tls != NULL && !s->c->rules->tls;
 	authorize_greet(&s->auth, &s->pump.out);
 	return PUMP_LINE;
+}
+
+/* (Behind a PROXY header what was read may be the beginning of TLS.) */
+static int
+start_tls(struct state *s)
+{
+	struct span first = s->starts_tls ? SPAN("") : pump_rest(&s->pump);
+
+	if (secure_begin(&s->secure, &s->house, s->c->rules->policy, first,
+	    &s->pump, &s->peer) != 0)
+		return -1;
+	s->starts_tls = false;
+	authorize_secured(&s->auth);
+	return 0;
+}
+
+/* The AUTHORIZATION state, before and behind STLS. */
+static enum pump_end
+talk(struct state *s)
+{
+	enum pump_end	end;
+
+	if (s->c->rules->tls && (s->house.tls == NULL || start_tls(s) != 0))
+		return PUMP_END_ABORTED;
+	end = pump_run(&s->pump, welcome(s));
+	while (end == PUMP_END_LEFT && s->starts_tls)
+		end = start_tls(s) != 0 ? PUMP_END_ABORTED :
+		    pump_run(&s->pump, PUMP_LINE);
+	return end;
 }
 
 static void
 serve(struct state *s)
 {
-	const struct role_settings	*r = &s->c->conf->role;
-	enum pump_end			 end;
+	enum pump_end end;
 
 	if (s->c->rules->proxy && !await_header(s))
 		return;
-	end = pump_run(&s->pump, welcome(s));
-	if (end == PUMP_END_LEFT) {
+	end = talk(s);
+	if (end == PUMP_END_LEFT && s->secure.stream != NULL) {
+		hand_over_relay(s);
+	} else if (end == PUMP_END_LEFT) {
 		hand_over(s);
-		return;
+	} else {
+		log_end_of(s, end);
+		pump_drain(&s->pump);
 	}
-	log_end_of(s, end);
-	s->pump.drain_s = r->drain_timeout_s;
-	pump_drain(&s->pump);
+}
+
+/* A certificate that is not good is no reason not to serve who needs none. */
+static void
+use_certificates(struct state *s, struct certificates *files)
+{
+	struct fault f;
+
+	if (files->n > 0 && secure_house_use(&s->house, files, &f) != 0) {
+		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		s->house.tls = NULL;
+	}
+	certificates_close(files);
 }
 
 void
@@ -304,10 +394,15 @@ front_main(const struct front *c)
 	const int			 keep[] = {
 		c->in, c->out, c->link, c->credential, c->log_link,
 	};
+	static struct certificates	 files;
 	struct fault			 f;
 
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
+	if (secure_house_open(&s.house, &r->tls_certificate, &files, &f) != 0) {
+		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		s.house.tls = NULL;
+	}
 	if (enter_cage(c, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-cage", &f);
 		spawn_exit(1);
@@ -319,6 +414,7 @@ front_main(const struct front *c)
 	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
 	    r->max_bad_commands, r->max_commands_before_login,
 	    c->conf->auth.rpop_file[0] != '\0');
+	use_certificates(&s, &files);
 	pump_init(&s.pump);
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;
@@ -326,10 +422,13 @@ front_main(const struct front *c)
 	s.pump.room = s.room;
 	s.pump.idle_s = r->timeout_s;
 	s.pump.deadline_ms = clock_ms() + 1000ull * r->login_timeout_s;
+	s.pump.drain_s = r->drain_timeout_s;
 	s.pump.ops = &front_ops;
 	s.pump.ctx = &s;
+	expect(&s);
 	serve(&s);
 	authorize_fini(&s.auth);
 	pump_fini(&s.pump);
+	secure_close(&s.secure);
 	spawn_exit(0);
 }

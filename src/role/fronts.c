@@ -12,6 +12,10 @@
  *     |  +-----no-----+
  *     +--end--> DRAINS --> closed
  *
+ * Under TLS the way in has a stage before TALKS, SHAKES (at once, or after STLS), and
+ * the way out another one: the session gets one end of a pair of sockets, and its
+ * client stays here, as RELAYS, to the end.
+ *
  * After a reload it takes nobody any more (LEAVE), and ends with the last of them.
  *
  * A grant never passes through here: what says yes is the master, to which the
@@ -26,6 +30,8 @@
 #include "role/permit.h"
 #include "role/proxied.h"
 #include "role/pump.h"
+#include "role/relay.h"
+#include "role/secure.h"
 #include "role/wire.h"
 
 #include "base/alloc.h"
@@ -50,7 +56,7 @@
 #define AGAIN_MS	50		/* to a master that is busy */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
 
-enum stage { AWAITS, TALKS, ASKED, LEAVES, DRAINS };
+enum stage { AWAITS, SHAKES, TALKS, ASKED, LEAVES, RELAYS, DRAINS };
 
 struct stranger {
 	struct map_node		 in;		/* by sid */
@@ -70,6 +76,10 @@ struct stranger {
 	struct loop_watch	 watch;
 	struct authorize	 auth;		/* may hold a secret */
 	struct pump		 pump;
+	bool			 starts_tls;	/* STLS was answered */
+	struct secure		 secure;
+	struct relay		*relay;		/* owns; RELAYS */
+	struct loop_watch	 session;	/* its other side */
 };
 
 struct front_house {
@@ -79,6 +89,7 @@ struct front_house {
 	size_t				 n;		/* counted ones */
 	size_t				 max;
 	size_t				 refused;	/* DRAINS, not counted */
+	size_t				 relays;	/* RELAYS, not counted */
 	struct limit_log		 limits;
 	struct quiet			 no_accept;
 	struct quiet			 no_proxy;
@@ -90,8 +101,14 @@ struct front_house {
 	struct loop_watch		 auth;
 	struct loop_watch		 auth_gone;	/* and nobody in its place */
 	struct loop_watch		 master;
+	int				 resolver;	/* or -1 */
 	struct loop_watch		 pause;
+	struct loop_watch		 keeper;
+	struct certificates		*coming;	/* owns; of a renewal */
+	struct secure_house		 secure;
+	bool				 stopping;	/* it stays for relays alone */
 	uint8_t				 room[LIMIT_INPUT];	/* of all pumps */
+	uint8_t				 relay_room[RELAY_ROOM];
 };
 
 /* --- strangers ----------------------------------------------------------- */
@@ -115,12 +132,32 @@ uncount(struct stranger *s)
 	metric_drop(METRIC_STRANGERS);
 }
 
-/* Everybody is counted, or one of those who were refused. */
+/* Nobody here will ask them any more: they may end. */
+static void
+let_go(struct front_house *h)
+{
+	struct loop_watch *const w[] = { &h->auth_gone, &h->auth };
+
+	for (size_t i = 0; i < ARRAY_LEN(w); i++) {
+		int fd = w[i]->fd;
+
+		loop_watch_fini(w[i]);
+		w[i]->fd = -1;
+		fd_close(&fd);
+	}
+	fd_close(&h->resolver);
+}
+
+/* Everybody is counted, or one of those who were refused, or relayed. */
 static void
 end_if_empty(struct front_house *h)
 {
-	if (h->leaving && h->n + h->refused == 0)
+	if (!h->leaving || h->n + h->refused > 0)
+		return;
+	if (h->relays == 0)
 		loop_end(h->loop);
+	else
+		let_go(h);
 }
 
 static void
@@ -128,9 +165,16 @@ stranger_free(struct stranger *s)
 {
 	if (s->stage == DRAINS && !s->counted)
 		s->house->refused--;
+	if (s->stage == RELAYS)
+		s->house->relays--;
 	uncount(s);
 	map_take(&s->house->strangers, &s->in);
 	loop_watch_fini(&s->watch);
+	loop_watch_fini(&s->session);
+	if (s->relay != NULL)
+		relay_fini(s->relay);
+	free(s->relay);
+	secure_close(&s->secure);
 	pump_fini(&s->pump);
 	authorize_fini(&s->auth);
 	free(s->proxied);
@@ -175,6 +219,7 @@ drain(struct stranger *s)
 {
 	uint64_t ms = 1000ull * s->house->a->conf->role.drain_timeout_s;
 
+	secure_end(&s->secure);
 	sock_shutdown_write(s->fd);
 	s->stage = DRAINS;
 	s->end_ms = clock_ms() + ms;
@@ -197,8 +242,9 @@ drain_more(struct stranger *s)
 
 /* --- the way out: to the master ------------------------------------------ */
 
+/* One that goes on in the clear: all of it is the session's. */
 static int
-send_start(struct stranger *s, struct fault *f)
+send_socket(struct stranger *s, struct fault *f)
 {
 	AUTO(fd_close) int	rest = -1;
 	struct span		text = pump_rest(&s->pump);
@@ -210,6 +256,81 @@ send_start(struct stranger *s, struct fault *f)
 	link_put_u64(&m, s->sid);
 	return link_send(s->house->a->master, &m, (int[]){ s->fd, rest },
 	    rest >= 0 ? 2 : 1, f);
+}
+
+static void	on_relay(void *ctx, unsigned what);
+
+static void
+relay_more(struct stranger *s)
+{
+	unsigned	client;
+	unsigned	session;
+	uint64_t	ms = relay_wish(s->relay, &client, &session);
+
+	loop_watch_set(&s->watch, (client & PUMP_READ ? LOOP_READ : 0u) |
+	    (client & PUMP_WRITE ? LOOP_WRITE : 0u),
+	    ms == UINT64_MAX ? LOOP_NEVER : ms);
+	loop_watch_set(&s->session, (session & PUMP_READ ? LOOP_READ : 0u) |
+	    (session & PUMP_WRITE ? LOOP_WRITE : 0u), LOOP_NEVER);
+}
+
+static void
+relay(struct stranger *s)
+{
+	if (relay_turn(s->relay, s->house->relay_room))
+		relay_more(s);
+	else
+		stranger_free(s);
+}
+
+static void
+on_relay(void *ctx, unsigned what UNUSED)
+{
+	struct stranger *s = ctx;
+
+	wire_log_sid(s->sid);
+	relay(s);
+}
+
+/* One end of a pair is the session's; what was read beyond the login goes that way. */
+static int
+send_relay(struct stranger *s, struct fault *f)
+{
+	AUTO(fd_close) int	ours = -1;
+	AUTO(fd_close) int	theirs = -1;
+	UNZEROED struct link_out m;
+
+	link_out_init(&m, MSG_START_RELAY);
+	link_put_u64(&m, s->sid);
+	if (sock_pair(&ours, &theirs, f) != 0 || link_send(s->house->a->master,
+	    &m, (int[]){ s->fd, theirs }, 2, f) != 0)
+		return -1;
+	secure_log_old(&s->secure, span_of(s->auth.name, s->auth.name_n),
+	    &s->peer);
+	s->relay = xalloc(1, sizeof(*s->relay));
+	loop_watch_init(&s->session, s->house->loop, ours, on_relay, s);
+	relay_init(s->relay, &s->secure, fd_take(&ours), pump_rest(&s->pump),
+	    s->house->a->conf->role.drain_timeout_s);
+	return 0;
+}
+
+static int
+send_start(struct stranger *s, struct fault *f)
+{
+	return s->secure.stream == NULL ? send_socket(s, f) : send_relay(s, f);
+}
+
+/* It is no stranger any more; what it was is not kept. */
+static void
+stay(struct stranger *s)
+{
+	uncount(s);
+	authorize_fini(&s->auth);
+	pump_fini(&s->pump);
+	s->stage = RELAYS;
+	s->house->relays++;
+	end_if_empty(s->house);
+	relay(s);
 }
 
 /* Whatever is short just now: it is tried as long as the master waits for it. */
@@ -230,7 +351,10 @@ leave(struct stranger *s)
 		}
 		log_fault(LEVEL_ERR, "front-handover", &f);
 	}
-	stranger_free(s);
+	if (s->relay != NULL)
+		stay(s);
+	else
+		stranger_free(s);
 }
 
 static void
@@ -248,11 +372,17 @@ wait_more(struct stranger *s)
 	    (events & PUMP_WRITE ? LOOP_WRITE : 0u), ms);
 }
 
+static void		on_header(struct stranger *s);
+static void		start_tls(struct stranger *s);
+static void		shake(struct stranger *s);
+
 static void
 go_on(struct stranger *s, enum pump_end end)
 {
 	if (end == PUMP_GOES_ON) {
 		wait_more(s);
+	} else if (end == PUMP_END_LEFT && s->starts_tls) {
+		start_tls(s);
 	} else if (end == PUMP_END_LEFT) {
 		leave(s);
 	} else {
@@ -267,7 +397,6 @@ go_on(struct stranger *s, enum pump_end end)
 	}
 }
 
-static void		on_header(struct stranger *s);
 static enum pump_next	on_announced(struct stranger *s, struct buf *out);
 
 static enum pump_next
@@ -278,6 +407,8 @@ next_of(enum authorize_next n)
 		return PUMP_LINE;
 	case AUTHORIZE_ASK:
 		return PUMP_HOLD;
+	case AUTHORIZE_TLS:
+		return PUMP_LEAVE;
 	case AUTHORIZE_CLIENT:
 	case AUTHORIZE_CLOSE:
 		break;
@@ -319,6 +450,10 @@ on_stranger(void *ctx, unsigned what)
 	wire_log_sid(s->sid);
 	if (s->stage == AWAITS)
 		on_header(s);
+	else if (s->stage == SHAKES)
+		shake(s);
+	else if (s->stage == RELAYS)
+		relay(s);
 	else if (s->stage == DRAINS)
 		drain_more(s);
 	else if (s->stage == LEAVES)
@@ -347,7 +482,7 @@ ask(struct stranger *s, struct fault *f)
 
 	link_out_init(&m, MSG_CHECK);
 	link_put_u64(&m, s->sid);
-	link_put_u8(&m, s->auth.ask.rpop ? 1 : 0);
+	link_put_u8(&m, (uint8_t)s->auth.ask.method);
 	wire_put_peer(&m, &s->peer);
 	link_put_span(&m, span_of(s->auth.name, s->auth.name_n));
 	link_put_span(&m, secret_span(&s->auth.ask.secret));
@@ -366,6 +501,13 @@ patience_ms(const struct settings *c)
 	    PATIENCE_S);
 }
 
+static void
+expect(struct stranger *s)
+{
+	pump_expect(&s->pump, authorize_width(&s->auth),
+	    authorize_is_secret(&s->auth));
+}
+
 static enum pump_next
 on_line(void *ctx, struct span line, struct buf *out)
 {
@@ -374,9 +516,11 @@ on_line(void *ctx, struct span line, struct buf *out)
 	struct fault		 f;
 
 	n = authorize_line(&s->auth, line, out);
+	expect(s);
 	s->pump.who.user = span_of(s->auth.name, s->auth.name_n);
 	if (n == AUTHORIZE_CLIENT)
 		return on_announced(s, out);
+	s->starts_tls = n == AUTHORIZE_TLS;
 	if (n != AUTHORIZE_ASK)
 		return next_of(n);
 	if (ask(s, &f) == 0) {
@@ -391,9 +535,11 @@ on_line(void *ctx, struct span line, struct buf *out)
 static enum pump_next
 on_too_long(void *ctx, struct buf *out)
 {
-	struct stranger *s = ctx;
+	struct stranger		*s = ctx;
+	enum authorize_next	 n = authorize_too_long(&s->auth, out);
 
-	return next_of(authorize_too_long(&s->auth, out));
+	expect(s);
+	return next_of(n);
 }
 
 static const struct pump_ops ops = {
@@ -508,6 +654,52 @@ on_master(void *ctx, unsigned what UNUSED)
 	on_link(h, &h->master, true);
 }
 
+/* One pair of a renewal: with the last one all are taken, or none. */
+static int
+on_pair(struct front_house *h, struct link_in *in, struct fault *f)
+{
+	struct certificates	*c = h->coming;
+	size_t			 i = link_get_u32(in);
+	size_t			 of = link_get_u32(in);
+	struct span		 name = link_get_span(in, CERTIFICATE_PATH_MAX);
+
+	if (link_get_end(in, f) != 0)
+		return -1;
+	if (i == 0)
+		certificates_close(c);
+	if (i != c->n || i >= of || of > TLS_PAIRS_MAX ||
+	    !span_cstr(name, c->one[i].name, sizeof(c->one[i].name)))
+		return fault_set(f, FAULT_PEER, "a certificate out of turn");
+	for (size_t k = 0; k < CERTIFICATE_FILES; k++)
+		c->one[i].fd[k] = k < in->nfds ? link_get_fd(in, (uint8_t)k) : -1;
+	c->n++;
+	if (c->n < of)
+		return 0;
+	if (secure_house_use(&h->secure, c, f) != 0)
+		log_fault(LEVEL_ERR, "tls-certificate", f);
+	certificates_close(c);
+	return 0;
+}
+
+static void
+on_keeper(void *ctx, unsigned what UNUSED)
+{
+	struct front_house	*h = ctx;
+	UNZEROED struct link_in	 m;
+	struct fault		 f;
+	int			 got = link_recv(h->keeper.fd, permit_certificate,
+				    permit_certificate_n, 0, 0, &m, &f);
+
+	if (got == 1) {
+		got = on_pair(h, &m, &f) == 0 ? 1 : -1;
+		link_in_fini(&m);
+	}
+	if (got < 0)
+		log_fault(LEVEL_ERR, "keeper-link", &f);
+	if (got == 1)
+		loop_watch_set(&h->keeper, LOOP_READ, LOOP_NEVER);
+}
+
 /* --- the way in --------------------------------------------------------------- */
 
 /* Which limit this client would break; LIMITS: none. */
@@ -542,13 +734,13 @@ tell_resolver(const struct stranger *s)
 	UNZEROED struct link_out	m;
 	struct fault	f;
 
-	if (s->house->a->resolver < 0 || s->peer.family == 0)
+	if (s->house->resolver < 0 || s->peer.family == 0)
 		return;
 	link_out_init(&m, MSG_PEER);
 	link_put_u64(&m, s->sid);
 	wire_put_peer(&m, &s->peer);
 	/* A resolver that is busy misses one: it is for the log alone. */
-	if (link_send(s->house->a->resolver, &m, NULL, 0, &f) != 0)
+	if (link_send(s->house->resolver, &m, NULL, 0, &f) != 0)
 		log_fault(LEVEL_DEBUG, "peer-check", &f);
 }
 
@@ -596,7 +788,9 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	s->pump.ops = &ops;
 	s->pump.ctx = s;
 	s->pump.who = (struct trace_who){ s->sid, SPAN(""), &s->peer };
+	expect(s);
 	loop_watch_init(&s->watch, h->loop, fd, on_stranger, s);
+	loop_watch_init(&s->session, h->loop, -1, on_relay, s);
 	return s;
 }
 
@@ -617,6 +811,85 @@ refuse(struct stranger *s, struct span text)
 		drain(s);
 }
 
+static void
+greet(struct stranger *s)
+{
+	authorize_greet(&s->auth, &s->pump.out);
+	go_on(s, pump_start(&s->pump, PUMP_LINE));
+}
+
+/* --- TLS ---------------------------------------------------------------------------- */
+
+static void
+count_handshake(const struct stranger *s)
+{
+	struct tls_facts facts;
+
+	s->secure.tls->facts(s->secure.stream, &facts);
+	metric_add(strcmp(facts.protocol, "TLSv1.3") == 0 ? METRIC_TLS_13 :
+	    strcmp(facts.protocol, "TLSv1.2") == 0 ? METRIC_TLS_12 :
+	    METRIC_TLS_OLD, 1);
+	if (facts.resumed)
+		metric_add(METRIC_TLS_RESUMED, 1);
+}
+
+static void
+shaken(struct stranger *s)
+{
+	bool greeted = s->starts_tls;
+
+	pump_again(&s->pump);
+	s->pump.wire = &secure_wire;
+	s->pump.wire_ctx = &s->secure;
+	s->starts_tls = false;
+	s->stage = TALKS;
+	authorize_secured(&s->auth);
+	if (greeted)
+		go_on(s, pump_start(&s->pump, PUMP_LINE));
+	else
+		greet(s);
+}
+
+static void
+shake(struct stranger *s)
+{
+	const struct secure	*x = &s->secure;
+	uint64_t		 now = clock_ms();
+	struct fault		 f = { .err = 0 };
+
+	if (x->tls->handshake(x->stream, &f) == 0) {
+		count_handshake(s);
+		shaken(s);
+		return;
+	}
+	if (f.err == EAGAIN && now < s->pump.deadline_ms) {
+		loop_watch_set(&s->watch, x->tls->wants(x->stream) &
+		    TLS_WANTS_WRITE ? LOOP_WRITE : LOOP_READ,
+		    s->pump.deadline_ms - now);
+		return;
+	}
+	secure_log_failed(&s->peer, &f);
+	metric_add(METRIC_TLS_FAILED, 1);
+	go_on(s, f.err == EAGAIN ? PUMP_END_TIMEOUT : PUMP_END_ABORTED);
+}
+
+/* What was said in the clear is forgotten, were it the half of a command.  (Behind a
+ * PROXY header it may be the beginning of TLS.) */
+static void
+start_tls(struct stranger *s)
+{
+	struct fault f;
+
+	s->stage = SHAKES;
+	if (secure_open(&s->secure, &s->house->secure, s->rules->policy, s->fd,
+	    s->fd, s->starts_tls ? SPAN("") : pump_rest(&s->pump), &f) == 0) {
+		shake(s);
+		return;
+	}
+	secure_log_failed(&s->peer, &f);
+	go_on(s, PUMP_END_ABORTED);
+}
+
 /* It is known whose connection it is. */
 static void
 welcome(struct stranger *s)
@@ -633,8 +906,12 @@ welcome(struct stranger *s)
 		return;
 	}
 	s->auth.xclient = networks_have(&c->role.xclient_networks, &s->peer);
-	authorize_greet(&s->auth, &s->pump.out);
-	go_on(s, pump_start(&s->pump, PUMP_LINE));
+	s->auth.needs_tls = listen_needs_tls(&c->role, &s->peer);
+	s->auth.stls = s->house->secure.tls != NULL && !s->rules->tls;
+	if (s->rules->tls)
+		start_tls(s);
+	else
+		greet(s);
 }
 
 /* XCLIENT: it is somebody else's. */
@@ -647,6 +924,7 @@ on_announced(struct stranger *s, struct buf *out)
 	s->quiet = false;
 	if (c->family != 0)
 		sock_addr_set(&s->peer, c->family, c->raw, c->port);
+	s->auth.needs_tls = listen_needs_tls(&s->house->a->conf->role, &s->peer);
 	proxied_log_announced(&s->peer, &s->socket, "xclient");
 	if (!take_up(s)) {
 		ASSERT(buf_append(out, SPAN(FULL_TEXT)) == 0);
@@ -792,6 +1070,18 @@ on_listener(void *ctx, unsigned what UNUSED)
 	listen_on(h);
 }
 
+static void
+close_listeners(struct front_house *h)
+{
+	loop_watch_fini(&h->pause);
+	while (h->nlisteners > 0) {
+		int fd = h->listeners[--h->nlisteners].fd;
+
+		loop_watch_fini(&h->listeners[h->nlisteners]);
+		fd_close(&fd);
+	}
+}
+
 /* Who waits at one that nobody else has was taken by the kernel already. */
 static void
 leave_listeners(struct front_house *h, uint32_t ours)
@@ -799,16 +1089,10 @@ leave_listeners(struct front_house *h, uint32_t ours)
 	struct link_out	m;
 	struct fault	f;
 
-	loop_watch_fini(&h->pause);
-	while (h->nlisteners > 0) {
-		size_t	i = --h->nlisteners;
-		int	fd = h->listeners[i].fd;
-
+	for (size_t i = 0; i < h->nlisteners; i++)
 		if ((ours >> i & 1) != 0)
 			(void)accept_some(h, i, LEAVE_ACCEPTS);
-		loop_watch_fini(&h->listeners[i]);
-		fd_close(&fd);
-	}
+	close_listeners(h);
 	link_out_init(&m, MSG_LEAVES);
 	if (link_send_wait(h->a->master, &m, &f) != 0)
 		log_fault(LEVEL_ERR, "front-link", &f);
@@ -844,18 +1128,43 @@ enter_cage(const struct fronts_start *a, struct fault *f)
 	    cage_enter(CAGE_FRONTS, &degraded, f) != 0 ? -1 : 0;
 }
 
+/* We end: strangers see that, and it stands in the log. */
+static void
+dismiss(struct front_house *h, bool relays)
+{
+	struct map_walk	 w = map_walk(&h->strangers);
+	struct stranger	*s;
+
+	while ((s = map_walk_on(&w)) != NULL) {
+		if (s->stage == RELAYS && !relays)
+			continue;
+		wire_log_sid(s->sid);
+		if (s->stage != DRAINS && s->stage != RELAYS)
+			log_end_of(s, PUMP_END_STOPPED);
+		stranger_free(s);
+	}
+}
+
+/* Whose sessions end in peace have a last reply to come through here: the second
+ * time it is meant for them, too. */
 static void
 on_stop(void *ctx)
 {
 	struct front_house *h = ctx;
 
-	loop_end(h->loop);
+	close_listeners(h);
+	if (!h->stopping)
+		dismiss(h, false);
+	if (h->stopping || h->relays == 0)
+		loop_end(h->loop);
+	h->leaving = h->stopping = true;
 }
 
 static void
 house_init(struct front_house *h, const struct fronts_start *a)
 {
 	h->a = a;
+	h->resolver = a->resolver;
 	h->limits.refused = tally_refused(a->tally, a->index);
 	h->max = (a->conf->role.max_strangers + a->of - 1) / a->of;
 	loop_watch_init(&h->auth, h->loop, a->auth, on_auth, h);
@@ -864,6 +1173,11 @@ house_init(struct front_house *h, const struct fronts_start *a)
 	loop_watch_init(&h->pause, h->loop, -1, on_pause, h);
 	loop_watch_set(&h->auth, LOOP_READ, LOOP_NEVER);
 	loop_watch_set(&h->master, LOOP_READ, LOOP_NEVER);
+	if (a->keeper >= 0) {
+		h->coming = xalloc(1, sizeof(*h->coming));
+		loop_watch_init(&h->keeper, h->loop, a->keeper, on_keeper, h);
+		loop_watch_set(&h->keeper, LOOP_READ, LOOP_NEVER);
+	}
 	h->nlisteners = a->nlisteners;
 	for (size_t i = 0; i < a->nlisteners; i++) {
 		struct sock_addr	local;
@@ -879,26 +1193,12 @@ house_init(struct front_house *h, const struct fronts_start *a)
 	loop_on_signal(h->loop, LOOP_STOP, on_stop, h);
 }
 
-/* We end: strangers see that, and it stands in the log. */
-static void
-dismiss_all(struct front_house *h)
-{
-	struct map_walk	 w = map_walk(&h->strangers);
-	struct stranger	*s;
-
-	while ((s = map_walk_on(&w)) != NULL) {
-		wire_log_sid(s->sid);
-		if (s->stage != DRAINS)
-			log_end_of(s, PUMP_END_STOPPED);
-		stranger_free(s);
-	}
-}
-
 void
 fronts_main(const struct fronts_start *a)
 {
 	static struct front_house	h;	/* its room holds passwords */
-	int				keep[LISTENERS_MAX + 4];
+	static struct certificates	files;
+	int				keep[LISTENERS_MAX + 5];
 	size_t				n = 0;
 	struct fault			f;
 
@@ -908,6 +1208,7 @@ fronts_main(const struct fronts_start *a)
 	keep[n++] = a->auth;
 	keep[n++] = a->master;
 	keep[n++] = a->resolver;
+	keep[n++] = a->keeper;
 	keep[n++] = a->log_link;
 	shed_descriptors(keep, n);
 	log_set_reopen(reopen_log, (void *)(uintptr_t)a);
@@ -918,12 +1219,23 @@ fronts_main(const struct fronts_start *a)
 		spawn_exit(1);
 	}
 	house_init(&h, a);
+	h.secure.tickets = a->tickets;
+	if (secure_house_open(&h.secure, &a->conf->role.tls_certificate, &files,
+	    &f) != 0) {
+		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		spawn_exit(1);
+	}
 	if (enter_cage(a, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-cage", &f);
 		spawn_exit(1);
 	}
+	if (files.n > 0 && secure_house_use(&h.secure, &files, &f) != 0) {
+		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		spawn_exit(1);
+	}
+	certificates_close(&files);
 	secmem_lock(&h.room, sizeof(h.room));
 	loop_run(h.loop);
-	dismiss_all(&h);
+	dismiss(&h, true);
 	spawn_exit(0);
 }

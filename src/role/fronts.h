@@ -10,6 +10,7 @@
 #include "role/settings.h"
 #include "role/tally.h"
 #include "sys/listen.h"
+#include "tls/tls.h"
 
 struct fronts_start {
 	const struct settings	*conf;
@@ -21,8 +22,10 @@ struct fronts_start {
 	int			 auth;		/* links */
 	int			 master;
 	int			 resolver;	/* or -1 */
+	int			 keeper;	/* or -1 */
 	int			 log_link;
 	struct tally		*tally;
+	volatile const struct tls_ticket_keys *tickets;	/* or NULL */
 };
 
 void	fronts_main(const struct fronts_start *a) NORETURN;

@@ -83,6 +83,7 @@ fork_front(void)
 	struct fronts_start	a = {
 		.conf = &conf, .host = "host", .of = 1,
 		.listeners = &it.listener, .nlisteners = 1, .tally = tally,
+		.keeper = -1,
 	};
 
 	tally_clear(tally, 0);

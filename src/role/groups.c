@@ -222,7 +222,8 @@ may_share(const struct groups *g, const struct link_in *m,
 	const struct settings *c = g->conf;
 
 	return g->most > 1 && o->id.virtual &&
-	    (m->type == MSG_SPAWN || m->type == MSG_SPAWN_REST) &&
+	    (m->type == MSG_SPAWN || m->type == MSG_SPAWN_REST ||
+	    m->type == MSG_SPAWN_RELAY) &&
 	    c->drop.status_headers &&
 	    (c->bull.dir == NULL || c->bull.dir[0] == '\0');
 }
@@ -230,7 +231,8 @@ may_share(const struct groups *g, const struct link_in *m,
 bool
 groups_give(struct groups *g, const struct link_in *m, const struct order *o)
 {
-	const int	 fds[3] = { o->link, o->client, o->file };
+	const int	 fds[3] = { o->link, o->client, o->far >= 0 ? o->far :
+			    o->file };
 	struct group	*x;
 	struct seat	*s;
 	UNZEROED struct link_out out;
@@ -243,7 +245,7 @@ groups_give(struct groups *g, const struct link_in *m, const struct order *o)
 		return false;
 	link_out_init(&out, m->type);
 	link_put_raw(&out, span_of(m->b, m->n));
-	if (link_send(x->link, &out, fds, o->file >= 0 ? 3 : 2, &f) != 0) {
+	if (link_send(x->link, &out, fds, fds[2] >= 0 ? 3 : 2, &f) != 0) {
 		log_fault(LEVEL_DEBUG, "usher-busy", &f);
 		return false;
 	}

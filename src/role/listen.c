@@ -43,13 +43,21 @@ read_rule(struct span word, struct listen_rules *r, char *expected, size_t cap)
 		r->proxy = true;
 		return true;
 	}
+	if (span_eq(word, SPAN("tls"))) {
+		r->tls = true;
+		return true;
+	}
+	if (span_eq(word, SPAN("old_tls"))) {
+		r->policy = LISTEN_OLD;
+		return true;
+	}
 	if (span_starts(word, networks))
 		return read_networks(span_skip(word, networks.n), r, expected,
 		    cap);
 	if (!span_starts(word, max)) {
 		snprintf(expected, cap, "addresses with ports, such as *:110 "
-		    "or [::1]:110, and behind them proxy, networks=... or "
-		    "max_per_address=N, for \"%.*s\"",
+		    "or [::1]:110, and behind them proxy, tls, old_tls, "
+		    "networks=... or max_per_address=N, for \"%.*s\"",
 		    (int)(word.n < 60 ? word.n : 60), (const char *)word.p);
 		return false;
 	}
@@ -198,6 +206,35 @@ listen_per_network(const struct listen_rules *r, const struct role_settings *s)
 	unsigned n = settings_per_network(s);
 
 	return n > r->max_per_address ? n : r->max_per_address;
+}
+
+bool
+listen_wants_tls(const struct conf_list *lines)
+{
+	struct listen_line	l;
+	char			unused[8];
+
+	for (size_t i = 0; i < lines->n; i++)
+		if (listen_read(lines->item[i], &l, unused, sizeof(unused)) &&
+		    l.rules.tls)
+			return true;
+	return false;
+}
+
+static bool
+is_this_host(const struct sock_addr *a)
+{
+	static const uint8_t one[sizeof(a->raw)] = { [15] = 1 };
+
+	return a->family == 0 || (a->family == 4 && a->raw[0] == 127) ||
+	    (a->family == 6 && memcmp(a->raw, one, sizeof(one)) == 0);
+}
+
+bool
+listen_needs_tls(const struct role_settings *s, const struct sock_addr *client)
+{
+	return !is_this_host(client) &&
+	    !networks_have(&s->plaintext_networks, client);
 }
 
 bool

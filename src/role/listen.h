@@ -18,8 +18,13 @@
 #define LISTEN_WHERE_MAX	64
 #define LISTEN_NETWORKS_MAX	16
 
+/* What TLS may be there. */
+enum listen_policy { LISTEN_MODERN, LISTEN_OLD, LISTEN_POLICIES };
+
 struct listen_rules {
 	bool		proxy;		/* a PROXY header comes first, always */
+	bool		tls;		/* then TLS at once (RFC 8314) */
+	enum listen_policy policy;
 	unsigned	max_per_address;	/* 0: max_sessions_per_address */
 	size_t		nnetworks;	/* 0: everybody may connect */
 	struct network	networks[LISTEN_NETWORKS_MAX];
@@ -58,6 +63,16 @@ unsigned	listen_per_address(const struct listen_rules *r,
 		    const struct role_settings *s);
 unsigned	listen_per_network(const struct listen_rules *r,
 		    const struct role_settings *s);
+
+/* Must this client use TLS before it may say a password?  Not on this host itself,
+ * nor in plaintext_networks. */
+bool	listen_needs_tls(const struct role_settings *s,
+	    const struct sock_addr *client);
+
+/* Does one of them begin with TLS? */
+bool	listen_wants_tls(const struct conf_list *lines);
+#define LISTEN_TLS_TEXT	"the rule tls needs a certificate: set tls_certificate, or " \
+			"remove the rule"
 
 /* What is told to whom the rule networks= refuses. */
 #define LISTEN_NETWORKS_TEXT \

@@ -64,6 +64,7 @@
 struct master {
 	struct loop		*loop;
 	struct tally		*tally;
+	struct tickets		*tickets;	/* likewise; of fronts and keeper */
 	struct penalty		*penalty;	/* made here, used by auths */
 	struct service		 service;
 	struct crew		*crew;		/* the youngest; owns all */
@@ -114,13 +115,19 @@ front_renew(const struct role *r, struct fault *f)
 	struct crew			*c = r->crew;
 	struct link_ends		*to_auth = &c->to_auth[r->index];
 	struct link_ends		*to_resolver = &c->to_resolver[r->index];
+	struct link_ends		*to_keeper = &c->to_keeper[r->index];
+	struct role			*resolver = crew_role(c, RESOLVER);
+	struct role			*keeper = crew_role(c, KEEPER);
 
 	link_out_init(&out, MSG_FRONT);
 	link_put_u32(&out, (uint32_t)r->index);
 	if (renew_link(to_auth, &to_auth->b, &c->roles[AUTH], &out, f) != 0)
 		return -1;
-	return c->roles[RESOLVER].kind != RESOLVER ? 0 : renew_link(
-	    to_resolver, &to_resolver->b, &c->roles[RESOLVER], &out, f);
+	if (resolver != NULL && renew_link(to_resolver, &to_resolver->b, resolver,
+	    &out, f) != 0)
+		return -1;
+	return keeper == NULL ? 0 : renew_link(to_keeper, &to_keeper->b, keeper,
+	    &out, f);
 }
 
 /* auth and its warden may both have spoilt their link: they begin together.  Fronts
@@ -357,7 +364,9 @@ make_roles(struct crew *c, struct fault *f)
 	    role_add(c, SPAWNER, 0, f) != 0 ||
 	    (c->edition->s.role.peer_check && role_add(c, RESOLVER, 0, f) != 0) ||
 	    (c->ctl.listener >= 0 && role_add(c, CTL, 0, f) != 0) ||
-	    (c->exporter >= 0 && role_add(c, METRICS, 0, f) != 0))
+	    (c->exporter >= 0 && role_add(c, METRICS, 0, f) != 0) ||
+	    (c->edition->s.role.tls_certificate.n > 0 &&
+	    role_add(c, KEEPER, 0, f) != 0))
 		return -1;
 	for (size_t i = 0; i < c->nfronts; i++)
 		if (role_add(c, FRONT, i, f) != 0)
@@ -389,6 +398,7 @@ crew_new(struct edition *e, const struct listeners *l, struct fault *f)
 	c->edition = e;
 	c->listeners = *l;
 	c->tally = m.tally;
+	c->tickets = m.tickets;
 	c->penalty = m.penalty;
 	c->ctl = m.ctl;
 	c->exporter = m.exporter;
@@ -420,7 +430,9 @@ guilt(const struct role *r)
 
 	if (r->kind == FRONT && tally_lies(m.tally, r->row))
 		return "a false tally";
-	if (c->leaving && (age >= crew_leave_ms(&c->edition->s) ||
+	/* Fronts may have sessions to relay, as long as there are any. */
+	if (c->leaving && ((c->nest.n == 0 &&
+	    age >= crew_leave_ms(&c->edition->s)) ||
 	    (r->kind == FRONT && !r->leaves && age >= LEAVES_MS)))
 		return "it does not leave";
 	return NULL;
@@ -440,7 +452,8 @@ crew_tick(struct crew *c)
 			continue;
 		over = false;
 		/* Again: a signal may come too early to be heard. */
-		if (c->leaving && (r->kind == CTL || r->kind == METRICS))
+		if (c->leaving && (r->kind == CTL || r->kind == METRICS ||
+		    r->kind == KEEPER))
 			spawn_stop(r->child.pid);
 		if (guilt(r) != NULL) {
 			(void)fault_set(&f, FAULT_PEER, "%s: %s", role_word(r),
@@ -661,10 +674,14 @@ prepare(struct edition *e, struct fault *f)
 	if (m.loop == NULL)
 		return NULL;
 	m.tally = tally_new(TALLY_MASTER + 1, crew_most(&e->s), f);
+	m.tickets = tickets_new(f);
 	m.penalty = penalty_new(f);
-	if (m.tally == NULL || m.penalty == NULL || host_folders(&e->s, f) != 0 ||
+	if (m.tally == NULL || m.penalty == NULL || m.tickets == NULL ||
+	    host_folders(&e->s, f) != 0 ||
 	    metrics_new(TALLY_MASTER + 1, TALLY_MASTER, f) != 0 ||
 	    trace_new(e->s.role.run_dir, f) != 0 ||
+	    /* Better no server than one whose fronts cannot begin. */
+	    (e->s.role.tls_certificate.n > 0 && crew_probe(&e->s, f) != 0) ||
 	    service_begin(&m.service, &e->s, &l, f) != 0)
 		return NULL;
 	ctl_listen(&e->s, &m.ctl);

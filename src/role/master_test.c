@@ -565,7 +565,8 @@ is_taken(const struct way *w, const struct mad *c)
 	if (!c->formal)
 		return false;
 	return w->log || c->type == MSG_ENDED || c->type == MSG_START ||
-	    c->type == MSG_START_REST;	/* of nobody whom it knows */
+	    c->type == MSG_START_REST ||
+	    c->type == MSG_START_RELAY;	/* of nobody whom it knows */
 }
 
 static void

@@ -87,6 +87,7 @@ struct monitor {
 	enum authorize_answer	 answer;
 	struct identity		 id;
 	bool			 client_gone;	/* its host is silent */
+	bool			 relayed;	/* by the front, which stays */
 };
 
 static void
@@ -406,7 +407,7 @@ on_front(struct monitor *m, int *rest_r, struct fault *f)
 		on_front_end(m);
 	if (got != 1)
 		return -1;
-	if (in.type == MSG_HANDOVER)
+	if (in.type == MSG_HANDOVER || in.type == MSG_HANDOVER_RELAY)
 		*rest_r = link_get_fd(&in, 0);
 	else if (in.type == MSG_CLIENT)
 		got = on_client(m, &in, f);
@@ -414,7 +415,8 @@ on_front(struct monitor *m, int *rest_r, struct fault *f)
 		got = in.type == MSG_ASK ? on_ask(m, f) : on_itself(m, f);
 	if (got < 0)
 		log_fault(LEVEL_ERR, "front-misbehaved", f);
-	got = got < 0 ? -1 : in.type == MSG_HANDOVER;
+	m->relayed = in.type == MSG_HANDOVER_RELAY;
+	got = got < 0 ? -1 : m->relayed || in.type == MSG_HANDOVER;
 	link_in_fini(&in);
 	return got;
 }
@@ -585,6 +587,7 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 		struct wait_for w[] = {
 			{ .fd = c->link, .events = WAIT_READ },
 			{ .fd = c->log_link, .events = WAIT_READ },
+			{ .fd = m->front.log_link, .events = WAIT_READ },
 		};
 
 		if (signals_stopping() && !told) {
@@ -597,6 +600,8 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 		}
 		if (w[1].ready && serve_log(c) != 0)
 			break;
+		if (w[2].ready)
+			(void)serve_log(&m->front);
 		if (!w[0].ready)
 			continue;
 		got = link_recv(c->link, permit_from_session,
@@ -633,9 +638,10 @@ run_child(struct monitor *m, struct host *h, int *rest,
 		.facts = h,
 		.hostname = m->hostname,
 		.peer = &m->peer,
-		.in = m->in,
-		.out = m->out,
-		.rest_fd = *rest,
+		.in = m->relayed ? *rest : m->in,
+		.out = m->relayed ? *rest : m->out,
+		.far = m->relayed ? m->in : -1,
+		.rest_fd = m->relayed ? -1 : *rest,
 		.refused = refused,
 	};
 	struct child		c;
@@ -665,6 +671,7 @@ recover_here(const struct monitor *m, struct host *h)
 		.direct = h,
 		.hostname = m->hostname,
 		.peer = &m->peer,
+		.far = -1,
 		.link = -1,
 		.log_link = -1,
 		.rest_fd = -1,
@@ -694,6 +701,7 @@ recover(struct monitor *m, struct host *h)
 	if (!h->locked || !host_journal_open(h))
 		return;
 	m->phase = PHASE_RECOVERY;
+	m->relayed = false;
 	close_client(m);
 	if (m->conf->role.isolation == ISOLATION_SINGLE)
 		(void)recover_here(m, h);
@@ -746,6 +754,7 @@ monitor_recover(const struct settings *conf, const char *key,
 	struct fault			f;
 	int				result = -1;
 
+	child_init(&m.front);		/* there is none */
 	if (host_open(&h, conf, &m.id, &f) != 0) {
 		log_fault(LEVEL_ERR, "recovery-failed", &f);
 		return -1;
@@ -797,6 +806,7 @@ run_split(struct monitor *m)
 {
 	struct fault	f;
 	int		rest = -1;
+	int		status;
 
 	if (host_folders(m->conf, &f) != 0) {
 		log_fault(LEVEL_ERR, "folders", &f);
@@ -814,10 +824,16 @@ run_split(struct monitor *m)
 		child_stop(&m->front);
 		return 0;
 	}
-	child_kill(&m->front);	/* it has nothing more to do */
+	if (!m->relayed)
+		child_kill(&m->front);	/* it has nothing more to do */
 	fd_close(&m->credential_worker);
 	serve_session(m, &rest);
 	fd_close(&rest);
+	/* A relay has the last reply, perhaps, and hears its client out. */
+	if (m->front.pid > 0 && spawn_wait(m->front.pid, (int)(1000 *
+	    (m->conf->role.drain_timeout_s + FRONT_GRACE_S)), &status) != 0)
+		m->front.pid = 0;
+	child_kill(&m->front);
 	return 0;
 }
 

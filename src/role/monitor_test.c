@@ -458,7 +458,8 @@ test_granted(void **state UNUSED)
 
 	do {
 		run(GRANTED, &s);
-		if (is(&s, MSG_HANDOVER, 0, 1))
+		if (is(&s, MSG_HANDOVER, 0, 1) ||
+		    is(&s, MSG_HANDOVER_RELAY, 0, 1))
 			expect("WyS", NULL);
 		else
 			expect("Wy", "front-misbehaved");

@@ -2,6 +2,7 @@
 /*
  * This room's rows of popper.conf, and the table of all rooms.  Pure.
  */
+#include "role/certificate.h"
 #include "role/listen.h"
 
 #include "auth/options.h"
@@ -118,6 +119,13 @@ static const struct conf_option role_options[] = {
 		    ".Ic max_strangers ,\n"
 		    "and the log is silent about it.\n"
 		    "Without this rule nobody looks for such a header.\n"
+		    ".It Cm tls\n"
+		    "TLS begins at once, as at port 995 (behind the PROXY "
+		    "header, if there is one).\n"
+		    ".It Cm old_tls\n"
+		    "TLS 1.0 and 1.1 with ciphers of their time are good enough, "
+		    "for devices that cannot be renewed.\n"
+		    "Name their networks, too.\n"
 		    ".It Cm networks Ns No = Ns Ar network Ns Op , Ns Ar ...\n"
 		    "Only clients of these networks may connect.\n"
 		    ".It Cm max_per_address Ns No = Ns Ar number\n"
@@ -182,6 +190,43 @@ static const struct conf_option role_options[] = {
 		    "does it.\n"
 		    "Behind a proxy that sends a PROXY header this is about "
 		    "the client which that announces.\n"
+		    "May be given more than once.",
+	},
+	{
+		.name = "tls_certificate", .type = CONF_LINES,
+		.offset = AT(tls_certificate), .fallback = "",
+		.fits = certificate_fits,
+		.meaning = "a certificate for TLS, as a file with its chain, "
+		    "key=FILE and ocsp=FILE",
+		.man = "A certificate for TLS: a file with the certificate and the "
+		    "chain above it (PEM, the server's own first), and behind "
+		    "it\n"
+		    ".Cm key Ns No = Ns Ar file\n"
+		    "with its private key, without a passphrase (otherwise the "
+		    "key is in the same file), and\n"
+		    ".Cm ocsp Ns No = Ns Ar file\n"
+		    "with a response of the authority's that is handed on to "
+		    "clients (DER).\n"
+		    "May be given more than once, 32 times at the most: a "
+		    "client is shown one with the name that it asks for, else "
+		    "the first, of the kind (RSA, ECDSA) that it can verify.\n"
+		    "Without one there is no TLS.\n"
+		    "With one, STLS is offered wherever TLS does not begin at "
+		    "once (see\n"
+		    ".Cm tls\n"
+		    "under\n"
+		    ".Ic listen ) .",
+	},
+	{
+		.name = "plaintext_networks", .type = CONF_LIST,
+		.offset = AT(plaintext_networks), .fallback = "",
+		.fits = network_fits,
+		.meaning = "from where passwords are taken without TLS, as "
+		    "addresses or networks",
+		.man = "Who may log in without TLS, besides this host itself: "
+		    "clients of these addresses or networks.\n"
+		    "All others are told to use TLS, and are not asked for a "
+		    "password.\n"
 		    "May be given more than once.",
 	},
 	{

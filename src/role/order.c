@@ -34,12 +34,14 @@ order_read(struct link_in *m, struct order *o, struct fault *f)
 {
 	bool hand = m->type == MSG_HAND || m->type == MSG_HAND_FILE;
 
-	*o = (struct order){ .client = -1, .file = -1 };
+	*o = (struct order){ .client = -1, .file = -1, .far = -1 };
 	o->link = link_get_fd(m, 0);
 	if (!hand)
 		o->client = link_get_fd(m, 1);
 	if (m->type == MSG_SPAWN_REST)
 		o->file = link_get_fd(m, 2);
+	if (m->type == MSG_SPAWN_RELAY)
+		o->far = link_get_fd(m, 2);
 	if (m->type == MSG_HAND_FILE)
 		o->file = link_get_fd(m, 1);
 	o->slot = link_get_u32(m);
@@ -62,6 +64,7 @@ order_close(struct order *o)
 	fd_close(&o->link);
 	fd_close(&o->client);
 	fd_close(&o->file);
+	fd_close(&o->far);
 }
 
 void
@@ -90,6 +93,7 @@ order_start(const struct settings *conf, const char *hostname,
 		.link = o->link,
 		.log_link = o->link,
 		.rest_fd = o->file,
+		.far = o->far,
 		.cached = o->cached,
 		.alone = true,
 		.tells = true,

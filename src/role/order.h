@@ -22,9 +22,10 @@ struct order {
 	struct sock_addr	peer;
 	struct identity		id;
 	bool			cached;		/* its password was */
-	int			link;		/* owns, as the next two; -1 */
+	int			link;		/* owns, as the next three; -1 */
 	int			client;
 	int			file;		/* rest of input, or message */
+	int			far;		/* of a relay: the client's own */
 };
 
 /* One as the master gives it.  person: what order_put_person has put into another

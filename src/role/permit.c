@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/permit.h"
 
+#include "role/certificate.h"
 #include "base/fault.h"
 #include "base/secret.h"
 #include "pop/transact.h"
@@ -31,6 +32,7 @@ const struct link_permit permit_from_front[] = {
 	{ MSG_CLIENT,		1, 1 + WIRE_PEER_MAX, 0, IN(PHASE_STRANGER) },
 	{ MSG_CLIENT_ITSELF,	0, 0,	0, IN(PHASE_STRANGER) },
 	{ MSG_HANDOVER,		0, 0,	1, IN(PHASE_GRANTED) },
+	{ MSG_HANDOVER_RELAY,	0, 0,	1, IN(PHASE_GRANTED) },
 };
 const size_t permit_from_front_n = ARRAY_LEN(permit_from_front);
 
@@ -155,6 +157,7 @@ const size_t permit_to_auth_n = ARRAY_LEN(permit_to_auth);
 const struct link_permit permit_start[] = {
 	{ MSG_START,		SID, SID, 1, ANY },
 	{ MSG_START_REST,	SID, SID, 2, ANY },
+	{ MSG_START_RELAY,	SID, SID, 2, ANY },
 	{ MSG_LEAVES,		0, 0,	0, ANY },
 };
 const size_t permit_start_n = ARRAY_LEN(permit_start);
@@ -162,6 +165,7 @@ const size_t permit_start_n = ARRAY_LEN(permit_start);
 const struct link_permit permit_spawn[] = {
 	{ MSG_SPAWN,		6 + SID, ORDER_MAX, 2, ANY },
 	{ MSG_SPAWN_REST,	6 + SID, ORDER_MAX, 3, ANY },
+	{ MSG_SPAWN_RELAY,	6 + SID, ORDER_MAX, 3, ANY },
 	{ MSG_HAND,		6 + SID, ORDER_MAX, 1, ANY },
 	{ MSG_HAND_FILE,	6 + SID, ORDER_MAX, 2, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
@@ -187,6 +191,14 @@ const struct link_permit permit_to_resolver[] = {
 	{ MSG_LEAVE,		4, 4,	0, ANY },
 };
 const size_t permit_to_resolver_n = ARRAY_LEN(permit_to_resolver);
+
+#define CERTIFICATE_MAX	(8u + SPAN_SIZE(CERTIFICATE_PATH_MAX))
+
+const struct link_permit permit_certificate[] = {
+	{ MSG_CERTIFICATE,	9, CERTIFICATE_MAX, 2, ANY },
+	{ MSG_CERTIFICATE_OCSP,	9, CERTIFICATE_MAX, 3, ANY },
+};
+const size_t permit_certificate_n = ARRAY_LEN(permit_certificate);
 
 #define FACTS_MAX	(4 + 4 + 2 + 8 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
 			 2 * SPAN_SIZE(HOST_KEY_MAX))
@@ -224,6 +236,7 @@ const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
 const struct link_permit permit_usher[] = {
 	{ MSG_SPAWN,		6 + SID, ORDER_MAX, 2, ANY },
 	{ MSG_SPAWN_REST,	6 + SID, ORDER_MAX, 3, ANY },
+	{ MSG_SPAWN_RELAY,	6 + SID, ORDER_MAX, 3, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
 };
@@ -232,6 +245,7 @@ const size_t permit_usher_n = ARRAY_LEN(permit_usher);
 const struct link_permit permit_seat[] = {
 	{ MSG_SEAT,		4 + SID + 8, SEAT_MAX, 2, ANY },
 	{ MSG_SEAT_REST,	4 + SID + 8, SEAT_MAX, 3, ANY },
+	{ MSG_SEAT_RELAY,	4 + SID + 8, SEAT_MAX, 3, ANY },
 	{ MSG_FREE,		4, 4,	0, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 };

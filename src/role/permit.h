@@ -5,7 +5,7 @@
  * or of another size, ends the sender.
  *
  *   front   -> monitor   CLIENT | CLIENT_ITSELF   (where a proxy may say so)
- *                        ASK  HANDOVER+fd
+ *                        ASK  HANDOVER+fd  HANDOVER_RELAY+fd
  *   monitor -> front     ANSWER
  *   front   -> worker    CREDENTIAL               (the monitor never reads it)
  *   worker  -> monitor   GRANT | DENY
@@ -26,9 +26,9 @@
  *                        LEAVE                    (a reload: others follow)
  *   master  -> front     VERDICT (yes, or no room) | LEAVE
  *                        AUTH+fd                  (in place of one that died)
- *   front   -> master    START+fd | START_REST+fds | LEAVES
- *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | HAND+fd | HAND_FILE+fds
- *                        SIGNAL | SIGNAL_ALL | REAP
+ *   front   -> master    START+fd | START_REST+fds | START_RELAY+fds | LEAVES
+ *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | SPAWN_RELAY+fds |
+ *                        HAND+fd | HAND_FILE+fds | SIGNAL | SIGNAL_ALL | REAP
  *   spawner -> master    ENDED
  *   session -> master    FACTS, before it is the user; then as to the monitor,
  *                        and SUMMARY, once
@@ -36,13 +36,16 @@
  *   session -> master    TRACE_ASK
  *   master  -> both      TRACE_FD+fd | TRACE_NONE
  *   front   -> resolver  PEER
- *   master  -> resolver  FRONT+fd | LEAVE         (as to auth)
+ *   master  -> resolver, keeper   FRONT+fd | LEAVE    (as to auth)
+ *   keeper  -> front     CERTIFICATE+fds | CERTIFICATE_OCSP+fds
  *
  * With sessions_per_process, an usher between spawner and sessions:
  *
- *   spawner -> usher     SPAWN+fds | SPAWN_REST+fds | SIGNAL | SIGNAL_ALL
+ *   spawner -> usher     SPAWN+fds | SPAWN_REST+fds | SPAWN_RELAY+fds |
+ *                        SIGNAL | SIGNAL_ALL
  *   usher   -> spawner   ENDED
- *   usher   -> shared    SEAT+fds | SEAT_REST+fds | FREE | SIGNAL
+ *   usher   -> shared    SEAT+fds | SEAT_REST+fds | SEAT_RELAY+fds | FREE |
+ *                        SIGNAL
  *   shared  -> usher     LEFT | MOVE | MOVE_REST+fd
  *   usher   -> master    FACTS, SUMMARY, for who is seated
  *   shared  -> usher     TRACE_ASK, as a front
@@ -66,6 +69,7 @@
 enum msg_type {
 	MSG_ASK = 1,		/* front: a credential is on its way */
 	MSG_HANDOVER,		/* front: pipe with what is left of the input */
+	MSG_HANDOVER_RELAY,	/* or a relay of its plaintext: it stays */
 	MSG_ANSWER,		/* u8 enum authorize_answer */
 	MSG_CREDENTIAL,		/* u8 method, span user, span secret */
 	MSG_GRANT,		/* identity, field by field */
@@ -99,9 +103,12 @@ enum msg_type {
 				   peer of the socket */
 	MSG_START,		/* u64 sid; fd: the client */
 	MSG_START_REST,		/* and a pipe with what is left of its input */
+	MSG_START_RELAY,	/* or a relay of its plaintext, which the front
+				   keeps under TLS */
 	MSG_SPAWN,		/* u32 slot, u64 sid, u8 0, u8 0, peer, identity,
 				   u8 cached; fds: link, client */
 	MSG_SPAWN_REST,		/* and the pipe */
+	MSG_SPAWN_RELAY,	/* link, relay, and the client to be looked at */
 	MSG_HAND,		/* u32 slot, u64 sid, u8 question (0: recovery),
 				   u8 locked, then as SPAWN; fd: link */
 	MSG_HAND_FILE,		/* and what is to be sent */
@@ -126,6 +133,7 @@ enum msg_type {
 	MSG_SEAT,		/* u32 slot, u64 sid, u64 octets of the copy,
 				   peer, span user, u8 cached; fds: client, copy */
 	MSG_SEAT_REST,		/* and a pipe with what is left of its input */
+	MSG_SEAT_RELAY,		/* relay, copy, and the client to be looked at */
 	MSG_LEFT,		/* u32 slot, u8, then as SUMMARY: that session is
 				   over; 1: its client waits until the maildrop
 				   is FREE */
@@ -138,6 +146,9 @@ enum msg_type {
 	MSG_AUTH,		/* fd: a link to a new auth; what the last one was
 				   asked is lost */
 	MSG_SUMMARY,		/* what a session did (wire.h) */
+	MSG_CERTIFICATE,	/* u32 which, u32 of how many, span name; fds: chain,
+				   key */
+	MSG_CERTIFICATE_OCSP,	/* and an OCSP response */
 	MSG_CTL_WHO,		/* whom, as the next eight (role/ctl.h) */
 	MSG_CTL_STATUS,
 	MSG_CTL_KICK,
@@ -233,6 +244,8 @@ extern const struct link_permit	permit_peer[];		/* front to resolver */
 extern const size_t		permit_peer_n;
 extern const struct link_permit	permit_to_resolver[];	/* master to it */
 extern const size_t		permit_to_resolver_n;
+extern const struct link_permit	permit_certificate[];	/* keeper to front */
+extern const size_t		permit_certificate_n;
 extern const struct link_permit	permit_usher[];		/* spawner to usher */
 extern const size_t		permit_usher_n;
 extern const struct link_permit	permit_seat[];		/* usher to shared */

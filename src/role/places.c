@@ -382,7 +382,8 @@ places_start(struct places *p, size_t front, struct link_in *in,
 {
 	uint64_t	 sid = link_get_u64(in);
 	struct place	*x = map_find(&p->tables[BY_SID], sid);
-	bool		 rest = in->type == MSG_START_REST;
+	bool		 relay = in->type == MSG_START_RELAY;
+	bool		 three = relay || in->type == MSG_START_REST;
 	UNZEROED struct link_out	 m;
 	int		 fds[3] = { -1, -1, -1 };
 
@@ -397,13 +398,15 @@ places_start(struct places *p, size_t front, struct link_in *in,
 		place_lost(x, LOST_TEXT);	/* it hung up meanwhile */
 		return 0;
 	}
-	fds[1] = link_get_fd(in, 0);
-	if (rest)
-		fds[2] = link_get_fd(in, 1);
-	order_init(&m, x, rest ? MSG_SPAWN_REST : MSG_SPAWN, x->slot, 0);
+	/* Of a relay the session has one end to talk to, the client to look at. */
+	fds[relay ? 2 : 1] = link_get_fd(in, 0);
+	if (three)
+		fds[relay ? 1 : 2] = link_get_fd(in, 1);
+	order_init(&m, x, relay ? MSG_SPAWN_RELAY : three ? MSG_SPAWN_REST :
+	    MSG_SPAWN, x->slot, 0);
 	x->stage = PLACES_RUNS;
 	x->since_ms = clock_ms();
-	if (run(x, &m, fds, rest ? 3 : 2, f) != 0) {
+	if (run(x, &m, fds, three ? 3 : 2, f) != 0) {
 		wire_log_sid(sid);
 		log_fault(LEVEL_ERR, "session-start", f);
 		fd_close(&fds[1]);

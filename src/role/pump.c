@@ -51,7 +51,8 @@ pump_end_word(enum pump_end e)
 void
 pump_init(struct pump *p)
 {
-	*p = (struct pump){ .in = -1, .out_fd = -1, .hold_fd = -1 };
+	*p = (struct pump){ .in = -1, .out_fd = -1, .far_fd = -1,
+	    .hold_fd = -1 };
 	buf_init(&p->out, LIMIT_OUTPUT);
 	buf_init(&p->kept, LIMIT_INPUT);
 	line_init(&p->lines);
@@ -64,7 +65,19 @@ pump_fini(struct pump *p)
 	buf_fini(&p->kept);
 	if (!p->shared && p->room != NULL)
 		explicit_bzero(p->room, LIMIT_INPUT);
-	explicit_bzero(&p->lines, sizeof(p->lines));
+	line_fini(&p->lines);
+}
+
+void
+pump_again(struct pump *p)
+{
+	struct pump fresh;
+
+	pump_init(&fresh);
+	memcpy(&fresh, p, offsetof(struct pump, next));
+	fresh.lines.wide = p->lines.wide;
+	pump_fini(p);
+	*p = fresh;
 }
 
 void
@@ -73,6 +86,13 @@ pump_preload(struct pump *p, struct span s)
 	ASSERT(p->rest.n == 0 && buf_append(&p->kept, s) == 0);
 	p->rest = buf_span(&p->kept);
 	p->octets_in = s.n;
+}
+
+void
+pump_expect(struct pump *p, enum line_width width, bool secret)
+{
+	p->lines.wide = width;
+	p->secret = secret;
 }
 
 struct span
@@ -112,14 +132,15 @@ is_shown(void)
  * a trace; else it may be once it is done: a USER tells whose it was.
  */
 static bool
-show_line(const struct pump *p, struct span line, bool done)
+show_line(const struct pump *p, struct span line, bool secret, bool done)
 {
 	char		text[LIMIT_LINE];
 	struct span	redacted;
 
 	if (!is_shown())
 		return false;
-	redacted = span_of(text, command_redact(line, text, sizeof(text)));
+	redacted = secret ? SPAN("***") :
+	    span_of(text, command_redact(line, text, sizeof(text)));
 	if (!done)
 		log_dialogue('C', redacted);
 	return trace_say(&p->who, TRACE_CLIENT, redacted);
@@ -173,16 +194,18 @@ take_line(struct pump *p, enum pump_next *next)
 	struct span	line;
 	enum line_result r;
 	bool		shown;
+	bool		secret;
 
 	r = line_feed(&p->lines, &p->rest, &line);
 	if (r == LINE_MORE)
 		return false;
 	p->progress_ms = clock_ms();
 	if (r == LINE_READY) {
-		shown = show_line(p, line, false);
+		secret = p->secret;
+		shown = show_line(p, line, secret, false);
 		*next = p->ops->line(p->ctx, line, &p->out);
 		if (!shown)
-			(void)show_line(p, line, true);
+			(void)show_line(p, line, secret, true);
 	} else {
 		(void)trace_say(&p->who, TRACE_CLIENT, SPAN("***"));
 		*next = p->ops->too_long(p->ctx, &p->out);
@@ -233,6 +256,20 @@ step(struct pump *p, enum pump_next *next)
 	return false;
 }
 
+static ssize_t
+wire_read(struct pump *p, struct fault *f)
+{
+	return p->wire == NULL ? sock_read(p->in, p->room, LIMIT_INPUT, f) :
+	    p->wire->read(p->wire_ctx, p->room, LIMIT_INPUT, f);
+}
+
+static ssize_t
+wire_write(struct pump *p, struct fault *f)
+{
+	return p->wire == NULL ? sock_write(p->out_fd, buf_span(&p->out), f) :
+	    p->wire->write(p->wire_ctx, buf_span(&p->out), f);
+}
+
 /* 0, or -1 when the client is gone. */
 static int
 send_some(struct pump *p)
@@ -241,7 +278,7 @@ send_some(struct pump *p)
 	ssize_t		n;
 
 	while (buf_len(&p->out) > 0) {
-		n = sock_write(p->out_fd, buf_span(&p->out), &f);
+		n = wire_write(p, &f);
 		if (n < 0)
 			return f.err == EAGAIN ? 0 : -1;
 		buf_consume(&p->out, (size_t)n);
@@ -260,7 +297,7 @@ receive_some(struct pump *p)
 	ssize_t		n;
 
 	ASSERT(p->rest.n == 0);
-	n = sock_read(p->in, p->room, LIMIT_INPUT, &f);
+	n = wire_read(p, &f);
 	if (n < 0)
 		return f.err == EAGAIN ? 0 : -1;
 	if (n == 0)
@@ -280,6 +317,8 @@ look_at_unsent(struct pump *p)
 	if (p->settled == p->octets_out)
 		return;
 	unsent = sock_unsent(p->out_fd);
+	if (p->far_fd >= 0)
+		unsent += sock_unsent(p->far_fd);
 	if (unsent < p->unsent)
 		p->progress_ms = clock_ms();
 	p->unsent = unsent;
@@ -359,13 +398,22 @@ starved(const struct pump *p)
 	    (p->next == PUMP_LINE || p->next == PUMP_COLLECT);
 }
 
+/* May be read now, if there is something. */
+static bool
+takes_input(const struct pump *p)
+{
+	return (p->next == PUMP_LINE || p->next == PUMP_COLLECT) &&
+	    p->rest.n == 0 && !p->in_ended && buf_len(&p->out) < PUMP_SEND_AT;
+}
+
 bool
 pump_pending(const struct pump *p)
 {
 	if (buf_room(&p->out) < PUMP_ROOM)
 		return false;
 	return p->next == PUMP_FILL || (p->rest.n > 0 &&
-	    (p->next == PUMP_LINE || p->next == PUMP_COLLECT));
+	    (p->next == PUMP_LINE || p->next == PUMP_COLLECT)) ||
+	    (p->wire != NULL && takes_input(p) && p->wire->pending(p->wire_ctx));
 }
 
 /* Do all that can be done without waiting, within the bound of a turn. */
@@ -414,16 +462,15 @@ pump_start(struct pump *p, enum pump_next next)
 uint64_t
 pump_wish(struct pump *p, unsigned *events_r)
 {
-	bool wants_input = p->next == PUMP_LINE || p->next == PUMP_COLLECT;
-
 	*events_r = 0;
 	look_at_unsent(p);
 	look_at_rates(p);
 	if (pump_pending(p))
 		return time_left(p, p->next);
-	if (wants_input && buf_len(&p->out) < PUMP_SEND_AT && !p->in_ended &&
-	    p->rest.n == 0)
-		*events_r |= PUMP_READ;
+	if (takes_input(p))
+		*events_r |= p->wire != NULL &&
+		    (p->wire->wants(p->wire_ctx) & PUMP_WRITE) != 0 ?
+		    PUMP_WRITE : PUMP_READ;
 	if (buf_len(&p->out) > 0)
 		*events_r |= PUMP_WRITE;
 	return time_left(p, p->next);
@@ -441,7 +488,8 @@ is_silent(const struct pump *p)
 	unsigned next_ms;
 
 	return p->gone_s > 0 && p->unsent > 0 &&
-	    sock_peer_gone(p->out_fd, 1000 * p->gone_s, &next_ms);
+	    sock_peer_gone(p->far_fd >= 0 ? p->far_fd : p->out_fd,
+	    1000 * p->gone_s, &next_ms);
 }
 
 enum pump_end
@@ -453,7 +501,8 @@ pump_event(struct pump *p, unsigned ready)
 		return PUMP_END_TIMEOUT;
 	if ((ready & PUMP_WRITE) != 0 && send_some(p) != 0)
 		return PUMP_END_EOF;
-	if ((ready & PUMP_READ) != 0 && receive_some(p) != 0)
+	if (((ready & PUMP_READ) != 0 || (p->wire != NULL && takes_input(p))) &&
+	    receive_some(p) != 0)
 		return PUMP_END_EOF;
 	return turn(p);
 }
@@ -494,11 +543,23 @@ pump_run(struct pump *p, enum pump_next next)
 }
 
 void
+pump_forget(struct pump *p)
+{
+	look_at_unsent(p);
+	if (p->unsent > 0)
+		sock_forget_unsent(p->far_fd >= 0 ? p->far_fd : p->out_fd);
+}
+
+void
 pump_drain(struct pump *p)
 {
 	uint64_t	end = clock_ms() + 1000ull * p->drain_s;
 	struct wait_for	w = { .fd = p->in, .events = WAIT_READ };
 
+	/* What still comes is swallowed as it comes. */
+	if (p->wire != NULL)
+		p->wire->end(p->wire_ctx);
+	p->wire = NULL;
 	if (!fd_is_socket(p->out_fd))
 		return;		/* a pipe loses nothing when it is closed */
 	sock_shutdown_write(p->out_fd);

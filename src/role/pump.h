@@ -26,8 +26,11 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/fault.h"
 #include "proto/line.h"
 #include "role/trace.h"
+
+#include <sys/types.h>
 
 enum pump_next {
 	PUMP_LINE,		/* wants a line */
@@ -54,6 +57,8 @@ enum pump_end {
 };
 const char	*pump_end_word(enum pump_end e);
 
+enum { PUMP_READ = 1, PUMP_WRITE = 2 };
+
 struct pump;
 struct pump_ops {
 	enum pump_next	(*line)(void *ctx, struct span line, struct buf *out);
@@ -64,9 +69,26 @@ struct pump_ops {
 	enum pump_next	(*held)(void *ctx, struct buf *out);
 };
 
+/* What the client's octets go through on their way; as sock_read and sock_write. */
+struct pump_wire {
+	ssize_t		(*read)(void *ctx, void *p, size_t n, struct fault *f);
+	ssize_t		(*write)(void *ctx, struct span s, struct fault *f);
+	/* What the last call that said EAGAIN waits for: PUMP_READ, PUMP_WRITE. */
+	unsigned	(*wants)(const void *ctx);
+	/* Octets have come that no event will tell of. */
+	bool		(*pending)(const void *ctx);
+	/* Our last octet; best effort. */
+	void		(*end)(void *ctx);
+};
+
 struct pump {
 	int			 in;		/* borrows; may equal out */
 	int			 out_fd;
+	int			 far_fd;	/* the client's own socket, where
+						   out_fd leads to a relay: to be
+						   looked at; -1 */
+	const struct pump_wire	*wire;		/* NULL: the socket itself */
+	void			*wire_ctx;
 	int			 hold_fd;	/* to the monitor; -1: none.  But in
 						   PUMP_HOLD it only tells that
 						   the monitor is gone */
@@ -87,6 +109,7 @@ struct pump {
 	enum pump_next		 next;
 	struct buf		 out;
 	struct line_reader	 lines;
+	bool			 secret;	/* the next line */
 	struct span		 rest;		/* read and not used; in room or kept */
 	struct buf		 kept;
 	bool			 in_ended;
@@ -114,8 +137,12 @@ struct pump {
 /* Sets everything to its start; the caller fills in the first part. */
 void	pump_init(struct pump *p);
 void	pump_fini(struct pump *p);
+/* As new, for the same client: whatever was said is forgotten. */
+void	pump_again(struct pump *p);
 /* Input that was read by somebody before us; at most LIMIT_INPUT.  Copied. */
 void	pump_preload(struct pump *p, struct span s);
+/* The next line may be so long; secret: nothing of it is logged or traced. */
+void	pump_expect(struct pump *p, enum line_width width, bool secret);
 /* What was read and not used, for a hand-over. */
 struct span	pump_rest(const struct pump *p);
 
@@ -127,7 +154,6 @@ enum pump_end	pump_run(struct pump *p, enum pump_next next);
  * each doing all that can be done without waiting; in between pump_wish says what
  * to wait for.  PUMP_HOLD ends by pump_answered, with what the answer leads to.
  */
-enum { PUMP_READ = 1, PUMP_WRITE = 2 };
 enum pump_end	pump_start(struct pump *p, enum pump_next next);
 enum pump_end	pump_event(struct pump *p, unsigned ready);
 enum pump_end	pump_answered(struct pump *p, enum pump_next next);
@@ -136,6 +162,10 @@ uint64_t	pump_wish(struct pump *p, unsigned *events_r);
 enum pump_end	pump_over(const struct pump *p);
 /* There is more to do: call pump_event with 0 soon, after others. */
 bool		pump_pending(const struct pump *p);
+
+/* What the kernel still holds for a client that does not take it is thrown away
+ * with the connection. */
+void	pump_forget(struct pump *p);
 
 /* After a close of ours: no more output, then read until the client's end or
  * drain_s, so that the last reply is not destroyed by a reset. */

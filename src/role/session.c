@@ -542,6 +542,9 @@ session_run(const struct session_start *c)
 	pump_init(&s.pump);
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;
+	s.pump.far_fd = c->far;
+	s.pump.wire = c->wire;
+	s.pump.wire_ctx = c->wire_ctx;
 	s.pump.hold_fd = c->link;
 	s.pump.room = room;
 	s.pump.idle_s = c->conf->role.timeout_s;
@@ -561,9 +564,8 @@ session_run(const struct session_start *c)
 	tell_end(&s, end);
 	if (end == PUMP_END_CLOSED)
 		pump_drain(&s.pump);
-	else if ((end == PUMP_END_TIMEOUT || end == PUMP_END_SLOW) &&
-	    sock_unsent(c->out) > 0)
-		sock_forget_unsent(c->out);
+	else if (end == PUMP_END_TIMEOUT || end == PUMP_END_SLOW)
+		pump_forget(&s.pump);
 	fini(&s);
 }
 
@@ -589,7 +591,7 @@ become_user(const struct session_start *c, enum reach_for why, struct fault *f)
 {
 	AUTO(fd_close) int dirfd = c->facts->dirfd;	/* of the maildrop */
 	const int keep[] = {
-		c->in, c->out, c->link, c->log_link, c->facts->journal,
+		c->in, c->out, c->far, c->link, c->log_link, c->facts->journal,
 		c->facts->session_lock,		/* held as long as we live */
 		c->rest_fd, dirfd,
 		c->moved != NULL ? c->moved->copy : -1,

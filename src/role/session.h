@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "pop/transact.h"
 #include "role/host.h"
+#include "role/pump.h"
 #include "role/reach.h"
 #include "role/settings.h"
 #include "sys/sock.h"
@@ -37,6 +38,10 @@ struct session_start {
 	const struct sock_addr	*peer;
 	int			 in;
 	int			 out;
+	int			 far;		/* the client's own socket, where in
+						   and out are a relay; or -1 */
+	const struct pump_wire	*wire;		/* or NULL; where no front is */
+	void			*wire_ctx;
 	int			 link;		/* to the monitor, or -1 */
 	int			 log_link;	/* or -1 */
 	int			 rest_fd;	/* pipe with the input that a

@@ -23,6 +23,8 @@ struct role_settings {
 	struct conf_list	 listen;	/* serve: "*:110", see listen.h */
 	struct conf_list	 proxy_networks;	/* serve; see network.h */
 	struct conf_list	 xclient_networks;	/* likewise */
+	struct conf_list	 tls_certificate;	/* see certificate.h */
+	struct conf_list	 plaintext_networks;	/* see network.h */
 	unsigned		 max_sessions;
 	unsigned		 max_sessions_per_user;
 	unsigned		 max_sessions_per_address;

@@ -49,7 +49,8 @@ struct seat {
 	enum stage		 stage;
 	char			*user;		/* owns */
 	struct sock_addr	 peer;
-	int			 client;	/* owns */
+	int			 client;	/* owns; or a relay */
+	int			 far;		/* owns; then the client; or -1 */
 	int			 copy;		/* owns */
 	int			 rest;		/* of its input; owns; or -1 */
 	struct pop_host		 host;
@@ -97,6 +98,7 @@ seat_free(struct seat *s)
 	pump_fini(&s->pump);
 	buf_fini(&s->due);
 	fd_close(&s->client);
+	fd_close(&s->far);
 	fd_close(&s->copy);
 	fd_close(&s->rest);
 	free(s->user);
@@ -256,9 +258,8 @@ go_on(struct seat *s, enum pump_end end)
 		s->end = end;
 		sum = sum_of(s);
 		session_log_end(&sum);
-		if ((end == PUMP_END_TIMEOUT || end == PUMP_END_SLOW) &&
-		    sock_unsent(s->client) > 0)
-			sock_forget_unsent(s->client);
+		if (end == PUMP_END_TIMEOUT || end == PUMP_END_SLOW)
+			pump_forget(&s->pump);
 		if (end == PUMP_END_CLOSED)
 			drain(s);
 		else
@@ -418,6 +419,7 @@ seat_pump(struct seat *s)
 
 	pump_init(&s->pump);
 	s->pump.in = s->pump.out_fd = s->client;
+	s->pump.far_fd = s->far;
 	s->pump.room = sh.room;
 	s->pump.shared = true;
 	s->pump.idle_s = r->timeout_s;
@@ -464,6 +466,7 @@ take_seat(struct link_in *m, struct fault *f)
 	s->copy = link_get_fd(m, 1);
 	s->rest = -1;
 	rest = m->type == MSG_SEAT_REST ? link_get_fd(m, 2) : -1;
+	s->far = m->type == MSG_SEAT_RELAY ? link_get_fd(m, 2) : -1;
 	s->slot = link_get_u32(m);
 	s->sid = link_get_u64(m);
 	size = link_get_u64(m);
@@ -502,7 +505,8 @@ on_message(struct link_in *m, struct fault *f)
 {
 	struct seat *s;
 
-	if (m->type == MSG_SEAT || m->type == MSG_SEAT_REST)
+	if (m->type == MSG_SEAT || m->type == MSG_SEAT_REST ||
+	    m->type == MSG_SEAT_RELAY)
 		return take_seat(m, f);
 	s = *find(link_get_u32(m));
 	if (s == NULL)

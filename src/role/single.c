@@ -12,7 +12,9 @@
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/attempt.h"
+#include "role/listen.h"
 #include "role/pump.h"
+#include "role/secure.h"
 #include "role/session.h"
 #include "role/worker.h"
 
@@ -25,6 +27,9 @@ struct single {
 	struct authorize	 auth;
 	struct pump		 pump;
 	struct identity		 id;
+	struct secure_house	 house;
+	struct secure		 secure;
+	bool			 starts_tls;	/* STLS was answered */
 	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
@@ -42,7 +47,7 @@ check(struct single *s)
 
 	secmem_lock(&q, sizeof(q));
 	q.peer = *s->peer;
-	q.method = s->auth.ask.rpop ? AUTH_METHOD_RPOP : AUTH_METHOD_PASS;
+	q.method = (enum auth_method)s->auth.ask.method;
 	if (!span_cstr(span_of(s->auth.name, s->auth.name_n), q.user,
 	    sizeof(q.user)))
 		q.user[0] = '\0';
@@ -68,7 +73,15 @@ check(struct single *s)
 static enum pump_next
 next_of(enum authorize_next n)
 {
-	return n == AUTHORIZE_CLOSE ? PUMP_CLOSE : PUMP_LINE;
+	return n == AUTHORIZE_CLOSE ? PUMP_CLOSE :
+	    n == AUTHORIZE_TLS ? PUMP_LEAVE : PUMP_LINE;
+}
+
+static void
+expect(struct single *s)
+{
+	pump_expect(&s->pump, authorize_width(&s->auth),
+	    authorize_is_secret(&s->auth));
 }
 
 static enum pump_next
@@ -79,6 +92,8 @@ on_line(void *ctx, struct span line, struct buf *out)
 	enum authorize_answer	 a;
 
 	n = authorize_line(&s->auth, line, out);
+	expect(s);
+	s->starts_tls = n == AUTHORIZE_TLS;
 	if (n != AUTHORIZE_ASK)
 		return next_of(n);
 	a = check(s);
@@ -90,9 +105,11 @@ on_line(void *ctx, struct span line, struct buf *out)
 static enum pump_next
 on_too_long(void *ctx, struct buf *out)
 {
-	struct single *s = ctx;
+	struct single	*s = ctx;
+	enum authorize_next n = authorize_too_long(&s->auth, out);
 
-	return next_of(authorize_too_long(&s->auth, out));
+	expect(s);
+	return next_of(n);
 }
 
 static const struct pump_ops single_ops = {
@@ -118,6 +135,9 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 		.out = out,
 		.link = -1,
 		.log_link = -1,
+		.far = -1,
+		.wire = s->pump.wire,
+		.wire_ctx = s->pump.wire_ctx,
 		.rest_fd = -1,
 		.rest = pump_rest(&s->pump),
 	};
@@ -133,21 +153,78 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 		host_close(&host);
 }
 
+static int
+open_tls(struct single *s, struct listen_rules *rules, int in, struct fault *f)
+{
+	static struct certificates	files;
+	struct sock_addr		local;
+	int				result;
+
+	*rules = (struct listen_rules){ .tls = false };
+	if (sock_local(in, &local, f) == 0)
+		listen_rules_at(&s->conf->role.listen, &local, rules);
+	result = secure_house_open(&s->house, &s->conf->role.tls_certificate,
+	    &files, f);
+	if (result == 0 && files.n > 0)
+		result = secure_house_use(&s->house, &files, f);
+	certificates_close(&files);
+	return result;
+}
+
+static int
+start_tls(struct single *s, const struct listen_rules *rules)
+{
+	if (secure_begin(&s->secure, &s->house, rules->policy, SPAN(""),
+	    &s->pump, s->peer) != 0)
+		return -1;
+	s->starts_tls = false;
+	authorize_secured(&s->auth);
+	return 0;
+}
+
+/* The AUTHORIZATION state, before and behind STLS. */
+static enum pump_end
+talk(struct single *s, const struct listen_rules *rules)
+{
+	enum pump_end	end;
+	bool		greeted = false;
+
+	s->starts_tls = rules->tls;
+	for (;;) {
+		if (s->starts_tls && start_tls(s, rules) != 0)
+			return PUMP_END_ABORTED;
+		if (!greeted)
+			authorize_greet(&s->auth, &s->pump.out);
+		greeted = true;
+		end = pump_run(&s->pump, PUMP_LINE);
+		if (end != PUMP_END_LEFT || !s->starts_tls)
+			return end;
+	}
+}
+
 int
 single_run(const struct settings *conf, const char *hostname,
     const char *sid, const struct sock_addr *peer, int in, int out)
 {
 	static struct single	s;
+	struct listen_rules	rules;
+	struct fault		f;
 	enum pump_end		end;
 
 	secmem_lock(&s, sizeof(s));
 	s.conf = conf;
 	s.peer = peer;
+	if (open_tls(&s, &rules, in, &f) != 0) {
+		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		return 1;
+	}
 	authorize_init(&s.auth, hostname,
 	    conf->role.hide_version ? NULL : POPPER_VERSION,
 	    conf->role.auth_tries, conf->role.max_bad_commands,
 	    conf->role.max_commands_before_login,
 	    conf->auth.rpop_file[0] != '\0');
+	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
+	s.auth.stls = s.house.tls != NULL && !rules.tls;
 	pump_init(&s.pump);
 	s.pump.in = in;
 	s.pump.out_fd = out;
@@ -157,13 +234,16 @@ single_run(const struct settings *conf, const char *hostname,
 	s.pump.drain_s = conf->role.drain_timeout_s;
 	s.pump.ops = &single_ops;
 	s.pump.ctx = &s;
-	authorize_greet(&s.auth, &s.pump.out);
-	end = pump_run(&s.pump, PUMP_LINE);
+	expect(&s);
+	end = talk(&s, &rules);
+	if (end == PUMP_END_LEFT && s.secure.stream != NULL)
+		secure_log_old(&s.secure, span_of(s.auth.name, s.auth.name_n), peer);
 	if (end == PUMP_END_LEFT)
 		run_session(&s, hostname, sid, in, out);
 	else
 		pump_drain(&s.pump);
 	authorize_fini(&s.auth);
 	pump_fini(&s.pump);
+	secure_close(&s.secure);
 	return 0;
 }

@@ -44,9 +44,10 @@ struct seat {
 	uint32_t	 slot;
 	uint64_t	 sid;
 	pid_t		 pid;		/* its own process; 0: it is seated */
-	int		 link;		/* to the master; owns, as the next three;
+	int		 link;		/* to the master; owns, as the next four;
 					   -1 when it has a process of its own */
 	int		 client;
+	int		 far;		/* of a relay: the client's own; or -1 */
 	int		 copy;
 	int		 lock;
 	char		*lock_name;	/* owns */
@@ -89,7 +90,8 @@ seat_new(const struct link_in *m, const struct order *o)
 	struct seat *s = xalloc(1, sizeof(*s) + m->n);
 
 	*s = (struct seat){ .next = u.seats[o->slot % LISTS], .slot = o->slot,
-	    .sid = o->sid, .link = -1, .client = -1, .copy = -1, .lock = -1,
+	    .sid = o->sid, .link = -1, .client = -1, .far = -1, .copy = -1,
+	    .lock = -1,
 	    .since_ms = clock_ms(), .n = m->n };
 	memcpy(s->order, m->b, m->n);
 	loop_watch_init(&s->watch, u.loop, -1, on_master_gone, s);
@@ -104,6 +106,7 @@ seat_close(struct seat *s)
 	loop_watch_fini(&s->watch);
 	fd_close(&s->link);
 	fd_close(&s->client);
+	fd_close(&s->far);
 	fd_close(&s->copy);
 	fd_close(&s->lock);
 }
@@ -212,14 +215,15 @@ order_again(const struct seat *s, struct order *o, struct fault *f)
 {
 	static struct link_in m;
 
-	m.type = MSG_SPAWN;
+	m.type = s->far < 0 ? MSG_SPAWN : MSG_SPAWN_RELAY;
 	m.n = s->n;
 	m.off = 0;
 	m.bad = false;
 	memcpy(m.b, s->order, s->n);
-	m.nfds = 2;
+	m.nfds = s->far < 0 ? 2 : 3;
 	m.fds[0] = s->link;
 	m.fds[1] = s->client;
+	m.fds[2] = s->far;
 	return order_read(&m, o, f);
 }
 
@@ -402,18 +406,19 @@ shared_died(int status)
 static int
 send_seat(const struct seat *s, const struct order *o, struct fault *f)
 {
-	const int	fds[3] = { o->client, s->copy, o->file };
-	bool		rest = o->file >= 0;
+	const int	fds[3] = { o->client, s->copy, o->far >= 0 ? o->far :
+			    o->file };
 	UNZEROED struct link_out m;
 
-	link_out_init(&m, rest ? MSG_SEAT_REST : MSG_SEAT);
+	link_out_init(&m, o->far >= 0 ? MSG_SEAT_RELAY : o->file >= 0 ?
+	    MSG_SEAT_REST : MSG_SEAT);
 	link_put_u32(&m, o->slot);
 	link_put_u64(&m, o->sid);
 	link_put_u64(&m, s->size);
 	wire_put_peer(&m, &o->peer);
 	link_put_span(&m, span_str(o->id.user));
 	link_put_u8(&m, o->cached ? 1 : 0);
-	return link_send(u.shared.link.a, &m, fds, rest ? 3 : 2, f);
+	return link_send(u.shared.link.a, &m, fds, fds[2] >= 0 ? 3 : 2, f);
 }
 
 /*
@@ -435,6 +440,7 @@ seat_it(struct seat *s, struct order *o, struct host *h, bool *told_r)
 	}
 	s->link = fd_take(&o->link);
 	s->client = fd_take(&o->client);
+	s->far = fd_take(&o->far);
 	s->lock = fd_take(&h->session_lock);
 	s->lock_name = xstrdup(h->lock);
 	s->watch.fd = s->link;

@@ -23,6 +23,7 @@
 
 #include "role/ask.h"
 #include "role/permit.h"
+#include "role/stamp.h"
 #include "role/worker.h"
 
 #include "base/alloc.h"
@@ -36,22 +37,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LOOK_MS		500
 #define FILES		4
 /* Workers that end while their successors begin; were there more, auth waits. */
 #define MORE_WORKERS	2
 #define PAM_GRACE_MS	1000
-
-/* What a change of a file changes. */
-struct stamp {
-	uint64_t	dev;
-	uint64_t	ino;
-	uint64_t	size;
-	struct timespec	mtime;
-	struct timespec	ctime;
-};
 
 struct child {
 	struct warden		*w;
@@ -80,41 +71,9 @@ struct warden {
 
 /* ----------------------------------------------------------------- files */
 
-static void
-stamp_of(const char *path, struct stamp *out)
-{
-	AUTO(fd_close) int	fd = -1;
-	struct file_facts	facts;
-	struct fault		f;
-
-	*out = (struct stamp){ 0 };
-	if (path == NULL || path[0] == '\0' ||
-	    file_open(FILE_CWD, path, FILE_READ | FILE_FOLLOW, 0, &fd, &f) != 0 ||
-	    file_facts(fd, &facts, &f) != 0)
-		return;
-	out->dev = facts.dev;
-	out->ino = facts.ino;
-	out->size = facts.size;
-	out->mtime = facts.mtime;
-	out->ctime = facts.ctime;
-}
-
-static bool
-same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool
-same(const struct stamp *a, const struct stamp *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-	    same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
-}
-
 /*
  * Are they what they were?  *settled_r: is every change so long ago that another
- * one would have another time?  Times of files are coarse.
+ * one would have another time?
  */
 static bool
 look(struct warden *w, bool *settled_r)
@@ -123,7 +82,6 @@ look(struct warden *w, bool *settled_r)
 	const char *const	 paths[FILES] = {
 		c->passwd_file, c->deny_file, c->rpop_file, c->shells_file,
 	};
-	time_t			 now = time(NULL);
 	bool			 unchanged = true;
 
 	*settled_r = true;
@@ -131,9 +89,8 @@ look(struct warden *w, bool *settled_r)
 		struct stamp s;
 
 		stamp_of(paths[i], &s);
-		unchanged = unchanged && same(&s, &w->files[i]);
-		if (s.ctime.tv_sec + 1 >= now)
-			*settled_r = false;
+		unchanged = unchanged && stamp_same(&s, &w->files[i]);
+		*settled_r = *settled_r && stamp_settled(&s);
 		w->files[i] = s;
 	}
 	return unchanged;

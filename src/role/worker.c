@@ -62,7 +62,9 @@ static int
 read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
     struct fault *f)
 {
-	q->method = method != 0 ? AUTH_METHOD_RPOP : AUTH_METHOD_PASS;
+	if (method >= AUTH_METHODS)
+		return fault_set(f, FAULT_PEER, "credential");
+	q->method = (enum auth_method)method;
 	if (!link_get_cstr(m, q->user, sizeof(q->user)))
 		q->user[0] = '\0';	/* no account has such a name */
 	if (secret_set(&q->secret, link_get_span(m, SECRET_MAX)) &&
@@ -97,8 +99,7 @@ worker_log_failure(const struct auth_request *q, const struct auth_verdict *v)
 	    "login-failed");
 	log_str(&l, "user", q->user);
 	log_str(&l, "ip", q->peer.text);
-	log_str(&l, "method",
-	    q->method == AUTH_METHOD_RPOP ? "rpop" : "pass");
+	log_str(&l, "method", auth_method_word(q->method));
 	log_str(&l, "reason", auth_reason_word(v->reason));
 	if (v->detail[0] != '\0')
 		log_str(&l, "detail", v->detail);

@@ -47,6 +47,7 @@ static const struct cage {
 	[CAGE_RESOLVER]	= { PROGRAM(filter_resolver), 256, 0, 256 * MIB, false },
 	[CAGE_SESSION]	= { PROGRAM(filter_session), 256, NO_LIMIT, 2048 * MIB,
 			    true },
+	[CAGE_KEEPER]	= { PROGRAM(filter_keeper), 512, 0, 512 * MIB, false },
 	[CAGE_SHARED]	= { PROGRAM(filter_shared), 4096, 0, 2048 * MIB, false },
 };
 

@@ -23,6 +23,7 @@ enum cage_kind {
 	CAGE_VERIFY,		/* hashes one password: no files, no network */
 	CAGE_RESOLVER,		/* UDP and TCP sockets, no files */
 	CAGE_SESSION,		/* the user's files; no exec, no socket, no ids */
+	CAGE_KEEPER,		/* reads an operator's files, and no others' words */
 	CAGE_SHARED,		/* many sessions, of copies that are open */
 };
 

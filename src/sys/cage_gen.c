@@ -44,10 +44,11 @@ enum {
 	H	= 1 << 6,		/* SHARED */
 	C	= 1 << 7,		/* CTL */
 	M	= 1 << 8,		/* METRICS */
+	K	= 1 << 10,		/* KEEPER */
 	F	= F1 | FN,
-	ALL	= F | V | R | S | A | H | C | M,
+	ALL	= F | V | R | S | A | H | C | M | K,
 	IO	= F | R | S | H,	/* those who wait for a network */
-	LOOP	= FN | A | R | H | C | M,	/* those with an event loop */
+	LOOP	= FN | A | R | H | C | M | K,	/* those with an event loop */
 	WIDE	= 1 << 9,		/* every role of a wide build */
 };
 
@@ -117,7 +118,7 @@ static const struct rule rules[] = {
 	/* descriptors that are open already */
 	{ CALL(read),			ALL },
 	{ CALL(readv),			ALL },
-	{ CALL(pread64),		V | S | H },
+	{ CALL(pread64),		F | V | S | H | K },
 	{ CALL(write),			ALL },
 	{ CALL(writev),			ALL },
 	{ CALL(close),			ALL },
@@ -125,7 +126,7 @@ static const struct rule rules[] = {
 	{ CALL(_llseek),		V | S },
 	{ CALL(fstat),			ALL },
 	{ CALL(fstat64),		ALL },
-	{ CALL(newfstatat),		F | V | R | H, INT_IS(3, AT_EMPTY_PATH) },
+	{ CALL(newfstatat),		F | V | R | H | K, INT_IS(3, AT_EMPTY_PATH) },
 	{ CALL(poll),			ALL },
 	{ CALL(ppoll),			ALL },
 	{ CALL(ppoll_time64),		ALL },
@@ -134,7 +135,7 @@ static const struct rule rules[] = {
 	{ CALL(epoll_pwait),		LOOP },
 	{ CALL(epoll_pwait2),		LOOP },
 	{ CALL(accept4),		FN | C | M },
-	{ CALL(socketpair),		A, INT_IS(0, AF_UNIX) },
+	{ CALL(socketpair),		A | F, INT_IS(0, AF_UNIX) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_SETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFD) },
@@ -181,6 +182,8 @@ static const struct rule rules[] = {
 
 	/* the user's files, with the user's rights */
 	{ CALL(openat),			S },
+	{ CALL(openat),			K, { true, 2, O_ACCMODE | O_CREAT | O_TRUNC,
+					O_RDONLY } },
 	{ CALL(openat2),		S },
 	{ CALL(memfd_create),		S },
 	{ CALL(newfstatat),		S },
@@ -376,6 +379,7 @@ main(int argc, char **argv)
 		{ "verify",	V },
 		{ "resolver",	R },
 		{ "session",	S },
+		{ "keeper",	K },
 		{ "shared",	H },
 	};
 	bool wide = argc == 2 && strcmp(argv[1], "wide") == 0;

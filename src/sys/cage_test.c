@@ -271,6 +271,23 @@ work_session(void)
 	return work_stream();
 }
 
+/* Files of others', to be read and handed on. */
+static int
+work_keeper(void)
+{
+	struct file_facts	facts;
+	struct fault		f;
+	char			text[16];
+	int			fd;
+
+	MUST(work_common() == FINE);
+	MUST(file_open(FILE_CWD, "/etc/hostname", FILE_READ | FILE_FOLLOW, 0, &fd,
+	    &f) == 0);
+	MUST(file_facts(fd, &facts, &f) == 0);
+	MUST(file_pread(fd, text, 1, 0, &f) >= 0);
+	return FINE;
+}
+
 /* Of a session among many: its copy is open, and it is an octet of a loop. */
 static int
 work_shared(void)
@@ -325,6 +342,7 @@ test_work(void **state)
 		[CAGE_VERIFY]	= work_verify,
 		[CAGE_RESOLVER]	= work_resolver,
 		[CAGE_SESSION]	= work_session,
+		[CAGE_KEEPER]	= work_keeper,
 		[CAGE_SHARED]	= work_shared,
 	};
 
@@ -355,6 +373,12 @@ static int
 try_open(void)
 {
 	return outcome(openat(AT_FDCWD, "/etc/passwd", O_RDONLY));
+}
+
+static int
+try_open_to_write(void)
+{
+	return outcome(open("/dev/null", O_WRONLY | O_CLOEXEC));
 }
 
 static int
@@ -531,7 +555,7 @@ enum fate { DIES, IS_REFUSED };
 #define BIT(k)		(1u << CAGE_##k)
 #define EVERY		(BIT(FRONT) | BIT(FRONTS) | BIT(AUTH) | BIT(VERIFY) | \
 			 BIT(RESOLVER) | BIT(SESSION) | BIT(SHARED) | BIT(CTL) | \
-			 BIT(METRICS))
+			 BIT(METRICS) | BIT(KEEPER))
 
 static const struct mischief {
 	const char	*name;
@@ -540,14 +564,17 @@ static const struct mischief {
 	unsigned	 kinds;
 	bool		 narrow;	/* the sanitizers need it */
 } mischiefs[] = {
-	{ "open",	try_open,	IS_REFUSED, EVERY & ~BIT(SESSION), true },
+	{ "open",	try_open,	IS_REFUSED,
+		EVERY & ~(BIT(SESSION) | BIT(KEEPER)), true },
+	{ "write",	try_open_to_write, IS_REFUSED, EVERY & ~BIT(SESSION), true },
 	{ "stat",	try_stat,	IS_REFUSED, EVERY & ~BIT(SESSION), true },
 	{ "unlink",	try_unlink,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "exec",	try_exec,	DIES, EVERY, false },
 	{ "socket",	try_socket,	DIES, EVERY & ~BIT(RESOLVER), false },
 	{ "unix",	try_unix_socket, IS_REFUSED, BIT(RESOLVER), false },
 	{ "connect",	try_connect,	DIES, EVERY & ~BIT(RESOLVER), false },
-	{ "pair",	try_socketpair,	DIES, EVERY & ~BIT(AUTH), false },
+	{ "pair",	try_socketpair,	DIES, EVERY & ~(BIT(AUTH) | BIT(FRONT) | BIT(FRONTS)),
+		false },
 	{ "listen",	try_listen,	DIES, EVERY, false },
 	{ "setuid",	try_setuid,	DIES, EVERY, false },
 	{ "setgroups",	try_setgroups,	DIES, EVERY, false },

@@ -92,6 +92,15 @@ identity_become(const struct identity *id, bool no_new_privs, struct fault *f)
 	return 0;
 }
 
+int
+identity_powerless(struct fault *f)
+{
+	if (drop_capabilities(f) == -1)
+		return -1;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ?
+	    SYS_FAULT(f, "no_new_privs") : 0;
+}
+
 /* ------------------------------------------------------- service users */
 
 /* "uid" or "uid:gid"; *has_gid says which.  False: it is a name. */

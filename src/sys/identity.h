@@ -36,6 +36,12 @@ struct identity {
 int	identity_become(const struct identity *id, bool no_new_privs,
 	    struct fault *f) MUSTUSE;
 
+/*
+ * Root's files may still be read, but nothing that root can do otherwise: no
+ * capability, now or by exec.  For good.
+ */
+int	identity_powerless(struct fault *f) MUSTUSE;
+
 /* Is this process root? */
 bool	identity_is_root(void);
 /* Set id's uid and gid to this process's own. */

@@ -453,6 +453,18 @@ sock_peer_gone(int fd, unsigned gone_ms, unsigned *look_ms_r)
 	return is_silent(&i);
 }
 
+int
+sock_pair(int *a_r, int *b_r, struct fault *f)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1)
+		return SYS_FAULT(f, "socketpair");
+	*a_r = ends[0];
+	*b_r = ends[1];
+	return 0;
+}
+
 void
 sock_shutdown(int fd)
 {

@@ -84,6 +84,8 @@ void	sock_tune(int fd, unsigned gone_s);
  * probe of a window that it keeps closed, which is a slow reader.)
  */
 bool	sock_peer_gone(int fd, unsigned gone_ms, unsigned *look_ms_r);
+/* Two connected ends of a stream, close-on-exec. */
+int	sock_pair(int *a_r, int *b_r, struct fault *f) MUSTUSE;
 /* Neither direction any more: whoever waits for this socket wakes. */
 void	sock_shutdown(int fd);
 /* SO_DEBUG; -1 with the reason, which is only worth a note. */

@@ -14,7 +14,7 @@
 			 (METRIC_COUNT - METRIC_PLAIN) * (BUCKETS + 1))
 #define ROW_OCTETS	(SLOTS * sizeof(uint64_t))
 
-enum kind { COUNTER, GAUGE, INFO, HISTOGRAM };
+enum kind { COUNTER, GAUGE, MOMENT, INFO, HISTOGRAM, KINDS };
 
 struct row {
 	const char	*family;
@@ -34,6 +34,9 @@ struct row {
 #define DEATHS(role)								\
 	{ "popper_role_deaths", COUNTER, "role", role, NULL,			\
 	  "Processes of the server that have died and were started anew." }
+#define TLS(version)								\
+	{ "popper_tls_handshakes", COUNTER, "version", version, NULL,		\
+	  "Clients that have begun TLS." }
 #define PENALTY(kind)								\
 	{ "popper_penalties", GAUGE, "kind", kind, NULL,			\
 	  "Those about whom the next refusal would be told later." }
@@ -42,12 +45,20 @@ struct row {
 static const struct row rows[METRIC_COUNT] = {
 	[METRIC_LOGIN_OK]		= LOGIN("ok", "pass"),
 	[METRIC_LOGIN_OK_RPOP]		= LOGIN("ok", "rpop"),
+	[METRIC_LOGIN_OK_PLAIN]	= LOGIN("ok", "plain"),
+	[METRIC_LOGIN_OK_LOGIN]	= LOGIN("ok", "login"),
 	[METRIC_LOGIN_REFUSED]		= LOGIN("refused", "pass"),
 	[METRIC_LOGIN_REFUSED_RPOP]	= LOGIN("refused", "rpop"),
+	[METRIC_LOGIN_REFUSED_PLAIN]	= LOGIN("refused", "plain"),
+	[METRIC_LOGIN_REFUSED_LOGIN]	= LOGIN("refused", "login"),
 	[METRIC_LOGIN_ERROR]		= LOGIN("error", "pass"),
 	[METRIC_LOGIN_ERROR_RPOP]	= LOGIN("error", "rpop"),
+	[METRIC_LOGIN_ERROR_PLAIN]	= LOGIN("error", "plain"),
+	[METRIC_LOGIN_ERROR_LOGIN]	= LOGIN("error", "login"),
 	[METRIC_LOGIN_UNJUDGED]		= LOGIN("unjudged", "pass"),
 	[METRIC_LOGIN_UNJUDGED_RPOP]	= LOGIN("unjudged", "rpop"),
+	[METRIC_LOGIN_UNJUDGED_PLAIN]	= LOGIN("unjudged", "plain"),
+	[METRIC_LOGIN_UNJUDGED_LOGIN]	= LOGIN("unjudged", "login"),
 	[METRIC_REFUSAL_DELAYED]	= PLAIN("popper_refusals_delayed", COUNTER,
 	    "Refusals told later, since somebody guesses passwords."),
 	[METRIC_PENALTY_ADDRESS]	= PENALTY("address"),
@@ -57,6 +68,13 @@ static const struct row rows[METRIC_COUNT] = {
 	    "Clients that have connected, refused ones among them."),
 	[METRIC_STRANGERS]		= PLAIN("popper_strangers", GAUGE,
 	    "Clients that have not logged in."),
+	[METRIC_TLS_13]			= TLS("1.3"),
+	[METRIC_TLS_12]			= TLS("1.2"),
+	[METRIC_TLS_OLD]		= TLS("old"),
+	[METRIC_TLS_RESUMED]		= PLAIN("popper_tls_resumed", COUNTER,
+	    "Handshakes that took an earlier session up again."),
+	[METRIC_TLS_FAILED]		= PLAIN("popper_tls_failed", COUNTER,
+	    "Handshakes that came to nothing."),
 	[METRIC_SESSIONS]		= PLAIN("popper_sessions", GAUGE,
 	    "Sessions that run."),
 	[METRIC_END_QUIT]		= END("quit"),
@@ -84,7 +102,11 @@ static const struct row rows[METRIC_COUNT] = {
 	[METRIC_DEATHS_RESOLVER]	= DEATHS("resolver"),
 	[METRIC_DEATHS_CTL]		= DEATHS("ctl"),
 	[METRIC_DEATHS_METRICS]		= DEATHS("metrics"),
+	[METRIC_DEATHS_KEEPER]		= DEATHS("keeper"),
 	[METRIC_DEATHS_FRONT]		= DEATHS("front"),
+	[METRIC_TLS_ENDS]		=
+	    PLAIN("popper_tls_expiry_timestamp_seconds", MOMENT,
+	    "When the first of the certificates expires, in seconds since 1970."),
 	[METRIC_START]			= PLAIN("popper_start_time_seconds", GAUGE,
 	    "When the server was started, in seconds since 1970."),
 	[METRIC_BUILD]			= { "popper_build", INFO, "version",
@@ -161,7 +183,7 @@ void
 metrics_died(size_t row)
 {
 	for (size_t i = 0; i < METRIC_PLAIN; i++)
-		if (rows[i].kind == GAUGE)
+		if (rows[i].kind == GAUGE || rows[i].kind == MOMENT)
 			__atomic_store_n(&all.row[row][i], 0, __ATOMIC_RELAXED);
 }
 
@@ -262,16 +284,18 @@ static const char *const types[METRICS_FORMS] = {
 	[METRICS_OLD]	= "text/plain; version=0.0.4; charset=utf-8",
 };
 
-static const char *const kind_words[METRICS_FORMS][4] = {
+static const char *const kind_words[METRICS_FORMS][KINDS] = {
 	[METRICS_OPEN] = {
 		[COUNTER]	= "counter",
 		[GAUGE]		= "gauge",
+		[MOMENT]	= "gauge",
 		[INFO]		= "info",
 		[HISTOGRAM]	= "histogram",
 	},
 	[METRICS_OLD] = {
 		[COUNTER]	= "counter",
 		[GAUGE]		= "gauge",
+		[MOMENT]	= "gauge",
 		[INFO]		= "gauge",
 		[HISTOGRAM]	= "histogram",
 	},
@@ -280,6 +304,7 @@ static const char *const kind_words[METRICS_FORMS][4] = {
 static const char *const suffixes[] = {
 	[COUNTER]	= METRICS_COUNTER,
 	[GAUGE]		= "",
+	[MOMENT]	= "",
 	[INFO]		= "_info",
 	[HISTOGRAM]	= "",
 };
@@ -320,6 +345,8 @@ put_plain(struct buf *out, enum metric which)
 	const struct row	*r = &rows[which];
 	unsigned long long	 n = r->kind == INFO ? 1 : sum_of(which);
 
+	if (r->kind == MOMENT && n == 0)
+		return 0;	/* there is none */
 	if (r->label == NULL)
 		return buf_appendf(out, "%s%s %llu\n", r->family,
 		    suffixes[r->kind], n);

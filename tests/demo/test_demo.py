@@ -4,6 +4,7 @@ client, as root and as an ordinary user, and ended by Ctrl-C without an error.""
 
 import os
 import re
+import ssl
 import sys
 import unittest
 
@@ -58,9 +59,24 @@ class Demo(unittest.TestCase):
         self.assertEqual(p.wait(20), 0)
         return _rest(terminal)
 
-    def visit(self, password="popper", delete=False):
-        """The subjects, in a session as a client has it."""
+    def trusting(self):
+        return ssl.create_default_context(cadata=self.host.read(
+            CLONE + "/run/cert.pem").decode())
+
+    def visit_tls(self):
+        return self.visit(pop=Pop(self.trusting().wrap_socket(
+            self.host.connect(1995), server_hostname="127.0.0.1")))
+
+    def visit_stls(self):
         pop = Pop(self.host.connect(1110))
+        pop.cmd("STLS")
+        pop.sock = self.trusting().wrap_socket(
+            pop.sock, server_hostname="demo.localhost")
+        return self.visit(pop=pop)
+
+    def visit(self, password="popper", delete=False, pop=None):
+        """The subjects, in a session as a client has it."""
+        pop = pop or Pop(self.host.connect(1110))
         pop.login("demo", password)
         mail = [pop.retr(n) for n in pop.list()]
         if delete:
@@ -76,6 +92,8 @@ class Demo(unittest.TestCase):
         self.assertGreater(len(first), 5)
         self.assertIn(b"Welcome to popper", first)      # the bulletin
         self.assertEqual(self.visit(), first[1:])
+        for visit in (self.visit_tls, self.visit_stls):
+            self.assertEqual(visit(), first[1:])
         st = self.host.call(os.stat, CLONE + "/run/mail/demo")
         self.assertEqual((st.st_uid, st.st_mode & 0o777), (uid, 0o600))
         out = self.end(*demo)

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 
 from lib import nasty, spool
+from lib.host import modules
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILES = os.path.join(HERE, "files")
@@ -54,6 +55,8 @@ class Fixture:
         self.folder = tempfile.mkdtemp(prefix="popper-flow-")
         os.chmod(self.folder, 0o711)
         self.popper = shutil.copy(popper, self._path("popper"))
+        for module in modules(popper):
+            shutil.copy(module, self.folder)
         self.before, self.known = {}, {}
         for name in ("spool", "home", "state", "run", "tmp", "empty"):
             os.mkdir(self._path(name))
@@ -103,6 +106,15 @@ class Fixture:
                 for name in [folder] + [os.path.join(folder, f)
                                         for f in files]:
                     os.chown(name, self.uid, self.gid)
+
+    def add(self, name, data, *rows):
+        """A file more, and rows of popper.conf, each once."""
+        self._write(name, data, 0o600)
+        conf = self.read("popper.conf").decode()
+        self._write("popper.conf", (conf + "".join(
+            row + "\n" for row in rows if row + "\n" not in conf)).encode(),
+            0o644)
+        self._give()
 
     def become(self):
         """In the child, before popper: the user who owns all this."""

@@ -5,11 +5,14 @@ does (the connection is its standard input and output) and is the client's end.
 
 import array
 import fcntl
+import functools
 import os
 import select
 import socket
+import ssl
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -114,8 +117,12 @@ class Tcp(Connection):
     name = "tcp"
     ahead = False
 
+    def prepare(self, fixture, port):
+        """Before popper starts."""
+
     def __init__(self, fixture):
         with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.prepare(fixture, listener.getsockname()[1])
             self.sock = socket.create_connection(listener.getsockname())
             self.server, _ = listener.accept()
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -201,4 +208,76 @@ class Segment(Tcp):
     ahead = True
 
 
-WAYS = [Pipe, Tcp, Bytes, Segment]
+@functools.cache
+def certificate():
+    """The text of a file for tls_certificate, made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-days", "30", "-subj",
+             "/CN=pop.example.org", "-keyout", folder + "/key", "-out",
+             folder + "/cert"], check=True, capture_output=True)
+        text = b""
+        for name in ("cert", "key"):
+            with open(os.path.join(folder, name), "rb") as f:
+                text += f.read()
+        return text
+
+
+class Pops(Tcp):
+    """Under TLS from the first octet."""
+    name = "pops"
+    rule = "listen = 127.0.0.1:%d tls"
+
+    def prepare(self, fixture, port):
+        fixture.add("cert.pem", certificate(), "tls_certificate = cert.pem",
+                    self.rule % port)
+
+    def __init__(self, fixture):
+        super().__init__(fixture)
+        self.wrap()
+
+    def wrap(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.sock.settimeout(PATIENCE)
+        self.sock = context.wrap_socket(self.sock)
+
+    def fill(self):
+        if not getattr(self.sock, "pending", int)():
+            super().fill()
+            return
+        data = self.sock.recv(65536)
+        self.buf += data
+        self.heard += data
+
+    def _recv(self):
+        try:
+            return self.sock.recv(65536)
+        except ssl.SSLError as e:
+            raise Gone("reset") from e
+
+    def send(self, data):
+        try:
+            self.sock.sendall(data)
+        except ssl.SSLError as e:
+            raise BrokenPipeError() from e
+
+
+class Stls(Pops):
+    """In the clear up to STLS, then all of it under TLS: but for the greeting,
+    which comes once."""
+    name = "stls"
+    rule = "listen = 127.0.0.1:%d"
+
+    def wrap(self):
+        greeting = self.line()
+        self.sock.sendall(b"STLS\r\n")
+        if self.line() != b"+OK Begin TLS negotiation.\r\n" or self.buf:
+            raise Gone("no TLS")
+        super().wrap()
+        self.buf, self.heard = bytearray(greeting), bytearray(greeting)
+
+
+WAYS = [Pipe, Tcp, Bytes, Segment, Pops, Stls]

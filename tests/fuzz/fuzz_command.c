@@ -110,10 +110,11 @@ check_lines(struct span in, uint8_t seed)
 	line_init(&r);
 	feed(&r, in, &whole);
 	append(&whole, line_pending(&r));
-	line_init(&r);
+	line_fini(&r);
 	while (in.n > 0)
 		feed(&r, next_piece(&in, &seed), &split);
 	append(&split, line_pending(&r));
+	line_fini(&r);
 	ASSERT(span_eq(buf_span(&whole), buf_span(&split)));
 	buf_fini(&whole);
 	buf_fini(&split);

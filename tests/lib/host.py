@@ -18,6 +18,7 @@ place of our log daemon.
 """
 
 import ctypes
+import glob
 import json
 import os
 import pickle
@@ -201,6 +202,8 @@ class Host:
         self._write_accounts()
         if popper:
             self.install(binary(), "/usr/sbin/popper")
+            for module in modules():
+                self.install(module, "/usr/sbin/" + os.path.basename(module))
         self.syslog = Syslog(self)
         self.call(os.mkfifo, REPORT)
         self.call(os.chmod, REPORT, 0o666)
@@ -553,6 +556,12 @@ def binary():
     """The popper under test."""
     return os.environ.get("POPPER") or os.path.join(build_dir(),
                                                     "src/cmd/popper")
+
+
+def modules(popper=None):
+    """What popper opens by itself, and looks for beside itself first."""
+    return glob.glob(os.path.join(os.path.dirname(popper or binary()),
+                                  "popper-*.so"))
 
 
 def _setns(path, flag):

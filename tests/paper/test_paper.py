@@ -157,7 +157,7 @@ class Paper(unittest.TestCase):
             more = ["method"] if name == "LOGIN" else []
             of_macro[family] = (kind.lower(), [label] + more)
         for family, kind in re.findall(r'PLAIN\("(\w+)", (\w+),', code):
-            of_macro[family] = (kind.lower(), [])
+            of_macro[family] = (kind.lower().replace("moment", "gauge"), [])
         of_macro["popper_build"] = ("info", ["version"])
         for family, suffix in re.findall(r'= { "(popper_\w+)", (\S+),',
                                          read("src/role/exporter.c")):

@@ -24,6 +24,7 @@ SLOW = "$6$rounds=90000000$slow$" + "x" * 86
 # Larger maps are a sanitizer's notes on the memory, not octets that came in.
 SHADOW = 1 << 30
 OPTIONS = {"auth": "file", "peer_check": "no", "auth_fail_delay": 1,
+           "plaintext_networks": "0.0.0.0/0 ::/0",
            "drain_timeout": 1, "lock_timeout": 20}
 
 

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+#include "role/secure.h"
+
+#include "sys/signals.h"
+#include "sys/sock.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TICKET_S	86400u		/* a client may resume for a day */
+
+/* --- certificates ------------------------------------------------------------------- */
+
+int
+secure_house_open(struct secure_house *h, const struct conf_list *rows,
+    struct certificates *files, struct fault *f)
+{
+	files->n = 0;
+	if (rows->n == 0)
+		return 0;
+	h->tls = tls_load(f);
+	return h->tls == NULL ? -1 : certificates_open(rows, files, f);
+}
+
+int
+secure_house_use(struct secure_house *h, const struct certificates *c,
+    struct fault *f)
+{
+	struct certificate_texts *t = certificates_read(c, f);
+	struct tls_context	 *new[LISTEN_POLICIES] = { NULL };
+	bool			  good = t != NULL;
+	struct tls_setup	  setup = {
+		.pair = good ? t->pair : NULL,
+		.npairs = c->n,
+		.tickets = h->tickets,
+		.ticket_s = TICKET_S,
+	};
+
+	for (size_t i = 0; good && i < LISTEN_POLICIES; i++) {
+		setup.old = i == LISTEN_OLD;
+		new[i] = h->tls->context_new(&setup, f);
+		good = new[i] != NULL;
+	}
+	for (size_t i = 0; i < LISTEN_POLICIES; i++) {
+		struct tls_context *gone = good ? h->of[i] : new[i];
+
+		if (good)
+			h->of[i] = new[i];
+		h->tls->context_free(gone);
+	}
+	certificate_texts_free(t);
+	return good ? 0 : -1;
+}
+
+/* --- one connection ----------------------------------------------------------------- */
+
+static ssize_t
+under_read(void *ctx, void *p, size_t n, struct fault *f)
+{
+	struct secure	*s = ctx;
+	struct span	 first = span_first(buf_span(&s->first), n);
+
+	if (first.n == 0)
+		return sock_read(s->in, p, n, f);
+	memcpy(p, first.p, first.n);
+	buf_consume(&s->first, first.n);
+	if (buf_len(&s->first) == 0)
+		buf_fini(&s->first);
+	return (ssize_t)first.n;
+}
+
+static ssize_t
+under_write(void *ctx, struct span text, struct fault *f)
+{
+	const struct secure *s = ctx;
+
+	return sock_write(s->out, text, f);
+}
+
+static const struct tls_io under = { under_read, under_write };
+
+int
+secure_open(struct secure *s, const struct secure_house *h,
+    enum listen_policy policy, int in, int out, struct span first,
+    struct fault *f)
+{
+	ASSERT(s->stream == NULL && h->tls != NULL);
+	*s = (struct secure){ .tls = h->tls, .in = in, .out = out };
+	buf_init(&s->first, LIMIT_INPUT);
+	ASSERT(buf_append(&s->first, first) == 0);
+	s->stream = h->tls->open(h->of[policy], &under, s, f);
+	return s->stream == NULL ? -1 : 0;
+}
+
+void
+secure_close(struct secure *s)
+{
+	if (s->stream != NULL)
+		s->tls->close(s->stream);
+	s->stream = NULL;
+	buf_fini(&s->first);
+}
+
+void
+secure_log_failed(const struct sock_addr *peer, const struct fault *f)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_DEBUG, "tls-failed");
+	log_str(&l, "ip", peer->text);
+	log_str(&l, "detail", f->text);
+	log_end(&l);
+}
+
+static int
+shake(struct secure *s, uint64_t deadline_ms, struct fault *f)
+{
+	while (s->tls->handshake(s->stream, f) != 0) {
+		uint64_t	now = clock_ms();
+		bool		writes = (s->tls->wants(s->stream) &
+				    TLS_WANTS_WRITE) != 0;
+		struct wait_for	w = { .fd = writes ? s->out : s->in,
+				    .events = writes ? WAIT_WRITE : WAIT_READ };
+
+		if (f->err != EAGAIN)
+			return -1;
+		if (now >= deadline_ms || signals_stopping())
+			return fault_set(f, FAULT_TEMP, "handshake: too late");
+		(void)sock_wait(&w, 1, (int)(deadline_ms - now));
+	}
+	return 0;
+}
+
+int
+secure_begin(struct secure *s, const struct secure_house *h,
+    enum listen_policy policy, struct span first, struct pump *p,
+    const struct sock_addr *peer)
+{
+	struct fault f;
+
+	if (secure_open(s, h, policy, p->in, p->out_fd, first, &f) != 0 ||
+	    shake(s, p->deadline_ms, &f) != 0) {
+		secure_log_failed(peer, &f);
+		return -1;
+	}
+	pump_again(p);
+	p->wire = &secure_wire;
+	p->wire_ctx = s;
+	return 0;
+}
+
+void
+secure_log_old(const struct secure *s, struct span user,
+    const struct sock_addr *peer)
+{
+	struct tls_facts	facts;
+	struct log_line		l;
+
+	s->tls->facts(s->stream, &facts);
+	if (strcmp(facts.protocol, "TLSv1.3") == 0 ||
+	    strcmp(facts.protocol, "TLSv1.2") == 0)
+		return;
+	log_begin(&l, LEVEL_NOTE, "tls-old");
+	log_field(&l, "user", user);
+	log_str(&l, "ip", peer->text);
+	log_str(&l, "protocol", facts.protocol);
+	log_str(&l, "cipher", facts.cipher);
+	log_end(&l);
+}
+
+void
+secure_end(struct secure *s)
+{
+	struct fault f;
+
+	if (s->stream != NULL)
+		(void)s->tls->end(s->stream, &f);
+}
+
+static void
+wire_end(void *ctx)
+{
+	secure_end(ctx);
+}
+
+static ssize_t
+wire_read(void *ctx, void *p, size_t n, struct fault *f)
+{
+	const struct secure *s = ctx;
+
+	return s->tls->read(s->stream, p, n, f);
+}
+
+static ssize_t
+wire_write(void *ctx, struct span text, struct fault *f)
+{
+	const struct secure *s = ctx;
+
+	return s->tls->write(s->stream, text, f);
+}
+
+static unsigned
+wire_wants(const void *ctx)
+{
+	const struct secure	*s = ctx;
+	unsigned		 wants = s->tls->wants(s->stream);
+
+	return (wants & TLS_WANTS_READ ? PUMP_READ : 0u) |
+	    (wants & TLS_WANTS_WRITE ? PUMP_WRITE : 0u);
+}
+
+static bool
+wire_pending(const void *ctx)
+{
+	const struct secure *s = ctx;
+
+	return s->tls->pending(s->stream);
+}
+
+const struct pump_wire secure_wire = {
+	.read = wire_read,
+	.write = wire_write,
+	.wants = wire_wants,
+	.pending = wire_pending,
+	.end = wire_end,
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a process that talks to strangers has of TLS: the certificates of
+ * popper.conf, and one connection under it, as pump and relay see that.  Floor 4.
+ */
+#ifndef ROLE_SECURE_H
+#define ROLE_SECURE_H
+
+#include "role/certificates.h"
+#include "role/listen.h"
+#include "role/pump.h"
+#include "role/settings.h"
+#include "tls/tls.h"
+
+/* As long as the process. */
+struct secure_house {
+	const struct tls_ops	*tls;		/* NULL: there is no TLS */
+	volatile const struct tls_ticket_keys *tickets;	/* borrows; or NULL */
+	struct tls_context	*of[LISTEN_POLICIES];	/* owns */
+};
+
+/*
+ * What a cage will not let in: the library, the files; nothing is read yet.  No
+ * rows: no TLS, and no files.
+ */
+int	secure_house_open(struct secure_house *h, const struct conf_list *rows,
+	    struct certificates *files, struct fault *f) MUSTUSE;
+/* In the cage: these, for who comes from now on; -1: all is as before. */
+int	secure_house_use(struct secure_house *h, const struct certificates *c,
+	    struct fault *f) MUSTUSE;
+
+struct secure {
+	const struct tls_ops	*tls;
+	struct tls_stream	*stream;	/* owns; NULL: in the clear */
+	int			 in;		/* borrows, as the next one */
+	int			 out;
+	struct buf		 first;		/* read before TLS began, and its */
+};
+
+/* `first`: of the client's hello, behind a PROXY header. */
+int	secure_open(struct secure *s, const struct secure_house *h,
+	    enum listen_policy policy, int in, int out, struct span first,
+	    struct fault *f) MUSTUSE;
+void	secure_close(struct secure *s);
+/*
+ * For a process with one client: all of the beginning, to its end.  What the pump was
+ * in the midst of is forgotten, and from here on it talks through s; or, -1, that came
+ * to nothing, and is logged.
+ */
+int	secure_begin(struct secure *s, const struct secure_house *h,
+	    enum listen_policy policy, struct span first, struct pump *p,
+	    const struct sock_addr *peer) MUSTUSE;
+/* A handshake that came to nothing. */
+void	secure_log_failed(const struct sock_addr *peer, const struct fault *f);
+/* Who has logged in under a version that others have given up: whom to help. */
+void	secure_log_old(const struct secure *s, struct span user,
+	    const struct sock_addr *peer);
+/* The last octet; best effort. */
+void	secure_end(struct secure *s);
+/* struct pump's wire; the context is a struct secure. */
+extern const struct pump_wire	secure_wire;
+
+#endif

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: ISC
+"""popper check about certificates, and about who must have TLS."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "tls"))
+
+from house_tls import certificate                               # noqa: E402
+from test_check import CONF, QUIET, Checking                    # noqa: E402
+
+NAME = "pop.example.org"
+BASE = QUIET + "hostname = %s\nplaintext_networks = 10.0.0.0/8\n" % NAME
+ROW = "tls_certificate = cert.pem key=key.pem\n"
+
+
+def remove_all():
+    for name in ("cert.pem", "key.pem"):
+        if os.path.exists("/etc/popper/" + name):
+            os.unlink("/etc/popper/" + name)
+
+
+class Tls(Checking):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.good = certificate(NAME, days=90)
+
+    def setUp(self):
+        super().setUp()
+        self.host.call(remove_all)
+
+    def lay(self, cert=None, key=None, mode=0o600):
+        self.host.write("/etc/popper/cert.pem", cert or self.good[0], 0o644)
+        self.host.write("/etc/popper/key.pem", key or self.good[1], mode)
+
+    def test_good(self):
+        self.lay()
+        self.complains(BASE + ROW + "listen = *:110\nlisten = *:995 tls\n",
+                       status=0)
+
+    def test_bad_ones(self):
+        cert, key = self.good
+        for c, k, why in ((cert, certificate(NAME)[1], "another certificate"),
+                          ("x", key, "no certificate in it"),
+                          (cert, "x", "private key cannot be read"),
+                          (cert + "-----BEGIN CERTIFICATE-----\nx\n", key,
+                           "what follows its first certificate"),
+                          (cert + certificate("ca.example")[0], key,
+                           "no chain")):
+            with self.subTest(why=why):
+                self.lay(c, k)
+                code, lines = self.check(BASE + ROW)
+                self.assertEqual(code, 78)
+                self.assertRegex(lines[0], CONF + ":5: error: "
+                                 "tls_certificate: cert.pem: .*" + why)
+
+    def test_missing(self):
+        self.complains(BASE + ROW,
+                       (CONF + ":5: error: tls_certificate:", "cert.pem"),
+                       (CONF + ":5: warning: tls_certificate:", "the name"))
+
+    def test_dates(self):
+        self.lay(*certificate(NAME, days=5))
+        self.complains(BASE + ROW, (CONF + ":5: warning: tls_certificate:",
+                                    "expires in "), status=0)
+
+    def test_other_name(self):
+        self.lay(*certificate("pop.example.com", "*.example.com", days=90))
+        self.complains(BASE + ROW, (CONF + ":5: warning: tls_certificate:",
+                                    "none has the name " + NAME), status=0)
+        self.lay(*certificate("x.example", "*.example.org", days=90))
+        self.complains(BASE + ROW, status=0)
+
+    def test_open_key(self):
+        self.lay(mode=0o644)
+        self.complains(BASE + ROW, (CONF + ":5: error: tls_certificate:",
+                                    "chmod o= key.pem"))
+
+    def test_listeners(self):
+        self.lay()
+        self.complains(BASE + ROW + "listen = *:995\nlisten = *:110 tls\n"
+                       "listen = *:1995 tls old_tls\n",
+                       (CONF + ":6: warning: listen:", "add tls"),
+                       (CONF + ":7: warning: listen:", "remove tls"),
+                       (CONF + ":8: warning: listen:", "old_tls"), status=0)
+        self.complains(BASE + "listen = *:995 tls\n",
+                       (CONF + ":5: error: listen:", "needs a certificate"))
+
+    def test_nobody_may_log_in(self):
+        self.complains(QUIET + "plaintext_networks =\n", (
+            CONF + ":3: warning: plaintext_networks:", "only this host"),
+            status=0)
+
+    def test_everybody_may(self):
+        self.complains(QUIET + "plaintext_networks = 0.0.0.0/0 ::/0\n",
+                       (CONF + ":3: warning: plaintext_networks: 0.0.0.0/0",
+                        "everybody"),
+                       (CONF + ":3: warning: plaintext_networks: ::/0",
+                        "everybody"), status=0)
+
+
+if __name__ == "__main__":
+    unittest.main()

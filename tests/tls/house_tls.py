@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: ISC
+"""What the tests of TLS share: certificates, and clients under TLS."""
+
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "serve"))
+
+import house                                                    # noqa: E402
+from lib.popper import Pop                                      # noqa: E402
+
+POP, POPS = 110, 995
+KINDS = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:2048"]}
+
+
+def certificate(*names, kind="ec", days=30):
+    """(certificate, private key), PEM, signed by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        key, cert = folder + "/key", folder + "/cert"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-nodes", "-newkey", *KINDS[kind],
+             "-days", str(days), "-subj", "/CN=" + names[0], "-addext",
+             "subjectAltName=" + ",".join("DNS:" + n for n in names),
+             "-keyout", key, "-out", cert], check=True, capture_output=True)
+        with open(cert, encoding="ascii") as c, \
+                open(key, encoding="ascii") as k:
+            return c.read(), k.read()
+
+
+def trusting(*certificates, **attributes):
+    """A client's settings."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for c in certificates:
+        context.load_verify_locations(cadata=c)
+    for name, value in attributes.items():
+        setattr(context, name, value)
+    return context
+
+
+def insecure():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Clients:
+    """For a test with a host."""
+
+    NAME = "pop.example.org"
+    ROWS = ("listen = 127.0.0.1:%d" % POP, "listen = 127.0.0.1:%d tls" % POPS,
+            "tls_certificate = /etc/popper/cert.pem key=/etc/popper/key.pem")
+
+    def lay(self, cert, key, name=""):
+        self.host.write("/etc/popper/cert%s.pem" % name, cert, 0o644)
+        self.host.write("/etc/popper/key%s.pem" % name, key, 0o600)
+
+    def open(self, port):
+        sock = self.host.connect(port)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(20)
+        self.addCleanup(sock.close)
+        return sock
+
+    def wrap(self, sock, context=None, name=NAME):
+        sock = (context or trusting(self.cert)).wrap_socket(
+            sock, server_hostname=name)
+        self.addCleanup(sock.close)
+        return sock
+
+    def pops(self, context=None, name=NAME, **kw):
+        """Under TLS from the beginning."""
+        return Pop(self.wrap(self.open(POPS), context, name), **kw)
+
+    def stls(self, context=None, name=NAME):
+        """Under TLS after STLS."""
+        pop = Pop(self.open(POP))
+        pop.cmd("STLS")
+        assert not pop.buf
+        pop.sock = self.wrap(pop.sock, context, name)
+        return pop
+
+
+class Tls(Clients, house.House):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cert, cls.key = certificate(cls.NAME)
+
+    def serve(self, *rows, **options):
+        self.lay(self.cert, self.key)
+        super().serve(*(rows or self.ROWS), **{
+            "auth_fail_delay": 0, "hostname": self.NAME,
+            "plaintext_networks": "", **options})
