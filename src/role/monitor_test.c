@@ -109,6 +109,10 @@ say(int link, const struct say *s)
 		abort();
 	if (link_send(link, &m, fds, s->fds, &f) != 0)
 		leave_trail('!');
+	if (s->fds > 0) {
+		(void)close(fds[0]);
+		(void)close(fds[1]);
+	}
 }
 
 static void
@@ -948,7 +952,7 @@ session_begin(struct real *r, struct host *h)
 	static struct sock_addr	peer = { .text = "test" };
 	struct session_start	c = {
 		.conf = &conf, .id = &user, .facts = h, .hostname = "host",
-		.peer = &peer,
+		.peer = &peer, .far = -1,
 	};
 	int			client[2];
 	int			log_link;
