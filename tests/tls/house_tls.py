@@ -56,6 +56,17 @@ class Clients:
     ROWS = ("listen = 127.0.0.1:%d" % POP, "listen = 127.0.0.1:%d tls" % POPS,
             "tls_certificate = /etc/popper/cert.pem key=/etc/popper/key.pem")
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cert, cls.key = certificate(cls.NAME)
+
+    def serve(self, *rows, **options):
+        self.lay(self.cert, self.key)
+        super().serve(*(rows or self.ROWS), **{
+            "auth_fail_delay": 0, "hostname": self.NAME,
+            "plaintext_networks": "", **options})
+
     def lay(self, cert, key, name=""):
         self.host.write("/etc/popper/cert%s.pem" % name, cert, 0o644)
         self.host.write("/etc/popper/key%s.pem" % name, key, 0o600)
@@ -87,13 +98,4 @@ class Clients:
 
 
 class Tls(Clients, house.House):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.cert, cls.key = certificate(cls.NAME)
-
-    def serve(self, *rows, **options):
-        self.lay(self.cert, self.key)
-        super().serve(*(rows or self.ROWS), **{
-            "auth_fail_delay": 0, "hostname": self.NAME,
-            "plaintext_networks": "", **options})
+    """popper serve with TLS."""

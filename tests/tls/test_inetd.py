@@ -30,17 +30,6 @@ class Servers:
 class Bare(Both, house_tls.Clients, family.Family):
     SERVER = Servers
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.cert, cls.key = certificate(cls.NAME)
-
-    def serve(self, *rows, **options):
-        self.lay(self.cert, self.key)
-        super().serve(*(rows or self.ROWS), **{
-            "auth_fail_delay": 0, "hostname": self.NAME,
-            "plaintext_networks": "", **options})
-
     def over(self):
         self.wait_for(lambda: not self.members(), "end of all processes", 10)
 
