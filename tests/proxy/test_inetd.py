@@ -149,23 +149,14 @@ class Rules(Bare, test_proxy.Proxied):
         self.assertEqual(self.log.find("peer-.* ip=(127|::1)", self.mark), [])
 
 
-class Single(Bare, test_proxy.Proxied):
+class Single(Bare, test_proxy.Alone):
     """isolation = single: no header is read, and none is passed over."""
 
     def single(self, *rows):
-        self.host.mkdir("/home/alice/pop", 0o755, "alice")
-        self.host.write("/home/alice/pop/users", "", 0o600, "alice")
-        self.host.write("/home/alice/pop/conf", house.family.conf(
-            **{**house.family.OPTIONS, "isolation": "single",
-               "maildrop": "~/mbox", "passwd_file": "users",
-               "state_dir": "state", "run_dir": "run", "deny_file": "none"})
-            + "".join(r + "\n" for r in rows), 0o644, "alice")
-        server = self.host.popen(
+        self.start(
             ["/usr/bin/systemd-socket-activate", "--inetd", "--accept", "-E",
              "POPPER_REPORT", "-l", "127.0.0.1:1111", "-l", "127.0.0.1:1112",
-             "/usr/sbin/popper", "--config", "/home/alice/pop/conf"],
-            user="alice", stderr=-3)
-        self.addCleanup(server.stop)
+             "/usr/sbin/popper", "--config", self.CONF], *rows, stderr=-3)
         for port in (1111, 1112):
             self.host.wait_port(port)
 

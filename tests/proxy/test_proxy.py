@@ -373,23 +373,33 @@ class Rules(Proxied):
             pop.close()
 
 
-class Single(Proxied):
-    """isolation = single: rules, but no proxy."""
+class Alone(Proxied):
+    """isolation = single, for one user's own settings."""
 
-    def single(self, *rows):
+    CONF = "/home/alice/pop/conf"
+
+    def start(self, argv, *rows, **kw):
         self.host.mkdir("/home/alice/pop", 0o755, "alice")
         self.host.write("/home/alice/pop/users", "", 0o600, "alice")
-        self.host.write("/home/alice/pop/conf", house.family.conf(
+        self.host.write(self.CONF, house.family.conf(
             **{**house.family.OPTIONS, "isolation": "single",
                "maildrop": "~/mbox", "passwd_file": "users",
                "state_dir": "state", "run_dir": "run", "deny_file": "none"})
             + "".join(r + "\n" for r in rows), 0o644, "alice")
-        server = self.host.popen(
-            ["/usr/sbin/popper", "serve", "--config", "/home/alice/pop/conf"],
-            user="alice", stderr=subprocess.PIPE)
-        self.addCleanup(server.stderr.close)
+        server = self.host.popen(argv, user="alice", **kw)
+        if server.stderr:
+            self.addCleanup(server.stderr.close)
         self.addCleanup(server.stop)
         return server
+
+
+class Single(Alone):
+    """isolation = single: rules, but no proxy."""
+
+    def single(self, *rows):
+        return self.start(
+            ["/usr/sbin/popper", "serve", "--config", self.CONF], *rows,
+            stderr=subprocess.PIPE)
 
     def said(self, source):
         sock = self.open(1111, source)
