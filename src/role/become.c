@@ -69,6 +69,7 @@ be_keeper(const struct crew *c, const struct role *r)
 		.master = r->child.link.b,
 		.log_link = r->child.log.b,
 		.tickets = c->tickets,
+		.again = r->deaths > 0,
 	};
 
 	for (size_t i = 0; i < c->nfronts; i++)

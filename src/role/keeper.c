@@ -215,18 +215,28 @@ tell_expiry(struct keeper *k)
 	metric_set(METRIC_TLS_ENDS, (uint64_t)first);
 }
 
-/* Whatever lies there now: to those fronts that are due. */
+static void
+make_due(struct keeper *k, bool due)
+{
+	for (size_t i = 0; i < k->a->nfronts; i++)
+		k->due[i] = due && k->front[i] >= 0;
+}
+
+/* Whatever lies there now: to those fronts that are due.  After a fault nobody is, till
+ * something changes. */
 static int
 deliver(struct keeper *k, struct fault *f)
 {
 	static struct certificates	files;
 	int				result;
 
-	if (certificates_open(&k->a->conf->role.tls_certificate, &files, f) != 0)
-		return -1;
-	result = judge(k, &files, f);
+	result = certificates_open(&k->a->conf->role.tls_certificate, &files, f);
+	if (result == 0)
+		result = judge(k, &files, f);
 	if (result == 0)
 		hand_out(k, &files);
+	else
+		make_due(k, false);
 	certificates_close(&files);
 	return result;
 }
@@ -237,14 +247,11 @@ renew(struct keeper *k)
 	struct fault f;
 
 	k->unread = false;
-	for (size_t i = 0; i < k->a->nfronts; i++)
-		k->due[i] = k->front[i] >= 0;
-	if (deliver(k, &f) == 0) {
+	make_due(k, true);
+	if (deliver(k, &f) == 0)
 		log_text(LEVEL_NOTE, "tls-renewed", "%zu certificates", k->n);
-		return;
-	}
-	memset(k->due, 0, k->a->nfronts * sizeof(*k->due));
-	log_fault(LEVEL_ERR, "tls-certificate", &f);
+	else
+		log_fault(LEVEL_ERR, "tls-certificate", &f);
 }
 
 /* A renewal of several files is one: it is read when they have come to rest. */
@@ -377,7 +384,9 @@ keeper_main(const struct keeper_start *a)
 		spawn_exit(1);
 	}
 	tickets_turn(a->tickets);
-	/* Fronts have read what lies there by themselves. */
+	/* Fronts have read by themselves what lay there at the start; not what the one
+	 * before us did not live to tell. */
+	make_due(&k, a->again);
 	(void)changed(&k, &settled);
 	k.unread = !settled;
 	if (deliver(&k, &f) != 0)

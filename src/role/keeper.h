@@ -19,6 +19,7 @@ struct keeper_start {
 	int			 master;
 	int			 log_link;
 	struct tickets		*tickets;	/* its to write */
+	bool			 again;		/* another one has died */
 };
 
 void	keeper_main(const struct keeper_start *a) NORETURN;

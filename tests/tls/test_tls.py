@@ -3,6 +3,7 @@
 
 import fcntl
 import re
+import signal
 import ssl
 import time
 import unittest
@@ -461,6 +462,19 @@ class Renewal(house_tls.Tls):
         self.lay(cert, key)
         self.log.wait("tls-renewed", self.mark, timeout=30)
         self.assertEqual(self.shown().split(), cert.split())
+
+    def test_keeper_dies_untold(self):
+        """What it has not seen, the next one tells."""
+        self.serve()
+        before, = self.keeper()
+        before.kill(signal.SIGSTOP)
+        cert, key = certificate(self.NAME)
+        self.lay(cert, key)
+        time.sleep(3)       # so that the next one sees nothing change
+        before.kill()
+        self.wait_for(lambda: self.shown().split() == cert.split(),
+                      "the new one", 15)
+        self.assertEqual(self.log.find("tls-renewed", self.mark), [])
 
     def test_front_dies(self):
         """The next one has the certificates of now, and of later."""
