@@ -144,7 +144,7 @@ static const struct conf_option role_options[] = {
 		    ".Nm popper\n"
 		    "that a super-server has started does not listen, but heeds "
 		    "the rules\n"
-		    ".Cm proxy\n"
+		    ".Cm proxy , tls , old_tls\n"
 		    "and\n"
 		    ".Cm networks\n"
 		    "of the line with the address at which its client has "
