@@ -118,22 +118,13 @@ complain(const struct fault *f)
 
 /* --- what is said ------------------------------------------------------------- */
 
-/* A value as the log has it; in JSON what stands between its quotes. */
 static void
 print_json_text(const char *text)
 {
-	char		value[LOG_VALUE_MAX];
-	const char	*p = value;
+	char	value[LOG_JSON_MAX];
 
-	log_value(value, sizeof(value), span_str(text));
-	putchar('"');
-	for (; *p != '\0'; p++) {
-		if (*p == '\\')
-			putchar('\\');
-		if (*p != '"')
-			putchar(*p);
-	}
-	putchar('"');
+	log_json(value, span_str(text));
+	fputs(value, stdout);
 }
 
 static const char *

@@ -75,24 +75,17 @@ add(struct text *x, const char *fmt, ...)
 		    sizeof(x->b) - 1;
 }
 
-/* As the log has it; in JSON what stands between its quotes. */
+/* As the log has it. */
 static void
 add_value(struct text *x, struct span s)
 {
-	char	value[LOG_VALUE_MAX];
+	char	value[LOG_JSON_MAX];
 
-	log_value(value, sizeof(value), s);
-	if (!t.s->json) {
-		add(x, "%s", value);
-		return;
-	}
-	add(x, "\"");
-	for (const char *p = value; *p != '\0'; p++)
-		if (*p == '\\')
-			add(x, "\\\\");
-		else if (*p != '"')
-			add(x, "%c", *p);
-	add(x, "\"");
+	if (t.s->json)
+		log_json(value, s);
+	else
+		log_value(value, sizeof(value), s);
+	add(x, "%s", value);
 }
 
 static void

@@ -246,15 +246,14 @@ ask_fd(int link, uint16_t type, const struct link_permit *answers, size_t n,
 	UNZEROED struct link_out	out;
 	UNZEROED struct link_in	in;
 	struct fault	f;
-	int		fd = -1;
+	int		fd;
 
 	link_out_init(&out, type);
 	if (link_send(link, &out, NULL, 0, &f) != 0)
 		return -1;
 	if (link_recv(link, answers, n, 0, wait_ms, &in, &f) != 1)
 		return -1;
-	if (in.nfds > 0)
-		fd = link_get_fd(&in, 0);
+	fd = link_get_fd(&in, 0);
 	link_in_fini(&in);
 	return fd;
 }

@@ -76,6 +76,7 @@ certificates_read(const struct certificates *c, struct fault *f)
 {
 	struct certificate_texts *t = xalloc(1, sizeof(*t));
 
+	t->n = c->n;
 	for (size_t i = 0; i < c->n; i++) {
 		struct tls_pair *p = &t->pair[i];
 
@@ -98,6 +99,6 @@ void
 certificate_texts_free(struct certificate_texts *t)
 {
 	if (t != NULL)
-		explicit_bzero(t, sizeof(*t));
+		explicit_bzero(t->text, t->n * sizeof(t->text[0]));
 	free(t);
 }

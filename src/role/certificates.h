@@ -34,6 +34,7 @@ void	certificates_close(struct certificates *c);
 
 /* All of it read. */
 struct certificate_texts {
+	size_t		n;
 	struct tls_pair	pair[TLS_PAIRS_MAX];
 	char		text[TLS_PAIRS_MAX][CERTIFICATE_FILES]
 			    [CERTIFICATE_FILE_MAX];

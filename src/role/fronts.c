@@ -671,7 +671,7 @@ on_pair(struct front_house *h, struct link_in *in, struct fault *f)
 	    !span_cstr(name, c->one[i].name, sizeof(c->one[i].name)))
 		return fault_set(f, FAULT_PEER, "a certificate out of turn");
 	for (size_t k = 0; k < CERTIFICATE_FILES; k++)
-		c->one[i].fd[k] = k < in->nfds ? link_get_fd(in, (uint8_t)k) : -1;
+		c->one[i].fd[k] = link_get_fd(in, (uint8_t)k);
 	c->n++;
 	if (c->n < of)
 		return 0;

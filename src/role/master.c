@@ -446,6 +446,7 @@ crew_tick(struct crew *c)
 
 	for (size_t i = 0; i < c->nroles; i++) {
 		struct role	*r = &c->roles[i];
+		const char	*why;
 		struct fault	 f;
 
 		if (r->child.pid == 0 || r->kind == SPAWNER)
@@ -455,9 +456,10 @@ crew_tick(struct crew *c)
 		if (c->leaving && (r->kind == CTL || r->kind == METRICS ||
 		    r->kind == KEEPER))
 			spawn_stop(r->child.pid);
-		if (guilt(r) != NULL) {
+		why = guilt(r);
+		if (why != NULL) {
 			(void)fault_set(&f, FAULT_PEER, "%s: %s", role_word(r),
-			    guilt(r));
+			    why);
 			child_misbehaved(&r->child, &f);
 		}
 	}
@@ -496,6 +498,7 @@ tell_to_leave(struct role *r, uint32_t last_at)
 static void
 crew_leave(struct crew *c, const struct listeners *kept)
 {
+	struct role	*resolver = crew_role(c, RESOLVER);
 	uint32_t last_at = 0;
 
 	c->leaving = true;
@@ -506,8 +509,8 @@ crew_leave(struct crew *c, const struct listeners *kept)
 	for (size_t i = 0; i < c->nfronts; i++)
 		tell_to_leave(front_at(c, i), last_at);
 	tell_to_leave(&c->roles[AUTH], 0);
-	if (c->roles[RESOLVER].kind == RESOLVER)
-		tell_to_leave(&c->roles[RESOLVER], 0);
+	if (resolver != NULL)
+		tell_to_leave(resolver, 0);
 	crew_links_close(c);
 	(void)crew_tick(c);
 	listeners_close_others(&c->listeners, kept);

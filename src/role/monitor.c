@@ -851,8 +851,8 @@ run_single(struct monitor *m)
 		return 0;
 	}
 	if (m->served)
-		return single_run(m->conf, m->hostname, m->sid, &m->peer, m->in,
-		    m->out);
+		return single_run(m->conf, m->hostname, m->sid, &m->peer,
+		    &m->rules, m->in, m->out);
 	limit_reached(&limits, LIMIT_NETWORKS, &m->peer);
 	if (sock_write(m->out, SPAN(LISTEN_NETWORKS_TEXT), &f) < 0)
 		log_fault(LEVEL_DEBUG, "limit-reply", &f);

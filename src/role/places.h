@@ -45,7 +45,7 @@ enum authorize_answer	places_admit(struct places *p, struct nest *n,
 			    size_t front, const struct wire_admit *who);
 /* Nobody will START those that it was told of. */
 void	places_front_died(struct places *p, size_t front);	/* O(n) */
-/* START or START_REST of that front.  FAULT_PEER: it must be ended. */
+/* START, START_REST or START_RELAY of that front.  FAULT_PEER: it must be ended. */
 int	places_start(struct places *p, size_t front, struct link_in *in,
 	    struct fault *f) MUSTUSE;
 

@@ -20,8 +20,8 @@ enum isolation { ISOLATION_SPLIT, ISOLATION_SINGLE };
 
 struct role_settings {
 	int			 isolation;	/* enum isolation */
-	struct conf_list	 listen;	/* serve: "*:110", see listen.h */
-	struct conf_list	 proxy_networks;	/* serve; see network.h */
+	struct conf_list	 listen;	/* "*:110", see listen.h */
+	struct conf_list	 proxy_networks;	/* see network.h */
 	struct conf_list	 xclient_networks;	/* likewise */
 	struct conf_list	 tls_certificate;	/* see certificate.h */
 	struct conf_list	 plaintext_networks;	/* see network.h */

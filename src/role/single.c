@@ -154,15 +154,11 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 }
 
 static int
-open_tls(struct single *s, struct listen_rules *rules, int in, struct fault *f)
+open_tls(struct single *s, struct fault *f)
 {
 	static struct certificates	files;
-	struct sock_addr		local;
 	int				result;
 
-	*rules = (struct listen_rules){ .tls = false };
-	if (sock_local(in, &local, f) == 0)
-		listen_rules_at(&s->conf->role.listen, &local, rules);
 	result = secure_house_open(&s->house, &s->conf->role.tls_certificate,
 	    &files, f);
 	if (result == 0 && files.n > 0)
@@ -204,17 +200,17 @@ talk(struct single *s, const struct listen_rules *rules)
 
 int
 single_run(const struct settings *conf, const char *hostname,
-    const char *sid, const struct sock_addr *peer, int in, int out)
+    const char *sid, const struct sock_addr *peer,
+    const struct listen_rules *rules, int in, int out)
 {
 	static struct single	s;
-	struct listen_rules	rules;
 	struct fault		f;
 	enum pump_end		end;
 
 	secmem_lock(&s, sizeof(s));
 	s.conf = conf;
 	s.peer = peer;
-	if (open_tls(&s, &rules, in, &f) != 0) {
+	if (open_tls(&s, &f) != 0) {
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 		return 1;
 	}
@@ -224,7 +220,7 @@ single_run(const struct settings *conf, const char *hostname,
 	    conf->role.max_commands_before_login,
 	    conf->auth.rpop_file[0] != '\0');
 	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
-	s.auth.stls = s.house.tls != NULL && !rules.tls;
+	s.auth.stls = s.house.tls != NULL && !rules->tls;
 	pump_init(&s.pump);
 	s.pump.in = in;
 	s.pump.out_fd = out;
@@ -235,7 +231,7 @@ single_run(const struct settings *conf, const char *hostname,
 	s.pump.ops = &single_ops;
 	s.pump.ctx = &s;
 	expect(&s);
-	end = talk(&s, &rules);
+	end = talk(&s, rules);
 	if (end == PUMP_END_LEFT && s.secure.stream != NULL)
 		secure_log_old(&s.secure, span_of(s.auth.name, s.auth.name_n), peer);
 	if (end == PUMP_END_LEFT)

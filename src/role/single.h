@@ -3,10 +3,13 @@
 #ifndef ROLE_SINGLE_H
 #define ROLE_SINGLE_H
 
+#include "role/listen.h"
 #include "role/settings.h"
 #include "sys/sock.h"
 
+/* rules: of the address at which the client has come. */
 int	single_run(const struct settings *conf, const char *hostname,
-	    const char *sid, const struct sock_addr *peer, int in, int out);
+	    const char *sid, const struct sock_addr *peer,
+	    const struct listen_rules *rules, int in, int out);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "base/alloc.h"
 
-#include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include <stdlib.h>
@@ -224,6 +223,20 @@ context_free(struct tls_context *c)
 	for (size_t i = 0; i < c->npairs; i++)
 		pair_fini(&c->pair[i]);
 	free(c);
+}
+
+int
+context_judge(const struct tls_pair *p, struct tls_judgement *out,
+    struct fault *f)
+{
+	const struct tls_setup	 alone = { .pair = p, .npairs = 1 };
+	struct tls_context	*c = context_new(&alone, f);
+
+	if (c == NULL)
+		return -1;
+	pair_tell(&c->pair[0], out);
+	context_free(c);
+	return 0;
 }
 
 SSL *

@@ -149,6 +149,14 @@ find_answer(OCSP_BASICRESP *all, const X509 *leaf)
 	return NULL;
 }
 
+static int64_t
+seconds(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
 /* "good", and about this one.  Its signature is the client's to verify. */
 static bool
 is_good(OCSP_RESPONSE *r, struct pair *p)
@@ -161,7 +169,7 @@ is_good(OCSP_RESPONSE *r, struct pair *p)
 	bool		 good = one != NULL && OCSP_single_get0_status(one, NULL,
 			    NULL, NULL, &next) == V_OCSP_CERTSTATUS_GOOD;
 
-	p->ocsp_ends = next == NULL ? 0 : tls_seconds(next);
+	p->ocsp_ends = next == NULL ? 0 : seconds(next);
 	OCSP_BASICRESP_free(all);
 	return good;
 }
@@ -207,14 +215,6 @@ pair_fini(struct pair *p)
 	*p = (struct pair){ .leaf = NULL };
 }
 
-int64_t
-tls_seconds(const ASN1_TIME *t)
-{
-	struct tm tm;
-
-	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
-}
-
 static void
 take_name(struct tls_judgement *out, const char *p, size_t n)
 {
@@ -247,26 +247,14 @@ names_of(X509 *x, struct tls_judgement *out)
 		take_name(out, common, (size_t)n);
 }
 
-int
-pair_judge(const struct tls_pair *from, struct tls_judgement *out,
-    struct fault *f)
+void
+pair_tell(const struct pair *p, struct tls_judgement *out)
 {
-	const struct tls_setup	 alone = { .pair = from, .npairs = 1 };
-	struct tls_context	*c = context_new(&alone, f);
-	struct pair		 p;
-
-	if (c == NULL)
-		return -1;
-	context_free(c);
-	if (pair_read(from, &p, f) != 0)
-		return -1;
 	*out = (struct tls_judgement){
-		.begins = tls_seconds(X509_get0_notBefore(p.leaf)),
-		.ends = tls_seconds(X509_get0_notAfter(p.leaf)),
-		.self_signed = X509_check_issued(p.leaf, p.leaf) == X509_V_OK,
-		.ocsp_ends = p.ocsp_ends,
+		.begins = seconds(X509_get0_notBefore(p->leaf)),
+		.ends = seconds(X509_get0_notAfter(p->leaf)),
+		.self_signed = X509_check_issued(p->leaf, p->leaf) == X509_V_OK,
+		.ocsp_ends = p->ocsp_ends,
 	};
-	names_of(p.leaf, out);
-	pair_fini(&p);
-	return 0;
+	names_of(p->leaf, out);
 }

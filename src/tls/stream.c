@@ -92,19 +92,17 @@ stream_open(struct tls_context *c, const struct tls_io *io, void *ctx,
 
 	s->io = io;
 	s->ctx = ctx;
+	s->context = c;
 	s->ssl = context_stream(c);
 	b = s->ssl == NULL ? NULL : bio_new(s);
 	if (b == NULL) {
 		(void)tls_fault(f, FAULT_TEMP, "TLS");
-		if (s->ssl != NULL) {
-			s->context = c;
-			SSL_free(s->ssl);
-			context_free(c);
-		}
-		free(s);
+		if (s->ssl != NULL)
+			stream_close(s);
+		else
+			free(s);
 		return NULL;
 	}
-	s->context = c;
 	SSL_set_bio(s->ssl, b, b);
 	SSL_set_accept_state(s->ssl);
 	return s;
@@ -134,7 +132,6 @@ outcome(struct tls_stream *s, int result, const char *what, struct fault *f)
 		return -1;
 	default:
 		s->broken = true;
-		f->err = 0;
 		return tls_fault(f, FAULT_PROTO, what);
 	}
 	(void)fault_set(f, FAULT_TEMP, "%s: not now", what);
@@ -161,7 +158,6 @@ stream_handshake(struct tls_stream *s, struct fault *f)
 	if (outcome(s, result, "handshake", f) != 0)
 		return -1;
 	s->broken = true;
-	f->err = 0;
 	return fault_set(f, FAULT_PROTO, "handshake: the client has closed it");
 }
 
@@ -189,7 +185,6 @@ stream_write(struct tls_stream *s, struct span text, struct fault *f)
 		return (ssize_t)put;
 	if (outcome(s, result, "write", f) != 0)
 		return -1;
-	f->err = EPIPE;
 	return fault_set(f, FAULT_TEMP, "write: the client has closed it");
 }
 

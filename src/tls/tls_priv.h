@@ -23,19 +23,19 @@ struct pair {
 int	pair_read(const struct tls_pair *from, struct pair *out, struct fault *f)
 	    MUSTUSE;
 void	pair_fini(struct pair *p);
-int	pair_judge(const struct tls_pair *p, struct tls_judgement *out,
-	    struct fault *f);
+void	pair_tell(const struct pair *p, struct tls_judgement *out);
 
 /* What OpenSSL has to say, first error first; -1. */
 int	tls_fault(struct fault *f, enum fault_class class, const char *what);
-
-int64_t	tls_seconds(const ASN1_TIME *t);
 
 /* Tickets are made and opened with keys of s, if it has some. */
 void	tickets_use(SSL_CTX *c, const struct tls_setup *s);
 
 struct tls_context	*context_new(const struct tls_setup *s, struct fault *f);
 void			 context_free(struct tls_context *c);
+/* A pair by itself: whether it can be used, and what it says. */
+int			 context_judge(const struct tls_pair *p,
+			    struct tls_judgement *out, struct fault *f);
 /* A stream of it, without its ends; NULL: no memory. */
 SSL			*context_stream(struct tls_context *c);
 

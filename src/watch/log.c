@@ -469,6 +469,24 @@ log_value(char *out, size_t cap, struct span value)
 }
 
 void
+log_json(char out[LOG_JSON_MAX], struct span value)
+{
+	char	text[LOG_VALUE_MAX];
+	size_t	n = 0;
+
+	log_value(text, sizeof(text), value);
+	out[n++] = '"';
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == '\\')
+			out[n++] = '\\';
+		if (*p != '"')
+			out[n++] = *p;
+	}
+	out[n++] = '"';
+	out[n] = '\0';
+}
+
+void
 log_field(struct log_line *l, const char *key, struct span value)
 {
 	put_field(l, key, value, false);

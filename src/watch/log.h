@@ -117,6 +117,10 @@ void	log_end(struct log_line *l);
 #define LOG_VALUE_MAX	1100
 void	log_value(char *out, size_t cap, struct span value);
 
+/* The same as a string of JSON: what stands between those quotes, quoted anew. */
+#define LOG_JSON_MAX	(2 * LOG_VALUE_MAX + 2)
+void	log_json(char out[LOG_JSON_MAX], struct span value);
+
 /* An event with one text field, text="..." */
 void	log_text(enum log_level level, const char *id, const char *fmt, ...)
 	    PRINTF(3, 4);
