@@ -166,9 +166,9 @@ class Shared(Dialogue):
 
     def no_sessions(self, seconds=5):
         super().no_sessions(seconds)
-        mark = self.mark
-        self.log.wait("session-end ", mark)
-        time.sleep(0.1)
+        logins = len(self.log.find(r"\blogin .*user=", self.mark))
+        self.assertGreater(logins, 0)
+        self.log.wait("session-end ", self.mark, count=logins)
 
 
 class Stls(house_tls.Tls):
