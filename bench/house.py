@@ -22,7 +22,10 @@ VMAIL = 5000                    # uid and gid of all virtual users' mail
 FIRST_UID = 10001               # of system users
 USERS = "/etc/popper/users"     # the password file of virtual users
 PAIRS = "/run/bench/users"      # `name password` a line, for the load
-PROGRAMS = ("load", "floor", "sink", "barepam")
+PROGRAMS = ("load", "floor", "sink", "barepam", "bareshake")
+HOST = "pophost.example.org"    # bench/secure.h
+# Of every server: signed by itself, so that clients take it for the authority.
+CERTIFICATE, KEY = "/etc/popper/cert.pem", "/etc/popper/key.pem"
 
 SENDERS = ("alice", "bob", "robot", "zoe")
 
@@ -39,11 +42,10 @@ def mailbox(count, octets):
                    " +0000\nMessage-ID: <%d@example.net>\n\n"
                    % (sender, i % 60, sender, i, i % 60, i))
         out.append(".profile begins with a dot\n..\n.\n>From a quoted one\n")
-        line = 0
-        while sum(len(s) for s in out) < (i + 1) * octets:
-            out.append("%06d The quick brown fox jumps over the lazy dog.\n"
-                       % line)
-            line += 1
+        room = (i + 1) * octets - sum(len(s) for s in out)
+        text = "%06d The quick brown fox jumps over the lazy dog.\n"
+        out += [text % (line % 1000000)
+                for line in range(-(-room // len(text % 0)))]
         out.append("\n")
     return "".join(out).encode("ascii")
 
@@ -74,6 +76,7 @@ class House(Host):
             for path, m in zip(self.mail, found):
                 self.write(path, stuffed(m.wire))
             self._users()
+            self.lay_certificate()
             self.lay_mail()
         except BaseException:
             self.close()
@@ -107,6 +110,16 @@ class House(Host):
                 0o600)
         self._write_accounts()
         self.pairs(PAIRS, self.names)
+
+    def lay_certificate(self):
+        """ECDSA P-256, which mail hosts mostly have by now."""
+        for path in (CERTIFICATE, KEY):
+            self.write(path, "", 0o600)
+        self.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec",
+                  "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "30",
+                  "-subj", "/CN=" + HOST, "-addext",
+                  "subjectAltName=DNS:" + HOST, "-keyout", KEY,
+                  "-out", CERTIFICATE], check=True)
 
     def uid(self, i):
         return FIRST_UID + i if self.kind == SYSTEM else VMAIL

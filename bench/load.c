@@ -5,6 +5,7 @@
  * lines mean that it prints.  One process may hold as many connections as it
  * may open descriptors: start several for more.
  */
+#include "secure.h"
 #include "swarm.h"
 
 #include "base/alloc.h"
@@ -18,14 +19,20 @@
 #include <sys/resource.h>
 
 #define STATUS_USAGE	64
-#define FILE_MAX	(64u << 20)
+#define FILE_MAX	(512u << 20)
 #define MS		INT64_C(1000000)
+#define SCRIPT_MAX	16
 
 static const enum word login_script[] = {
 	WORD_GREETING, WORD_USER, WORD_PASS, WORD_STAT, WORD_QUIT, WORD_END,
 };
 static const enum word retr_script[] = {
 	WORD_GREETING, WORD_USER, WORD_PASS, WORD_STAT, WORD_RETR, WORD_QUIT,
+	WORD_END,
+};
+/* Nothing of it is to be stored. */
+static const enum word bulk_script[] = {
+	WORD_GREETING, WORD_USER, WORD_PASS, WORD_STAT, WORD_RETR, WORD_LEAVE,
 	WORD_END,
 };
 static const enum word strangers_script[] = {
@@ -54,6 +61,7 @@ static const struct scenario {
 } scenarios[] = {
 	{ "login",		login_script,		USERS | END },
 	{ "retr",		retr_script,		USERS | END | MAIL },
+	{ "bulk",		bulk_script,		USERS | END | MAIL },
 	{ "probe",		login_script,		USERS | END | RATE },
 	{ "idle-strangers",	strangers_script,	HOLD },
 	{ "idle-sessions",	sessions_script,	USERS | HOLD },
@@ -64,6 +72,7 @@ static const char usage_text[] =
 "scenarios:\n"
 "  login           USER, PASS, STAT, QUIT, as fast as they end\n"
 "  retr            the same, and every message fetched\n"
+"  bulk            the same, and then they hang up\n"
 "  probe           as login, begun --rate times a second\n"
 "  idle-strangers  hold connections after the greeting\n"
 "  idle-sessions   hold logged-in sessions; then NOOP each once, and QUIT\n"
@@ -76,9 +85,13 @@ static const char usage_text[] =
 "  --rate R          a second\n"
 "  --from ADDRESS    first source address (127.0.0.1)\n"
 "  --sources N       use N addresses from there on, in turn\n"
-"  --line WORD=TEXT  the whole line that answers WORD (greeting, user, pass,\n"
-"                    stat, retr, noop, quit); else any +OK, and numbers\n"
+"  --line WORD=TEXT  the whole line that answers WORD (greeting, stls, user,\n"
+"                    pass, stat, retr, noop, quit); else any +OK, and numbers\n"
 "  --mail FILE       what follows +OK of RETR 1; again: of RETR 2, and so on\n"
+"  --tls FILE        TLS 1.3 from the first octet; FILE (PEM): who may have\n"
+"                    signed a certificate for " SECURE_HOST "\n"
+"  --stls FILE       the same after STLS\n"
+"  --resume          with the last ticket that was given\n"
 "  --drip MS         held strangers send an octet so often\n"
 "  --timeout S       for an answer (30)\n";
 
@@ -204,7 +217,30 @@ interval_ns(uint64_t rate)
 }
 
 static void
-read_options(struct plan *p, int argc, char **argv)
+use_tls(struct plan *p, const char *ca, bool resume)
+{
+	static enum word	with_stls[SCRIPT_MAX];
+	size_t			n = 0;
+
+	if (p->tls == PLAN_PLAIN) {
+		if (resume)
+			usage("--resume goes with --tls and --stls");
+		return;
+	}
+	secure_init(ca, resume);
+	if (p->tls == PLAN_TLS)
+		return;
+	with_stls[n++] = WORD_GREETING;
+	with_stls[n++] = WORD_STLS;
+	for (const enum word *w = p->script + 1; *w != WORD_END; w++)
+		with_stls[n++] = *w;
+	with_stls[n] = WORD_END;
+	p->script = with_stls;
+}
+
+static void
+read_options(struct plan *p, int argc, char **argv, const char **ca_r,
+    bool *resume_r)
 {
 	static const struct option	options[] = {
 		{ "to",			required_argument, NULL, 't' },
@@ -219,6 +255,9 @@ read_options(struct plan *p, int argc, char **argv)
 		{ "line",		required_argument, NULL, 'l' },
 		{ "mail",		required_argument, NULL, 'm' },
 		{ "drip",		required_argument, NULL, 'd' },
+		{ "tls",		required_argument, NULL, 'x' },
+		{ "stls",		required_argument, NULL, 'X' },
+		{ "resume",		no_argument,	   NULL, 'R' },
 		{ "timeout",		required_argument, NULL, 'T' },
 		{ "help",		no_argument,	   NULL, 'H' },
 		{ NULL },
@@ -263,6 +302,14 @@ read_options(struct plan *p, int argc, char **argv)
 			break;
 		case 'd':
 			p->drip_ns = (int64_t)number(optarg, 3600000) * MS;
+			break;
+		case 'x':
+		case 'X':
+			p->tls = c == 'x' ? PLAN_TLS : PLAN_STLS;
+			*ca_r = optarg;
+			break;
+		case 'R':
+			*resume_r = true;
 			break;
 		case 'T':
 			p->timeout_ns = (int64_t)number(optarg, 86400) *
@@ -335,15 +382,18 @@ main(int argc, char **argv)
 	static struct plan	p = { .connections = 8,
 	    .timeout_ns = 30000 * MS };
 	unsigned		needs = 0;
+	const char		*ca = NULL;
+	bool			resume = false;
 
 	set_address(&p.from, "127.0.0.1", false);
-	read_options(&p, argc, argv);
+	read_options(&p, argc, argv, &ca, &resume);
 	if (optind != argc - 1)
 		usage("one scenario, please");
 	set_scenario(&p, argv[optind], &needs);
 	check_plan(&p, needs);
 	if ((needs & USERS) == 0)
 		p.users_n = 0;
+	use_tls(&p, ca, resume);
 	raise_limit();
 	return swarm_run(&p) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

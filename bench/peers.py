@@ -10,12 +10,12 @@ import signal
 import subprocess
 import time
 
-from house import SYSTEM, USERS, VIRTUAL
+from house import CERTIFICATE, KEY, SYSTEM, USERS, VIRTUAL
 from lib.unpack import TOP, unpack
 from measure import Group
 
 HERE = os.path.join(TOP, "bench", "peers")
-ADDRESS, PORT = "127.0.0.1", 110
+ADDRESS, PORT, TLS_PORT = "127.0.0.1", 110, 995
 STOP = 20                       # seconds until processes are killed
 
 
@@ -34,12 +34,13 @@ class Peer:
 
     kinds = (VIRTUAL, SYSTEM)
     packages = ()
+    tls = False                 # whether it can
     most = {"strangers": 100000, "sessions": 100000}
 
     def __init__(self, name):
         self.name = name
 
-    def furnish(self, house):
+    def furnish(self, house, tls=False):
         """Configuration and accounts; again before each start."""
 
     def argv(self, house):
@@ -73,13 +74,17 @@ class Floor(Peer):
 class Popper(Peer):
     """Of this tree.  Its texts are those of docs/design.md, section 5."""
 
+    tls = True
+
     def __init__(self, name="popper", options=""):
         super().__init__(name)
         self.options = options
 
-    def furnish(self, house):
+    def furnish(self, house, tls=False):
+        more = text("popper-tls.conf", cert=CERTIFICATE, key=KEY)
         house.write("/etc/popper/popper.conf", text("popper.conf")
-                    + text("popper-%s.conf" % house.kind) + self.options)
+                    + text("popper-%s.conf" % house.kind)
+                    + (more if tls else "") + self.options)
 
     def argv(self, house):
         return ["/usr/sbin/popper", "serve"]
@@ -95,17 +100,19 @@ class Popper(Peer):
             "user": "+OK Password required.",
             "pass": "+OK Maildrop has %s messages (%s octets)."
                     % (count, octets),
+            "stls": "+OK Begin TLS negotiation.",
             "quit": "+OK popper at %s signing off." % where}
 
 
 class Dovecot(Peer):
     packages = ("dovecot-pop3d",)
+    tls = True
 
     def __init__(self, name, **most):
         super().__init__(name)
         self.most = most
 
-    def furnish(self, house):
+    def furnish(self, house, tls=False):
         for name, uid in (("dovecot", 911), ("dovenull", 912)):
             if name not in house.groups:
                 house.add_user(name, uid, home="/nonexistent",
@@ -116,7 +123,10 @@ class Dovecot(Peer):
         for name in ("dovecot.pem", "dovecot.key"):
             house.write("/etc/dovecot/private/" + name, "none\n", 0o600)
         house.write("/etc/dovecot/limits.inc", text("dovecot-limits.inc"))
+        ssl = text("dovecot-tls.conf", cert=CERTIFICATE, key=KEY) if tls \
+            else "ssl = no\n"
         house.write("/etc/dovecot/local.conf", text("dovecot-common.conf")
+                    + ssl
                     + text(self.name + ".conf", cores=os.cpu_count()))
         if house.kind == VIRTUAL:
             # The switch that the file itself tells of.
@@ -137,7 +147,7 @@ class Popa3d(Peer):
     kinds = (SYSTEM,)
     packages = ("popa3d", "openbsd-inetd")
 
-    def furnish(self, house):
+    def furnish(self, house, tls=False):
         if "popa3d" not in house.groups:
             house.add_user("popa3d", 913, home="/var/lib/popa3d",
                            shell="/usr/sbin/nologin")
@@ -172,23 +182,29 @@ def archives(peers):
 class Server:
     """A peer at work in a house, measured; ready when this returns."""
 
-    def __init__(self, peer, house):
+    def __init__(self, peer, house, tls=False):
         self.peer, self.house = peer, house
-        peer.furnish(house)
+        peer.furnish(house, tls)
         self.group = Group.make(house)
         self.process = house.popen(
             peer.argv(house), preexec_fn=self.group.enter,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             house.wait_port(PORT)
+            if tls:
+                house.wait_port(TLS_PORT)
         except TimeoutError:
             self.stop()
             raise RuntimeError("%s does not listen: %s" % (
                 peer.name, self.process.stderr.read().decode())) from None
-        self.load_words = ["--to", "%s:%d" % (ADDRESS, PORT),
-                           "--line", "stat=+OK " + house.stat]
+        self.load_words = ["--line", "stat=+OK " + house.stat]
         for word, line in peer.lines(house).items():
             self.load_words += ["--line", "%s=%s" % (word, line)]
+
+    def to(self, words):
+        """The load's words for where to connect; under TLS, if they say so."""
+        return ["--to", "%s:%d" % (
+            ADDRESS, TLS_PORT if "--tls" in words else PORT)]
 
     def stop(self):
         """Until its last process has gone."""

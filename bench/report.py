@@ -13,11 +13,18 @@ from house import SYSTEM, VIRTUAL
 
 SUBJECT = "popper"
 PAM = "PAM alone"
+SHAKE = "handshake alone"
 
 TITLES = {
     "login": "Login sessions (USER, PASS, STAT, QUIT)",
+    "tls": "Login sessions under TLS 1.3",
+    "stls": "Login sessions after STLS",
+    "resumed": "Login sessions under TLS 1.3, resumed",
     "retr": "Sessions that fetch all messages",
+    "bulk": "One large message",
+    "tls_bulk": "One large message under TLS",
     "strangers": "Idle strangers",
+    "tls_strangers": "Idle strangers under TLS",
     "sessions": "Idle logged-in sessions",
     "beside": "Logins beside idle sessions and idle strangers",
     "attack": "Logins beside strangers who drip",
@@ -48,6 +55,13 @@ COLUMNS = {
                ("held", "held", "%d")],
 }
 COLUMNS["retr"] = COLUMNS["login"]
+COLUMNS["tls"] = COLUMNS["stls"] = COLUMNS["login"] + [
+    ("plain_ms", "CPU in the clear, ms/session", "%.3f")]
+COLUMNS["resumed"] = COLUMNS["tls"] + [("resumed", "resumed", "%.2f")]
+COLUMNS["bulk"] = COLUMNS["tls_bulk"] = [
+    ("cpu_ms_mb", "server CPU, ms/MB", "%.3f"),
+    ("mb_s", "MB/s of RETR", "%.0f")]
+COLUMNS["tls_strangers"] = COLUMNS["strangers"]
 COLUMNS["sessions"] = COLUMNS["strangers"] + [
     ("noop_p99_ms", "NOOP p99, ms", "%.2f")]
 COLUMNS["attack"] = COLUMNS["beside"]
@@ -105,6 +119,14 @@ class Results:
                  if r["round"] in mine and key in r.get("values", ())]
         return [x for x in found if x is not None]
 
+    def above_plain(self, table, subject):
+        """What TLS has added, round by round, beyond the bare handshake."""
+        bare = {r["round"]: r["values"]["cpu_ms"]
+                for r in self.of(table, SHAKE) if "values" in r}
+        return [r["values"]["cpu_ms"] - r["values"]["plain_ms"]
+                - bare[r["round"]] for r in self.of(table, subject)
+                if r["round"] in bare and "plain_ms" in r.get("values", ())]
+
     def ratios(self, table, subject, peer, key):
         least = LEAST.get(key, 0)
         return self.paired(table, subject, peer, key,
@@ -142,6 +164,11 @@ def table_lines(results, table):
             yield "%s above PAM alone: %s ms CPU a session." % (
                 s, spread(above, "%.3f"))
             yield ""
+        above = results.above_plain(table, s)
+        if above:
+            yield "%s above itself in the clear and %s: %s ms CPU a session." \
+                % (s, SHAKE, spread(above, "%.3f"))
+            yield ""
 
 
 def markdown(results, facts):
@@ -157,7 +184,8 @@ def markdown(results, facts):
 # -- plots ----------------------------------------------------------------
 
 WIDTH, LABEL, BAR, GAP, RIGHT = 760, 150, 22, 10, 190
-COLOURS = {SUBJECT: "#0b6e4f", "floor": "#999999", PAM: "#999999"}
+COLOURS = {SUBJECT: "#0b6e4f", "floor": "#999999", PAM: "#999999",
+           SHAKE: "#999999"}
 
 
 def escape(s):

@@ -21,9 +21,10 @@ sys.dont_write_bytecode = True
 from house import SYSTEM, TOP, VIRTUAL, House                   # noqa: E402
 from lib.unpack import build_dir                                # noqa: E402
 from peers import Server, all_peers, archives                   # noqa: E402
-from report import PAM, SUBJECT, Results, markdown, svg         # noqa: E402
-from scenarios import (HOLDING, PROBE_USERS, SCENARIOS, Void,   # noqa: E402
-                       bare_pam)
+from report import (PAM, SHAKE, SUBJECT, Results, markdown,     # noqa: E402
+                    svg)
+from scenarios import (BULKY, HOLDING, PROBE_USERS, SCENARIOS,  # noqa: E402
+                       SHAKES, WITH_TLS, Void, bare_pam, bare_shake)
 
 SYSTEM_USERS_MAX = 1000     # /etc/passwd is read from its beginning each time
 
@@ -45,6 +46,8 @@ def arguments(argv=None):
                    help="connections to hold (200)")
     p.add_argument("--rate", type=int, default=50,
                    help="logins a second beside others (50)")
+    p.add_argument("--bulk", type=int, default=200, metavar="MIB",
+                   help="size of the large message (200)")
     p.add_argument("--peers", type=names, default=[], metavar="NAME,...")
     p.add_argument("--scenarios", type=names, metavar="NAME,...",
                    default=[s for s in SCENARIOS],
@@ -74,31 +77,39 @@ class Bench:
     def run(self):
         """Every table: a house, and in it the rounds."""
         for kind in self.c.kinds:
-            for holding in (False, True):
+            peers = [p for p in self.peers if kind in p.kinds]
+            for group, words in self._houses(kind):
                 wanted = [s for s in SCENARIOS if s in self.c.scenarios
-                          and (s in HOLDING) == holding]
-                peers = [p for p in self.peers if kind in p.kinds]
+                          and s in group]
                 if wanted and peers:
-                    self._in_house(kind, holding, wanted, peers)
+                    self._in_house(kind, words, wanted, peers)
         return Results(self.runs)
 
-    def _users(self, kind, holding):
-        if not holding:
-            return self.c.users
+    def _houses(self, kind):
+        """(scenarios, what their users and mail are)."""
         n = self.c.hold + PROBE_USERS
-        return min(n, SYSTEM_USERS_MAX) if kind == SYSTEM else n
+        yield set(SCENARIOS) - HOLDING - BULKY, {"users": self.c.users}
+        yield HOLDING, {"users": min(n, SYSTEM_USERS_MAX)
+                        if kind == SYSTEM else n}
+        # A large message does not know whose it is.
+        if kind == VIRTUAL:
+            yield BULKY, {"users": 2, "count": 1,
+                          "octets": self.c.bulk << 20}
 
-    def _in_house(self, kind, holding, wanted, peers):
-        with House(kind, self._users(kind, holding),
-                   packages=archives(peers)) as house:
+    def _in_house(self, kind, words, wanted, peers):
+        with House(kind, packages=archives(peers), **words) as house:
             for n in range(1, self.c.rounds + 1):
                 for scenario in wanted:
                     self._round(house, n, scenario, peers)
 
     def _round(self, house, n, scenario, peers):
         for peer in peers:
-            self._record(house.kind, n, scenario, peer.name,
-                         lambda p=peer: self._serve(house, p, scenario))
+            if peer.tls or scenario not in WITH_TLS:
+                self._record(house.kind, n, scenario, peer.name,
+                             lambda p=peer: self._serve(house, p, scenario))
+        if scenario in SHAKES:
+            self._record(house.kind, n, scenario, SHAKE,
+                         lambda: bare_shake(house, self.c, *SHAKES[scenario]))
         if scenario == "login" and house.kind == SYSTEM:
             self._record(house.kind, n, scenario, PAM,
                          lambda: bare_pam(house, self.c))
@@ -106,7 +117,7 @@ class Bench:
     def _serve(self, house, peer, scenario):
         # Dovecot leaves fields of its own, which others do not hide.
         house.lay_mail()
-        with Server(peer, house) as server:
+        with Server(peer, house, scenario in WITH_TLS) as server:
             self.how = server.group.how
             return SCENARIOS[scenario](server, self.c)
 
@@ -119,7 +130,7 @@ class Bench:
             run["void"] = str(e)
             told = "VOID: " + str(e)
         self.runs.append(run)
-        print("round %d  %-9s %-7s %-16s %s" % (n, scenario, kind, name,
+        print("round %d  %-13s %-7s %-16s %s" % (n, scenario, kind, name,
                                                 told), flush=True)
 
     def facts(self):

@@ -10,7 +10,7 @@ import math
 import subprocess
 import time
 
-from house import PAIRS
+from house import CERTIFICATE, KEY, PAIRS
 from measure import available_kib
 
 PROCESS_MAX = 8000      # connections of one load: descriptors are limited
@@ -28,8 +28,8 @@ class Load:
 
     def __init__(self, server, scenario, *words):
         self.process = server.house.popen(
-            ["/usr/sbin/load", scenario, *server.load_words,
-             *[str(w) for w in words]],
+            ["/usr/sbin/load", scenario, *server.to(words),
+             *server.load_words, *[str(w) for w in words]],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
         self.scenario = scenario
@@ -96,11 +96,12 @@ def run_load(server, scenario, *words):
         load.kill()
 
 
-def warm(server, c):
+def warm(server, c, *words):
     """Every user once (as many as the tables are about): caches and index
     files are there."""
     run_load(server, "login", "--users", PAIRS, "--connections",
-             c.connections, "--sessions", min(c.users, server.house.users))
+             c.connections, "--sessions", min(c.users, server.house.users),
+             *words)
     time.sleep(SETTLE)
 
 
@@ -112,18 +113,40 @@ def _per_session(server, *words):
     cpu = server.group.cpu_ms() - before
     n = int(found["result"]["sessions"])
     out = {"sessions": n, "rate": float(found["result"]["rate"]),
-           "cpu_ms": cpu / n}
+           "cpu_ms": cpu / n, "resumed": int(found["result"]["resumed"]) / n}
     for name in ("login", "session"):
         for key in ("p50", "p95", "p99"):
             out["%s_%s_ms" % (name, key)] = float(found[name][key + "_ms"])
     return out
 
 
-def login(server, c):
+def login(server, c, *words):
     """USER PASS STAT QUIT."""
-    warm(server, c)
+    warm(server, c, *words)
     return _per_session(server, "login", "--users", PAIRS, "--connections",
-                        c.connections, "--seconds", c.seconds)
+                        c.connections, "--seconds", c.seconds, *words)
+
+
+def _secured(server, c, *words):
+    """Before that in the clear, for comparison."""
+    plain = login(server, c)
+    return {**login(server, c, *words), "plain_ms": plain["cpu_ms"]}
+
+
+def tls(server, c):
+    """The same under TLS 1.3 from the first octet, each with a handshake of
+    its own."""
+    return _secured(server, c, *TLS)
+
+
+def stls(server, c):
+    """After STLS."""
+    return _secured(server, c, "--stls", CERTIFICATE)
+
+
+def resumed(server, c):
+    """With the last ticket that any client was given."""
+    return _secured(server, c, *TLS, "--resume")
 
 
 def retr(server, c):
@@ -172,11 +195,11 @@ def _memory(server):
     return server.group.pss_kib(), available_kib(), server.group.count()
 
 
-def _held(server, c, scenario, n):
+def _held(server, c, scenario, n, *words):
     """What each of n held connections costs."""
     time.sleep(SETTLE)
     cpu, quiet = server.group.cpu_ms(), _memory(server)
-    crowd = Crowd(server, c, scenario, n)
+    crowd = Crowd(server, c, scenario, n, *words)
     try:
         time.sleep(SETTLE)
         full = _memory(server)
@@ -193,11 +216,16 @@ def _held(server, c, scenario, n):
     return out
 
 
-def strangers(server, c):
+def strangers(server, c, *words):
     """Connections that have seen the greeting and say nothing."""
-    warm(server, c)
+    warm(server, c, *words)
     return _held(server, c, "idle-strangers",
-                 min(c.hold, server.peer.most["strangers"]))
+                 min(c.hold, server.peer.most["strangers"]), *words)
+
+
+def tls_strangers(server, c):
+    """The same under TLS."""
+    return strangers(server, c, *TLS)
 
 
 def sessions(server, c):
@@ -255,10 +283,42 @@ def attack(server, c):
     return _beside(server, c, ("idle-strangers", n, "--drip", 1000))
 
 
-SCENARIOS = {f.__name__: f for f in (login, retr, strangers, sessions, beside,
-                                     attack)}
-# By how many users each is run.
-HOLDING = {"strangers", "sessions", "beside", "attack"}
+def _bulk(server, c, *words):
+    """One large message, a few times after each other, by one client."""
+    before = server.group.cpu_ms()
+    found = run_load(server, "bulk", "--users", PAIRS, "--connections", 1,
+                     "--sessions", BULK_TIMES, "--mail", server.house.mail[0],
+                     *words)
+    time.sleep(SETTLE)
+    mb = c.bulk * (1 << 20) / 1e6
+    return {"mb_s": 1000 * mb / float(found["retr"]["p50_ms"]),
+            "cpu_ms_mb": (server.group.cpu_ms() - before) / mb / BULK_TIMES}
+
+
+def bulk(server, c):
+    """A large message in the clear."""
+    warm(server, c)
+    return _bulk(server, c)
+
+
+def tls_bulk(server, c):
+    """A large message under TLS."""
+    warm(server, c)
+    return _bulk(server, c, *TLS)
+
+
+TLS = ("--tls", CERTIFICATE)
+SCENARIOS = {f.__name__: f for f in (
+    login, tls, stls, resumed, retr, bulk, tls_bulk, strangers, tls_strangers,
+    sessions, beside, attack)}
+# By how many users, with what mail, each is run.
+HOLDING = {"strangers", "tls_strangers", "sessions", "beside", "attack"}
+BULKY = {"bulk", "tls_bulk"}
+BULK_TIMES = 4
+# Servers that have no TLS are left out.
+WITH_TLS = {"tls", "stls", "resumed", "tls_bulk", "tls_strangers"}
+# Beside which the bare handshake is measured, and its words for that.
+SHAKES = {"tls": (), "stls": (), "resumed": ("resumed",)}
 
 
 def bare_pam(house, c):
@@ -269,3 +329,12 @@ def bare_pam(house, c):
         raise Void(_first(r.stderr))
     return {"sessions": int(values["sessions"]),
             "cpu_ms": float(values["cpu_ms"])}
+
+
+def bare_shake(house, c, *words):
+    """OpenSSL alone: the server's share of a handshake."""
+    r = house.run(["/usr/sbin/bareshake", str(c.seconds), CERTIFICATE, KEY,
+                   *words])
+    if r.returncode != 0:
+        raise Void(_first(r.stderr))
+    return {"cpu_ms": float(_pairs(r.stdout.decode().strip())["cpu_ms"])}

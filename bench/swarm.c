@@ -13,6 +13,7 @@
 #include "swarm.h"
 
 #include "base/alloc.h"
+#include "secure.h"
 #include "tally.h"
 
 #include <arpa/inet.h>
@@ -39,6 +40,8 @@ enum state { CLIENT_FREE, CLIENT_AT_WORK, CLIENT_HELD };
 struct client {
 	struct talk		 talk;
 	int			 fd;
+	struct secure		*secure;	/* owns; NULL: in the clear */
+	bool			 shaking;
 	enum state		 state;
 	size_t			 place;		/* in the script */
 	const struct user	*user;		/* borrows from the plan */
@@ -65,6 +68,7 @@ struct swarm {
 	size_t			 held;
 	size_t			 done;
 	size_t			 lost;		/* while they were held */
+	size_t			 resumed_n;	/* TLS sessions */
 	size_t			 resume_at;	/* clients looked at so far */
 	bool			 told;		/* `held N` was printed */
 	bool			 resumed;
@@ -72,6 +76,7 @@ struct swarm {
 	struct tally		 session;	/* begin to the server's end */
 	struct tally		 login;		/* begin to PASS answered */
 	struct tally		 noop;		/* the command alone */
+	struct tally		 retr;		/* to its last octet */
 };
 
 static int64_t
@@ -102,6 +107,8 @@ complain(struct swarm *s, const struct client *c, const char *why)
 static void
 client_end(struct swarm *s, struct client *c)
 {
+	secure_free(c->secure);
+	c->secure = NULL;
 	if (c->fd != -1)
 		close(c->fd);
 	if (c->user != NULL)
@@ -135,6 +142,13 @@ client_fail(struct swarm *s, struct client *c, const char *fmt, ...)
 	client_end(s, c);
 }
 
+static ssize_t
+client_send(struct client *c, const char *p, size_t n)
+{
+	return c->secure == NULL ? send(c->fd, p, n, MSG_NOSIGNAL) :
+	    secure_write(c->secure, p, n);
+}
+
 /* The command of the current word; false when the client has failed. */
 static bool
 client_ask(struct swarm *s, struct client *c)
@@ -151,15 +165,63 @@ client_ask(struct swarm *s, struct client *c)
 	else if (w == WORD_RETR)
 		n = snprintf(line, sizeof(line), "RETR %zu\r\n",
 		    c->talk.index + 1);
-	else if (w == WORD_STAT || w == WORD_NOOP || w == WORD_QUIT)
+	else if (w == WORD_STAT || w == WORD_NOOP || w == WORD_QUIT ||
+	    w == WORD_STLS)
 		n = snprintf(line, sizeof(line), "%s\r\n",
-		    w == WORD_STAT ? "STAT" : w == WORD_NOOP ? "NOOP" : "QUIT");
+		    w == WORD_STAT ? "STAT" : w == WORD_NOOP ? "NOOP" :
+		    w == WORD_STLS ? "STLS" : "QUIT");
 	c->asked_ns = now_ns();
-	if (n > 0 && send(c->fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
+	if (n > 0 && client_send(c, line, (size_t)n) != n) {
 		client_fail(s, c, "cannot send: %s", strerror(errno));
 		return false;
 	}
 	return true;
+}
+
+static void
+client_done(struct swarm *s, struct client *c)
+{
+	tally_add(&s->session, now_ns() - c->due_ns);
+	s->done++;
+	client_end(s, c);
+}
+
+/* What the kernel is to tell us of. */
+static bool
+client_await(struct swarm *s, struct client *c, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = c };
+
+	if (epoll_ctl(s->ep, EPOLL_CTL_MOD, c->fd, &ev) == 0)
+		return true;
+	client_fail(s, c, "epoll: %s", strerror(errno));
+	return false;
+}
+
+/* More of the handshake; what comes behind it is the current word. */
+static bool
+client_shake(struct swarm *s, struct client *c)
+{
+	char	why[512];
+	bool	writes;
+
+	if (secure_shake(c->secure, &writes, why, sizeof(why)) == 0) {
+		c->shaking = false;
+		s->resumed_n += secure_resumed(c->secure) ? 1 : 0;
+		return client_await(s, c, EPOLLIN) && client_ask(s, c);
+	}
+	if (errno == EAGAIN)
+		return client_await(s, c, writes ? EPOLLOUT : EPOLLIN);
+	client_fail(s, c, "%s", why);
+	return false;
+}
+
+static bool
+client_secure(struct swarm *s, struct client *c)
+{
+	c->secure = secure_new(c->fd);
+	c->shaking = true;
+	return client_shake(s, c);
 }
 
 /* The current word's answer was right: what comes next. */
@@ -173,59 +235,73 @@ client_advance(struct swarm *s, struct client *c)
 		tally_add(&s->login, now_ns() - c->due_ns);
 	else if (w == WORD_NOOP)
 		tally_add(&s->noop, now_ns() - c->asked_ns);
+	else if (w == WORD_RETR)
+		tally_add(&s->retr, now_ns() - c->asked_ns);
 	if (w == WORD_RETR && c->talk.index + 1 < s->plan->answers.mails)
 		index = c->talk.index + 1;
 	else
 		c->place++;
 	talk_expect(&c->talk, current(s, c), index);
+	if (current(s, c) == WORD_LEAVE) {
+		client_done(s, c);
+		return false;
+	}
 	if (current(s, c) == WORD_HOLD) {
 		c->state = CLIENT_HELD;
 		s->at_work--;
 		s->held++;
 	}
-	return client_ask(s, c);
+	return w == WORD_STLS ? client_secure(s, c) : client_ask(s, c);
 }
 
-static void
-client_done(struct swarm *s, struct client *c)
-{
-	tally_add(&s->session, now_ns() - c->due_ns);
-	s->done++;
-	client_end(s, c);
-}
-
-/* Something came, or the end. */
-static void
+/* Something came, or the end.  False: nothing more is to be had of it now. */
+static bool
 client_read(struct swarm *s, struct client *c)
 {
 	static uint8_t	buf[1 << 16];
 	char		why[512];
-	ssize_t		n = recv(c->fd, buf, sizeof(buf), 0);
+	ssize_t		n = c->secure == NULL ? recv(c->fd, buf, sizeof(buf), 0) :
+			    secure_read(c->secure, buf, sizeof(buf), why,
+			    sizeof(why));
 
 	if (n == -1) {
 		if (errno != EAGAIN && errno != EINTR)
-			client_fail(s, c, "%s", strerror(errno));
-		return;
+			client_fail(s, c, "%s", errno == EPROTO ? why :
+			    strerror(errno));
+		return false;
 	}
 	if (n == 0 && current(s, c) == WORD_END) {
 		client_done(s, c);
-		return;
+		return false;
 	}
 	if (n == 0) {
 		client_fail(s, c, "closed by the server");
-		return;
+		return false;
 	}
 	switch (talk_feed(&c->talk, &s->plan->answers, span_of(buf, (size_t)n),
 	    why, sizeof(why))) {
 	case TALK_MORE:
-		break;
+		return true;
 	case TALK_ANSWERED:
-		(void)client_advance(s, c);	/* it has counted its failure */
-		break;
+		return client_advance(s, c);
 	case TALK_WRONG:
 		client_fail(s, c, "%s", why);
 		break;
 	}
+	return false;
+}
+
+/* What TLS has read beyond what it gives us no event will tell of. */
+static void
+client_event(struct swarm *s, struct client *c)
+{
+	if (c->secure == NULL && c->place == 0 && s->plan->tls == PLAN_TLS)
+		(void)client_secure(s, c);	/* connected: we speak first */
+	else if (c->shaking)
+		(void)client_shake(s, c);	/* it has counted its failure */
+	else
+		while (client_read(s, c) && c->secure != NULL && !c->shaking)
+			continue;
 }
 
 /* A socket from the next source address, on its way; -1 with errno. */
@@ -261,11 +337,13 @@ static void
 client_begin(struct swarm *s, int64_t due_ns)
 {
 	struct client		*c = s->free_list;
-	struct epoll_event	 ev = { .events = EPOLLIN, .data.ptr = c };
+	struct epoll_event	 ev = { .data.ptr = c };
 
+	ev.events = s->plan->tls == PLAN_TLS ? EPOLLOUT : EPOLLIN;
 	s->free_list = c->next;
 	c->state = CLIENT_AT_WORK;
 	c->place = 0;
+	c->shaking = false;
 	c->due_ns = due_ns;
 	c->asked_ns = now_ns();
 	talk_expect(&c->talk, current(s, c), 0);
@@ -359,7 +437,7 @@ drip(struct swarm *s)
 		struct client	*c = &s->clients[i];
 
 		if (c->state == CLIENT_HELD &&
-		    send(c->fd, "U", 1, MSG_NOSIGNAL) != 1)
+		    client_send(c, "U", 1) != 1)
 			client_fail(s, c, "cannot send: %s", strerror(errno));
 	}
 }
@@ -419,7 +497,7 @@ step(struct swarm *s, int64_t *tick)
 		if (c == NULL)
 			on_stdin(s);
 		else if (c->state != CLIENT_FREE)
-			client_read(s, c);
+			client_event(s, c);
 	}
 	now = now_ns();
 	if (now >= *tick) {
@@ -440,12 +518,13 @@ report(struct swarm *s)
 
 	tally_print(&s->login, "login");
 	tally_print(&s->noop, "noop");
+	tally_print(&s->retr, "retr");
 	if (s->plan->hold == 0)
 		tally_print(&s->session, "session");
 	printf("result scenario=%s connections=%zu begun=%zu sessions=%zu "
-	    "lost=%zu errors=%d seconds=%.3f rate=%.2f\n", s->plan->name,
-	    s->plan->connections, s->begun, s->done, s->lost, s->errors,
-	    seconds, seconds > 0 ? (double)s->done / seconds : 0.0);
+	    "lost=%zu resumed=%zu errors=%d seconds=%.3f rate=%.2f\n",
+	    s->plan->name, s->plan->connections, s->begun, s->done, s->lost,
+	    s->resumed_n, s->errors, seconds, seconds > 0 ? (double)s->done / seconds : 0.0);
 	fflush(stdout);
 }
 
@@ -502,6 +581,7 @@ swarm_run(const struct plan *p)
 	tally_fini(&s.session);
 	tally_fini(&s.login);
 	tally_fini(&s.noop);
+	tally_fini(&s.retr);
 	free(s.clients);
 	free(s.queue);
 	close(s.ep);

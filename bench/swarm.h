@@ -16,6 +16,8 @@ struct user {
 	char		*password;	/* owns */
 };
 
+enum plan_tls { PLAN_PLAIN, PLAN_TLS, PLAN_STLS };
+
 struct plan {
 	const char		*name;		/* of the scenario */
 	const enum word		*script;	/* ends with WORD_END */
@@ -34,6 +36,7 @@ struct plan {
 						   as fast as they end */
 	int64_t			 drip_ns;	/* held: an octet so often */
 	int64_t			 timeout_ns;	/* for an answer */
+	enum plan_tls		 tls;		/* see secure_init */
 };
 
 /* Runs to the end.  The number of errors, or -1 when it could not begin. */

@@ -10,6 +10,7 @@
 
 static const char *const names[] = {
 	[WORD_GREETING]	= "greeting",
+	[WORD_STLS]	= "stls",
 	[WORD_USER]	= "user",
 	[WORD_PASS]	= "pass",
 	[WORD_STAT]	= "stat",
@@ -18,6 +19,7 @@ static const char *const names[] = {
 	[WORD_QUIT]	= "quit",
 	[WORD_END]	= "end",
 	[WORD_HOLD]	= "hold",
+	[WORD_LEAVE]	= "leave",
 };
 static_assert(ARRAY_LEN(names) == WORD_COUNT, "a name for each word");
 

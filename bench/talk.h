@@ -14,6 +14,7 @@
 
 enum word {
 	WORD_GREETING,
+	WORD_STLS,		/* the next one is under TLS */
 	WORD_USER,
 	WORD_PASS,
 	WORD_STAT,
@@ -22,8 +23,9 @@ enum word {
 	WORD_QUIT,
 	WORD_END,		/* no answer: the server's end of file */
 	WORD_HOLD,		/* no answer: nothing may come at all */
+	WORD_LEAVE,		/* no answer: we hang up */
 };
-#define WORD_COUNT	(WORD_HOLD + 1)
+#define WORD_COUNT	(WORD_LEAVE + 1)
 
 const char	*word_name(enum word w);
 /* False when there is no such word with an answer. */

@@ -14,15 +14,17 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "bench"))
 
 import measure                                                  # noqa: E402
-from house import SYSTEM, VIRTUAL, House                        # noqa: E402
+from house import PAIRS, SYSTEM, VIRTUAL, House                 # noqa: E402
 from peers import Floor, Popper, Server                         # noqa: E402
 from report import COLUMNS, Results, markdown, svg              # noqa: E402
 from run import Bench, arguments                                # noqa: E402
-from scenarios import (PROBE_USERS, SCENARIOS, Void, login,     # noqa: E402
-                       retr, run_load, sessions, strangers)
+from scenarios import (PROBE_USERS, SCENARIOS, TLS, WITH_TLS,   # noqa: E402
+                       Void, login, retr, run_load, sessions, strangers)
 
 TINY = ["--seconds", "1", "--users", "20", "--hold", "20", "--rate", "20",
-        "--connections", "4"]
+        "--connections", "4", "--bulk", "1"]
+# They differ in a word for the load from what is tried always.
+LONG_ONES = {"stls", "resumed", "bulk"}
 
 
 class Frame(unittest.TestCase):
@@ -37,13 +39,19 @@ class Frame(unittest.TestCase):
             for key, _, _ in COLUMNS[table[0]]:
                 self.assertEqual(len(results.values(table, "popper", key)),
                                  c.rounds, (table, key))
+                self.assertEqual("floor" in results.peers(table),
+                                 table[0] not in WITH_TLS)
             xml.dom.minidom.parseString(svg(results, table))
         self.assertIn("| popper | ", text)
         return results, text
 
     def test_virtual_users(self):
-        results, _ = self.check("--kinds", VIRTUAL)
-        self.assertEqual(len(results.tables()), len(SCENARIOS))
+        wanted = [s for s in SCENARIOS if s not in LONG_ONES
+                  or "POPPER_LONG" in os.environ]
+        results, text = self.check("--kinds", VIRTUAL, "--scenarios",
+                                   ",".join(wanted))
+        self.assertEqual(len(results.tables()), len(wanted))
+        self.assertRegex(text, r"in the clear and handshake alone: -?[\d.]+")
         table = ("login", VIRTUAL)
         self.assertGreater(results.values(table, "popper", "cpu_ms")[0],
                            results.values(table, "floor", "cpu_ms")[0])
@@ -66,8 +74,8 @@ class House20(unittest.TestCase):
         cls.house = House(VIRTUAL, 20 + PROBE_USERS)
         cls.addClassCleanup(cls.house.close)
 
-    def serve(self, peer):
-        return Server(peer, self.house)
+    def serve(self, peer, **words):
+        return Server(peer, self.house, **words)
 
 
 class WrongOctets(House20):
@@ -121,6 +129,15 @@ class Losses(House20):
         popper = Popper(options="max_strangers = 10\n")
         with self.serve(popper) as server, self.assertRaises(Void):
             strangers(server, self.c)
+
+    def test_another_certificate(self):
+        with self.serve(Popper(), tls=True) as server:
+            run_load(server, "login", "--users", PAIRS, "--sessions", 1,
+                     *TLS)
+            self.house.lay_certificate()
+            with self.assertRaisesRegex(Void, "certificate verify failed"):
+                run_load(server, "login", "--users", PAIRS, "--sessions", 1,
+                         *TLS)
 
     def test_a_wrong_password(self):
         path = "/run/bench/wrong"
