@@ -144,14 +144,12 @@ make_unique(int dirfd, const char *unique, pid_t pid, time_t *now_r,
 	AUTO(fd_close) int fd = -1;
 	struct file_facts facts;
 
+	/* Other programs, of other users, must be able to read the pid. */
 	if (file_open(dirfd, unique, FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE,
 	    0644, &fd, f) == -1)
 		return fault_prefix(f, "dotlock: ");
-	/* Other programs, of other users, must be able to read the pid. */
-	if (fchmod(fd, 0644) == -1) {
-		(void)SYS_FAULT(f, "dotlock: fchmod");
-	} else if (write_pid(fd, pid, f) == 0 &&
-	    file_facts(fd, &facts, f) == 0 && fd_close_checked(&fd, f) == 0) {
+	if (write_pid(fd, pid, f) == 0 && file_facts(fd, &facts, f) == 0 &&
+	    fd_close_checked(&fd, f) == 0) {
 		*now_r = facts.mtime.tv_sec;
 		return 0;
 	}
