@@ -15,6 +15,7 @@ enum fault_class {
 	FAULT_TEMP,		/* likely to pass: disk, lock, memory */
 	FAULT_PERM,		/* needs an administrator */
 	FAULT_IN_USE,		/* the maildrop is locked */
+	FAULT_DELAY,		/* too soon after the last login */
 	FAULT_AUTH,		/* credentials or policy */
 	FAULT_LIMIT,		/* a bound of ours was reached */
 	FAULT_PROTO,		/* the client spoke nonsense */

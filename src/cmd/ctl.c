@@ -9,6 +9,7 @@
 #include "cmd/start.h"
 #include "cmd/tail.h"
 #include "role/ctl.h"
+#include "role/host.h"
 #include "role/permit.h"
 #include "role/trace.h"
 
@@ -346,6 +347,23 @@ show_verdict(struct job *j, const struct auth_verdict *v)
 	}
 }
 
+static void
+show_delay(struct job *j, const struct identity *id)
+{
+	struct fault	f;
+	unsigned	wait_s;
+
+	if (j->settings.role.login_delay_s == 0)
+		return;
+	if (host_login_wait(&j->settings, id, &wait_s, &f) != 0) {
+		show(j, "login_delay", "not seen", 0);
+		show(j, "detail", f.text, 0);
+		return;
+	}
+	show(j, "login_delay", wait_s > 0 ? "refused" : "passed", 0);
+	show(j, "login_delay_left_s", NULL, wait_s);
+}
+
 /* By the code that judges logins, in this process. */
 static void
 show_rules(struct job *j)
@@ -363,6 +381,8 @@ show_rules(struct job *j)
 	auth_foresee(c, state, j->whom.user, &v);
 	auth_ops_of(c)->done(state);
 	show_verdict(j, &v);
+	if (v.result == AUTH_OK)
+		show_delay(j, &v.id);
 }
 
 static bool

@@ -85,6 +85,7 @@ complain(const struct fault *f)
 		return STATUS_DENIED;
 	case FAULT_TEMP:
 	case FAULT_IN_USE:
+	case FAULT_DELAY:
 		return STATUS_TEMP;
 	case FAULT_NONE:
 	case FAULT_AUTH:

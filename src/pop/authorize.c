@@ -289,6 +289,7 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.no_user = a->needs_tls && !a->secure,
 		.sasl = a->needs_tls && !a->secure ? NULL :
 		    AUTHORIZE_MECHANISMS,
+		.login_delay_s = a->login_delay_s,
 	};
 
 	if (facts.no_user && (cmd->id == CMD_USER || cmd->id == CMD_PASS ||

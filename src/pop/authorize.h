@@ -68,6 +68,7 @@ struct authorize {
 	bool		 stls;			/* TLS may begin; likewise */
 	bool		 secure;		/* it has begun */
 	bool		 needs_tls;		/* before a password is taken */
+	unsigned	 login_delay_s;		/* for CAPA; 0: none */
 	unsigned	 failures;
 	unsigned	 bad;
 	unsigned	 lines;

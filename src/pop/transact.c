@@ -213,6 +213,7 @@ on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 		.phase = CAPA_AFTER_LOGIN,
 		.implementation = p->conf->implementation,
 		.sasl = AUTHORIZE_MECHANISMS,
+		.login_delay_s = p->conf->login_delay_s,
 	};
 
 	SAY_OK(out, "Capability list follows.");

@@ -37,6 +37,7 @@ struct pop_conf {
 	const char		*xmit_sender;	/* fixed address, or NULL */
 	unsigned		 bad_max;	/* bad commands in a row */
 	bool			 status;	/* LAST lives in Status: lines */
+	unsigned		 login_delay_s;	/* for CAPA; 0: none */
 	const struct pop_host	*ask;
 };
 

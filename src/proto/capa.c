@@ -36,6 +36,9 @@ reply_capa(struct buf *out, const struct capa_facts *facts)
 			return -1;
 	if (facts->sasl != NULL && reply_line(out, "SASL %s", facts->sasl) < 0)
 		return -1;
+	if (facts->login_delay_s > 0 &&
+	    reply_line(out, "LOGIN-DELAY %u", facts->login_delay_s) < 0)
+		return -1;
 	if (facts->stls && reply_line(out, "STLS") < 0)
 		return -1;
 	if (facts->xclient && facts->phase == CAPA_BEFORE_LOGIN &&

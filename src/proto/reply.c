@@ -11,6 +11,7 @@
 static const char *const heads[] = {
 	[CODE_NONE]	= "-ERR ",
 	[CODE_IN_USE]	= "-ERR [IN-USE] ",
+	[CODE_LOGIN_DELAY] = "-ERR [LOGIN-DELAY] ",
 	[CODE_SYS_TEMP]	= "-ERR [SYS/TEMP] ",
 	[CODE_SYS_PERM]	= "-ERR [SYS/PERM] ",
 	[CODE_AUTH]	= "-ERR [AUTH] ",
@@ -24,6 +25,7 @@ static const struct {
 	[FAULT_TEMP]	= { CODE_SYS_TEMP, "Temporary failure, try again later." },
 	[FAULT_PERM]	= { CODE_SYS_PERM, "The administrator must help here." },
 	[FAULT_IN_USE]	= { CODE_IN_USE, "Maildrop is in use." },
+	[FAULT_DELAY]	= { CODE_LOGIN_DELAY, "Too soon after the last login." },
 	[FAULT_AUTH]	= { CODE_AUTH, "Authentication failed." },
 	[FAULT_LIMIT]	= { CODE_NONE, "A limit of this server was reached." },
 	[FAULT_PROTO]	= { CODE_NONE, "Protocol error." },

@@ -14,6 +14,7 @@
 enum reply_code {
 	CODE_NONE,
 	CODE_IN_USE,
+	CODE_LOGIN_DELAY,
 	CODE_SYS_TEMP,
 	CODE_SYS_PERM,
 	CODE_AUTH,
@@ -60,6 +61,7 @@ struct capa_facts {
 	bool		 no_user;		/* before login: passwords are not
 						   taken in the clear */
 	const char	*sasl;			/* mechanisms; NULL: none */
+	unsigned	 login_delay_s;		/* 0: none */
 };
 int	reply_capa(struct buf *out, const struct capa_facts *facts) MUSTUSE;
 

@@ -115,6 +115,7 @@ test_faults(void **state UNUSED)
 		{ FAULT_TEMP, "-ERR [SYS/TEMP] " },
 		{ FAULT_PERM, "-ERR [SYS/PERM] " },
 		{ FAULT_IN_USE, "-ERR [IN-USE] " },
+		{ FAULT_DELAY, "-ERR [LOGIN-DELAY] " },
 		{ FAULT_AUTH, "-ERR [AUTH] Authentication failed.\r\n" },
 		{ FAULT_LIMIT, "-ERR A" },
 		{ FAULT_PROTO, "-ERR P" },
@@ -168,6 +169,9 @@ test_capa(void **state UNUSED)
 	facts.phase = CAPA_AFTER_LOGIN;
 	assert_int_equal(reply_capa(&out, &facts), 0);
 	expect(&out, COMMON);
+	facts.login_delay_s = 900;
+	assert_int_equal(reply_capa(&out, &facts), 0);
+	expect(&out, COMMON "LOGIN-DELAY 900\r\n");
 	buf_fini(&out);
 	buf_init(&out, sizeof(COMMON) - 2);
 	assert_int_equal(reply_capa(&out, &facts), -1);

@@ -104,7 +104,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_LEGACY:
 		return host_drop_legacy(h, f);
 	case MSG_RELEASE:
-		host_session_unlock(h);
+		host_session_end(h);
 		return 0;
 	case MSG_SUBMIT:
 		return host_submit(h, message, f);

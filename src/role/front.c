@@ -414,6 +414,7 @@ front_main(const struct front *c)
 	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
 	    r->max_bad_commands, r->max_commands_before_login,
 	    c->conf->auth.rpop_file[0] != '\0');
+	s.auth.login_delay_s = r->login_delay_s;
 	use_certificates(&s, &files);
 	pump_init(&s.pump);
 	s.pump.in = c->in;

@@ -779,6 +779,7 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
 	    r->max_bad_commands, r->max_commands_before_login,
 	    h->a->conf->auth.rpop_file[0] != '\0');
+	s->auth.login_delay_s = r->login_delay_s;
 	pump_init(&s->pump);
 	s->pump.in = s->pump.out_fd = fd;
 	s->pump.room = h->room;

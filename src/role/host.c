@@ -10,6 +10,7 @@
 
 #include "drop/digest.h"
 #include "drop/path.h"
+#include "role/pace.h"
 
 #include "base/buf.h"
 #include "base/num.h"
@@ -543,6 +544,40 @@ host_session_lock(struct host *h, const char *sid, const char *ip,
 		return 0;
 	host_session_unlock(h);
 	return -1;
+}
+
+int
+host_login(struct host *h, const char *sid, const char *ip, struct fault *f)
+{
+	if (host_session_lock(h, sid, ip, f) != 0)
+		return -1;
+	h->wait_s = pace_begin(&h->conf->role, h->lock);
+	if (h->wait_s == 0)
+		return 0;
+	fd_close(&h->journal);
+	host_session_unlock(h);
+	return fault_set(f, FAULT_DELAY, "%u s of login_delay are left",
+	    h->wait_s);
+}
+
+int
+host_login_wait(const struct settings *conf, const struct identity *id,
+    unsigned *wait_s_r, struct fault *f)
+{
+	struct host	h = { .conf = conf, .id = id, .dirfd = -1 };
+	int		result = find_out(&h, f) != 0 ? -1 :
+			    pace_left(&conf->role, h.lock, wait_s_r, f);
+
+	fd_close(&h.dirfd);
+	return result;
+}
+
+void
+host_session_end(struct host *h)
+{
+	if (h->locked)
+		pace_end(&h->conf->role, h->lock);
+	host_session_unlock(h);
 }
 
 int

@@ -46,6 +46,7 @@ struct host {
 						   it, or nobody */
 	bool			 locked;	/* by this session */
 	struct host_holder	 holder;	/* when another one holds it */
+	unsigned		 wait_s;	/* until login_delay is over */
 	pid_t			 server;	/* who will serve this session, for
 						   whoever finds it in use; 0: this
 						   process */
@@ -100,6 +101,16 @@ void	host_close(struct host *h);
  */
 int	host_session_lock(struct host *h, const char *sid, const char *ip,
 	    struct fault *f) MUSTUSE;
+/*
+ * The same for a login: FAULT_DELAY, without the lock, when login_delay is not over
+ * yet, and h->wait_s.  host_session_end: that login has come to its QUIT.
+ */
+int	host_login(struct host *h, const char *sid, const char *ip,
+	    struct fault *f) MUSTUSE;
+void	host_session_end(struct host *h);
+/* How much of login_delay is left for who would log in now; changes nothing. */
+int	host_login_wait(const struct settings *conf, const struct identity *id,
+	    unsigned *wait_s_r, struct fault *f) MUSTUSE;
 void	host_session_unlock(struct host *h);
 /* The same by the lock's name, for who has nothing but that; its descriptor is to
  * be closed afterwards. */

@@ -721,7 +721,7 @@ serve_session(struct monitor *m, int *rest)
 	struct fault	f;
 	int		status = 0;
 	bool		opened = host_open(&h, m->conf, &m->id, &refused) == 0;
-	bool		locked = opened && host_session_lock(&h, m->sid,
+	bool		locked = opened && host_login(&h, m->sid,
 		    m->peer.text, &refused) == 0;
 
 	m->phase = PHASE_SESSION;

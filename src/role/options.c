@@ -446,7 +446,9 @@ static const struct conf_option role_options[] = {
 		.offset = AT(run_dir), .fallback = "/run/popper",
 		.min = 1,
 		.meaning = "which folder holds the session locks",
-		.man = "The folder of the session locks.\n"
+		.man = "The folder of the session locks, and of what\n"
+		    ".Ic login_delay\n"
+		    "remembers.\n"
 		    "A reload cannot change it.",
 	},
 	{
@@ -594,6 +596,28 @@ static const struct conf_option role_options[] = {
 		    ".Ic isolation No = Cm single\n"
 		    "only idle clients are looked after in this way.\n"
 		    "A session that ends so deletes nothing.",
+	},
+	{
+		.name = "login_delay", .type = CONF_SECONDS,
+		.offset = AT(login_delay_s), .fallback = "0",
+		.max = 86400,
+		.meaning = "how long a user must wait between two logins; 0: "
+		    "not at all",
+		.man = "How long after a login to a maildrop the next one is "
+		    "refused\n"
+		    ".Pq Ql [LOGIN-DELAY] ,\n"
+		    "for users whose programs ask too often; 0 for never.\n"
+		    "CAPA announces it, as RFC 2449 has it.\n"
+		    "The time begins at the login; one whose session does not "
+		    "come to its\n"
+		    ".Ql QUIT\n"
+		    "does not count, so that who loses the connection may come "
+		    "back at once, unless that happens twice within this "
+		    "time.\n"
+		    "What is remembered lies in\n"
+		    ".Ic run_dir :\n"
+		    "a reload or a restart of popper forgets nothing, and it is "
+		    "one for all who serve these maildrops.",
 	},
 	{
 		.name = "auth_tries", .type = CONF_COUNT,

@@ -334,6 +334,7 @@ set_pop_conf(struct session *s)
 		    s->c->facts->sender : NULL,
 		.bad_max = c->role.max_bad_commands,
 		.status = c->drop.status_headers,
+		.login_delay_s = c->role.login_delay_s,
 		.ask = &s->pop_host,
 	};
 }
@@ -436,6 +437,7 @@ tell_end(const struct session *s, enum pump_end end)
 		.user = s->c->id->user,
 		.ip = s->c->peer->text,
 		.pop = s->pop,
+		.delayed = s->c->facts->wait_s > 0,
 		.end = end,
 		.octets_in = s->pump.octets_in,
 		.octets_out = s->pump.octets_out,
@@ -483,24 +485,32 @@ say_in_use(struct buf *out, uint64_t age_s)
 	    " session.", (unsigned long long)n, units[unit]);
 }
 
-static enum pump_next
-begin(struct session *s)
+/* RFC 2449 s.8.1.1. */
+static void
+refuse_delayed(struct session *s)
 {
-	const struct host_holder	*other;
-	struct log_line			 l;
-	struct fault			 f = { 0 };
+	struct log_line	l;
+	unsigned	wait_s = s->c->facts->wait_s;
 
-	if (open_maildrop(s, &f) == 0) {
-		if (s->c->moved != NULL)
-			return on_line(s, s->c->moved->line, &s->pump.out);
-		pop_welcome(s->pop, &s->pump.out);
-		return PUMP_LINE;
-	}
-	other = other_session(s, &f);
-	log_begin(&l, f.class == FAULT_IN_USE ? LEVEL_NOTE : LEVEL_ERR,
-	    f.class == FAULT_IN_USE ? "drop-in-use" : "drop-failed");
+	log_begin(&l, LEVEL_NOTE, "login-too-soon");
 	log_str(&l, "user", s->c->id->user);
-	log_str(&l, "text", f.text);
+	log_str(&l, "ip", s->c->peer->text);
+	log_num(&l, "wait_s", wait_s);
+	log_end(&l);
+	SAY_ERR(&s->pump.out, CODE_LOGIN_DELAY, "Too soon after the last login,"
+	    " wait %u second%s.", wait_s, wait_s == 1 ? "" : "s");
+}
+
+static void
+refuse(struct session *s, const struct fault *f)
+{
+	const struct host_holder	*other = other_session(s, f);
+	struct log_line			 l;
+
+	log_begin(&l, f->class == FAULT_IN_USE ? LEVEL_NOTE : LEVEL_ERR,
+	    f->class == FAULT_IN_USE ? "drop-in-use" : "drop-failed");
+	log_str(&l, "user", s->c->id->user);
+	log_str(&l, "text", f->text);
 	if (other != NULL) {
 		log_str(&l, "other_sid", other->sid);
 		log_num(&l, "other_pid", other->pid);
@@ -511,7 +521,24 @@ begin(struct session *s)
 	if (other != NULL)
 		say_in_use(&s->pump.out, other->age_s);
 	else
-		SAY_FAULT(&s->pump.out, &f);
+		SAY_FAULT(&s->pump.out, f);
+}
+
+static enum pump_next
+begin(struct session *s)
+{
+	struct fault f = { 0 };
+
+	if (open_maildrop(s, &f) == 0) {
+		if (s->c->moved != NULL)
+			return on_line(s, s->c->moved->line, &s->pump.out);
+		pop_welcome(s->pop, &s->pump.out);
+		return PUMP_LINE;
+	}
+	if (f.class == FAULT_DELAY)
+		refuse_delayed(s);
+	else
+		refuse(s, &f);
 	return PUMP_CLOSE;
 }
 

@@ -33,7 +33,7 @@ static const char *
 reason(const struct session_sum *s, const struct pop_counts *n)
 {
 	if (s->pop == NULL)
-		return "no-maildrop";
+		return s->delayed ? "login-delay" : "no-maildrop";
 	if (s->end == PUMP_END_CLOSED && !n->quit)
 		return "bad-commands";
 	if (s->end != PUMP_END_CLOSED && !n->quit)

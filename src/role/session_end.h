@@ -17,6 +17,7 @@ struct session_sum {
 	const char		*user;
 	const char		*ip;
 	const struct pop	*pop;		/* NULL: no maildrop */
+	bool			 delayed;	/* and why: login_delay */
 	enum pump_end		 end;
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;

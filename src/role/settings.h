@@ -54,6 +54,8 @@ struct role_settings {
 	unsigned		 login_timeout_s;
 	unsigned		 drain_timeout_s;
 	unsigned		 client_gone_s;
+	unsigned		 login_delay_s;	/* between two logins of a
+						   maildrop; 0: none */
 	unsigned		 auth_tries;
 	unsigned		 auth_fail_delay_s;
 	unsigned		 auth_timeout_s;

@@ -408,6 +408,7 @@ seat_conf(struct seat *s)
 		.bboards = "",
 		.bad_max = c->role.max_bad_commands,
 		.status = true,
+		.login_delay_s = c->role.login_delay_s,
 		.ask = &s->host,
 	};
 }

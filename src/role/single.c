@@ -145,8 +145,7 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 
 	identity_own(&s->id);
 	opened = host_open(&host, s->conf, &s->id, &f) == 0;
-	if (!opened || host_session_lock(&host, sid, s->peer->text,
-	    &f) != 0)
+	if (!opened || host_login(&host, sid, s->peer->text, &f) != 0)
 		start.refused = &f;
 	session_run(&start);
 	if (opened)
@@ -219,6 +218,7 @@ single_run(const struct settings *conf, const char *hostname,
 	    conf->role.auth_tries, conf->role.max_bad_commands,
 	    conf->role.max_commands_before_login,
 	    conf->auth.rpop_file[0] != '\0');
+	s.auth.login_delay_s = conf->role.login_delay_s;
 	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
 	s.auth.stls = s.house.tls != NULL && !rules->tls;
 	pump_init(&s.pump);

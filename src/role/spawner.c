@@ -96,7 +96,8 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 
 	wire_sid_text(o->sid, sid);
 	locked = host_open(&h, s->conf, &o->id, &refused) == 0 &&
-	    host_session_lock(&h, sid, o->peer.text, &refused) == 0;
+	    (recovery ? host_session_lock : host_login)(&h, sid, o->peer.text,
+	    &refused) == 0;
 	/* The first thing that it would ask for.  In vain: it will ask. */
 	if (locked && !recovery && h.system_spool && !host_journal_open(&h) &&
 	    host_lock(&h, DROP_LOCK_SCAN, &not_yet) != 0)

@@ -20,6 +20,7 @@
 #include "role/ask.h"
 #include "role/child.h"
 #include "role/order.h"
+#include "role/pace.h"
 #include "role/permit.h"
 #include "role/shared.h"
 #include "role/trace.h"
@@ -147,6 +148,8 @@ seat_over(struct seat **at, int status, bool waits)
 
 	*at = s->next;
 	u.n--;
+	if (locked && waits)
+		pace_end(&u.c->conf->role, s->lock_name);
 	if (locked)
 		host_session_forget(u.c->conf, s->lock_name);
 	if (waits)
@@ -463,7 +466,7 @@ take(const struct link_in *m, struct order *o)
 	wire_sid_text(o->sid, sid);
 	if (host_open(&h, u.c->conf, &o->id, &refused) == 0) {
 		h.server = there ? u.shared.pid : 0;
-		if (host_session_lock(&h, sid, o->peer.text, &refused) == 0 &&
+		if (host_login(&h, sid, o->peer.text, &refused) == 0 &&
 		    there && seat_it(s, o, &h, &told) == 0) {
 			host_close(&h);
 			return;

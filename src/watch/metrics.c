@@ -86,6 +86,7 @@ static const struct row rows[METRIC_COUNT] = {
 	[METRIC_END_ABORTED]		= END("aborted"),
 	[METRIC_END_STOPPED]		= END("stopped"),
 	[METRIC_END_NO_MAILDROP]	= END("no-maildrop"),
+	[METRIC_END_LOGIN_DELAY]	= END("login-delay"),
 	[METRIC_END_MONITOR_GONE]	= END("monitor-gone"),
 	[METRIC_END_CRASH]		= END("crash"),
 	[METRIC_RETRIEVED]		= PLAIN("popper_messages_retrieved", COUNTER,
