@@ -45,7 +45,7 @@ LISTED = [
     ("auth/account.c", "grp.h", "whose groups are they?"),
     ("auth/account.c", "pwd.h", "who has this name?"),
     ("auth/account.c", "shadow.h", "has the account a password?"),
-    ("auth/file.c", "unistd.h", "geteuid: rows without a uid"),
+    ("auth/rows.c", "unistd.h", "geteuid: rows without a uid"),
     ("auth/file_load.c", "unistd.h", "geteuid: is the file ours?"),
     ("auth/pam.c", "dlfcn.h", "libpam is opened by the worker alone"),
     ("auth/pam.c", "security/pam_appl.h", "PAM"),

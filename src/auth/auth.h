@@ -69,6 +69,8 @@ struct auth_verdict {
 	char			detail[160];	/* for the log */
 };
 
+struct passwd_row;		/* auth/passwd_file.h */
+
 enum auth_source { AUTH_PAM, AUTH_FILE };
 
 struct auth_conf {
@@ -105,6 +107,15 @@ struct auth_ops {
 	int	(*prepare)(const struct auth_conf *c, void **state_r,
 		    struct fault *f);
 	void	(*settle)(void *state);		/* NULL: nothing to gain */
+	/*
+	 * The row of a user: 1; 0: there is none, and *row_r is some other one, or
+	 * empty, to be measured against; -1: the database could not be asked.  The
+	 * texts of *row_r are the state's, until the next lookup, or done.  A
+	 * database that has it needs no verify and no foresee, see rows_verify in
+	 * auth_priv.h.  NULL: PAM, which shows nobody what is stored.
+	 */
+	int	(*lookup)(void *state, const char *user,
+		    struct passwd_row *row_r, struct fault *f);
 	void	(*verify)(void *state, const struct auth_conf *c,
 		    const struct auth_request *q, struct auth_verdict *v);
 	/* What would become of the right password; see auth_foresee. */

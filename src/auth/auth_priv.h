@@ -138,7 +138,6 @@ void	auth_spend(struct auth_state *s, const struct auth_request *q);
  * without an index a look at the whole text.  False: there is none, and *row_r
  * (of some other user) is there to be measured against.  There must be rows.
  */
-struct passwd_row;
 bool	file_find(const struct auth_state *s, struct span user,
 	    struct passwd_row *row_r);
 
@@ -152,6 +151,32 @@ void			 row_index_free(struct row_index *x);
 bool			 row_index_find(const struct row_index *x,
 			    struct span user, size_t instead,
 			    struct passwd_row *row_r);
+
+/* ---- databases of rows (rows.c) ---- */
+
+/* verify and foresee of a database that has a lookup. */
+void	rows_verify(const struct auth_ops *ops, struct auth_state *s,
+	    const struct auth_request *q, struct auth_verdict *v);
+void	rows_foresee(const struct auth_ops *ops, struct auth_state *s,
+	    const char *user, struct auth_verdict *v);
+
+/*
+ * Whose identity rows without a uid get.  Without virtual_user it is our own
+ * when we have no other: popper then runs as an ordinary user.
+ */
+int	rows_virtual_user(const struct auth_conf *c, struct identity *out,
+	    struct fault *f) MUSTUSE;
+
+/*
+ * The identity of who knew the password.  What is wrong with the row is a
+ * refusal as any other: an answer of its own would say that the password was
+ * right.
+ */
+void	row_accept(const struct identity *virtual_user,
+	    const struct passwd_row *row, struct auth_verdict *v);
+
+/* Can no password match it?  Why, is in *f. */
+bool	row_is_no_hash(const struct passwd_row *row, struct fault *f);
 
 /*
  * RPOP (RFC 1081): a row "address client-user local-user" stands in rpop_file

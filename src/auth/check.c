@@ -174,6 +174,7 @@ void
 auth_check(const struct auth_conf *c, void *state, const struct auth_request *q,
     struct auth_verdict *v)
 {
+	const struct auth_ops	*ops = auth_ops_of(c);
 	struct auth_state	*s = state;
 	enum auth_reason	 why = judge_early(s, q);
 
@@ -183,7 +184,10 @@ auth_check(const struct auth_conf *c, void *state, const struct auth_request *q,
 		verdict_refuse(v, why, "%s", "");
 		return;
 	}
-	auth_ops_of(c)->verify(state, c, q, v);
+	if (ops->lookup != NULL)
+		rows_verify(ops, s, q, v);
+	else
+		ops->verify(state, c, q, v);
 	if (v->result == AUTH_OK)
 		verdict_judge(&s->policy, v);
 }
@@ -192,7 +196,8 @@ void
 auth_foresee(const struct auth_conf *c, void *state, const char *user,
     struct auth_verdict *v)
 {
-	const struct auth_state	*s = state;
+	const struct auth_ops	*ops = auth_ops_of(c);
+	struct auth_state	*s = state;
 	struct span		 name = span_str(user);
 
 	verdict_error(v, "no verdict");
@@ -200,8 +205,10 @@ auth_foresee(const struct auth_conf *c, void *state, const char *user,
 		verdict_refuse(v, REASON_BAD_NAME, "%s", "");
 	else if (policy_denied(&s->policy, name))
 		verdict_refuse(v, REASON_DENIED, "%s", c->deny_file);
+	else if (ops->lookup != NULL)
+		rows_foresee(ops, s, user, v);
 	else
-		auth_ops_of(c)->foresee(state, user, v);
+		ops->foresee(state, user, v);
 	if (v->result == AUTH_OK)
 		verdict_judge(&s->policy, v);
 }

@@ -712,6 +712,37 @@ index_as_scan(void **state)
 	put_text(users, USERS);
 }
 
+/* What those need who ask for more than a yes or no. */
+static void
+rows_are_found(void **unused)
+{
+	const struct auth_ops	*ops = auth_ops_of(&conf);
+	struct passwd_row	 row;
+	struct fault		 f = { 0 };
+	void			*state;
+
+	(void)unused;
+	assert_int_equal(ops->prepare(&conf, &state, &f), 0);
+	assert_int_equal(ops->lookup(state, "bob", &row, &f), 1);
+	assert_true(span_eq(row.user, SPAN("bob")));
+	assert_true(span_eq(row.password, SPAN("{PLAIN}wonderland")));
+	assert_true(span_eq(row.uid, SPAN("1500")));
+	assert_true(span_eq(row.maildrop, SPAN("/m/bob")));
+	assert_int_equal(ops->lookup(state, "closed", &row, &f), 1);
+	assert_true(row.nologin);
+	assert_int_equal(ops->lookup(state, "nobody-here", &row, &f), 0);
+	assert_true(row.password.n > 0);	/* to be measured against */
+	ops->done(state);
+
+	put_text(users, "# nobody\n");
+	assert_int_equal(ops->prepare(&conf, &state, &f), 0);
+	assert_int_equal(ops->lookup(state, "bob", &row, &f), 0);
+	assert_int_equal(row.password.n, 0);
+	ops->done(state);
+	put_text(users, USERS);
+	assert_null(auth_pam_ops.lookup);
+}
+
 int
 main(void)
 {
@@ -732,6 +763,7 @@ main(void)
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(shell_table),
 		cmocka_unit_test(reason_words),
+		cmocka_unit_test(rows_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

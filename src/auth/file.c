@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Back end of a password file: virtual users.  prepare reads everything;
- * verify opens nothing, so that it can run in a cage.
+ * lookup opens nothing, so that it can run in a cage.
  */
 #include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
-
-#include "base/num.h"
-
-#include <stdio.h>
-#include <unistd.h>
 
 static size_t
 count_rows(const struct buf *text)
@@ -24,23 +19,6 @@ count_rows(const struct buf *text)
 	return n;
 }
 
-/*
- * Whose identity rows without a uid get.  Without virtual_user it is our own
- * when we have no other: popper then runs as an ordinary user.
- */
-static int
-load_virtual_user(const struct auth_conf *c, struct identity *out,
-    struct fault *f)
-{
-	if (c->virtual_user[0] != '\0') {
-		if (identity_service(c->virtual_user, out, f) < 0)
-			return fault_prefix(f, "virtual_user: ");
-		return 0;
-	}
-	*out = (struct identity){ .uid = geteuid(), .gid = getegid() };
-	return 0;
-}
-
 static int
 file_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 {
@@ -49,7 +27,7 @@ file_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 	*state_r = NULL;
 	if (s == NULL)
 		return -1;
-	if (load_virtual_user(c, &s->virtual_user, f) < 0 ||
+	if (rows_virtual_user(c, &s->virtual_user, f) < 0 ||
 	    auth_load(c->passwd_file, LOAD_SECRET, &s->rows, f) < 0) {
 		state_free(s);
 		return -1;
@@ -123,144 +101,14 @@ file_settle(void *state)
 	s->rpop_index = line_index_new(buf_span(&s->rpop), 3);
 }
 
-/* A number, or the fallback for an empty column. */
-static bool
-id_of(struct span text, uint32_t fallback, uint32_t *out)
+static int
+file_lookup(void *state, const char *user, struct passwd_row *row_r,
+    struct fault *f UNUSED)
 {
-	uint64_t v = fallback;
+	const struct auth_state *s = state;
 
-	if (text.n > 0 && !num_parse(text, UINT32_MAX - 1, &v))
-		return false;
-	*out = (uint32_t)v;
-	return true;
-}
-
-static bool
-maildrop_of(const struct passwd_row *row, struct identity *id)
-{
-	struct span	path = row->maildrop;
-	int		n;
-
-	if (path.n == 0)
-		return true;
-	if (span_starts(path, SPAN("~/")) && id->home[0] != '\0') {
-		n = snprintf(id->maildrop, sizeof(id->maildrop), "%s/%.*s",
-		    id->home, (int)(path.n - 2), path.p + 2);
-		return n > 0 && (size_t)n < sizeof(id->maildrop);
-	}
-	return path.p[0] == '/' &&
-	    span_cstr(path, id->maildrop, sizeof(id->maildrop));
-}
-
-static bool
-one_line(struct span text)
-{
-	for (size_t i = 0; i < text.n; i++)
-		if (text.p[i] < ' ' || text.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
-/*
- * The identity of who knew the password.  What is wrong with the row is a
- * refusal as any other: an answer of its own would say that the password was
- * right.
- */
-static void
-accept_row(const struct identity *virtual_user, const struct passwd_row *row,
-    struct auth_verdict *v)
-{
-	struct identity *id = &v->id;
-
-	*v = (struct auth_verdict){ .result = AUTH_OK };
-	id->virtual = true;
-	if (row->unsupported.n > 0)
-		verdict_refuse(v, REASON_ROW,
-		    "the row has %.*s, which popper cannot obey",
-		    (int)row->unsupported.n, row->unsupported.p);
-	else if (!id_of(row->uid, virtual_user->uid, &id->uid) ||
-	    !id_of(row->gid, row->uid.n == 0 ? virtual_user->gid : 0,
-	    &id->gid))
-		verdict_refuse(v, REASON_ROW,
-		    "the row's uid or gid is no number");
-	else if (row->uid.n == 0 && id->uid == 0)
-		verdict_refuse(v, REASON_UID,
-		    "the row has no uid, and virtual_user is not set");
-	else if (!span_cstr(row->user, id->user, sizeof(id->user)) ||
-	    !span_cstr(row->home, id->home, sizeof(id->home)) ||
-	    (id->home[0] != '\0' && id->home[0] != '/'))
-		verdict_refuse(v, REASON_ROW,
-		    "the row's home is no absolute path");
-	else if (!maildrop_of(row, id))
-		verdict_refuse(v, REASON_ROW,
-		    "the row's userdb_mail is no mbox path");
-	/* An identity's texts become lines (wire_get_identity). */
-	else if (!one_line(row->home) || !one_line(row->maildrop))
-		verdict_refuse(v, REASON_ROW,
-		    "control characters in the row's paths");
-}
-
-static void
-file_verify(void *state, const struct auth_conf *c,
-    const struct auth_request *q, struct auth_verdict *v)
-{
-	struct auth_state	*s = state;
-	struct passwd_row	 row = { 0 };
-	struct fault		 f = { 0 };
-	uint64_t		 print;
-	bool			 known;
-	bool			 match = true;
-
-	(void)c;
-	if (s->nrows == 0) {
-		auth_spend(s, q);
-		verdict_refuse(v, REASON_UNKNOWN_USER, "no rows at all");
-		return;
-	}
-	known = file_find(s, span_str(q->user), &row);
-	print = passwd_print(row.password);
-	if (q->method != AUTH_METHOD_RPOP && !(known && print != 0 &&
-	    q->vouched == print))
-		match = passwd_verify(row.password, &q->secret, &f);
-	if (!known)
-		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
-	else if (row.nologin || passwd_disabled(row.password))
-		verdict_refuse(v, REASON_LOCKED, "%s", "");
-	else if (f.class != FAULT_NONE)
-		verdict_refuse(v, REASON_ROW, "the row's password: %s",
-		    f.text);
-	else if (!match)
-		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
-	else
-		accept_row(&s->virtual_user, &row, v);
-	if (v->result == AUTH_OK && q->method != AUTH_METHOD_RPOP)
-		v->print = print;
-}
-
-/* Can no password match it?  Why, is in *f. */
-static bool
-is_no_hash(const struct passwd_row *row, struct fault *f)
-{
-	AUTO(secret_wipe) struct secret x = { .n = 1, .b = "?" };
-
-	return !passwd_verify(row->password, &x, f) && f->class != FAULT_NONE;
-}
-
-static void
-file_foresee(void *state, const char *user, struct auth_verdict *v)
-{
-	const struct auth_state	*s = state;
-	struct passwd_row	 row = { 0 };
-	struct fault		 f = { 0 };
-
-	if (s->nrows == 0 || !file_find(s, span_str(user), &row))
-		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
-	else if (row.nologin || passwd_disabled(row.password))
-		verdict_refuse(v, REASON_LOCKED, "%s", "");
-	else if (is_no_hash(&row, &f))
-		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
-	else
-		accept_row(&s->virtual_user, &row, v);
+	*row_r = (struct passwd_row){ 0 };
+	return s->nrows > 0 && file_find(s, span_str(user), row_r) ? 1 : 0;
 }
 
 /* ---- what a login would find, for `popper check` ---- */
@@ -287,7 +135,7 @@ judge_init(struct judge *j, const struct auth_conf *c, struct fault *f)
 	if (policy_load_ids(c, &j->policy, f) < 0)
 		return -1;
 	/* Told where the options are judged; here it is any user but root. */
-	if (load_virtual_user(c, &j->virtual_user, f) < 0)
+	if (rows_virtual_user(c, &j->virtual_user, f) < 0)
 		j->virtual_user = (struct identity){ .uid = 1, .gid = 1 };
 	return 0;
 }
@@ -304,13 +152,13 @@ judge_row(const struct judge *j, const struct passwd_row *row,
 		    "name; it begins where the line does");
 		return;
 	}
-	accept_row(&j->virtual_user, row, v);
+	row_accept(&j->virtual_user, row, v);
 	/* The ids of virtual_user are judged where the options are. */
 	if (v->result == AUTH_OK && (row->uid.n > 0 || row->gid.n > 0 ||
 	    j->c->virtual_user[0] == '\0'))
 		verdict_judge(&j->policy, v);
 	/* Whether it matches is nobody's business; whether it can, is. */
-	if (v->result == AUTH_OK && !locked && is_no_hash(row, &f))
+	if (v->result == AUTH_OK && !locked && row_is_no_hash(row, &f))
 		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
 }
 
@@ -347,7 +195,6 @@ const struct auth_ops auth_file_ops = {
 	.needs_root = false,
 	.prepare = file_prepare,
 	.settle = file_settle,
-	.verify = file_verify,
-	.foresee = file_foresee,
+	.lookup = file_lookup,
 	.done = file_done,
 };

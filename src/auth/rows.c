@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a row of a user says, wherever it was found: is this the password, who is
+ * that, may there be a login at all.  So a database of rows is a lookup and
+ * nothing more.
+ */
+#include "auth/auth_priv.h"
+#include "auth/passwd_file.h"
+
+#include "base/num.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+int
+rows_virtual_user(const struct auth_conf *c, struct identity *out,
+    struct fault *f)
+{
+	if (c->virtual_user[0] != '\0') {
+		if (identity_service(c->virtual_user, out, f) < 0)
+			return fault_prefix(f, "virtual_user: ");
+		return 0;
+	}
+	*out = (struct identity){ .uid = geteuid(), .gid = getegid() };
+	return 0;
+}
+
+/* A number, or the fallback for an empty column. */
+static bool
+id_of(struct span text, uint32_t fallback, uint32_t *out)
+{
+	uint64_t v = fallback;
+
+	if (text.n > 0 && !num_parse(text, UINT32_MAX - 1, &v))
+		return false;
+	*out = (uint32_t)v;
+	return true;
+}
+
+static bool
+maildrop_of(const struct passwd_row *row, struct identity *id)
+{
+	struct span	path = row->maildrop;
+	int		n;
+
+	if (path.n == 0)
+		return true;
+	if (span_starts(path, SPAN("~/")) && id->home[0] != '\0') {
+		n = snprintf(id->maildrop, sizeof(id->maildrop), "%s/%.*s",
+		    id->home, (int)(path.n - 2), path.p + 2);
+		return n > 0 && (size_t)n < sizeof(id->maildrop);
+	}
+	return path.p[0] == '/' &&
+	    span_cstr(path, id->maildrop, sizeof(id->maildrop));
+}
+
+static bool
+one_line(struct span text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < ' ' || text.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+void
+row_accept(const struct identity *virtual_user, const struct passwd_row *row,
+    struct auth_verdict *v)
+{
+	struct identity *id = &v->id;
+
+	*v = (struct auth_verdict){ .result = AUTH_OK };
+	id->virtual = true;
+	if (row->unsupported.n > 0)
+		verdict_refuse(v, REASON_ROW,
+		    "the row has %.*s, which popper cannot obey",
+		    (int)row->unsupported.n, row->unsupported.p);
+	else if (!id_of(row->uid, virtual_user->uid, &id->uid) ||
+	    !id_of(row->gid, row->uid.n == 0 ? virtual_user->gid : 0,
+	    &id->gid))
+		verdict_refuse(v, REASON_ROW,
+		    "the row's uid or gid is no number");
+	else if (row->uid.n == 0 && id->uid == 0)
+		verdict_refuse(v, REASON_UID,
+		    "the row has no uid, and virtual_user is not set");
+	else if (!span_cstr(row->user, id->user, sizeof(id->user)) ||
+	    !span_cstr(row->home, id->home, sizeof(id->home)) ||
+	    (id->home[0] != '\0' && id->home[0] != '/'))
+		verdict_refuse(v, REASON_ROW,
+		    "the row's home is no absolute path");
+	else if (!maildrop_of(row, id))
+		verdict_refuse(v, REASON_ROW,
+		    "the row's userdb_mail is no mbox path");
+	/* An identity's texts become lines (wire_get_identity). */
+	else if (!one_line(row->home) || !one_line(row->maildrop))
+		verdict_refuse(v, REASON_ROW,
+		    "control characters in the row's paths");
+}
+
+bool
+row_is_no_hash(const struct passwd_row *row, struct fault *f)
+{
+	AUTO(secret_wipe) struct secret x = { .n = 1, .b = "?" };
+
+	return !passwd_verify(row->password, &x, f) && f->class != FAULT_NONE;
+}
+
+/* Why this row lets nobody in, whoever asks; false: it may. */
+static bool
+closed(const struct passwd_row *row, struct auth_verdict *v)
+{
+	if (!row->nologin && !passwd_disabled(row->password))
+		return false;
+	verdict_refuse(v, REASON_LOCKED, "%s", "");
+	return true;
+}
+
+/* The same work whether there is such a user: *row is there to be measured
+ * against. */
+static void
+judge(const struct auth_state *s, const struct passwd_row *row, bool known,
+    const struct auth_request *q, struct auth_verdict *v)
+{
+	struct fault	f = { 0 };
+	uint64_t	print = passwd_print(row->password);
+	bool		vouched = known && print != 0 && q->vouched == print;
+	bool		match = true;
+
+	if (q->method != AUTH_METHOD_RPOP && !vouched)
+		match = passwd_verify(row->password, &q->secret, &f);
+	if (!known)
+		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
+	else if (closed(row, v))
+		return;
+	else if (f.class != FAULT_NONE)
+		verdict_refuse(v, REASON_ROW, "the row's password: %s",
+		    f.text);
+	else if (!match)
+		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
+	else
+		row_accept(&s->virtual_user, row, v);
+	if (v->result == AUTH_OK && q->method != AUTH_METHOD_RPOP)
+		v->print = print;
+}
+
+void
+rows_verify(const struct auth_ops *ops, struct auth_state *s,
+    const struct auth_request *q, struct auth_verdict *v)
+{
+	struct passwd_row	row = { 0 };
+	struct fault		f = { 0 };
+	int			known = ops->lookup(s, q->user, &row, &f);
+
+	if (known < 0)
+		verdict_error(v, "%s", f.text);
+	else
+		judge(s, &row, known > 0, q, v);
+}
+
+void
+rows_foresee(const struct auth_ops *ops, struct auth_state *s,
+    const char *user, struct auth_verdict *v)
+{
+	struct passwd_row	row = { 0 };
+	struct fault		f = { 0 };
+	int			known = ops->lookup(s, user, &row, &f);
+
+	if (known < 0)
+		verdict_error(v, "%s", f.text);
+	else if (known == 0)
+		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
+	else if (closed(&row, v))
+		return;
+	else if (row_is_no_hash(&row, &f))
+		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
+	else
+		row_accept(&s->virtual_user, &row, v);
+}
