@@ -23,6 +23,13 @@ enum auth_method {
 /* As the log and the metrics have it. */
 const char	*auth_method_word(enum auth_method m);
 
+/* How the client came, as its front says. */
+struct auth_way {
+	struct sock_addr	local;		/* where it was listened; family 0:
+						   no network, or not known */
+	bool			tls;
+};
+
 /* One bounded record.  peer comes from the kernel, the rest from a client. */
 struct auth_request {
 	enum auth_method	method;
@@ -30,6 +37,7 @@ struct auth_request {
 	struct secret		secret;		/* PASS: password; RPOP: the
 						   client-side user name */
 	struct sock_addr	peer;
+	struct auth_way		way;
 	uint64_t		vouched;	/* 0, or the print of a yes to the
 						   same name and password; who
 						   asks vouches for that */

@@ -69,6 +69,7 @@ struct question {
 	uint32_t		 epoch;		/* of that front */
 	struct sock_addr	 peer;		/* the client */
 	struct sock_addr	 socket;	/* who is at its other end */
+	struct auth_way		 way;
 	uint8_t			 method;
 	size_t			 user_n;
 	uint8_t			 user[IDENTITY_USER_MAX];
@@ -489,7 +490,8 @@ read_check(struct link_in *m, struct question *q, struct fault *f)
 
 	q->sid = link_get_u64(m);
 	q->method = link_get_u8(m);
-	if (wire_get_peer(m, &q->peer, f) != 0)
+	if (wire_get_peer(m, &q->peer, f) != 0 ||
+	    wire_get_way(m, &q->way, f) != 0)
 		return -1;
 	user = link_get_span(m, sizeof(q->user));
 	secret = link_get_span(m, SECRET_MAX);
@@ -776,6 +778,7 @@ worker_ask(struct worker *w, struct question *q, struct fault *f)
 	link_put_u64(&a->out, q->vouched);
 	link_put_u8(&a->out, q->method);
 	wire_put_peer(&a->out, &q->peer);
+	wire_put_way(&a->out, &q->way);
 	link_put_span(&a->out, span_of(q->user, q->user_n));
 	link_put_span(&a->out, secret_span(&q->secret));
 	result = link_send(w->link, &a->out, NULL, 0, f);

@@ -210,6 +210,11 @@ static const struct sock_addr proxy = {
 	.family = 6, .raw = { 0xfd, [15] = 9 }, .port = 4711,
 };
 
+static const struct auth_way way = {
+	.local = { .family = 4, .raw = { 192, 0, 2, 1 }, .port = 995 },
+	.tls = true,
+};
+
 static uint8_t method;		/* enum auth_method */
 
 static void
@@ -217,6 +222,7 @@ put_fields(const char *user, const char *password)
 {
 	link_put_u8(&it.out, method);
 	wire_put_peer(&it.out, &peer);
+	wire_put_way(&it.out, &way);
 	link_put_span(&it.out, span_str(user));
 	link_put_span(&it.out, span_str(password));
 }

@@ -77,12 +77,16 @@ next_of(enum authorize_next n)
 static int
 ask(struct state *s, struct fault *f)
 {
+	const struct auth_way		way = {
+		.local = *s->c->local, .tls = s->secure.stream != NULL,
+	};
 	UNZEROED struct link_out	record;
 	UNZEROED struct link_out	word;
 	int		result;
 
 	link_out_init(&record, MSG_CREDENTIAL);
 	link_put_u8(&record, (uint8_t)s->auth.ask.method);
+	wire_put_way(&record, &way);
 	link_put_span(&record, span_of(s->auth.name, s->auth.name_n));
 	link_put_span(&record, secret_span(&s->auth.ask.secret));
 	result = link_send(s->c->credential, &record, NULL, 0, f);

@@ -14,6 +14,7 @@ struct front {
 	const struct settings	*conf;
 	const char		*host;		/* name of this host */
 	const struct sock_addr	*peer;		/* who has connected */
+	const struct sock_addr	*local;		/* where */
 	const struct listen_rules *rules;	/* for who connects there */
 	int			 in;
 	int			 out;

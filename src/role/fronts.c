@@ -474,9 +474,22 @@ on_stranger(void *ctx, unsigned what)
 
 /* --- what they say ---------------------------------------------------------- */
 
+/* Who has hung up came from nowhere. */
+static struct auth_way
+way_of(const struct stranger *s)
+{
+	struct auth_way	way = { .tls = s->secure.stream != NULL };
+	struct fault	f;
+
+	if (sock_local(s->fd, &way.local, &f) != 0)
+		way.local.family = 0;
+	return way;
+}
+
 static int
 ask(struct stranger *s, struct fault *f)
 {
+	const struct auth_way		way = way_of(s);
 	UNZEROED struct link_out	m;
 	int		result;
 
@@ -484,6 +497,7 @@ ask(struct stranger *s, struct fault *f)
 	link_put_u64(&m, s->sid);
 	link_put_u8(&m, (uint8_t)s->auth.ask.method);
 	wire_put_peer(&m, &s->peer);
+	wire_put_way(&m, &way);
 	link_put_span(&m, span_of(s->auth.name, s->auth.name_n));
 	link_put_span(&m, secret_span(&s->auth.ask.secret));
 	wire_put_peer(&m, &s->socket);

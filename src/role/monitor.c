@@ -66,6 +66,7 @@ struct monitor {
 	struct sock_addr	 socket;	/* who has connected */
 	struct sock_addr	 peer;		/* the client: perhaps another one,
 						   whom a proxy has announced */
+	struct sock_addr	 local;		/* where; family 0: unknown */
 	struct listen_rules	 rules;		/* for who connects there */
 	bool			 awaits;	/* a PROXY header, before all else */
 	/* Neither before it is known whose connection it is: */
@@ -198,6 +199,7 @@ start_front(struct monitor *m, struct fault *f)
 		.conf = m->conf,
 		.host = m->hostname,
 		.peer = &m->socket,
+		.local = &m->local,
 		.rules = &m->rules,
 		.in = m->in,
 		.out = m->out,
@@ -852,7 +854,7 @@ run_single(struct monitor *m)
 	}
 	if (m->served)
 		return single_run(m->conf, m->hostname, m->sid, &m->peer,
-		    &m->rules, m->in, m->out);
+		    &m->local, &m->rules, m->in, m->out);
 	limit_reached(&limits, LIMIT_NETWORKS, &m->peer);
 	if (sock_write(m->out, SPAN(LISTEN_NETWORKS_TEXT), &f) < 0)
 		log_fault(LEVEL_DEBUG, "limit-reply", &f);
@@ -876,12 +878,13 @@ static bool
 may_begin(struct monitor *m)
 {
 	const struct role_settings	*r = &m->conf->role;
-	struct sock_addr		 local;
 	struct fault			 f;
 
 	/* Without an address nobody has come through a network. */
-	if (sock_local(m->in, &local, &f) == 0)
-		listen_rules_at(&r->listen, &local, &m->rules);
+	if (sock_local(m->in, &m->local, &f) == 0)
+		listen_rules_at(&r->listen, &m->local, &m->rules);
+	else
+		m->local.family = 0;
 	m->awaits = m->rules.proxy;
 	if (!m->awaits) {
 		know_client(m);

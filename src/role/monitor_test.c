@@ -873,7 +873,7 @@ front_begin(struct real *r)
 	int		client[2];
 	int		log_link;
 
-	c.peer = &peer;
+	c.peer = c.local = &peer;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
 	assert_int_equal(link_pair(&r->link, &c.link, &f), 0);
 	assert_int_equal(link_pair(&r->credential, &c.credential, &f), 0);

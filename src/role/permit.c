@@ -18,7 +18,7 @@
 #define ANY		UINT32_MAX
 #define SPAN_SIZE(n)	(4u + (n))
 
-#define CREDENTIAL_MAX	(1u + SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(SECRET_MAX))
+#define CREDENTIAL_MAX	(1u + WIRE_WAY_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(SECRET_MAX))
 #define GRANT_MAX	(SPAN_SIZE(IDENTITY_USER_MAX) + 4 + 4 + 4 + \
 			 4 * IDENTITY_GIDS_MAX + \
 			 2 * SPAN_SIZE(IDENTITY_PATH_MAX) + 1)
@@ -98,8 +98,8 @@ const size_t permit_log_fd_n = ARRAY_LEN(permit_log_fd);
 /* --- popper serve ----------------------------------------------------------- */
 
 #define SID		8u
-#define CHECK_MAX	(SID + 1 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
-			 SPAN_SIZE(SECRET_MAX))
+#define CHECK_MAX	(SID + 1 + WIRE_PEER_MAX + WIRE_WAY_MAX + \
+			 SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(SECRET_MAX))
 #define PRINT		8u
 #define PERSON_MAX	(WIRE_PEER_MAX + WIRE_IDENTITY_MAX)
 #define ORDER_MAX	(6 + SID + PERSON_MAX + 1)

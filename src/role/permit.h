@@ -71,7 +71,7 @@ enum msg_type {
 	MSG_HANDOVER,		/* front: pipe with what is left of the input */
 	MSG_HANDOVER_RELAY,	/* or a relay of its plaintext: it stays */
 	MSG_ANSWER,		/* u8 enum authorize_answer */
-	MSG_CREDENTIAL,		/* u8 method, span user, span secret */
+	MSG_CREDENTIAL,		/* u8 method, way, span user, span secret */
 	MSG_GRANT,		/* identity, field by field */
 	MSG_DENY,		/* u8: 1 when it could not be decided */
 	MSG_LOCK_SCAN,
@@ -92,11 +92,11 @@ enum msg_type {
 	MSG_CLIENT,		/* u8: 0 by a PROXY header, 1 by XCLIENT; peer:
 				   whose connection it is */
 	MSG_CLIENT_ITSELF,	/* a PROXY header that announces nobody */
-	MSG_CHECK,		/* u64 sid, u8 method, peer, span user, span secret,
+	MSG_CHECK,		/* u64 sid, u8 method, peer, way, span user, span secret,
 				   peer of the socket: another one when a proxy
 				   announced the client */
-	MSG_QUESTION,		/* u64 sid, u64 vouched, u8 method, peer, span user,
-				   span secret */
+	MSG_QUESTION,		/* u64 sid, u64 vouched, u8 method, peer, way,
+				   span user, span secret */
 	MSG_VERDICT,		/* u64 sid, u8 enum authorize_answer */
 	MSG_WORKER,		/* fd: its end of a link */
 	MSG_ADMIT,		/* u64 sid, u32 front, u8 cached, peer, identity,

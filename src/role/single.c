@@ -24,6 +24,7 @@
 struct single {
 	const struct settings	*conf;
 	const struct sock_addr	*peer;
+	const struct sock_addr	*local;
 	struct authorize	 auth;
 	struct pump		 pump;
 	struct identity		 id;
@@ -47,6 +48,8 @@ check(struct single *s)
 
 	secmem_lock(&q, sizeof(q));
 	q.peer = *s->peer;
+	q.way.local = *s->local;
+	q.way.tls = s->secure.stream != NULL;
 	q.method = (enum auth_method)s->auth.ask.method;
 	if (!span_cstr(span_of(s->auth.name, s->auth.name_n), q.user,
 	    sizeof(q.user)))
@@ -200,6 +203,7 @@ talk(struct single *s, const struct listen_rules *rules)
 int
 single_run(const struct settings *conf, const char *hostname,
     const char *sid, const struct sock_addr *peer,
+    const struct sock_addr *local,
     const struct listen_rules *rules, int in, int out)
 {
 	static struct single	s;
@@ -209,6 +213,7 @@ single_run(const struct settings *conf, const char *hostname,
 	secmem_lock(&s, sizeof(s));
 	s.conf = conf;
 	s.peer = peer;
+	s.local = local;
 	if (open_tls(&s, &f) != 0) {
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 		return 1;

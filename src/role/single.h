@@ -7,9 +7,10 @@
 #include "role/settings.h"
 #include "sys/sock.h"
 
-/* rules: of the address at which the client has come. */
+/* local, rules: the address at which the client has come, and what holds there. */
 int	single_run(const struct settings *conf, const char *hostname,
 	    const char *sid, const struct sock_addr *peer,
+	    const struct sock_addr *local,
 	    const struct listen_rules *rules, int in, int out);
 
 #endif

@@ -92,6 +92,22 @@ wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
 	return 0;
 }
 
+void
+wire_put_way(struct link_out *m, const struct auth_way *w)
+{
+	wire_put_peer(m, &w->local);
+	link_put_u8(m, w->tls ? 1 : 0);
+}
+
+int
+wire_get_way(struct link_in *m, struct auth_way *w, struct fault *f)
+{
+	if (wire_get_peer(m, &w->local, f) != 0)
+		return -1;
+	w->tls = link_get_u8(m) != 0;
+	return 0;
+}
+
 int
 wire_rest(struct span rest, int *fd_r, struct fault *f)
 {

@@ -6,6 +6,7 @@
 #ifndef ROLE_WIRE_H
 #define ROLE_WIRE_H
 
+#include "auth/auth.h"
 #include "sys/identity.h"
 #include "sys/link.h"
 #include "sys/sock.h"
@@ -16,6 +17,7 @@
 				 IDENTITY_USER_MAX + 3 * 4u + \
 				 4u * IDENTITY_GIDS_MAX + 1)
 #define WIRE_PEER_MAX		(1 + 4u + 16 + 4)
+#define WIRE_WAY_MAX		(WIRE_PEER_MAX + 1)
 #define WIRE_SID_MAX		24	/* octets of a sid as text */
 
 void	wire_put_identity(struct link_out *m, const struct identity *id);
@@ -29,6 +31,10 @@ int	wire_get_identity(struct link_in *m, struct identity *id,
 /* An address without its text, which the receiver makes anew. */
 void	wire_put_peer(struct link_out *m, const struct sock_addr *a);
 int	wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
+	    MUSTUSE;
+
+void	wire_put_way(struct link_out *m, const struct auth_way *w);
+int	wire_get_way(struct link_in *m, struct auth_way *w, struct fault *f)
 	    MUSTUSE;
 
 /* ADMIT: who has logged in, on which of the strangers' sockets. */

@@ -78,6 +78,32 @@ test_summary_of_a_liar(void **state)
 }
 
 static void
+test_way(void **state)
+{
+	const struct auth_way	w = { .tls = true, .local = {
+		.family = 4, .raw = { 192, 0, 2, 1 }, .port = 995,
+	} };
+	struct auth_way		back;
+	struct link_out		m;
+	struct link_in		in;
+	struct fault		f;
+
+	(void)state;
+	link_out_init(&m, 1);
+	wire_put_way(&m, &w);
+	assert_true(m.n <= WIRE_WAY_MAX);
+	in = sent(&m);
+	assert_int_equal(wire_get_way(&in, &back, &f), 0);
+	assert_int_equal(link_get_end(&in, &f), 0);
+	assert_true(sock_addr_same(&w.local, &back.local));
+	assert_string_equal(back.local.text, "192.0.2.1");
+	assert_true(back.tls);
+	m.b[0] = 5;
+	in = sent(&m);
+	assert_int_equal(wire_get_way(&in, &back, &f), -1);
+}
+
+static void
 test_whom(void **state)
 {
 	struct ctl_whom	w = { .kind = CTL_BOTH, .user = "ann@example.org" };
@@ -177,6 +203,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_summary),
 		cmocka_unit_test(test_summary_of_a_liar),
+		cmocka_unit_test(test_way),
 		cmocka_unit_test(test_whom),
 		cmocka_unit_test(test_who_is_meant),
 		cmocka_unit_test(test_session),

@@ -65,6 +65,8 @@ read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
 	if (method >= AUTH_METHODS)
 		return fault_set(f, FAULT_PEER, "credential");
 	q->method = (enum auth_method)method;
+	if (wire_get_way(m, &q->way, f) != 0)
+		return -1;
 	if (!link_get_cstr(m, q->user, sizeof(q->user)))
 		q->user[0] = '\0';	/* no account has such a name */
 	if (secret_set(&q->secret, link_get_span(m, SECRET_MAX)) &&

@@ -171,7 +171,7 @@ static const struct rule rules[] = {
 	{ CALL(socket),			R, INT_IS(0, AF_INET6) },
 	{ CALL(connect),		R },
 	{ CALL(bind),			R },
-	{ CALL(getsockname),		R },
+	{ CALL(getsockname),		R | FN },
 	{ CALL(getpeername),		R },
 	{ CALL(getsockopt),		R },
 	{ CALL(setsockopt),		R, INT_IS(1, IPPROTO_TCP) },
