@@ -11,7 +11,7 @@
 #ifndef ROLE_LISTEN_H
 #define ROLE_LISTEN_H
 
-#include "role/network.h"
+#include "auth/network.h"
 #include "role/settings.h"
 
 #define LISTEN_AT_MAX		16

@@ -16,7 +16,7 @@
 #define ROLE_TRACE_H
 
 #include "base/attr.h"
-#include "role/network.h"
+#include "auth/network.h"
 #include "sys/identity.h"
 #include "sys/link.h"
 #include "sys/sock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "role/network.h"
+#include "auth/network.h"
 
 #include "proto/proxy.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Networks as the configuration names them: "10.0.0.0/8", "2001:db8::/32", or
- * one address.  Floor 4, pure.
+ * one address.  Floor 2, pure.
  */
-#ifndef ROLE_NETWORK_H
-#define ROLE_NETWORK_H
+#ifndef AUTH_NETWORK_H
+#define AUTH_NETWORK_H
 
 #include "base/attr.h"
 #include "base/span.h"
