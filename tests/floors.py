@@ -59,6 +59,7 @@ LISTED = [
      "alone"),
     ("role/exporter.c", "microhttpd.h", "HTTP"),
     ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
+    ("auth/app.c", "sodium.h", "a keyed hash, computes only"),
     ("role/verdict.c", "sodium.h", "a keyed hash, computes only"),
     ("tls/", "openssl/", "TLS; nothing else is in that room"),
     ("role/", "signal.h", "numbers for loop_on_signal"),

@@ -29,6 +29,20 @@ enum auth_load {
 int	auth_load(const char *path, unsigned how, struct buf *out,
 	    struct fault *f) MUSTUSE;
 
+/* A file's text, whoever may have written it.  The caller owns *out, and calls
+ * buf_fini, which wipes it. */
+int	file_text(const char *path, struct buf *out, struct fault *f) MUSTUSE;
+
+/*
+ * Replace a file of ours as a whole, under a lock, keeping owner and mode; a new one
+ * (create) gets 0600.  edit is given the old text and puts the new one, up to so many
+ * octets more, into out.  Faults as passwd_file_put's (file_edit.c).
+ */
+typedef int	file_edit_fn(void *ctx, struct span old, struct buf *out,
+		    struct fault *f);
+int	file_edit(const char *path, bool create, size_t more, file_edit_fn *edit,
+	    void *ctx, struct fault *f) MUSTUSE;
+
 /*
  * The next line that says something: without surrounding blanks, CR, and
  * comments that start with '#' at its beginning or behind a blank.
@@ -183,11 +197,6 @@ bool	row_is_no_hash(const struct passwd_row *row, struct fault *f);
  * for this request, and it comes from a reserved port.
  */
 bool	rpop_allowed(const struct auth_state *s, const struct auth_request *q);
-
-/* The text of a password file, whoever may have written it.  The caller owns
- * *out, and calls buf_fini, which wipes it. */
-int	passwd_file_read(const char *path, struct buf *out, struct fault *f)
-	    MUSTUSE;
 
 /*
  * Turn the yes of *v into a no when its identity may not log in: a back end may

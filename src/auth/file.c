@@ -172,7 +172,7 @@ passwd_file_judge(const struct auth_conf *c, passwd_judge_fn *fn, void *ctx,
 	struct span			line;
 
 	if (judge_init(&j, c, f) < 0 ||
-	    passwd_file_read(c->passwd_file, &text, f) < 0)
+	    file_text(c->passwd_file, &text, f) < 0)
 		return -1;
 	rest = buf_span(&text);
 	for (unsigned n = 1; span_line(&rest, &line); n++) {
