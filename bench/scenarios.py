@@ -332,7 +332,7 @@ def bare_pam(house, c):
 
 
 def bare_shake(house, c, *words):
-    """OpenSSL alone: the server's share of a handshake."""
+    """OpenSSL alone: what a handshake costs the server's process."""
     r = house.run(["/usr/sbin/bareshake", str(c.seconds), CERTIFICATE, KEY,
                    *words])
     if r.returncode != 0:

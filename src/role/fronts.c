@@ -258,7 +258,7 @@ send_socket(struct stranger *s, struct fault *f)
 	    rest >= 0 ? 2 : 1, f);
 }
 
-static void	on_relay(void *ctx, unsigned what);
+static void	on_session(void *ctx, unsigned what);
 
 static void
 relay_more(struct stranger *s)
@@ -275,21 +275,21 @@ relay_more(struct stranger *s)
 }
 
 static void
-relay(struct stranger *s)
+relay(struct stranger *s, unsigned ready)
 {
-	if (relay_turn(s->relay, s->house->relay_room))
+	if (relay_turn(s->relay, ready, s->house->relay_room))
 		relay_more(s);
 	else
 		stranger_free(s);
 }
 
 static void
-on_relay(void *ctx, unsigned what UNUSED)
+on_session(void *ctx, unsigned what UNUSED)
 {
 	struct stranger *s = ctx;
 
 	wire_log_sid(s->sid);
-	relay(s);
+	relay(s, RELAY_SESSION);
 }
 
 /* One end of a pair is the session's; what was read beyond the login goes that way. */
@@ -308,7 +308,7 @@ send_relay(struct stranger *s, struct fault *f)
 	secure_log_old(&s->secure, span_of(s->auth.name, s->auth.name_n),
 	    &s->peer);
 	s->relay = xalloc(1, sizeof(*s->relay));
-	loop_watch_init(&s->session, s->house->loop, ours, on_relay, s);
+	loop_watch_init(&s->session, s->house->loop, ours, on_session, s);
 	relay_init(s->relay, &s->secure, fd_take(&ours), pump_rest(&s->pump),
 	    s->house->a->conf->role.drain_timeout_s);
 	return 0;
@@ -330,7 +330,7 @@ stay(struct stranger *s)
 	s->stage = RELAYS;
 	s->house->relays++;
 	end_if_empty(s->house);
-	relay(s);
+	relay(s, 0);
 }
 
 /* Whatever is short just now: it is tried as long as the master waits for it. */
@@ -453,7 +453,7 @@ on_stranger(void *ctx, unsigned what)
 	else if (s->stage == SHAKES)
 		shake(s);
 	else if (s->stage == RELAYS)
-		relay(s);
+		relay(s, what & (LOOP_READ | LOOP_WRITE) ? RELAY_CLIENT : 0);
 	else if (s->stage == DRAINS)
 		drain_more(s);
 	else if (s->stage == LEAVES)
@@ -805,7 +805,7 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	s->pump.who = (struct trace_who){ s->sid, SPAN(""), &s->peer };
 	expect(s);
 	loop_watch_init(&s->watch, h->loop, fd, on_stranger, s);
-	loop_watch_init(&s->session, h->loop, -1, on_relay, s);
+	loop_watch_init(&s->session, h->loop, -1, on_session, s);
 	return s;
 }
 

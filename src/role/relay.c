@@ -80,16 +80,21 @@ give_kept(struct relay *r, bool client, struct buf *kept)
 	return 0;
 }
 
-/* One direction.  0, or -1: one side is gone, and the other need not know more. */
+/*
+ * One direction.  0, or -1: one side is gone, and the other need not know more.  The
+ * session is asked until it has nothing: the end is close behind its last reply.
+ */
 static int
-carry(struct relay *r, bool down, struct buf *kept, bool *ended, uint8_t *room)
+carry(struct relay *r, bool down, bool ready, struct buf *kept, bool *ended,
+    uint8_t *room)
 {
 	struct fault	f;
 	ssize_t		n;
 
-	if (give_kept(r, down, kept) != 0)
+	if (buf_len(kept) > 0 && give_kept(r, down, kept) != 0)
 		return -1;
-	for (int i = 0; i < RELAY_TURN && !*ended && buf_len(kept) == 0; i++) {
+	for (int i = 0; i < RELAY_TURN && ready && !*ended &&
+	    buf_len(kept) == 0; i++) {
 		n = side_read(r, !down, room, RELAY_ROOM, &f);
 		if (n < 0)
 			return f.err == EAGAIN ? 0 : -1;
@@ -97,6 +102,7 @@ carry(struct relay *r, bool down, struct buf *kept, bool *ended, uint8_t *room)
 			*ended = true;
 		else if (give(r, down, span_of(room, (size_t)n), kept) != 0)
 			return -1;
+		ready = down || secure_wire.pending(r->client);
 	}
 	return 0;
 }
@@ -115,10 +121,14 @@ pass_ends(struct relay *r)
 }
 
 bool
-relay_turn(struct relay *r, uint8_t *room)
+relay_turn(struct relay *r, unsigned ready, uint8_t *room)
 {
-	if (carry(r, true, &r->down, &r->session_ended, room) != 0 ||
-	    carry(r, false, &r->up, &r->client_ended, room) != 0)
+	bool client = (ready & RELAY_CLIENT) != 0 ||
+	    secure_wire.pending(r->client);
+
+	if (carry(r, true, (ready & RELAY_SESSION) != 0, &r->down,
+	    &r->session_ended, room) != 0 ||
+	    carry(r, false, client, &r->up, &r->client_ended, room) != 0)
 		return false;
 	pass_ends(r);
 	if (r->end_ms == 0)
@@ -129,7 +139,9 @@ relay_turn(struct relay *r, uint8_t *room)
 void
 relay_run(struct relay *r, uint8_t *room)
 {
-	while (relay_turn(r, room)) {
+	unsigned ready = 0;
+
+	while (relay_turn(r, ready, room)) {
 		unsigned	client;
 		unsigned	session;
 		uint64_t	ms = relay_wish(r, &client, &session);
@@ -145,6 +157,8 @@ relay_run(struct relay *r, uint8_t *room)
 		};
 
 		(void)sock_wait(w, ARRAY_LEN(w), ms < INT_MAX ? (int)ms : -1);
+		ready = (w[0].ready || w[1].ready ? RELAY_CLIENT : 0u) |
+		    (w[2].ready ? RELAY_SESSION : 0u);
 	}
 }
 

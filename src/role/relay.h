@@ -32,11 +32,14 @@ void	relay_init(struct relay *r, struct secure *client, int session,
 	    struct span first, unsigned drain_s);
 void	relay_fini(struct relay *r);
 
+/* What an event has told of. */
+enum { RELAY_CLIENT = 1, RELAY_SESSION = 2 };
+
 /*
- * Carry what can be carried without waiting, within the bound of a turn; room has
- * RELAY_ROOM octets, for the call alone.  false: it is over.
+ * Carry what can be carried without waiting, within the bound of a turn, of the sides
+ * that are ready; room has RELAY_ROOM octets, for the call alone.  false: it is over.
  */
-bool	relay_turn(struct relay *r, uint8_t *room) MUSTUSE;
+bool	relay_turn(struct relay *r, unsigned ready, uint8_t *room) MUSTUSE;
 
 /* For a process with one client: to its end. */
 void	relay_run(struct relay *r, uint8_t *room);

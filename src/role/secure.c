@@ -75,7 +75,8 @@ under_write(void *ctx, struct span text, struct fault *f)
 {
 	const struct secure *s = ctx;
 
-	return sock_write(s->out, text, f);
+	return s->ending ? sock_write_more(s->out, text, f) :
+	    sock_write(s->out, text, f);
 }
 
 static const struct tls_io under = { under_read, under_write };
@@ -174,6 +175,7 @@ secure_end(struct secure *s)
 {
 	struct fault f;
 
+	s->ending = true;
 	if (s->stream != NULL)
 		(void)s->tls->end(s->stream, &f);
 }

@@ -35,6 +35,7 @@ struct secure {
 	int			 in;		/* borrows, as the next one */
 	int			 out;
 	struct buf		 first;		/* read before TLS began, and its */
+	bool			 ending;
 };
 
 /* `first`: of the client's hello, behind a PROXY header. */
@@ -55,7 +56,8 @@ void	secure_log_failed(const struct sock_addr *peer, const struct fault *f);
 /* Who has logged in under a version that others have given up: whom to help. */
 void	secure_log_old(const struct secure *s, struct span user,
 	    const struct sock_addr *peer);
-/* The last octet; best effort. */
+/* The last octet; best effort.  The caller shuts the socket down then, which goes out
+ * together with it. */
 void	secure_end(struct secure *s);
 /* struct pump's wire; the context is a struct secure. */
 extern const struct pump_wire	secure_wire;

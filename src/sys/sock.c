@@ -518,14 +518,27 @@ sock_read(int fd, void *p, size_t n, struct fault *f)
 	return r == -1 ? SYS_FAULT(f, "read from the client") : r;
 }
 
-ssize_t
-sock_write(int fd, struct span s, struct fault *f)
+static ssize_t
+write_with(int fd, struct span s, int flags, struct fault *f)
 {
-	ssize_t w = SYS_RETRY(send(fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL));
+	ssize_t w = SYS_RETRY(send(fd, s.p, s.n,
+		    MSG_DONTWAIT | MSG_NOSIGNAL | flags));
 
 	if (w == -1 && errno == ENOTSOCK)
 		w = SYS_RETRY(write(fd, s.p, s.n));
 	return w == -1 ? SYS_FAULT(f, "write to the client") : w;
+}
+
+ssize_t
+sock_write(int fd, struct span s, struct fault *f)
+{
+	return write_with(fd, s, 0, f);
+}
+
+ssize_t
+sock_write_more(int fd, struct span s, struct fault *f)
+{
+	return write_with(fd, s, MSG_MORE, f);
 }
 
 /* ------------------------------------------------------- waiting */

@@ -103,6 +103,8 @@ void	sock_shutdown_write(int fd);
 /* Non-blocking read and write.  -1 with err EAGAIN: not now; read 0: end. */
 ssize_t	sock_read(int fd, void *p, size_t n, struct fault *f) MUSTUSE;
 ssize_t	sock_write(int fd, struct span s, struct fault *f) MUSTUSE;
+/* The kernel waits a moment for what follows at once: a write, or the end. */
+ssize_t	sock_write_more(int fd, struct span s, struct fault *f) MUSTUSE;
 
 enum { WAIT_READ = 1, WAIT_WRITE = 2, WAIT_HANGUP = 4 };
 struct wait_for {

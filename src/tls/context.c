@@ -16,6 +16,9 @@
 
 #define PROTOCOL	"\4pop3"	/* as RFC 7301 s.3.1 spells it */
 #define GROUPS		"X25519:P-256:P-384"
+/* The first one costs least, and is nobody's weak point. */
+#define SUITES		"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
+			"TLS_CHACHA20_POLY1305_SHA256"
 #define CIPHERS		"ECDHE+AESGCM:ECDHE+CHACHA20"
 /* Of TLS 1.0: nothing with a broken cipher, forward secrecy first. */
 #define CIPHERS_OLD	CIPHERS ":ECDHE+AES:AES:!aNULL:!PSK:!SRP:@SECLEVEL=0"
@@ -60,6 +63,8 @@ on_name(SSL *s, int *alert, void *ctx)
 					    TLSEXT_NAMETYPE_host_name);
 
 	(void)alert;
+	if (c->nshops == 1)
+		return SSL_TLSEXT_ERR_OK;
 	for (size_t i = 0; name != NULL && i < c->nshops; i++)
 		if (X509_check_host(c->shop[i].pair->leaf, name, strlen(name), 0,
 		    NULL) == 1) {
@@ -103,11 +108,13 @@ set_policy(SSL_CTX *x, const struct tls_setup *s)
 	    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS |
 	    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_read_ahead(x, 1);	/* one read for many records */
 	(void)SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
 	tickets_use(x, s);
 	return SSL_CTX_set_min_proto_version(x, s->old ? TLS1_VERSION :
 	    TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set_cipher_list(x, s->old ? CIPHERS_OLD : CIPHERS) == 1 &&
+	    SSL_CTX_set_ciphersuites(x, SUITES) == 1 &&
 	    SSL_CTX_set1_groups_list(x, GROUPS) == 1 &&
 	    SSL_CTX_set_session_id_context(x, id, sizeof(id) - 1) == 1 ? 0 : -1;
 }

@@ -2,16 +2,23 @@
 /*
  * One connection.  OpenSSL reads and writes through a BIO of ours, which calls
  * whoever opened the stream.
+ *
+ * What the handshake says is held until we wait for the client: a flight is one
+ * write, and the ticket behind a handshake of TLS 1.3, for which no client waits, goes
+ * out with the first reply.
  */
 #include "tls/tls_priv.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
 
 #include <openssl/err.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HELD_MAX	65536		/* more than any flight of ours */
 
 struct tls_stream {
 	struct tls_context	*context;
@@ -20,6 +27,9 @@ struct tls_stream {
 	void			*ctx;
 	unsigned		 wants;
 	bool			 broken;	/* nothing more may be said */
+	bool			 shaking;	/* what is written is held */
+	bool			 dry;		/* the last read found no whole record */
+	struct buf		 held;
 	struct fault		 under;		/* of io */
 };
 
@@ -38,18 +48,65 @@ under_read(BIO *b, char *p, size_t n, size_t *n_r)
 	return got > 0;
 }
 
+/* What is held, and then p in the same call: how much of p has gone out; -1. */
+static ssize_t
+put_behind_held(struct tls_stream *s, struct span p)
+{
+	size_t	before = buf_len(&s->held);
+	size_t	put;
+	ssize_t	n;
+
+	ASSERT(buf_append(&s->held, p) == 0);
+	n = s->io->write(s->ctx, buf_span(&s->held), &s->under);
+	s->held.n -= p.n;		/* OpenSSL has it as well */
+	if (n < 0)
+		return -1;
+	put = (size_t)n;
+	buf_consume(&s->held, put < before ? put : before);
+	if (put <= before)
+		return fault_errno(&s->under, FAULT_TEMP, EAGAIN, "write");
+	buf_fini(&s->held);
+	return (ssize_t)(put - before);
+}
+
+/* 0; -1 with s->under: not all of it went out. */
+static int
+flush_held(struct tls_stream *s)
+{
+	ssize_t n;
+
+	while (buf_len(&s->held) > 0) {
+		n = s->io->write(s->ctx, buf_span(&s->held), &s->under);
+		if (n < 0)
+			return -1;
+		buf_consume(&s->held, (size_t)n);
+	}
+	buf_fini(&s->held);
+	return 0;
+}
+
+static ssize_t
+put(struct tls_stream *s, struct span p)
+{
+	if (s->shaking && buf_len(&s->held) + p.n <= HELD_MAX) {
+		ASSERT(buf_append(&s->held, p) == 0);
+		return (ssize_t)p.n;
+	}
+	return buf_len(&s->held) == 0 ? s->io->write(s->ctx, p, &s->under) :
+	    put_behind_held(s, p);
+}
+
 static int
 under_write(BIO *b, const char *p, size_t n, size_t *n_r)
 {
 	struct tls_stream	*s = BIO_get_data(b);
-	ssize_t			 put = s->io->write(s->ctx, span_of(p, n),
-				    &s->under);
+	ssize_t			 gone = put(s, span_of(p, n));
 
 	BIO_clear_retry_flags(b);
-	*n_r = put > 0 ? (size_t)put : 0;
-	if (put < 0 && s->under.err == EAGAIN)
+	*n_r = gone > 0 ? (size_t)gone : 0;
+	if (gone < 0 && s->under.err == EAGAIN)
 		BIO_set_retry_write(b);
-	return put > 0;
+	return gone > 0;
 }
 
 static long
@@ -93,6 +150,7 @@ stream_open(struct tls_context *c, const struct tls_io *io, void *ctx,
 	s->io = io;
 	s->ctx = ctx;
 	s->context = c;
+	buf_init(&s->held, 2 * HELD_MAX);
 	s->ssl = context_stream(c);
 	b = s->ssl == NULL ? NULL : bio_new(s);
 	if (b == NULL) {
@@ -146,19 +204,37 @@ begin(struct tls_stream *s)
 	s->under.err = 0;
 }
 
-int
-stream_handshake(struct tls_stream *s, struct fault *f)
+/* 0, or -1, as the stream's calls. */
+static int
+shake(struct tls_stream *s, struct fault *f)
 {
 	int result;
 
 	begin(s);
+	s->shaking = true;
 	result = SSL_do_handshake(s->ssl);
+	s->shaking = false;
 	if (result == 1)
 		return 0;
 	if (outcome(s, result, "handshake", f) != 0)
 		return -1;
 	s->broken = true;
 	return fault_set(f, FAULT_PROTO, "handshake: the client has closed it");
+}
+
+int
+stream_handshake(struct tls_stream *s, struct fault *f)
+{
+	int result = shake(s, f);
+
+	if (result == 0 && SSL_version(s->ssl) == TLS1_3_VERSION)
+		return 0;
+	/* Also when it has failed: an alert tells why. */
+	if (flush_held(s) == 0 || s->broken)
+		return result;
+	*f = s->under;
+	s->wants = TLS_WANTS_WRITE;
+	return -1;
 }
 
 ssize_t
@@ -169,6 +245,7 @@ stream_read(struct tls_stream *s, void *p, size_t n, struct fault *f)
 
 	begin(s);
 	result = SSL_read_ex(s->ssl, p, n, &got);
+	s->dry = result != 1;
 	return result == 1 ? (ssize_t)got : outcome(s, result, "read", f);
 }
 
@@ -197,7 +274,8 @@ stream_wants(const struct tls_stream *s)
 bool
 stream_pending(const struct tls_stream *s)
 {
-	return SSL_has_pending(s->ssl) == 1;
+	/* The beginning of a record is pending, too, as OpenSSL has it. */
+	return !s->dry && SSL_has_pending(s->ssl) == 1;
 }
 
 int
@@ -236,5 +314,6 @@ stream_close(struct tls_stream *s)
 		return;
 	SSL_free(s->ssl);
 	context_free(s->context);
+	buf_fini(&s->held);
 	free(s);
 }

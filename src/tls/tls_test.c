@@ -143,6 +143,9 @@ struct net {
 	struct buf	 to_client;
 	bool		 ended;		/* by the client */
 	size_t		 step;		/* octets at a time; 0: all */
+	size_t		 window;	/* most that a write takes; 0: all */
+	bool		 shut;		/* and the next one takes nothing */
+	size_t		 writes;
 	SSL_CTX		*ctx;
 	SSL		*client;
 	BIO		*in;		/* of the client */
@@ -172,11 +175,15 @@ net_write(void *ctx, struct span s, struct fault *f)
 	struct net *net = ctx;
 
 	s = span_first(s, buf_room(&net->to_client));
-	if (s.n == 0) {
+	net->shut = net->window > 0 && !net->shut;
+	if (s.n == 0 || net->shut) {
 		f->err = EAGAIN;
 		return -1;
 	}
+	if (net->window > 0)
+		s = span_first(s, net->window);
 	assert_int_equal(buf_append(&net->to_client, s), 0);
+	net->writes++;
 	return (ssize_t)s.n;
 }
 
@@ -305,7 +312,10 @@ talk(struct net *net)
 		while ((n = SSL_read(net->client, said, sizeof(said))) > 0)
 			got += (size_t)n;
 	}
-	assert_int_equal(popper_tls.end(net->server, &f), 0);
+	while (popper_tls.end(net->server, &f) != 0) {
+		assert_int_equal(f.err, EAGAIN);
+		carry(net);
+	}
 	carry(net);
 	assert_int_equal(SSL_read(net->client, said, 1), 0);
 	assert_int_equal(SSL_get_error(net->client, 0), SSL_ERROR_ZERO_RETURN);
@@ -342,6 +352,95 @@ test_dialogue(void **state)
 	good(c, 1, TLS1_3_VERSION);
 	good(c, 0, TLS1_2_VERSION);
 	good(c, 1, TLS1_2_VERSION);
+	popper_tls.context_free(c);
+}
+
+/* The client takes little at a time, and now and then nothing. */
+static void
+test_narrow(void **state)
+{
+	static const struct tls_ticket_keys keys = { .version = 2 };
+	static const int	 versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	struct tls_pair		 p = pair_of(&ec);
+	struct tls_context	*c = context_of(&p, 1, false, &keys);
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(versions); i++) {
+		struct net	net;
+		struct fault	f;
+
+		client_new(&net);
+		net.window = i < 2 ? 100 : 2000;
+		SSL_set_max_proto_version(net.client, versions[i % 2]);
+		if (shake(&net, c, &f) != 0)
+			fail_msg("%s", f.text);
+		talk(&net);
+		client_free(&net);
+	}
+	popper_tls.context_free(c);
+}
+
+/* A flight is one write, and the ticket waits for the first reply. */
+static void
+test_flights(void **state)
+{
+	static const struct tls_ticket_keys keys = { .version = 2 };
+	struct tls_pair		 p = pair_of(&ec);
+	struct tls_context	*c = context_of(&p, 1, false, &keys);
+	struct net		 net;
+	struct fault		 f;
+	char			 said[16];
+
+	(void)state;
+	client_new(&net);
+	assert_int_equal(shake(&net, c, &f), 0);
+	assert_int_equal(net.writes, 1);
+	assert_int_equal(popper_tls.write(net.server, SPAN("+OK\r\n"), &f), 5);
+	assert_int_equal(net.writes, 2);
+	carry(&net);
+	assert_int_equal(SSL_read(net.client, said, sizeof(said)), 5);
+	assert_true(SSL_SESSION_has_ticket(SSL_get_session(net.client)));
+	talk(&net);
+	client_free(&net);
+	popper_tls.context_free(c);
+}
+
+/* Who waits for the rest of a record waits for the socket. */
+static void
+test_half_a_record(void **state)
+{
+	struct tls_pair		 p = pair_of(&ec);
+	struct tls_context	*c = context_of(&p, 1, false, NULL);
+	struct net		 net;
+	struct fault		 f;
+	struct span		 whole;
+	struct buf		 rest;
+	char			 said[16];
+
+	(void)state;
+	client_new(&net);
+	buf_init(&rest, 1 << 16);
+	assert_int_equal(shake(&net, c, &f), 0);
+	for (size_t at = 1; at < 30; at++) {
+		SSL_write(net.client, "NOOP\r\n", 6);
+		carry(&net);
+		whole = buf_span(&net.to_server);
+		assert_int_equal(buf_append(&rest, span_skip(whole, at)), 0);
+		net.to_server.n -= whole.n > at ? whole.n - at : 0;
+		if (whole.n > at) {
+			assert_int_equal(popper_tls.read(net.server, said,
+			    sizeof(said), &f), -1);
+			assert_int_equal(f.err, EAGAIN);
+			assert_false(popper_tls.pending(net.server));
+		}
+		assert_int_equal(buf_append(&net.to_server, buf_span(&rest)), 0);
+		buf_fini(&rest);
+		assert_int_equal(popper_tls.read(net.server, said, 4, &f), 4);
+		assert_true(popper_tls.pending(net.server));
+		assert_int_equal(popper_tls.read(net.server, said, 4, &f), 2);
+		assert_false(popper_tls.pending(net.server));
+	}
+	client_free(&net);
 	popper_tls.context_free(c);
 }
 
@@ -464,7 +563,9 @@ resumes(struct tls_context *c, int version, SSL_SESSION *from,
 	if (from != NULL)
 		SSL_set_session(net.client, from);
 	assert_int_equal(shake(&net, c, &f), 0);
-	assert_int_equal(SSL_read(net.client, &octet, 1), -1);	/* tickets */
+	assert_int_equal(popper_tls.write(net.server, SPAN("+"), &f), 1);
+	carry(&net);
+	assert_int_equal(SSL_read(net.client, &octet, 1), 1);	/* tickets */
 	popper_tls.facts(net.server, &facts);
 	assert_int_equal(facts.resumed, SSL_session_reused(net.client));
 	if (next_r != NULL)
@@ -699,6 +800,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dialogue),
+		cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_flights),
+		cmocka_unit_test(test_half_a_record),
 		cmocka_unit_test(test_old),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_alpn),
