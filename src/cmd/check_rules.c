@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#define EXPIRE_SOON	31		/* days */
 #define STD53_TIMEOUT_S	600		/* STD 53 (RFC 1939) s.3 */
 
 static void
@@ -131,6 +132,35 @@ rule_shared(struct check *c)
 		    "of all who are logged in there, and delete and send in "
 		    "their names; remove the line unless you have thousands",
 		    n);
+}
+
+/* Mail that is gone is gone: whoever wrote these lines should have meant it. */
+static void
+rule_expire(struct check *c)
+{
+	const struct drop_settings	*d = &c->s->drop;
+	unsigned			 days = drop_expire_days(d);
+
+	if (days == 0 && !d->expire_delete)
+		check_warn(c, "expire", "0 tells clients that what they have "
+		    "fetched is deleted, and popper deletes nothing; set "
+		    "expire_delete = yes, or another expire");
+	if (!d->expire_delete)
+		return;
+	if (days == EXPIRE_NEVER)
+		check_warn(c, "expire_delete", "has no effect with expire = "
+		    "never; remove the line, or set expire = 90 (days)");
+	else if (days == 0)
+		check_warn(c, "expire_delete", "each message that was fetched "
+		    "is DELETED at QUIT, also for programs that are set to "
+		    "leave mail on the server; remove the line unless all your "
+		    "users know");
+	else
+		check_warn(c, "expire_delete", "each QUIT DELETES all mail of "
+		    "that user that is older than %u day%s%s, read or not; "
+		    "remove the line unless all your users know", days,
+		    days == 1 ? "" : "s", days < EXPIRE_SOON ?
+		    ", which is less than a holiday" : "");
 }
 
 static void
@@ -273,6 +303,7 @@ check_rules(struct check *c)
 	rule_ranges(c);
 	rule_before_login(c);
 	rule_shared(c);
+	rule_expire(c);
 	rule_xmit(c);
 	rule_useless(c);
 	rule_log(c);

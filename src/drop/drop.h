@@ -27,6 +27,8 @@ struct drop_entry {
 	uint64_t	locator;	/* the back end's; opaque */
 	uint64_t	size_disk;	/* octets that read() gives */
 	uint64_t	size_wire;	/* with CRLF line ends, see proto/dot.h */
+	uint64_t	delivered;	/* seconds since 1970, give or take a
+					   day; 0: not known */
 	uint32_t	flags;
 	char		uidl[DROP_UIDL_MAX + 1];
 };
@@ -105,6 +107,8 @@ struct drop_extra {
 struct drop_change {
 	const bool	*deleted;
 	const bool	*retrieved;
+	const bool	*expired;	/* deleted ones, not by the client;
+					   NULL: none */
 	/* Messages to append, in mailbox form (bulletins): already the bytes that
 	 * go into the spool, each with From_ line and final blank line. */
 	int		 extra_fd;
@@ -116,6 +120,7 @@ struct drop_change {
 struct drop_outcome {
 	uint64_t	deleted;	/* messages removed */
 	uint64_t	deleted_octets;	/* size_wire */
+	uint64_t	expired;	/* of those, how many */
 	uint64_t	vanished;	/* deleted ones that others had removed */
 	bool		rewritten;	/* the spool was written to */
 	bool		extra_dropped;	/* no room for the bulletins: not added,

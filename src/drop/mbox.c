@@ -30,6 +30,7 @@ make_entries(struct drop *d)
 		e->locator = i;
 		e->size_disk = m->end - m->text;
 		e->size_wire = m->size_wire;
+		e->delivered = m->delivered;
 		e->flags = m->flags & MBOX_SEEN ? DROP_SEEN : 0;
 		uidl_format(m->digest, m->twin, e->uidl);
 		d->n++;

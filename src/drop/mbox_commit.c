@@ -39,6 +39,7 @@ struct commit {
 	size_t				*whose;	/* row of now -> row of the
 						   session's table, or NOBODY */
 	bool				*deleted;	/* by session row */
+	bool				*expired;
 	bool				*retrieved;
 	struct edit			*edits;
 	size_t				 nedits;
@@ -192,6 +193,7 @@ edit_message(struct commit *k, const struct mbox_msg *m, size_t row,
 			return 0;
 		(void)add_edit(k, m->from, m->next - m->from);
 		out->deleted++;
+		out->expired += k->expired[row];
 		out->deleted_octets += m->size_wire;
 		k->nremoved++;
 	} else if (!k->deleted[row] && wants_status(k, m, row)) {
@@ -528,11 +530,13 @@ collect(struct commit *k)
 	bool				 something = c->nextra > 0;
 
 	k->deleted = xalloc(d->table.n, sizeof(*k->deleted));
+	k->expired = xalloc(d->table.n, sizeof(*k->expired));
 	k->retrieved = xalloc(d->table.n, sizeof(*k->retrieved));
 	for (size_t i = 0; i < d->n; i++) {
 		const struct drop_entry *e = &d->entries[i];
 
 		k->deleted[e->locator] = c->deleted[i];
+		k->expired[e->locator] = c->expired != NULL && c->expired[i];
 		k->retrieved[e->locator] = c->retrieved[i];
 		something |= c->deleted[i] || (d->conf.status &&
 		    c->retrieved[i] && (e->flags & DROP_SEEN) == 0);
@@ -566,6 +570,7 @@ mbox_commit(struct drop *d, const struct drop_change *c,
 	mbox_table_fini(&k.now);
 	free(k.whose);
 	free(k.deleted);
+	free(k.expired);
 	free(k.retrieved);
 	free(k.edits);
 	return r;

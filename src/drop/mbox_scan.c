@@ -169,6 +169,7 @@ begin_message(struct mbox_scan *s, bool ended)
 		.from	  = s->line,
 		.text	  = s->pos,
 		.head_end = s->pos,
+		.delivered = from_line_when(span_of(s->tail, s->ntail)),
 	};
 	if (!ended)
 		s->cur.flags |= MBOX_HEAD_OPEN;
@@ -268,6 +269,20 @@ may_be_separator(const struct mbox_scan *s)
 	    from_line_starts(span_of(s->held, s->nheld));
 }
 
+static void
+keep_tail(struct mbox_scan *s, struct span part)
+{
+	size_t old = s->ntail;
+
+	if (part.n > FROM_TAIL)
+		part = span_skip(part, part.n - FROM_TAIL);
+	if (old + part.n > FROM_TAIL)
+		old = FROM_TAIL - part.n;
+	memmove(s->tail, s->tail + s->ntail - old, old);
+	memcpy(s->tail + old, part.p, part.n);
+	s->ntail = old + part.n;
+}
+
 /* More of that line, without its LF. */
 static void
 follow_from_line(struct mbox_scan *s, struct span part)
@@ -275,6 +290,7 @@ follow_from_line(struct mbox_scan *s, struct span part)
 	if (part.n == 0)
 		return;
 	from_match_feed(&s->match, part);
+	keep_tail(s, part);
 	if (s->part == PART_BODY)
 		put_kept(s, part);
 	if (s->from_cr)
@@ -294,6 +310,7 @@ begin_from_line(struct mbox_scan *s)
 	s->take = TAKE_FROM;
 	s->match = (struct from_match){ 0 };
 	s->from_cr = false;
+	s->ntail = 0;
 	digest_init(&s->from_digest);
 	s->text_digest = s->digest;
 	s->text_wire = s->wire;

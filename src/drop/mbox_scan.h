@@ -57,6 +57,7 @@ struct mbox_msg {
 	uint64_t	status_len;	/* first Status: line with its line end;
 					   0: there is none */
 	uint64_t	status;		/* where it begins */
+	uint64_t	delivered;	/* from_line_when() */
 	uint32_t	letters;	/* of all Status: fields: bit n is 'A'+n */
 	uint32_t	twin;		/* 1, 2... among equal digests, by order;
 					   set by mbox_number_twins() */
@@ -111,6 +112,8 @@ struct mbox_scan {
 	struct from_match	 match;
 	struct digest		 from_digest;	/* of what it would begin */
 	bool			 from_cr;	/* held back: of its line end? */
+	size_t			 ntail;	/* of that line, its end */
+	uint8_t			 tail[FROM_TAIL];
 	struct digest		 text_digest;	/* as it was before the line */
 	struct dot_counter	 text_wire;
 	size_t			 text_nblank;

@@ -186,6 +186,23 @@ test_table(void **state)
 }
 
 static void
+test_delivered(void **state)
+{
+	static const char	all[] = F1 "\n\n" F2 "\n\n" F3 "\n\n" FC "\n\n"
+				    FW "\n\n" FD "\n\nFrom a Mon Jan 1 1:00 2024";
+	static const uint64_t	want[] = { 1704103200, 1707868740, 0, 1704103200,
+				    1704103200, 1704103200, 1704070800 };
+	struct mbox_table	t;
+
+	(void)state;
+	assert_int_equal(scan_split(all, sizeof(all) - 1, 0, &t), 0);
+	assert_int_equal(t.n, ARRAY_LEN(want));
+	for (size_t i = 0; i < t.n; i++)
+		assert_int_equal(t.m[i].delivered, want[i]);
+	mbox_table_fini(&t);
+}
+
+static void
 assert_same(const struct mbox_table *a, const struct mbox_table *b)
 {
 	assert_int_equal(a->n, b->n);
@@ -592,6 +609,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_delivered),
 		cmocka_unit_test(test_every_split),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_long_from_lines),

@@ -590,6 +590,34 @@ test_copy(void **state)
 	fake_fini(&w);
 }
 
+/* What is asked for by nobody is counted apart, when it went. */
+static void
+test_expired(void **state)
+{
+	struct fake		 w;
+	struct drop		*d;
+	struct drop_outcome	 out;
+	struct fault		 f;
+	const bool		 deleted[3] = { true, true, true };
+	const bool		 expired[3] = { false, true, true };
+	const bool		 none[3] = { false };
+	struct drop_change	 c = { .deleted = deleted, .expired = expired,
+				    .retrieved = none };
+
+	(void)state;
+	fake_init(&w, false);
+	fake_write(w.spool, SPAN(A B C));
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	fake_write(w.spool, SPAN(A B D));	/* C was removed, D came */
+	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+	assert_int_equal(out.deleted, 2);
+	assert_int_equal(out.expired, 1);
+	assert_int_equal(out.vanished, 1);
+	fake_expect(w.spool, SPAN(D));
+	mbox_ops.close(d);
+	fake_fini(&w);
+}
+
 static void
 test_image(void **state)
 {
@@ -950,6 +978,7 @@ main(void)
 		cmocka_unit_test(test_missing_and_empty),
 		cmocka_unit_test(test_locked_by_others),
 		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_expired),
 		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_legacy),
 		cmocka_unit_test(test_legacy_in_use),

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "drop/options.h"
 
+#include "base/num.h"
+
+#include <string.h>
+
 /* A percent sign and a letter that we know; everything else stands for itself. */
 static bool
 is_template(const char *value)
@@ -21,6 +25,51 @@ is_template(const char *value)
 			return false;
 	}
 	return user || home;
+}
+
+#define DAY_S	86400u
+#define DAYS_MAX	36500u
+
+/* Digits as CAPA shows them. */
+static bool
+is_expire(const char *value)
+{
+	uint64_t days;
+
+	return strcmp(value, "never") == 0 ||
+	    ((value[0] != '0' || value[1] == '\0') &&
+	    num_parse(span_str(value), DAYS_MAX, &days));
+}
+
+const char *
+drop_expire_told(const struct drop_settings *s)
+{
+	return strcmp(s->expire, "never") == 0 ? NULL : s->expire;
+}
+
+unsigned
+drop_expire_days(const struct drop_settings *s)
+{
+	uint64_t days;
+
+	return num_parse(span_str(s->expire), DAYS_MAX, &days) ?
+	    (unsigned)days : EXPIRE_NEVER;
+}
+
+uint64_t
+drop_expire_before(const struct drop_settings *s, uint64_t now)
+{
+	unsigned	days = drop_expire_days(s);
+	uint64_t	age = (uint64_t)DAY_S * (days + 1ull);
+
+	return !s->expire_delete || days == 0 || days == EXPIRE_NEVER ||
+	    now <= age ? 0 : now - age;
+}
+
+bool
+drop_expires_retrieved(const struct drop_settings *s)
+{
+	return s->expire_delete && drop_expire_days(s) == 0;
 }
 
 #define AT(member)	offsetof(struct drop_settings, member)
@@ -71,6 +120,41 @@ const struct conf_option drop_options[] = {
 		.meaning = "how long to wait for a locked maildrop",
 		.man = "How long to try to lock a maildrop that a mail "
 		    "transfer agent or a mail reader holds.",
+	},
+	{
+		.name = "expire", .type = CONF_TEXT, .offset = AT(expire),
+		.fallback = "never", .valid = is_expire,
+		.meaning = "for how many days mail may lie on the server, as "
+		    "clients are told: never, a number, or 0",
+		.man = "What CAPA tells of how long mail may stay in a maildrop\n"
+		    ".Pq Ql EXPIRE , No RFC 2449 :\n"
+		    "with\n"
+		    ".Cm never\n"
+		    "for as long as its user likes; else a number of days, "
+		    "where 0 says that mail is to be fetched, not to be left.\n"
+		    "This alone deletes nothing, see\n"
+		    ".Ic expire_delete .",
+	},
+	{
+		.name = "expire_delete", .type = CONF_BOOL,
+		.offset = AT(expire_delete), .fallback = "no",
+		.meaning = "whether QUIT deletes mail that is older than "
+		    "expire says",
+		.man = "Whether\n"
+		    ".Ql QUIT\n"
+		    "deletes what\n"
+		    ".Ic expire\n"
+		    "announces, whether it was read or not: messages that "
+		    "were delivered more than so many days, and one day, ago "
+		    "(the date in a From_ line tells no time zone); with 0 "
+		    "those that were retrieved in this session.\n"
+		    "Until then they are there as ever;\n"
+		    ".Ql RSET\n"
+		    "changes nothing of it; a session that ends in another "
+		    "way, or mail that came since its login, loses nothing.\n"
+		    "A message whose From_ line has no date that can be "
+		    "right, or one before 1990, is never deleted.\n"
+		    "The clock of this host should be right.",
 	},
 	{ .name = NULL }
 };

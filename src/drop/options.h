@@ -5,11 +5,29 @@
 
 #include "conf/conf.h"
 
+#include <limits.h>
+
 struct drop_settings {
 	const char	*maildrop;		/* template of the spool's path */
 	bool		 status_headers;	/* write Status: at QUIT */
 	unsigned	 lock_timeout_s;
+	const char	*expire;		/* "never", or days */
+	bool		 expire_delete;
 };
+
+/* As CAPA tells it; NULL: never. */
+const char	*drop_expire_told(const struct drop_settings *s) MUSTUSE;
+/* EXPIRE_NEVER, or days. */
+#define EXPIRE_NEVER	UINT_MAX
+unsigned	drop_expire_days(const struct drop_settings *s) MUSTUSE;
+/*
+ * What is to be deleted at `now` (seconds since 1970): what was delivered before the
+ * result (0: nothing), which leaves a day for zones that a From_ line does not tell.
+ */
+uint64_t	drop_expire_before(const struct drop_settings *s, uint64_t now)
+		    MUSTUSE;
+/* Whatever was retrieved is deleted. */
+bool		drop_expires_retrieved(const struct drop_settings *s) MUSTUSE;
 
 extern const struct conf_option	drop_options[];
 

@@ -290,6 +290,7 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.sasl = a->needs_tls && !a->secure ? NULL :
 		    AUTHORIZE_MECHANISMS,
 		.login_delay_s = a->login_delay_s,
+		.expire = a->expire,
 	};
 
 	if (facts.no_user && (cmd->id == CMD_USER || cmd->id == CMD_PASS ||

@@ -69,6 +69,7 @@ struct authorize {
 	bool		 secure;		/* it has begun */
 	bool		 needs_tls;		/* before a password is taken */
 	unsigned	 login_delay_s;		/* for CAPA; 0: none */
+	const char	*expire;		/* likewise; NULL: NEVER */
 	unsigned	 failures;
 	unsigned	 bad;
 	unsigned	 lines;

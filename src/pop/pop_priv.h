@@ -87,6 +87,8 @@ void	stream_fini(struct stream *s);
 /* update.c: RFC 1939 s.6.  0: done, the maildrop is closed and its lock given
  * back; -1 with p->fault: nothing was deleted, it is still open. */
 int	update_run(struct pop *p) MUSTUSE;
+/* Does an UPDATE delete this message of the maildrop, though the client has not? */
+bool	update_expires(const struct pop *p, const struct view_item *m) MUSTUSE;
 
 /* extend.c: XTND */
 void	boards_known_fini(struct boards_known *k);

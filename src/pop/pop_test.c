@@ -65,6 +65,7 @@ mem_commit(struct drop *d, const struct drop_change *c,
 		if (c->deleted[i]) {
 			out->deleted++;
 			out->deleted_octets += d->entries[i].size_wire;
+			out->expired += c->expired[i];
 		}
 	}
 	d->nextra = c->nextra;
@@ -290,6 +291,78 @@ test_quit_updates(void **state UNUSED)
 	assert_int_equal(n.deleted_octets, 36);
 	assert_int_equal(n.left, 2);
 	assert_true(n.updated && n.quit);
+}
+
+/* Another session over the same maildrop, with expire_delete. */
+static void
+with_expiry(uint64_t before, bool retrieved)
+{
+	static struct pop_conf c;
+
+	c = conf;
+	c.expire_before = before;
+	c.expire_retrieved = retrieved;
+	pop_free(pop);
+	pop = pop_new(&c, &drop, NULL, NULL, -1, NULL);
+}
+
+static void
+test_expires_by_age(void **state UNUSED)
+{
+	struct pop_counts n;
+
+	drop.entries[0].delivered = 99;
+	drop.entries[1].delivered = 0;		/* nobody knows */
+	drop.entries[2].delivered = 100;
+	with_expiry(100, false);
+	assert_true(pop_is_changed(pop));
+	/* Until QUIT it is as if nothing were. */
+	assert_string_equal(say("STAT"), "+OK 3 108\r\n");
+	(void)say("RETR 1");
+	(void)say("DELE 3");
+	(void)say("RSET");
+	(void)say("DELE 2");
+	assert_string_equal(say("QUIT"),
+	    "+OK popper at h.example signing off.\r\n");
+	assert_true(drop.deleted[0] && drop.deleted[1] && !drop.deleted[2]);
+	pop_count(pop, &n);
+	assert_int_equal(n.deleted, 2);
+	assert_int_equal(n.expired, 1);
+	assert_int_equal(n.left, 1);
+	assert_int_equal(n.left_octets, drop.entries[2].size_wire);
+}
+
+static void
+test_expires_when_retrieved(void **state UNUSED)
+{
+	struct pop_counts n;
+
+	with_expiry(0, true);
+	assert_false(pop_is_changed(pop));
+	(void)say("TOP 1 99");
+	(void)say("RETR 2");
+	(void)say("RETR 3");
+	(void)say("DELE 3");
+	(void)say("RSET");
+	(void)say("DELE 3");
+	(void)say("QUIT");
+	assert_true(!drop.deleted[0] && drop.deleted[1] && drop.deleted[2]);
+	pop_count(pop, &n);
+	assert_int_equal(n.deleted, 2);
+	assert_int_equal(n.expired, 1);		/* the other one was asked for */
+	assert_int_equal(n.left, 1);
+}
+
+static void
+test_nothing_expires_without_quit(void **state UNUSED)
+{
+	drop.entries[0].delivered = 1;
+	with_expiry(100, true);
+	(void)say("RETR 2");
+	for (size_t i = 0; i < conf.bad_max; i++)
+		(void)say("WHAT");
+	assert_int_equal(last_next, POP_NEXT_CLOSE);
+	assert_int_equal(drop.commits, 0);
 }
 
 /* A session that goes on in another process is the same there. */
@@ -814,6 +887,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_script, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quit_updates, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_expires_by_age, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_expires_when_retrieved,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_nothing_expires_without_quit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_marks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_marks_of_another_maildrop,
 		    setup, teardown),

@@ -214,6 +214,7 @@ on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 		.implementation = p->conf->implementation,
 		.sasl = AUTHORIZE_MECHANISMS,
 		.login_delay_s = p->conf->login_delay_s,
+		.expire = p->conf->expire,
 	};
 
 	SAY_OK(out, "Capability list follows.");
@@ -335,7 +336,8 @@ pop_is_changed(const struct pop *p)
 	const struct view *v = &p->view;
 
 	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].deleted || v->items[i].retrieved)
+		if (v->items[i].deleted || v->items[i].retrieved ||
+		    update_expires(p, &v->items[i]))
 			return true;
 	return false;
 }

@@ -38,6 +38,12 @@ struct pop_conf {
 	unsigned		 bad_max;	/* bad commands in a row */
 	bool			 status;	/* LAST lives in Status: lines */
 	unsigned		 login_delay_s;	/* for CAPA; 0: none */
+	const char		*expire;	/* likewise; NULL: NEVER */
+	/* What an UPDATE deletes besides what the client wants: of the maildrop's
+	 * messages those that were delivered before that (seconds since 1970;
+	 * 0: none), and those that this session has RETRieved. */
+	uint64_t		 expire_before;
+	bool			 expire_retrieved;
 	const struct pop_host	*ask;
 };
 
@@ -46,6 +52,7 @@ struct pop_counts {
 	uint64_t	retrieved;
 	uint64_t	deleted;
 	uint64_t	deleted_octets;
+	uint64_t	expired;		/* of deleted */
 	uint64_t	left;
 	uint64_t	left_octets;
 	bool		updated;		/* an UPDATE was done */

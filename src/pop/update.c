@@ -12,12 +12,28 @@
 
 struct wish {
 	bool			*deleted;	/* of the maildrop's own messages */
+	bool			*expired;	/* of those */
 	bool			*retrieved;
 	struct drop_extra	*extra;		/* bulletins that stay */
 	size_t			 nextra;
 	char			 note[BULL_NOTE_MAX];
 	size_t			 note_n;
 };
+
+/*
+ * RFC 2449 s.6.7: as if the client had said DELE when UPDATE begins; so RSET undoes
+ * nothing of it, and who ends without QUIT keeps all.
+ */
+bool
+update_expires(const struct pop *p, const struct view_item *m)
+{
+	const struct pop_conf *c = p->conf;
+
+	if (m->deleted)
+		return false;
+	return (c->expire_retrieved && m->retrieved) ||
+	    (m->entry.delivered != 0 && m->entry.delivered < c->expire_before);
+}
 
 static void
 wish_init(struct wish *w, const struct pop *p)
@@ -26,11 +42,13 @@ wish_init(struct wish *w, const struct pop *p)
 
 	*w = (struct wish){
 		.deleted = xalloc(v->own, sizeof(bool)),
+		.expired = xalloc(v->own, sizeof(bool)),
 		.retrieved = xalloc(v->own, sizeof(bool)),
 		.extra = xalloc(v->n - v->own, sizeof(struct drop_extra)),
 	};
 	for (size_t i = 0; i < v->own; i++) {
-		w->deleted[i] = v->items[i].deleted;
+		w->expired[i] = update_expires(p, &v->items[i]);
+		w->deleted[i] = v->items[i].deleted || w->expired[i];
 		w->retrieved[i] = v->items[i].retrieved;
 	}
 	for (size_t i = v->own; i < v->n; i++) {
@@ -50,6 +68,7 @@ static void
 wish_fini(struct wish *w)
 {
 	free(w->deleted);
+	free(w->expired);
 	free(w->retrieved);
 	free(w->extra);
 }
@@ -68,8 +87,14 @@ count(struct pop *p, const struct drop_outcome *done)
 		}
 	c->deleted += done->deleted;
 	c->deleted_octets += done->deleted_octets;
+	c->expired += done->expired;
 	c->left = v->left;
 	c->left_octets = v->left_octets;
+	for (size_t i = 0; i < v->own; i++)
+		if (update_expires(p, &v->items[i])) {
+			c->left--;
+			c->left_octets -= v->items[i].entry.size_wire;
+		}
 	c->updated = true;
 }
 
@@ -120,6 +145,7 @@ update_run(struct pop *p)
 
 	wish_init(&w, p);
 	change.deleted = w.deleted;
+	change.expired = w.expired;
 	change.retrieved = w.retrieved;
 	change.extra_fd = p->bulletins_fd;
 	change.extra = w.extra;

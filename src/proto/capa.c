@@ -23,7 +23,6 @@ static const struct {
 	{ "RESP-CODES",		BEFORE | AFTER, "2449 s.6.4" },
 	{ "AUTH-RESP-CODE",	BEFORE | AFTER, "3206 s.6" },
 	{ "PIPELINING",		BEFORE | AFTER, "2449 s.6.6" },
-	{ "EXPIRE NEVER",	BEFORE | AFTER, "2449 s.6.7" },
 };
 
 int
@@ -34,6 +33,9 @@ reply_capa(struct buf *out, const struct capa_facts *facts)
 		    !(facts->no_user && i == USER) &&
 		    reply_line(out, "%s", lines[i].line) < 0)
 			return -1;
+	if (reply_line(out, "EXPIRE %s", facts->expire == NULL ? "NEVER" :
+	    facts->expire) < 0)
+		return -1;
 	if (facts->sasl != NULL && reply_line(out, "SASL %s", facts->sasl) < 0)
 		return -1;
 	if (facts->login_delay_s > 0 &&

@@ -25,13 +25,14 @@ enum {
 static const char	days[] = "sunmontuewedthufrisat";
 static const char	months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
 
-static bool
-one_of(struct span w, const char *names, size_t n)
+/* 0 when it is none of them; else from 1. */
+static unsigned
+place(struct span w, const char *names, size_t n)
 {
 	for (size_t i = 0; w.n == 3 && i < n; i += 3)
 		if (span_starts_nocase(w, span_of(names + i, 3)))
-			return true;
-	return false;
+			return (unsigned)(i / 3 + 1);
+	return 0;
 }
 
 static bool
@@ -39,13 +40,13 @@ is_weekday(struct span w)
 {
 	if (w.n == 4 && w.p[3] == ',')
 		w.n = 3;
-	return one_of(w, days, sizeof(days) - 1);
+	return place(w, days, sizeof(days) - 1) > 0;
 }
 
 static bool
 is_month(struct span w)
 {
-	return one_of(w, months, sizeof(months) - 1);
+	return place(w, months, sizeof(months) - 1) > 0;
 }
 
 static bool
@@ -106,6 +107,102 @@ next_state(unsigned at, struct span w)
 	    ((at & AT_TIME_MASK) && is_year(w)))
 		next |= AT_DATE;
 	return next;
+}
+
+/* Days since 1970 of a day of the Gregorian calendar, from 1970 on. */
+static uint64_t
+days_since_1970(uint64_t year, unsigned month, uint64_t day)
+{
+	static const unsigned before[] = { 0, 31, 59, 90, 120, 151, 181, 212,
+	    243, 273, 304, 334 };
+	bool		leap = year % 4 == 0 &&
+			    (year % 100 != 0 || year % 400 == 0);
+	uint64_t	last = year - 1;
+	/* 719162: days before 1970, 1 being the first of the year 1. */
+	uint64_t	n = 365 * last + last / 4 - last / 100 + last / 400 -
+			    719162;
+
+	return n + before[month - 1] + (leap && month > 2) + day - 1;
+}
+
+static uint64_t
+seconds_of(struct span time)
+{
+	uint64_t	total = 0;
+	uint64_t	v;
+
+	for (unsigned unit = 3600; unit > 0; unit /= 60) {
+		size_t colon = span_find(time, ':');
+
+		if (num_parse(span_first(time, colon), 60, &v))
+			total += unit * v;
+		time = colon < time.n ? span_skip(time, colon + 1) : SPAN("");
+	}
+	return total;
+}
+
+/* w: weekday, month, day, time; and the year, which may be elsewhere. */
+static uint64_t
+when(const struct span *w, struct span in_year)
+{
+	unsigned	weekday = place(w[0], days, sizeof(days) - 1);
+	unsigned	month = place(w[1], months, sizeof(months) - 1);
+	uint64_t	year;
+	uint64_t	day;
+	uint64_t	n;
+
+	if (weekday == 0 || month == 0 || !is_time(w[3]) || !is_year(in_year) ||
+	    !is_day(w[2]) || !num_parse(w[2], 31, &day) ||
+	    !num_parse(in_year, 9999, &year) || day == 0 || year < 1990)
+		return 0;
+	n = days_since_1970(year, month, day);
+	/* The first of 1970 was a Thursday; of February 30th the name is right
+	 * as seldom as of any day. */
+	if ((n + 4) % 7 + 1 != weekday || n >= days_since_1970(
+	    year + month / 12, month % 12 + 1, 1))
+		return 0;
+	return n * 86400 + seconds_of(w[3]);
+}
+
+/* "+0100", "MET" */
+static bool
+is_zone(struct span w)
+{
+	bool	sign = w.n == 5 && (w.p[0] == '+' || w.p[0] == '-');
+
+	if (sign)
+		return is_number(span_skip(w, 1), 4, 4, 9999);
+	for (size_t i = 0; i < w.n; i++)
+		if (w.p[i] < 'A' || w.p[i] > 'Z')
+			return false;
+	return w.n >= 1 && w.n <= 5;
+}
+
+/* The last words of the tail, without one that may have been cut. */
+#define WHEN_WORDS	6
+
+uint64_t
+from_line_when(struct span tail)
+{
+	struct span	w[WHEN_WORDS] = { 0 };
+	struct span	rest = tail;
+	struct span	word;
+	uint64_t	t;
+
+	if (rest.n > 0 && rest.p[rest.n - 1] == '\r')
+		rest.n--;
+	while (rest.n > 0 && rest.p[0] != ' ' && rest.p[0] != '\t')
+		rest = span_skip(rest, 1);
+	while ((word = span_word(&rest)).n > 0) {
+		memmove(w, w + 1, (WHEN_WORDS - 1) * sizeof(w[0]));
+		w[WHEN_WORDS - 1] = word;
+	}
+	t = when(w + 1, w[5]);
+	if (t == 0 && is_zone(w[4]))
+		t = when(w, w[5]);
+	if (t == 0 && is_zone(w[5]))
+		t = when(w, w[4]);
+	return t;
 }
 
 bool

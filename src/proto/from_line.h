@@ -43,6 +43,16 @@ struct from_match {
 	size_t		n;		/* of this word, also when too long */
 	uint8_t		word[FROM_WORD_MAX];
 };
+/*
+ * When such a line says that its message was delivered, by the end of the line, of
+ * which FROM_TAIL octets are enough: seconds since 1970, as if the time were UTC's.
+ * Mostly it is the local time of some host, so it may be wrong by a day in either
+ * direction.  0: not known: another form than ctime's (with a zone, perhaps), a day
+ * that there was not or that had another name, or a year before 1990.
+ */
+#define FROM_TAIL	40
+uint64_t	from_line_when(struct span tail) MUSTUSE;
+
 void	from_match_feed(struct from_match *m, struct span part);
 bool	from_match_end(struct from_match *m) MUSTUSE;
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -123,6 +124,76 @@ test_long_senders(void **state UNUSED)
 	}
 }
 
+static const struct {
+	const char	*line;
+	uint64_t	 want;
+} dates[] = {
+	{ "From ann@example.org Thu Jan  1 00:00:01 1970", 0 },	/* too old */
+	{ "From ann@example.org Sun Dec 31 23:59:59 1989", 0 },
+	{ "From ann@example.org Mon Jan  1 00:00:00 1990", 631152000 },
+	{ "From ann@example.org Sat Jan  1 00:00:00 2000", 946684800 },
+	{ "From ann@example.org Sat Jan  1 00:00:00 2000\r", 946684800 },
+	{ "From ann Tue Feb 29 12:34:56 2000", 951827696 },
+	{ "From ann Sun Feb 29 23:59:60 2004 +0100", 1078099200 },
+	{ "From ann Fri Mar  1 00:00 MET 2024", 1709251200 },
+	{ "From ann Fri Mar  1 00:00:00 +0100 2024", 1709251200 },
+	{ "From ann Thu Dec 31 23:59:59 2037", 2145916799 },
+	{ "From ann fri nov 27 02:00:00 2026", 1795744800 },
+	{ "From  Fri Nov 27 02:00:00 2026", 1795744800 },
+	{ "From ann Fri Dec 31 23:59:59 9999", 253402300799 },
+	/* What the sender calls himself does not count. */
+	{ "From \"x Mon Jan 1 00:00:00 2001 y\"@x Sat Jan  1 00:00:00 2000",
+	  946684800 },
+	/* Messages are there, but when? */
+	{ "From ann Sun Jan  1 00:00:00 2000", 0 },		/* a Saturday */
+	{ "From ann Wed Feb 30 00:00:00 2000", 0 },
+	{ "From ann Thu Feb 29 00:00:00 2001", 0 },
+	{ "From ann Wed Feb 31 00:00:00 1990", 0 },
+	{ "From ann Fri Dec  0 00:00:00 2000", 0 },
+	{ "From ann Sat Jan  1 00:00:00 MET DST 2000", 0 },
+	{ "From a!b!ann Sat Jan  1 00:00 2000 remote from a", 0 },
+	{ "From - Sat, 1 Jan 2000 00:00:00 +0000", 0 },
+	{ "From ann Sat 1 Jan 2000 00:00:00", 0 },
+	{ "From ann Sat Jan  1 00:00:00 2000 x", 0 },
+	{ "Sat Jan  1 00:00:00 2000", 0 },			/* cut? */
+	{ "", 0 },
+	{ " ", 0 },
+	{ "\r", 0 },
+	{ "From ann", 0 },
+};
+
+static void
+test_dates(void **state UNUSED)
+{
+	for (size_t i = 0; i < ARRAY_LEN(dates); i++) {
+		struct span line = span_str(dates[i].line);
+		uint64_t    got = from_line_when(line);
+
+		if (got != dates[i].want)
+			fail_msg("%s: %llu", dates[i].line,
+			    (unsigned long long)got);
+		if (line.n > FROM_TAIL)
+			line = span_skip(line, line.n - FROM_TAIL);
+		assert_int_equal(from_line_when(line), got);
+	}
+}
+
+/* Against the C library, day by day. */
+static void
+test_calendar(void **state UNUSED)
+{
+	for (uint64_t day = 7305; day < 60000; day++) {	/* 1990 to 2134 */
+		time_t		t = (time_t)(day * 86400 + day % 86400);
+		struct tm	tm;
+		char		text[64];
+
+		assert_non_null(gmtime_r(&t, &tm));
+		assert_true(strftime(text, sizeof(text),
+		    "From x %a %b %e %H:%M:%S %Y", &tm) > 0);
+		assert_int_equal(from_line_when(span_str(text)), t);
+	}
+}
+
 int
 main(void)
 {
@@ -130,6 +201,8 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_long_senders),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_calendar),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,7 @@ struct capa_facts {
 						   taken in the clear */
 	const char	*sasl;			/* mechanisms; NULL: none */
 	unsigned	 login_delay_s;		/* 0: none */
+	const char	*expire;		/* days; NULL: NEVER */
 };
 int	reply_capa(struct buf *out, const struct capa_facts *facts) MUSTUSE;
 

@@ -172,6 +172,13 @@ test_capa(void **state UNUSED)
 	facts.login_delay_s = 900;
 	assert_int_equal(reply_capa(&out, &facts), 0);
 	expect(&out, COMMON "LOGIN-DELAY 900\r\n");
+	facts.login_delay_s = 0;
+	facts.expire = "30";
+	assert_int_equal(reply_capa(&out, &facts), 0);
+	assert_non_null(memmem(buf_span(&out).p, buf_len(&out),
+	    "\r\nEXPIRE 30\r\n", 13));
+	assert_null(memmem(buf_span(&out).p, buf_len(&out), "NEVER", 5));
+	facts.expire = NULL;
 	buf_fini(&out);
 	buf_init(&out, sizeof(COMMON) - 2);
 	assert_int_equal(reply_capa(&out, &facts), -1);

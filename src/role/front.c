@@ -419,6 +419,7 @@ front_main(const struct front *c)
 	    r->max_bad_commands, r->max_commands_before_login,
 	    c->conf->auth.rpop_file[0] != '\0');
 	s.auth.login_delay_s = r->login_delay_s;
+	s.auth.expire = drop_expire_told(&c->conf->drop);
 	use_certificates(&s, &files);
 	pump_init(&s.pump);
 	s.pump.in = c->in;

@@ -794,6 +794,7 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	    r->max_bad_commands, r->max_commands_before_login,
 	    h->a->conf->auth.rpop_file[0] != '\0');
 	s->auth.login_delay_s = r->login_delay_s;
+	s->auth.expire = drop_expire_told(&h->a->conf->drop);
 	pump_init(&s->pump);
 	s->pump.in = s->pump.out_fd = fd;
 	s->pump.room = h->room;

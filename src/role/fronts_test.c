@@ -498,6 +498,7 @@ setup(void **state UNUSED)
 			.drain_timeout_s = 1, .auth_timeout_s = 30,
 		},
 		.auth = { .rpop_file = "" },
+		.drop = { .expire = "never" },
 	};
 	c.file = paths[1];
 	log_open(&c);

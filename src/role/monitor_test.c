@@ -1090,7 +1090,8 @@ setup(void **state UNUSED)
 			.uid_max = 65534, .gid_min = 100,
 			.gids_denied = "4711", .rpop_file = "",
 		},
-		.drop = { .maildrop = maildrop, .lock_timeout_s = 1 },
+		.drop = { .maildrop = maildrop, .lock_timeout_s = 1,
+		    .expire = "never" },
 		.xtnd = { .xmit_command = "/nonexistent", .xmit_sender = "",
 			.bboards = "" },
 	};

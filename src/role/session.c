@@ -24,6 +24,8 @@
 #include "sys/spawn.h"
 #include "watch/log.h"
 
+#include <time.h>
+
 #define EXIT_TEMP	75
 #define MEMORY_MOST	32768		/* octets of a maildrop copied there */
 #define STATE_MAX	128		/* octets of a small state file */
@@ -335,6 +337,10 @@ set_pop_conf(struct session *s)
 		.bad_max = c->role.max_bad_commands,
 		.status = c->drop.status_headers,
 		.login_delay_s = c->role.login_delay_s,
+		.expire = drop_expire_told(&c->drop),
+		.expire_before = drop_expire_before(&c->drop,
+		    (uint64_t)time(NULL)),
+		.expire_retrieved = drop_expires_retrieved(&c->drop),
 		.ask = &s->pop_host,
 	};
 }

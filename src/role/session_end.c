@@ -71,6 +71,8 @@ session_log_end(const struct session_sum *s)
 	log_num(&l, "octets_in", s->octets_in);
 	log_num(&l, "octets_out", s->octets_out);
 	log_num(&l, "ms", clock_ms() - s->began_ms);
+	if (n.expired > 0)
+		log_num(&l, "expired", n.expired);
 	log_end(&l);
 	if (s->statistics && s->pop != NULL)
 		log_stats(span_str(s->user), n.deleted, n.deleted_octets,

@@ -96,12 +96,49 @@ test_defaults(void **state)
 	assert_string_equal(s.auth.passwd_file, "/etc/popper/users");
 	assert_string_equal(s.drop.maildrop, "/var/mail/%u");
 	assert_true(s.drop.status_headers);
+	assert_null(drop_expire_told(&s.drop));
+	assert_int_equal(drop_expire_days(&s.drop), EXPIRE_NEVER);
 	assert_null(s.bull.dir);
 	assert_true(s.xtnd.xmit);
 	assert_string_equal(s.xtnd.xmit_command, "/usr/sbin/sendmail");
 	assert_int_equal(s.log.to, LOG_TO_SYSLOG);
 	assert_string_equal(s.log.socket, "/dev/log");
 	settings_fini(&s);
+}
+
+static void
+test_expire(void **state)
+{
+	static const struct {
+		const char	*expire;
+		bool		 enforced;
+		const char	*told;
+		uint64_t	 before;	/* at day 1000 */
+		bool		 retrieved;
+	} cases[] = {
+		{ "never", true, NULL, 0, false },
+		{ "0", true, "0", 0, true },
+		{ "0", false, "0", 0, false },
+		{ "30", true, "30", 969 * 86400, false },
+		{ "30", false, "30", 0, false },
+		{ "999", true, "999", 0, false },	/* before 1970 */
+		{ "36500", true, "36500", 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct drop_settings s = { .expire = cases[i].expire,
+		    .expire_delete = cases[i].enforced };
+
+		if (cases[i].told == NULL)
+			assert_null(drop_expire_told(&s));
+		else
+			assert_string_equal(drop_expire_told(&s), cases[i].told);
+		assert_int_equal(drop_expire_before(&s, 1000 * 86400),
+		    cases[i].before);
+		assert_int_equal(drop_expires_retrieved(&s),
+		    cases[i].retrieved);
+	}
 }
 
 static void
@@ -313,6 +350,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_log_conf),
 		cmocka_unit_test(test_folder),

@@ -36,6 +36,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define LISTS		256u		/* of seats, by slot */
 #define AGAIN_MS	50		/* when the usher is busy */
@@ -409,6 +410,10 @@ seat_conf(struct seat *s)
 		.bad_max = c->role.max_bad_commands,
 		.status = true,
 		.login_delay_s = c->role.login_delay_s,
+		.expire = drop_expire_told(&c->drop),
+		.expire_before = drop_expire_before(&c->drop,
+		    (uint64_t)time(NULL)),
+		.expire_retrieved = drop_expires_retrieved(&c->drop),
 		.ask = &s->host,
 	};
 }

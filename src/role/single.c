@@ -224,6 +224,7 @@ single_run(const struct settings *conf, const char *hostname,
 	    conf->role.max_commands_before_login,
 	    conf->auth.rpop_file[0] != '\0');
 	s.auth.login_delay_s = conf->role.login_delay_s;
+	s.auth.expire = drop_expire_told(&conf->drop);
 	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
 	s.auth.stls = s.house.tls != NULL && !rules->tls;
 	pump_init(&s.pump);

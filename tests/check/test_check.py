@@ -197,6 +197,24 @@ class Check(Checking):
                 ("sessions_per_process = 9\n",
                  [(CONF + ":3: warning: sessions_per_process: has no effect "
                    "with auth = pam", "")]),
+                ("expire = 0\n", [(CONF + ":3: warning: expire: 0 tells",
+                                   "expire_delete = yes")]),
+                ("expire_delete = yes\n",
+                 [(CONF + ":3: warning: expire_delete: has no effect",
+                   "expire = 90")]),
+                ("expire = 0\nexpire_delete = yes\n",
+                 [(CONF + ":4: warning: expire_delete: each message that was "
+                   "fetched is DELETED", "")]),
+                ("expire = 7\nexpire_delete = yes\n",
+                 [(CONF + ":4: warning: expire_delete: each QUIT DELETES all "
+                   "mail of that user that is older than 7 days, which is "
+                   "less than a holiday, read or not", "")]),
+                ("expire = 400\nexpire_delete = yes\n",
+                 [(CONF + ":4: warning: expire_delete: each QUIT DELETES all "
+                   "mail of that user that is older than 400 days, read or "
+                   "not", "")]),
+                ("expire = 030\n", [(CONF + ":3: error: expire: ", "0")]),
+                ("expire = 40000\n", [(CONF + ":3: error: expire: ", "0")]),
                 ("log = file\n", [(CONF + ":3: error: log:", "log_file")]),
                 ("log = journal\nlog_format = json\n",
                  [(CONF + ":4: warning: log_format: has no effect", ""),

@@ -71,6 +71,7 @@ class Plan:
     size = 0
     delete = ()                 # of the count messages, from 1
     read = ()
+    asked = None                # to be deleted; None: all those
     bulletins = ()
     arrives = ()                # while the session runs
     taken = ()                  # by a mail reader while the session runs
@@ -130,7 +131,7 @@ class Plan:
             out.uids = pop.uidl()
             for n in self.read:
                 pop.retr(n)
-            for n in self.delete:
+            for n in self.delete if self.asked is None else self.asked:
                 pop.dele(n)
             self.meanwhile(s)
             out.reply = self.act(pop)
@@ -214,6 +215,24 @@ class OwnFolder(Everything):
 class Reader(Plan):
     name, delete, read, taken = "reader-meanwhile", (1, 3), (5,), (2,)
     arrives = (b"new-1",)
+
+
+class Expire(Plan):
+    """What was read goes, and nobody said DELE."""
+    name, read, delete, asked = "expire", (1, 4), (1, 4), ()
+    arrives = (b"new-1",)
+    options = {"expire": 0, "expire_delete": "yes"}
+    # The rest of it is as in the other plans.
+    who = [m for m in MODES if m[0] in ("session-after", "tree-before",
+                                        "ENOSPC")]
+
+    def run(self, s, *injector):
+        result = super().run(s, *injector)
+        with open(s.conf, encoding="ascii") as f:
+            rows = [r for r in f if not r.startswith("expire")]
+        with open(s.conf, "w", encoding="ascii") as f:
+            f.writelines(rows)          # the judge must not expire any
+        return result
 
 
 class Single(Everything):
@@ -389,7 +408,8 @@ class FullDisk(Plan):
 
 PLANS = [DeleteFirst, DeleteMiddle, DeleteLast, DeleteAll, StatusOnly,
          Bulletins, BulletinsEmpty, Everything, Large, OwnFolder, Reader,
-         Single, Legacy, Board, Recovery, RecoveryAtLogin, FullDisk]
+         Expire, Single, Legacy, Board, Recovery, RecoveryAtLogin,
+         FullDisk]
 
 
 # -- the judge ------------------------------------------------------------

@@ -212,7 +212,7 @@ class Paper(unittest.TestCase):
         said = set(re.findall(r'\{ "([A-Z-]+)', read("src/proto/capa.c")))
         self.assertEqual(said, {
             "TOP", "USER", "UIDL", "RESP-CODES", "AUTH-RESP-CODE",
-            "PIPELINING", "EXPIRE"})
+            "PIPELINING"})
 
 
 if __name__ == "__main__":
