@@ -16,6 +16,7 @@ struct buf {
 	size_t	 n;			/* end of the bytes; >= off */
 	size_t	 cap;
 	size_t	 max;			/* cap never exceeds it */
+	uint8_t	 tag;			/* its user's own: proto/reply.h */
 };
 
 /* Nothing is allocated before the first byte comes. */

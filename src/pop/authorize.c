@@ -2,6 +2,7 @@
 #include "pop/authorize.h"
 
 #include "base/codec.h"
+#include "pop/lang.h"
 #include "pop/say.h"
 #include "proto/command.h"
 #include "sasl/simple.h"
@@ -51,7 +52,7 @@ bad(struct authorize *a, struct buf *out, const char *text)
 		SAY_ERR(out, CODE_SYS_TEMP, "Too many bad commands.");
 		return AUTHORIZE_CLOSE;
 	}
-	SAY_ERR(out, CODE_NONE, "%s", text);
+	SAY_ERR_TEXT(out, CODE_NONE, text);
 	return AUTHORIZE_MORE;
 }
 
@@ -257,6 +258,24 @@ on_xclient(struct authorize *a, struct span args, struct buf *out)
 	return wrong == NULL ? AUTHORIZE_CLIENT : bad(a, out, wrong);
 }
 
+static enum authorize_next
+on_utf8(struct authorize *a, struct buf *out)
+{
+	a->bad = 0;
+	a->words.utf8 = true;
+	SAY_OK(out, "UTF-8 mode is on.");
+	return AUTHORIZE_MORE;
+}
+
+static enum authorize_next
+on_lang(struct authorize *a, const struct command *cmd, struct buf *out)
+{
+	if (!lang_command(cmd, a->preferred, &a->words.lang, out))
+		return bad(a, out, "Unknown language.");
+	a->bad = 0;
+	return AUTHORIZE_MORE;
+}
+
 /* Whoever listens has heard no password yet, so nobody is asked for one. */
 static enum authorize_next
 in_the_clear(struct authorize *a, struct buf *out)
@@ -307,6 +326,10 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		return on_auth(a, cmd, out);
 	if (cmd->id == CMD_XCLIENT)
 		return on_xclient(a, cmd->word[0], out);
+	if (cmd->id == CMD_UTF8)
+		return on_utf8(a, out);
+	if (cmd->id == CMD_LANG)
+		return on_lang(a, cmd, out);
 	a->bad = 0;
 	if (cmd->id == CMD_CAPA) {
 		SAY_OK(out, "Capability list follows.");
@@ -326,6 +349,7 @@ authorize_line(struct authorize *a, struct span line, struct buf *out)
 	enum command_result	r;
 	struct command		cmd;
 
+	out->tag = a->words.lang;
 	if (too_many(a, out))
 		return AUTHORIZE_CLOSE;
 	if (a->exchange != EXCHANGE_NONE)
@@ -347,6 +371,7 @@ authorize_moved(struct authorize *a, struct buf *out)
 {
 	a->xclient = false;	/* it is not for who was announced */
 	a->bad = 0;
+	out->tag = a->words.lang;
 	SAY_OK(out, "Updated.");
 }
 
@@ -355,6 +380,7 @@ authorize_secured(struct authorize *a)
 {
 	a->secure = true;
 	a->named = false;
+	a->words = (struct words){ 0 };
 	a->name_n = 0;
 	explicit_bzero(a->name, sizeof(a->name));
 	a->bad = 0;
@@ -364,6 +390,7 @@ enum authorize_next
 authorize_too_long(struct authorize *a, struct buf *out)
 {
 	a->exchange = EXCHANGE_NONE;
+	out->tag = a->words.lang;
 	return too_many(a, out) ? AUTHORIZE_CLOSE :
 	    bad(a, out, "Line too long.");
 }
@@ -373,6 +400,7 @@ authorize_answer(struct authorize *a, enum authorize_answer answer,
     struct buf *out)
 {
 	secret_wipe(&a->ask.secret);
+	out->tag = a->words.lang;
 	switch (answer) {
 	case ANSWER_YES:
 	case ANSWER_NO:

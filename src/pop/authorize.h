@@ -16,6 +16,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/secret.h"
+#include "proto/lang.h"
 #include "proto/line.h"
 #include "proto/proxy.h"
 
@@ -70,6 +71,10 @@ struct authorize {
 	bool		 needs_tls;		/* before a password is taken */
 	unsigned	 login_delay_s;		/* for CAPA; 0: none */
 	const char	*expire;		/* likewise; NULL: NEVER */
+	uint8_t		 preferred;		/* language of LANG *; set it
+						   before the first line */
+	struct words	 words;			/* of UTF8 and LANG; for the
+						   session, too */
 	unsigned	 failures;
 	unsigned	 bad;
 	unsigned	 lines;

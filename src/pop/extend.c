@@ -408,8 +408,8 @@ send_message(struct pop *p, struct buf *out)
 	if (p->xmit->refusal != XMIT_FINE) {
 		ask->tell(ask->ctx, "xmit-refused",
 		    xmit_text(p->xmit->refusal));
-		SAY_ERR(out, p->xmit->refusal == XMIT_NO_ROOM ? CODE_SYS_TEMP :
-		    CODE_NONE, "%s", xmit_text(p->xmit->refusal));
+		SAY_ERR_TEXT(out, p->xmit->refusal == XMIT_NO_ROOM ?
+		    CODE_SYS_TEMP : CODE_NONE, xmit_text(p->xmit->refusal));
 		return;
 	}
 	if (ask->submit(ask->ctx, p->xmit->fd, &f) == 0) {
@@ -428,6 +428,7 @@ enum pop_next
 pop_collect(struct pop *p, struct span *in, struct buf *out)
 {
 	ASSERT(p->xmit != NULL);
+	out->tag = p->words.lang;
 	if (!xmit_feed(p->xmit, in))
 		return POP_NEXT_COLLECT;
 	send_message(p, out);

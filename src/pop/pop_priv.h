@@ -69,6 +69,7 @@ struct pop {
 	int			 board_fd;	/* its copy; owns */
 	struct boards_known	 known;
 	unsigned		 bad;
+	struct words		 words;
 	struct pop_counts	 counts;
 	struct fault		 fault;
 };

@@ -19,6 +19,8 @@
 #define SAY_OK_XCLIENT(out, ...) \
 	ASSERT(reply_ok_xclient((out), __VA_ARGS__) == 0)
 #define SAY_ERR(out, code, ...)	ASSERT(reply_err((out), (code), __VA_ARGS__) == 0)
+#define SAY_ERR_TEXT(out, code, text) \
+	ASSERT(reply_err_text((out), (code), (text)) == 0)
 #define SAY_LINE(out, ...)	ASSERT(reply_line((out), __VA_ARGS__) == 0)
 #define SAY_END(out)		ASSERT(reply_end(out) == 0)
 #define SAY_FAULT(out, f)	ASSERT(reply_fault((out), (f)) == 0)

@@ -3,6 +3,7 @@
 
 #include "pop/authorize.h"
 
+#include "pop/lang.h"
 #include "pop/pop_priv.h"
 #include "pop/say.h"
 
@@ -27,6 +28,7 @@ pop_new(const struct pop_conf *c, struct drop *maildrop,
 	p->set = set;
 	p->bulletins_fd = bulletins_fd;
 	p->board_fd = -1;
+	p->words = c->words;
 	view_init(&p->view, maildrop, bulletins);
 	for (size_t i = 0; last_uidl != NULL && i < p->view.n; i++)
 		if (strcmp(p->view.items[i].entry.uidl, last_uidl) == 0)
@@ -70,6 +72,7 @@ octets(const struct pop *p)
 void
 pop_welcome(struct pop *p, struct buf *out)
 {
+	out->tag = p->words.lang;
 	SAY_OK(out, "Maildrop has %zu messages (%llu octets).", p->view.left,
 	    octets(p));
 }
@@ -224,6 +227,14 @@ on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 }
 
 static enum pop_next
+on_lang(struct pop *p, const struct command *cmd, struct buf *out)
+{
+	if (!lang_command(cmd, p->conf->preferred, &p->words.lang, out))
+		SAY_ERR(out, CODE_NONE, "Unknown language.");
+	return POP_NEXT_LINE;
+}
+
+static enum pop_next
 on_quit(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 {
 	p->counts.quit = true;
@@ -237,6 +248,7 @@ on_quit(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 static handler *const handlers[CMD_COUNT] = {
 	[CMD_QUIT]		= on_quit,
 	[CMD_CAPA]		= on_capa,
+	[CMD_LANG]		= on_lang,
 	[CMD_STAT]		= on_stat,
 	[CMD_LIST]		= on_list,
 	[CMD_RETR]		= on_text,
@@ -260,7 +272,7 @@ bad(struct pop *p, struct buf *out, const char *text)
 		SAY_ERR(out, CODE_SYS_TEMP, "Too many bad commands.");
 		return POP_NEXT_CLOSE;
 	}
-	SAY_ERR(out, CODE_NONE, "%s", text);
+	SAY_ERR_TEXT(out, CODE_NONE, text);
 	return POP_NEXT_LINE;
 }
 
@@ -270,6 +282,7 @@ pop_line(struct pop *p, struct span line, struct buf *out)
 	enum command_result	r;
 	struct command		cmd;
 
+	out->tag = p->words.lang;
 	r = command_parse(line, POP_TRANSACTION, &cmd);
 	if (r != COMMAND_OK)
 		return bad(p, out, command_error(r));
@@ -281,6 +294,7 @@ pop_line(struct pop *p, struct span line, struct buf *out)
 enum pop_next
 pop_too_long(struct pop *p, struct buf *out)
 {
+	out->tag = p->words.lang;
 	return bad(p, out, "Line too long.");
 }
 
@@ -340,6 +354,12 @@ pop_is_changed(const struct pop *p)
 		    update_expires(p, &v->items[i]))
 			return true;
 	return false;
+}
+
+struct words
+pop_words(const struct pop *p)
+{
+	return p->words;
 }
 
 const struct fault *

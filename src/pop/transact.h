@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "bull/bull.h"
 #include "drop/drop.h"
+#include "proto/lang.h"
 
 /* What a session asks for beyond its maildrop; see role/host.h. */
 struct pop_host {
@@ -36,6 +37,8 @@ struct pop_conf {
 	uint64_t		 xmit_max;	/* octets */
 	const char		*xmit_sender;	/* fixed address, or NULL */
 	unsigned		 bad_max;	/* bad commands in a row */
+	struct words		 words;		/* as told before the login */
+	uint8_t			 preferred;	/* language of LANG * */
 	bool			 status;	/* LAST lives in Status: lines */
 	unsigned		 login_delay_s;	/* for CAPA; 0: none */
 	const char		*expire;	/* likewise; NULL: NEVER */
@@ -112,6 +115,8 @@ int		pop_marks_get(const struct pop *p, struct pop_marks *out,
 /* Into one that was opened over the same octets; FAULT_PEER: they are not. */
 int		pop_marks_set(struct pop *p, const struct pop_marks *in,
 		    struct fault *f) MUSTUSE;
+/* As they are now: for one that goes on elsewhere. */
+struct words	pop_words(const struct pop *p);
 /* May QUIT have something to write?  (With status; else see `last`.) */
 bool		pop_is_changed(const struct pop *p);
 /* Why POP_NEXT_ABORT, or why an UPDATE failed. */

@@ -23,6 +23,8 @@ static const struct {
 	{ "RESP-CODES",		BEFORE | AFTER, "2449 s.6.4" },
 	{ "AUTH-RESP-CODE",	BEFORE | AFTER, "3206 s.6" },
 	{ "PIPELINING",		BEFORE | AFTER, "2449 s.6.6" },
+	{ "UTF8",		BEFORE | AFTER, "6856 s.2" },
+	{ "LANG",		BEFORE | AFTER, "6856 s.3" },
 };
 
 int

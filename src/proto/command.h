@@ -31,6 +31,8 @@ enum command_id {
 	CMD_XCLIENT,
 	CMD_STLS,
 	CMD_AUTH,
+	CMD_UTF8,
+	CMD_LANG,
 	CMD_STAT,
 	CMD_LIST,
 	CMD_RETR,

@@ -2,6 +2,7 @@
 #include "proto/reply.h"
 
 #include "base/span.h"
+#include "proto/lang.h"
 #include "proto/limits.h"
 
 #include <assert.h>
@@ -15,6 +16,7 @@ static const char *const heads[] = {
 	[CODE_SYS_TEMP]	= "-ERR [SYS/TEMP] ",
 	[CODE_SYS_PERM]	= "-ERR [SYS/PERM] ",
 	[CODE_AUTH]	= "-ERR [AUTH] ",
+	[CODE_UTF8]	= "-ERR [UTF8] ",
 };
 
 static const struct {
@@ -58,9 +60,10 @@ put_line(struct buf *out, const char *head, char never, const char *fmt,
 	size_t	n;
 
 	memcpy(line, head, head_n);
-	wanted = vsnprintf(text, room + 1, fmt, ap);
+	wanted = vsnprintf(text, room + 1, lang_text(out->tag, fmt), ap);
 	ASSERT(wanted >= 0);
-	n = (size_t)wanted < room ? (size_t)wanted : room;
+	n = (size_t)wanted <= room ? (size_t)wanted :
+	    lang_whole(span_of(text, room)).n;
 	if (n > 0 && text[0] == never)
 		text[0] = ' ';
 	flatten(text, n);
@@ -106,10 +109,16 @@ reply_err(struct buf *out, enum reply_code code, const char *fmt, ...)
 }
 
 int
+reply_err_text(struct buf *out, enum reply_code code, const char *text)
+{
+	return reply_err(out, code, "%s", lang_text(out->tag, text));
+}
+
+int
 reply_fault(struct buf *out, const struct fault *f)
 {
 	ASSERT(f->class < ARRAY_LEN(faults));
-	return reply_err(out, faults[f->class].code, "%s",
+	return reply_err_text(out, faults[f->class].code,
 	    faults[f->class].text);
 }
 

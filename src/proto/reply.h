@@ -2,6 +2,10 @@
 /*
  * Replies.  Floor 1, pure.  The one bounded builder of what goes on the wire.
  * Texts are ours; no byte of the client's comes back but checked numbers.
+ *
+ * Texts are English in the code, and so are the formats that come here.  What is
+ * sent is in the language of which the number is in out->tag (proto/lang.h):
+ * whoever writes a reply sets it first.
  */
 #ifndef PROTO_REPLY_H
 #define PROTO_REPLY_H
@@ -18,11 +22,13 @@ enum reply_code {
 	CODE_SYS_TEMP,
 	CODE_SYS_PERM,
 	CODE_AUTH,
+	CODE_UTF8,			/* RFC 6856 s.5 */
 };
 
 /*
  * Append "+OK text\r\n" or "-ERR [CODE] text\r\n".  -1 when out has no room
- * (LIMIT_REPLY is always enough).  A text that would be too long is cut; CR, LF
+ * (LIMIT_REPLY is always enough).  A text that would be too long is cut, between
+ * two characters; CR, LF
  * and NUL in it become blanks, and so does a '[' that would make it begin like
  * a response code.  O(length).
  */
@@ -32,6 +38,9 @@ int	reply_ok_xclient(struct buf *out, const char *fmt, ...) MUSTUSE
 	    PRINTF(2, 3);
 int	reply_err(struct buf *out, enum reply_code code, const char *fmt, ...)
 	    MUSTUSE PRINTF(3, 4);
+/* A text of ours that is not a literal, and no format. */
+int	reply_err_text(struct buf *out, enum reply_code code, const char *text)
+	    MUSTUSE;
 
 /* The fixed sentence and code that a client gets for a fault. */
 int	reply_fault(struct buf *out, const struct fault *f) MUSTUSE;

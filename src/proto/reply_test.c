@@ -146,7 +146,7 @@ static void
 test_capa(void **state UNUSED)
 {
 #define COMMON	"TOP\r\nUSER\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n" \
-		"PIPELINING\r\nEXPIRE NEVER\r\n"
+		"PIPELINING\r\nUTF8\r\nLANG\r\nEXPIRE NEVER\r\n"
 	struct capa_facts	facts = { .phase = CAPA_BEFORE_LOGIN };
 	struct buf		out;
 

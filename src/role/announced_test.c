@@ -134,6 +134,7 @@ start(const struct sock_addr *client, const struct sock_addr *socket,
 	    ANSWER_YES);
 	link_out_init(&it.out, MSG_START);
 	link_put_u64(&it.out, SID);
+	link_put_u8(&it.out, 0);
 	assert_int_equal(link_send(it.front[0], &it.out, &it.accepted, 1, &why),
 	    0);
 	assert_int_equal(link_recv(it.front[1], permit_start, permit_start_n, 0,

@@ -201,6 +201,7 @@ hand_over(struct state *s)
 	struct fault		f;
 
 	link_out_init(&m, MSG_HANDOVER);
+	link_put_u8(&m, words_pack(s->auth.words));
 	if (wire_rest(pump_rest(&s->pump), &rest, &f) != 0 ||
 	    link_send(s->c->link, &m, &rest, 1, &f) != 0)
 		log_fault(LEVEL_ERR, "front-handover", &f);
@@ -218,6 +219,7 @@ hand_over_relay(struct state *s)
 	struct fault		f;
 
 	link_out_init(&m, MSG_HANDOVER_RELAY);
+	link_put_u8(&m, words_pack(s->auth.words));
 	if (sock_pair(&ours, &theirs, &f) != 0 ||
 	    link_send(s->c->link, &m, &theirs, 1, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-handover", &f);
@@ -420,6 +422,7 @@ front_main(const struct front *c)
 	    c->conf->auth.rpop_file[0] != '\0');
 	s.auth.login_delay_s = r->login_delay_s;
 	s.auth.expire = drop_expire_told(&c->conf->drop);
+	s.auth.preferred = (uint8_t)r->language;
 	use_certificates(&s, &files);
 	pump_init(&s.pump);
 	s.pump.in = c->in;

@@ -254,6 +254,7 @@ send_socket(struct stranger *s, struct fault *f)
 		return -1;
 	link_out_init(&m, rest >= 0 ? MSG_START_REST : MSG_START);
 	link_put_u64(&m, s->sid);
+	link_put_u8(&m, words_pack(s->auth.words));
 	return link_send(s->house->a->master, &m, (int[]){ s->fd, rest },
 	    rest >= 0 ? 2 : 1, f);
 }
@@ -302,6 +303,7 @@ send_relay(struct stranger *s, struct fault *f)
 
 	link_out_init(&m, MSG_START_RELAY);
 	link_put_u64(&m, s->sid);
+	link_put_u8(&m, words_pack(s->auth.words));
 	if (sock_pair(&ours, &theirs, f) != 0 || link_send(s->house->a->master,
 	    &m, (int[]){ s->fd, theirs }, 2, f) != 0)
 		return -1;
@@ -795,6 +797,7 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	    h->a->conf->auth.rpop_file[0] != '\0');
 	s->auth.login_delay_s = r->login_delay_s;
 	s->auth.expire = drop_expire_told(&h->a->conf->drop);
+	s->auth.preferred = (uint8_t)r->language;
 	pump_init(&s->pump);
 	s->pump.in = s->pump.out_fd = fd;
 	s->pump.room = h->room;

@@ -670,6 +670,7 @@ open_session(bool dotlock, int *client_r, int *link_r)
 	assert_int_equal(hear(0, &sid), ANSWER_YES);
 	link_out_init(&it.out, MSG_START);
 	link_put_u64(&it.out, 5);
+	link_put_u8(&it.out, 0);
 	assert_int_equal(link_send(it.part[FRONT].master, &it.out, &served, 1,
 	    &f), 0);
 	fd_close(&served);

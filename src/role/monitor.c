@@ -89,6 +89,7 @@ struct monitor {
 	struct identity		 id;
 	bool			 client_gone;	/* its host is silent */
 	bool			 relayed;	/* by the front, which stays */
+	struct words		 words;		/* that it takes, says the front */
 };
 
 static void
@@ -394,6 +395,15 @@ on_ask(struct monitor *m, struct fault *f)
 	return 0;
 }
 
+static int
+on_handover(struct monitor *m, struct link_in *in, int *rest_r, struct fault *f)
+{
+	if (!words_unpack(link_get_u8(in), &m->words))
+		return fault_set(f, FAULT_PEER, "words of nobody");
+	*rest_r = link_get_fd(in, 0);
+	return 1;
+}
+
 /* 1: HANDOVER has come, *rest_r is the pipe; 0: go on; -1: over. */
 static int
 on_front(struct monitor *m, int *rest_r, struct fault *f)
@@ -410,7 +420,7 @@ on_front(struct monitor *m, int *rest_r, struct fault *f)
 	if (got != 1)
 		return -1;
 	if (in.type == MSG_HANDOVER || in.type == MSG_HANDOVER_RELAY)
-		*rest_r = link_get_fd(&in, 0);
+		got = on_handover(m, &in, rest_r, f);
 	else if (in.type == MSG_CLIENT)
 		got = on_client(m, &in, f);
 	else
@@ -644,6 +654,7 @@ run_child(struct monitor *m, struct host *h, int *rest,
 		.out = m->relayed ? *rest : m->out,
 		.far = m->relayed ? m->in : -1,
 		.rest_fd = m->relayed ? -1 : *rest,
+		.words = m->words,
 		.refused = refused,
 	};
 	struct child		c;

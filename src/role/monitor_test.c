@@ -153,7 +153,7 @@ announce(int link)
 void
 __wrap_front_main(const struct front *c)
 {
-	const struct say handover = { MSG_HANDOVER, 0, 1 };
+	const struct say handover = { MSG_HANDOVER, 1, 1 };
 
 	if (script.where == FRONT_LOG)
 		say(c->log_link, &script.say);
@@ -462,8 +462,8 @@ test_granted(void **state UNUSED)
 
 	do {
 		run(GRANTED, &s);
-		if (is(&s, MSG_HANDOVER, 0, 1) ||
-		    is(&s, MSG_HANDOVER_RELAY, 0, 1))
+		if (is(&s, MSG_HANDOVER, 1, 1) ||
+		    is(&s, MSG_HANDOVER_RELAY, 1, 1))
 			expect("WyS", NULL);
 		else
 			expect("Wy", "front-misbehaved");

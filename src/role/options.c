@@ -17,6 +17,11 @@ static const char *const isolations[] = {
 	NULL
 };
 
+/* In the order of proto/lang.h. */
+static const char *const languages[] = {
+	"en", "de", "es", "fr", "it", "pt", NULL
+};
+
 /* An address with a port, or one that becomes good with a port behind it. */
 static bool
 is_server(struct span w)
@@ -320,6 +325,20 @@ static const struct conf_option role_options[] = {
 		.offset = AT(hide_version), .fallback = "no",
 		.meaning = "whether strangers are not told the version",
 		.man = "Leave the version out of the greeting and of CAPA.",
+	},
+	{
+		.name = "language", .type = CONF_WORD,
+		.offset = AT(language), .fallback = "en",
+		.words = languages,
+		.meaning = "the language of replies for who says LANG *",
+		.man = "The language of replies for a client that leaves the "
+		    "choice to the server, by\n"
+		    ".Ql LANG * :\n"
+		    ".Cm de , en , es , fr , it\n"
+		    "or\n"
+		    ".Cm pt .\n"
+		    "A client that says nothing of languages is answered in "
+		    "English.",
 	},
 	{
 		.name = "front_user", .type = CONF_TEXT,

@@ -48,7 +48,9 @@ order_read(struct link_in *m, struct order *o, struct fault *f)
 	o->sid = link_get_u64(m);
 	o->question = link_get_u8(m);
 	o->locked = link_get_u8(m) != 0;
-	if (wire_get_peer(m, &o->peer, f) == 0 &&
+	if (!hand && !words_unpack(o->question, &o->words))
+		(void)fault_set(f, FAULT_PEER, "words of nobody");
+	else if (wire_get_peer(m, &o->peer, f) == 0 &&
 	    wire_get_identity(m, &o->id, f) == 0) {
 		o->cached = link_get_u8(m) != 0;
 		if (link_get_end(m, f) == 0)
@@ -94,6 +96,7 @@ order_start(const struct settings *conf, const char *hostname,
 		.log_link = o->link,
 		.rest_fd = o->file,
 		.far = o->far,
+		.words = o->words,
 		.cached = o->cached,
 		.alone = true,
 		.tells = true,

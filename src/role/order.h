@@ -18,6 +18,7 @@ struct order {
 	uint32_t		slot;
 	uint64_t		sid;
 	uint8_t			question;	/* of a hand; 0: recovery */
+	struct words		words;		/* of a session */
 	bool			locked;
 	struct sock_addr	peer;
 	struct identity		id;
@@ -28,7 +29,7 @@ struct order {
 	int			far;		/* of a relay: the client's own */
 };
 
-/* One as the master gives it.  person: what order_put_person has put into another
+/* One as the master gives it.  question: for a session its words, packed.  person: what order_put_person has put into another
  * message, so that nobody need keep it but in that form. */
 void	order_put_person(struct link_out *m, const struct sock_addr *peer,
 	    const struct identity *id, bool cached);

@@ -31,8 +31,8 @@ const struct link_permit permit_from_front[] = {
 	{ MSG_ASK,		0, 0,	0, IN(PHASE_STRANGER) },
 	{ MSG_CLIENT,		1, 1 + WIRE_PEER_MAX, 0, IN(PHASE_STRANGER) },
 	{ MSG_CLIENT_ITSELF,	0, 0,	0, IN(PHASE_STRANGER) },
-	{ MSG_HANDOVER,		0, 0,	1, IN(PHASE_GRANTED) },
-	{ MSG_HANDOVER_RELAY,	0, 0,	1, IN(PHASE_GRANTED) },
+	{ MSG_HANDOVER,		1, 1,	1, IN(PHASE_GRANTED) },
+	{ MSG_HANDOVER_RELAY,	1, 1,	1, IN(PHASE_GRANTED) },
 };
 const size_t permit_from_front_n = ARRAY_LEN(permit_from_front);
 
@@ -155,9 +155,9 @@ const struct link_permit permit_to_auth[] = {
 const size_t permit_to_auth_n = ARRAY_LEN(permit_to_auth);
 
 const struct link_permit permit_start[] = {
-	{ MSG_START,		SID, SID, 1, ANY },
-	{ MSG_START_REST,	SID, SID, 2, ANY },
-	{ MSG_START_RELAY,	SID, SID, 2, ANY },
+	{ MSG_START,		SID + 1, SID + 1, 1, ANY },
+	{ MSG_START_REST,	SID + 1, SID + 1, 2, ANY },
+	{ MSG_START_RELAY,	SID + 1, SID + 1, 2, ANY },
 	{ MSG_LEAVES,		0, 0,	0, ANY },
 };
 const size_t permit_start_n = ARRAY_LEN(permit_start);
@@ -229,9 +229,9 @@ const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
 /* --- sessions that share a process -------------------------------------------- */
 
 #define SEAT_MAX	(4u + SID + 8 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
-			 1)
+			 2)
 #define MOVE_MAX	(4u + 1 + 4 * 8 + 4 + SPAN_SIZE(POP_MARKS_MAX) + \
-			 SPAN_SIZE(LIMIT_LINE))
+			 SPAN_SIZE(LIMIT_LINE) + 1)
 
 const struct link_permit permit_usher[] = {
 	{ MSG_SPAWN,		6 + SID, ORDER_MAX, 2, ANY },

@@ -68,7 +68,8 @@
 
 enum msg_type {
 	MSG_ASK = 1,		/* front: a credential is on its way */
-	MSG_HANDOVER,		/* front: pipe with what is left of the input */
+	MSG_HANDOVER,		/* front: u8 words (proto/lang.h); fd: pipe with what is
+				   left of the input */
 	MSG_HANDOVER_RELAY,	/* or a relay of its plaintext: it stays */
 	MSG_ANSWER,		/* u8 enum authorize_answer */
 	MSG_CREDENTIAL,		/* u8 method, way, span user, span secret */
@@ -101,11 +102,11 @@ enum msg_type {
 	MSG_WORKER,		/* fd: its end of a link */
 	MSG_ADMIT,		/* u64 sid, u32 front, u8 cached, peer, identity,
 				   peer of the socket */
-	MSG_START,		/* u64 sid; fd: the client */
+	MSG_START,		/* u64 sid, u8 words; fd: the client */
 	MSG_START_REST,		/* and a pipe with what is left of its input */
 	MSG_START_RELAY,	/* or a relay of its plaintext, which the front
 				   keeps under TLS */
-	MSG_SPAWN,		/* u32 slot, u64 sid, u8 0, u8 0, peer, identity,
+	MSG_SPAWN,		/* u32 slot, u64 sid, u8 words, u8 0, peer, identity,
 				   u8 cached; fds: link, client */
 	MSG_SPAWN_REST,		/* and the pipe */
 	MSG_SPAWN_RELAY,	/* link, relay, and the client to be looked at */
@@ -131,7 +132,8 @@ enum msg_type {
 				   take who waits, 1 << index; 0 for auth */
 	MSG_LEAVES,		/* it takes nobody any more */
 	MSG_SEAT,		/* u32 slot, u64 sid, u64 octets of the copy,
-				   peer, span user, u8 cached; fds: client, copy */
+				   peer, span user, u8 cached, u8 words; fds:
+				   client, copy */
 	MSG_SEAT_REST,		/* and a pipe with what is left of its input */
 	MSG_SEAT_RELAY,		/* relay, copy, and the client to be looked at */
 	MSG_LEFT,		/* u32 slot, u8, then as SUMMARY: that session is
@@ -141,7 +143,8 @@ enum msg_type {
 	MSG_MOVE,		/* it needs a process of its own: u32 slot, u8 1
 				   when it has not begun; else 0, u64 began_ms,
 				   u64 octets in, u64 out, u64 retrieved, u32
-				   last, spans: marks, the command that is due */
+				   last, spans: marks, the command that is due,
+				   u8 words */
 	MSG_MOVE_REST,		/* and a pipe with what is left of its input */
 	MSG_AUTH,		/* fd: a link to a new auth; what the last one was
 				   asked is lost */

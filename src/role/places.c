@@ -386,10 +386,13 @@ places_start(struct places *p, size_t front, struct link_in *in,
 	bool		 three = relay || in->type == MSG_START_REST;
 	UNZEROED struct link_out	 m;
 	int		 fds[3] = { -1, -1, -1 };
+	uint8_t		 said = link_get_u8(in);
+	struct words	 words;
 
 	if (x == NULL)
 		return 0;	/* it was too late; its client sees the end */
-	if (x->stage != PLACES_EXPECTED || x->front != front)
+	if (x->stage != PLACES_EXPECTED || x->front != front ||
+	    !words_unpack(said, &words))
 		return fault_set(f, FAULT_PEER, "START of what is not its own");
 	if (listen_check_client(&x->nest->conf->role, in->fds[0], &x->socket,
 	    &x->peer, f) != 0) {
@@ -403,7 +406,7 @@ places_start(struct places *p, size_t front, struct link_in *in,
 	if (three)
 		fds[relay ? 1 : 2] = link_get_fd(in, 1);
 	order_init(&m, x, relay ? MSG_SPAWN_RELAY : three ? MSG_SPAWN_REST :
-	    MSG_SPAWN, x->slot, 0);
+	    MSG_SPAWN, x->slot, said);
 	x->stage = PLACES_RUNS;
 	x->since_ms = clock_ms();
 	if (run(x, &m, fds, three ? 3 : 2, f) != 0) {

@@ -335,6 +335,8 @@ set_pop_conf(struct session *s)
 		.xmit_sender = s->c->facts->sender[0] != '\0' ?
 		    s->c->facts->sender : NULL,
 		.bad_max = c->role.max_bad_commands,
+		.words = s->c->moved != NULL ? s->c->moved->words : s->c->words,
+		.preferred = (uint8_t)c->role.language,
 		.status = c->drop.status_headers,
 		.login_delay_s = c->role.login_delay_s,
 		.expire = drop_expire_told(&c->drop),
@@ -488,7 +490,8 @@ say_in_use(struct buf *out, uint64_t age_s)
 		unit = 0;
 	}
 	SAY_ERR(out, CODE_IN_USE, "Maildrop is in use since %llu %s by another"
-	    " session.", (unsigned long long)n, units[unit]);
+	    " session.", (unsigned long long)n,
+	    lang_text(out->tag, units[unit]));
 }
 
 /* RFC 2449 s.8.1.1. */
@@ -524,6 +527,7 @@ refuse(struct session *s, const struct fault *f)
 		log_num(&l, "other_s", other->age_s);
 	}
 	log_end(&l);
+	s->pump.out.tag = s->c->words.lang;
 	if (other != NULL)
 		say_in_use(&s->pump.out, other->age_s);
 	else

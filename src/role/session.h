@@ -24,6 +24,7 @@ struct session_moved {
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;
 	struct pop_marks	 marks;
+	struct words		 words;
 	struct span		 line;		/* that command */
 };
 
@@ -47,6 +48,7 @@ struct session_start {
 	int			 rest_fd;	/* pipe with the input that a
 						   front had read, or -1 */
 	struct span		 rest;		/* that input, where no front is */
+	struct words		 words;		/* as told before the login */
 	struct reach		*reach;		/* opened before the cage; NULL:
 						   not yet */
 	bool			 cached;	/* auth knew the password: to be

@@ -31,6 +31,7 @@ struct role_settings {
 	unsigned		 max_sessions_per_network;	/* see below */
 	const char		*hostname;	/* "" = the canonical name */
 	bool			 hide_version;
+	int			 language;	/* of LANG *: proto/lang.h */
 	const char		*front_user;	/* for identity_service */
 	const char		*auth_user;	/* likewise; serve */
 	unsigned		 fronts;	/* 0: one per processor */

@@ -2,6 +2,7 @@
 #include "role/settings.h"
 
 #include "base/alloc.h"
+#include "proto/lang.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -345,10 +346,28 @@ test_judged(void **state)
 	}
 }
 
+/* The option has the languages that there are, by their numbers. */
+static void
+test_languages(void **state UNUSED)
+{
+	const struct conf_option *row = NULL;
+
+	for (size_t i = 0; i < settings_nrooms; i++)
+		for (const struct conf_option *r = settings_rooms[i].rows;
+		    r->name != NULL; r++)
+			if (strcmp(r->name, "language") == 0)
+				row = r;
+	assert_non_null(row);
+	for (uint8_t i = 0; i < lang_count(); i++)
+		assert_string_equal(row->words[i], lang_tag(i));
+	assert_null(row->words[lang_count()]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_languages),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_flags),

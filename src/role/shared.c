@@ -125,6 +125,7 @@ put_marks(const struct seat *s, struct link_out *m)
 	link_put_u32(m, marks.last);
 	link_put_span(m, span_of(marks.of, marks.n));
 	link_put_span(m, buf_span(&s->due));
+	link_put_u8(m, words_pack(pop_words(s->pop)));
 }
 
 /* As a front does it: what is not read of the input goes along in a pipe. */
@@ -408,6 +409,7 @@ seat_conf(struct seat *s)
 		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
 		.bboards = "",
 		.bad_max = c->role.max_bad_commands,
+		.preferred = (uint8_t)c->role.language,
 		.status = true,
 		.login_delay_s = c->role.login_delay_s,
 		.expire = drop_expire_told(&c->drop),
@@ -485,7 +487,8 @@ take_seat(struct link_in *m, struct fault *f)
 	    !link_get_cstr(m, user, sizeof(user)))
 		return fault_set(f, FAULT_PEER, "a seat");
 	cached = link_get_u8(m) != 0;
-	if (link_get_end(m, f) != 0 || *find(s->slot) != NULL)
+	if (!words_unpack(link_get_u8(m), &s->conf.words) ||
+	    link_get_end(m, f) != 0 || *find(s->slot) != NULL)
 		return fault_set(f, FAULT_PEER, "a seat");
 	s->user = xstrdup(user);
 	s->pump.who.user = span_str(s->user);

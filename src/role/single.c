@@ -143,6 +143,7 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 		.wire_ctx = s->pump.wire_ctx,
 		.rest_fd = -1,
 		.rest = pump_rest(&s->pump),
+		.words = s->auth.words,
 	};
 	bool			opened;
 
@@ -225,6 +226,7 @@ single_run(const struct settings *conf, const char *hostname,
 	    conf->auth.rpop_file[0] != '\0');
 	s.auth.login_delay_s = conf->role.login_delay_s;
 	s.auth.expire = drop_expire_told(&conf->drop);
+	s.auth.preferred = (uint8_t)conf->role.language;
 	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
 	s.auth.stls = s.house.tls != NULL && !rules->tls;
 	pump_init(&s.pump);

@@ -256,6 +256,8 @@ move_read(struct link_in *m, struct move *v, struct fault *f)
 		if (marks.n > 0)
 			memcpy(to->marks.of, marks.p, marks.n);
 		to->line = link_get_span(m, LIMIT_LINE);
+		if (!words_unpack(link_get_u8(m), &to->words))
+			return fault_set(f, FAULT_PEER, "words of nobody");
 	}
 	return link_get_end(m, f);
 }
@@ -421,6 +423,7 @@ send_seat(const struct seat *s, const struct order *o, struct fault *f)
 	wire_put_peer(&m, &o->peer);
 	link_put_span(&m, span_str(o->id.user));
 	link_put_u8(&m, o->cached ? 1 : 0);
+	link_put_u8(&m, words_pack(o->words));
 	return link_send(u.shared.link.a, &m, fds, fds[2] >= 0 ? 3 : 2, f);
 }
 

@@ -70,6 +70,7 @@ static struct {
 	size_t		nmarks;
 	bool		fresh;
 	bool		rest;
+	uint8_t		words;		/* octet, as the client told */
 	bool		waits;		/* for FREE, then it ends */
 	bool		logs;		/* it speaks on the link for the log */
 	bool		asks;		/* whether somebody traces */
@@ -107,6 +108,7 @@ good_message(struct link_out *m)
 		memset(marks, script.mark, sizeof(marks));
 		link_put_span(m, span_of(marks, script.nmarks));
 		link_put_span(m, SPAN("QUIT"));
+		link_put_u8(m, script.words);
 	}
 }
 
@@ -181,6 +183,8 @@ __wrap_session_main(const struct session_start *c)
 		_exit(script.fresh ? FRESH : OWN);
 	if (v->began_ms != 3 || v->octets_in != 3 || v->octets_out != 3 ||
 	    v->marks.retrieved != 3 || v->marks.last != 1 ||
+	    v->words.lang != (script.words & 0x7f) ||
+	    v->words.utf8 != (script.words > 0x7f) ||
 	    v->marks.n != script.nmarks || v->marks.of[0] != script.mark ||
 	    !span_eq(v->line, SPAN("QUIT")) || v->size == 0)
 		_exit(WRONG);
@@ -416,6 +420,7 @@ test_what_is_good(void **state UNUSED)
 		expect(MOVED);
 		good(types[i]);
 		script.nmarks = POP_MARKS_MAX;
+		script.words = 0x81;
 		expect(MOVED);
 		good(types[i]);
 		script.fresh = true;
@@ -454,6 +459,9 @@ test_what_is_nearly_good(void **state UNUSED)
 	}
 	good(MSG_MOVE);
 	script.nmarks = POP_MARKS_MAX + 1;
+	expect(KILLED);
+	good(MSG_MOVE);
+	script.words = 0xff;
 	expect(KILLED);
 }
 
