@@ -506,8 +506,9 @@ refuse_delayed(struct session *s)
 	log_str(&l, "ip", s->c->peer->text);
 	log_num(&l, "wait_s", wait_s);
 	log_end(&l);
-	SAY_ERR(&s->pump.out, CODE_LOGIN_DELAY, "Too soon after the last login,"
-	    " wait %u second%s.", wait_s, wait_s == 1 ? "" : "s");
+	SAY_ERR(&s->pump.out, CODE_LOGIN_DELAY, wait_s == 1 ?
+	    "Too soon after the last login, wait %u second." :
+	    "Too soon after the last login, wait %u seconds.", wait_s);
 }
 
 static void
@@ -527,7 +528,6 @@ refuse(struct session *s, const struct fault *f)
 		log_num(&l, "other_s", other->age_s);
 	}
 	log_end(&l);
-	s->pump.out.tag = s->c->words.lang;
 	if (other != NULL)
 		say_in_use(&s->pump.out, other->age_s);
 	else
