@@ -26,7 +26,7 @@ SIDEWAYS = {
 }
 
 # Headers that are made when popper is built.
-MADE = {"sys/cage_filters.h"}
+MADE = {"proto/lang_texts.h", "sys/cage_filters.h"}
 
 # Headers that any room may use: no call of theirs touches the world, or they
 # only name types.

@@ -539,6 +539,7 @@ begin(struct session *s)
 {
 	struct fault f = { 0 };
 
+	s->pump.out.tag = s->c->words.lang;
 	if (open_maildrop(s, &f) == 0) {
 		if (s->c->moved != NULL)
 			return on_line(s, s->c->moved->line, &s->pump.out);
