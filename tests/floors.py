@@ -54,6 +54,7 @@ LISTED = [
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
     ("cmd/ctl.c", "getopt.h", "the options of popper ctl"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
+    ("cmd/passwd_app.c", "getopt.h", "the options of popper passwd"),
     ("auth/passwd_hash.c", "xxhash.h", "a digest, computes only"),
     ("role/exporter.c", "dlfcn.h", "libmicrohttpd is opened by that role "
      "alone"),

@@ -13,13 +13,14 @@
 #ifndef AUTH_APP_H
 #define AUTH_APP_H
 
+#include "auth/auth.h"
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/secret.h"
 #include "sys/sock.h"
 
 #define APP_PASSWORD	24		/* octets: "abcd-efgh-ijkl-mnop-qrst" + NUL */
-#define APP_NAME_MAX	32		/* octets of a device's name */
+#define APP_NAME_MAX	AUTH_APP_NAME
 #define APP_MAX		64		/* of one user */
 #define APP_ID_MAX	1000000u
 #define APP_EVER	INT64_MAX	/* expires: never */

@@ -38,6 +38,8 @@ struct auth_request {
 						   client-side user name */
 	struct sock_addr	peer;
 	struct auth_way		way;
+	bool			proven;		/* auth_check's own: it was an app
+						   password; no other is looked at */
 	uint64_t		vouched;	/* 0, or the print of a yes to the
 						   same name and password; who
 						   asks vouches for that */
@@ -61,11 +63,15 @@ enum auth_reason {
 	REASON_RPOP,			/* no such row, or not a reserved port */
 	REASON_ROW,			/* passwd_file's row says what we cannot
 					   obey; `popper check` tells it, too */
+	REASON_APP,			/* an app password that is not good now or
+					   there; or none, where one is wanted */
 	REASON_ERROR,			/* the database could not be asked */
 	REASON_COUNT
 };
 /* "unknown-user", ... : stable words. */
 const char	*auth_reason_word(enum auth_reason r);
+
+#define AUTH_APP_NAME	32		/* octets of an app password's name */
 
 struct auth_verdict {
 	enum auth_result	result;
@@ -75,11 +81,15 @@ struct auth_verdict {
 						   against, when AUTH_OK; 0: no use
 						   in vouching, ask anew */
 	char			detail[160];	/* for the log */
+	char			app[AUTH_APP_NAME + 1];	/* of an app password, likewise */
 };
 
 struct passwd_row;		/* auth/passwd_file.h */
 
 enum auth_source { AUTH_PAM, AUTH_FILE };
+
+/* Are app passwords taken (app.h), and is the account's own beside them? */
+enum auth_app { AUTH_APP_NO, AUTH_APP_YES, AUTH_APP_ONLY };
 
 struct auth_conf {
 	enum auth_source	 source;	/* auth = pam | file */
@@ -94,6 +104,9 @@ struct auth_conf {
 	const char		*deny_file;	/* one login name a line; may be missing */
 	bool			 shell_check;	/* shell must stand in shells_file */
 	const char		*shells_file;
+	enum auth_app		 app_passwords;
+	const char		*app_password_file;
+	const char		*state_dir;	/* of role/; keeps when they were used */
 	const char		*rpop_file;	/* RPOP (RFC 1081): rows "address
 						   client-user local-user"; "" = off */
 };
@@ -145,9 +158,11 @@ const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
  * A name is 1..255 octets of printable ASCII without '/', ':' and blanks, does
  * not start with '-', '.' or '#' and does not end in ".lock" (that would be the
  * lock of another maildrop).
+ * With app_passwords the user's app passwords are looked at first, since PAM counts
+ * wrong ones; that one was used is noted in a file (app.h).
  */
 void	auth_check(const struct auth_conf *c, void *state,
-	    const struct auth_request *q, struct auth_verdict *v);
+	    struct auth_request *q, struct auth_verdict *v);
 
 /*
  * What would become of this name with the right password, as far as it can be

@@ -98,6 +98,7 @@ bool	policy_shell_allowed(const struct auth_policy *p, struct span shell);
 bool	policy_ids_allowed(const struct auth_policy *p, struct identity *id,
 	    enum auth_reason *why_r, char *detail, size_t cap);
 
+struct app_index;
 struct pam_lib;
 struct row_index;
 
@@ -134,6 +135,9 @@ struct auth_state {
 	size_t			 nrows;
 	struct row_index	*index;		/* owns; NULL: rows are searched */
 	struct identity		 virtual_user;	/* uid 0: there is none */
+	struct buf		 app_rows;	/* owns: text of app_password_file */
+	struct app_index	*apps;		/* owns; NULL: they are not taken */
+	int			 app_used;	/* owns; -1: cannot be noted */
 	struct pam_lib		*pam;		/* owns; see pam.c */
 };
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* The order in which a login is judged. */
+#include "auth/app.h"
 #include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
 
 #include "base/alloc.h"
+#include "sys/file.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const char *const words[] = {
 	[REASON_NONE]		= "none",
@@ -24,6 +27,7 @@ static const char *const words[] = {
 	[REASON_DENIED]		= "denied",
 	[REASON_RPOP]		= "rpop",
 	[REASON_ROW]		= "row",
+	[REASON_APP]		= "app-password",
 	[REASON_ERROR]		= "error",
 };
 static_assert(ARRAY_LEN(words) == REASON_COUNT, "a word for each reason");
@@ -91,17 +95,32 @@ verdict_error(struct auth_verdict *v, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Before the cage: the rows, and where their use is noted. */
+static int
+load_apps(struct auth_state *s, const struct auth_conf *c, struct fault *f)
+{
+	if (c->app_passwords == AUTH_APP_NO)
+		return 0;
+	if (auth_load(c->app_password_file, LOAD_OPTIONAL | LOAD_SECRET,
+	    &s->app_rows, f) < 0)
+		return -1;
+	s->apps = app_index_new(buf_span(&s->app_rows));
+	s->app_used = app_used_open(c->state_dir);
+	return 0;
+}
+
 struct auth_state *
 state_new(const struct auth_conf *c, struct fault *f)
 {
 	struct auth_state *s = xalloc(1, sizeof(*s));
 
+	s->app_used = -1;
 	if (policy_load(c, &s->policy, f) < 0) {
 		free(s);
 		return NULL;
 	}
-	if (c->rpop_file[0] != '\0' &&
-	    auth_load(c->rpop_file, 0, &s->rpop, f) < 0) {
+	if (load_apps(s, c, f) < 0 || (c->rpop_file[0] != '\0' &&
+	    auth_load(c->rpop_file, 0, &s->rpop, f) < 0)) {
 		state_free(s);
 		return NULL;
 	}
@@ -117,6 +136,9 @@ state_free(struct auth_state *s)
 	line_index_free(s->rpop_index);
 	buf_fini(&s->rpop);
 	row_index_free(s->index);
+	app_index_free(s->apps);
+	buf_fini(&s->app_rows);
+	fd_close(&s->app_used);
 	buf_fini(&s->rows);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
@@ -170,12 +192,44 @@ verdict_judge(const struct auth_policy *p, struct auth_verdict *v)
 		verdict_refuse(v, why, "%s", detail);
 }
 
+/* Is it an app password?  A no of its own is in *v: it was one, but not now or not
+ * from there. */
+static bool
+app_allows(const struct auth_state *s, struct auth_request *q,
+    struct app_row *row, struct auth_verdict *v)
+{
+	const char *why;
+
+	q->proven = s->apps != NULL && q->method != AUTH_METHOD_RPOP &&
+	    app_match(s->apps, span_str(q->user), &q->secret, &q->peer,
+	    (int64_t)time(NULL), row, &why);
+	if (s->apps == NULL || q->method == AUTH_METHOD_RPOP || q->proven)
+		return true;
+	if (why == NULL && s->policy.c->app_passwords != AUTH_APP_ONLY)
+		return true;
+	verdict_refuse(v, REASON_APP, "%s", why != NULL ? why :
+	    "an app password is wanted, and this is none");
+	return false;
+}
+
+static void
+ask(const struct auth_ops *ops, struct auth_state *s, const struct auth_conf *c,
+    const struct auth_request *q, struct auth_verdict *v)
+{
+	if (ops->lookup != NULL)
+		rows_verify(ops, s, q, v);
+	else
+		ops->verify(s, c, q, v);
+	if (v->result == AUTH_OK)
+		verdict_judge(&s->policy, v);
+}
+
 void
-auth_check(const struct auth_conf *c, void *state, const struct auth_request *q,
+auth_check(const struct auth_conf *c, void *state, struct auth_request *q,
     struct auth_verdict *v)
 {
-	const struct auth_ops	*ops = auth_ops_of(c);
 	struct auth_state	*s = state;
+	struct app_row		 row;
 	enum auth_reason	 why = judge_early(s, q);
 
 	verdict_error(v, "no verdict");
@@ -184,12 +238,16 @@ auth_check(const struct auth_conf *c, void *state, const struct auth_request *q,
 		verdict_refuse(v, why, "%s", "");
 		return;
 	}
-	if (ops->lookup != NULL)
-		rows_verify(ops, s, q, v);
-	else
-		ops->verify(state, c, q, v);
-	if (v->result == AUTH_OK)
-		verdict_judge(&s->policy, v);
+	if (!app_allows(s, q, &row, v)) {
+		auth_spend(s, q);
+		return;
+	}
+	ask(auth_ops_of(c), s, c, q, v);
+	if (!q->proven || v->result != AUTH_OK)
+		return;
+	v->print = 0;			/* it is looked at anew each time */
+	ASSERT(span_cstr(row.name, v->app, sizeof(v->app)));
+	app_used_note(s->app_used, row.id, (int64_t)time(NULL));
 }
 
 void

@@ -6,12 +6,20 @@
 #include <assert.h>
 
 static_assert(sizeof(enum auth_source) == sizeof(int), "CONF_WORD");
+static_assert(sizeof(enum auth_app) == sizeof(int), "CONF_WORD");
 static_assert(sizeof(uid_t) == sizeof(unsigned), "CONF_COUNT");
 static_assert(sizeof(gid_t) == sizeof(unsigned), "CONF_COUNT");
 
 static const char *const sources[] = {
 	[AUTH_PAM]	= "pam",
 	[AUTH_FILE]	= "file",
+	NULL
+};
+
+static const char *const app_words[] = {
+	[AUTH_APP_NO]	= "no",
+	[AUTH_APP_YES]	= "yes",
+	[AUTH_APP_ONLY]	= "only",
 	NULL
 };
 
@@ -144,6 +152,33 @@ const struct conf_option auth_options[] = {
 		    "When empty there is no RPOP: it is an unknown command.\n"
 		    "Addresses can be forged: use it inside a trusted network "
 		    "or not at all.",
+	},
+	{
+		.name = "app_passwords", .type = CONF_WORD,
+		.offset = AT(app_passwords), .fallback = "no",
+		.words = app_words,
+		.meaning = "whether app passwords are taken, or they only",
+		.man = "Whether a user may log in with one of the app passwords "
+		    "that\n"
+		    ".Nm popper Cm passwd app\n"
+		    "has made for his devices:\n"
+		    ".Cm yes\n"
+		    "takes them beside the account's own password,\n"
+		    ".Cm only\n"
+		    "in its place.\n"
+		    "Whose account is closed, or may not log in for another "
+		    "reason, is refused all the same.\n"
+		    "They count where a password is said: by PASS, and AUTH with "
+		    "PLAIN or LOGIN.",
+	},
+	{
+		.name = "app_password_file", .type = CONF_PATH,
+		.offset = AT(app_password_file),
+		.fallback = "/etc/popper/app-passwords", .min = 1,
+		.meaning = "which file holds the app passwords",
+		.man = "Where they are kept, hashed; see\n.Xr popper-passwd 8 .\n"
+		    "It must belong to root, and others may not read it.\n"
+		    "It need not exist.",
 	},
 	{ .name = NULL }
 };

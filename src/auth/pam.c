@@ -200,10 +200,18 @@ reason_of_refusal(struct auth_state *s, const struct auth_request *q,
 	return in_account ? REASON_LOCKED : why;
 }
 
-/* May this account log in at all?  A no is in *v. */
+/* PAM's first step is not for it. */
+static bool
+is_unasked(const struct auth_request *q)
+{
+	return q->method == AUTH_METHOD_RPOP || q->proven;
+}
+
+/* May this account log in at all?  A no is in *v.  unasked: nobody looks whether its
+ * password is locked. */
 static bool
 account_allowed(const struct auth_state *s, struct account *a,
-    enum auth_method method, struct auth_verdict *v)
+    bool unasked, struct auth_verdict *v)
 {
 	enum account_password	password = account_password(a->id.user);
 	enum auth_reason	why;
@@ -219,7 +227,7 @@ account_allowed(const struct auth_state *s, struct account *a,
 	else if (password == ACCOUNT_BLANK)
 		verdict_refuse(v, REASON_EMPTY_PASSWORD,
 		    "the account has no password");
-	else if (method == AUTH_METHOD_RPOP && password == ACCOUNT_LOCKED)
+	else if (unasked && password == ACCOUNT_LOCKED)
 		verdict_refuse(v, REASON_LOCKED, "%s", "");
 	else
 		return true;
@@ -272,7 +280,7 @@ ask(struct auth_state *s, pam_handle_t *h, struct talk *t, bool vouched,
 	const struct auth_request	*q = t->q;
 	enum auth_reason		 why;
 
-	if (q->method != AUTH_METHOD_RPOP && !vouched &&
+	if (!is_unasked(q) && !vouched &&
 	    !ask_password(s, h, t, v))
 		return false;
 	t->rc = lib->acct_mgmt(h, ASK_FLAGS);
@@ -310,7 +318,7 @@ accept_user(const struct auth_state *s, pam_handle_t *h,
 	else if (rc == 0)
 		verdict_refuse(v, REASON_UNKNOWN_USER,
 		    "PAM's name for the user is no account");
-	else if (account_allowed(s, &a, q->method, v))
+	else if (account_allowed(s, &a, is_unasked(q), v))
 		*v = (struct auth_verdict){ .result = AUTH_OK, .id = a.id };
 }
 
@@ -365,7 +373,7 @@ pam_verify(void *state, const struct auth_conf *c,
 	} else if (rc == 0) {
 		auth_spend(s, q);
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
-	} else if (!account_allowed(s, &a, q->method, v)) {
+	} else if (!account_allowed(s, &a, is_unasked(q), v)) {
 		auth_spend(s, q);
 	} else if (!can_be_told(&q->secret)) {
 		auth_spend(s, q);
@@ -392,7 +400,7 @@ pam_foresee(void *state, const char *user, struct auth_verdict *v)
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
 		return;
 	}
-	if (!account_allowed(s, &a, AUTH_METHOD_PASS, v))
+	if (!account_allowed(s, &a, false, v))
 		return;
 	switch (account_password(user)) {
 	case ACCOUNT_LOCKED:

@@ -5,6 +5,7 @@
  */
 #include "cmd/check_priv.h"
 
+#include "auth/app.h"
 #include "auth/passwd_file.h"
 #include "drop/path.h"
 #include "sys/identity.h"
@@ -127,6 +128,41 @@ files_passwd(struct check *c)
 }
 
 static void
+on_app(void *ctx, unsigned line, const struct app_row *row)
+{
+	struct check *c = ctx;
+
+	if (row == NULL)
+		check_tell(c, CONF_ERROR, c->s->auth.app_password_file, line,
+		    "this is no app password, and not taken; popper passwd app "
+		    "writes good ones");
+}
+
+static void
+files_apps(struct check *c)
+{
+	const char		*path = c->s->auth.app_password_file;
+	struct file_facts	 facts;
+	struct fault		 f;
+
+	if (c->s->auth.app_passwords == AUTH_APP_NO)
+		return;
+	if (!look(c, "app_password_file", path, MAY_MISS, "", &facts)) {
+		if (c->s->auth.app_passwords == AUTH_APP_ONLY)
+			check_warn(c, "app_passwords", "only, and %s does not "
+			    "exist: nobody can log in; popper passwd app add USER "
+			    "NAME makes one", path);
+		return;
+	}
+	judge_trusted(c, "app_password_file", path, &facts);
+	if ((facts.mode & 0007u) != 0)
+		check_error(c, "app_password_file", "%s has mode %04o, everybody "
+		    "may read it; chmod o= %s", path, facts.mode, path);
+	if (app_each(path, on_app, c, &f) != 0)
+		check_error(c, "app_password_file", "%s", f.text);
+}
+
+static void
 files_auth(struct check *c)
 {
 	const struct auth_conf	*a = &c->s->auth;
@@ -140,6 +176,7 @@ files_auth(struct check *c)
 	if (a->rpop_file[0] != '\0' && look(c, "rpop_file", a->rpop_file,
 	    MUST_EXIST, "make it, or remove the line", &facts))
 		judge_trusted(c, "rpop_file", a->rpop_file, &facts);
+	files_apps(c);
 	if (a->source != AUTH_PAM)
 		return;
 	(void)snprintf(path, sizeof(path), "/etc/pam.d/%s", a->pam_service);

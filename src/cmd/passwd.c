@@ -15,6 +15,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_FILE	POPPER_SYSCONFDIR "/users"
 #define STORED_MAX	(SECRET_MAX + 64)	/* {PLAIN} and the longest */
@@ -24,6 +25,7 @@ static const char usage_text[] =
 "                     [--home DIR] [--maildrop PATH] USER\n"
 "       popper passwd [--file FILE] --delete USER\n"
 "       popper passwd [--file FILE] --list\n"
+"       popper passwd app ...               app passwords: see --help of that\n"
 "\n"
 "Sets the password of a virtual user, who is added when there is none of that\n"
 "name.  The password is asked for twice on the terminal; when standard input\n"
@@ -72,8 +74,8 @@ bad_usage(const char *why)
 	return start_usage("passwd", why);
 }
 
-static int
-complain(const struct fault *f)
+int
+passwd_complain(const struct fault *f)
 {
 	fprintf(stderr, "popper passwd: %s\n", f->text);
 	if (f->err == ENOENT)
@@ -216,7 +218,7 @@ set_password(struct job *job)
 	}
 	explicit_bzero(stored, sizeof(stored));
 	if (rc < 0)
-		return complain(&f);
+		return passwd_complain(&f);
 	if (passwd_file_check(job->file, &f) < 0)
 		fprintf(stderr, "popper passwd: the password is set, but nobody "
 		    "can log in: %s\n", f.text);
@@ -229,13 +231,13 @@ remove_user(const struct job *job)
 	struct fault f;
 
 	return passwd_file_put(job->file, job->user, NULL, &f) < 0 ?
-	    complain(&f) : STATUS_OK;
+	    passwd_complain(&f) : STATUS_OK;
 }
 
 /* ---- the list ---- */
 
-static void
-print_column(struct span s, char end)
+void
+passwd_print_column(struct span s, char end)
 {
 	if (s.n == 0)
 		putchar('-');
@@ -251,12 +253,12 @@ print_row(void *ctx, const struct passwd_row *row)
 	    passwd_scheme_word(row->password);
 
 	(void)ctx;
-	print_column(row->user, '\t');
-	print_column(span_str(scheme), '\t');
-	print_column(row->uid, '\t');
-	print_column(row->gid, '\t');
-	print_column(row->home, '\t');
-	print_column(row->maildrop, '\n');
+	passwd_print_column(row->user, '\t');
+	passwd_print_column(span_str(scheme), '\t');
+	passwd_print_column(row->uid, '\t');
+	passwd_print_column(row->gid, '\t');
+	passwd_print_column(row->home, '\t');
+	passwd_print_column(row->maildrop, '\n');
 }
 
 static int
@@ -265,7 +267,7 @@ list_users(const struct job *job)
 	struct fault f;
 
 	if (passwd_file_each(job->file, print_row, NULL, &f) < 0)
-		return complain(&f);
+		return passwd_complain(&f);
 	if (fflush(stdout) != 0) {
 		fprintf(stderr, "popper passwd: %s\n",
 		    strerrordesc_np(errno));
@@ -278,8 +280,11 @@ int
 cmd_passwd(int argc, char **argv)
 {
 	struct job	job = { .file = DEFAULT_FILE };
-	int		status = parse(argc, argv, &job);
+	int		status;
 
+	if (argc > 1 && strcmp(argv[1], "app") == 0)
+		return cmd_passwd_app(argc - 1, argv + 1);
+	status = parse(argc, argv, &job);
 	if (status == 0 && job.help) {
 		fputs(usage_text, stdout);
 		return STATUS_OK;

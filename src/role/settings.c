@@ -234,6 +234,7 @@ settings_load(int argc, char **argv, const char *flags, struct settings *out)
 	}
 	if (out->bull.dir[0] == '\0')
 		out->bull.dir = NULL;
+	out->auth.state_dir = out->role.state_dir;
 	if (c.bad)
 		return SETTINGS_USAGE;
 	return has_errors(out->store) ? SETTINGS_CONFIG : SETTINGS_GOOD;

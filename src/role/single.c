@@ -64,6 +64,8 @@ check(struct single *s)
 	ops->done(state);
 	secret_wipe(&q.secret);
 	s->id = v.id;
+	if (v.result == AUTH_OK && v.app[0] != '\0')
+		worker_log_app(&q, &v);
 	if (v.result == AUTH_OK)
 		return ANSWER_YES;
 	worker_log_failure(&q, &v);

@@ -108,6 +108,19 @@ worker_log_failure(const struct auth_request *q, const struct auth_verdict *v)
 	log_end(&l);
 }
 
+void
+worker_log_app(const struct auth_request *q, const struct auth_verdict *v)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_NOTE, "app-password");
+	log_str(&l, "user", q->user);
+	log_str(&l, "ip", q->peer.text);
+	log_str(&l, "method", auth_method_word(q->method));
+	log_str(&l, "app", v->app);
+	log_end(&l);
+}
+
 /* print: for auth, which may vouch for what was right; 0 else. */
 static int
 send_verdict(int link, const struct auth_verdict *v, uint64_t print,
@@ -141,6 +154,8 @@ judge(const struct settings *conf, void *state, int asker,
 		return false;
 	if (v->result != AUTH_OK)
 		worker_log_failure(q, v);
+	else if (v->app[0] != '\0')
+		worker_log_app(q, v);
 	return true;
 }
 

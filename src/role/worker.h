@@ -30,5 +30,8 @@ void	worker_serve(const struct settings *conf, pid_t warden, int link,
 /* The log line of a failed login: stable, for fail2ban and its like. */
 void	worker_log_failure(const struct auth_request *q,
 	    const struct auth_verdict *v);
+/* That an app password was the right one, and which. */
+void	worker_log_app(const struct auth_request *q,
+	    const struct auth_verdict *v);
 
 #endif

@@ -196,7 +196,7 @@ static const struct rule rules[] = {
 	{ CALL(getdents64),		S },
 	{ CALL(getcwd),			S },
 	{ CALL(uname),			S },
-	{ CALL(pwrite64),		S },
+	{ CALL(pwrite64),		V | S },
 	{ CALL(fsync),			S },
 	{ CALL(fdatasync),		S },
 	{ CALL(ftruncate),		S },

@@ -17,6 +17,7 @@ from lib.popper import Pop, PopError                            # noqa: E402
 
 POPPER = "/usr/sbin/popper"
 USERS = "/etc/popper/users"
+APPS = "/etc/popper/app-passwords"
 SETTINGS = {
     "y": "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$",
     "six": "$6$rounds=1000$saltsalt$",
@@ -311,6 +312,60 @@ class Virtual(logins.Logins, unittest.TestCase):
         self.assertEqual(code, 1, said)
         self.assertIn(b"nothing was changed", said)
         self.accepted(b"ann", b"wonder")
+
+    # -- app passwords ----------------------------------------------------
+
+    def app(self, *args, code=0):
+        r = self.host.run([POPPER, "passwd", "app", *args])
+        self.assertEqual(r.returncode, code, r.stderr)
+        return r.stdout.decode().strip()
+
+    def apps(self, use):
+        logins.configure(self.host, auth="file", virtual_user="vmail",
+                         maildrop="/var/mail/%u", app_passwords=use)
+        if self.host.exists(APPS):
+            self.host.call(os.unlink, APPS)
+        self.rows("ann:{PLAIN}wonderland", "bob:{PLAIN}wonderland",
+                  "gone:!{PLAIN}wonderland")
+
+    def test_a_password_for_each_device(self):
+        self.apps("yes")
+        phone = self.app("add", "ann", "phone")
+        tablet = self.app("add", "--networks", "127.0.0.0/8", "--expires",
+                          "2199-12-31", "ann", "tablet")
+        office = self.app("add", "--networks", "192.0.2.0/24", "ann", "office")
+        closed = self.app("add", "gone", "phone")
+        self.assertRegex(phone, "^([a-z0-9]{4}-){4}[a-z0-9]{4}$")
+        kept = self.host.run(["cat", APPS]).stdout.decode()
+        self.assertNotIn(phone, kept)
+        self.assertNotIn(phone.replace("-", ""), kept)
+        mark = self.host.syslog.mark()
+        self.accepted(b"ann", phone.encode())
+        self.host.syslog.wait(r"app-password sid=\S+ user=ann ip=127.0.0.1 "
+                              "method=pass app=phone", mark)
+        self.accepted(b"ann", tablet.replace("-", "").encode())
+        self.accepted(b"ann", b"wonderland")
+        self.refused(b"bob", phone.encode(), "bad-password")
+        self.refused(b"ann", office.encode(), "app-password")
+        self.refused(b"gone", closed.encode(), "locked")
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        self.assertEqual(
+            [line.split("\t") for line in self.app("list", "ann").split("\n")],
+            [["ann", "phone", today, today, "-", "-"],
+             ["ann", "tablet", today, today, "2199-12-31", "127.0.0.0/8"],
+             ["ann", "office", today, "-", "-", "192.0.2.0/24"]])
+        self.app("remove", "ann", "phone")
+        self.refused(b"ann", phone.encode(), "bad-password")
+        self.accepted(b"ann", tablet.encode())
+        self.app("remove", "ann", "phone", code=1)
+        self.app("add", "ann", "tablet", code=1)
+        self.app("add", "--expires", "1999-12-31", "ann", "x", code=64)
+
+    def test_app_passwords_only(self):
+        self.apps("only")
+        phone = self.app("add", "ann", "phone")
+        self.accepted(b"ann", phone.encode())
+        self.refused(b"ann", b"wonderland", "app-password")
 
 
 if __name__ == "__main__":

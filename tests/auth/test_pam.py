@@ -115,6 +115,21 @@ class Pam(logins.Logins, unittest.TestCase):
         self.accepted(b"alice", b"wonderland")
         self.accepted(b"yes", b"wonderland")
 
+    def test_app_passwords(self):
+        """PAM is not told them, and says whether the account is open."""
+        logins.configure(self.host, app_passwords="yes")
+        for user in ("alice", "starred", "locked", "expired", "noshell"):
+            r = self.host.run(["/usr/sbin/popper", "passwd", "app", "add",
+                               user, "phone"])
+            self.assertEqual(r.returncode, 0, r.stderr)
+            password = r.stdout.strip()
+            reason = {"noshell": "shell"}.get(user, user)
+            if user in ("alice", "starred"):
+                self.accepted(user.encode(), password)
+            else:
+                self.refused(user.encode(), password, reason)
+        self.accepted(b"alice", b"wonderland")
+
     def test_every_refusal(self):
         for user, password, reason in REFUSED:
             with self.subTest(user=user, reason=reason):

@@ -130,6 +130,23 @@ class Cache(house.House):
         self.changed("new", (False, False))
         self.log.wait("login-failed .*reason=locked", self.mark)
 
+    def app(self, *args):
+        r = self.host.run(["/usr/sbin/popper", "passwd", "app", *args])
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r.stdout.decode().strip()
+
+    def test_an_app_password_counts_at_once(self):
+        self.row("wonderland")
+        self.serve(app_passwords="yes")
+        self.try_login("wonderland")
+        phone = self.app("add", "dora", "phone")
+        self.changed(phone, (True, False))
+        self.log.wait("app-password .*user=dora .*app=phone", self.mark)
+        # Noted by a worker in its cage.
+        self.assertNotIn("\t-\t-\t-", self.app("list"))
+        self.app("remove", "dora")
+        self.changed(phone, (False, True))
+
     def test_a_new_authenticator_has_forgotten(self):
         self.row("wonderland")
         self.serve()
