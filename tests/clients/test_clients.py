@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
-"""Real POP3 clients fetch the nasty messages from the real server.
+"""Real POP3 clients fetch the nasty messages from the real server: in the clear,
+after STLS and under TLS from the first octet, with a certificate that they verify.
+The long run has each of them log in by each mechanism that it and the server have.
 
 What they give is compared with digests that lib/spool.py computes from the
 spool.  A client may change a message on its own account (line ends, a
@@ -11,7 +13,10 @@ import hashlib
 import os
 import poplib
 import re
+import ssl
+import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -22,6 +27,59 @@ from lib.popper import Pop, Serve                               # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
 
 PASSWORD = "wonder land"
+NAME = "localhost"              # what clients know of the server
+CA, WRONG_CA = "/etc/popper/ca.pem", "/etc/popper/wrong-ca.pem"
+CLEAR, STLS, TLS = "clear", "stls", "tls"
+PORTS = {CLEAR: 110, STLS: 110, TLS: 995}
+LONG = bool(os.environ.get("POPPER_LONG"))
+
+# One host for all of them: to make one takes longer than to fetch mail.
+HOST = None
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+def certificates(host):
+    """Two authorities, and what the first one says of the server."""
+    with tempfile.TemporaryDirectory() as folder:
+        new = ("-nodes", "-newkey", "ec", "-pkeyopt",
+               "ec_paramgen_curve:P-256", "-days", "30")
+        for name in ("ca", "wrong-ca"):
+            openssl("req", "-x509", *new, "-subj", "/CN=" + name, "-keyout",
+                    "%s/%s.key" % (folder, name), "-out",
+                    "%s/%s.pem" % (folder, name))
+        openssl("req", *new[:5], "-subj", "/CN=" + NAME, "-keyout",
+                folder + "/key.pem", "-out", folder + "/request")
+        with open(folder + "/names", "w", encoding="ascii") as f:
+            f.write("subjectAltName=DNS:%s,IP:127.0.0.1\n" % NAME)
+        openssl("x509", "-req", "-in", folder + "/request", "-CA",
+                folder + "/ca.pem", "-CAkey", folder + "/ca.key", "-days",
+                "30", "-extfile", folder + "/names", "-out",
+                folder + "/cert.pem")
+        for name, mode in (("ca", 0o644), ("wrong-ca", 0o644),
+                           ("cert", 0o644), ("key", 0o600)):
+            with open("%s/%s.pem" % (folder, name), encoding="ascii") as f:
+                host.write("/etc/popper/%s.pem" % name, f.read(), mode)
+
+
+def setUpModule():
+    global HOST
+    packages = sorted({p for c in unittest.TestCase.__subclasses__()
+                       if issubclass(c, Client) for p in c.packages})
+    HOST = Host(packages=[unpack(*packages)])
+    unittest.addModuleCleanup(HOST.close)
+    HOST.add_user("alice", 1001, password=PASSWORD)
+    HOST.add_user("reader", 1002)
+    certificates(HOST)
+    HOST.write("/etc/popper/popper.conf", "peer_check = no\n"
+               "listen = 127.0.0.1:110\nlisten = 127.0.0.1:995 tls\n"
+               "tls_certificate = /etc/popper/cert.pem"
+               " key=/etc/popper/key.pem\n"
+               "max_sessions_per_address = 1000\n")
+    server = Serve(HOST)
+    unittest.addModuleCleanup(server.stop)
 
 
 def digest(data):
@@ -45,22 +103,18 @@ class Client:
     """One client's tests.  The subclass fetches all messages, in order."""
 
     packages = ()
+    ways = (CLEAR, STLS, TLS)
+    mechanisms = {}         # of SASL: what the client calls it
     # Messages that this client rewrites in ways of its own, by name: why.
     # They are fetched like the others, but not compared.
     rewrites = {}
 
-    @classmethod
-    def setUpClass(cls):
-        cls.host = Host(packages=[unpack(p) for p in cls.packages])
-        cls.addClassCleanup(cls.host.close)
-        cls.host.add_user("alice", 1001, password=PASSWORD)
-        cls.host.add_user("reader", 1002)
-        cls.host.write("/etc/popper/popper.conf", "peer_check = no\n"
-                       "max_sessions_per_address = 1000\n")
-        server = Serve(cls.host)
-        cls.addClassCleanup(server.stop)
-
     def setUp(self):
+        self.host = HOST
+        self.way, self.ca, self.mechanism = self.ways[0], CA, None
+        self.lay()
+
+    def lay(self):
         self.host.spool("alice", nasty.mbox())
         self.sent = spool.messages(self.host.spool("alice"))
         self.assertGreaterEqual(len(self.sent) - len(self.rewrites), 20)
@@ -101,6 +155,20 @@ class Client:
         if faults:
             self.fail("\n" + "\n".join(faults))
 
+    def port(self):
+        return PORTS[self.way]
+
+    def test_secured(self):
+        for self.way in self.ways[1:]:
+            with self.subTest(self.way):
+                self.lay()
+                self.compare(self.fetch(keep=True))
+
+    def offered(self):
+        with Pop(self.host.connect(110)) as pop:
+            _, lines = pop.multi("CAPA")
+        return re.search(rb"(?m)^SASL (.*)\r$", lines).group(1).decode().split()
+
     def test_fetch_and_keep(self):
         self.compare(self.fetch(keep=True))
         left = spool.messages(self.host.spool("alice"))
@@ -112,6 +180,27 @@ class Client:
         self.assertEqual(self.host.spool("alice"), b"")
 
 
+class Thorough(Client):
+    """What the long run has besides."""
+
+    def test_mechanisms(self):
+        for offered in self.offered():
+            for self.way in self.ways if offered in self.mechanisms else ():
+                with self.subTest(mechanism=offered, way=self.way):
+                    self.lay()
+                    self.mechanism = self.mechanisms[offered]
+                    self.compare(self.fetch(keep=True))
+
+    def test_wrong_authority(self):
+        """They do verify."""
+        self.ca = WRONG_CA
+        for self.way in set(self.ways) - {CLEAR}:
+            with self.subTest(self.way):
+                self.lay()
+                with self.assertRaises((AssertionError, OSError)):
+                    self.fetch(keep=True)
+
+
 def first_difference(a, b):
     at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y),
               min(len(a), len(b)))
@@ -119,11 +208,13 @@ def first_difference(a, b):
     return at, a[start:at + 40], b[start:at + 40]
 
 
-class Suspicious(Client, unittest.TestCase):
+class Suspicious(Thorough if LONG else Client, unittest.TestCase):
     """Our own client, which also checks sizes, stuffing and line ends."""
 
     def expected(self, wire):
         return wire
+
+    ways = (CLEAR,)         # tests/tls has it under TLS
 
     def fetch(self, keep):
         with Pop(self.host.connect(110)) as pop:
@@ -142,27 +233,36 @@ class Suspicious(Client, unittest.TestCase):
         return got
 
 
-class Curl(Client, unittest.TestCase):
+class Curl(Thorough if LONG else Client, unittest.TestCase):
     """curl gives every octet as it came."""
 
     packages = ("curl",)
-    url = "pop3://127.0.0.1/%s"
+    mechanisms = {m: m for m in ("PLAIN", "LOGIN", "CRAM-MD5")}
 
     def expected(self, wire):
         return wire
 
+    def argv(self):
+        return ["curl", "-s", "-S", "-u", "alice:" + PASSWORD,
+                *{CLEAR: [], STLS: ["--ssl-reqd", "--cacert", self.ca],
+                  TLS: ["--cacert", self.ca]}[self.way],
+                *(["--login-options", "AUTH=" + self.mechanism]
+                  if self.mechanism else [])]
+
+    def url(self, path):
+        return "pop3%s://%s/%s" % ("s" if self.way == TLS else "", NAME, path)
+
     def curl(self, path, *args):
-        return self.user(["curl", "-s", "-S", "-u", "alice:" + PASSWORD,
-                          *args, self.url % path])
+        return self.user([*self.argv(), *args, self.url(path)])
 
     def fetch(self, keep):
         numbers = [int(line.split()[0]) for line in
                    self.curl("").splitlines()]
         # One process: it keeps the connection from one file to the next.
         files = [a for n in numbers
-                 for a in ("-o", "%03d" % n, self.url % n)]
-        self.user(["sh", "-c", 'cd ~ && exec "$0" "$@"', "curl", "-s", "-S",
-                   "-u", "alice:" + PASSWORD, *files])
+                 for a in ("-o", "%03d" % n, self.url(n))]
+        self.user(["sh", "-c", 'cd ~ && exec "$0" "$@"', *self.argv(),
+                   *files])
         got = [data for _, data in self.folder("/home/reader")]
         if not keep:
             # A session each, so the first message goes every time.
@@ -171,7 +271,7 @@ class Curl(Client, unittest.TestCase):
         return got
 
 
-class Fetchmail(Client, unittest.TestCase):
+class Fetchmail(Thorough if LONG else Client, unittest.TestCase):
     """fetchmail may add a Received field (off by --invisible), and adds the
     blank line when a message is all header."""
 
@@ -189,42 +289,52 @@ class Fetchmail(Client, unittest.TestCase):
                         "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
         self.host.write(
             "/home/reader/rc",
-            'poll 127.0.0.1 protocol pop3 no dns username "alice" '
+            'poll localhost protocol pop3 no dns username "alice" '
             'password "%s"\n'
             "  no rewrite no mimedecode no dropstatus no stripcr %s\n"
             '  mda "/home/reader/mda"\n'
             % (PASSWORD, "keep" if keep else "no keep"), 0o600, "reader")
+        verify = "--sslcertck --sslcertfile %s " % self.ca
         self.user(["sh", "-c", "mkdir -p ~/in && exec fetchmail -d0 -a "
-                   "--invisible --sslproto '' -f ~/rc -i ~/ids "
-                   "--pidfile ~/pid"])
+                   + {CLEAR: "--sslproto '' ",
+                      STLS: "--sslproto tls1.2+ " + verify,
+                      TLS: "--ssl --service 995 " + verify}[self.way] +
+                   "--invisible -f ~/rc -i ~/ids --pidfile ~/pid"])
         return [data for _, data in self.folder("/home/reader/in")]
 
 
-class Mpop(Client, unittest.TestCase):
+class Mpop(Thorough if LONG else Client, unittest.TestCase):
     """mpop writes local line ends (a Maildir) and no field of its own when
     received_header is off."""
 
     packages = ("mpop",)
+    mechanisms = {m: m.lower() for m in (
+        "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")}
 
     def fetch(self, keep):
+        tls = "tls on\ntls_starttls %s\ntls_trust_file %s\n" % (
+            "on" if self.way == STLS else "off", self.ca)
         self.host.write(
             "/home/reader/rc",
-            'account x\nhost 127.0.0.1\nport 110\nuser alice\npassword "%s"\n'
-            "auth user\ntls off\nreceived_header off\nkeep %s\n"
+            'account x\nhost localhost\nport %d\nuser alice\npassword "%s"\n'
+            "auth %s\n%sreceived_header off\nkeep %s\n"
             "uidls_file ~/uidls\ndelivery maildir ~/in\n"
-            % (PASSWORD, "on" if keep else "off"), 0o600, "reader")
+            % (self.port(), PASSWORD, self.mechanism or "user",
+               "tls off\n" if self.way == CLEAR else tls,
+               "on" if keep else "off"), 0o600, "reader")
         self.user(["sh", "-c", "mkdir -p ~/in/new ~/in/cur ~/in/tmp && "
                    "exec mpop -C ~/rc -a -q"])
         # Names begin with the time; what follows counts up within it.
         return [data for _, data in self.folder("/home/reader/in/new")]
 
 
-class Getmail(Client, unittest.TestCase):
+class Getmail(Thorough if LONG else Client, unittest.TestCase):
     """getmail parses each message with Python's email package and prints it
     again: a CR alone becomes a line end, an empty field gets a blank, a
     message that is all header gets a blank line; a Return-Path is added."""
 
     packages = ("getmail6",)
+    ways = (CLEAR, TLS)     # it has no STLS
     rewrites = {
         "folded": "a line of blanks is taken out of a folded field",
         "end-of-mime": "the parts are put together anew",
@@ -242,30 +352,44 @@ class Getmail(Client, unittest.TestCase):
                         "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
         self.host.write(
             "/home/reader/rc",
-            "[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\n"
+            "[retriever]\ntype = %s\nserver = localhost\nport = %d\n"
             "username = alice\npassword = %s\n"
             "[destination]\ntype = MDA_external\npath = /home/reader/mda\n"
             "unixfrom = false\n"
             "[options]\nread_all = true\ndelete = %s\ndelivered_to = false\n"
             "received = false\nverbose = 0\n"
-            % (PASSWORD, "false" if keep else "true"), 0o600, "reader")
+            % ("SimplePOP3Retriever" if self.way == CLEAR else
+               "SimplePOP3SSLRetriever\nca_certs = " + self.ca, self.port(),
+               PASSWORD, "false" if keep else "true"), 0o600, "reader")
         self.user(["sh", "-c", "mkdir -p ~/in ~/g && "
                    "exec getmail --getmaildir=$HOME/g --rcfile=$HOME/rc"])
         return [data.removeprefix(b"Return-Path: <unknown>\n")
                 for _, data in self.folder("/home/reader/in")]
 
 
-class Poplib(Client, unittest.TestCase):
+class Poplib(Thorough if LONG else Client, unittest.TestCase):
     """Python's poplib gives lines; it refuses those above 2048 octets unless
     told otherwise."""
 
     def expected(self, wire):
         return wire
 
+    def connect(self):
+        if self.way == CLEAR:
+            return poplib.POP3("127.0.0.1", 110, timeout=60)
+        context = ssl.create_default_context(
+            cadata=self.host.read(self.ca).decode())
+        if self.way == TLS:
+            return poplib.POP3_SSL("127.0.0.1", 995, context=context,
+                                   timeout=60)
+        pop = poplib.POP3("127.0.0.1", 110, timeout=60)
+        pop.stls(context)
+        return pop
+
     def fetch(self, keep):
         def body():
             poplib._MAXLINE = 1 << 20
-            pop = poplib.POP3("127.0.0.1", 110, timeout=60)
+            pop = self.connect()
             pop.user("alice")
             pop.pass_(PASSWORD)
             got = []
@@ -278,15 +402,18 @@ class Poplib(Client, unittest.TestCase):
         return self.host.in_network(body)
 
 
-class NetPop3(Client, unittest.TestCase):
-    """Perl's Net::POP3 gives lines that end with LF."""
+class NetPop3(Thorough if LONG else Client, unittest.TestCase):
+    """Perl's Net::POP3 gives lines that end with LF; under TLS, as they came."""
 
-    packages = ("perl",)
+    packages = ("perl", "libio-socket-ssl-perl")
 
     SCRIPT = r"""
 use Net::POP3;
-my ($password, $keep) = @ARGV;
-my $pop = Net::POP3->new("127.0.0.1", Timeout => 60) or die "connect";
+my ($password, $keep, $way, $ca) = @ARGV;
+my @tls = (SSL_ca_file => $ca, SSL_verify_mode => 1);
+my $pop = Net::POP3->new("localhost", Timeout => 60,
+    $way eq "tls" ? (SSL => 1, @tls) : ()) or die "connect";
+if ($way eq "stls") { $pop->starttls(@tls) or die "starttls"; }
 my $n = $pop->login("alice", $password);
 defined $n or die "login";
 mkdir "$ENV{HOME}/in";
@@ -300,9 +427,40 @@ for my $i (1 .. $n) {
 $pop->quit or die "quit";
 """
 
+    def expected(self, wire):
+        return lf(wire) if self.way == CLEAR else wire
+
     def fetch(self, keep):
-        self.user(["perl", "-e", self.SCRIPT, PASSWORD, "1" if keep else ""])
+        self.user(["perl", "-e", self.SCRIPT, PASSWORD, "1" if keep else "",
+                   self.way, self.ca])
         return [data for _, data in self.folder("/home/reader/in")]
+
+
+class SClient(Thorough if LONG else Client, unittest.TestCase):
+    """openssl s_client: all that a session says, at once."""
+
+    packages = ("openssl",)
+    ways = (TLS, STLS)
+
+    def expected(self, wire):
+        return wire
+
+    def fetch(self, keep):
+        n = len(self.sent)
+        said = ["USER alice", "PASS " + PASSWORD,
+                *("RETR %d" % i for i in range(1, n + 1)),
+                *("DELE %d" % i for i in range(1, n + 1) if not keep), "QUIT"]
+        out = self.user(
+            ["openssl", "s_client", "-quiet", "-verify_return_error",
+             "-verify_quiet", "-CAfile", self.ca, "-verify_hostname", NAME,
+             "-connect", "%s:%d" % (NAME, self.port()),
+             *(["-starttls", "pop3"] if self.way == STLS else [])],
+            input="".join(line + "\r\n" for line in said).encode())
+        replies = re.findall(rb"\+OK[^\n]*\n", out)
+        self.assertTrue(out.endswith(replies[-1]))
+        texts = re.findall(rb"(?s)\+OK [^\n]*octets[^\n]*\r\n(.*?)\r\n\.\r\n(?=\+OK)",
+                           out[out.index(b"+OK", out.index(b"Maildrop") + 1):])
+        return [re.sub(rb"(?m)^\.\.", b".", text + b"\r\n") for text in texts]
 
 
 if __name__ == "__main__":
