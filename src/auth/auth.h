@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/secret.h"
+#include "conf/conf.h"
 #include "sys/identity.h"
 #include "sys/sock.h"
 
@@ -59,7 +60,8 @@ enum auth_reason {
 	REASON_UID,			/* 0 or outside uid_min..uid_max */
 	REASON_GID,
 	REASON_SHELL,
-	REASON_DENIED,			/* deny_file */
+	REASON_DENIED,			/* deny_file, or not in allow_file */
+	REASON_RULE,			/* a line of access */
 	REASON_RPOP,			/* no such row, or not a reserved port */
 	REASON_ROW,			/* passwd_file's row says what we cannot
 					   obey; `popper check` tells it, too */
@@ -101,7 +103,10 @@ struct auth_conf {
 	uid_t			 uid_max;
 	gid_t			 gid_min;
 	const char		*gids_denied;	/* names and numbers, blanks between */
-	const char		*deny_file;	/* one login name a line; may be missing */
+	const char		*deny_file;	/* a login name or @domain a line; may
+						   be missing */
+	const char		*allow_file;	/* the same, who alone may; "" = all */
+	struct conf_list	 access;	/* see access.h */
 	bool			 shell_check;	/* shell must stand in shells_file */
 	const char		*shells_file;
 	enum auth_app		 app_passwords;
@@ -149,8 +154,8 @@ extern const struct auth_ops	auth_file_ops;
 const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
 
 /*
- * The whole question: name syntax, deny file, RPOP's table, back end, then the
- * rules on uid, gids and shell.  state is what prepare gave.  What is refused
+ * The whole question: name syntax, deny and allow files, RPOP's table, back end,
+ * then the rules on uid, gids and shell, and those of access.  state is what prepare gave.  What is refused
  * early, unknown users among it, costs what others cost (a dummy hash).
  * A password that is vouched for is not hashed, or given to PAM's first step, if
  * what is stored for the user is still what it was right against; all else is
@@ -165,12 +170,16 @@ void	auth_check(const struct auth_conf *c, void *state,
 	    struct auth_request *q, struct auth_verdict *v);
 
 /*
- * What would become of this name with the right password, as far as it can be
- * told without one: AUTH_OK and the identity, else the reason.  What PAM's modules
- * say is not asked.  state as for auth_check, with the rights of prepare.
+ * What would become of this request with the right password, as far as it can be
+ * told without one: AUTH_OK and the identity, else the reason; detail has the line
+ * of access that decides.  What PAM's modules say is not asked.  state as for
+ * auth_check, with the rights of prepare.
  */
-void	auth_foresee(const struct auth_conf *c, void *state, const char *user,
-	    struct auth_verdict *v);
+void	auth_foresee(const struct auth_conf *c, void *state,
+	    const struct auth_request *q, struct auth_verdict *v);
+
+/* A group of the host: 1; 0: there is none; -1: that could not be asked. */
+int	auth_group_find(const char *name, gid_t *gid_r, struct fault *f) MUSTUSE;
 
 /*
  * gids_denied with numbers in place of names, for a process that forks many who

@@ -7,6 +7,7 @@
 #ifndef AUTH_AUTH_PRIV_H
 #define AUTH_AUTH_PRIV_H
 
+#include "auth/access.h"
 #include "auth/auth.h"
 #include "base/buf.h"
 
@@ -73,8 +74,11 @@ struct gid_list {
 struct auth_policy {
 	const struct auth_conf	*c;		/* borrows */
 	struct gid_list		 denied;
+	struct access_groups	 groups;	/* of the rules of access */
 	struct buf		 deny;		/* owns: text of deny_file */
 	struct line_index	*deny_index;	/* owns; NULL: it is searched */
+	struct buf		 allow;		/* owns: text of allow_file */
+	struct line_index	*allow_index;	/* owns; NULL: it is searched */
 	struct buf		 shells;	/* owns: text of shells_file */
 };
 
@@ -87,7 +91,9 @@ void	policy_fini(struct auth_policy *p);
 
 /* Could an account have this name?  Everything else is told nothing about it. */
 bool	policy_name_valid(struct span name);
-bool	policy_denied(const struct auth_policy *p, struct span name);
+/* The file that says so, or NULL: deny_file and allow_file have names, or "@domain"
+ * for a whole domain. */
+const char	*policy_denied(const struct auth_policy *p, struct span name);
 bool	policy_gid_allowed(const struct auth_policy *p, gid_t gid);
 bool	policy_shell_allowed(const struct auth_policy *p, struct span shell);
 

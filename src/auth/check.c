@@ -25,26 +25,13 @@ static const char *const words[] = {
 	[REASON_GID]		= "gid",
 	[REASON_SHELL]		= "shell",
 	[REASON_DENIED]		= "denied",
+	[REASON_RULE]		= "rule",
 	[REASON_RPOP]		= "rpop",
 	[REASON_ROW]		= "row",
 	[REASON_APP]		= "app-password",
 	[REASON_ERROR]		= "error",
 };
 static_assert(ARRAY_LEN(words) == REASON_COUNT, "a word for each reason");
-
-const char *
-auth_method_word(enum auth_method m)
-{
-	static const char *const methods[AUTH_METHODS] = {
-		[AUTH_METHOD_PASS]	= "pass",
-		[AUTH_METHOD_RPOP]	= "rpop",
-		[AUTH_METHOD_PLAIN]	= "plain",
-		[AUTH_METHOD_LOGIN]	= "login",
-	};
-
-	ASSERT(m < AUTH_METHODS);
-	return methods[m];
-}
 
 const char *
 auth_reason_word(enum auth_reason r)
@@ -170,7 +157,7 @@ judge_early(const struct auth_state *s, const struct auth_request *q)
 
 	if (!policy_name_valid(user))
 		return REASON_BAD_NAME;
-	if (policy_denied(&s->policy, user))
+	if (policy_denied(&s->policy, user) != NULL)
 		return REASON_DENIED;
 	if (q->method == AUTH_METHOD_RPOP)
 		return rpop_allowed(s, q) ? REASON_NONE : REASON_RPOP;
@@ -186,7 +173,7 @@ verdict_judge(const struct auth_policy *p, struct auth_verdict *v)
 
 	if (!policy_name_valid(user))
 		verdict_refuse(v, REASON_BAD_NAME, "the account's own name");
-	else if (policy_denied(p, user))
+	else if (policy_denied(p, user) != NULL)
 		verdict_refuse(v, REASON_DENIED, "the account's own name");
 	else if (!policy_ids_allowed(p, &v->id, &why, detail, sizeof(detail)))
 		verdict_refuse(v, why, "%s", detail);
@@ -213,6 +200,40 @@ app_allows(const struct auth_state *s, struct auth_request *q,
 }
 
 static void
+judge_rule(const struct auth_policy *p, const struct access_who *who,
+    struct auth_verdict *v)
+{
+	const struct conf_list	*rules = &p->c->access;
+	bool			 allowed;
+	int			 n = access_judge(rules, &p->groups, who, &allowed);
+
+	if (!allowed)
+		verdict_refuse(v, REASON_RULE, "%s", "");
+	if (n >= 0)
+		(void)snprintf(v->detail, sizeof(v->detail),
+		    "line %u: access = %s", rules->line[n], rules->item[n]);
+}
+
+/* What holds for who has shown that it is he. */
+static void
+judge_late(const struct auth_conf *c, const struct auth_state *s,
+    const struct auth_request *q, struct auth_verdict *v)
+{
+	const struct access_who who = {
+		.id = &v->id,
+		.db = auth_ops_of(c)->name,
+		.method = q->method,
+		.peer = &q->peer,
+		.way = &q->way,
+	};
+
+	if (v->result == AUTH_OK)
+		verdict_judge(&s->policy, v);
+	if (v->result == AUTH_OK)
+		judge_rule(&s->policy, &who, v);
+}
+
+static void
 ask(const struct auth_ops *ops, struct auth_state *s, const struct auth_conf *c,
     const struct auth_request *q, struct auth_verdict *v)
 {
@@ -220,8 +241,7 @@ ask(const struct auth_ops *ops, struct auth_state *s, const struct auth_conf *c,
 		rows_verify(ops, s, q, v);
 	else
 		ops->verify(s, c, q, v);
-	if (v->result == AUTH_OK)
-		verdict_judge(&s->policy, v);
+	judge_late(c, s, q, v);
 }
 
 void
@@ -251,22 +271,22 @@ auth_check(const struct auth_conf *c, void *state, struct auth_request *q,
 }
 
 void
-auth_foresee(const struct auth_conf *c, void *state, const char *user,
-    struct auth_verdict *v)
+auth_foresee(const struct auth_conf *c, void *state,
+    const struct auth_request *q, struct auth_verdict *v)
 {
 	const struct auth_ops	*ops = auth_ops_of(c);
 	struct auth_state	*s = state;
-	struct span		 name = span_str(user);
+	struct span		 name = span_str(q->user);
+	const char		*file = policy_denied(&s->policy, name);
 
 	verdict_error(v, "no verdict");
 	if (!policy_name_valid(name))
 		verdict_refuse(v, REASON_BAD_NAME, "%s", "");
-	else if (policy_denied(&s->policy, name))
-		verdict_refuse(v, REASON_DENIED, "%s", c->deny_file);
+	else if (file != NULL)
+		verdict_refuse(v, REASON_DENIED, "%s", file);
 	else if (ops->lookup != NULL)
-		rows_foresee(ops, s, user, v);
+		rows_foresee(ops, s, q->user, v);
 	else
-		ops->foresee(state, user, v);
-	if (v->result == AUTH_OK)
-		verdict_judge(&s->policy, v);
+		ops->foresee(state, q->user, v);
+	judge_late(c, s, q, v);
 }

@@ -62,8 +62,10 @@
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"	/* 255 */
 
+#define DENY	"# not these\ndenied\n\n  ghost  # gone\r\njoe#2\n\ttab\t#x\n#hash\n"
+
 static char		folder[] = "/tmp/popper-auth-test.XXXXXX";
-static char		users[64], deny[64], rpop[64];
+static char		users[64], deny[64], allow[64], rpop[64];
 static struct auth_conf	conf;
 
 static void
@@ -84,10 +86,10 @@ setup(void **state)
 		return -1;
 	(void)snprintf(users, sizeof(users), "%s/users", folder);
 	(void)snprintf(deny, sizeof(deny), "%s/deny", folder);
+	(void)snprintf(allow, sizeof(allow), "%s/allow", folder);
 	(void)snprintf(rpop, sizeof(rpop), "%s/rpop", folder);
 	put_text(users, USERS);
-	put_text(deny, "# not these\ndenied\n\n  ghost  # gone\r\n"
-	    "joe#2\n\ttab\t#x\n#hash\n");
+	put_text(deny, DENY);
 	put_text(rpop, "192.0.2.7 annie ann\n192.0.2.7 s star\n"
 	    "192.0.2.7 d denied\n192.0.2.7 few\n192.0.2.7 a b many\n");
 	conf = (struct auth_conf){
@@ -100,6 +102,7 @@ setup(void **state)
 		.gid_min = 100,
 		.gids_denied = "root 1666 no-such-group-here",
 		.deny_file = deny,
+		.allow_file = "",
 		.shell_check = true,
 		.shells_file = "/nonexistent/shells",
 		.rpop_file = rpop,
@@ -244,6 +247,7 @@ foreseen(void **state)
 	const struct auth_ops	*ops = auth_ops_of(&conf);
 	struct auth_verdict	 v;
 	struct auth_verdict	 judged;
+	struct auth_request	 q = { 0 };
 	struct fault		 f;
 	void			*rules;
 
@@ -254,7 +258,9 @@ foreseen(void **state)
 		    cases[i].reason == REASON_EMPTY_PASSWORD)
 			continue;
 		print_message("%s\n", cases[i].user);
-		auth_foresee(&conf, rules, cases[i].user, &v);
+		assert_true(span_cstr(span_str(cases[i].user), q.user,
+		    sizeof(q.user)));
+		auth_foresee(&conf, rules, &q, &v);
 		assert_int_equal(v.reason, cases[i].reason);
 		assert_int_equal(v.result, cases[i].result);
 		ask_pass(cases[i].user, span_str(cases[i].password), &judged);
@@ -445,7 +451,7 @@ rpop_table(void **state)
 	conf.rpop_file = rpop;
 }
 
-/* ---- what keeps everybody out ---- */
+/* ---- rules ---- */
 
 static void
 refuses_to_prepare(void)
@@ -457,6 +463,56 @@ refuses_to_prepare(void)
 	assert_null(state);
 	assert_int_not_equal(f.class, FAULT_NONE);
 }
+
+static void
+rules_of_access(void **state)
+{
+	struct auth_verdict v;
+
+	(void)state;
+	conf.access = (struct conf_list){ .n = 2, .line = { 7, 9 }, .item = {
+		"allow user=ann method=pass", "deny group=5001" } };
+	ask_pass("ann", SPAN("wonderland"), &v);
+	assert_int_equal(v.result, AUTH_OK);
+	conf.access.item[0] = "allow user=ann method=plain";
+	ask_pass("ann", SPAN("wonderland"), &v);
+	assert_int_equal(v.result, AUTH_REFUSED);
+	assert_int_equal(v.reason, REASON_RULE);
+	assert_string_equal(v.detail, "line 9: access = deny group=5001");
+	assert_int_equal(v.id.uid, 0);
+	/* Who does not know the password learns nothing of rules. */
+	ask_pass("ann", SPAN("wrong"), &v);
+	assert_int_equal(v.reason, REASON_BAD_PASSWORD);
+	conf.access.n = 0;
+}
+
+static void
+who_alone_may(void **state)
+{
+	struct auth_verdict v;
+
+	(void)state;
+	put_text(allow, "ann\n@example.org\n");
+	conf.allow_file = allow;
+	ask_pass("ann", SPAN("wonderland"), &v);
+	assert_int_equal(v.result, AUTH_OK);
+	ask_pass("dan@example.org", SPAN("x"), &v);
+	assert_int_not_equal(v.reason, REASON_DENIED);
+	ask_pass("dan@Example.net", SPAN("x"), &v);
+	assert_int_equal(v.reason, REASON_DENIED);
+	ask_pass("bob", SPAN("x"), &v);
+	assert_int_equal(v.reason, REASON_DENIED);
+	put_text(deny, "@example.org\ndenied\n");
+	ask_pass("dan@example.org", SPAN("x"), &v);
+	assert_int_equal(v.reason, REASON_DENIED);
+	put_text(deny, DENY);
+	assert_int_equal(unlink(allow), 0);	/* then nobody may */
+	refuses_to_prepare();
+	conf.allow_file = "";
+}
+
+/* ---- what keeps everybody out ---- */
+
 
 static void
 files_of_others(void **state)
@@ -754,6 +810,8 @@ main(void)
 		cmocka_unit_test(names_by_octet),
 		cmocka_unit_test(passwords_by_octet),
 		cmocka_unit_test(rpop_table),
+		cmocka_unit_test(rules_of_access),
+		cmocka_unit_test(who_alone_may),
 		cmocka_unit_test(files_of_others),
 		cmocka_unit_test(no_deny_file_denies_nobody),
 		cmocka_unit_test(many_lines),

@@ -98,6 +98,7 @@ file_settle(void *state)
 	if (s->nrows > 0)
 		s->index = row_index_new(buf_span(&s->rows), s->nrows);
 	s->policy.deny_index = line_index_new(buf_span(&s->policy.deny), 1);
+	s->policy.allow_index = line_index_new(buf_span(&s->policy.allow), 1);
 	s->rpop_index = line_index_new(buf_span(&s->rpop), 3);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "auth/options.h"
 
+#include "auth/access.h"
 #include "auth/auth.h"
 
 #include <assert.h>
@@ -118,12 +119,71 @@ const struct conf_option auth_options[] = {
 		.name = "deny_file", .type = CONF_PATH, .offset = AT(deny_file),
 		.fallback = "/etc/popper/deny",
 		.meaning = "which file lists the names that may not log in",
-		.man = "A file of login names, one a line, that are refused.\n"
+		.man = "A file of login names, one a line, that are refused;\n"
+		    "a line\n"
+		    ".Ql @example.org\n"
+		    "stands for all names of that domain.\n"
 		    "A\n"
 		    ".Ql #\n"
 		    "at the start of a line or behind a blank begins a "
 		    "comment; within a name it is a character of it.\n"
 		    "It need not exist.",
+	},
+	{
+		.name = "allow_file", .type = CONF_PATH,
+		.offset = AT(allow_file), .fallback = "",
+		.meaning = "which file lists the only names that may log in",
+		.man = "A file in the form of\n"
+		    ".Ic deny_file .\n"
+		    "When one is named here, who does not stand in it is "
+		    "refused.",
+	},
+	{
+		.name = "access", .type = CONF_LINES, .offset = AT(access),
+		.fallback = "", .fits = access_fits,
+		.meaning = "who may log in from where and how, as allow or deny "
+		    "with conditions",
+		.man = "Rules for those who know their password, one a line:\n"
+		    ".Cm allow\n"
+		    "or\n"
+		    ".Cm deny ,\n"
+		    "and conditions.\n"
+		    "The first line whose conditions all hold decides;\n"
+		    "if there is none, the user may log in.\n"
+		    "Who is denied is answered as if the password had been "
+		    "wrong.\n"
+		    "A condition is a name, an equals sign and a list with commas, "
+		    "of which one must fit, or none when\n"
+		    ".Ql \\&!\n"
+		    "stands before it:\n"
+		    ".Bl -tag -width Ds\n"
+		    ".It Cm user Ns = , Cm domain Ns =\n"
+		    "The user's name as the database has it, or what follows its "
+		    "last\n"
+		    ".Ql @ .\n"
+		    ".It Cm group Ns =\n"
+		    "A group that the session has, by name or number "
+		    "(see\n"
+		    ".Ic gids_denied ) .\n"
+		    ".It Cm db Ns =\n"
+		    "The database that knows the user.\n"
+		    ".It Cm method Ns =\n"
+		    "How the password was said, as the log has it:\n"
+		    ".Cm pass , plain , login , rpop .\n"
+		    ".It Cm network Ns =\n"
+		    "An address or a network of the client.\n"
+		    ".It Cm listener Ns =\n"
+		    "Where the client has connected, in the form of\n"
+		    ".Ic listen .\n"
+		    ".It Cm tls Ns =\n"
+		    ".Cm yes\n"
+		    "or\n"
+		    ".Cm no .\n"
+		    ".El\n"
+		    ".Pp\n"
+		    "Two examples:\n"
+		    ".Dl access = deny group=interns network=!10.0.0.0/8\n"
+		    ".Dl access = deny domain=example.org tls=no",
 	},
 	{
 		.name = "shell_check", .type = CONF_BOOL,

@@ -13,9 +13,8 @@
 #define GROUP_BUF_FIRST	4096
 #define GROUP_BUF_MAX	(1u << 20)	/* a group with very many members */
 
-/* 1 found, 0 no such group, -1 fault. */
-static int
-group_by_name(const char *name, gid_t *gid_r, struct fault *f)
+int
+auth_group_find(const char *name, gid_t *gid_r, struct fault *f)
 {
 	struct group	 g;
 	struct group	*hit = NULL;
@@ -58,7 +57,7 @@ gids_load(const char *text, struct gid_list *out, struct fault *f)
 		if (num_parse(word, UINT32_MAX, &v))
 			gid = (gid_t)v;
 		else
-			rc = group_by_name(name, &gid, f);
+			rc = auth_group_find(name, &gid, f);
 		if (rc < 0)
 			return -1;
 		if (rc == 0)
@@ -103,12 +102,14 @@ policy_load(const struct auth_conf *c, struct auth_policy *p, struct fault *f)
 {
 	bool ask_shell = c->source == AUTH_PAM && c->shell_check;
 
-	if (policy_load_ids(c, p, f) < 0)
+	if (policy_load_ids(c, p, f) < 0 ||
+	    access_load(&c->access, &p->groups, auth_group_find, f) < 0)
 		return -1;
-	if (c->deny_file[0] != '\0' &&
-	    auth_load(c->deny_file, LOAD_OPTIONAL, &p->deny, f) < 0)
-		return -1;
-	if (ask_shell && auth_load(c->shells_file, 0, &p->shells, f) < 0) {
+	if ((c->deny_file[0] != '\0' &&
+	    auth_load(c->deny_file, LOAD_OPTIONAL, &p->deny, f) < 0) ||
+	    (c->allow_file[0] != '\0' &&
+	    auth_load(c->allow_file, 0, &p->allow, f) < 0) ||
+	    (ask_shell && auth_load(c->shells_file, 0, &p->shells, f) < 0)) {
 		policy_fini(p);
 		return -1;
 	}
@@ -120,6 +121,8 @@ policy_fini(struct auth_policy *p)
 {
 	line_index_free(p->deny_index);
 	buf_fini(&p->deny);
+	line_index_free(p->allow_index);
+	buf_fini(&p->allow);
 	buf_fini(&p->shells);
 }
 
@@ -160,11 +163,31 @@ has_line(const struct buf *text, struct span want)
 	return false;
 }
 
-bool
+/* The name itself, or its domain with the @ before it. */
+static bool
+is_listed(const struct buf *text, const struct line_index *index,
+    struct span name)
+{
+	size_t		at = name.n;
+	struct span	domain;
+
+	while (at > 0 && name.p[at - 1] != '@')
+		at--;
+	domain = at > 0 ? span_skip(name, at - 1) : name;
+	return index != NULL ? line_index_has(index, &name) ||
+	    line_index_has(index, &domain) :
+	    has_line(text, name) || has_line(text, domain);
+}
+
+const char *
 policy_denied(const struct auth_policy *p, struct span name)
 {
-	return p->deny_index != NULL ? line_index_has(p->deny_index, &name) :
-	    has_line(&p->deny, name);
+	if (is_listed(&p->deny, p->deny_index, name))
+		return p->c->deny_file;
+	if (p->c->allow_file[0] == '\0' ||
+	    is_listed(&p->allow, p->allow_index, name))
+		return NULL;
+	return p->c->allow_file;
 }
 
 /* As in qpopper, one row of that name stands for every shell, also for none. */

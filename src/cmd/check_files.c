@@ -173,6 +173,10 @@ files_auth(struct check *c)
 	    conf_is_set(c->s->store, "deny_file") ? MUST_EXIST : MAY_MISS,
 	    "make it (empty, if nobody is to be denied)", &facts))
 		judge_trusted(c, "deny_file", a->deny_file, &facts);
+	if (a->allow_file[0] != '\0' && look(c, "allow_file", a->allow_file,
+	    MUST_EXIST, "nobody can log in without it; make it, or remove the "
+	    "line", &facts))
+		judge_trusted(c, "allow_file", a->allow_file, &facts);
 	if (a->rpop_file[0] != '\0' && look(c, "rpop_file", a->rpop_file,
 	    MUST_EXIST, "make it, or remove the line", &facts))
 		judge_trusted(c, "rpop_file", a->rpop_file, &facts);

@@ -5,6 +5,7 @@
  */
 #include "cmd/check_priv.h"
 
+#include "auth/access.h"
 #include "role/listen.h"
 #include "sys/cage_files.h"
 
@@ -277,6 +278,38 @@ rule_listen(struct check *c)
 		    "isolation = single; remove the line");
 }
 
+/* A rule that lets all the others wait for nothing; what it names and is not there. */
+static void
+rule_access(struct check *c)
+{
+	static struct access_groups	groups;
+	const struct conf_list		*rules = &c->s->auth.access;
+	bool				 all = false;
+
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct conf_list	one = { .n = 1,
+			.item = { rules->item[i] } };
+		struct fault		f;
+
+		if (all)
+			check_tell(c, CONF_WARNING, c->s->config,
+			    rules->line[i], "access: a line before this one "
+			    "holds for everybody, so this has no effect; "
+			    "remove it, or put it before that line");
+		all |= strchr(rules->item[i], '=') == NULL;
+		if (access_load(&one, &groups, auth_group_find, &f) != 0)
+			check_tell(c, CONF_ERROR, c->s->config, rules->line[i],
+			    "access: %s", f.text);
+		for (size_t k = 0; k < groups.n; k++)
+			if (!groups.of[k].known)
+				check_tell(c, CONF_WARNING, c->s->config,
+				    rules->line[i], "access: there is no group "
+				    "%.*s, so nobody is in it; make it, or "
+				    "remove it here", (int)groups.of[k].name.n,
+				    (const char *)groups.of[k].name.p);
+	}
+}
+
 /* Who names everybody has misread what the option does. */
 static void
 rule_trusted(struct check *c, const char *option, const struct conf_list *list)
@@ -308,6 +341,7 @@ check_rules(struct check *c)
 	rule_useless(c);
 	rule_log(c);
 	rule_listen(c);
+	rule_access(c);
 	rule_trusted(c, "proxy_networks", &c->s->role.proxy_networks);
 	rule_trusted(c, "xclient_networks", &c->s->role.xclient_networks);
 }

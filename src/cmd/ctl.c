@@ -33,7 +33,8 @@ static const char usage_text[] =
 "       popper ctl [--config FILE] kick [--hard] SID | USER | @ADDRESS\n"
 "       popper ctl [--config FILE] [--json] penalties [USER | @ADDRESS]\n"
 "       popper ctl [--config FILE] penalties --clear USER | @ADDRESS\n"
-"       popper ctl [--config FILE] [--json] why USER@ADDRESS\n"
+"       popper ctl [--config FILE] [--json] why [--listener ADDRESS:PORT]\n"
+"                  [--method METHOD] [--tls] USER@ADDRESS\n"
 "       popper ctl [--config FILE] flush [USER]\n"
 "       popper ctl [--config FILE] [--json] trace [--for SECONDS] [--size OCTETS]\n"
 "                  SID | USER | @ADDRESS | @NETWORK | USER@ADDRESS\n"
@@ -47,7 +48,7 @@ static const char usage_text[] =
 "                 finishes.  --hard: kill them, when they do not end\n"
 "  penalties      who guesses passwords, and waits for it; --clear forgives\n"
 "  why            what would become of a login, as far as can be told without\n"
-"                 its password\n"
+"                 its password, there, that way (pass), under TLS\n"
 "  flush          forget which passwords were right: each is hashed, or given to\n"
 "                 PAM, when it is used the next time\n"
 "  trace          show what these clients and popper say, as it goes on, without\n"
@@ -63,7 +64,7 @@ static const char usage_text[] =
 "Manual: popper-ctl(8)\n";
 
 enum { OPT_CONFIG = 256, OPT_JSON, OPT_HARD, OPT_CLEAR, OPT_FOR, OPT_SIZE,
-    OPT_HELP };
+    OPT_LISTENER, OPT_METHOD, OPT_TLS, OPT_HELP };
 
 static const struct option options[] = {
 	{ "config",	required_argument,	NULL,	OPT_CONFIG },
@@ -72,6 +73,9 @@ static const struct option options[] = {
 	{ "clear",	no_argument,		NULL,	OPT_CLEAR },
 	{ "for",	required_argument,	NULL,	OPT_FOR },
 	{ "size",	required_argument,	NULL,	OPT_SIZE },
+	{ "listener",	required_argument,	NULL,	OPT_LISTENER },
+	{ "method",	required_argument,	NULL,	OPT_METHOD },
+	{ "tls",	no_argument,		NULL,	OPT_TLS },
 	{ "help",	no_argument,		NULL,	OPT_HELP },
 	{ NULL,		0,			NULL,	0 }
 };
@@ -89,6 +93,8 @@ struct job {
 	int		 nwords;
 	struct ctl_whom	 whom;
 	struct network	 network;	/* trace @NETWORK */
+	enum auth_method method;	/* why */
+	struct auth_way	 way;
 	uint64_t	 rows;
 	bool		 from_all;	/* several answer: until the end */
 	/* Of the facts that come, those; NULL: all. */
@@ -369,6 +375,7 @@ static void
 show_rules(struct job *j)
 {
 	static struct auth_verdict	 v;
+	static struct auth_request	 q;
 	const struct auth_conf		*c = &j->settings.auth;
 	struct fault			 f;
 	void				*state;
@@ -378,7 +385,11 @@ show_rules(struct job *j)
 		show(j, "detail", f.text, 0);
 		return;
 	}
-	auth_foresee(c, state, j->whom.user, &v);
+	q.method = j->method;
+	q.peer = j->whom.addr;
+	q.way = j->way;
+	memcpy(q.user, j->whom.user, sizeof(q.user));
+	auth_foresee(c, state, &q, &v);
 	auth_ops_of(c)->done(state);
 	show_verdict(j, &v);
 	if (v.result == AUTH_OK)
@@ -632,6 +643,29 @@ parse_network(struct job *j)
 	    " address or a network");
 }
 
+/* Of a wildcard one is as good as the other. */
+static bool
+parse_listener(const char *text, struct sock_addr *out)
+{
+	struct sock_addr	at[2];
+	size_t			n = sock_listen_parse(text, at);
+
+	if (n > 0)
+		*out = at[n - 1];
+	return n > 0;
+}
+
+static bool
+parse_method(const char *text, enum auth_method *out)
+{
+	for (unsigned m = 0; m < AUTH_METHODS; m++) {
+		*out = (enum auth_method)m;
+		if (strcmp(text, auth_method_word(*out)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 parse(int argc, char **argv, struct job *j)
 {
@@ -655,6 +689,15 @@ parse(int argc, char **argv, struct job *j)
 			    &j->trace_octets))
 				return bad_usage("--size of at most a GiB");
 			break;
+		case OPT_LISTENER:
+			if (!parse_listener(optarg, &j->way.local))
+				return bad_usage("--listener 192.0.2.1:995");
+			break;
+		case OPT_METHOD:
+			if (!parse_method(optarg, &j->method))
+				return bad_usage("--method pass, plain, ...");
+			break;
+		case OPT_TLS:		j->way.tls = true; break;
 		case OPT_HELP:		j->help = true; return STATUS_OK;
 		default:		return bad_usage(NULL);
 		}

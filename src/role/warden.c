@@ -39,7 +39,7 @@
 #include <string.h>
 
 #define LOOK_MS		500
-#define FILES		5
+#define FILES		6
 /* Workers that end while their successors begin; were there more, auth waits. */
 #define MORE_WORKERS	2
 #define PAM_GRACE_MS	1000
@@ -80,7 +80,8 @@ look(struct warden *w, bool *settled_r)
 {
 	const struct auth_conf	*c = &w->conf->auth;
 	const char *const	 paths[FILES] = {
-		c->passwd_file, c->deny_file, c->rpop_file, c->shells_file,
+		c->passwd_file, c->deny_file, c->allow_file, c->rpop_file,
+		c->shells_file,
 		c->app_passwords != AUTH_APP_NO ? c->app_password_file : "",
 	};
 	bool			 unchanged = true;

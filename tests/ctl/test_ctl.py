@@ -346,6 +346,29 @@ class Guesses(Ctl):
         self.assertEqual(self.rules(".x"), ("refused", "bad-name"))
         self.assertEqual(self.rules("a b"), ("refused", "bad-name"))
         self.ctl("why", "alice", code=64)
+        self.ctl("why", "--method", "plian", "alice@192.0.2.1", code=64)
+        self.ctl("why", "--listener", "995", "alice@192.0.2.1", code=64)
+
+    def test_why_by_rules(self):
+        self.serve("access = deny method=plain network=192.0.2.0/24",
+                   "access = allow listener=*:995 tls=yes",
+                   "access = deny user=bob")
+
+        def why(user, *how):
+            said = json.loads(self.ctl("--json", "why", *how,
+                                       user + "@192.0.2.1"))
+            return (said["rules"], said.get("reason"),
+                    said.get("detail", "").partition(": ")[2])
+        deny, allow, bob = [("refused", "rule", "access = deny method=plain "
+                             "network=192.0.2.0/24"),
+                            ("passed", None,
+                             "access = allow listener=*:995 tls=yes"),
+                            ("refused", "rule", "access = deny user=bob")]
+        self.assertEqual(why("alice"), ("passed", None, ""))
+        self.assertEqual(why("bob"), bob)
+        self.assertEqual(why("alice", "--method", "plain"), deny)
+        self.assertEqual(why("bob", "--listener", "*:995", "--tls"), allow)
+        self.assertEqual(why("bob", "--listener", "192.0.2.9:995"), bob)
         self.ctl("why", "@192.0.2.1", code=64)
 
     def test_why_with_accounts(self):

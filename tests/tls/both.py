@@ -62,6 +62,26 @@ class Both:
                 pop.cmd("PASS", "wrong")
             pop.at_end()
 
+    def test_rules(self):
+        """By where and how the client came, as its front says."""
+        self.serve(*self.ROWS, "access = deny user=alice listener=*:%d"
+                   % house_tls.POP, "access = allow user=alice tls=yes",
+                   "access = deny")
+        pop = self.pops()
+        pop.login("alice", PASSWORD)
+        pop.quit()
+        self.over()
+        mark = self.log.mark()
+        pop = self.stls()
+        pop.cmd("USER", "alice")
+        with self.assertRaisesRegex(PopError, "AUTH"):
+            pop.cmd("PASS", PASSWORD)
+        pop.at_end()
+        line, = self.log.wait(r"\blogin-failed ", mark)
+        self.assertRegex(line, r"reason=rule detail=\"line \d+: access = deny "
+                         r"user=alice listener=\*:110\"")
+        self.over()
+
     def test_vanished(self):
         """A client that is gone without a word: nothing is deleted."""
         self.serve()

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/* The words for ways to log in. */
+#include "auth/auth.h"
+
+const char *
+auth_method_word(enum auth_method m)
+{
+	static const char *const methods[AUTH_METHODS] = {
+		[AUTH_METHOD_PASS]	= "pass",
+		[AUTH_METHOD_RPOP]	= "rpop",
+		[AUTH_METHOD_PLAIN]	= "plain",
+		[AUTH_METHOD_LOGIN]	= "login",
+	};
+
+	ASSERT(m < AUTH_METHODS);
+	return methods[m];
+}
