@@ -15,7 +15,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(os.environ.get("POPPER_BUILD",
                                     os.path.join(TOP, "build")), "fuzz")
 SECONDS = int(os.environ.get("POPPER_FUZZ_SECONDS") or
-              (600 if os.environ.get("POPPER_LONG") else 5))
+              (600 if os.environ.get("POPPER_LONG") else 4))
 SEED = os.environ.get("POPPER_SEED", "1")
 
 
