@@ -21,6 +21,7 @@
 
 enum {					/* drop_entry.flags */
 	DROP_SEEN	= 1u << 0,	/* an earlier session RETRieved it */
+	DROP_8BIT	= 1u << 1,	/* octets beyond ASCII in it */
 };
 
 struct drop_entry {

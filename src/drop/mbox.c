@@ -31,7 +31,8 @@ make_entries(struct drop *d)
 		e->size_disk = m->end - m->text;
 		e->size_wire = m->size_wire;
 		e->delivered = m->delivered;
-		e->flags = m->flags & MBOX_SEEN ? DROP_SEEN : 0;
+		e->flags = (m->flags & MBOX_SEEN ? DROP_SEEN : 0u) |
+		    (m->flags & MBOX_8BIT ? DROP_8BIT : 0u);
 		uidl_format(m->digest, m->twin, e->uidl);
 		d->n++;
 	}

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "drop/uidl.h"
+#include "proto/recode.h"
 #include "sys/file.h"
 
 #include <stdlib.h>
@@ -89,10 +90,19 @@ read_status(struct mbox_scan *s, struct span line)
 
 /* ------------------------------------------------------------- octets */
 
+/* Once it is known of a message nobody looks at more of it. */
+static void
+look_for_8bit(struct mbox_scan *s, struct span part)
+{
+	if ((s->cur.flags & MBOX_8BIT) == 0 && !span_is_ascii(part))
+		s->cur.flags |= MBOX_8BIT;
+}
+
 /* Octets of the text, in their order, each exactly once. */
 static void
 put_kept(struct mbox_scan *s, struct span part)
 {
+	look_for_8bit(s, part);
 	dot_count(&s->wire, part);
 	digest_add(&s->digest, part);
 }
@@ -100,6 +110,7 @@ put_kept(struct mbox_scan *s, struct span part)
 static void
 put_mutable(struct mbox_scan *s, struct span part)
 {
+	look_for_8bit(s, part);
 	dot_count(&s->wire, part);
 	if (!s->changing)
 		digest_init(&s->change_digest);

@@ -121,6 +121,7 @@ open_whole(struct pop *p, const struct bboard *b, enum bboard_part part,
 	if (open_board(p, b, part, &o->drop, &o->fd, f) != 0)
 		return -1;
 	view_init(&o->view, o->drop, NULL);
+	utf8_prepare(p, &o->view);
 	if (number_messages(&o->view, &o->maxima, f) != 0) {
 		opened_fini(o);
 		return -1;

@@ -85,6 +85,12 @@ struct buf	*stream_listing(struct pop *p);
 enum pop_next	stream_fill(struct pop *p, struct buf *out);
 void	stream_fini(struct stream *s);
 
+/* utf8.c: what is not as it is for who is not in UTF-8 mode; a fresh view. */
+void	utf8_prepare(const struct pop *p, struct view *v);
+/* It is refused for that, and -ERR was said. */
+bool	utf8_refuses(const struct pop *p, const struct view_item *m,
+	    struct buf *out);
+
 /* update.c: RFC 1939 s.6.  0: done, the maildrop is closed and its lock given
  * back; -1 with p->fault: nothing was deleted, it is still open. */
 int	update_run(struct pop *p) MUSTUSE;

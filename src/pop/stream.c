@@ -19,6 +19,8 @@
 void
 stream_fini(struct stream *s)
 {
+	if (s->text != NULL)
+		text_fini(s->text);
 	free(s->text);
 	buf_fini(&s->listing);
 	*s = (struct stream){ 0 };
@@ -185,6 +187,7 @@ field_next_message(struct pop *p)
 		return false;
 	if (s->text == NULL)
 		s->text = xalloc(1, sizeof(*s->text));
+	text_fini(s->text);
 	text_init(s->text, &p->view.items[s->index]);
 	s->in_field = false;
 	s->matched = false;

@@ -20,10 +20,19 @@ struct text {
 	size_t			 pos;
 	size_t			 n;
 	bool			 mid_line;	/* the last piece ended no line */
+	struct text_recoder	*recoder;	/* owns; of a message so sent */
 	uint8_t			 block[TEXT_BLOCK];
 };
 
 void	text_init(struct text *t, const struct view_item *m);
+void	text_fini(struct text *t);
+
+/*
+ * Would a surrogate (proto/surrogate.h) be another text?  Then *size_r are its
+ * octets on the wire.  It is read as far as there may be headers.
+ */
+int	text_measure(const struct view_item *m, bool *recoded_r, uint64_t *size_r,
+	    struct fault *f) MUSTUSE;
 
 /*
  * All that is read ahead, as one span (several lines, the last perhaps

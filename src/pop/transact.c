@@ -30,6 +30,7 @@ pop_new(const struct pop_conf *c, struct drop *maildrop,
 	p->board_fd = -1;
 	p->words = c->words;
 	view_init(&p->view, maildrop, bulletins);
+	utf8_prepare(p, &p->view);
 	for (size_t i = 0; last_uidl != NULL && i < p->view.n; i++)
 		if (strcmp(p->view.items[i].entry.uidl, last_uidl) == 0)
 			p->view.last_at_login = (uint32_t)(i + 1);
@@ -115,7 +116,7 @@ on_list(struct pop *p, const struct command *cmd, struct buf *out)
 		return POP_NEXT_FILL;
 	}
 	m = wanted(p, cmd->number[0], out);
-	if (m == NULL)
+	if (m == NULL || utf8_refuses(p, m, out))
 		return POP_NEXT_LINE;
 	if (p->view.read_only)
 		SAY_OK(out, "%u %llu %llu", view_msgno(&p->view, m),
@@ -149,7 +150,7 @@ on_text(struct pop *p, const struct command *cmd, struct buf *out)
 	bool			 top = cmd->id == CMD_TOP;
 	struct view_item	*m = wanted(p, cmd->number[0], out);
 
-	if (m == NULL)
+	if (m == NULL || utf8_refuses(p, m, out))
 		return POP_NEXT_LINE;
 	if (stream_message(p, m, top, top ? cmd->number[1] : 0,
 	    &p->fault) != 0) {

@@ -28,6 +28,13 @@ struct pop_host {
 	void	(*tell)(void *ctx, const char *id, const char *text);
 };
 
+/* Messages with UTF-8 in their headers, for who is not in UTF-8 mode. */
+enum pop_utf8 {
+	POP_UTF8_DOWNGRADE,	/* a surrogate (proto/surrogate.h) is sent */
+	POP_UTF8_REFUSE,	/* RETR, TOP and LIST n say [UTF8] */
+	POP_UTF8_AS_IS,		/* nobody looks */
+};
+
 struct pop_conf {
 	const char		*host;		/* name of this host */
 	const char		*implementation;/* NULL: hidden */
@@ -39,6 +46,7 @@ struct pop_conf {
 	unsigned		 bad_max;	/* bad commands in a row */
 	struct words		 words;		/* as told before the login */
 	uint8_t			 preferred;	/* language of LANG * */
+	enum pop_utf8		 utf8;
 	bool			 status;	/* LAST lives in Status: lines */
 	unsigned		 login_delay_s;	/* for CAPA; 0: none */
 	const char		*expire;	/* likewise; NULL: NEVER */

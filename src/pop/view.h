@@ -17,6 +17,8 @@ struct view_item {
 	size_t			 index;		/* in that drop */
 	struct drop_entry	 entry;		/* unique-id made distinct */
 	uint64_t		 maxima;	/* RFC 1082; boards only */
+	bool			 recoded;	/* for who is not in UTF-8 mode: what
+						   is sent is a surrogate */
 	bool			 deleted;
 	bool			 retrieved;
 };

@@ -7,6 +7,7 @@
 
 #include "auth/options.h"
 #include "bull/options.h"
+#include "pop/transact.h"
 #include "sys/sock.h"
 
 #include <stdio.h>
@@ -20,6 +21,13 @@ static const char *const isolations[] = {
 /* In the order of proto/lang.h. */
 static const char *const languages[] = {
 	"en", "de", "es", "fr", "it", "pt", NULL
+};
+
+static const char *const utf8_messages[] = {
+	[POP_UTF8_DOWNGRADE]	= "downgrade",
+	[POP_UTF8_REFUSE]	= "refuse",
+	[POP_UTF8_AS_IS]	= "as-is",
+	NULL
 };
 
 /* An address with a port, or one that becomes good with a port behind it. */
@@ -339,6 +347,35 @@ static const struct conf_option role_options[] = {
 		    ".Cm pt .\n"
 		    "A client that says nothing of languages is answered in "
 		    "English.",
+	},
+	{
+		.name = "utf8_messages", .type = CONF_WORD,
+		.offset = AT(utf8_messages), .fallback = "downgrade",
+		.words = utf8_messages,
+		.meaning = "what is sent of messages with UTF-8 in their "
+		    "headers to clients that have not said UTF8",
+		.man = "What becomes of a message with UTF-8 in a header field "
+		    "for a client that has not said\n"
+		    ".Ql UTF8 .\n"
+		    "With\n"
+		    ".Cm downgrade\n"
+		    "such fields are rewritten for it while they are sent: "
+		    "texts and names become encoded words, parameters are "
+		    "written as RFC 2231 has it, an address that cannot be "
+		    "written becomes the name of one at\n"
+		    ".Ql .invalid ,\n"
+		    "and fields that only programs read, like\n"
+		    ".Ql Received ,\n"
+		    "are left out; sizes are those of what is sent.\n"
+		    "With\n"
+		    ".Cm refuse\n"
+		    "such a message is refused with\n"
+		    ".Ql [UTF8] .\n"
+		    "With\n"
+		    ".Cm as-is\n"
+		    "it is sent as it is, as most servers do.\n"
+		    "Octets that are no UTF-8 are never touched, nor is a "
+		    "message in the maildrop.",
 	},
 	{
 		.name = "front_user", .type = CONF_TEXT,

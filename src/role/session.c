@@ -337,6 +337,7 @@ set_pop_conf(struct session *s)
 		.bad_max = c->role.max_bad_commands,
 		.words = s->c->moved != NULL ? s->c->moved->words : s->c->words,
 		.preferred = (uint8_t)c->role.language,
+		.utf8 = (enum pop_utf8)c->role.utf8_messages,
 		.status = c->drop.status_headers,
 		.login_delay_s = c->role.login_delay_s,
 		.expire = drop_expire_told(&c->drop),

@@ -32,6 +32,7 @@ struct role_settings {
 	const char		*hostname;	/* "" = the canonical name */
 	bool			 hide_version;
 	int			 language;	/* of LANG *: proto/lang.h */
+	int			 utf8_messages;	/* enum pop_utf8 */
 	const char		*front_user;	/* for identity_service */
 	const char		*auth_user;	/* likewise; serve */
 	unsigned		 fronts;	/* 0: one per processor */

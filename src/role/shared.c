@@ -410,6 +410,7 @@ seat_conf(struct seat *s)
 		.bboards = "",
 		.bad_max = c->role.max_bad_commands,
 		.preferred = (uint8_t)c->role.language,
+		.utf8 = (enum pop_utf8)c->role.utf8_messages,
 		.status = true,
 		.login_delay_s = c->role.login_delay_s,
 		.expire = drop_expire_told(&c->drop),

@@ -74,6 +74,7 @@ def setUpModule():
     HOST.add_user("reader", 1002)
     certificates(HOST)
     HOST.write("/etc/popper/popper.conf", "peer_check = no\n"
+               "utf8_messages = as-is\n"
                "listen = 127.0.0.1:110\nlisten = 127.0.0.1:995 tls\n"
                "tls_certificate = /etc/popper/cert.pem"
                " key=/etc/popper/key.pem\n"

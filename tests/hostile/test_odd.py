@@ -47,7 +47,7 @@ if how != 'fcntl':
 
 
 class Odd(Scene):
-    OPTIONS = {"status_headers": "no"}
+    OPTIONS = {"status_headers": "no", "utf8_messages": "as-is"}
 
     def stat(self, path=SPOOL):
         return self.host.call(os.stat, path)

@@ -2,6 +2,8 @@
 """What a client said of its language and of UTF-8 before the login holds after
 it, whatever processes serve it; Python's client asks for both."""
 
+import email
+import email.policy
 import os
 import poplib
 import sys
@@ -38,6 +40,9 @@ class Ways:
 
     def setUp(self):
         super().setUp()
+        self.setUp_mail()
+
+    def setUp_mail(self):
         owner = () if self.user == "alice" else ("vmail", "mail")
         self.host.write("/var/mail/" + self.user, self.mail, 0o660,
                         *(owner or ("alice", "mail")))
@@ -104,6 +109,37 @@ class Ways:
         self.assertIn("LANG", capa)
         self.assertTrue(said.startswith(b"+OK"))
         self.assertEqual(n, 3)
+
+    def test_messages(self):
+        """What is told of sizes is what comes, in UTF-8 mode and without, where
+        another reader of mail finds the same in it."""
+        with open(os.path.join(TESTS, "flow/files/utf8.mbox"), "rb") as f:
+            self.mail = f.read()
+        self.setUp_mail()
+
+        def body(port, utf8):
+            pop = poplib.POP3("127.0.0.1", port)
+            if utf8:
+                pop.utf8()
+            pop.user(self.user)
+            pop.pass_(PASSWORD)
+            sizes = [int(s.split()[1]) for s in pop.list()[1]]
+            got = [b"".join(s + b"\r\n" for s in pop.retr(i + 1)[1])
+                   for i in range(len(sizes))]
+            total = pop.stat()[1]
+            pop.quit()
+            return sizes, total, got
+        for utf8 in (False, True):
+            sizes, total, got = self.host.call(body, 110, utf8)
+            self.assertEqual(sizes, [len(s) for s in got])
+            self.assertEqual(total, sum(sizes))
+            read = email.message_from_bytes(
+                got[0], policy=email.policy.default.clone(utf8=utf8))
+            self.assertEqual(read["Subject"], "Grüße aus Köln")
+            self.assertIn("José Núñez", read["From"])
+            self.assertEqual([p.get_filename() for p in read.walk()],
+                             [None, None, "Übersicht.txt"])
+            self.assertEqual("josé@".encode() in got[0], utf8)
 
 
 class Inetd(Ways, family.Family):
