@@ -93,8 +93,20 @@ enum auth_source { AUTH_PAM, AUTH_FILE };
 /* Are app passwords taken (app.h), and is the account's own beside them? */
 enum auth_app { AUTH_APP_NO, AUTH_APP_YES, AUTH_APP_ONLY };
 
+#define AUTH_DB_MAX	8		/* databases */
+#define AUTH_DB_ID_MAX	IDENTITY_DB_MAX
+
+/*
+ * The settings of all databases, and which one is meant: whoever asks one has a
+ * copy for it, see auth_select.
+ */
 struct auth_conf {
-	enum auth_source	 source;	/* auth = pam | file */
+	struct conf_list	 databases;	/* auth, in order */
+	char			 db[AUTH_DB_ID_MAX + 1];	/* its id */
+	enum auth_source	 source;
+	const char		*place;		/* see auth_place */
+	bool			 more;		/* who is unknown to it, is asked of
+						   the next one */
 	const char		*pam_service;	/* "popper" */
 	const char		*passwd_file;
 	const char		*virtual_user;	/* identity of rows without uid:
@@ -115,6 +127,18 @@ struct auth_conf {
 	const char		*rpop_file;	/* RPOP (RFC 1081): rows "address
 						   client-user local-user"; "" = off */
 };
+
+/* auth has this form?  For struct conf_option. */
+bool	auth_database_fits(const char *item, char *expected, size_t cap);
+size_t	auth_databases(const struct auth_conf *c);	/* at least 1 */
+/* Make c that of the nth database; all other settings stay. */
+void	auth_select(struct auth_conf *c, size_t nth);
+/* Is one of them of this type? */
+bool	auth_has(const struct auth_conf *c, enum auth_source source);
+/* Who is unknown to this one is to be asked of the next. */
+bool	auth_passes_on(const struct auth_conf *c, const struct auth_verdict *v);
+/* Where the one that was selected is: a PAM service, a file. */
+const char	*auth_place(const struct auth_conf *c);
 
 /*
  * prepare opens and reads, before privileges go, all that the answer needs:
@@ -154,12 +178,15 @@ extern const struct auth_ops	auth_file_ops;
 const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
 
 /*
- * The whole question: name syntax, deny and allow files, RPOP's table, back end,
- * then the rules on uid, gids and shell, and those of access.  state is what prepare gave.  What is refused
+ * The whole question to one database: name syntax, deny and allow files, RPOP's
+ * table, back end, then the rules on uid, gids and shell, and those of access.
+ * state is what prepare gave.  What is refused
  * early, unknown users among it, costs what others cost (a dummy hash).
  * A password that is vouched for is not hashed, or given to PAM's first step, if
  * what is stored for the user is still what it was right against; all else is
  * judged as ever, PAM's account step too.
+ * Who is unknown to this database, but there are more, costs no hash: the last one
+ * that is asked does that work.
  * A name is 1..255 octets of printable ASCII without '/', ':' and blanks, does
  * not start with '-', '.' or '#' and does not end in ".lock" (that would be the
  * lock of another maildrop).

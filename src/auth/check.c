@@ -221,7 +221,7 @@ judge_late(const struct auth_conf *c, const struct auth_state *s,
 {
 	const struct access_who who = {
 		.id = &v->id,
-		.db = auth_ops_of(c)->name,
+		.db = c->db,
 		.method = q->method,
 		.peer = &q->peer,
 		.way = &q->way,
@@ -263,6 +263,7 @@ auth_check(const struct auth_conf *c, void *state, struct auth_request *q,
 		return;
 	}
 	ask(auth_ops_of(c), s, c, q, v);
+	memcpy(v->id.db, c->db, sizeof(v->id.db));
 	if (!q->proven || v->result != AUTH_OK)
 		return;
 	v->print = 0;			/* it is looked at anew each time */

@@ -28,7 +28,7 @@ file_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 	if (s == NULL)
 		return -1;
 	if (rows_virtual_user(c, &s->virtual_user, f) < 0 ||
-	    auth_load(c->passwd_file, LOAD_SECRET, &s->rows, f) < 0) {
+	    auth_load(auth_place(c), LOAD_SECRET, &s->rows, f) < 0) {
 		state_free(s);
 		return -1;
 	}
@@ -173,7 +173,7 @@ passwd_file_judge(const struct auth_conf *c, passwd_judge_fn *fn, void *ctx,
 	struct span			line;
 
 	if (judge_init(&j, c, f) < 0 ||
-	    file_text(c->passwd_file, &text, f) < 0)
+	    file_text(auth_place(c), &text, f) < 0)
 		return -1;
 	rest = buf_span(&text);
 	for (unsigned n = 1; span_line(&rest, &line); n++) {

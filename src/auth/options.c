@@ -6,16 +6,9 @@
 
 #include <assert.h>
 
-static_assert(sizeof(enum auth_source) == sizeof(int), "CONF_WORD");
 static_assert(sizeof(enum auth_app) == sizeof(int), "CONF_WORD");
 static_assert(sizeof(uid_t) == sizeof(unsigned), "CONF_COUNT");
 static_assert(sizeof(gid_t) == sizeof(unsigned), "CONF_COUNT");
-
-static const char *const sources[] = {
-	[AUTH_PAM]	= "pam",
-	[AUTH_FILE]	= "file",
-	NULL
-};
 
 static const char *const app_words[] = {
 	[AUTH_APP_NO]	= "no",
@@ -38,15 +31,31 @@ is_service(const char *value)
 
 const struct conf_option auth_options[] = {
 	{
-		.name = "auth", .type = CONF_WORD, .offset = AT(source),
-		.fallback = "pam", .words = sources,
+		.name = "auth", .type = CONF_LIST, .offset = AT(databases),
+		.fallback = "pam", .fits = auth_database_fits,
 		.meaning = "where passwords are looked up",
 		.man = "Where a name and password are looked up:\n"
 		    ".Cm pam\n"
 		    "asks the host's accounts through PAM,\n"
 		    ".Cm file\n"
 		    "reads\n"
-		    ".Ic passwd_file .",
+		    ".Ic passwd_file .\n"
+		    "There may be up to eight such user databases, in one line "
+		    "or in several, also as\n"
+		    ".Dl id:type:place\n"
+		    "with an id of your choice (small letters, digits, - and "
+		    "_), and as place the PAM service, or the file:\n"
+		    ".Dl auth = pam shop:file:/etc/popper/shop\n"
+		    "They are asked in this order, and the first one that knows "
+		    "the name decides:\n"
+		    "a password that is wrong there is tried nowhere else.\n"
+		    "When one cannot be asked, nothing is decided about those "
+		    "whom the ones before it do not know.\n"
+		    "The line of a login in the log names the id; of\n"
+		    ".Cm pam\n"
+		    "and\n"
+		    ".Cm file\n"
+		    "it is the type.",
 	},
 	{
 		.name = "pam_service", .type = CONF_TEXT,

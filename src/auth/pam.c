@@ -333,7 +333,7 @@ ask_pam(struct auth_state *s, const struct auth_conf *c,
 	pam_handle_t		*h = NULL;
 	uint64_t		 print = account_print(q->user);
 
-	talk.rc = s->pam->start(c->pam_service, q->user, &conv, &h);
+	talk.rc = s->pam->start(auth_place(c), q->user, &conv, &h);
 	if (talk.rc != PAM_SUCCESS) {
 		verdict_error(v, "pam_start: error %d", talk.rc);
 		return;
@@ -371,7 +371,8 @@ pam_verify(void *state, const struct auth_conf *c,
 	if (rc < 0) {
 		verdict_error(v, "%s", f.text);
 	} else if (rc == 0) {
-		auth_spend(s, q);
+		if (!c->more)
+			auth_spend(s, q);
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
 	} else if (!account_allowed(s, &a, is_unasked(q), v)) {
 		auth_spend(s, q);
@@ -451,7 +452,7 @@ pam_preload(const struct auth_conf *c, struct fault *f)
 
 	if (lib_open(&lib, f) < 0)
 		return -1;
-	rc = lib.start(c->pam_service, NULL, &conv, &kept);
+	rc = lib.start(auth_place(c), NULL, &conv, &kept);
 	return rc == PAM_SUCCESS ? 0 :
 	    fault_set(f, FAULT_TEMP, "pam_start: error %d", rc);
 }

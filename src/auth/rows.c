@@ -126,7 +126,8 @@ judge(const struct auth_state *s, const struct passwd_row *row, bool known,
 	bool		vouched = known && print != 0 && q->vouched == print;
 	bool		match = true;
 
-	if (q->method != AUTH_METHOD_RPOP && !q->proven && !vouched)
+	if (q->method != AUTH_METHOD_RPOP && !q->proven && !vouched &&
+	    (known || !s->policy.c->more))
 		match = passwd_verify(row->password, &q->secret, &f);
 	if (!known)
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");

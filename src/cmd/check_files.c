@@ -76,12 +76,17 @@ files_config(struct check *c)
 		    facts.mode);
 }
 
-/* One line of the password file, and what a login made of it. */
+struct rows {
+	struct check	*c;
+	const char	*path;
+};
+
+/* One line of a password file, and what a login made of it. */
 static void
 on_row(void *ctx, unsigned line, const struct identity *id, const char *wrong)
 {
-	struct check	*c = ctx;
-	const char	*path = c->s->auth.passwd_file;
+	struct check	*c = ((struct rows *)ctx)->c;
+	const char	*path = ((struct rows *)ctx)->path;
 	const char	*template = c->s->drop.maildrop;
 	char		 maildrop[IDENTITY_PATH_MAX + 1];
 	struct fault	 f;
@@ -106,25 +111,54 @@ on_row(void *ctx, unsigned line, const struct identity *id, const char *wrong)
 }
 
 static void
-files_passwd(struct check *c)
+files_passwd(struct check *c, const struct auth_conf *db)
 {
-	const char		*path = c->s->auth.passwd_file;
+	const char		*option = db->place != NULL ? "auth" : "passwd_file";
+	const char		*path = auth_place(db);
+	struct rows		 rows = { c, path };
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (c->s->auth.source != AUTH_FILE || !look(c, "passwd_file", path,
-	    MUST_EXIST, "make it with popper passwd USER", &facts))
+	if (!look(c, option, path, MUST_EXIST, "make it with popper passwd USER",
+	    &facts))
 		return;
-	judge_trusted(c, "passwd_file", path, &facts);
+	judge_trusted(c, option, path, &facts);
 	if ((facts.mode & 0007u) != 0)
-		check_error(c, "passwd_file", "%s has mode %04o, everybody may "
+		check_error(c, option, "%s has mode %04o, everybody may "
 		    "read the passwords; chmod o= %s", path, facts.mode, path);
 	if (!facts.is_regular) {
-		check_error(c, "passwd_file", "%s is not a file", path);
+		check_error(c, option, "%s is not a file", path);
 		return;
 	}
-	if (passwd_file_judge(&c->s->auth, on_row, c, &f) != 0)
-		check_error(c, "passwd_file", "%s", f.text);
+	if (passwd_file_judge(db, on_row, &rows, &f) != 0)
+		check_error(c, option, "%s", f.text);
+}
+
+static void
+files_pam(struct check *c, const struct auth_conf *db)
+{
+	const char		*option = db->place != NULL ? "auth" : "pam_service";
+	struct file_facts	 facts;
+	char			 path[512];
+
+	(void)snprintf(path, sizeof(path), "/etc/pam.d/%s", auth_place(db));
+	if (look(c, option, path, MUST_EXIST, "make it, two lines do: "
+	    "@include common-auth and @include common-account", &facts))
+		judge_trusted(c, option, path, &facts);
+}
+
+static void
+files_databases(struct check *c)
+{
+	struct auth_conf one = c->s->auth;
+
+	for (size_t i = 0; i < auth_databases(&c->s->auth); i++) {
+		auth_select(&one, i);
+		if (one.source == AUTH_FILE)
+			files_passwd(c, &one);
+		else
+			files_pam(c, &one);
+	}
 }
 
 static void
@@ -167,7 +201,6 @@ files_auth(struct check *c)
 {
 	const struct auth_conf	*a = &c->s->auth;
 	struct file_facts	 facts;
-	char			 path[512];
 
 	if (look(c, "deny_file", a->deny_file,
 	    conf_is_set(c->s->store, "deny_file") ? MUST_EXIST : MAY_MISS,
@@ -181,13 +214,8 @@ files_auth(struct check *c)
 	    MUST_EXIST, "make it, or remove the line", &facts))
 		judge_trusted(c, "rpop_file", a->rpop_file, &facts);
 	files_apps(c);
-	if (a->source != AUTH_PAM)
-		return;
-	(void)snprintf(path, sizeof(path), "/etc/pam.d/%s", a->pam_service);
-	if (look(c, "pam_service", path, MUST_EXIST, "make it, two lines do: "
-	    "@include common-auth and @include common-account", &facts))
-		judge_trusted(c, "pam_service", path, &facts);
-	if (a->shell_check && look(c, "shells_file", a->shells_file, MUST_EXIST,
+	if (auth_has(a, AUTH_PAM) && a->shell_check &&
+	    look(c, "shells_file", a->shells_file, MUST_EXIST,
 	    "nobody can log in without it; set shell_check = no, or make it",
 	    &facts))
 		judge_trusted(c, "shells_file", a->shells_file, &facts);
@@ -212,7 +240,7 @@ files_accounts(struct check *c)
 		    "account (adduser --system --group --no-create-home %s), "
 		    "or write a uid that nobody has", f.text,
 		    s->role.auth_user);
-	if (s->auth.source != AUTH_FILE || s->auth.virtual_user[0] == '\0')
+	if (!auth_has(&s->auth, AUTH_FILE) || s->auth.virtual_user[0] == '\0')
 		return;
 	if (identity_service(s->auth.virtual_user, &id, &f) != 0)
 		check_error(c, "virtual_user", "%s; name an account, or write "
@@ -349,7 +377,7 @@ check_files(struct check *c)
 {
 	files_config(c);
 	files_accounts(c);
-	files_passwd(c);
+	files_databases(c);
 	files_auth(c);
 	files_folders(c);
 	files_xmit(c);

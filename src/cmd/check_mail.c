@@ -63,7 +63,7 @@ judge_spool(struct check *c, const char *path, const struct file_facts *facts)
 		    "the group mail (mode %04o, gid %u), so that mail programs "
 		    "cannot make lock files in it; chown root:mail %s; chmod "
 		    "2775 %s", path, facts->mode, facts->gid, path, path);
-	else if (facts->uid != 0 && c->s->auth.source == AUTH_PAM)
+	else if (facts->uid != 0 && auth_has(&c->s->auth, AUTH_PAM))
 		check_warn(c, "maildrop", "the folder %s belongs to uid %u, "
 		    "who can exchange the maildrops of others; chown root:mail "
 		    "%s; chmod 2775 %s", path, facts->uid, path, path);

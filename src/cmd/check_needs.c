@@ -16,11 +16,17 @@ static void
 need_libraries(struct check *c)
 {
 	const struct settings	*s = c->s;
-	const struct auth_ops	*ops = auth_ops_of(&s->auth);
+	struct auth_conf	 one = s->auth;
 	struct fault		 f;
 
-	if (ops->preload != NULL && ops->preload(&s->auth, &f) != 0)
-		check_error(c, "auth", "nobody can log in: %s", f.text);
+	for (size_t i = 0; i < auth_databases(&s->auth); i++) {
+		const struct auth_ops *ops;
+
+		auth_select(&one, i);
+		ops = auth_ops_of(&one);
+		if (ops->preload != NULL && ops->preload(&one, &f) != 0)
+			check_error(c, "auth", "nobody can log in: %s", f.text);
+	}
 	if (s->role.metrics[0] != '\0' && exporter_library(&f) != 0)
 		check_warn(c, "metrics", "there will be none: %s; install "
 		    "libmicrohttpd12, or remove the line", f.text);

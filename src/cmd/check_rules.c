@@ -20,7 +20,7 @@ rule_isolation(struct check *c)
 	const struct settings	*s = c->s;
 	bool			 single = s->role.isolation == ISOLATION_SINGLE;
 
-	if (single && s->auth.source == AUTH_PAM)
+	if (single && auth_has(&s->auth, AUTH_PAM))
 		check_error(c, "isolation", "single cannot ask PAM, which "
 		    "needs root; set auth = file, or isolation = split and "
 		    "start popper as root");
@@ -110,7 +110,7 @@ keeps_apart(const struct settings *s)
 {
 	if (s->role.isolation == ISOLATION_SINGLE)
 		return "isolation = single";
-	if (s->auth.source == AUTH_PAM)
+	if (auth_has(&s->auth, AUTH_PAM))
 		return "auth = pam";
 	if (s->bull.dir != NULL && s->bull.dir[0] != '\0')
 		return "bulletins";
@@ -169,14 +169,23 @@ rule_xmit(struct check *c)
 {
 	const struct settings *s = c->s;
 
-	if (s->xtnd.xmit && s->auth.source == AUTH_FILE &&
+	if (s->xtnd.xmit && auth_has(&s->auth, AUTH_FILE) &&
 	    s->xtnd.xmit_sender[0] == '\0')
 		check_warn(c, "xmit", "users of passwd_file have no address "
 		    "of their own, so XTND XMIT is refused to them; set "
 		    "xmit_sender = %%u@your.domain, or xmit = no");
-	if (s->auth.source == AUTH_PAM && s->xtnd.xmit_sender[0] != '\0')
+	if (!auth_has(&s->auth, AUTH_FILE) && s->xtnd.xmit_sender[0] != '\0')
 		check_warn(c, "xmit_sender", "only the users of a passwd_file "
 		    "send with it, and auth = pam has none; remove the line");
+}
+
+static void
+no_effect(struct check *c, const char *const *list, size_t n, const char *type)
+{
+	for (size_t i = 0; i < n; i++)
+		if (conf_is_set(c->s->store, list[i]))
+			check_warn(c, list[i], "has no effect without auth = %s; "
+			    "remove the line, or set auth = %s", type, type);
 }
 
 /* A row that has no effect is a mistake in what was meant. */
@@ -186,16 +195,35 @@ rule_useless(struct check *c)
 	static const char *const of_pam[] = { "pam_service", "shell_check",
 	    "shells_file" };
 	static const char *const of_file[] = { "passwd_file", "virtual_user" };
-	bool		   pam = c->s->auth.source == AUTH_PAM;
-	const char *const *list = pam ? of_file : of_pam;
-	size_t		   n = pam ? ARRAY_LEN(of_file) : ARRAY_LEN(of_pam);
 
-	for (size_t i = 0; i < n; i++) {
-		if (conf_is_set(c->s->store, list[i]))
-			check_warn(c, list[i], "has no effect with auth = %s; "
-			    "remove the line, or set auth = %s",
-			    pam ? "pam" : "file", pam ? "file" : "pam");
-	}
+	if (!auth_has(&c->s->auth, AUTH_PAM))
+		no_effect(c, of_pam, ARRAY_LEN(of_pam), "pam");
+	if (!auth_has(&c->s->auth, AUTH_FILE))
+		no_effect(c, of_file, ARRAY_LEN(of_file), "file");
+}
+
+/* An id names one database; the other one could never be meant by a rule. */
+static void
+rule_databases(struct check *c)
+{
+	struct auth_conf	a = c->s->auth;
+	struct auth_conf	b = a;
+	const struct conf_list	*list = &a.databases;
+
+	if (list->n > AUTH_DB_MAX)
+		check_error(c, "auth", "there are %zu user databases, and only "
+		    "the first %d are asked; remove some", list->n,
+		    AUTH_DB_MAX);
+	for (size_t i = 1; i < auth_databases(&a); i++)
+		for (size_t k = 0; k < i; k++) {
+			auth_select(&a, i);
+			auth_select(&b, k);
+			if (strcmp(a.db, b.db) == 0)
+				check_tell(c, CONF_ERROR, c->s->config,
+				    list->line[i], "auth: there is a database %s "
+				    "before this one; give it another id, or "
+				    "remove it", a.db);
+		}
 }
 
 static void
@@ -339,6 +367,7 @@ check_rules(struct check *c)
 	rule_expire(c);
 	rule_xmit(c);
 	rule_useless(c);
+	rule_databases(c);
 	rule_log(c);
 	rule_listen(c);
 	rule_access(c);

@@ -335,9 +335,10 @@ static const char unknown[] = "the password";
 static const char unknown_pam[] = "the password, and what PAM's modules say";
 
 static void
-show_verdict(struct job *j, const struct auth_verdict *v)
+show_verdict(struct job *j, const struct auth_conf *c,
+    const struct auth_verdict *v)
 {
-	bool pam = j->settings.auth.source == AUTH_PAM;
+	bool pam = c->source == AUTH_PAM;
 
 	show(j, "rules", v->result == AUTH_OK ? "passed" :
 	    v->result == AUTH_REFUSED ? "refused" : "error", 0);
@@ -370,28 +371,39 @@ show_delay(struct job *j, const struct identity *id)
 	show(j, "login_delay_left_s", NULL, wait_s);
 }
 
-/* By the code that judges logins, in this process. */
+/* By the code that judges logins, in this process: the first database that knows
+ * the name decides. */
 static void
 show_rules(struct job *j)
 {
 	static struct auth_verdict	 v;
 	static struct auth_request	 q;
-	const struct auth_conf		*c = &j->settings.auth;
-	struct fault			 f;
-	void				*state;
+	struct auth_conf		 one = j->settings.auth;
+	size_t				 n = auth_databases(&one);
 
-	if (auth_ops_of(c)->prepare(c, &state, &f) != 0) {
-		show(j, "rules", "not seen", 0);
-		show(j, "detail", f.text, 0);
-		return;
-	}
 	q.method = j->method;
 	q.peer = j->whom.addr;
 	q.way = j->way;
 	memcpy(q.user, j->whom.user, sizeof(q.user));
-	auth_foresee(c, state, &q, &v);
-	auth_ops_of(c)->done(state);
-	show_verdict(j, &v);
+	for (size_t i = 0; i < n; i++) {
+		struct fault	 f;
+		void		*state;
+
+		auth_select(&one, i);
+		if (auth_ops_of(&one)->prepare(&one, &state, &f) != 0) {
+			show(j, "rules", "not seen", 0);
+			show(j, "db", one.db, 0);
+			show(j, "detail", f.text, 0);
+			return;
+		}
+		auth_foresee(&one, state, &q, &v);
+		auth_ops_of(&one)->done(state);
+		if (!auth_passes_on(&one, &v))
+			break;
+	}
+	show_verdict(j, &one, &v);
+	if (v.reason != REASON_UNKNOWN_USER)
+		show(j, "db", one.db, 0);
 	if (v.result == AUTH_OK)
 		show_delay(j, &v.id);
 }

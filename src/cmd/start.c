@@ -96,7 +96,7 @@ start_allowed(const struct settings *s, bool terminal)
 		    " single and auth = file");
 		return STATUS_DENIED;
 	}
-	if (single && s->auth.source == AUTH_PAM) {
+	if (single && auth_has(&s->auth, AUTH_PAM)) {
 		tell(terminal, LEVEL_ERR, "conf-error", "isolation = single"
 		    " needs auth = file: PAM needs root");
 		return STATUS_CONFIG;

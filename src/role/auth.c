@@ -17,6 +17,10 @@
  * stay (worker.c); auth_workers of them at a time.  The time for all of it,
  * auth_timeout, begins with CHECK.
  *
+ * With several databases each has workers, and a row in each front, of its own: one
+ * that hangs keeps nobody waiting whom another one knows.  A question whose worker
+ * does not know the name goes into the row of the next database.
+ *
  * What was right is vouched for the next time (verdict.h), so that the worker
  * need not hash it; whether the user may log in is the worker's to say, always.
  *
@@ -70,6 +74,7 @@ struct question {
 	struct sock_addr	 peer;		/* the client */
 	struct sock_addr	 socket;	/* who is at its other end */
 	struct auth_way		 way;
+	uint8_t			 db;		/* which one is asked */
 	uint8_t			 method;
 	size_t			 user_n;
 	uint8_t			 user[IDENTITY_USER_MAX];
@@ -80,6 +85,11 @@ struct question {
 	uint32_t		 flushes;	/* when it was given to a worker */
 };
 
+struct row {
+	struct question		*first;		/* owns: those that wait */
+	struct question		**last;
+};
+
 struct front {
 	struct auth		*a;
 	uint32_t		 index;
@@ -88,22 +98,29 @@ struct front {
 	int			 link;		/* owns; -1: gone */
 	struct loop_watch	 watch;
 	struct outbox		 out;		/* verdicts */
-	struct question		*first;		/* owns: those that wait */
-	struct question		**last;
+	struct row		 rows[AUTH_DB_MAX];	/* for each database */
 	size_t			 questions;	/* of its share */
 	size_t			 answers;	/* that are not due */
 };
 
 struct worker {
 	struct auth		*a;
+	uint8_t			 db;
 	int			 link;		/* owns; -1: none */
 	struct loop_watch	 watch;
 	struct question		*q;		/* owns; NULL: idle */
 	bool			 retired;	/* the last question it gets */
 };
 
+struct database {
+	bool			 one_each;	/* a worker answers one question */
+	bool			 vouched;	/* what was right is remembered */
+};
+
 struct auth {
 	const struct settings	*conf;
+	struct database		 dbs[AUTH_DB_MAX];
+	uint8_t			 ndbs;
 	struct loop		*loop;
 	int			 master;
 	struct loop_watch	 master_watch;
@@ -254,14 +271,21 @@ until(uint64_t ms)
 	return ms > now ? ms - now : 0;
 }
 
-static struct question *
-row_take(struct front *f)
+static void
+row_put(struct row *r, struct question *q)
 {
-	struct question *q = f->first;
+	*r->last = q;
+	r->last = &q->next;
+}
 
-	f->first = q->next;
-	if (f->first == NULL)
-		f->last = &f->first;
+static struct question *
+row_take(struct row *r)
+{
+	struct question *q = r->first;
+
+	r->first = q->next;
+	if (r->first == NULL)
+		r->last = &r->first;
 	q->next = NULL;
 	return q;
 }
@@ -276,12 +300,13 @@ front_close(struct front *f)
 	loop_watch_fini(&f->watch);
 	outbox_clear(&f->out);
 	fd_close(&f->link);
-	while (f->first != NULL) {
-		struct question *q = row_take(f);
+	for (size_t i = 0; i < f->a->ndbs; i++)
+		while (f->rows[i].first != NULL) {
+			struct question *q = row_take(&f->rows[i]);
 
-		log_lost(q, "the connection was lost");
-		question_free(f->a, q);
-	}
+			log_lost(q, "the connection was lost");
+			question_free(f->a, q);
+		}
 	due_drop(&f->a->due, f->index);
 	f->epoch++;
 	f->questions = f->answers = 0;
@@ -307,16 +332,31 @@ tell(struct front *f, uint64_t sid, uint8_t answer)
 	outbox_put(&f->out, m, 0, NULL, 0);
 }
 
+/* The deadline of who has waited longest in some row of this front. */
+static uint64_t
+next_of(const struct auth *a, const struct front *f)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < a->ndbs; i++) {
+		const struct question *q = f->rows[i].first;
+
+		if (q != NULL && deadline_of(a, q) < next)
+			next = deadline_of(a, q);
+	}
+	return next;
+}
+
 static uint64_t
 next_event(const struct auth *a)
 {
 	uint64_t next = due_next(&a->due);
 
 	for (size_t i = 0; i < a->nfronts; i++) {
-		const struct question *q = a->fronts[i].first;
+		uint64_t at = next_of(a, &a->fronts[i]);
 
-		if (q != NULL && deadline_of(a, q) < next)
-			next = deadline_of(a, q);
+		if (at < next)
+			next = at;
 	}
 	for (size_t i = 0; i < a->nworkers; i++) {
 		const struct question *q = a->workers[i].q;
@@ -444,6 +484,19 @@ tell_due(struct auth *a)
 	}
 }
 
+static void
+row_end_late(struct auth *a, struct row *r, uint64_t now)
+{
+	while (r->first != NULL && deadline_of(a, r->first) <= now) {
+		struct question *q = row_take(r);
+
+		log_late(a, q);
+		log_lost(q, "see auth-timeout");
+		count(q, METRIC_LOGIN_ERROR, true);
+		decide(a, q, ANSWER_ERROR);
+	}
+}
+
 /* Those whose time is over, with a worker or for want of one. */
 static void
 end_late(struct auth *a)
@@ -458,16 +511,9 @@ end_late(struct auth *a)
 		worker_decide(w, ANSWER_ERROR);
 		worker_close(w);
 	}
-	for (struct front *f = a->fronts; f < a->fronts + a->nfronts; f++) {
-		while (f->first != NULL && deadline_of(a, f->first) <= now) {
-			struct question *q = row_take(f);
-
-			log_late(a, q);
-			log_lost(q, "see auth-timeout");
-			count(q, METRIC_LOGIN_ERROR, true);
-			decide(a, q, ANSWER_ERROR);
-		}
-	}
+	for (struct front *f = a->fronts; f < a->fronts + a->nfronts; f++)
+		for (size_t i = 0; i < a->ndbs; i++)
+			row_end_late(a, &f->rows[i], now);
 }
 
 static void
@@ -542,6 +588,7 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	q = question_new(a);
 	q->front = f->index;
 	q->epoch = f->epoch;
+	q->db = 0;
 	q->asked_ms = clock_ms();
 	f->questions++;
 	if (read_check(m, q, why) != 0) {
@@ -555,8 +602,7 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 		leave_unjudged(a, q);
 		return 0;
 	}
-	*f->last = q;
-	f->last = &q->next;
+	row_put(&f->rows[0], q);
 	return 0;
 }
 
@@ -592,8 +638,8 @@ front_open(struct front *f, int link)
 	f->out = (struct outbox){ .link = link, .lost = on_lost, .ctx = f,
 	    .max = ANSWERS_MAX / f->a->nfronts };
 	outbox_init(&f->out, f->a->loop);
-	f->first = NULL;
-	f->last = &f->first;
+	for (size_t i = 0; i < f->a->ndbs; i++)
+		f->rows[i] = (struct row){ NULL, &f->rows[i].first };
 	loop_watch_init(&f->watch, f->a->loop, link, on_front, f);
 	loop_watch_set(&f->watch, LOOP_READ, LOOP_NEVER);
 }
@@ -652,8 +698,8 @@ was_cached(const struct question *q, uint64_t print)
 static void
 remember(struct auth *a, const struct question *q, uint64_t print)
 {
-	if (a->cache != NULL && print != 0 && !was_cached(q, print) &&
-	    q->flushes == a->flushes)
+	if (a->cache != NULL && a->dbs[q->db].vouched && print != 0 &&
+	    !was_cached(q, print) && q->flushes == a->flushes)
 		verdict_put(a->cache, q->key, span_of(q->user, q->user_n),
 		    print, clock_ms());
 }
@@ -681,12 +727,45 @@ on_grant(struct worker *w, struct link_in *m)
 	return true;
 }
 
+/* Nobody has this name there: the next database is asked. */
+static void
+pass_on(struct worker *w)
+{
+	struct auth	*a = w->a;
+	struct question	*q = w->q;
+	struct front	*f = front_of(a, q->front, q->epoch);
+
+	w->q = NULL;
+	if (f == NULL) {
+		log_lost(q, "the connection was lost");
+		question_free(a, q);
+		return;
+	}
+	q->db++;
+	row_put(&f->rows[q->db], q);
+	set_timer(a);
+}
+
+static bool
+on_deny(struct worker *w, enum wire_deny how)
+{
+	if (how == DENY_UNDECIDED) {
+		worker_decide(w, ANSWER_ERROR);
+		return false;
+	}
+	if (how == DENY_UNKNOWN && w->db + 1 < w->a->ndbs) {
+		pass_on(w);
+		return true;
+	}
+	refuse(w->a, w->q);
+	w->q = NULL;
+	return true;
+}
+
 /* Its decision; false: it is of no more use. */
 static bool
 on_decision(struct worker *w, struct link_in *m)
 {
-	bool undecided;
-
 	if (m->type == MSG_RETIRED) {
 		w->retired = true;
 		return w->q != NULL;
@@ -695,16 +774,8 @@ on_decision(struct worker *w, struct link_in *m)
 		log_text(LEVEL_ERR, "worker-misbehaved", "an answer to nothing");
 		return false;
 	}
-	if (m->type == MSG_DENY) {
-		undecided = link_get_u8(m) != 0;
-		if (undecided) {
-			worker_decide(w, ANSWER_ERROR);
-		} else {
-			refuse(w->a, w->q);
-			w->q = NULL;
-		}
-		return !undecided;
-	}
+	if (m->type == MSG_DENY)
+		return on_deny(w, (enum wire_deny)link_get_u8(m));
 	return on_grant(w, m);
 }
 
@@ -728,7 +799,7 @@ on_worker(void *ctx, unsigned what UNUSED)
 		worker_decide(w, ANSWER_ERROR);
 	}
 	if (!useful || (w->q == NULL && (w->retired ||
-	    a->conf->auth.source == AUTH_PAM)))
+	    a->dbs[w->db].one_each)))
 		worker_close(w);
 	else
 		loop_watch_set(&w->watch, LOOP_READ, LOOP_NEVER);
@@ -744,6 +815,7 @@ worker_open(struct worker *w, struct fault *f)
 	if (link_pair(&w->link, &its, f) != 0)
 		return -1;
 	link_out_init(&a->out, MSG_WORKER);
+	link_put_u8(&a->out, w->db);
 	if (link_send(a->warden, &a->out, &its, 1, f) != 0) {
 		fd_close(&w->link);
 		return fault_prefix(f, "the warden: ");
@@ -759,9 +831,10 @@ vouch(const struct auth *a, struct question *q)
 {
 	q->vouched = 0;
 	q->flushes = a->flushes;
-	if (a->cache == NULL || q->method == AUTH_METHOD_RPOP)
+	if (a->cache == NULL || !a->dbs[q->db].vouched ||
+	    q->method == AUTH_METHOD_RPOP)
 		return;
-	verdict_key(a->cache, (uint8_t)a->conf->auth.source, q->method,
+	verdict_key(a->cache, q->db, q->method,
 	    span_of(q->user, q->user_n), secret_span(&q->secret), q->key);
 	q->vouched = verdict_find(a->cache, q->key, clock_ms());
 }
@@ -785,7 +858,8 @@ worker_ask(struct worker *w, struct question *q, struct fault *f)
 	link_out_wipe(&a->out);
 	if (result != 0)
 		return -1;
-	secret_wipe(&q->secret);
+	if (q->db + 1 == a->ndbs)
+		secret_wipe(&q->secret);
 	w->q = q;
 	return 0;
 }
@@ -796,6 +870,8 @@ may_be_judged(struct auth *a, struct question *q)
 {
 	uint64_t now = clock_ms();
 
+	if (q->db > 0)
+		return true;		/* that has begun */
 	if (!penalty_judged(a->penalty, &q->who, now)) {
 		leave_unjudged(a, q);
 		return false;
@@ -828,11 +904,13 @@ give(struct worker *w, struct question *q)
 /* An idle one, or room for a new one; the first ones first, so that those that
  * are not needed sleep. */
 static struct worker *
-free_worker(struct auth *a)
+free_worker(struct auth *a, size_t db)
 {
 	struct worker *empty = NULL;
 
 	for (struct worker *w = a->workers; w < a->workers + a->nworkers; w++) {
+		if (w->db != db)
+			continue;
 		if (w->link >= 0 && w->q == NULL)
 			return w;
 		if (w->link < 0 && empty == NULL)
@@ -843,12 +921,12 @@ free_worker(struct auth *a)
 
 /* The fronts take turns. */
 static struct front *
-next_front(struct auth *a)
+next_front(struct auth *a, size_t db)
 {
 	for (size_t i = 0; i < a->nfronts; i++) {
 		struct front *f = &a->fronts[(a->turn + i) % a->nfronts];
 
-		if (f->link >= 0 && f->first != NULL) {
+		if (f->link >= 0 && f->rows[db].first != NULL) {
 			a->turn = (f->index + 1) % a->nfronts;
 			return f;
 		}
@@ -870,17 +948,25 @@ is_over(const struct auth *a)
 }
 
 static void
-serve_rows(struct auth *a)
+serve_database(struct auth *a, size_t db)
 {
 	struct worker	*w;
 	struct front	*f;
 
-	while ((w = free_worker(a)) != NULL && (f = next_front(a)) != NULL) {
-		struct question *q = row_take(f);
+	while ((w = free_worker(a, db)) != NULL &&
+	    (f = next_front(a, db)) != NULL) {
+		struct question *q = row_take(&f->rows[db]);
 
 		if (may_be_judged(a, q))
 			give(w, q);
 	}
+}
+
+static void
+serve_rows(struct auth *a)
+{
+	for (size_t i = 0; i < a->ndbs; i++)
+		serve_database(a, i);
 	if (a->leaving && is_over(a))
 		loop_end(a->loop);
 }
@@ -928,9 +1014,9 @@ stop(struct auth *a)
 	for (size_t i = 0; i < a->nworkers; i++)
 		if (a->workers[i].q != NULL)
 			log_lost(a->workers[i].q, why);
-	for (size_t i = 0; i < a->nfronts; i++)
-		for (const struct question *q = a->fronts[i].first; q != NULL;
-		    q = q->next)
+	for (size_t i = 0; i < a->nfronts * AUTH_DB_MAX; i++)
+		for (const struct question *q = a->fronts[i / AUTH_DB_MAX].
+		    rows[i % AUTH_DB_MAX].first; q != NULL; q = q->next)
 			log_lost(q, why);
 	loop_end(a->loop);
 }
@@ -1022,13 +1108,34 @@ make_cache(struct auth *a)
 {
 	const struct role_settings *r = &a->conf->role;
 
-	if (r->auth_cache_ttl_s == 0 ||
-	    (a->conf->auth.source == AUTH_PAM && !r->auth_cache_pam))
+	bool any = false;
+
+	for (size_t i = 0; i < a->ndbs; i++)
+		any = any || a->dbs[i].vouched;
+	if (r->auth_cache_ttl_s == 0 || !any)
 		return;
 	a->cache = verdict_new(r->auth_cache_size, 1000ull * r->auth_cache_ttl_s);
 	if (a->cache == NULL)
 		log_text(LEVEL_WARN, "auth-no-cache",
 		    "libsodium does not start");
+}
+
+static void
+know_databases(struct auth *a)
+{
+	struct auth_conf one = a->conf->auth;
+
+	a->ndbs = (uint8_t)auth_databases(&one);
+	for (size_t i = 0; i < a->ndbs; i++) {
+		bool pam;
+
+		auth_select(&one, i);
+		pam = one.source == AUTH_PAM;
+		a->dbs[i] = (struct database){
+			.one_each = pam,
+			.vouched = !pam || a->conf->role.auth_cache_pam,
+		};
+	}
 }
 
 /* Whose memory is bounded by what the settings say, and by this file. */
@@ -1037,10 +1144,13 @@ make_tables(struct auth *a)
 {
 	unsigned workers = a->conf->role.auth_workers;
 
-	a->nworkers = workers > 0 ? workers : 2 * spawn_processors();
+	if (workers == 0)
+		workers = 2 * spawn_processors();
+	a->nworkers = (size_t)workers * a->ndbs;
 	a->workers = xalloc(a->nworkers, sizeof(*a->workers));
 	for (size_t i = 0; i < a->nworkers; i++)
-		a->workers[i] = (struct worker){ .a = a, .link = -1 };
+		a->workers[i] = (struct worker){ .a = a, .link = -1,
+		    .db = (uint8_t)(i / workers) };
 	a->pool = xalloc(QUESTIONS_MAX + a->nworkers,
 	    sizeof(*a->pool));
 	due_init(&a->due, ANSWERS_MAX);
@@ -1085,6 +1195,7 @@ auth_main(const struct auth_start *s)
 	a.nfronts = s->nfronts;
 	log_set_reopen(reopen_log, &a);
 	secmem_lock(&a, sizeof(a));
+	know_databases(&a);
 	make_tables(&a);
 	a.loop = loop_new(&f);
 	if (a.loop == NULL || (watch_all(&a, s),

@@ -331,6 +331,16 @@ take_worker(void)
 	return link_get_fd(&it.in, 0);
 }
 
+/* The same, of that database. */
+static int
+take_worker_of(uint8_t db)
+{
+	int link = take_worker();
+
+	assert_int_equal(link_get_u8(&it.in), db);
+	return link;
+}
+
 /* A print, or 0. */
 static uint64_t
 take_vouched(int link, uint64_t sid)
@@ -1338,6 +1348,7 @@ want_worker(int warden, struct fault *f)
 
 	assert_int_equal(link_pair(&link, &its, f), 0);
 	link_out_init(&it.out, MSG_WORKER);
+	link_put_u8(&it.out, 0);
 	assert_int_equal(link_send(warden, &it.out, &its, 1, f), 0);
 	return link;
 }
@@ -1422,7 +1433,7 @@ test_mad_auth(void **state UNUSED)
 		int	warden;
 		pid_t	pid;
 
-		if (type == MSG_WORKER && n == 0 && fds == 1)
+		if (type == MSG_WORKER && n == 1 && fds == 1)
 			continue;
 		pid = begin_warden(&warden);
 		say(warden, type, n, fds);
@@ -1433,6 +1444,62 @@ test_mad_auth(void **state UNUSED)
 			    type, n, fds);
 		forget_log();
 	} while (next_say(&type, &n, &fds));
+}
+
+/* Who is unknown to one database is asked of the next, once; the last word is one
+ * no, and what hangs in one row keeps nobody of another one. */
+static void
+test_databases(void **state UNUSED)
+{
+	int	link[3];
+
+	conf.auth.databases = (struct conf_list){ .n = 3, .item = { "a:file:/a",
+	    "b:file:/b", "c:file:/c" } };
+	begin(false);
+	check(0, 1, "ann", "wonderland");
+	link[0] = take_worker_of(0);
+	take_question(link[0], 1);
+	deny(link[0], DENY_UNKNOWN);
+	link[1] = take_worker_of(1);
+	take_question(link[1], 1);
+	grant(link[1]);
+	expect_admit(0, 1, "ann");
+
+	check(0, 2, "bob", "x");			/* in none of them */
+	take_question(link[0], 2);
+	deny(link[0], DENY_UNKNOWN);
+	take_question(link[1], 2);
+	deny(link[1], DENY_UNKNOWN);
+	link[2] = take_worker_of(2);
+	take_question(link[2], 2);
+	deny(link[2], DENY_NO);
+	expect(0, 'n', 2);
+
+	check(0, 3, "ann", "wrong");		/* known to the second: final */
+	take_question(link[0], 3);
+	deny(link[0], DENY_UNKNOWN);
+	take_question(link[1], 3);
+	deny(link[1], DENY_NO);
+	expect(0, 'n', 3);
+
+	check(0, 4, "bob", "x");			/* the second hangs */
+	take_question(link[0], 4);
+	deny(link[0], DENY_UNKNOWN);
+	take_question(link[1], 4);
+	check(0, 5, "cy", "x");
+	take_question(link[0], 5);
+	grant(link[0]);
+	expect_admit(0, 5, "ann");
+
+	check(0, 6, "dee", "x");			/* the first is down */
+	take_question(link[0], 6);
+	deny(link[0], DENY_UNDECIDED);
+	expect(0, 'e', 6);
+	conf.auth.databases.n = 0;
+	end();
+	for (size_t i = 0; i < 3; i++)
+		fd_close(&link[i]);
+	forget_log();
 }
 
 /* What a worker that stays is asked by an auth that was taken over: it gives up,
@@ -1618,6 +1685,7 @@ main(void)
 		AS_ROOT(test_cached_file_change),
 		AS_ROOT(test_change_under_load),
 		AS_ROOT(test_warden_full),
+		AS_ROOT(test_databases),
 		AS_ROOT(test_mad_auth),
 		AS_ROOT(test_mad_questions),
 		AS_ROOT(test_hanging_worker),

@@ -81,6 +81,9 @@ struct monitor {
 						   announced */
 	int			 credential_front;	/* the front's end */
 	int			 credential_worker;
+	size_t			 db;		/* which database is asked */
+	int			 passed;	/* owns; where its worker finds the
+						   record if it is not the first */
 	uint64_t		 end_ms;	/* of all that a stranger may do */
 	unsigned		 asked;		/* questions of the front */
 	uint64_t		 asked_ms;
@@ -218,20 +221,41 @@ start_front(struct monitor *m, struct fault *f)
 	front_main(&c);
 }
 
-/* A worker for the record that lies in the credential link. */
+/* The settings that the worker of this database has. */
+static const struct settings *
+settings_of(const struct monitor *m)
+{
+	static struct settings its;
+
+	its = *m->conf;
+	auth_select(&its.auth, m->db);
+	return &its;
+}
+
+/*
+ * A worker for the record that lies in the credential link, or that the worker
+ * of the database before has passed on.
+ */
 static int
 start_worker(struct monitor *m, struct fault *f)
 {
-	pid_t	self = spawn_self();
-	int	verdict;
-	int	log_link;
-	int	result;
+	struct link_ends	pass = { -1, -1 };
+	pid_t			self = spawn_self();
+	int			verdict;
+	int			log_link;
+	int			result;
 
+	if (m->db + 1 < auth_databases(&m->conf->auth) &&
+	    link_pair(&pass.a, &pass.b, f) != 0)
+		return -1;
 	result = child_fork(&m->worker, &verdict, &log_link, f);
-	if (result != 0)
-		return result < 0 ? -1 : 0;
-	worker_main(m->conf, &m->peer, self, m->credential_worker, verdict,
-	    log_link);
+	if (result == 0)
+		worker_main(settings_of(m), &m->peer, self, m->db == 0 ?
+		    m->credential_worker : m->passed, pass.b, verdict, log_link);
+	fd_close(&m->passed);
+	m->passed = fd_take(&pass.a);
+	fd_close(&pass.b);
+	return result < 0 ? -1 : 0;
 }
 
 /* NO is due at a fixed time after the question, or a multiple of it. */
@@ -241,6 +265,7 @@ decide(struct monitor *m, enum authorize_answer answer)
 	m->answer = answer;
 	m->answer_ms = ask_refusal_ms(&m->conf->role, m->asked_ms);
 	child_kill(&m->worker);
+	fd_close(&m->passed);
 }
 
 static int
@@ -252,6 +277,30 @@ tell_front(struct monitor *m, enum authorize_answer answer, struct fault *f)
 	link_put_u8(&out, (uint8_t)answer);
 	m->phase = answer == ANSWER_YES ? PHASE_GRANTED : PHASE_STRANGER;
 	return link_send(m->front.link, &out, NULL, 0, f);
+}
+
+static void
+ask_database(struct monitor *m, size_t db)
+{
+	struct fault f;
+
+	m->db = db;
+	if (start_worker(m, &f) == 0)
+		return;
+	log_fault(LEVEL_ERR, "worker-fork", &f);
+	attempt_log_unjudged(NULL, &m->peer, "see worker-fork");
+	decide(m, ANSWER_ERROR);
+}
+
+static void
+on_deny(struct monitor *m, enum wire_deny how)
+{
+	if (how != DENY_UNKNOWN || m->db + 1 >= auth_databases(&m->conf->auth)) {
+		decide(m, how == DENY_UNDECIDED ? ANSWER_ERROR : ANSWER_NO);
+		return;
+	}
+	child_kill(&m->worker);
+	ask_database(m, m->db + 1);
 }
 
 /* The worker has spoken, or died. */
@@ -272,7 +321,7 @@ on_verdict(struct monitor *m, struct fault *f)
 		return 0;
 	}
 	if (in.type == MSG_DENY) {
-		decide(m, link_get_u8(&in) != 0 ? ANSWER_ERROR : ANSWER_NO);
+		on_deny(m, (enum wire_deny)link_get_u8(&in));
 		link_in_fini(&in);
 		return 0;
 	}
@@ -289,6 +338,7 @@ on_verdict(struct monitor *m, struct fault *f)
 		return 0;
 	}
 	child_kill(&m->worker);
+	fd_close(&m->passed);
 	return tell_front(m, ANSWER_YES, f);
 }
 
@@ -387,11 +437,7 @@ on_ask(struct monitor *m, struct fault *f)
 	m->asked_ms = clock_ms();
 	m->answer_ms = 0;
 	extend_end(m);
-	if (start_worker(m, f) != 0) {
-		log_fault(LEVEL_ERR, "worker-fork", f);
-		attempt_log_unjudged(NULL, &m->peer, "see worker-fork");
-		decide(m, ANSWER_ERROR);
-	}
+	ask_database(m, 0);
 	return 0;
 }
 
@@ -920,6 +966,7 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 		.out = out,
 		.credential_front = -1,
 		.credential_worker = -1,
+		.passed = -1,
 	};
 	struct fault	f;
 	int		status;

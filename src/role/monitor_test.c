@@ -46,7 +46,7 @@ NORETURN void	__real_session_main(const struct session_start *c);
 NORETURN void	__wrap_front_main(const struct front *c);
 NORETURN void	__wrap_worker_main(const struct settings *conf,
 		    const struct sock_addr *peer, pid_t monitor,
-		    int credential, int verdict, int log_link);
+		    int credential, int pass, int verdict, int log_link);
 NORETURN void	__wrap_session_main(const struct session_start *c);
 NORETURN void	__wrap_session_recover_main(const struct session_start *c);
 
@@ -194,12 +194,13 @@ put_grant(struct link_out *m, const struct identity *id)
 	link_put_span(m, span_str(id->home));
 	link_put_span(m, span_str(id->maildrop));
 	link_put_u8(m, 0);
+	link_put_span(m, SPAN("file"));
 }
 
 void
 __wrap_worker_main(const struct settings *unused UNUSED,
     const struct sock_addr *peer, pid_t monitor UNUSED,
-    int credential UNUSED, int verdict, int log_link UNUSED)
+    int credential UNUSED, int pass UNUSED, int verdict, int log_link UNUSED)
 {
 	static struct link_out	m;
 	const struct say	deny = { MSG_DENY, 1, 0 };

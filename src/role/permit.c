@@ -21,7 +21,8 @@
 #define CREDENTIAL_MAX	(1u + WIRE_WAY_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(SECRET_MAX))
 #define GRANT_MAX	(SPAN_SIZE(IDENTITY_USER_MAX) + 4 + 4 + 4 + \
 			 4 * IDENTITY_GIDS_MAX + \
-			 2 * SPAN_SIZE(IDENTITY_PATH_MAX) + 1)
+			 2 * SPAN_SIZE(IDENTITY_PATH_MAX) + 1 + \
+			 SPAN_SIZE(IDENTITY_DB_MAX))
 #define DONE_MAX	(1u + 4 + SPAN_SIZE(sizeof(((struct fault *)0)->text)))
 
 #define IN_SESSION	(IN(PHASE_SESSION) | IN(PHASE_RECOVERY))
@@ -122,7 +123,7 @@ const struct link_permit permit_to_front[] = {
 const size_t permit_to_front_n = ARRAY_LEN(permit_to_front);
 
 const struct link_permit permit_worker[] = {
-	{ MSG_WORKER,		0, 0,	1, ANY },
+	{ MSG_WORKER,		1, 1,	1, ANY },
 };
 const size_t permit_worker_n = ARRAY_LEN(permit_worker);
 
@@ -229,7 +230,7 @@ const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
 /* --- sessions that share a process -------------------------------------------- */
 
 #define SEAT_MAX	(4u + SID + 8 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
-			 2)
+			 2 + SPAN_SIZE(IDENTITY_DB_MAX))
 #define MOVE_MAX	(4u + 1 + 4 * 8 + 4 + SPAN_SIZE(POP_MARKS_MAX) + \
 			 SPAN_SIZE(LIMIT_LINE) + 1)
 

@@ -577,7 +577,7 @@ session_run(const struct session_start *c)
 	init(&s, c);
 	if (c->moved == NULL)
 		session_log_login(c->id->user, c->peer->text, c->id->uid,
-		    c->cached);
+		    c->id->db, c->cached);
 	pump_init(&s.pump);
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;

@@ -18,12 +18,15 @@ line_begin(struct log_line *l, const char *id, const char *user,
 }
 
 void
-session_log_login(const char *user, const char *ip, uid_t uid, bool cached)
+session_log_login(const char *user, const char *ip, uid_t uid, const char *db,
+    bool cached)
 {
 	struct log_line l;
 
 	line_begin(&l, "login", user, ip);
 	log_num(&l, "uid", uid);
+	if (db[0] != '\0')
+		log_str(&l, "db", db);
 	if (cached)
 		log_str(&l, "cached", "yes");
 	log_end(&l);

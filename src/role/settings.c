@@ -235,6 +235,7 @@ settings_load(int argc, char **argv, const char *flags, struct settings *out)
 	if (out->bull.dir[0] == '\0')
 		out->bull.dir = NULL;
 	out->auth.state_dir = out->role.state_dir;
+	auth_select(&out->auth, 0);
 	if (c.bad)
 		return SETTINGS_USAGE;
 	return has_errors(out->store) ? SETTINGS_CONFIG : SETTINGS_GOOD;

@@ -440,7 +440,7 @@ seat_pump(struct seat *s)
 }
 
 static void
-begin(struct seat *s, uint64_t size, bool cached)
+begin(struct seat *s, uint64_t size, const char *db, bool cached)
 {
 	UNZEROED struct pop_marks marks;
 	struct drop		*d;
@@ -457,7 +457,8 @@ begin(struct seat *s, uint64_t size, bool cached)
 		part(s);
 		return;
 	}
-	session_log_login(s->user, s->peer.text, sh.c->id->uid, cached);
+	session_log_login(s->user, s->peer.text, sh.c->id->uid, db,
+	    cached);
 	pop_welcome(s->pop, &s->pump.out);
 	go_on(s, pump_start(&s->pump, PUMP_LINE));
 }
@@ -469,6 +470,7 @@ take_seat(struct link_in *m, struct fault *f)
 	AUTO(fd_close) int	 rest = -1;
 	char			 user[IDENTITY_USER_MAX + 1];
 	uint64_t		 size;
+	char			 db[IDENTITY_DB_MAX + 1];
 	bool			 cached;
 
 	s->client = link_get_fd(m, 0);
@@ -489,7 +491,8 @@ take_seat(struct link_in *m, struct fault *f)
 		return fault_set(f, FAULT_PEER, "a seat");
 	cached = link_get_u8(m) != 0;
 	if (!words_unpack(link_get_u8(m), &s->conf.words) ||
-	    link_get_end(m, f) != 0 || *find(s->slot) != NULL)
+	    !link_get_cstr(m, db, sizeof(db)) || link_get_end(m, f) != 0 ||
+	    *find(s->slot) != NULL)
 		return fault_set(f, FAULT_PEER, "a seat");
 	s->user = xstrdup(user);
 	s->pump.who.user = span_str(s->user);
@@ -498,7 +501,7 @@ take_seat(struct link_in *m, struct fault *f)
 	wire_log_sid(s->sid);
 	if (rest >= 0)
 		pump_preload(&s->pump, session_read_rest(rest));
-	begin(s, size, cached);
+	begin(s, size, db, cached);
 	return 0;
 }
 

@@ -34,17 +34,44 @@ struct single {
 	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
+/* One database after the other, until one knows the name.  -1: it could not be
+ * asked, and the log has the reason. */
+static int
+ask_all(const struct settings *conf, struct auth_request *q,
+    struct auth_verdict *v)
+{
+	struct auth_conf one = conf->auth;
+
+	for (size_t i = 0; i < auth_databases(&conf->auth); i++) {
+		const struct auth_ops	*ops;
+		struct fault		 f;
+		void			*state;
+
+		auth_select(&one, i);
+		ops = auth_ops_of(&one);
+		if (ops->prepare(&one, &state, &f) != 0) {
+			log_fault(LEVEL_ERR, "auth-error", &f);
+			attempt_log_unjudged(q->user, &q->peer,
+			    "see auth-error");
+			return -1;
+		}
+		auth_check(&one, state, q, v);
+		ops->done(state);
+		if (!auth_passes_on(&one, v))
+			break;
+	}
+	return 0;
+}
+
 /* The same check as a worker's; the delay is slept, nobody else is served. */
 static enum authorize_answer
 check(struct single *s)
 {
 	static struct auth_request	 q;
 	static struct auth_verdict	 v;
-	const struct auth_ops		*ops = auth_ops_of(&s->conf->auth);
 	uint64_t			 began = clock_ms();
 	uint64_t			 due;
-	struct fault			 f;
-	void				*state;
+	int				 asked;
 
 	secmem_lock(&q, sizeof(q));
 	q.peer = *s->peer;
@@ -55,14 +82,10 @@ check(struct single *s)
 	    sizeof(q.user)))
 		q.user[0] = '\0';
 	ASSERT(secret_set(&q.secret, secret_span(&s->auth.ask.secret)));
-	if (ops->prepare(&s->conf->auth, &state, &f) != 0) {
-		log_fault(LEVEL_ERR, "auth-error", &f);
-		attempt_log_unjudged(q.user, &q.peer, "see auth-error");
-		return ANSWER_ERROR;
-	}
-	auth_check(&s->conf->auth, state, &q, &v);
-	ops->done(state);
+	asked = ask_all(s->conf, &q, &v);
 	secret_wipe(&q.secret);
+	if (asked != 0)
+		return ANSWER_ERROR;
 	s->id = v.id;
 	if (v.result == AUTH_OK && v.app[0] != '\0')
 		worker_log_app(&q, &v);

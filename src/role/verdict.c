@@ -63,7 +63,7 @@ add(crypto_generichash_state *state, const void *p, size_t n)
 
 /* The name's length is in it: a part of the name is no part of the password. */
 void
-verdict_key(const struct verdict_cache *c, uint8_t source, uint8_t mechanism,
+verdict_key(const struct verdict_cache *c, uint8_t db, uint8_t mechanism,
     struct span user, struct span secret, uint8_t out[VERDICT_KEY])
 {
 	const uint64_t			user_n = user.n;
@@ -71,7 +71,7 @@ verdict_key(const struct verdict_cache *c, uint8_t source, uint8_t mechanism,
 
 	(void)crypto_generichash_init(&state, c->secret, sizeof(c->secret),
 	    VERDICT_KEY);
-	add(&state, &source, sizeof(source));
+	add(&state, &db, sizeof(db));
 	add(&state, &mechanism, sizeof(mechanism));
 	add(&state, &user_n, sizeof(user_n));
 	add(&state, user.p, user.n);

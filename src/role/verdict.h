@@ -9,7 +9,7 @@
  * that was closed or changed meanwhile.
  *
  * In locked memory of bounded size, no passwords, but keyed hashes (BLAKE2b of
- * libsodium) of source, user, mechanism and password together, and of the user, by
+ * libsodium) of database, user, mechanism and password together, and of the user, by
  * a key of this run's.  What is oldest makes room.  Floor 4; knows no clock.
  */
 #ifndef ROLE_VERDICT_H
@@ -27,7 +27,7 @@ struct verdict_cache;
 struct verdict_cache	*verdict_new(size_t entries, uint64_t ttl_ms) MUSTUSE;
 void	verdict_free(struct verdict_cache *c);
 
-void	verdict_key(const struct verdict_cache *c, uint8_t source,
+void	verdict_key(const struct verdict_cache *c, uint8_t db,
 	    uint8_t mechanism, struct span user, struct span secret,
 	    uint8_t out[VERDICT_KEY]);
 

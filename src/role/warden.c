@@ -52,8 +52,19 @@ struct child {
 	struct loop_watch	 watch;		/* of the log link */
 };
 
+/* What the workers of one database have read. */
+struct lease {
+	struct stamp		 files[FILES];	/* as it was then */
+	bool			 settled;	/* a change shows in the stamps */
+	int			 fd;		/* owns; -1: nobody has one */
+	int			 end;		/* owns: what workers hold */
+};
+
 struct warden {
 	const struct settings	*conf;
+	struct auth_conf	 dbs[AUTH_DB_MAX];	/* each selected */
+	struct lease		 leases[AUTH_DB_MAX];
+	size_t			 ndbs;
 	struct loop		*loop;
 	pid_t			 self;
 	int			 auth;
@@ -63,10 +74,6 @@ struct warden {
 	size_t			 max;
 	size_t			 n;
 	struct loop_watch	 timer;
-	struct stamp		 files[FILES];	/* as the lease has them */
-	bool			 settled;	/* a change shows in the stamps */
-	int			 lease;		/* owns; -1: nobody has one */
-	int			 lease_end;	/* owns: what workers hold */
 };
 
 /* ----------------------------------------------------------------- files */
@@ -76,11 +83,10 @@ struct warden {
  * one would have another time?
  */
 static bool
-look(struct warden *w, bool *settled_r)
+look(const struct auth_conf *c, struct lease *l, bool *settled_r)
 {
-	const struct auth_conf	*c = &w->conf->auth;
 	const char *const	 paths[FILES] = {
-		c->passwd_file, c->deny_file, c->allow_file, c->rpop_file,
+		auth_place(c), c->deny_file, c->allow_file, c->rpop_file,
 		c->shells_file,
 		c->app_passwords != AUTH_APP_NO ? c->app_password_file : "",
 	};
@@ -91,31 +97,32 @@ look(struct warden *w, bool *settled_r)
 		struct stamp s;
 
 		stamp_of(paths[i], &s);
-		unchanged = unchanged && stamp_same(&s, &w->files[i]);
+		unchanged = unchanged && stamp_same(&s, &l->files[i]);
 		*settled_r = *settled_r && stamp_settled(&s);
-		w->files[i] = s;
+		l->files[i] = s;
 	}
 	return unchanged;
 }
 
 static void
-lease_close(struct warden *w)
+lease_close(struct lease *l)
 {
-	fd_close(&w->lease);
-	fd_close(&w->lease_end);
+	fd_close(&l->fd);
+	fd_close(&l->end);
 }
 
 /* Who read a file shortly after it was changed may have missed one more change
  * that its times do not show: it reads once more. */
 static void
-renew_lease(struct warden *w)
+renew_lease(struct warden *w, size_t db)
 {
-	bool settled;
-	bool unchanged = look(w, &settled);
+	struct lease	*l = &w->leases[db];
+	bool		 settled;
+	bool		 unchanged = look(&w->dbs[db], l, &settled);
 
-	if (!unchanged || (settled && !w->settled))
-		lease_close(w);
-	w->settled = settled;
+	if (!unchanged || (settled && !l->settled))
+		lease_close(l);
+	l->settled = settled;
 }
 
 /* -------------------------------------------------------------- children */
@@ -138,8 +145,9 @@ on_timer(void *ctx, unsigned what UNUSED)
 	for (size_t i = 0; i < w->max; i++)
 		if (w->children[i].pid > 0 && w->children[i].end_ms <= now)
 			spawn_kill(w->children[i].pid);
-	if (w->lease >= 0)
-		renew_lease(w);
+	for (size_t i = 0; i < w->ndbs; i++)
+		if (w->leases[i].fd >= 0)
+			renew_lease(w, i);
 	set_timer(w);
 }
 
@@ -196,38 +204,46 @@ free_child(struct warden *w)
 	return NULL;
 }
 
+static NORETURN void
+be_worker(const struct warden *w, size_t db, int link, int lease, int log_link)
+{
+	static struct settings its;
+
+	its = *w->conf;
+	its.auth = w->dbs[db];
+	signals_take(SIGNALS_CONNECTION);	/* Ctrl-C is not for it */
+	spawn_name("popper-worker");
+	worker_serve(&its, w->self, link, lease, log_link);
+}
+
 /* A worker for one question, which has libpam open and is root. */
 static pid_t
-fork_pam(struct warden *w, int link, struct fault *f)
+fork_pam(struct warden *w, size_t db, int link, struct fault *f)
 {
 	pid_t pid = spawn_fork(f);
 
-	if (pid == 0) {
-		signals_take(SIGNALS_CONNECTION);	/* Ctrl-C is not for it */
-		spawn_name("popper-worker");
-		worker_serve(w->conf, w->self, link, -1, -1);
-	}
+	if (pid == 0)
+		be_worker(w, db, link, -1, -1);
 	return pid;
 }
 
 /* One that stays, and has a lease. */
 static pid_t
-fork_file(struct warden *w, struct child *c, int link, struct fault *f)
+fork_file(struct warden *w, size_t db, struct child *c, int link,
+    struct fault *f)
 {
-	AUTO(fd_close) int	log_link = -1;
-	pid_t			pid;
+	AUTO(fd_close) int	 log_link = -1;
+	struct lease		*l = &w->leases[db];
+	pid_t			 pid;
 
-	renew_lease(w);
-	if (w->lease < 0 && fd_pipe(&w->lease_end, &w->lease, f) != 0)
+	renew_lease(w, db);
+	if (l->fd < 0 && fd_pipe(&l->end, &l->fd, f) != 0)
 		return -1;
 	if (link_pair(&c->log_link, &log_link, f) != 0)
 		return -1;
 	pid = spawn_fork(f);
-	if (pid == 0) {
-		signals_take(SIGNALS_CONNECTION);	/* Ctrl-C is not for it */
-		spawn_name("popper-worker");
-		worker_serve(w->conf, w->self, link, w->lease_end, log_link);
-	}
+	if (pid == 0)
+		be_worker(w, db, link, l->end, log_link);
 	if (pid < 0) {
 		fd_close(&c->log_link);
 		return -1;
@@ -239,18 +255,18 @@ fork_file(struct warden *w, struct child *c, int link, struct fault *f)
 
 /* Who gets none sees the end of its link. */
 static void
-start(struct warden *w, struct child *c, int link)
+start(struct warden *w, struct child *c, size_t db, int link)
 {
 	const struct settings	*conf = w->conf;
 	struct fault		 f;
 	pid_t			 pid;
 
-	if (conf->auth.source == AUTH_PAM) {
-		pid = fork_pam(w, link, &f);
+	if (w->dbs[db].source == AUTH_PAM) {
+		pid = fork_pam(w, db, link, &f);
 		c->end_ms = clock_ms() + PAM_GRACE_MS +
 		    1000ull * conf->role.auth_timeout_s;
 	} else {
-		pid = fork_file(w, c, link, &f);
+		pid = fork_file(w, db, c, link, &f);
 		c->end_ms = UINT64_MAX;
 	}
 	if (pid < 0) {
@@ -271,6 +287,7 @@ on_auth(void *ctx, unsigned what UNUSED)
 	UNZEROED struct link_in	 m;
 	struct fault	 f;
 	struct child	*c = free_child(w);
+	size_t		 db;
 	int		 link;
 	int		 got;
 
@@ -284,8 +301,15 @@ on_auth(void *ctx, unsigned what UNUSED)
 		return;
 	}
 	link = link_get_fd(&m, 0);
+	db = link_get_u8(&m);
 	link_in_fini(&m);
-	start(w, c, link);
+	if (db >= w->ndbs) {
+		log_text(LEVEL_ERR, "auth-misbehaved", "no such database");
+		fd_close(&link);
+		loop_end(w->loop);
+		return;
+	}
+	start(w, c, db, link);
 	fd_close(&link);
 	loop_watch_set(&w->auth_watch, LOOP_READ, LOOP_NEVER);
 }
@@ -311,17 +335,34 @@ make_children(struct warden *w)
 {
 	unsigned n = w->conf->role.auth_workers;
 
-	w->max = MORE_WORKERS * (n > 0 ? n : 2 * spawn_processors());
+	w->max = w->ndbs * MORE_WORKERS * (n > 0 ? n : 2 * spawn_processors());
 	w->children = xalloc(w->max, sizeof(*w->children));
 	for (size_t i = 0; i < w->max; i++)
 		w->children[i] = (struct child){ .w = w, .log_link = -1 };
+}
+
+static void
+know_databases(struct warden *w)
+{
+	struct fault f;
+
+	w->ndbs = auth_databases(&w->conf->auth);
+	for (size_t i = 0; i < w->ndbs; i++) {
+		const struct auth_ops *ops;
+
+		w->leases[i] = (struct lease){ .fd = -1, .end = -1 };
+		w->dbs[i] = w->conf->auth;
+		auth_select(&w->dbs[i], i);
+		ops = auth_ops_of(&w->dbs[i]);
+		if (ops->preload != NULL && ops->preload(&w->dbs[i], &f) != 0)
+			log_fault(LEVEL_ERR, "auth-error", &f);
+	}
 }
 
 /* Its workers end with it (spawn_tie): who hangs in PAM would hang for ever. */
 void
 warden_main(const struct settings *conf, int auth, int log_link)
 {
-	const struct auth_ops	*ops = auth_ops_of(&conf->auth);
 	static struct warden	w;
 	const int		keep[] = { auth, log_link };
 	struct fault		f;
@@ -330,11 +371,10 @@ warden_main(const struct settings *conf, int auth, int log_link)
 	signals_take(SIGNALS_CONNECTION);
 	w = (struct warden){
 		.conf = conf, .auth = auth, .log_link = log_link,
-		.lease = -1, .lease_end = -1, .self = spawn_self(),
+		.self = spawn_self(),
 	};
 	log_set_reopen(reopen_log, &w);
-	if (ops->preload != NULL && ops->preload(&conf->auth, &f) != 0)
-		log_fault(LEVEL_ERR, "auth-error", &f);
+	know_databases(&w);
 	make_children(&w);
 	w.loop = loop_new(&f);
 	if (w.loop == NULL) {

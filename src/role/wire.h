@@ -15,7 +15,8 @@
 /* The most octets that the fields of each take. */
 #define WIRE_IDENTITY_MAX	(2 * (4u + IDENTITY_PATH_MAX) + 4u + \
 				 IDENTITY_USER_MAX + 3 * 4u + \
-				 4u * IDENTITY_GIDS_MAX + 1)
+				 4u * IDENTITY_GIDS_MAX + 1 + \
+				 4u + IDENTITY_DB_MAX)
 #define WIRE_PEER_MAX		(1 + 4u + 16 + 4)
 #define WIRE_WAY_MAX		(WIRE_PEER_MAX + 1)
 #define WIRE_SID_MAX		24	/* octets of a sid as text */
@@ -36,6 +37,13 @@ int	wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
 void	wire_put_way(struct link_out *m, const struct auth_way *w);
 int	wire_get_way(struct link_in *m, struct auth_way *w, struct fault *f)
 	    MUSTUSE;
+
+/* DENY: how it was meant. */
+enum wire_deny {
+	DENY_NO,
+	DENY_UNDECIDED,			/* the database could not be asked */
+	DENY_UNKNOWN,			/* to this database: ask the next */
+};
 
 /* ADMIT: who has logged in, on which of the strangers' sockets. */
 struct wire_admit {

@@ -75,8 +75,25 @@ read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
 	return fault_set(f, FAULT_PEER, "credential");
 }
 
+/* The same record for the worker of the next database, if there is to be one. */
 static int
-read_request(int credential, struct auth_request *q, struct fault *f)
+pass_on(int pass, const struct link_in *m, struct fault *f)
+{
+	UNZEROED struct link_out	out;
+	int				result;
+
+	if (pass < 0)
+		return 0;
+	secmem_lock(&out, sizeof(out));
+	link_out_init(&out, m->type);
+	link_put_raw(&out, span_of(m->b, m->n));
+	result = link_send(pass, &out, NULL, 0, f);
+	link_out_wipe(&out);
+	return result;
+}
+
+static int
+read_request(int credential, int pass, struct auth_request *q, struct fault *f)
 {
 	UNZEROED struct link_in	m;
 	uint8_t		method;
@@ -86,8 +103,10 @@ read_request(int credential, struct auth_request *q, struct fault *f)
 	if (link_recv(credential, permit_credential, permit_credential_n, 0, 0,
 	    &m, f) != 1)
 		return fault_prefix(f, "credential: ");
+	result = pass_on(pass, &m, f);
 	method = link_get_u8(&m);
-	result = read_fields(&m, method, q, f);
+	if (result == 0)
+		result = read_fields(&m, method, q, f);
 	link_in_fini(&m);
 	return result;
 }
@@ -121,10 +140,17 @@ worker_log_app(const struct auth_request *q, const struct auth_verdict *v)
 	log_end(&l);
 }
 
+static enum wire_deny
+deny_of(const struct auth_conf *c, const struct auth_verdict *v)
+{
+	return v->result == AUTH_ERROR ? DENY_UNDECIDED :
+	    auth_passes_on(c, v) ? DENY_UNKNOWN : DENY_NO;
+}
+
 /* print: for auth, which may vouch for what was right; 0 else. */
 static int
-send_verdict(int link, const struct auth_verdict *v, uint64_t print,
-    struct fault *f)
+send_verdict(int link, const struct auth_conf *c, const struct auth_verdict *v,
+    uint64_t print, struct fault *f)
 {
 	UNZEROED struct link_out m;
 
@@ -135,7 +161,7 @@ send_verdict(int link, const struct auth_verdict *v, uint64_t print,
 		wire_put_identity(&m, &v->id);
 	} else {
 		link_out_init(&m, MSG_DENY);
-		link_put_u8(&m, v->result == AUTH_ERROR ? 1 : 0);
+		link_put_u8(&m, (uint8_t)deny_of(c, v));
 	}
 	return link_send(link, &m, NULL, 0, f);
 }
@@ -152,7 +178,8 @@ judge(const struct settings *conf, void *state, int asker,
 	secret_wipe(&q->secret);
 	if (asker >= 0 && sock_wait(&end, 1, 0) > 0)
 		return false;
-	if (v->result != AUTH_OK)
+	/* One line for all databases. */
+	if (v->result != AUTH_OK && !auth_passes_on(&conf->auth, v))
 		worker_log_failure(q, v);
 	else if (v->app[0] != '\0')
 		worker_log_app(q, v);
@@ -161,7 +188,7 @@ judge(const struct settings *conf, void *state, int asker,
 
 static int
 answer(const struct settings *conf, const struct sock_addr *peer,
-    pid_t monitor, int credential, int verdict, struct fault *f)
+    pid_t monitor, int credential, int pass, int verdict, struct fault *f)
 {
 	static struct auth_request	 q;
 	static struct auth_verdict	 v;
@@ -170,37 +197,38 @@ answer(const struct settings *conf, const struct sock_addr *peer,
 	secmem_lock(&q, sizeof(q));
 	q.peer = *peer;
 	if (prepare(conf, monitor, false, &state, f) != 0 ||
-	    read_request(credential, &q, f) != 0)
+	    read_request(credential, pass, &q, f) != 0)
 		return -1;
 	(void)judge(conf, state, -1, &q, &v);
 	auth_ops_of(&conf->auth)->done(state);
-	return send_verdict(verdict, &v, 0, f);
+	return send_verdict(verdict, &conf->auth, &v, 0, f);
 }
 
 /* Who asks sees an error, or our end. */
 static NORETURN void
-give_up(const struct sock_addr *peer, int verdict, struct fault *f)
+give_up(const struct auth_conf *c, const struct sock_addr *peer, int verdict,
+    struct fault *f)
 {
 	static const struct auth_verdict undecided = { .result = AUTH_ERROR };
 
 	log_fault(LEVEL_ERR, "auth-error", f);
 	attempt_log_unjudged(NULL, peer, "see auth-error");
-	(void)send_verdict(verdict, &undecided, 0, f);
+	(void)send_verdict(verdict, c, &undecided, 0, f);
 	spawn_exit(1);
 }
 
 void
 worker_main(const struct settings *conf, const struct sock_addr *peer,
-    pid_t monitor, int credential, int verdict, int log_link)
+    pid_t monitor, int credential, int pass, int verdict, int log_link)
 {
-	const int	keep[] = { credential, verdict, log_link };
+	const int	keep[] = { credential, pass, verdict, log_link };
 	struct fault	f;
 
 	spawn_tie(monitor);
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, &log_link);
-	if (answer(conf, peer, monitor, credential, verdict, &f) != 0)
-		give_up(peer, verdict, &f);
+	if (answer(conf, peer, monitor, credential, pass, verdict, &f) != 0)
+		give_up(&conf->auth, peer, verdict, &f);
 	spawn_exit(0);
 }
 
@@ -283,7 +311,8 @@ serve(struct serving *s, struct fault *f)
 	while ((got = next_question(s, f)) == 1) {
 		if (!judge(s->conf, s->state, s->link, &s->q, &s->v))
 			return 0;
-		if (send_verdict(s->link, &s->v, s->v.print, f) != 0)
+		if (send_verdict(s->link, &s->conf->auth, &s->v, s->v.print,
+		    f) != 0)
 			return -1;
 		log_set_sid("");
 		if (s->conf->auth.source == AUTH_PAM)
@@ -313,10 +342,10 @@ worker_serve(const struct settings *conf, pid_t warden, int link, int lease,
 
 		/* An unread question would take our answer with it. */
 		(void)next_question(&s, &ignored);
-		give_up(&s.q.peer, link, &f);
+		give_up(&conf->auth, &s.q.peer, link, &f);
 	}
 	if (serve(&s, &f) != 0)
-		give_up(&s.q.peer, link, &f);
+		give_up(&conf->auth, &s.q.peer, link, &f);
 	auth_ops_of(&conf->auth)->done(s.state);
 	spawn_exit(0);
 }

@@ -15,6 +15,7 @@
 #define IDENTITY_USER_MAX	255	/* octets of a login name */
 #define IDENTITY_PATH_MAX	1023
 #define IDENTITY_GIDS_MAX	64
+#define IDENTITY_DB_MAX		31	/* octets of a database's id */
 
 struct identity {
 	char	user[IDENTITY_USER_MAX + 1];	/* canonical login name */
@@ -25,6 +26,8 @@ struct identity {
 	char	home[IDENTITY_PATH_MAX + 1];	/* may be "" */
 	char	maildrop[IDENTITY_PATH_MAX + 1];/* "" = by the template */
 	bool	virtual;			/* not an account of the host */
+	char	db[IDENTITY_DB_MAX + 1];	/* which user database says so, for
+						   the log; may be "" */
 };
 
 /*

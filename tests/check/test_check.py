@@ -165,7 +165,7 @@ class Check(Checking):
             (CONF + ":1: error: timeout:", "such as 600 or 10m"),
             (CONF + ":3: warning: bulletin:", 'did you mean "bulletins"'),
             (CONF + ":4: error: xmit:", "yes or no"),
-            (CONF + ":5: error: auth:", 'did you mean "pam"'),
+            (CONF + ":5: error: auth:", 'write pam, file, or ID:TYPE:PLACE'),
             (CONF + ": warning: timeout:", "STD 53 section 3"))
 
     def test_timeout(self):
