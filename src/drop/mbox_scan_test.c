@@ -96,6 +96,12 @@ static const struct {
 	{ "NULs", TEXT("\0\0\0" F1 "A: \0b\n\n\0x\n\n\0" F2 "\n"), .want = {
 		{ TEXT("A: \0b\n\n\0x\n\n\0" F2),
 		    7 + 2 + 4 + 2 + 1 + sizeof(F2), 0, true } } },
+	{ "beyond ASCII", TEXT(F1 "A: \xe9\n\n\n" F2 "\n\xc3\n\n" F1 "X-UID: "
+	    "\xff\n\n\n" F3 "\na\n\n"), .want = {
+		{ TEXT("A: \xe9\n\n"), 6 + 2, MBOX_8BIT, true },
+		{ TEXT("\n\xc3\n"), 5, MBOX_8BIT, true },
+		{ TEXT("X-UID: \xff\n\n"), 10 + 2, MBOX_8BIT, true },
+		{ TEXT("\na\n"), 5, 0, true } } },
 	{ "seen", TEXT(F1 "Status: RO\n\na\n\n" F2 "sTATUS:r\n\nb\n\n"
 	    F3 "\nStatus: R\n\n" F1 "X-Status: R\nStatus : OR\n\n\n"), .want = {
 		{ TEXT("Status: RO\n\na\n"), 17, MBOX_SEEN, true },

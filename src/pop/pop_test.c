@@ -272,6 +272,98 @@ test_script(void **state UNUSED)
 	assert_int_equal(drop.commits, 0);
 }
 
+/* Octets of the text of RETR, TOP, as they were before the dots. */
+static size_t
+text_size(struct span reply)
+{
+	size_t n = 0;
+
+	reply = span_skip(reply, span_find(reply, '\n') + 1);
+	while (reply.n > 0 && !span_eq(reply, SPAN(".\r\n"))) {
+		size_t line = span_find(reply, '\n') + 1;
+
+		n += line - (reply.p[0] == '.');
+		reply = span_skip(reply, line);
+	}
+	return n;
+}
+
+/* One line in, everything out, whatever its size. */
+static struct span
+say_all(struct pop *p, const char *line, struct buf *all)
+{
+	buf_clear(&out);
+	buf_clear(all);
+	last_next = pop_line(p, span_str(line), &out);
+	for (;;) {
+		assert_int_equal(buf_append(all, buf_span(&out)), 0);
+		buf_clear(&out);
+		if (last_next != POP_NEXT_FILL)
+			return buf_span(all);
+		last_next = pop_fill(p, &out);
+	}
+}
+
+#define UTF8_HEAD	"From: J\xc3\xa9 <j@x>\nContent-Type: multipart/x;" \
+			" boundary=b\r\n\n"
+#define UTF8_PART	"--b\nX: \xc3\xa9\n\n.dots\n..\n\xc3\xa9\n"
+
+/* In each mode sizes are those of what is sent, and only those messages that need
+ * it are refused. */
+static void
+test_utf8(void **state UNUSED)
+{
+	static char		long_text[200000];
+	static const bool	refused[] = { true, false, false, true, true };
+	struct buf		all;
+	size_t			n = sizeof(UTF8_HEAD) - 1;
+
+	memcpy(long_text, UTF8_HEAD, n);
+	while (n + sizeof(UTF8_PART) < sizeof(long_text)) {
+		memcpy(long_text + n, UTF8_PART, sizeof(UTF8_PART) - 1);
+		n += sizeof(UTF8_PART) - 1;
+	}
+	buf_init(&all, 8u << 20);
+	for (int mode = 0; mode < 6; mode++) {
+		struct pop_conf c = conf;
+		struct drop	d = { 0 };
+		struct pop     *p;
+
+		c.utf8 = (enum pop_utf8)(mode / 2);
+		c.words.utf8 = mode % 2 != 0;
+		add(&d, "Subject: \xc3\xa9\n\n.\nno end", DROP_8BIT);
+		add(&d, "Subject: plain\n\n\xc3\xa9\n", DROP_8BIT);
+		add(&d, "Subject: \xe9\n\n", DROP_8BIT);
+		add(&d, long_text, DROP_8BIT);
+		add(&d, "Subject: \xc3\xa9 header alone", DROP_8BIT);
+		p = pop_new(&c, &d, NULL, NULL, -1, NULL);
+		for (unsigned i = 0; i < p->view.n; i++) {
+			bool	    no = refused[i] && !c.words.utf8 &&
+				    c.utf8 == POP_UTF8_REFUSE;
+			char	    line[40];
+			struct span got;
+
+			(void)snprintf(line, sizeof(line), "RETR %u", i + 1);
+			got = say_all(p, line, &all);
+			if (no) {
+				assert_true(span_starts(got,
+				    SPAN("-ERR [UTF8] ")));
+				continue;
+			}
+			assert_int_equal(text_size(got),
+			    p->view.items[i].entry.size_wire);
+			assert_int_equal(p->view.items[i].recoded, refused[i] &&
+			    !c.words.utf8 && c.utf8 == POP_UTF8_DOWNGRADE);
+			(void)snprintf(line, sizeof(line), "TOP %u 100000",
+			    i + 1);
+			assert_int_equal(text_size(say_all(p, line, &all)),
+			    p->view.items[i].entry.size_wire);
+		}
+		pop_free(p);
+	}
+	buf_fini(&all);
+}
+
 static void
 test_quit_updates(void **state UNUSED)
 {
@@ -885,6 +977,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_script, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_utf8, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quit_updates, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_expires_by_age, setup,
