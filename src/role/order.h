@@ -29,8 +29,11 @@ struct order {
 	int			far;		/* of a relay: the client's own */
 };
 
-/* One as the master gives it.  question: for a session its words, packed.  person: what order_put_person has put into another
- * message, so that nobody need keep it but in that form. */
+/*
+ * One as the master gives it.  question: for a session its words, packed.  person:
+ * what order_put_person has put into another message, so that nobody need keep it but
+ * in that form.
+ */
 void	order_put_person(struct link_out *m, const struct sock_addr *peer,
 	    const struct identity *id, bool cached);
 void	order_put(struct link_out *m, uint16_t type, uint32_t slot,
