@@ -147,7 +147,7 @@ const struct conf_option drop_options[] = {
 		    "announces, whether it was read or not: messages that "
 		    "were delivered more than so many days, and one day, ago "
 		    "(the date in a From_ line tells no time zone); with 0 "
-		    "those that were retrieved in this session.\n"
+		    "those that were retrieved in this session, as they are.\n"
 		    "Until then they are there as ever;\n"
 		    ".Ql RSET\n"
 		    "changes nothing of it; a session that ends in another "

@@ -431,6 +431,8 @@ test_expires_when_retrieved(void **state UNUSED)
 
 	with_expiry(0, true);
 	assert_false(pop_is_changed(pop));
+	(void)say("RETR 1");
+	pop->view.items[0].recoded = true;	/* a surrogate was sent */
 	(void)say("TOP 1 99");
 	(void)say("RETR 2");
 	(void)say("RETR 3");

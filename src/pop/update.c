@@ -22,7 +22,8 @@ struct wish {
 
 /*
  * RFC 2449 s.6.7: as if the client had said DELE when UPDATE begins; so RSET undoes
- * nothing of it, and who ends without QUIT keeps all.
+ * nothing of it, and who ends without QUIT keeps all.  Who got a surrogate
+ * (RFC 6858) has not got the message.
  */
 bool
 update_expires(const struct pop *p, const struct view_item *m)
@@ -31,7 +32,7 @@ update_expires(const struct pop *p, const struct view_item *m)
 
 	if (m->deleted)
 		return false;
-	return (c->expire_retrieved && m->retrieved) ||
+	return (c->expire_retrieved && m->retrieved && !m->recoded) ||
 	    (m->entry.delivered != 0 && m->entry.delivered < c->expire_before);
 }
 
