@@ -7,6 +7,7 @@
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 
+#include "auth/external.h"
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/secret.h"
@@ -19,10 +20,14 @@ enum auth_method {
 	AUTH_METHOD_RPOP,
 	AUTH_METHOD_PLAIN,		/* SASL: as PASS, but for how it was said */
 	AUTH_METHOD_LOGIN,
+	AUTH_METHOD_EXTERNAL,		/* by a certificate that TLS has
+					   verified */
 	AUTH_METHODS
 };
 /* As the log and the metrics have it. */
 const char	*auth_method_word(enum auth_method m);
+/* There is no password: somebody else vouches for the user. */
+bool		 auth_method_vouched(enum auth_method m);
 
 /* How the client came, as its front says. */
 struct auth_way {
@@ -36,7 +41,8 @@ struct auth_request {
 	enum auth_method	method;
 	char			user[IDENTITY_USER_MAX + 1];
 	struct secret		secret;		/* PASS: password; RPOP: the
-						   client-side user name */
+						   client-side user name; EXTERNAL:
+						   the proof (external.h) */
 	struct sock_addr	peer;
 	struct auth_way		way;
 	bool			proven;		/* auth_check's own: it was an app
@@ -63,6 +69,7 @@ enum auth_reason {
 	REASON_DENIED,			/* deny_file, or not in allow_file */
 	REASON_RULE,			/* a line of access */
 	REASON_RPOP,			/* no such row, or not a reserved port */
+	REASON_CERTIFICATE,		/* it is not for this user */
 	REASON_ROW,			/* passwd_file's row says what we cannot
 					   obey; `popper check` tells it, too */
 	REASON_APP,			/* an app password that is not good now or
@@ -126,7 +133,14 @@ struct auth_conf {
 	const char		*state_dir;	/* of role/; keeps when they were used */
 	const char		*rpop_file;	/* RPOP (RFC 1081): rows "address
 						   client-user local-user"; "" = off */
+	const char		*client_ca;	/* tls_client_ca; "" = EXTERNAL is off */
+	const char		*client_crl;	/* tls_client_crl; "" = none */
+	enum external_by	 client_by;	/* tls_client_user */
+	const char		*client_users;	/* rows of tls_client_user = file; may
+						   be missing */
 };
+/* Path of the rows that say whose certificates are whose; "": there are none. */
+const char	*auth_client_users(const struct auth_conf *c);
 
 /* auth has this form?  For struct conf_option. */
 bool	auth_database_fits(const char *item, char *expected, size_t cap);

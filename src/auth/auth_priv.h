@@ -134,6 +134,7 @@ void		slots_put(struct slots *s, uint64_t h, slots_same_fn *same,
 struct auth_state {
 	struct auth_policy	 policy;
 	struct buf		 rpop;		/* owns: text of rpop_file */
+	struct buf		 external;	/* owns: of tls_client_users */
 	struct line_index	*rpop_index;	/* owns; NULL: it is searched */
 	struct buf		 rows;		/* owns: text of passwd_file; with
 						   PAM only to measure against,

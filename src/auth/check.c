@@ -27,11 +27,25 @@ static const char *const words[] = {
 	[REASON_DENIED]		= "denied",
 	[REASON_RULE]		= "rule",
 	[REASON_RPOP]		= "rpop",
+	[REASON_CERTIFICATE]	= "certificate",
 	[REASON_ROW]		= "row",
 	[REASON_APP]		= "app-password",
 	[REASON_ERROR]		= "error",
 };
 static_assert(ARRAY_LEN(words) == REASON_COUNT, "a word for each reason");
+
+bool
+auth_method_vouched(enum auth_method m)
+{
+	return m == AUTH_METHOD_RPOP || m == AUTH_METHOD_EXTERNAL;
+}
+
+const char *
+auth_client_users(const struct auth_conf *c)
+{
+	return c->client_ca[0] != '\0' && c->client_by == EXTERNAL_FILE ?
+	    c->client_users : "";
+}
 
 const char *
 auth_reason_word(enum auth_reason r)
@@ -107,7 +121,9 @@ state_new(const struct auth_conf *c, struct fault *f)
 		return NULL;
 	}
 	if (load_apps(s, c, f) < 0 || (c->rpop_file[0] != '\0' &&
-	    auth_load(c->rpop_file, 0, &s->rpop, f) < 0)) {
+	    auth_load(c->rpop_file, 0, &s->rpop, f) < 0) ||
+	    (auth_client_users(c)[0] != '\0' && auth_load(c->client_users,
+	    LOAD_OPTIONAL, &s->external, f) < 0)) {
 		state_free(s);
 		return NULL;
 	}
@@ -122,6 +138,7 @@ state_free(struct auth_state *s)
 	policy_fini(&s->policy);
 	line_index_free(s->rpop_index);
 	buf_fini(&s->rpop);
+	buf_fini(&s->external);
 	row_index_free(s->index);
 	app_index_free(s->apps);
 	buf_fini(&s->app_rows);
@@ -137,7 +154,7 @@ auth_spend(struct auth_state *s, const struct auth_request *q)
 	struct span		stored = SPAN("");
 	struct passwd_row	row = { 0 };
 
-	if (q->method == AUTH_METHOD_RPOP)
+	if (auth_method_vouched(q->method))
 		return;
 	if (s->pam != NULL && s->nrows == 0)
 		s->nrows = account_hashes(&s->rows);
@@ -147,6 +164,15 @@ auth_spend(struct auth_state *s, const struct auth_request *q)
 	}
 	if (passwd_verify(stored, &q->secret, NULL))
 		return;			/* whatever it said */
+}
+
+static bool
+certificate_allows(const struct auth_state *s, const struct auth_request *q)
+{
+	const struct auth_conf *c = s->policy.c;
+
+	return c->client_ca[0] != '\0' && external_allows(c->client_by,
+	    buf_span(&s->external), secret_span(&q->secret), span_str(q->user));
 }
 
 /* What can be said without the back end; REASON_NONE: ask it. */
@@ -161,6 +187,9 @@ judge_early(const struct auth_state *s, const struct auth_request *q)
 		return REASON_DENIED;
 	if (q->method == AUTH_METHOD_RPOP)
 		return rpop_allowed(s, q) ? REASON_NONE : REASON_RPOP;
+	if (q->method == AUTH_METHOD_EXTERNAL)
+		return certificate_allows(s, q) ? REASON_NONE :
+		    REASON_CERTIFICATE;
 	return q->secret.n == 0 ? REASON_EMPTY_PASSWORD : REASON_NONE;
 }
 
@@ -187,10 +216,10 @@ app_allows(const struct auth_state *s, struct auth_request *q,
 {
 	const char *why;
 
-	q->proven = s->apps != NULL && q->method != AUTH_METHOD_RPOP &&
+	q->proven = s->apps != NULL && !auth_method_vouched(q->method) &&
 	    app_match(s->apps, span_str(q->user), &q->secret, &q->peer,
 	    (int64_t)time(NULL), row, &why);
-	if (s->apps == NULL || q->method == AUTH_METHOD_RPOP || q->proven)
+	if (s->apps == NULL || auth_method_vouched(q->method) || q->proven)
 		return true;
 	if (why == NULL && s->policy.c->app_passwords != AUTH_APP_ONLY)
 		return true;

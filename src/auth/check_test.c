@@ -106,6 +106,7 @@ setup(void **state)
 		.shell_check = true,
 		.shells_file = "/nonexistent/shells",
 		.rpop_file = rpop,
+		.client_ca = "", .client_crl = "", .client_users = users,
 	};
 	return 0;
 }

@@ -10,6 +10,7 @@ auth_method_word(enum auth_method m)
 		[AUTH_METHOD_RPOP]	= "rpop",
 		[AUTH_METHOD_PLAIN]	= "plain",
 		[AUTH_METHOD_LOGIN]	= "login",
+		[AUTH_METHOD_EXTERNAL]	= "external",
 	};
 
 	ASSERT(m < AUTH_METHODS);

@@ -17,6 +17,15 @@ static const char *const app_words[] = {
 	NULL
 };
 
+static const char *const client_names[] = {
+	[EXTERNAL_FILE]		= "file",
+	[EXTERNAL_EMAIL]	= "email",
+	[EXTERNAL_CN]		= "cn",
+	[EXTERNAL_DNS]		= "dns",
+	NULL
+};
+static_assert(sizeof(enum external_by) == sizeof(int), "CONF_WORD");
+
 /* A PAM service is a file's name in pam.d, so it may not be a path. */
 static bool
 is_service(const char *value)
@@ -248,6 +257,82 @@ const struct conf_option auth_options[] = {
 		.man = "Where they are kept, hashed; see\n.Xr popper-passwd 8 .\n"
 		    "It must belong to root, and others may not read it.\n"
 		    "It need not exist.",
+	},
+	{
+		.name = "tls_client_ca", .type = CONF_PATH,
+		.offset = AT(client_ca), .fallback = "",
+		.meaning = "which file holds the authorities whose certificates "
+		    "clients may log in with",
+		.man = "A file of certificate authorities (PEM).\n"
+		    "With one, clients under TLS are asked for a certificate, "
+		    "which they need not have; one that those authorities have "
+		    "signed for TLS clients, and that has not expired, lets "
+		    "its user in by\n"
+		    ".Ql AUTH EXTERNAL ,\n"
+		    "without a password.\n"
+		    "It is offered only to clients whose certificate is "
+		    "some user's.\n"
+		    "When empty no client is asked for a certificate.\n"
+		    "Changes of this file and of the next one are noticed as "
+		    "those of\n"
+		    ".Ic tls_certificate .",
+	},
+	{
+		.name = "tls_client_crl", .type = CONF_PATH,
+		.offset = AT(client_crl), .fallback = "",
+		.meaning = "which file holds what the authorities of "
+		    "tls_client_ca have revoked",
+		.man = "A file of certificate revocation lists (PEM), a valid "
+		    "one of each authority in a client's chain: without it, or "
+		    "when it is too old, no certificate of that authority is "
+		    "good.\n"
+		    "When empty nothing is known to be revoked.",
+	},
+	{
+		.name = "tls_client_user", .type = CONF_WORD,
+		.offset = AT(client_by), .fallback = "file",
+		.words = client_names,
+		.meaning = "what tells whose a client's certificate is",
+		.man = "What tells whose a client's certificate is:\n"
+		    ".Cm file\n"
+		    "the rows of\n"
+		    ".Ic tls_client_users ;\n"
+		    ".Cm email , cn , dns\n"
+		    "the address in its subjectAltName, the common name of its "
+		    "subject, or the host name in its subjectAltName is the "
+		    "user's name; a certificate with several of them is "
+		    "nobody's.\n"
+		    "Then everybody whom an authority of\n"
+		    ".Ic tls_client_ca\n"
+		    "certifies under a user's name can log in as that user, and "
+		    "whoever takes over a process that talks to strangers as "
+		    "any user; with\n"
+		    ".Cm file\n"
+		    "only those who stand there.",
+	},
+	{
+		.name = "tls_client_users", .type = CONF_PATH,
+		.offset = AT(client_users),
+		.fallback = "/etc/popper/client-certificates",
+		.meaning = "which file tells whose a client's certificate is",
+		.man = "Rows of\n"
+		    ".Dl user fingerprint\n"
+		    "or\n"
+		    ".Dl user subject\n"
+		    "for\n"
+		    ".Ic tls_client_user No = Cm file :\n"
+		    "the SHA-256 fingerprint in hexadecimal digits, or the "
+		    "subject as\n"
+		    ".Ql openssl x509 -noout -subject -nameopt RFC2253\n"
+		    "writes it.\n"
+		    "A user may have several rows; so may a certificate, and "
+		    "then the client says as whom it logs in.\n"
+		    "A user of\n"
+		    ".Ic passwd_file\n"
+		    "whose password is\n"
+		    ".Ql *\n"
+		    "can log in in this way alone.\n"
+		    "The file must belong to root, and need not exist.",
 	},
 	{ .name = NULL }
 };

@@ -88,8 +88,7 @@ answer(struct talk *t, int style)
 
 	if (style == PAM_PROMPT_ECHO_ON)
 		return strdup(t->q->user);
-	if (style != PAM_PROMPT_ECHO_OFF ||
-	    t->q->method == AUTH_METHOD_RPOP)
+	if (style != PAM_PROMPT_ECHO_OFF || auth_method_vouched(t->q->method))
 		return NULL;
 	copy = malloc(x->n + 1);
 	if (copy != NULL && !span_cstr(secret_span(x), copy, x->n + 1)) {
@@ -204,7 +203,7 @@ reason_of_refusal(struct auth_state *s, const struct auth_request *q,
 static bool
 is_unasked(const struct auth_request *q)
 {
-	return q->method == AUTH_METHOD_RPOP || q->proven;
+	return auth_method_vouched(q->method) || q->proven;
 }
 
 /* May this account log in at all?  A no is in *v.  unasked: nobody looks whether its
@@ -343,7 +342,7 @@ ask_pam(struct auth_state *s, const struct auth_conf *c,
 	else if (ask(s, h, &talk, q->vouched == print, v))
 		accept_user(s, h, q, known, v);
 	/* A user whom the first step renamed must go through it. */
-	if (v->result == AUTH_OK && q->method != AUTH_METHOD_RPOP &&
+	if (v->result == AUTH_OK && !auth_method_vouched(q->method) &&
 	    span_eq(span_str(v->id.user), span_str(q->user)))
 		v->print = print;
 	if (v->reason == REASON_ERROR)

@@ -107,9 +107,14 @@ row_is_no_hash(const struct passwd_row *row, struct fault *f)
 
 /* Why this row lets nobody in, whoever asks; false: it may. */
 static bool
-closed(const struct passwd_row *row, struct auth_verdict *v)
+closed(const struct passwd_row *row, enum auth_method method,
+    struct auth_verdict *v)
 {
-	if (!row->nologin && !passwd_disabled(row->password))
+	/* Who has a certificate needs no password. */
+	bool needs_none = method == AUTH_METHOD_EXTERNAL &&
+	    span_eq(row->password, SPAN("*"));
+
+	if (!row->nologin && (!passwd_disabled(row->password) || needs_none))
 		return false;
 	verdict_refuse(v, REASON_LOCKED, "%s", "");
 	return true;
@@ -126,12 +131,12 @@ judge(const struct auth_state *s, const struct passwd_row *row, bool known,
 	bool		vouched = known && print != 0 && q->vouched == print;
 	bool		match = true;
 
-	if (q->method != AUTH_METHOD_RPOP && !q->proven && !vouched &&
+	if (!auth_method_vouched(q->method) && !q->proven && !vouched &&
 	    (known || !s->policy.c->more))
 		match = passwd_verify(row->password, &q->secret, &f);
 	if (!known)
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
-	else if (closed(row, v))
+	else if (closed(row, q->method, v))
 		return;
 	else if (f.class != FAULT_NONE)
 		verdict_refuse(v, REASON_ROW, "the row's password: %s",
@@ -140,7 +145,7 @@ judge(const struct auth_state *s, const struct passwd_row *row, bool known,
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
 	else
 		row_accept(&s->virtual_user, row, v);
-	if (v->result == AUTH_OK && q->method != AUTH_METHOD_RPOP)
+	if (v->result == AUTH_OK && !auth_method_vouched(q->method))
 		v->print = print;
 }
 
@@ -170,7 +175,7 @@ rows_foresee(const struct auth_ops *ops, struct auth_state *s,
 		verdict_error(v, "%s", f.text);
 	else if (known == 0)
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
-	else if (closed(&row, v))
+	else if (closed(&row, AUTH_METHOD_PASS, v))
 		return;
 	else if (row_is_no_hash(&row, &f))
 		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);

@@ -214,6 +214,10 @@ files_auth(struct check *c)
 	    MUST_EXIST, "make it, or remove the line", &facts))
 		judge_trusted(c, "rpop_file", a->rpop_file, &facts);
 	files_apps(c);
+	if (auth_client_users(a)[0] != '\0' && look(c, "tls_client_users",
+	    a->client_users, MUST_EXIST, "make it: rows of a user and a "
+	    "certificate's fingerprint or subject", &facts))
+		judge_trusted(c, "tls_client_users", a->client_users, &facts);
 	if (auth_has(a, AUTH_PAM) && a->shell_check &&
 	    look(c, "shells_file", a->shells_file, MUST_EXIST,
 	    "nobody can log in without it; set shell_check = no, or make it",

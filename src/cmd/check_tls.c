@@ -156,6 +156,25 @@ judge_row(struct check *c, struct judging *with, size_t i)
 	certificates_close(&files);
 }
 
+static void
+judge_clients(struct check *c, const struct tls_ops *tls)
+{
+	static struct certificates	 files;		/* of clients alone */
+	struct certificate_texts	*t = NULL;
+	int64_t				 ends = 0;
+	struct fault			 f;
+
+	if (certificates_open_clients(c->s, &files, &f) != 0 ||
+	    (files.asks && ((t = certificates_read(&files, &f)) == NULL ||
+	    tls->judge_clients(&t->clients, &ends, &f) != 0)))
+		check_error(c, "tls_client_ca", "%s", f.text);
+	else if (ends != 0 && ends <= (int64_t)time(NULL))
+		check_error(c, "tls_client_crl", "a list in it is too old to be "
+		    "used, so that no certificate is good; have it fetched anew");
+	certificate_texts_free(t);
+	certificates_close(&files);
+}
+
 void
 check_tls(struct check *c)
 {
@@ -164,6 +183,10 @@ check_tls(struct check *c)
 
 	judge_listeners(c);
 	judge_plaintext(c);
+	if (c->s->role.tls_certificate.n == 0 &&
+	    c->s->auth.client_ca[0] != '\0')
+		check_warn(c, "tls_client_ca", "nobody is asked for a certificate, "
+		    "since there is no TLS; set tls_certificate");
 	if (c->s->role.tls_certificate.n == 0)
 		return;
 	with.tls = tls_load(&f);
@@ -172,6 +195,7 @@ check_tls(struct check *c)
 		    f.text);
 		return;
 	}
+	judge_clients(c, with.tls);
 	monitor_hostname(c->s, with.host, sizeof(with.host));
 	for (size_t i = 0; i < c->s->role.tls_certificate.n; i++)
 		judge_row(c, &with, i);

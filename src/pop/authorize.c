@@ -150,6 +150,15 @@ on_plain(struct authorize *a, struct span message)
 	return ask(a, BY_PLAIN, l.password);
 }
 
+/* Whether it may be whom it wants to be is judged by who has the rows. */
+static enum authorize_next
+on_external(struct authorize *a, struct span authz)
+{
+	if (!take_name(a, authz.n > 0 ? authz : a->vouched.user))
+		return ask_in_vain(a, BY_EXTERNAL);
+	return ask(a, BY_EXTERNAL, a->vouched.proof);
+}
+
 static enum authorize_next
 challenge(struct authorize *a, enum authorize_exchange next, const char *base64,
     struct buf *out)
@@ -177,6 +186,8 @@ on_message(struct authorize *a, struct span message, struct buf *out)
 		if (message.n == 0 || span_find(message, '\0') < message.n)
 			return ask_in_vain(a, BY_LOGIN);
 		return ask(a, BY_LOGIN, message);
+	case EXCHANGE_EXTERNAL:
+		return on_external(a, message);
 	}
 	return AUTHORIZE_CLOSE;		/* it is not called then */
 }
@@ -197,15 +208,22 @@ on_response(struct authorize *a, struct span line, struct buf *out)
 		next = on_message(a, span_of(message, n), out);
 	else
 		next = ask_in_vain(a, a->exchange == EXCHANGE_PLAIN ? BY_PLAIN :
-		    BY_LOGIN);
+		    a->exchange == EXCHANGE_EXTERNAL ? BY_EXTERNAL : BY_LOGIN);
 	explicit_bzero(message, sizeof(message));
 	return next;
 }
 
-static void
-say_mechanisms(struct buf *out)
+static const char *
+mechanisms(const struct authorize *a)
 {
-	struct span rest = SPAN(AUTHORIZE_MECHANISMS);
+	return a->vouched.proof.n > 0 ? AUTHORIZE_MECHANISMS " EXTERNAL" :
+	    AUTHORIZE_MECHANISMS;
+}
+
+static void
+say_mechanisms(const struct authorize *a, struct buf *out)
+{
+	struct span rest = span_str(mechanisms(a));
 	struct span word;
 
 	SAY_OK(out, "Mechanisms follow.");
@@ -220,20 +238,23 @@ on_auth(struct authorize *a, const struct command *cmd, struct buf *out)
 	a->named = false;
 	if (cmd->nargs == 0) {
 		a->bad = 0;
-		say_mechanisms(out);
+		say_mechanisms(a, out);
 		return AUTHORIZE_MORE;
 	}
 	if (span_eq_nocase(cmd->word[0], SPAN("PLAIN")))
 		a->exchange = EXCHANGE_PLAIN;
 	else if (span_eq_nocase(cmd->word[0], SPAN("LOGIN")))
 		a->exchange = EXCHANGE_LOGIN_USER;
+	else if (a->vouched.proof.n > 0 &&
+	    span_eq_nocase(cmd->word[0], SPAN("EXTERNAL")))
+		a->exchange = EXCHANGE_EXTERNAL;
 	else
 		return bad(a, out, "Unknown mechanism.");
 	if (cmd->nargs > 1)
 		return on_response(a, span_eq(cmd->word[1], SPAN("=")) ?
 		    SPAN("") : cmd->word[1], out);
-	return challenge(a, a->exchange, a->exchange == EXCHANGE_PLAIN ? "" :
-	    SASL_LOGIN_USER, out);
+	return challenge(a, a->exchange, a->exchange == EXCHANGE_LOGIN_USER ?
+	    SASL_LOGIN_USER : "", out);
 }
 
 enum line_width
@@ -306,8 +327,7 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.xclient = a->xclient,
 		.stls = a->stls && !a->secure,
 		.no_user = a->needs_tls && !a->secure,
-		.sasl = a->needs_tls && !a->secure ? NULL :
-		    AUTHORIZE_MECHANISMS,
+		.sasl = a->needs_tls && !a->secure ? NULL : mechanisms(a),
 		.login_delay_s = a->login_delay_s,
 		.expire = a->expire,
 	};
@@ -370,6 +390,7 @@ void
 authorize_moved(struct authorize *a, struct buf *out)
 {
 	a->xclient = false;	/* it is not for who was announced */
+	authorize_vouched(a, SPAN(""), SPAN(""));	/* nor is this */
 	a->bad = 0;
 	out->tag = a->words.lang;
 	SAY_OK(out, "Updated.");
@@ -384,6 +405,13 @@ authorize_secured(struct authorize *a)
 	a->name_n = 0;
 	explicit_bzero(a->name, sizeof(a->name));
 	a->bad = 0;
+}
+
+void
+authorize_vouched(struct authorize *a, struct span user, struct span proof)
+{
+	a->vouched.user = user;
+	a->vouched.proof = proof;
 }
 
 enum authorize_next

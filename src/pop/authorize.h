@@ -29,6 +29,7 @@ enum authorize_method {
 	BY_RPOP,
 	BY_PLAIN,
 	BY_LOGIN,
+	BY_EXTERNAL,
 };
 
 /* Within an exchange of AUTH: what the next line is. */
@@ -37,6 +38,7 @@ enum authorize_exchange {
 	EXCHANGE_PLAIN,
 	EXCHANGE_LOGIN_USER,
 	EXCHANGE_LOGIN_PASSWORD,
+	EXCHANGE_EXTERNAL,
 };
 
 enum authorize_next {
@@ -87,6 +89,10 @@ struct authorize {
 		enum authorize_method	method;
 		struct secret		secret;
 	} ask;
+	struct {				/* by TLS; all borrowed */
+		struct span	user;		/* empty: one of several */
+		struct span	proof;		/* empty: nobody */
+	} vouched;
 	struct proxy_client announced;		/* by XCLIENT */
 };
 
@@ -106,6 +112,11 @@ bool			authorize_is_secret(const struct authorize *a);
 void	authorize_moved(struct authorize *a, struct buf *out);
 /* TLS has begun: of what was said before nothing counts (RFC 2595 s.4). */
 void	authorize_secured(struct authorize *a);
+/* Behind that: the client has shown who it is, and may say EXTERNAL (RFC 4422 app. A).
+ * user: for whom it stands, empty: for several; proof: for who judges, at most
+ * SECRET_MAX.  Both stay. */
+void			authorize_vouched(struct authorize *a,
+			    struct span user, struct span proof);
 /* A line that was too long. */
 enum authorize_next	authorize_too_long(struct authorize *a, struct buf *out);
 /* MORE or CLOSE; ANSWER_YES is not for here: the session replies. */

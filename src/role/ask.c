@@ -155,6 +155,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_MOVE_REST:
 	case MSG_AUTH:
 	case MSG_SUMMARY:
+	case MSG_CLIENTS:
 	case MSG_CERTIFICATE:
 	case MSG_CERTIFICATE_OCSP:
 	case MSG_CTL_WHO:

@@ -832,7 +832,7 @@ vouch(const struct auth *a, struct question *q)
 	q->vouched = 0;
 	q->flushes = a->flushes;
 	if (a->cache == NULL || !a->dbs[q->db].vouched ||
-	    q->method == AUTH_METHOD_RPOP)
+	    auth_method_vouched((enum auth_method)q->method))
 		return;
 	verdict_key(a->cache, q->db, q->method,
 	    span_of(q->user, q->user_n), secret_span(&q->secret), q->key);

@@ -1631,6 +1631,7 @@ setup(void **state UNUSED)
 			.uid_max = 60000, .gid_min = 100,
 			.gids_denied = "4711", .deny_file = paths[1],
 			.allow_file = "",
+			.client_ca = "", .client_crl = "",
 			.rpop_file = "", .shells_file = "/nonexistent",
 			.pam_service = "popper",
 		},

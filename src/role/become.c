@@ -166,8 +166,9 @@ role_become(const struct role *r)
 }
 
 void
-role_try_cage(const struct role_settings *s, enum cage_kind kind)
+role_try_cage(const struct settings *conf, enum cage_kind kind)
 {
+	const struct role_settings	*s = &conf->role;
 	static struct certificates	files;
 	struct secure_house		tls = { .tls = NULL };
 	struct fault			f;
@@ -175,8 +176,8 @@ role_try_cage(const struct role_settings *s, enum cage_kind kind)
 
 	signals_take(SIGNALS_CONNECTION);
 	shed_descriptors(NULL, 0);
-	if (kind == CAGE_FRONTS && secure_house_open(&tls, &s->tls_certificate,
-	    &files, &f) != 0) {
+	if (kind == CAGE_FRONTS && secure_house_open(&tls, conf, &files,
+	    &f) != 0) {
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 		spawn_exit(1);
 	}

@@ -159,7 +159,7 @@ crew_probe(const struct settings *s, struct fault *f)
 		if (pid < 0)
 			return -1;
 		if (pid == 0)
-			role_try_cage(&s->role, kinds[i]);
+			role_try_cage(s, kinds[i]);
 		if (spawn_wait(pid, PROBE_MS, &status) == 0)
 			spawn_kill(pid);
 		if (status != 0)

@@ -59,7 +59,7 @@ const char	*role_word(const struct role *r);
 struct role	*crew_role(struct crew *c, enum kind kind);
 /* In a child of the master: be that role; or see whether it can be caged. */
 void		 role_become(const struct role *r) NORETURN;
-void		 role_try_cage(const struct role_settings *s,
+void		 role_try_cage(const struct settings *conf,
 		    enum cage_kind kind) NORETURN;
 /* Has it a row of its own in what is counted? */
 bool		 role_counts(const struct role *r);

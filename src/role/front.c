@@ -343,6 +343,7 @@ start_tls(struct state *s)
 		return -1;
 	s->starts_tls = false;
 	authorize_secured(&s->auth);
+	secure_know(&s->secure, &s->house, &s->peer, &s->auth);
 	return 0;
 }
 
@@ -405,7 +406,7 @@ front_main(const struct front *c)
 
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
-	if (secure_house_open(&s.house, &r->tls_certificate, &files, &f) != 0) {
+	if (secure_house_open(&s.house, c->conf, &files, &f) != 0) {
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 		s.house.tls = NULL;
 	}

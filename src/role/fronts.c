@@ -681,7 +681,7 @@ on_pair(struct front_house *h, struct link_in *in, struct fault *f)
 
 	if (link_get_end(in, f) != 0)
 		return -1;
-	if (i == 0)
+	if (i == 0 && c->n > 0)
 		certificates_close(c);
 	if (i != c->n || i >= of || of > TLS_PAIRS_MAX ||
 	    !span_cstr(name, c->one[i].name, sizeof(c->one[i].name)))
@@ -691,10 +691,30 @@ on_pair(struct front_house *h, struct link_in *in, struct fault *f)
 	c->n++;
 	if (c->n < of)
 		return 0;
+	if (c->asks != (h->a->conf->auth.client_ca[0] != '\0'))
+		return fault_set(f, FAULT_PEER, "certificates without those of"
+		    " clients");
 	if (secure_house_use(&h->secure, c, f) != 0)
 		log_fault(LEVEL_ERR, "tls-certificate", f);
 	certificates_close(c);
 	return 0;
+}
+
+/* What comes before the pairs of a renewal, where clients are asked for theirs. */
+static void
+on_clients(struct front_house *h, struct link_in *in)
+{
+	struct certificates	*c = h->coming;
+	uint8_t			 there = link_get_u8(in);
+
+	certificates_close(c);
+	c->asks = true;
+	c->checks_revoked = h->a->conf->auth.client_crl[0] != '\0';
+	for (size_t k = 0; k < CLIENTS_FILES; k++) {
+		c->clients[k] = link_get_fd(in, (uint8_t)k);
+		if ((there & 1u << k) == 0)
+			fd_close(&c->clients[k]);
+	}
 }
 
 static void
@@ -707,7 +727,10 @@ on_keeper(void *ctx, unsigned what UNUSED)
 				    permit_certificate_n, 0, 0, &m, &f);
 
 	if (got == 1) {
-		got = on_pair(h, &m, &f) == 0 ? 1 : -1;
+		if (m.type == MSG_CLIENTS)
+			on_clients(h, &m);
+		else
+			got = on_pair(h, &m, &f) == 0 ? 1 : -1;
 		link_in_fini(&m);
 	}
 	if (got < 0)
@@ -863,6 +886,7 @@ shaken(struct stranger *s)
 	s->starts_tls = false;
 	s->stage = TALKS;
 	authorize_secured(&s->auth);
+	secure_know(&s->secure, &s->house->secure, &s->peer, &s->auth);
 	if (greeted)
 		go_on(s, pump_start(&s->pump, PUMP_LINE));
 	else
@@ -1239,8 +1263,7 @@ fronts_main(const struct fronts_start *a)
 	}
 	house_init(&h, a);
 	h.secure.tickets = a->tickets;
-	if (secure_house_open(&h.secure, &a->conf->role.tls_certificate, &files,
-	    &f) != 0) {
+	if (secure_house_open(&h.secure, a->conf, &files, &f) != 0) {
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 		spawn_exit(1);
 	}

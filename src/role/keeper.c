@@ -56,6 +56,7 @@ struct keeper {
 	int				*front;		/* links, own; -1 */
 	bool				*due;		/* is to be told */
 	struct kept			 kept[TLS_PAIRS_MAX];
+	struct stamp			 clients[CLIENTS_FILES];
 	size_t				 n;
 	bool				 settled;	/* the last look */
 	bool				 unread;	/* something is another one */
@@ -90,6 +91,23 @@ log_dates(const struct kept *c, const struct tls_judgement *j)
 	}
 }
 
+/* What tells of clients' certificates. */
+static int
+judge_clients(struct keeper *k, const struct certificates *files,
+    const struct certificate_texts *t, struct fault *f)
+{
+	int64_t ends;
+
+	if (!files->asks)
+		return 0;
+	if (k->tls->judge_clients(&t->clients, &ends, f) != 0)
+		return -1;
+	if (ends != 0 && ends <= (int64_t)time(NULL))
+		log_text(LEVEL_ERR, "tls-crl-old", "%s",
+		    k->a->conf->auth.client_crl);
+	return 0;
+}
+
 /* All pairs together; -1: one of them is not good. */
 static int
 judge(struct keeper *k, const struct certificates *files, struct fault *f)
@@ -99,8 +117,10 @@ judge(struct keeper *k, const struct certificates *files, struct fault *f)
 	bool				 named = false;
 	int64_t				 ends[TLS_PAIRS_MAX];
 	size_t				 i = 0;
+	bool				 good = t != NULL &&
+					    judge_clients(k, files, t, f) == 0;
 
-	for (; t != NULL && i < files->n && k->tls->judge(&t->pair[i], j, f) == 0;
+	for (; good && i < files->n && k->tls->judge(&t->pair[i], j, f) == 0;
 	    i++) {
 		ends[i] = j->ends;
 		named |= names_host(j, k->a->host);
@@ -108,7 +128,7 @@ judge(struct keeper *k, const struct certificates *files, struct fault *f)
 	}
 	certificate_texts_free(t);
 	free(j);
-	if (i < files->n)
+	if (!good || i < files->n)
 		return -1;
 	for (i = 0; i < files->n; i++)
 		if (k->kept[i].ends != ends[i]) {
@@ -137,6 +157,27 @@ send_pair(int link, const struct certificates *c, size_t i, struct fault *f)
 	return link_send(link, &m, fd, three ? 3 : 2, f);
 }
 
+/* Before the pairs. */
+static int
+send_clients(int link, const struct certificates *c, struct fault *f)
+{
+	UNZEROED struct link_out m;
+	int	fd[CLIENTS_FILES];
+	uint8_t	there = 0;
+
+	if (!c->asks)
+		return 0;
+	for (size_t i = 0; i < CLIENTS_FILES; i++) {
+		bool is = c->clients[i] >= 0;
+
+		there |= (uint8_t)(is << i);
+		fd[i] = c->clients[is ? i : CLIENTS_CA];
+	}
+	link_out_init(&m, MSG_CLIENTS);
+	link_put_u8(&m, there);
+	return link_send(link, &m, fd, CLIENTS_FILES, f);
+}
+
 /* One that takes nothing now is told at the next look, all of it. */
 static void
 hand_out(struct keeper *k, const struct certificates *c)
@@ -144,7 +185,7 @@ hand_out(struct keeper *k, const struct certificates *c)
 	struct fault f;
 
 	for (size_t i = 0; i < k->a->nfronts; i++) {
-		bool good = true;
+		bool good = !k->due[i] || send_clients(k->front[i], c, &f) == 0;
 
 		for (size_t p = 0; k->due[i] && good && p < c->n; p++)
 			good = send_pair(k->front[i], c, p, &f) == 0;
@@ -165,6 +206,19 @@ somebody_is_due(const struct keeper *k)
 
 /* --- looking -------------------------------------------------------------------------- */
 
+static bool
+stamp_renew(struct stamp *seen, const char *path, bool *settled_r)
+{
+	struct stamp	now;
+	bool		same;
+
+	stamp_of(path, &now);
+	same = stamp_same(&now, seen);
+	*settled_r &= stamp_settled(&now);
+	*seen = now;
+	return !same;
+}
+
 /* Has a file changed since the last look?  *settled_r: and is that all of it? */
 static bool
 changed(struct keeper *k, bool *settled_r)
@@ -173,15 +227,12 @@ changed(struct keeper *k, bool *settled_r)
 
 	*settled_r = true;
 	for (size_t i = 0; i < k->n; i++)
-		for (size_t file = 0; file < CERTIFICATE_FILES; file++) {
-			struct stamp *seen = &k->kept[i].seen[file];
-			struct stamp now;
-
-			stamp_of(certificate_path(&k->kept[i].row, file), &now);
-			result |= !stamp_same(&now, seen);
-			*settled_r &= stamp_settled(&now);
-			*seen = now;
-		}
+		for (size_t file = 0; file < CERTIFICATE_FILES; file++)
+			result |= stamp_renew(&k->kept[i].seen[file],
+			    certificate_path(&k->kept[i].row, file), settled_r);
+	for (size_t i = 0; i < CLIENTS_FILES; i++)
+		result |= stamp_renew(&k->clients[i],
+		    certificates_client_path(k->a->conf, i), settled_r);
 	return result;
 }
 
@@ -230,7 +281,7 @@ deliver(struct keeper *k, struct fault *f)
 	static struct certificates	files;
 	int				result;
 
-	result = certificates_open(&k->a->conf->role.tls_certificate, &files, f);
+	result = certificates_open(k->a->conf, &files, f);
 	if (result == 0)
 		result = judge(k, &files, f);
 	if (result == 0)

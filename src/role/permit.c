@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/permit.h"
 
-#include "role/certificate.h"
+#include "role/certificates.h"
 #include "base/fault.h"
 #include "base/secret.h"
 #include "pop/transact.h"
@@ -196,6 +196,7 @@ const size_t permit_to_resolver_n = ARRAY_LEN(permit_to_resolver);
 #define CERTIFICATE_MAX	(8u + SPAN_SIZE(CERTIFICATE_PATH_MAX))
 
 const struct link_permit permit_certificate[] = {
+	{ MSG_CLIENTS,		1, 1,	CLIENTS_FILES, ANY },
 	{ MSG_CERTIFICATE,	9, CERTIFICATE_MAX, 2, ANY },
 	{ MSG_CERTIFICATE_OCSP,	9, CERTIFICATE_MAX, 3, ANY },
 };

@@ -37,7 +37,7 @@
  *   master  -> both      TRACE_FD+fd | TRACE_NONE
  *   front   -> resolver  PEER
  *   master  -> resolver, keeper   FRONT+fd | LEAVE    (as to auth)
- *   keeper  -> front     CERTIFICATE+fds | CERTIFICATE_OCSP+fds
+ *   keeper  -> front     CLIENTS+fds | CERTIFICATE+fds | CERTIFICATE_OCSP+fds
  *
  * With sessions_per_process, an usher between spawner and sessions:
  *
@@ -152,6 +152,9 @@ enum msg_type {
 	MSG_CERTIFICATE,	/* u32 which, u32 of how many, span name; fds: chain,
 				   key */
 	MSG_CERTIFICATE_OCSP,	/* and an OCSP response */
+	MSG_CLIENTS,		/* before them: u8 which of these are there,
+				   1 << CLIENTS_...; fds: what tells of clients'
+				   certificates (role/certificates.h) */
 	MSG_CTL_WHO,		/* whom, as the next eight (role/ctl.h) */
 	MSG_CTL_STATUS,
 	MSG_CTL_KICK,

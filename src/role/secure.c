@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/secure.h"
 
+#include "role/limit.h"
+
+#include "base/alloc.h"
 #include "sys/signals.h"
 #include "sys/sock.h"
 #include "watch/log.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TICKET_S	86400u		/* a client may resume for a day */
@@ -13,14 +17,23 @@
 /* --- certificates ------------------------------------------------------------------- */
 
 int
-secure_house_open(struct secure_house *h, const struct conf_list *rows,
+secure_house_open(struct secure_house *h, const struct settings *s,
     struct certificates *files, struct fault *f)
 {
 	files->n = 0;
-	if (rows->n == 0)
+	if (s->role.tls_certificate.n == 0)
 		return 0;
+	h->client_by = s->auth.client_by;
 	h->tls = tls_load(f);
-	return h->tls == NULL ? -1 : certificates_open(rows, files, f);
+	return h->tls == NULL ? -1 : certificates_open(s, files, f);
+}
+
+static void
+use_users(struct secure_house *h, struct span rows)
+{
+	buf_fini(&h->client_users);
+	buf_init(&h->client_users, CLIENTS_FILE_MAX);
+	ASSERT(buf_append(&h->client_users, rows) == 0);
 }
 
 int
@@ -35,6 +48,7 @@ secure_house_use(struct secure_house *h, const struct certificates *c,
 		.npairs = c->n,
 		.tickets = h->tickets,
 		.ticket_s = TICKET_S,
+		.clients = good && c->asks ? &t->clients : NULL,
 	};
 
 	for (size_t i = 0; good && i < LISTEN_POLICIES; i++) {
@@ -49,6 +63,8 @@ secure_house_use(struct secure_house *h, const struct certificates *c,
 			h->of[i] = new[i];
 		h->tls->context_free(gone);
 	}
+	if (good)
+		use_users(h, t->users);
 	certificate_texts_free(t);
 	return good ? 0 : -1;
 }
@@ -100,7 +116,74 @@ secure_close(struct secure *s)
 	if (s->stream != NULL)
 		s->tls->close(s->stream);
 	s->stream = NULL;
+	free(s->client);
+	s->client = NULL;
 	buf_fini(&s->first);
+}
+
+/* --- who the client is ---------------------------------------------------------------- */
+
+static void
+log_client(const struct sock_addr *peer, const struct tls_client *c,
+    const char *why)
+{
+	static struct quiet	quiet;
+	struct log_line		l;
+	uint64_t		times;
+
+	if (!quiet_speak(&quiet, &times))
+		return;
+	log_begin(&l, LEVEL_WARN, "tls-client-refused");
+	log_str(&l, "ip", peer->text);
+	log_str(&l, "subject", c->subject);
+	log_num(&l, "times", times);
+	log_str(&l, "detail", why);
+	log_end(&l);
+}
+
+static const char *
+name_of(const struct tls_client *c, enum external_by by)
+{
+	switch (by) {
+	case EXTERNAL_FILE:
+		break;
+	case EXTERNAL_EMAIL:
+		return c->email;
+	case EXTERNAL_CN:
+		return c->common;
+	case EXTERNAL_DNS:
+		return c->dns;
+	}
+	return c->subject;
+}
+
+void
+secure_know(struct secure *s, const struct secure_house *h,
+    const struct sock_addr *peer, struct authorize *a)
+{
+	struct secure_client	*who;
+	struct tls_client	 c;
+	struct fault		 f;
+	struct span		 user;
+	int			 shown = s->tls->client(s->stream, &c, &f);
+	size_t			 n = 0;
+
+	if (shown < 0)
+		log_client(peer, &c, f.text);
+	if (shown <= 0)
+		return;
+	who = xalloc(1, sizeof(*who));
+	if (external_proof(c.fingerprint, name_of(&c, h->client_by), who->proof))
+		n = external_users(h->client_by, buf_span(&h->client_users),
+		    span_str(who->proof), &user);
+	if (n == 0 || (n == 1 && !span_cstr(user, who->user,
+	    sizeof(who->user)))) {
+		log_client(peer, &c, "it is no user's");
+		free(who);
+		return;
+	}
+	s->client = who;
+	authorize_vouched(a, span_str(who->user), span_str(who->proof));
 }
 
 void

@@ -6,6 +6,8 @@
 #ifndef ROLE_SECURE_H
 #define ROLE_SECURE_H
 
+#include "auth/external.h"
+#include "pop/authorize.h"
 #include "role/certificates.h"
 #include "role/listen.h"
 #include "role/pump.h"
@@ -17,13 +19,15 @@ struct secure_house {
 	const struct tls_ops	*tls;		/* NULL: there is no TLS */
 	volatile const struct tls_ticket_keys *tickets;	/* borrows; or NULL */
 	struct tls_context	*of[LISTEN_POLICIES];	/* owns */
+	enum external_by	 client_by;	/* tls_client_user */
+	struct buf		 client_users;	/* owns: rows of tls_client_users */
 };
 
 /*
  * What a cage will not let in: the library, the files; nothing is read yet.  No
  * rows: no TLS, and no files.
  */
-int	secure_house_open(struct secure_house *h, const struct conf_list *rows,
+int	secure_house_open(struct secure_house *h, const struct settings *s,
 	    struct certificates *files, struct fault *f) MUSTUSE;
 /* In the cage: these, for who comes from now on; -1: all is as before. */
 int	secure_house_use(struct secure_house *h, const struct certificates *c,
@@ -36,6 +40,14 @@ struct secure {
 	int			 out;
 	struct buf		 first;		/* read before TLS began, and its */
 	bool			 ending;
+	struct secure_client	*client;	/* owns; NULL: no certificate that is
+						   some user's */
+};
+
+/* Whom a client's certificate stands for. */
+struct secure_client {
+	char	user[IDENTITY_USER_MAX + 1];	/* "": one of several */
+	char	proof[EXTERNAL_PROOF_MAX];	/* for who judges */
 };
 
 /* `first`: of the client's hello, behind a PROXY header. */
@@ -51,6 +63,9 @@ void	secure_close(struct secure *s);
 int	secure_begin(struct secure *s, const struct secure_house *h,
 	    enum listen_policy policy, struct span first, struct pump *p,
 	    const struct sock_addr *peer) MUSTUSE;
+/* Behind the handshake: what the client may say with EXTERNAL, if anything. */
+void	secure_know(struct secure *s, const struct secure_house *h,
+	    const struct sock_addr *peer, struct authorize *a);
 /* A handshake that came to nothing. */
 void	secure_log_failed(const struct sock_addr *peer, const struct fault *f);
 /* Who has logged in under a version that others have given up: whom to help. */

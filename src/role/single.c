@@ -187,8 +187,7 @@ open_tls(struct single *s, struct fault *f)
 	static struct certificates	files;
 	int				result;
 
-	result = secure_house_open(&s->house, &s->conf->role.tls_certificate,
-	    &files, f);
+	result = secure_house_open(&s->house, s->conf, &files, f);
 	if (result == 0 && files.n > 0)
 		result = secure_house_use(&s->house, &files, f);
 	certificates_close(&files);
@@ -203,6 +202,7 @@ start_tls(struct single *s, const struct listen_rules *rules)
 		return -1;
 	s->starts_tls = false;
 	authorize_secured(&s->auth);
+	secure_know(&s->secure, &s->house, s->peer, &s->auth);
 	return 0;
 }
 

@@ -39,7 +39,7 @@
 #include <string.h>
 
 #define LOOK_MS		500
-#define FILES		6
+#define FILES		7
 /* Workers that end while their successors begin; were there more, auth waits. */
 #define MORE_WORKERS	2
 #define PAM_GRACE_MS	1000
@@ -89,6 +89,7 @@ look(const struct auth_conf *c, struct lease *l, bool *settled_r)
 		auth_place(c), c->deny_file, c->allow_file, c->rpop_file,
 		c->shells_file,
 		c->app_passwords != AUTH_APP_NO ? c->app_password_file : "",
+		auth_client_users(c),
 	};
 	bool			 unchanged = true;
 

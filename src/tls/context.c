@@ -34,6 +34,7 @@ struct tls_context {
 	size_t		 npairs;
 	struct shop	 shop[TLS_PAIRS_MAX];
 	size_t		 nshops;
+	struct clients	 clients;
 	size_t		 users;		/* itself, and each stream */
 };
 
@@ -124,7 +125,7 @@ ctx_new(struct tls_context *c, const struct tls_setup *s, struct fault *f)
 {
 	SSL_CTX *x = SSL_CTX_new(TLS_server_method());
 
-	if (x == NULL || set_policy(x, s) != 0) {
+	if (x == NULL || set_policy(x, s) != 0 || clients_use(x, &c->clients) != 0) {
 		(void)tls_fault(f, FAULT_PERM, "TLS");
 		SSL_CTX_free(x);
 		return NULL;
@@ -212,6 +213,10 @@ context_new(const struct tls_setup *s, struct fault *f)
 
 	ASSERT(s->npairs > 0 && s->npairs <= TLS_PAIRS_MAX);
 	c->users = 1;
+	if (s->clients != NULL && clients_read(s->clients, &c->clients, f) != 0) {
+		context_free(c);
+		return NULL;
+	}
 	for (size_t i = 0; i < s->npairs; i++)
 		if (add_pair(c, s, i, f) != 0) {
 			context_free(c);
@@ -229,6 +234,7 @@ context_free(struct tls_context *c)
 		SSL_CTX_free(c->shop[i].ctx);
 	for (size_t i = 0; i < c->npairs; i++)
 		pair_fini(&c->pair[i]);
+	clients_fini(&c->clients);
 	free(c);
 }
 

@@ -6,6 +6,7 @@ const struct tls_ops popper_tls = {
 	.context_new = context_new,
 	.context_free = context_free,
 	.judge = context_judge,
+	.judge_clients = clients_judge,
 	.open = stream_open,
 	.handshake = stream_handshake,
 	.read = stream_read,
@@ -14,5 +15,6 @@ const struct tls_ops popper_tls = {
 	.pending = stream_pending,
 	.end = stream_end,
 	.facts = stream_facts,
+	.client = stream_client,
 	.close = stream_close,
 };

@@ -33,8 +33,8 @@ tls_fault(struct fault *f, enum fault_class class, const char *what)
 }
 
 /* Nobody is there to be asked for one. */
-static int
-no_password(char *buf, int size, int rwflag, void *ctx)
+int
+tls_no_password(char *buf, int size, int rwflag, void *ctx)
 {
 	(void)buf;
 	(void)size;
@@ -64,7 +64,7 @@ read_chain(BIO *b, struct pair *p)
 	unsigned long	 e;
 
 	p->chain = sk_X509_new_null();
-	while (p->chain != NULL && (x = PEM_read_bio_X509(b, NULL, no_password,
+	while (p->chain != NULL && (x = PEM_read_bio_X509(b, NULL, tls_no_password,
 	    NULL)) != NULL)
 		if (sk_X509_num(p->chain) == CHAIN_MAX ||
 		    sk_X509_push(p->chain, x) <= 0) {
@@ -85,7 +85,7 @@ read_certificates(const struct tls_pair *from, struct pair *p, struct fault *f)
 	BIO	*b = open_text(from->chain);
 	int	 result = 0;
 
-	p->leaf = b == NULL ? NULL : PEM_read_bio_X509_AUX(b, NULL, no_password,
+	p->leaf = b == NULL ? NULL : PEM_read_bio_X509_AUX(b, NULL, tls_no_password,
 	    NULL);
 	if (p->leaf == NULL)
 		result = wrong(f, from, "there is no certificate in it (PEM, the"
@@ -102,7 +102,7 @@ read_key(const struct tls_pair *from, struct pair *p, struct fault *f)
 {
 	BIO *b = open_text(from->key);
 
-	p->key = b == NULL ? NULL : PEM_read_bio_PrivateKey(b, NULL, no_password,
+	p->key = b == NULL ? NULL : PEM_read_bio_PrivateKey(b, NULL, tls_no_password,
 	    NULL);
 	BIO_free(b);
 	if (p->key == NULL)
@@ -149,8 +149,8 @@ find_answer(OCSP_BASICRESP *all, const X509 *leaf)
 	return NULL;
 }
 
-static int64_t
-seconds(const ASN1_TIME *t)
+int64_t
+tls_seconds(const ASN1_TIME *t)
 {
 	struct tm tm;
 
@@ -169,7 +169,7 @@ is_good(OCSP_RESPONSE *r, struct pair *p)
 	bool		 good = one != NULL && OCSP_single_get0_status(one, NULL,
 			    NULL, NULL, &next) == V_OCSP_CERTSTATUS_GOOD;
 
-	p->ocsp_ends = next == NULL ? 0 : seconds(next);
+	p->ocsp_ends = next == NULL ? 0 : tls_seconds(next);
 	OCSP_BASICRESP_free(all);
 	return good;
 }
@@ -251,8 +251,8 @@ void
 pair_tell(const struct pair *p, struct tls_judgement *out)
 {
 	*out = (struct tls_judgement){
-		.begins = seconds(X509_get0_notBefore(p->leaf)),
-		.ends = seconds(X509_get0_notAfter(p->leaf)),
+		.begins = tls_seconds(X509_get0_notBefore(p->leaf)),
+		.ends = tls_seconds(X509_get0_notAfter(p->leaf)),
 		.self_signed = X509_check_issued(p->leaf, p->leaf) == X509_V_OK,
 		.ocsp_ends = p->ocsp_ends,
 	};

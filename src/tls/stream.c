@@ -307,6 +307,13 @@ stream_facts(const struct tls_stream *s, struct tls_facts *out)
 		(void)span_cstr(span_str(name), out->name, sizeof(out->name));
 }
 
+int
+stream_client(const struct tls_stream *s, struct tls_client *out,
+    struct fault *f)
+{
+	return client_tell(s->ssl, out, f);
+}
+
 void
 stream_close(struct tls_stream *s)
 {

@@ -18,10 +18,11 @@
 
 #include <sys/types.h>
 
-#define TLS_ABI		1		/* of struct tls_ops; goes up when it changes */
+#define TLS_ABI		2		/* of struct tls_ops; goes up when it changes */
 #define TLS_PAIRS_MAX	32
 #define TLS_NAME_MAX	256		/* of a host, with its NUL */
 #define TLS_NAMES_MAX	100		/* of one certificate */
+#define TLS_FINGERPRINT_MAX 65		/* SHA-256 in hex, with its NUL */
 
 /* A certificate with its chain, leaf first, and its key: PEM.  ocsp: a response
  * about it (RFC 6960), DER, or empty; handed on as long as it is valid.  All
@@ -49,6 +50,13 @@ struct tls_ticket_keys {
 	struct tls_ticket_key	key[TLS_TICKET_KEYS];	/* youngest first */
 };
 
+/* Clients are asked for certificates.  PEM; borrowed, for the call alone. */
+struct tls_clients {
+	struct span	 authorities;	/* that may have signed them */
+	bool		 checks_revoked;
+	struct span	 revoked;	/* a list of each authority's */
+};
+
 struct tls_setup {
 	const struct tls_pair		*pair;
 	size_t				 npairs;
@@ -56,6 +64,7 @@ struct tls_setup {
 						   devices of their time can */
 	volatile const struct tls_ticket_keys *tickets;	/* NULL: none are given */
 	uint32_t			 ticket_s;	/* life of a ticket */
+	const struct tls_clients	*clients;	/* NULL: none are asked */
 };
 
 /* What is to be known of a pair without serving with it. */
@@ -73,6 +82,16 @@ struct tls_facts {
 	char		cipher[64];
 	char		name[TLS_NAME_MAX];	/* that the client asked for; "" */
 	bool		resumed;
+};
+
+/* A client's certificate, verified.  A name of which there is none, or there are
+ * several, or that holds more than printable ASCII without blanks, is "". */
+struct tls_client {
+	char		fingerprint[TLS_FINGERPRINT_MAX];	/* lower case */
+	char		subject[TLS_NAME_MAX];	/* as RFC 2253 writes it */
+	char		common[TLS_NAME_MAX];	/* of the subject */
+	char		email[TLS_NAME_MAX];	/* subjectAltName, this and the next */
+	char		dns[TLS_NAME_MAX];
 };
 
 /* As sock_read and sock_write: -1 with err EAGAIN is "not now", read 0 the end. */
@@ -99,6 +118,10 @@ struct tls_ops {
 	 * chain whose links do not sign each other, a weak key. */
 	int			 (*judge)(const struct tls_pair *p,
 				    struct tls_judgement *out, struct fault *f);
+	/* *crl_ends: when a list is too old to be used, and nobody's certificate
+	 * is good any more; seconds since 1970, 0: never. */
+	int			 (*judge_clients)(const struct tls_clients *c,
+				    int64_t *crl_ends, struct fault *f);
 
 	/* The server's end.  io is borrowed. */
 	struct tls_stream	*(*open)(struct tls_context *c,
@@ -119,6 +142,10 @@ struct tls_ops {
 	int			 (*end)(struct tls_stream *s, struct fault *f);
 	void			 (*facts)(const struct tls_stream *s,
 				    struct tls_facts *out);
+	/* After the handshake.  1: this is who it is; 0: it has shown no
+	 * certificate; -1: one that is not good, of which subject alone is set. */
+	int			 (*client)(const struct tls_stream *s,
+				    struct tls_client *out, struct fault *f);
 	void			 (*close)(struct tls_stream *s);
 };
 

@@ -25,6 +25,28 @@ int	pair_read(const struct tls_pair *from, struct pair *out, struct fault *f)
 void	pair_fini(struct pair *p);
 void	pair_tell(const struct pair *p, struct tls_judgement *out);
 
+/* Whom clients' certificates may come from.  Owns all. */
+struct clients {
+	X509_STORE		*store;		/* NULL: none are asked for */
+	STACK_OF(X509_NAME)	*names;
+	int64_t			 crl_ends;
+};
+
+int	clients_read(const struct tls_clients *from, struct clients *c,
+	    struct fault *f) MUSTUSE;
+void	clients_fini(struct clients *c);
+int	clients_judge(const struct tls_clients *from, int64_t *crl_ends,
+	    struct fault *f) MUSTUSE;
+/* Streams of ctx ask; -1: OpenSSL knows why. */
+int	clients_use(SSL_CTX *ctx, const struct clients *c) MUSTUSE;
+int	client_tell(const SSL *s, struct tls_client *out, struct fault *f);
+
+/* Seconds since 1970; 0: it is no time. */
+int64_t	tls_seconds(const ASN1_TIME *t);
+
+/* Of PEM, where nobody is there to be asked for one. */
+int	tls_no_password(char *buf, int size, int rwflag, void *ctx);
+
 /* What OpenSSL has to say, first error first; -1. */
 int	tls_fault(struct fault *f, enum fault_class class, const char *what);
 
@@ -51,6 +73,8 @@ bool			 stream_pending(const struct tls_stream *s);
 int			 stream_end(struct tls_stream *s, struct fault *f);
 void			 stream_facts(const struct tls_stream *s,
 			    struct tls_facts *out);
+int			 stream_client(const struct tls_stream *s,
+			    struct tls_client *out, struct fault *f);
 void			 stream_close(struct tls_stream *s);
 
 #endif

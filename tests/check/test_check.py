@@ -374,6 +374,11 @@ class Check(Checking):
         self.complains(QUIET + "rpop_file = deny\n", status=0)
         self.complains(QUIET + "rpop_file = nothing\n",
                        (CONF + ":3: error: rpop_file:", "does not exist"))
+        self.complains(QUIET + "tls_client_ca = deny\n",
+                       (CONF + ": error: tls_client_users:",
+                        "does not exist"),
+                       (CONF + ":3: warning: tls_client_ca:",
+                        "set tls_certificate"))
         self.complains(QUIET + "pam_service = nosuch\n",
                        (CONF + ":3: error: pam_service: /etc/pam.d/nosuch",
                         "common-auth"))

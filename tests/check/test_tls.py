@@ -42,6 +42,27 @@ class Tls(Checking):
         self.complains(BASE + ROW + "listen = *:110\nlisten = *:995 tls\n",
                        status=0)
 
+    def test_clients(self):
+        self.lay()
+        ca = self.good[0]
+        for text, crl, why in (
+                (ca, None, None),
+                ("x", None, "tls_client_ca: it must hold"),
+                (ca + "x", None, None),
+                (ca, "x", "tls_client_crl: it must hold"),
+                (ca, ca, "tls_client_crl: it must hold")):
+            with self.subTest(why=why):
+                self.host.write("/etc/popper/client-certificates", "", 0o644)
+                self.host.write("/etc/popper/ca.pem", text, 0o644)
+                row = "tls_client_ca = ca.pem\n"
+                if crl:
+                    self.host.write("/etc/popper/crl.pem", crl, 0o644)
+                    row += "tls_client_crl = crl.pem\n"
+                code, lines = self.check(BASE + ROW + row)
+                self.assertEqual(code, 78 if why else 0, lines)
+                if why:
+                    self.assertRegex(lines[0], why)
+
     def test_bad_ones(self):
         cert, key = self.good
         for c, k, why in ((cert, certificate(NAME)[1], "another certificate"),
