@@ -22,8 +22,17 @@ enum auth_method {
 	AUTH_METHOD_LOGIN,
 	AUTH_METHOD_EXTERNAL,		/* by a certificate that TLS has
 					   verified */
+	AUTH_METHOD_OAUTHBEARER,	/* by a bearer token, which no database
+					   knows: see token_good */
+	AUTH_METHOD_XOAUTH2,
 	AUTH_METHODS
 };
+static inline bool
+auth_by_token(enum auth_method m)
+{
+	return m == AUTH_METHOD_OAUTHBEARER || m == AUTH_METHOD_XOAUTH2;
+}
+#define AUTH_TOKEN_MAX	9216		/* octets of a token */
 /* As the log and the metrics have it. */
 const char	*auth_method_word(enum auth_method m);
 /* There is no password: somebody else vouches for the user. */
@@ -45,6 +54,8 @@ struct auth_request {
 						   the proof (external.h) */
 	struct sock_addr	peer;
 	struct auth_way		way;
+	bool			token_good;	/* it is, and this user's: who asks
+						   vouches for that */
 	bool			proven;		/* auth_check's own: it was an app
 						   password; no other is looked at */
 	uint64_t		vouched;	/* 0, or the print of a yes to the
@@ -70,6 +81,7 @@ enum auth_reason {
 	REASON_RULE,			/* a line of access */
 	REASON_RPOP,			/* no such row, or not a reserved port */
 	REASON_CERTIFICATE,		/* it is not for this user */
+	REASON_TOKEN,			/* the bearer token was not good */
 	REASON_ROW,			/* passwd_file's row says what we cannot
 					   obey; `popper check` tells it, too */
 	REASON_APP,			/* an app password that is not good now or

@@ -9,6 +9,7 @@
 
 #include "auth/access.h"
 #include "auth/auth.h"
+#include "auth/load.h"
 #include "base/buf.h"
 
 #define AUTH_FILE_MAX	(64u << 20)	/* octets of a file of ours */
@@ -16,19 +17,6 @@
 #define AUTH_HASH_MAX	384		/* octets of a hash in shadow */
 
 /* ---- files read whole (file_load.c) ---- */
-
-enum auth_load {
-	LOAD_OPTIONAL	= 1u << 0,	/* a missing file is an empty one */
-	LOAD_SECRET	= 1u << 1,	/* others must not read it */
-};
-
-/*
- * Read a regular file that root or we own and that no other account can
- * write.  out is empty afterwards when it fails; the caller owns it and calls
- * buf_fini, which wipes it.  May block on the disk.
- */
-int	auth_load(const char *path, unsigned how, struct buf *out,
-	    struct fault *f) MUSTUSE;
 
 /* A file's text, whoever may have written it.  The caller owns *out, and calls
  * buf_fini, which wipes it. */

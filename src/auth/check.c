@@ -28,6 +28,7 @@ static const char *const words[] = {
 	[REASON_RULE]		= "rule",
 	[REASON_RPOP]		= "rpop",
 	[REASON_CERTIFICATE]	= "certificate",
+	[REASON_TOKEN]		= "token",
 	[REASON_ROW]		= "row",
 	[REASON_APP]		= "app-password",
 	[REASON_ERROR]		= "error",
@@ -37,7 +38,8 @@ static_assert(ARRAY_LEN(words) == REASON_COUNT, "a word for each reason");
 bool
 auth_method_vouched(enum auth_method m)
 {
-	return m == AUTH_METHOD_RPOP || m == AUTH_METHOD_EXTERNAL;
+	return m == AUTH_METHOD_RPOP || m == AUTH_METHOD_EXTERNAL ||
+	    auth_by_token(m);
 }
 
 const char *
@@ -190,6 +192,8 @@ judge_early(const struct auth_state *s, const struct auth_request *q)
 	if (q->method == AUTH_METHOD_EXTERNAL)
 		return certificate_allows(s, q) ? REASON_NONE :
 		    REASON_CERTIFICATE;
+	if (auth_by_token(q->method))
+		return q->token_good ? REASON_NONE : REASON_TOKEN;
 	return q->secret.n == 0 ? REASON_EMPTY_PASSWORD : REASON_NONE;
 }
 

@@ -11,6 +11,8 @@ auth_method_word(enum auth_method m)
 		[AUTH_METHOD_PLAIN]	= "plain",
 		[AUTH_METHOD_LOGIN]	= "login",
 		[AUTH_METHOD_EXTERNAL]	= "external",
+		[AUTH_METHOD_OAUTHBEARER] = "oauthbearer",
+		[AUTH_METHOD_XOAUTH2]	= "xoauth2",
 	};
 
 	ASSERT(m < AUTH_METHODS);

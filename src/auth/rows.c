@@ -110,8 +110,9 @@ static bool
 closed(const struct passwd_row *row, enum auth_method method,
     struct auth_verdict *v)
 {
-	/* Who has a certificate needs no password. */
-	bool needs_none = method == AUTH_METHOD_EXTERNAL &&
+	/* Who has a certificate, or a token, needs no password. */
+	bool needs_none = (method == AUTH_METHOD_EXTERNAL ||
+	    auth_by_token(method)) &&
 	    span_eq(row->password, SPAN("*"));
 
 	if (!row->nologin && (!passwd_disabled(row->password) || needs_none))

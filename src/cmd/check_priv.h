@@ -34,6 +34,8 @@ void	check_rules(struct check *c);
 void	check_files(struct check *c);
 /* Certificates, and who needs TLS. */
 void	check_tls(struct check *c);
+/* Bearer tokens; asks the authorization server. */
+void	check_tokens(struct check *c);
 /* What will be missed when popper runs. */
 void	check_needs(struct check *c);
 /* Spool, bulletins, boards, and what waits there. */

@@ -5,6 +5,7 @@
 #include "pop/lang.h"
 #include "pop/say.h"
 #include "proto/command.h"
+#include "sasl/bearer.h"
 #include "sasl/simple.h"
 
 void
@@ -24,7 +25,21 @@ authorize_init(struct authorize *a, const char *host, const char *version,
 void
 authorize_fini(struct authorize *a)
 {
+	authorize_asked(a);
+}
+
+struct span
+authorize_secret(const struct authorize *a)
+{
+	return buf_len(&a->ask.token) > 0 ? buf_span(&a->ask.token) :
+	    secret_span(&a->ask.secret);
+}
+
+void
+authorize_asked(struct authorize *a)
+{
 	secret_wipe(&a->ask.secret);
+	buf_fini(&a->ask.token);
 }
 
 void
@@ -114,9 +129,6 @@ on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
 
 /* --- AUTH (RFC 5034) ------------------------------------------------------------ */
 
-/* Of a response, decoded: names and password of PLAIN. */
-#define RESPONSE_MAX	(2 * AUTHORIZE_NAME_MAX + SECRET_MAX + 2)
-
 /* What is no response is as wrong as any password, at the same time. */
 static enum authorize_next
 ask_in_vain(struct authorize *a, enum authorize_method method)
@@ -159,6 +171,33 @@ on_external(struct authorize *a, struct span authz)
 	return ask(a, BY_EXTERNAL, a->vouched.proof);
 }
 
+/* Whose token it is, is for who judges it to say; what is no message is asked about
+ * with no token at all. */
+static enum authorize_next
+on_bearer(struct authorize *a, struct span message)
+{
+	UNZEROED struct sasl_bearer	b;
+	enum authorize_method		method = a->ask.method;
+	bool				good = method == BY_XOAUTH2 ?
+					    sasl_xoauth2(message, &b) :
+					    sasl_oauthbearer(message, &b);
+	enum authorize_next		next = ask(a, method, SPAN(""));
+
+	a->name_n = 0;
+	buf_init(&a->ask.token, AUTHORIZE_MESSAGE_MAX);
+	if (good && take_name(a, span_of(b.user, b.user_n)))
+		ASSERT(buf_append(&a->ask.token, b.token) == 0);
+	return next;
+}
+
+static enum authorize_next
+fail(struct authorize *a, struct buf *out)
+{
+	a->exchange = EXCHANGE_NONE;
+	SAY_ERR(out, CODE_AUTH, "Authentication failed.");
+	return a->failures >= a->tries ? AUTHORIZE_CLOSE : AUTHORIZE_MORE;
+}
+
 static enum authorize_next
 challenge(struct authorize *a, enum authorize_exchange next, const char *base64,
     struct buf *out)
@@ -188,6 +227,10 @@ on_message(struct authorize *a, struct span message, struct buf *out)
 		return ask(a, BY_LOGIN, message);
 	case EXCHANGE_EXTERNAL:
 		return on_external(a, message);
+	case EXCHANGE_BEARER:
+		return on_bearer(a, message);
+	case EXCHANGE_REFUSED:
+		break;
 	}
 	return AUTHORIZE_CLOSE;		/* it is not called then */
 }
@@ -195,10 +238,12 @@ on_message(struct authorize *a, struct span message, struct buf *out)
 static enum authorize_next
 on_response(struct authorize *a, struct span line, struct buf *out)
 {
-	UNZEROED uint8_t	message[RESPONSE_MAX];
+	UNZEROED uint8_t	message[AUTHORIZE_MESSAGE_MAX];
 	enum authorize_next	next;
 	size_t			n;
 
+	if (a->exchange == EXCHANGE_REFUSED)
+		return fail(a, out);
 	if (span_eq(line, SPAN("*"))) {
 		a->exchange = EXCHANGE_NONE;	/* no failure */
 		SAY_ERR(out, CODE_NONE, "Authentication cancelled.");
@@ -206,18 +251,22 @@ on_response(struct authorize *a, struct span line, struct buf *out)
 	}
 	if (base64_decode(line, message, sizeof(message), &n))
 		next = on_message(a, span_of(message, n), out);
+	else if (a->exchange == EXCHANGE_BEARER)
+		next = on_bearer(a, SPAN(""));
 	else
 		next = ask_in_vain(a, a->exchange == EXCHANGE_PLAIN ? BY_PLAIN :
 		    a->exchange == EXCHANGE_EXTERNAL ? BY_EXTERNAL : BY_LOGIN);
-	explicit_bzero(message, sizeof(message));
+	explicit_bzero(message, n);
 	return next;
 }
 
 static const char *
 mechanisms(const struct authorize *a)
 {
-	return a->vouched.proof.n > 0 ? AUTHORIZE_MECHANISMS " EXTERNAL" :
-	    AUTHORIZE_MECHANISMS;
+	if (a->vouched.proof.n == 0)
+		return AUTHORIZE_MECHANISMS(a->tokens);
+	return a->tokens ? AUTHORIZE_WITH_TOKENS " EXTERNAL" :
+	    AUTHORIZE_PASSWORDS " EXTERNAL";
 }
 
 static void
@@ -230,6 +279,18 @@ say_mechanisms(const struct authorize *a, struct buf *out)
 	while ((word = span_word(&rest)).n > 0)
 		SAY_LINE(out, "%.*s", (int)word.n, (const char *)word.p);
 	SAY_END(out);
+}
+
+/* Of tokens. */
+static bool
+is_bearer(struct authorize *a, struct span name)
+{
+	bool old = span_eq_nocase(name, SPAN("XOAUTH2"));
+
+	if (!a->tokens || (!old && !span_eq_nocase(name, SPAN("OAUTHBEARER"))))
+		return false;
+	a->ask.method = old ? BY_XOAUTH2 : BY_OAUTHBEARER;
+	return true;
 }
 
 static enum authorize_next
@@ -248,6 +309,8 @@ on_auth(struct authorize *a, const struct command *cmd, struct buf *out)
 	else if (a->vouched.proof.n > 0 &&
 	    span_eq_nocase(cmd->word[0], SPAN("EXTERNAL")))
 		a->exchange = EXCHANGE_EXTERNAL;
+	else if (is_bearer(a, cmd->word[0]))
+		a->exchange = EXCHANGE_BEARER;
 	else
 		return bad(a, out, "Unknown mechanism.");
 	if (cmd->nargs > 1)
@@ -417,8 +480,10 @@ authorize_vouched(struct authorize *a, struct span user, struct span proof)
 enum authorize_next
 authorize_too_long(struct authorize *a, struct buf *out)
 {
-	a->exchange = EXCHANGE_NONE;
 	out->tag = a->words.lang;
+	if (a->exchange == EXCHANGE_REFUSED)
+		return fail(a, out);
+	a->exchange = EXCHANGE_NONE;
 	return too_many(a, out) ? AUTHORIZE_CLOSE :
 	    bad(a, out, "Line too long.");
 }
@@ -427,7 +492,7 @@ enum authorize_next
 authorize_answer(struct authorize *a, enum authorize_answer answer,
     struct buf *out)
 {
-	secret_wipe(&a->ask.secret);
+	authorize_asked(a);
 	out->tag = a->words.lang;
 	switch (answer) {
 	case ANSWER_YES:
@@ -446,6 +511,10 @@ authorize_answer(struct authorize *a, enum authorize_answer answer,
 		    "Too many sessions of this user, try again later.");
 		return AUTHORIZE_CLOSE;
 	}
-	SAY_ERR(out, CODE_AUTH, "Authentication failed.");
-	return ++a->failures >= a->tries ? AUTHORIZE_CLOSE : AUTHORIZE_MORE;
+	a->failures++;
+	if (a->ask.method == BY_OAUTHBEARER)
+		return challenge(a, EXCHANGE_REFUSED, SASL_OAUTHBEARER_REFUSED, out);
+	if (a->ask.method == BY_XOAUTH2)
+		return challenge(a, EXCHANGE_REFUSED, SASL_XOAUTH2_REFUSED, out);
+	return fail(a, out);
 }

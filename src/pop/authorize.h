@@ -21,7 +21,13 @@
 #include "proto/proxy.h"
 
 #define AUTHORIZE_NAME_MAX	255
-#define AUTHORIZE_MECHANISMS	"PLAIN LOGIN"	/* of AUTH, for CAPA */
+/* Octets of a message of AUTH, decoded: what LIMIT_AUTH_LINE holds of base64. */
+#define AUTHORIZE_MESSAGE_MAX	9216
+/* Of AUTH, for CAPA. */
+#define AUTHORIZE_PASSWORDS	"PLAIN LOGIN"
+#define AUTHORIZE_WITH_TOKENS	"OAUTHBEARER XOAUTH2 " AUTHORIZE_PASSWORDS
+#define AUTHORIZE_MECHANISMS(tokens) \
+	((tokens) ? AUTHORIZE_WITH_TOKENS : AUTHORIZE_PASSWORDS)
 
 /* How a password was said; AUTH_METHOD_* in another room. */
 enum authorize_method {
@@ -30,6 +36,8 @@ enum authorize_method {
 	BY_PLAIN,
 	BY_LOGIN,
 	BY_EXTERNAL,
+	BY_OAUTHBEARER,
+	BY_XOAUTH2,
 };
 
 /* Within an exchange of AUTH: what the next line is. */
@@ -39,6 +47,8 @@ enum authorize_exchange {
 	EXCHANGE_LOGIN_USER,
 	EXCHANGE_LOGIN_PASSWORD,
 	EXCHANGE_EXTERNAL,
+	EXCHANGE_BEARER,
+	EXCHANGE_REFUSED,	/* whatever he says to the refusal of his token */
 };
 
 enum authorize_next {
@@ -70,6 +80,7 @@ struct authorize {
 						   before the greeting */
 	bool		 stls;			/* TLS may begin; likewise */
 	bool		 secure;		/* it has begun */
+	bool		 tokens;	/* so are their mechanisms; likewise */
 	bool		 needs_tls;		/* before a password is taken */
 	unsigned	 login_delay_s;		/* for CAPA; 0: none */
 	const char	*expire;		/* likewise; NULL: NEVER */
@@ -88,6 +99,8 @@ struct authorize {
 	struct {
 		enum authorize_method	method;
 		struct secret		secret;
+		struct buf		token;	/* owns; of who says one in place
+						   of a password */
 	} ask;
 	struct {				/* by TLS; all borrowed */
 		struct span	user;		/* empty: one of several */
@@ -119,6 +132,10 @@ void			authorize_vouched(struct authorize *a,
 			    struct span user, struct span proof);
 /* A line that was too long. */
 enum authorize_next	authorize_too_long(struct authorize *a, struct buf *out);
+/* The password, or the token. */
+struct span	authorize_secret(const struct authorize *a);
+/* What was asked is on its way. */
+void	authorize_asked(struct authorize *a);
 /* MORE or CLOSE; ANSWER_YES is not for here: the session replies. */
 enum authorize_next	authorize_answer(struct authorize *a,
 			    enum authorize_answer answer, struct buf *out);

@@ -216,7 +216,7 @@ on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 	const struct capa_facts facts = {
 		.phase = CAPA_AFTER_LOGIN,
 		.implementation = p->conf->implementation,
-		.sasl = AUTHORIZE_MECHANISMS,
+		.sasl = AUTHORIZE_MECHANISMS(p->conf->tokens),
 		.login_delay_s = p->conf->login_delay_s,
 		.expire = p->conf->expire,
 	};

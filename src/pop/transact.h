@@ -37,6 +37,7 @@ enum pop_utf8 {
 
 struct pop_conf {
 	const char		*host;		/* name of this host */
+	bool			 tokens;	/* of AUTH, for CAPA */
 	const char		*implementation;/* NULL: hidden */
 	const char		*bboards;	/* file, or "" */
 	uint64_t		 copy_max;	/* octets of a group's copy */

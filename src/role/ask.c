@@ -177,6 +177,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_TRACE_FD:
 	case MSG_TRACE_NONE:
 	case MSG_TRACE_LINE:
+	case MSG_PROVEN:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

@@ -21,6 +21,10 @@
  * that hangs keeps nobody waiting whom another one knows.  A question whose worker
  * does not know the name goes into the row of the next database.
  *
+ * What says a bearer token goes to a worker for tokens first, which knows no user: it
+ * says whose the token is (PROVEN), and then the databases are asked who that is, as of
+ * anybody who knew his password.
+ *
  * What was right is vouched for the next time (verdict.h), so that the worker
  * need not hash it; whether the user may log in is the worker's to say, always.
  *
@@ -39,6 +43,7 @@
 #include "role/limit.h"
 #include "role/penalty.h"
 #include "role/permit.h"
+#include "role/tokens.h"
 #include "role/verdict.h"
 #include "role/wire.h"
 
@@ -79,11 +84,15 @@ struct question {
 	size_t			 user_n;
 	uint8_t			 user[IDENTITY_USER_MAX];
 	struct secret		 secret;
+	struct buf		 token;		/* owns; in its place */
+	bool			 proven;	/* that was good: user is whose it is */
 	struct penalty_case	 who;
 	uint8_t			 key[VERDICT_KEY];
 	uint64_t		 vouched;	/* a print, or 0 */
 	uint32_t		 flushes;	/* when it was given to a worker */
 };
+
+#define ROWS	(TOKENS_DB + 1)
 
 struct row {
 	struct question		*first;		/* owns: those that wait */
@@ -98,7 +107,7 @@ struct front {
 	int			 link;		/* owns; -1: gone */
 	struct loop_watch	 watch;
 	struct outbox		 out;		/* verdicts */
-	struct row		 rows[AUTH_DB_MAX];	/* for each database */
+	struct row		 rows[ROWS];	/* for each database, and tokens */
 	size_t			 questions;	/* of its share */
 	size_t			 answers;	/* that are not due */
 };
@@ -119,7 +128,7 @@ struct database {
 
 struct auth {
 	const struct settings	*conf;
-	struct database		 dbs[AUTH_DB_MAX];
+	struct database		 dbs[ROWS];	/* that of TOKENS_DB is zero */
 	uint8_t			 ndbs;
 	struct loop		*loop;
 	int			 master;
@@ -237,6 +246,20 @@ question_new(struct auth *a)
 	return q;
 }
 
+static struct span
+secret_of(const struct question *q)
+{
+	return buf_len(&q->token) > 0 ? buf_span(&q->token) :
+	    secret_span(&q->secret);
+}
+
+/* It is to be judged before any database is asked. */
+static bool
+says_token(const struct question *q)
+{
+	return auth_by_token((enum auth_method)q->method) && !q->proven;
+}
+
 static struct front *
 front_of(struct auth *a, uint32_t index, uint32_t epoch)
 {
@@ -253,6 +276,7 @@ question_free(struct auth *a, struct question *q)
 	if (f != NULL)
 		f->questions--;
 	secret_wipe(&q->secret);
+	buf_fini(&q->token);
 	q->next = a->unused;
 	a->unused = q;
 }
@@ -300,7 +324,7 @@ front_close(struct front *f)
 	loop_watch_fini(&f->watch);
 	outbox_clear(&f->out);
 	fd_close(&f->link);
-	for (size_t i = 0; i < f->a->ndbs; i++)
+	for (size_t i = 0; i < ROWS; i++)
 		while (f->rows[i].first != NULL) {
 			struct question *q = row_take(&f->rows[i]);
 
@@ -338,7 +362,7 @@ next_of(const struct auth *a, const struct front *f)
 {
 	uint64_t next = UINT64_MAX;
 
-	for (size_t i = 0; i < a->ndbs; i++) {
+	for (size_t i = 0; i < ROWS; i++) {
 		const struct question *q = f->rows[i].first;
 
 		if (q != NULL && deadline_of(a, q) < next)
@@ -512,7 +536,7 @@ end_late(struct auth *a)
 		worker_close(w);
 	}
 	for (struct front *f = a->fronts; f < a->fronts + a->nfronts; f++)
-		for (size_t i = 0; i < a->ndbs; i++)
+		for (size_t i = 0; i < ROWS; i++)
 			row_end_late(a, &f->rows[i], now);
 }
 
@@ -540,7 +564,8 @@ read_check(struct link_in *m, struct question *q, struct fault *f)
 	    wire_get_way(m, &q->way, f) != 0)
 		return -1;
 	user = link_get_span(m, sizeof(q->user));
-	secret = link_get_span(m, SECRET_MAX);
+	secret = link_get_span(m, auth_by_token((enum auth_method)q->method) ?
+	    AUTH_TOKEN_MAX : SECRET_MAX);
 	if (wire_get_peer(m, &q->socket, f) != 0 || link_get_end(m, f) != 0)
 		return -1;
 	if (q->method >= AUTH_METHODS || q->sid == 0)
@@ -548,6 +573,8 @@ read_check(struct link_in *m, struct question *q, struct fault *f)
 	q->user_n = user.n;
 	if (user.n > 0)
 		memcpy(q->user, user.p, user.n);
+	if (says_token(q))
+		return buf_append(&q->token, secret);
 	return secret_set(&q->secret, secret) ? 0 :
 	    fault_set(f, FAULT_PEER, "a secret too long");
 }
@@ -589,6 +616,8 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	q->front = f->index;
 	q->epoch = f->epoch;
 	q->db = 0;
+	q->proven = false;
+	buf_init(&q->token, AUTH_TOKEN_MAX);
 	q->asked_ms = clock_ms();
 	f->questions++;
 	if (read_check(m, q, why) != 0) {
@@ -597,12 +626,14 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	}
 	f->answers++;
 	penalty_case(a->penalty, &q->peer, span_of(q->user, q->user_n),
-	    secret_span(&q->secret), &q->who);
+	    secret_of(q), &q->who);
 	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
 		leave_unjudged(a, q);
 		return 0;
 	}
-	row_put(&f->rows[0], q);
+	if (says_token(q))
+		q->db = TOKENS_DB;
+	row_put(&f->rows[q->db], q);
 	return 0;
 }
 
@@ -638,7 +669,7 @@ front_open(struct front *f, int link)
 	f->out = (struct outbox){ .link = link, .lost = on_lost, .ctx = f,
 	    .max = ANSWERS_MAX / f->a->nfronts };
 	outbox_init(&f->out, f->a->loop);
-	for (size_t i = 0; i < f->a->ndbs; i++)
+	for (size_t i = 0; i < ROWS; i++)
 		f->rows[i] = (struct row){ NULL, &f->rows[i].first };
 	loop_watch_init(&f->watch, f->a->loop, link, on_front, f);
 	loop_watch_set(&f->watch, LOOP_READ, LOOP_NEVER);
@@ -727,9 +758,9 @@ on_grant(struct worker *w, struct link_in *m)
 	return true;
 }
 
-/* Nobody has this name there: the next database is asked. */
+/* Now it is asked there. */
 static void
-pass_on(struct worker *w)
+pass_on(struct worker *w, uint8_t db)
 {
 	struct auth	*a = w->a;
 	struct question	*q = w->q;
@@ -741,8 +772,8 @@ pass_on(struct worker *w)
 		question_free(a, q);
 		return;
 	}
-	q->db++;
-	row_put(&f->rows[q->db], q);
+	q->db = db;
+	row_put(&f->rows[db], q);
 	set_timer(a);
 }
 
@@ -751,14 +782,37 @@ on_deny(struct worker *w, enum wire_deny how)
 {
 	if (how == DENY_UNDECIDED) {
 		worker_decide(w, ANSWER_ERROR);
-		return false;
+		/* Who judges tokens is well: who it has asked is not. */
+		return w->db == TOKENS_DB;
 	}
 	if (how == DENY_UNKNOWN && w->db + 1 < w->a->ndbs) {
-		pass_on(w);
+		pass_on(w, w->db + 1);
 		return true;
 	}
 	refuse(w->a, w->q);
 	w->q = NULL;
+	return true;
+}
+
+/* A token is good: who that is, is for the databases to say.  False: it has no sense. */
+static bool
+on_proven(struct worker *w, struct link_in *m)
+{
+	struct question	*q = w->q;
+	struct span	 user = link_get_span(m, sizeof(q->user));
+	struct fault	 f;
+
+	if (link_get_end(m, &f) != 0 || user.n == 0 || (q->user_n > 0 &&
+	    !span_eq(user, span_of(q->user, q->user_n)))) {
+		log_worker(w, "worker-misbehaved", "a proof without sense");
+		log_lost(q, "see worker-misbehaved");
+		worker_decide(w, ANSWER_ERROR);
+		return false;
+	}
+	memcpy(q->user, user.p, user.n);
+	q->user_n = user.n;
+	q->proven = true;
+	pass_on(w, 0);
 	return true;
 }
 
@@ -774,9 +828,19 @@ on_decision(struct worker *w, struct link_in *m)
 		log_text(LEVEL_ERR, "worker-misbehaved", "an answer to nothing");
 		return false;
 	}
+	if (m->type == MSG_PROVEN)
+		return on_proven(w, m);
 	if (m->type == MSG_DENY)
 		return on_deny(w, (enum wire_deny)link_get_u8(m));
 	return on_grant(w, m);
+}
+
+static int
+hear(struct worker *w, struct link_in *m, struct fault *f)
+{
+	return w->db == TOKENS_DB ? link_recv(w->link, permit_proof,
+	    permit_proof_n, 0, 0, m, f) : link_recv(w->link, permit_decision,
+	    permit_decision_n, 0, 0, m, f);
 }
 
 /* It has spoken, or ended. */
@@ -787,8 +851,7 @@ on_worker(void *ctx, unsigned what UNUSED)
 	struct auth	*a = w->a;
 	struct fault	 f = { .text = "it has ended" };
 	bool		 useful = false;
-	int		 got = link_recv(w->link, permit_decision,
-			    permit_decision_n, 0, 0, &a->in, &f);
+	int		 got = hear(w, &a->in, &f);
 
 	if (got == 1) {
 		useful = on_decision(w, &a->in);
@@ -853,13 +916,14 @@ worker_ask(struct worker *w, struct question *q, struct fault *f)
 	wire_put_peer(&a->out, &q->peer);
 	wire_put_way(&a->out, &q->way);
 	link_put_span(&a->out, span_of(q->user, q->user_n));
-	link_put_span(&a->out, secret_span(&q->secret));
+	link_put_span(&a->out, secret_of(q));
 	result = link_send(w->link, &a->out, NULL, 0, f);
 	link_out_wipe(&a->out);
 	if (result != 0)
 		return -1;
 	if (q->db + 1 == a->ndbs)
 		secret_wipe(&q->secret);
+	buf_fini(&q->token);
 	w->q = q;
 	return 0;
 }
@@ -870,7 +934,7 @@ may_be_judged(struct auth *a, struct question *q)
 {
 	uint64_t now = clock_ms();
 
-	if (q->db > 0)
+	if ((q->db > 0 && q->db != TOKENS_DB) || q->proven)
 		return true;		/* that has begun */
 	if (!penalty_judged(a->penalty, &q->who, now)) {
 		leave_unjudged(a, q);
@@ -965,7 +1029,7 @@ serve_database(struct auth *a, size_t db)
 static void
 serve_rows(struct auth *a)
 {
-	for (size_t i = 0; i < a->ndbs; i++)
+	for (size_t i = 0; i < ROWS; i++)
 		serve_database(a, i);
 	if (a->leaving && is_over(a))
 		loop_end(a->loop);
@@ -1014,9 +1078,9 @@ stop(struct auth *a)
 	for (size_t i = 0; i < a->nworkers; i++)
 		if (a->workers[i].q != NULL)
 			log_lost(a->workers[i].q, why);
-	for (size_t i = 0; i < a->nfronts * AUTH_DB_MAX; i++)
-		for (const struct question *q = a->fronts[i / AUTH_DB_MAX].
-		    rows[i % AUTH_DB_MAX].first; q != NULL; q = q->next)
+	for (size_t i = 0; i < a->nfronts * ROWS; i++)
+		for (const struct question *q = a->fronts[i / ROWS].
+		    rows[i % ROWS].first; q != NULL; q = q->next)
 			log_lost(q, why);
 	loop_end(a->loop);
 }
@@ -1142,15 +1206,17 @@ know_databases(struct auth *a)
 static void
 make_tables(struct auth *a)
 {
-	unsigned workers = a->conf->role.auth_workers;
+	unsigned	workers = a->conf->role.auth_workers;
+	size_t		n;
 
 	if (workers == 0)
 		workers = 2 * spawn_processors();
-	a->nworkers = (size_t)workers * a->ndbs;
+	n = (size_t)workers * a->ndbs;
+	a->nworkers = n + (token_wanted(&a->conf->token) ? TOKENS_WORKERS : 0);
 	a->workers = xalloc(a->nworkers, sizeof(*a->workers));
 	for (size_t i = 0; i < a->nworkers; i++)
 		a->workers[i] = (struct worker){ .a = a, .link = -1,
-		    .db = (uint8_t)(i / workers) };
+		    .db = i < n ? (uint8_t)(i / workers) : TOKENS_DB };
 	a->pool = xalloc(QUESTIONS_MAX + a->nworkers,
 	    sizeof(*a->pool));
 	due_init(&a->due, ANSWERS_MAX);

@@ -1625,6 +1625,7 @@ setup(void **state UNUSED)
 			.auth_fail_delay_s = DELAY_MS / 1000,
 			.auth_cache_size = 64,
 		},
+		.token = { .jwks = "", .introspection = "" },
 		.auth = {
 			.source = AUTH_FILE, .passwd_file = paths[0],
 			.virtual_user = "1500:1501", .uid_min = 1000,

@@ -88,10 +88,10 @@ ask(struct state *s, struct fault *f)
 	link_put_u8(&record, (uint8_t)s->auth.ask.method);
 	wire_put_way(&record, &way);
 	link_put_span(&record, span_of(s->auth.name, s->auth.name_n));
-	link_put_span(&record, secret_span(&s->auth.ask.secret));
+	link_put_span(&record, authorize_secret(&s->auth));
 	result = link_send(s->c->credential, &record, NULL, 0, f);
 	link_out_wipe(&record);
-	secret_wipe(&s->auth.ask.secret);
+	authorize_asked(&s->auth);
 	link_out_init(&word, MSG_ASK);
 	if (result == 0)
 		result = link_send(s->c->link, &word, NULL, 0, f);
@@ -172,6 +172,7 @@ on_answer(void *ctx, struct buf *out)
 	UNZEROED struct link_in	 m;
 	struct fault	 f;
 	uint8_t		 answer = ANSWER_ERROR;
+	enum authorize_next n;
 
 	if (link_recv(s->c->link, permit_answer, permit_answer_n, 0, 0, &m,
 	    &f) == 1) {
@@ -182,8 +183,10 @@ on_answer(void *ctx, struct buf *out)
 	}
 	if (answer == ANSWER_YES)
 		return PUMP_LEAVE;
-	return next_of(authorize_answer(&s->auth,
-	    answer == ANSWER_NO ? ANSWER_NO : ANSWER_ERROR, out));
+	n = authorize_answer(&s->auth,
+	    answer == ANSWER_NO ? ANSWER_NO : ANSWER_ERROR, out);
+	expect(s);
+	return next_of(n);
 }
 
 static const struct pump_ops front_ops = {
@@ -328,6 +331,7 @@ welcome(struct state *s)
 	    &s->peer);
 	s->auth.needs_tls = listen_needs_tls(&s->c->conf->role, &s->peer);
 	s->auth.stls = s->house.tls != NULL && !s->c->rules->tls;
+	s->auth.tokens = token_wanted(&s->c->conf->token);
 	authorize_greet(&s->auth, &s->pump.out);
 	return PUMP_LINE;
 }

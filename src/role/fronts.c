@@ -501,11 +501,11 @@ ask(struct stranger *s, struct fault *f)
 	wire_put_peer(&m, &s->peer);
 	wire_put_way(&m, &way);
 	link_put_span(&m, span_of(s->auth.name, s->auth.name_n));
-	link_put_span(&m, secret_span(&s->auth.ask.secret));
+	link_put_span(&m, authorize_secret(&s->auth));
 	wire_put_peer(&m, &s->socket);
 	result = link_send(s->house->auth.fd, &m, NULL, 0, f);
 	link_out_wipe(&m);
-	secret_wipe(&s->auth.ask.secret);
+	authorize_asked(&s->auth);
 	return result;
 }
 
@@ -589,6 +589,7 @@ on_verdict(struct front_house *h, struct link_in *m, bool of_master)
 	if (answer != ANSWER_YES || !of_master)
 		next = next_of(authorize_answer(&s->auth,
 		    answer_of(answer, of_master), &s->pump.out));
+	expect(s);
 	go_on(s, pump_answered(&s->pump, next));
 }
 
@@ -951,6 +952,7 @@ welcome(struct stranger *s)
 	s->auth.xclient = networks_have(&c->role.xclient_networks, &s->peer);
 	s->auth.needs_tls = listen_needs_tls(&c->role, &s->peer);
 	s->auth.stls = s->house->secure.tls != NULL && !s->rules->tls;
+	s->auth.tokens = token_wanted(&c->token);
 	if (s->rules->tls)
 		start_tls(s);
 	else

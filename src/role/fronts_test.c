@@ -497,6 +497,7 @@ setup(void **state UNUSED)
 			.timeout_s = 60, .login_timeout_s = 60,
 			.drain_timeout_s = 1, .auth_timeout_s = 30,
 		},
+		.token = { .jwks = "", .introspection = "" },
 		.auth = { .rpop_file = "", .client_ca = "",
 		    .client_crl = "" },
 		.drop = { .expire = "never" },

@@ -1086,6 +1086,7 @@ setup(void **state UNUSED)
 			.max_commands_before_login = 100, .name_servers = "",
 			.hostname = "host", .temp_max = 1 << 20,
 		},
+		.token = { .jwks = "", .introspection = "" },
 		.auth = {
 			.source = AUTH_FILE, .uid_min = 1000,
 			.uid_max = 65534, .gid_min = 100,

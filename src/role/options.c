@@ -772,6 +772,7 @@ static const struct conf_option role_options[] = {
 const struct conf_room settings_rooms[] = {
 	{ "Server and processes",	role_options,	IN(role) },
 	{ "Authentication",		auth_options,	IN(auth) },
+	{ "Bearer tokens",		token_options,	IN(token) },
 	{ "Maildrops",			drop_options,	IN(drop) },
 	{ "Bulletins",			bull_options,	IN(bull) },
 	{ "Extensions",			xtnd_options,	IN(xtnd) },

@@ -2,6 +2,7 @@
 #include "role/permit.h"
 
 #include "role/certificates.h"
+#include "auth/auth.h"
 #include "base/fault.h"
 #include "base/secret.h"
 #include "pop/transact.h"
@@ -18,7 +19,7 @@
 #define ANY		UINT32_MAX
 #define SPAN_SIZE(n)	(4u + (n))
 
-#define CREDENTIAL_MAX	(1u + WIRE_WAY_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(SECRET_MAX))
+#define CREDENTIAL_MAX	(1u + WIRE_WAY_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(AUTH_TOKEN_MAX))
 #define GRANT_MAX	(SPAN_SIZE(IDENTITY_USER_MAX) + 4 + 4 + 4 + \
 			 4 * IDENTITY_GIDS_MAX + \
 			 2 * SPAN_SIZE(IDENTITY_PATH_MAX) + 1 + \
@@ -100,7 +101,7 @@ const size_t permit_log_fd_n = ARRAY_LEN(permit_log_fd);
 
 #define SID		8u
 #define CHECK_MAX	(SID + 1 + WIRE_PEER_MAX + WIRE_WAY_MAX + \
-			 SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(SECRET_MAX))
+			 SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(AUTH_TOKEN_MAX))
 #define PRINT		8u
 #define PERSON_MAX	(WIRE_PEER_MAX + WIRE_IDENTITY_MAX)
 #define ORDER_MAX	(6 + SID + PERSON_MAX + 1)
@@ -139,6 +140,14 @@ const struct link_permit permit_decision[] = {
 	{ MSG_RETIRED,		0, 0,	0, ANY },
 };
 const size_t permit_decision_n = ARRAY_LEN(permit_decision);
+
+/* It says whose token that is, never who that is here. */
+const struct link_permit permit_proof[] = {
+	{ MSG_PROVEN,		1, SPAN_SIZE(IDENTITY_USER_MAX), 0, ANY },
+	{ MSG_DENY,		1, 1,	0, ANY },
+	{ MSG_RETIRED,		0, 0,	0, ANY },
+};
+const size_t permit_proof_n = ARRAY_LEN(permit_proof);
 
 const struct link_permit permit_admit[] = {
 	{ MSG_ADMIT,		SID + 5, SID + 5 + PERSON_MAX + WIRE_PEER_MAX, 0,

@@ -21,6 +21,7 @@
  *   auth    -> warden    WORKER+fd                (a link for a worker)
  *   auth    -> worker    QUESTION                 (the warden never reads it)
  *   worker  -> auth      GRANT | GRANT_PRINT (may be vouched for) | DENY | RETIRED
+ *   worker of tokens -> auth   PROVEN | DENY | RETIRED
  *   auth    -> master    ADMIT
  *   master  -> auth      FRONT+fd                 (in place of one that died)
  *                        LEAVE                    (a reload: others follow)
@@ -72,7 +73,7 @@ enum msg_type {
 				   left of the input */
 	MSG_HANDOVER_RELAY,	/* or a relay of its plaintext: it stays */
 	MSG_ANSWER,		/* u8 enum authorize_answer */
-	MSG_CREDENTIAL,		/* u8 method, way, span user, span secret */
+	MSG_CREDENTIAL,		/* u8 method, way, span user, span secret (or token) */
 	MSG_GRANT,		/* identity, field by field */
 	MSG_DENY,		/* u8: 1 when it could not be decided */
 	MSG_LOCK_SCAN,
@@ -93,7 +94,7 @@ enum msg_type {
 	MSG_CLIENT,		/* u8: 0 by a PROXY header, 1 by XCLIENT; peer:
 				   whose connection it is */
 	MSG_CLIENT_ITSELF,	/* a PROXY header that announces nobody */
-	MSG_CHECK,		/* u64 sid, u8 method, peer, way, span user, span secret,
+	MSG_CHECK,		/* u64 sid, u8 method, peer, way, span user, span secret (or token),
 				   peer of the socket: another one when a proxy
 				   announced the client */
 	MSG_QUESTION,		/* u64 sid, u64 vouched, u8 method, peer, way,
@@ -174,6 +175,7 @@ enum msg_type {
 	MSG_TRACE_ASK,
 	MSG_TRACE_FD,		/* to who asked for the trace */
 	MSG_TRACE_NONE,		/* not this one, not now */
+	MSG_PROVEN,		/* span user: whose token it is */
 	MSG_TRACE_LINE,		/* role/trace.h */
 };
 
@@ -222,6 +224,8 @@ extern const struct link_permit	permit_question[];	/* auth to worker */
 extern const size_t		permit_question_n;
 extern const struct link_permit	permit_decision[];	/* worker to auth */
 extern const size_t		permit_decision_n;
+extern const struct link_permit	permit_proof[];		/* who judges tokens to auth */
+extern const size_t		permit_proof_n;
 extern const struct link_permit	permit_admit[];		/* auth to master */
 extern const size_t		permit_admit_n;
 extern const struct link_permit	permit_to_auth[];	/* master to auth */

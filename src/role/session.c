@@ -326,6 +326,7 @@ set_pop_conf(struct session *s)
 
 	s->pop_conf = (struct pop_conf){
 		.host = s->c->hostname,
+		.tokens = token_wanted(&c->token),
 		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
 		.bboards = c->xtnd.bboards,
 		.copy_max = c->role.temp_max,

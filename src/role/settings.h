@@ -12,6 +12,7 @@
 #include "auth/auth.h"
 #include "bull/bull.h"
 #include "drop/options.h"
+#include "token/token.h"
 #include "xtnd/options.h"
 #include "conf/conf.h"
 #include "watch/options.h"
@@ -74,6 +75,7 @@ unsigned	settings_per_network(const struct role_settings *r);
 struct settings {
 	struct role_settings	 role;
 	struct auth_conf	 auth;
+	struct token_conf	 token;
 	struct drop_settings	 drop;
 	struct bull_conf	 bull;		/* dir is NULL when not set */
 	struct xtnd_settings	 xtnd;

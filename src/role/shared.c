@@ -406,6 +406,7 @@ seat_conf(struct seat *s)
 	};
 	s->conf = (struct pop_conf){
 		.host = sh.c->hostname,
+		.tokens = token_wanted(&c->token),
 		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
 		.bboards = "",
 		.bad_max = c->role.max_bad_commands,

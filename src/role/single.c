@@ -16,6 +16,7 @@
 #include "role/pump.h"
 #include "role/secure.h"
 #include "role/session.h"
+#include "role/tokens.h"
 #include "role/worker.h"
 
 #include "sys/secmem.h"
@@ -63,6 +64,24 @@ ask_all(const struct settings *conf, struct auth_request *q,
 	return 0;
 }
 
+/* -1: it could not be asked about. */
+static int
+ask_token(const struct settings *conf, struct auth_request *q, struct span token,
+    struct auth_verdict *v)
+{
+	struct tokens	t;
+	struct fault	f;
+
+	if (tokens_open(conf, &t, &f) != 0) {
+		log_fault(LEVEL_ERR, "auth-error", &f);
+		attempt_log_unjudged(q->user, &q->peer, "see auth-error");
+		return -1;
+	}
+	(void)tokens_judge(&t, q, token, v);	/* it is opened anew each time */
+	tokens_close(&t);
+	return v->result != AUTH_OK ? 0 : ask_all(conf, q, v);
+}
+
 /* The same check as a worker's; the delay is slept, nobody else is served. */
 static enum authorize_answer
 check(struct single *s)
@@ -81,8 +100,10 @@ check(struct single *s)
 	if (!span_cstr(span_of(s->auth.name, s->auth.name_n), q.user,
 	    sizeof(q.user)))
 		q.user[0] = '\0';
+	q.token_good = false;
 	ASSERT(secret_set(&q.secret, secret_span(&s->auth.ask.secret)));
-	asked = ask_all(s->conf, &q, &v);
+	asked = auth_by_token(q.method) ? ask_token(s->conf, &q,
+	    authorize_secret(&s->auth), &v) : ask_all(s->conf, &q, &v);
 	secret_wipe(&q.secret);
 	if (asked != 0)
 		return ANSWER_ERROR;
@@ -127,7 +148,9 @@ on_line(void *ctx, struct span line, struct buf *out)
 	a = check(s);
 	if (a == ANSWER_YES)
 		return PUMP_LEAVE;
-	return next_of(authorize_answer(&s->auth, a, out));
+	n = authorize_answer(&s->auth, a, out);
+	expect(s);
+	return next_of(n);
 }
 
 static enum pump_next
@@ -254,6 +277,7 @@ single_run(const struct settings *conf, const char *hostname,
 	s.auth.preferred = (uint8_t)conf->role.language;
 	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
 	s.auth.stls = s.house.tls != NULL && !rules->tls;
+	s.auth.tokens = token_wanted(&conf->token);
 	pump_init(&s.pump);
 	s.pump.in = in;
 	s.pump.out_fd = out;

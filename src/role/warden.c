@@ -24,6 +24,7 @@
 #include "role/ask.h"
 #include "role/permit.h"
 #include "role/stamp.h"
+#include "role/tokens.h"
 #include "role/worker.h"
 
 #include "base/alloc.h"
@@ -63,7 +64,7 @@ struct lease {
 struct warden {
 	const struct settings	*conf;
 	struct auth_conf	 dbs[AUTH_DB_MAX];	/* each selected */
-	struct lease		 leases[AUTH_DB_MAX];
+	struct lease		 leases[AUTH_DB_MAX + 1];	/* TOKENS_DB, too */
 	size_t			 ndbs;
 	struct loop		*loop;
 	pid_t			 self;
@@ -83,15 +84,9 @@ struct warden {
  * one would have another time?
  */
 static bool
-look(const struct auth_conf *c, struct lease *l, bool *settled_r)
+look_at(const char *const paths[FILES], struct lease *l, bool *settled_r)
 {
-	const char *const	 paths[FILES] = {
-		auth_place(c), c->deny_file, c->allow_file, c->rpop_file,
-		c->shells_file,
-		c->app_passwords != AUTH_APP_NO ? c->app_password_file : "",
-		auth_client_users(c),
-	};
-	bool			 unchanged = true;
+	bool unchanged = true;
 
 	*settled_r = true;
 	for (size_t i = 0; i < FILES; i++) {
@@ -103,6 +98,29 @@ look(const struct auth_conf *c, struct lease *l, bool *settled_r)
 		l->files[i] = s;
 	}
 	return unchanged;
+}
+
+static bool
+look_at_tokens(const struct token_conf *c, struct lease *l, bool *settled_r)
+{
+	const char *const paths[FILES] = {
+		c->jwks, c->client_file, c->ca_file,
+	};
+
+	return look_at(paths, l, settled_r);
+}
+
+static bool
+look(const struct auth_conf *c, struct lease *l, bool *settled_r)
+{
+	const char *const paths[FILES] = {
+		auth_place(c), c->deny_file, c->allow_file, c->rpop_file,
+		c->shells_file,
+		c->app_passwords != AUTH_APP_NO ? c->app_password_file : "",
+		auth_client_users(c),
+	};
+
+	return look_at(paths, l, settled_r);
 }
 
 static void
@@ -119,7 +137,9 @@ renew_lease(struct warden *w, size_t db)
 {
 	struct lease	*l = &w->leases[db];
 	bool		 settled;
-	bool		 unchanged = look(&w->dbs[db], l, &settled);
+	bool		 unchanged = db == TOKENS_DB ?
+			    look_at_tokens(&w->conf->token, l, &settled) :
+			    look(&w->dbs[db], l, &settled);
 
 	if (!unchanged || (settled && !l->settled))
 		lease_close(l);
@@ -146,7 +166,7 @@ on_timer(void *ctx, unsigned what UNUSED)
 	for (size_t i = 0; i < w->max; i++)
 		if (w->children[i].pid > 0 && w->children[i].end_ms <= now)
 			spawn_kill(w->children[i].pid);
-	for (size_t i = 0; i < w->ndbs; i++)
+	for (size_t i = 0; i < ARRAY_LEN(w->leases); i++)
 		if (w->leases[i].fd >= 0)
 			renew_lease(w, i);
 	set_timer(w);
@@ -211,9 +231,12 @@ be_worker(const struct warden *w, size_t db, int link, int lease, int log_link)
 	static struct settings its;
 
 	its = *w->conf;
-	its.auth = w->dbs[db];
+	if (db != TOKENS_DB)
+		its.auth = w->dbs[db];
 	signals_take(SIGNALS_CONNECTION);	/* Ctrl-C is not for it */
 	spawn_name("popper-worker");
+	if (db == TOKENS_DB)
+		worker_serve_tokens(&its, w->self, link, lease, log_link);
 	worker_serve(&its, w->self, link, lease, log_link);
 }
 
@@ -262,7 +285,7 @@ start(struct warden *w, struct child *c, size_t db, int link)
 	struct fault		 f;
 	pid_t			 pid;
 
-	if (w->dbs[db].source == AUTH_PAM) {
+	if (db != TOKENS_DB && w->dbs[db].source == AUTH_PAM) {
 		pid = fork_pam(w, db, link, &f);
 		c->end_ms = clock_ms() + PAM_GRACE_MS +
 		    1000ull * conf->role.auth_timeout_s;
@@ -304,7 +327,8 @@ on_auth(void *ctx, unsigned what UNUSED)
 	link = link_get_fd(&m, 0);
 	db = link_get_u8(&m);
 	link_in_fini(&m);
-	if (db >= w->ndbs) {
+	if (db >= w->ndbs &&
+	    (db != TOKENS_DB || !token_wanted(&w->conf->token))) {
 		log_text(LEVEL_ERR, "auth-misbehaved", "no such database");
 		fd_close(&link);
 		loop_end(w->loop);
@@ -336,7 +360,8 @@ make_children(struct warden *w)
 {
 	unsigned n = w->conf->role.auth_workers;
 
-	w->max = w->ndbs * MORE_WORKERS * (n > 0 ? n : 2 * spawn_processors());
+	w->max = MORE_WORKERS * (w->ndbs * (n > 0 ? n : 2 * spawn_processors()) +
+	    (token_wanted(&w->conf->token) ? TOKENS_WORKERS : 0));
 	w->children = xalloc(w->max, sizeof(*w->children));
 	for (size_t i = 0; i < w->max; i++)
 		w->children[i] = (struct child){ .w = w, .log_link = -1 };
@@ -348,10 +373,11 @@ know_databases(struct warden *w)
 	struct fault f;
 
 	w->ndbs = auth_databases(&w->conf->auth);
+	for (size_t i = 0; i < ARRAY_LEN(w->leases); i++)
+		w->leases[i] = (struct lease){ .fd = -1, .end = -1 };
 	for (size_t i = 0; i < w->ndbs; i++) {
 		const struct auth_ops *ops;
 
-		w->leases[i] = (struct lease){ .fd = -1, .end = -1 };
 		w->dbs[i] = w->conf->auth;
 		auth_select(&w->dbs[i], i);
 		ops = auth_ops_of(&w->dbs[i]);

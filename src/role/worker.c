@@ -11,9 +11,11 @@
 #include "role/ask.h"
 #include "role/attempt.h"
 #include "role/permit.h"
+#include "role/tokens.h"
 #include "role/wire.h"
 
 #include "sys/cage.h"
+#include "sys/file.h"
 #include "sys/secmem.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
@@ -57,11 +59,14 @@ prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
 	return ops->needs_root ? 0 : enter_cage(conf, parent, f);
 }
 
-/* The fields that CREDENTIAL and QUESTION have in common, to the end. */
+/* The fields that CREDENTIAL and QUESTION have in common, to the end; a token stays in
+ * the message. */
 static int
 read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
-    struct fault *f)
+    struct span *token_r, struct fault *f)
 {
+	struct span secret;
+
 	if (method >= AUTH_METHODS)
 		return fault_set(f, FAULT_PEER, "credential");
 	q->method = (enum auth_method)method;
@@ -69,7 +74,11 @@ read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
 		return -1;
 	if (!link_get_cstr(m, q->user, sizeof(q->user)))
 		q->user[0] = '\0';	/* no account has such a name */
-	if (secret_set(&q->secret, link_get_span(m, SECRET_MAX)) &&
+	q->token_good = false;
+	secret = link_get_span(m, auth_by_token(q->method) ? AUTH_TOKEN_MAX :
+	    SECRET_MAX);
+	*token_r = auth_by_token(q->method) ? secret : SPAN("");
+	if (secret_set(&q->secret, auth_by_token(q->method) ? SPAN("") : secret) &&
 	    (m->bad || m->off == m->n))
 		return 0;
 	return fault_set(f, FAULT_PEER, "credential");
@@ -92,23 +101,16 @@ pass_on(int pass, const struct link_in *m, struct fault *f)
 	return result;
 }
 
+/* One record, of a client whose front is at the other end of `credential`. */
 static int
-read_request(int credential, int pass, struct auth_request *q, struct fault *f)
+read_request(int credential, int pass, struct link_in *m, struct auth_request *q,
+    struct span *token_r, struct fault *f)
 {
-	UNZEROED struct link_in	m;
-	uint8_t		method;
-	int		result;
-
-	secmem_lock(&m, sizeof(m));
 	if (link_recv(credential, permit_credential, permit_credential_n, 0, 0,
-	    &m, f) != 1)
+	    m, f) != 1)
 		return fault_prefix(f, "credential: ");
-	result = pass_on(pass, &m, f);
-	method = link_get_u8(&m);
-	if (result == 0)
-		result = read_fields(&m, method, q, f);
-	link_in_fini(&m);
-	return result;
+	return pass_on(pass, m, f) != 0 ? -1 :
+	    read_fields(m, link_get_u8(m), q, token_r, f);
 }
 
 void
@@ -186,20 +188,86 @@ judge(const struct settings *conf, void *state, int asker,
 	return true;
 }
 
+/* Another process judges tokens, which has neither root nor a database; it is there
+ * before we are in a cage, and waits.  -1: it is not needed, or cannot be had. */
+static int
+start_tokens(const struct settings *conf)
+{
+	AUTO(fd_close) int	ours = -1;
+	int			its;
+	pid_t			self = spawn_self();
+	struct fault		f;
+	pid_t			pid = -1;
+
+	if (!token_wanted(&conf->token))
+		return -1;
+	if (link_pair(&ours, &its, &f) == 0) {
+		pid = spawn_fork(&f);
+		if (pid == 0)
+			worker_serve_tokens(conf, self, its, -1, -1);
+		fd_close(&its);
+	}
+	if (pid < 0)
+		log_fault(LEVEL_ERR, "worker-fork", &f);
+	return pid < 0 ? -1 : fd_take(&ours);
+}
+
+/* AUTH_OK: it is good, and q says whose it is.  Else it has told the log why not. */
+static int
+ask_tokens(const struct settings *conf, int link, struct auth_request *q,
+    struct span token, struct auth_verdict *v, struct fault *f)
+{
+	UNZEROED struct link_out	m;
+	UNZEROED struct link_in		in;
+	int				wait_ms = (int)(1000 *
+					    conf->role.auth_timeout_s);
+	bool				sent;
+
+	secmem_lock(&m, sizeof(m));
+	link_out_init(&m, MSG_QUESTION);
+	link_put_u64(&m, 0);
+	link_put_u64(&m, 0);
+	link_put_u8(&m, (uint8_t)q->method);
+	wire_put_peer(&m, &q->peer);
+	wire_put_way(&m, &q->way);
+	link_put_span(&m, span_str(q->user));
+	link_put_span(&m, token);
+	sent = link >= 0 && link_send(link, &m, NULL, 0, f) == 0;
+	link_out_wipe(&m);
+	if (!sent || link_recv(link, permit_proof, permit_proof_n, 0, wait_ms, &in,
+	    f) != 1)
+		return fault_set(f, FAULT_TEMP, "the token could not be judged");
+	*v = (struct auth_verdict){ .result = in.type == MSG_PROVEN ? AUTH_OK :
+	    in.type == MSG_DENY && link_get_u8(&in) == DENY_NO ? AUTH_REFUSED :
+	    AUTH_ERROR };
+	q->token_good = in.type == MSG_PROVEN &&
+	    link_get_cstr(&in, q->user, sizeof(q->user));
+	link_in_fini(&in);
+	return 0;
+}
+
 static int
 answer(const struct settings *conf, const struct sock_addr *peer,
     pid_t monitor, int credential, int pass, int verdict, struct fault *f)
 {
+	static struct link_in		 m;	/* these hold a password */
 	static struct auth_request	 q;
 	static struct auth_verdict	 v;
+	AUTO(fd_close) int		 tokens = start_tokens(conf);
+	struct span			 token;
 	void				*state;
 
 	secmem_lock(&q, sizeof(q));
+	secmem_lock(&m, sizeof(m));
 	q.peer = *peer;
 	if (prepare(conf, monitor, false, &state, f) != 0 ||
-	    read_request(credential, pass, &q, f) != 0)
+	    read_request(credential, pass, &m, &q, &token, f) != 0 ||
+	    (auth_by_token(q.method) &&
+	    ask_tokens(conf, tokens, &q, token, &v, f) != 0))
 		return -1;
-	(void)judge(conf, state, -1, &q, &v);
+	link_in_fini(&m);
+	if (!auth_by_token(q.method) || v.result == AUTH_OK)
+		(void)judge(conf, state, -1, &q, &v);
 	auth_ops_of(&conf->auth)->done(state);
 	return send_verdict(verdict, &conf->auth, &v, 0, f);
 }
@@ -243,6 +311,8 @@ struct serving {
 	struct link_in		 in;	/* these hold a password */
 	struct auth_request	 q;
 	struct auth_verdict	 v;
+	struct span		 token;	/* in `in` */
+	struct tokens		 tokens;	/* of who judges those alone */
 };
 
 static int
@@ -278,7 +348,7 @@ wait_question(struct serving *s, struct fault *f)
 	}
 }
 
-/* 1: s->q is a question; 0: the end. */
+/* 1: s->q is a question; 0: the end.  link_in_fini(&s->in) is the caller's. */
 static int
 next_question(struct serving *s, struct fault *f)
 {
@@ -296,29 +366,86 @@ next_question(struct serving *s, struct fault *f)
 	s->q.vouched = link_get_u64(&s->in);
 	method = link_get_u8(&s->in);
 	if (wire_get_peer(&s->in, &s->q.peer, f) != 0 ||
-	    read_fields(&s->in, method, &s->q, f) != 0)
+	    read_fields(&s->in, method, &s->q, &s->token, f) != 0)
 		got = -1;
-	link_in_fini(&s->in);
-	wire_log_sid(sid);
+	if (sid != 0)			/* 0: it is known already */
+		wire_log_sid(sid);
 	return got;
+}
+
+/* 1: it is told; 0: whom to? */
+static int
+answer_question(struct serving *s, struct fault *f)
+{
+	/* Of a token auth has asked before, and not us. */
+	s->q.token_good = auth_by_token(s->q.method);
+	if (!judge(s->conf, s->state, s->link, &s->q, &s->v))
+		return 0;
+	return send_verdict(s->link, &s->conf->auth, &s->v, s->v.print, f) != 0 ?
+	    -1 : 1;
+}
+
+/* Whose it is; who that is here, a database is asked. */
+static int
+answer_token(struct serving *s, struct fault *f)
+{
+	UNZEROED struct link_out m;
+
+	if (!tokens_judge(&s->tokens, &s->q, s->token, &s->v) &&
+	    s->lease >= 0 && !s->retired && retire(s, f) != 0)
+		return -1;
+	if (s->v.result != AUTH_OK) {
+		worker_log_failure(&s->q, &s->v);
+		return send_verdict(s->link, &s->conf->auth, &s->v, 0, f) != 0 ?
+		    -1 : 1;
+	}
+	link_out_init(&m, MSG_PROVEN);
+	link_put_span(&m, span_str(s->q.user));
+	return link_send(s->link, &m, NULL, 0, f) != 0 ? -1 : 1;
 }
 
 static int
 serve(struct serving *s, struct fault *f)
 {
-	int got;
+	bool	tokens = s->tokens.t != NULL;
+	int	got;
 
 	while ((got = next_question(s, f)) == 1) {
-		if (!judge(s->conf, s->state, s->link, &s->q, &s->v))
-			return 0;
-		if (send_verdict(s->link, &s->conf->auth, &s->v, s->v.print,
-		    f) != 0)
-			return -1;
+		got = tokens ? answer_token(s, f) : answer_question(s, f);
+		link_in_fini(&s->in);
+		if (got != 1)
+			return got;
 		log_set_sid("");
-		if (s->conf->auth.source == AUTH_PAM)
+		if (!tokens && s->conf->auth.source == AUTH_PAM)
 			return 0;
 	}
 	return got;
+}
+
+static void
+begin(struct serving *s, const struct settings *conf, pid_t parent, int link,
+    int lease, int *log_link)
+{
+	const int keep[] = { link, lease, *log_link };
+
+	spawn_tie(parent);
+	shed_descriptors(keep, ARRAY_LEN(keep));
+	/* Without a link it is root, who can connect by himself, or lives shortly. */
+	log_set_reopen(*log_link >= 0 ? reopen_log : NULL, log_link);
+	secmem_lock(s, sizeof(*s));
+	s->conf = conf;
+	s->link = link;
+	s->lease = lease;
+}
+
+/* An unread question would take our answer with it. */
+static NORETURN void
+give_up_unread(struct serving *s, struct fault *f)
+{
+	struct fault ignored;
+
+	(void)next_question(s, &ignored);
+	give_up(&s->conf->auth, &s->q.peer, s->link, f);
 }
 
 void
@@ -326,26 +453,43 @@ worker_serve(const struct settings *conf, pid_t warden, int link, int lease,
     int log_link)
 {
 	static struct serving	s;
-	const int		keep[] = { link, lease, log_link };
 	struct fault		f;
 
-	spawn_tie(warden);
-	shed_descriptors(keep, ARRAY_LEN(keep));
-	/* Without a link it is root, who can connect by himself. */
-	log_set_reopen(log_link >= 0 ? reopen_log : NULL, &log_link);
-	secmem_lock(&s, sizeof(s));
-	s.conf = conf;
-	s.link = link;
-	s.lease = lease;
-	if (prepare(conf, warden, lease >= 0, &s.state, &f) != 0) {
-		struct fault ignored;
-
-		/* An unread question would take our answer with it. */
-		(void)next_question(&s, &ignored);
-		give_up(&conf->auth, &s.q.peer, link, &f);
-	}
+	begin(&s, conf, warden, link, lease, &log_link);
+	if (prepare(conf, warden, lease >= 0, &s.state, &f) != 0)
+		give_up_unread(&s, &f);
 	if (serve(&s, &f) != 0)
 		give_up(&conf->auth, &s.q.peer, link, &f);
 	auth_ops_of(&conf->auth)->done(s.state);
+	spawn_exit(0);
+}
+
+/* Under a super-server most logins are by a password. */
+static bool
+is_asked(int link)
+{
+	struct wait_for w = { .fd = link, .events = WAIT_READ };
+
+	while (sock_wait(&w, 1, -1) == 0)
+		;
+	return (w.ready & WAIT_HANGUP) == 0;
+}
+
+void
+worker_serve_tokens(const struct settings *conf, pid_t parent, int link,
+    int lease, int log_link)
+{
+	static struct serving	s;
+	struct fault		f;
+
+	begin(&s, conf, parent, link, lease, &log_link);
+	if (lease < 0 && !is_asked(link))
+		spawn_exit(0);
+	if (tokens_open(conf, &s.tokens, &f) != 0 ||
+	    tokens_cage(conf, parent, &f) != 0)
+		give_up_unread(&s, &f);
+	if (serve(&s, &f) != 0)
+		give_up(&conf->auth, &s.q.peer, link, &f);
+	tokens_close(&s.tokens);
 	spawn_exit(0);
 }

@@ -30,6 +30,12 @@ void	worker_main(const struct settings *conf, const struct sock_addr *peer,
 void	worker_serve(const struct settings *conf, pid_t warden, int link,
 	    int lease, int log_link) NORETURN;
 
+/* The same, of tokens: says whose they are (PROVEN), never who that is here.  front_user
+ * in a cage, with a network if it has to ask a server.  lease -1: it may never be
+ * asked, and opens nothing before. */
+void	worker_serve_tokens(const struct settings *conf, pid_t parent, int link,
+	    int lease, int log_link) NORETURN;
+
 /* The log line of a failed login: stable, for fail2ban and its like. */
 void	worker_log_failure(const struct auth_request *q,
 	    const struct auth_verdict *v);

@@ -45,8 +45,10 @@ enum {
 	C	= 1 << 7,		/* CTL */
 	M	= 1 << 8,		/* METRICS */
 	K	= 1 << 10,		/* KEEPER */
+	T	= 1 << 11,		/* TOKEN */
+	NET	= R | T,		/* who makes sockets */
 	F	= F1 | FN,
-	ALL	= F | V | R | S | A | H | C | M | K,
+	ALL	= F | V | R | S | A | H | C | M | K | T,
 	IO	= F | R | S | H,	/* those who wait for a network */
 	LOOP	= FN | A | R | H | C | M | K,	/* those with an event loop */
 	WIDE	= 1 << 9,		/* every role of a wide build */
@@ -126,7 +128,7 @@ static const struct rule rules[] = {
 	{ CALL(_llseek),		V | S },
 	{ CALL(fstat),			ALL },
 	{ CALL(fstat64),		ALL },
-	{ CALL(newfstatat),		F | V | R | H | K, INT_IS(3, AT_EMPTY_PATH) },
+	{ CALL(newfstatat),		F | V | NET | H | K, INT_IS(3, AT_EMPTY_PATH) },
 	{ CALL(poll),			ALL },
 	{ CALL(ppoll),			ALL },
 	{ CALL(ppoll_time64),		ALL },
@@ -135,7 +137,7 @@ static const struct rule rules[] = {
 	{ CALL(epoll_pwait),		LOOP },
 	{ CALL(epoll_pwait2),		LOOP },
 	{ CALL(accept4),		FN | C | M },
-	{ CALL(socketpair),		A | F, INT_IS(0, AF_UNIX) },
+	{ CALL(socketpair),		A | F | T, INT_IS(0, AF_UNIX) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_SETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFD) },
@@ -166,19 +168,19 @@ static const struct rule rules[] = {
 	{ CALL(getsockopt),		C, INT_IS(2, SO_PEERCRED) },
 	{ CALL(getsockopt),		C, INT_IS(2, SO_PEERGROUPS) },
 
-	/* name servers */
-	{ CALL(socket),			R, INT_IS(0, AF_INET) },
-	{ CALL(socket),			R, INT_IS(0, AF_INET6) },
-	{ CALL(connect),		R },
-	{ CALL(bind),			R },
-	{ CALL(getsockname),		R | FN },
-	{ CALL(getpeername),		R },
-	{ CALL(getsockopt),		R },
-	{ CALL(setsockopt),		R, INT_IS(1, IPPROTO_TCP) },
-	{ CALL(setsockopt),		R, INT_IS(2, SO_RCVBUF) },
-	{ CALL(setsockopt),		R, INT_IS(2, SO_SNDBUF) },
-	{ CALL(ioctl),			R, INT_IS(1, FIONBIO) },
-	{ CALL(ioctl),			R, INT_IS(1, FIONREAD) },
+	/* name servers, and an authorization server */
+	{ CALL(socket),			NET, INT_IS(0, AF_INET) },
+	{ CALL(socket),			NET, INT_IS(0, AF_INET6) },
+	{ CALL(connect),		NET },
+	{ CALL(bind),			NET },
+	{ CALL(getsockname),		NET | FN },
+	{ CALL(getpeername),		NET },
+	{ CALL(getsockopt),		NET },
+	{ CALL(setsockopt),		NET, INT_IS(1, IPPROTO_TCP) },
+	{ CALL(setsockopt),		NET, INT_IS(2, SO_RCVBUF) },
+	{ CALL(setsockopt),		NET, INT_IS(2, SO_SNDBUF) },
+	{ CALL(ioctl),			NET, INT_IS(1, FIONBIO) },
+	{ CALL(ioctl),			NET, INT_IS(1, FIONREAD) },
 
 	/* the user's files, with the user's rights */
 	{ CALL(openat),			S },
@@ -381,6 +383,7 @@ main(int argc, char **argv)
 		{ "session",	S },
 		{ "keeper",	K },
 		{ "shared",	H },
+		{ "token",	T },
 	};
 	bool wide = argc == 2 && strcmp(argv[1], "wide") == 0;
 

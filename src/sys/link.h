@@ -15,7 +15,7 @@
 #include "base/fault.h"
 #include "base/span.h"
 
-#define LINK_PACKET_MAX	4096
+#define LINK_PACKET_MAX	10240		/* a message of AUTH, and what is around it */
 #define LINK_HEADER	8
 #define LINK_FDS_MAX	3
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Bearer tokens, on their way between token/ and a question about a login.  Floor 4;
+ * the process that judges them.
+ */
+#ifndef ROLE_TOKENS_H
+#define ROLE_TOKENS_H
+
+#include "auth/auth.h"
+#include "role/settings.h"
+
+/* In popper serve they are judged like the users of one more database, with a row in each
+ * front and workers of its own: who waits for a server keeps no password waiting. */
+#define TOKENS_DB	AUTH_DB_MAX
+#define TOKENS_WORKERS	4
+
+struct tokens {
+	const struct token_ops	*ops;
+	struct token		*t;		/* owns; NULL: not open */
+};
+
+/* Opens the module, reads the files, looks up the servers; then the cage may come. */
+int	tokens_open(const struct settings *conf, struct tokens *out,
+	    struct fault *f) MUSTUSE;
+void	tokens_close(struct tokens *t);
+
+/* The cage of a process that does nothing else, and ends with its parent: with sockets,
+ * if it asks a server. */
+int	tokens_cage(const struct settings *conf, pid_t parent, struct fault *f)
+	    MUSTUSE;
+
+/* AUTH_OK: q->user is whose it is now, and q->token_good; else why not is in *v.  False:
+ * another process, which opens it all anew, might know more. */
+bool	tokens_judge(const struct tokens *t, struct auth_request *q,
+	    struct span token, struct auth_verdict *v);
+
+#endif
