@@ -452,6 +452,74 @@ rpop_table(void **state)
 	conf.rpop_file = rpop;
 }
 
+/* ---- EXTERNAL ---- */
+
+#define SHOWN	"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+static const struct {
+	enum external_by	 by;
+	const char		*user;
+	const char		*proof;
+	enum auth_reason	 reason;
+} externals[] = {
+	{ EXTERNAL_FILE, "ann", SHOWN " CN=Ann", REASON_NONE },
+	{ EXTERNAL_FILE, "star", SHOWN " CN=Ann", REASON_NONE },
+	{ EXTERNAL_FILE, "bang", SHOWN " CN=Ann", REASON_LOCKED },
+	{ EXTERNAL_FILE, "closed", SHOWN " CN=Ann", REASON_LOCKED },
+	{ EXTERNAL_FILE, "root", SHOWN " CN=Ann", REASON_UID },
+	{ EXTERNAL_FILE, "nobody", SHOWN " CN=Ann", REASON_UNKNOWN_USER },
+	{ EXTERNAL_FILE, "denied", SHOWN " CN=Ann", REASON_DENIED },
+	{ EXTERNAL_FILE, "bob", SHOWN " CN=Ann", REASON_CERTIFICATE },
+	{ EXTERNAL_FILE, "bob", SHOWN " CN=Bob", REASON_CERTIFICATE },
+	{ EXTERNAL_FILE, "ann", "wonderland", REASON_CERTIFICATE },
+	{ EXTERNAL_FILE, "ann", "", REASON_CERTIFICATE },
+	{ EXTERNAL_FILE, "", SHOWN " CN=Ann", REASON_BAD_NAME },
+	{ EXTERNAL_CN, "bob", SHOWN " bob", REASON_NONE },
+	{ EXTERNAL_CN, "ann", SHOWN " bob", REASON_CERTIFICATE },
+};
+
+static void
+ask_external(size_t i, struct auth_verdict *v)
+{
+	struct auth_request q = { .method = AUTH_METHOD_EXTERNAL };
+
+	conf.client_by = externals[i].by;
+	assert_true(span_cstr(span_str(externals[i].user), q.user,
+	    sizeof(q.user)));
+	assert_true(secret_set(&q.secret, span_str(externals[i].proof)));
+	ask(&q, v);
+}
+
+/* A front that was taken over can say what it likes. */
+static void
+external_rows(void **state UNUSED)
+{
+	static const char *const on[] = { "ann", "star", "bang", "closed", "root",
+	    "nobody", "denied" };
+	char			 rows[64], text[1024] = "";
+	struct auth_verdict	 v;
+
+	snprintf(rows, sizeof(rows), "%s/clients", folder);
+	for (size_t i = 0; i < ARRAY_LEN(on); i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "%s " SHOWN "\n", on[i]);
+	put_text(rows, text);
+	conf.client_ca = "authorities";
+	conf.client_users = rows;
+	for (size_t i = 0; i < ARRAY_LEN(externals); i++) {
+		ask_external(i, &v);
+		if (v.reason != externals[i].reason)
+			fail_msg("case %zu: %s", i, auth_reason_word(v.reason));
+		assert_int_equal(v.print, 0);
+	}
+	assert_int_equal(unlink(rows), 0);
+	ask_external(0, &v);			/* it need not exist */
+	assert_int_equal(v.reason, REASON_CERTIFICATE);
+	conf.client_ca = "";
+	ask_external(ARRAY_LEN(externals) - 2, &v);	/* off */
+	assert_int_equal(v.reason, REASON_CERTIFICATE);
+}
+
 /* ---- rules ---- */
 
 static void
@@ -811,6 +879,7 @@ main(void)
 		cmocka_unit_test(names_by_octet),
 		cmocka_unit_test(passwords_by_octet),
 		cmocka_unit_test(rpop_table),
+		cmocka_unit_test(external_rows),
 		cmocka_unit_test(rules_of_access),
 		cmocka_unit_test(who_alone_may),
 		cmocka_unit_test(files_of_others),

@@ -755,6 +755,45 @@ test_authorize_bad_exchanges(void **state UNUSED)
 	}
 }
 
+/* Whom TLS has found out. */
+static void
+test_authorize_external(void **state UNUSED)
+{
+	static const struct {
+		const char	*line;
+		const char	*user;
+		size_t		 secret;
+	} said[] = {
+		{ "AUTH EXTERNAL =", "ann", 5 },
+		{ "auth external YW5u", "ann", 5 },
+		{ "AUTH EXTERNAL Ym9i", "bob", 5 },
+		{ "AUTH EXTERNAL YgB4", "", SECRET_MAX },
+		{ "AUTH EXTERNAL Y", "", SECRET_MAX },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 9, 9, 20, false);
+	buf_clear(&out);
+	(void)authorize_line(&a, SPAN("AUTH EXTERNAL ="), &out);
+	assert_true(span_starts(buf_span(&out), SPAN("-ERR Unknown mech")));
+	authorize_vouched(&a, SPAN("ann"), SPAN("proof"));
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		assert_int_equal(authorize_line(&a, span_str(said[i].line), &out),
+		    AUTHORIZE_ASK);
+		assert_int_equal(a.ask.method, BY_EXTERNAL);
+		assert_true(span_eq(span_of(a.name, a.name_n),
+		    span_str(said[i].user)));
+		assert_int_equal(a.ask.secret.n, said[i].secret);
+		buf_clear(&out);
+		assert_int_equal(authorize_answer(&a, ANSWER_NO, &out),
+		    AUTHORIZE_MORE);
+	}
+	authorize_moved(&a, &out);		/* by XCLIENT */
+	buf_clear(&out);
+	(void)authorize_line(&a, SPAN("AUTH EXTERNAL ="), &out);
+	assert_true(span_starts(buf_span(&out), SPAN("-ERR Unknown mech")));
+}
+
 static void
 test_authorize_auth_otherwise(void **state UNUSED)
 {
@@ -1013,6 +1052,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_bad_exchanges,
 		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_external, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_auth_otherwise,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_tls, setup,
