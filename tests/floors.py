@@ -51,6 +51,8 @@ LISTED = [
     ("auth/pam.c", "security/pam_appl.h", "PAM"),
     ("auth/passwd_hash.c", "crypt.h", "crypt_rn"),
     ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
+    ("auth/sql_pgsql.c", "libpq-fe.h", "PostgreSQL"),
+    ("auth/sql_sqlite.c", "sqlite3.h", "SQLite"),
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
     ("cmd/ctl.c", "getopt.h", "the options of popper ctl"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),

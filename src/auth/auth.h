@@ -107,7 +107,7 @@ struct auth_verdict {
 
 struct passwd_row;		/* auth/passwd_file.h */
 
-enum auth_source { AUTH_PAM, AUTH_FILE };
+enum auth_source { AUTH_PAM, AUTH_FILE, AUTH_SQLITE, AUTH_PGSQL };
 
 /* Are app passwords taken (app.h), and is the account's own beside them? */
 enum auth_app { AUTH_APP_NO, AUTH_APP_YES, AUTH_APP_ONLY };
@@ -161,6 +161,8 @@ size_t	auth_databases(const struct auth_conf *c);	/* at least 1 */
 void	auth_select(struct auth_conf *c, size_t nth);
 /* Is one of them of this type? */
 bool	auth_has(const struct auth_conf *c, enum auth_source source);
+/* Or of those that have rows: all but PAM? */
+bool	auth_has_rows(const struct auth_conf *c);
 /* Who is unknown to this one is to be asked of the next. */
 bool	auth_passes_on(const struct auth_conf *c, const struct auth_verdict *v);
 /* Where the one that was selected is: a PAM service, a file. */
@@ -183,6 +185,12 @@ struct auth_ops {
 	int	(*prepare)(const struct auth_conf *c, void **state_r,
 		    struct fault *f);
 	void	(*settle)(void *state);		/* NULL: nothing to gain */
+	/* Behind prepare, by who is no longer root (auth_user), not yet in its cage;
+	 * NULL: there is nobody to connect to. */
+	int	(*connect)(void *state, struct fault *f);
+	/* While nothing is asked: readable means that the connection is of no more
+	 * use; -1 or NULL: that does not happen. */
+	int	(*idle_fd)(void *state);
 	/*
 	 * The row of a user: 1; 0: there is none, and *row_r is some other one, or
 	 * empty, to be measured against; -1: the database could not be asked.  The
@@ -201,7 +209,12 @@ struct auth_ops {
 };
 extern const struct auth_ops	auth_pam_ops;
 extern const struct auth_ops	auth_file_ops;
+extern const struct auth_ops	auth_sqlite_ops;
+extern const struct auth_ops	auth_pgsql_ops;
 const struct auth_ops	*auth_ops_of(const struct auth_conf *c);
+/* prepare and connect in one, for a process that is in no cage. */
+int	auth_open(const struct auth_conf *c, void **state_r, struct fault *f)
+	    MUSTUSE;
 
 /*
  * The whole question to one database: name syntax, deny and allow files, RPOP's

@@ -94,6 +94,7 @@ bool	policy_ids_allowed(const struct auth_policy *p, struct identity *id,
 
 struct app_index;
 struct pam_lib;
+struct sql;
 struct row_index;
 
 /* ---- places in a text by a hash of what is there (slots.c) ---- */
@@ -134,6 +135,7 @@ struct auth_state {
 	struct app_index	*apps;		/* owns; NULL: they are not taken */
 	int			 app_used;	/* owns; -1: cannot be noted */
 	struct pam_lib		*pam;		/* owns; see pam.c */
+	struct sql		*sql;		/* sql.c's, which frees it */
 };
 
 /* The part of prepare that both share; NULL with a fault. */

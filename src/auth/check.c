@@ -64,8 +64,25 @@ auth_ops_of(const struct auth_conf *c)
 		return &auth_pam_ops;
 	case AUTH_FILE:
 		return &auth_file_ops;
+	case AUTH_SQLITE:
+		return &auth_sqlite_ops;
+	case AUTH_PGSQL:
+		return &auth_pgsql_ops;
 	}
 	return &auth_pam_ops;
+}
+
+int
+auth_open(const struct auth_conf *c, void **state_r, struct fault *f)
+{
+	const struct auth_ops *ops = auth_ops_of(c);
+
+	if (ops->prepare(c, state_r, f) != 0)
+		return -1;
+	if (ops->connect == NULL || ops->connect(*state_r, f) == 0)
+		return 0;
+	ops->done(*state_r);
+	return -1;
 }
 
 static void

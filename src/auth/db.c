@@ -12,6 +12,8 @@
 static const char *const types[] = {
 	[AUTH_PAM]	= "pam",
 	[AUTH_FILE]	= "file",
+	[AUTH_SQLITE]	= "sqlite",
+	[AUTH_PGSQL]	= "pgsql",
 };
 
 struct database {
@@ -62,6 +64,12 @@ place_valid(enum auth_source source, struct span place)
 	    span_find(place, '/') == place.n));
 }
 
+static bool
+is_sql(enum auth_source source)
+{
+	return source == AUTH_SQLITE || source == AUTH_PGSQL;
+}
+
 /* NULL, or what is wrong. */
 static const char *
 read_item(const char *item, struct database *out)
@@ -76,12 +84,15 @@ read_item(const char *item, struct database *out)
 		type = take(&rest);
 	if (!type_find(type, &out->source))
 		return short_form ? "pam, file, or ID:TYPE:PLACE such as "
-		    "shop:file:/etc/popper/shop" : "one of the types pam and "
-		    "file behind the id, such as shop:file:/etc/popper/shop";
+		    "shop:file:/etc/popper/shop" : "one of the types pam, "
+		    "file, sqlite and pgsql behind the id, such as shop:file:/etc/popper/shop";
 	if (!id_valid(id))
 		return "an id of small letters, digits, - and _ before the type";
 	if (!span_cstr(id, out->id, sizeof(out->id)))
 		return "a shorter id";
+	if ((short_form || rest.n == 0) && is_sql(out->source))
+		return "the file with its settings behind the type, such as "
+		    "shop:pgsql:/etc/popper/shop.conf";
 	if (short_form || rest.n == 0)
 		return NULL;
 	if (!place_valid(out->source, rest))
@@ -132,6 +143,13 @@ auth_has(const struct auth_conf *c, enum auth_source source)
 			return true;
 	}
 	return false;
+}
+
+bool
+auth_has_rows(const struct auth_conf *c)
+{
+	return auth_has(c, AUTH_FILE) || auth_has(c, AUTH_SQLITE) ||
+	    auth_has(c, AUTH_PGSQL);
 }
 
 bool

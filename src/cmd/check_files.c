@@ -156,8 +156,10 @@ files_databases(struct check *c)
 		auth_select(&one, i);
 		if (one.source == AUTH_FILE)
 			files_passwd(c, &one);
-		else
+		else if (one.source == AUTH_PAM)
 			files_pam(c, &one);
+		else
+			check_sql(c, &one, c->s->auth.databases.line[i]);
 	}
 }
 
@@ -244,7 +246,7 @@ files_accounts(struct check *c)
 		    "account (adduser --system --group --no-create-home %s), "
 		    "or write a uid that nobody has", f.text,
 		    s->role.auth_user);
-	if (!auth_has(&s->auth, AUTH_FILE) || s->auth.virtual_user[0] == '\0')
+	if (!auth_has_rows(&s->auth) || s->auth.virtual_user[0] == '\0')
 		return;
 	if (identity_service(s->auth.virtual_user, &id, &f) != 0)
 		check_error(c, "virtual_user", "%s; name an account, or write "

@@ -32,6 +32,9 @@ void	check_warn(struct check *c, const char *option, const char *fmt, ...)
 void	check_rules(struct check *c);
 /* Files and folders of popper's own. */
 void	check_files(struct check *c);
+/* A user database in SQL, named in that line: it is opened. */
+struct auth_conf;
+void	check_sql(struct check *c, const struct auth_conf *db, unsigned line);
 /* Certificates, and who needs TLS. */
 void	check_tls(struct check *c);
 /* Bearer tokens; asks the authorization server. */

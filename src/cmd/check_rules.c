@@ -169,12 +169,12 @@ rule_xmit(struct check *c)
 {
 	const struct settings *s = c->s;
 
-	if (s->xtnd.xmit && auth_has(&s->auth, AUTH_FILE) &&
+	if (s->xtnd.xmit && auth_has_rows(&s->auth) &&
 	    s->xtnd.xmit_sender[0] == '\0')
 		check_warn(c, "xmit", "users of passwd_file have no address "
 		    "of their own, so XTND XMIT is refused to them; set "
 		    "xmit_sender = %%u@your.domain, or xmit = no");
-	if (!auth_has(&s->auth, AUTH_FILE) && s->xtnd.xmit_sender[0] != '\0')
+	if (!auth_has_rows(&s->auth) && s->xtnd.xmit_sender[0] != '\0')
 		check_warn(c, "xmit_sender", "only the users of a passwd_file "
 		    "send with it, and auth = pam has none; remove the line");
 }
@@ -194,12 +194,15 @@ rule_useless(struct check *c)
 {
 	static const char *const of_pam[] = { "pam_service", "shell_check",
 	    "shells_file" };
-	static const char *const of_file[] = { "passwd_file", "virtual_user" };
+	static const char *const of_file[] = { "passwd_file" };
+	static const char *const of_rows[] = { "virtual_user" };
 
 	if (!auth_has(&c->s->auth, AUTH_PAM))
 		no_effect(c, of_pam, ARRAY_LEN(of_pam), "pam");
 	if (!auth_has(&c->s->auth, AUTH_FILE))
 		no_effect(c, of_file, ARRAY_LEN(of_file), "file");
+	if (!auth_has_rows(&c->s->auth))
+		no_effect(c, of_rows, ARRAY_LEN(of_rows), "file");
 }
 
 /* An id names one database; the other one could never be meant by a rule. */

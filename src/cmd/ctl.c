@@ -390,7 +390,7 @@ show_rules(struct job *j)
 		void		*state;
 
 		auth_select(&one, i);
-		if (auth_ops_of(&one)->prepare(&one, &state, &f) != 0) {
+		if (auth_open(&one, &state, &f) != 0) {
 			show(j, "rules", "not seen", 0);
 			show(j, "db", one.db, 0);
 			show(j, "detail", f.text, 0);

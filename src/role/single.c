@@ -50,7 +50,7 @@ ask_all(const struct settings *conf, struct auth_request *q,
 
 		auth_select(&one, i);
 		ops = auth_ops_of(&one);
-		if (ops->prepare(&one, &state, &f) != 0) {
+		if (auth_open(&one, &state, &f) != 0) {
 			log_fault(LEVEL_ERR, "auth-error", &f);
 			attempt_log_unjudged(q->user, &q->peer,
 			    "see auth-error");

@@ -16,6 +16,7 @@
 
 #include "sys/cage.h"
 #include "sys/file.h"
+#include "sys/identity.h"
 #include "sys/secmem.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
@@ -45,6 +46,26 @@ enter_cage(const struct settings *conf, pid_t monitor, struct fault *f)
 	return cage_enter(CAGE_VERIFY, &degraded, f);
 }
 
+/*
+ * Who connects to a database is auth_user already: what that answers is read
+ * without root's rights.  The root folder stays, since there are the database's
+ * sockets and files; the cage opens none of them.
+ */
+static int
+connect_database(const struct settings *conf, pid_t parent, void *state,
+    struct fault *f)
+{
+	struct identity	id;
+	bool		degraded;
+
+	if (identity_service(conf->role.auth_user, &id, f) != 0 ||
+	    cage_limits(CAGE_SQL, f) != 0 || identity_become(&id, true, f) != 0)
+		return -1;
+	spawn_tie(parent);	/* once more: new ids have undone it */
+	return auth_ops_of(&conf->auth)->connect(state, f) != 0 ? -1 :
+	    cage_enter(CAGE_SQL, &degraded, f);
+}
+
 /* All that is opened and read, then the cage. */
 static int
 prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
@@ -56,6 +77,8 @@ prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
 		return fault_prefix(f, "%s: ", ops->name);
 	if (stays && ops->settle != NULL)
 		ops->settle(*state_r);
+	if (ops->connect != NULL)
+		return connect_database(conf, parent, *state_r, f);
 	return ops->needs_root ? 0 : enter_cage(conf, parent, f);
 }
 
@@ -329,17 +352,21 @@ retire(struct serving *s, struct fault *f)
 static int
 wait_question(struct serving *s, struct fault *f)
 {
+	const struct auth_ops *ops = auth_ops_of(&s->conf->auth);
+
 	for (;;) {
 		struct wait_for w[] = {
 			{ .fd = s->link, .events = WAIT_READ },
 			{ .fd = s->retired ? -1 : s->lease,
 			  .events = WAIT_READ },
+			{ .fd = s->retired || ops->idle_fd == NULL ? -1 :
+			  ops->idle_fd(s->state), .events = WAIT_READ },
 		};
 		int n = sock_wait(w, ARRAY_LEN(w), s->retired ? RETIRED_MS :
 		    -1);
 
 		/* Who is to hear it may be gone: then its end is next. */
-		if (w[1].ready && retire(s, f) != 0 && f->err != EPIPE)
+		if ((w[1].ready || w[2].ready) && retire(s, f) != 0 && f->err != EPIPE)
 			return -1;
 		if (w[0].ready)
 			return 1;

@@ -44,6 +44,7 @@ static const struct cage {
 	[CAGE_CTL]	= { PROGRAM(filter_ctl), 256, 0, 256 * MIB, false },
 	[CAGE_METRICS]	= { PROGRAM(filter_metrics), 128, 0, 512 * MIB, false },
 	[CAGE_VERIFY]	= { PROGRAM(filter_verify), 64, 0, 1280 * MIB, false },
+	[CAGE_SQL]	= { PROGRAM(filter_sql), 64, 0, 1280 * MIB, false },
 	[CAGE_RESOLVER]	= { PROGRAM(filter_resolver), 256, 0, 256 * MIB, false },
 	[CAGE_SESSION]	= { PROGRAM(filter_session), 256, NO_LIMIT, 2048 * MIB,
 			    true },

@@ -21,6 +21,7 @@ enum cage_kind {
 	CAGE_CTL,		/* takes an operator's requests: no files */
 	CAGE_METRICS,		/* answers HTTP with numbers: no files */
 	CAGE_VERIFY,		/* hashes one password: no files, no network */
+	CAGE_SQL,		/* the same, with a database open */
 	CAGE_RESOLVER,		/* UDP and TCP sockets, no files */
 	CAGE_SESSION,		/* the user's files; no exec, no socket, no ids */
 	CAGE_KEEPER,		/* reads an operator's files, and no others' words */

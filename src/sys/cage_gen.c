@@ -46,9 +46,10 @@ enum {
 	M	= 1 << 8,		/* METRICS */
 	K	= 1 << 10,		/* KEEPER */
 	T	= 1 << 11,		/* TOKEN */
+	Q	= 1 << 12,		/* SQL */
 	NET	= R | T,		/* who makes sockets */
 	F	= F1 | FN,
-	ALL	= F | V | R | S | A | H | C | M | K | T,
+	ALL	= F | V | R | S | A | H | C | M | K | T | Q,
 	IO	= F | R | S | H,	/* those who wait for a network */
 	LOOP	= FN | A | R | H | C | M | K,	/* those with an event loop */
 	WIDE	= 1 << 9,		/* every role of a wide build */
@@ -120,12 +121,12 @@ static const struct rule rules[] = {
 	/* descriptors that are open already */
 	{ CALL(read),			ALL },
 	{ CALL(readv),			ALL },
-	{ CALL(pread64),		F | V | S | H | K },
+	{ CALL(pread64),		F | V | Q | S | H | K },
 	{ CALL(write),			ALL },
 	{ CALL(writev),			ALL },
 	{ CALL(close),			ALL },
-	{ CALL(lseek),			V | S },
-	{ CALL(_llseek),		V | S },
+	{ CALL(lseek),			V | Q | S },
+	{ CALL(_llseek),		V | Q | S },
 	{ CALL(fstat),			ALL },
 	{ CALL(fstat64),		ALL },
 	{ CALL(newfstatat),		F | V | NET | H | K, INT_IS(3, AT_EMPTY_PATH) },
@@ -188,7 +189,7 @@ static const struct rule rules[] = {
 					O_RDONLY } },
 	{ CALL(openat2),		S },
 	{ CALL(memfd_create),		S },
-	{ CALL(newfstatat),		S },
+	{ CALL(newfstatat),		S | Q },
 	{ CALL(fstatat64),		S },
 	{ CALL(statx),			S },
 	{ CALL(fstatfs),		S },
@@ -198,7 +199,7 @@ static const struct rule rules[] = {
 	{ CALL(getdents64),		S },
 	{ CALL(getcwd),			S },
 	{ CALL(uname),			S },
-	{ CALL(pwrite64),		V | S },
+	{ CALL(pwrite64),		V | Q | S },
 	{ CALL(fsync),			S },
 	{ CALL(fdatasync),		S },
 	{ CALL(ftruncate),		S },
@@ -218,9 +219,11 @@ static const struct rule rules[] = {
 	{ CALL(utimensat),		S },
 	{ CALL(utimensat_time64),	S },
 	{ CALL(flock),			S },
-	{ CALL(fcntl),			S, INT_IS(1, F_SETLK) },
+	{ CALL(fcntl),			S | Q, INT_IS(1, F_SETLK) },
+	{ CALL(fcntl),			Q, INT_IS(1, F_GETLK) },
 	{ CALL(fcntl),			S, INT_IS(1, F_OFD_SETLK) },
-	{ CALL(fcntl64),		S, INT_IS(1, F_SETLK) },
+	{ CALL(fcntl64),		S | Q, INT_IS(1, F_SETLK) },
+	{ CALL(fcntl64),		Q, INT_IS(1, F_GETLK) },
 	{ CALL(fcntl64),		S, INT_IS(1, F_OFD_SETLK) },
 	/* kill(pid, 0) alone: is the owner of a dotlock alive? */
 	{ CALL(kill),			S, INT_IS(1, 0) },
@@ -379,6 +382,7 @@ main(int argc, char **argv)
 		{ "ctl",	C },
 		{ "metrics",	M },
 		{ "verify",	V },
+		{ "sql",	Q },
 		{ "resolver",	R },
 		{ "session",	S },
 		{ "keeper",	K },

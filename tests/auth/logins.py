@@ -23,8 +23,8 @@ class Logins:
     """For a TestCase with `host`: attempts that must fail, or not."""
 
     @classmethod
-    def house(cls):
-        cls.host = Host()
+    def house(cls, **kw):
+        cls.host = Host(**kw)
         cls.addClassCleanup(cls.host.close)
         inetd = Inetd(cls.host, 110)
         cls.addClassCleanup(inetd.stop)

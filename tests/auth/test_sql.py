@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: ISC
+"""User databases in SQL: SQLite, and a real PostgreSQL."""
+
+import os
+import sqlite3
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import logins                                                   # noqa: E402
+from lib.host import crypt                                      # noqa: E402
+from lib.popper import Pop, PopError, Serve                     # noqa: E402
+from lib.unpack import unpack                                   # noqa: E402
+
+POPPER = "/usr/sbin/popper"
+PLACE = "/etc/popper/mail.conf"
+LITE = "/srv/users.sqlite"
+SERVED = 2110
+LONG = bool(os.environ.get("POPPER_LONG"))
+SIX = "$6$rounds=1000$saltsalt$"
+COLUMNS = "name, password, uid, gid, home, maildrop, nologin"
+NASTY = ["o'brien", 'a"b', "100%", "back\\slash", "';--", "a$1", "_", "?1"]
+ROWS = [
+    ("ann", crypt("wonderland", SIX), None, None, None, None, 0),
+    ("two", "{BLF-CRYPT}" + crypt("wonderland", "$2b$05$abcdefghijklmnopqrstuu"),
+     5000, 5000, "/home/two", None, 0),
+    ("drop", "{PLAIN}wonderland", 5000, 5000, None, "/var/mail/other", 0),
+    ("root", "{PLAIN}wonderland", 0, 0, None, None, 0),
+    ("closed", "{PLAIN}wonderland", None, None, None, None, 1),
+    ("null", None, None, None, None, None, 0),
+    ("odd", "{ODD}x", None, None, None, None, 0),
+    ("rel", "{PLAIN}wonderland", None, None, "home", None, 0),
+    ("long", "x" * 2000, None, None, None, None, 0),
+    ("dup", "{PLAIN}a", None, None, None, None, 0),
+    ("dup", "{PLAIN}b", None, None, None, None, 0),
+] + [(n, "{PLAIN}wonderland", None, None, None, None, 0) for n in NASTY]
+SELECT = ("SELECT name AS \"user\", password, uid, gid, home, maildrop, nologin "
+          "FROM users WHERE name = ")
+
+
+def fill(path):
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE users (%s)" % COLUMNS)
+        db.executemany("INSERT INTO users VALUES (?,?,?,?,?,?,?)", ROWS)
+    db.close()
+    os.chmod(path, 0o644)
+
+
+def change(path, statement, *values):
+    db = sqlite3.connect(path)
+    with db:
+        db.execute(statement, values)
+    db.close()
+
+
+class Sql(logins.Logins):
+    TYPE = None
+
+    def settings(self, **more):
+        self.host.write(PLACE, "".join("%s = %s\n" % kv for kv in
+                                       {**self.PLACE_HAS, **more}.items()),
+                        mode=0o600)
+
+    def setUp(self):
+        self.settings()
+        logins.configure(self.host, auth="file:file:first sql:%s:%s"
+                         % (self.TYPE, PLACE), virtual_user="vmail",
+                         listen="127.0.0.1:%d" % SERVED,
+                         maildrop="/var/mail/%u")
+
+    @classmethod
+    def people(cls):
+        cls.host.add_user("vmail", uid=5000)
+        cls.host.write("/etc/popper/first", "local:{PLAIN}of the file\n",
+                       mode=0o600)
+
+    def served(self, user, password):
+        """The refusal, or None."""
+        with Pop(self.host.connect(SERVED)) as pop:
+            pop.cmd("USER", user)
+            pop.send(b"PASS " + password + b"\r\n")
+            try:
+                pop.reply()
+            except PopError as e:
+                return e.args[0]
+            pop.quit()
+            return None
+
+    def wait_served(self, want, user, password):
+        deadline = time.monotonic() + 10
+        said = b"never asked"
+        while said != want and time.monotonic() < deadline:
+            said = self.served(user, password)
+        self.assertEqual(said, want)
+
+    def test_who_gets_in(self):
+        for user in ["ann", "two", "drop", *NASTY]:
+            with self.subTest(user=user):
+                mark = self.host.syslog.mark()
+                self.assertIsNone(self.attempt(user.encode(), b"wonderland")[1])
+                self.host.syslog.wait(r"\blogin .* db=sql$", mark)
+        self.assertIsNone(self.attempt(b"local", b"of the file")[1])
+
+    def test_who_does_not(self):
+        for user, password, reason in [
+                ("ann", b"wonderlanD", "bad-password"),
+                ("nosuch", b"wonderland", "unknown-user"),
+                ("root", b"wonderland", "uid"),
+                ("closed", b"wonderland", "locked"),
+                ("null", b"wonderland", "locked"),
+                ("odd", b"wonderland", "row"),
+                ("rel", b"wonderland", "row")][::1 if LONG else 3]:
+            with self.subTest(user=user):
+                self.refused(user.encode(), password, reason)
+        for user in ("dup", "long")[::1 if LONG else 2]:
+            with self.subTest(user=user):
+                self.assertIn(b"[SYS/TEMP]",
+                              self.attempt(user.encode(), b"wonderland")[1])
+
+    def check(self, *parts, **more):
+        self.settings(**more)
+        r = self.host.run([POPPER, "check"])
+        text = r.stdout.decode() + r.stderr.decode()
+        for part in parts:
+            self.assertIn(part, text)
+        if not parts:
+            self.assertNotIn("auth: ", text)
+
+    def test_check(self):
+        self.check()
+        self.check("query is missing", query="")
+        self.check("query: it has 0 parameters",
+                   query="SELECT password FROM users")
+        self.check("the column password is missing",
+                   query=(SELECT + self.PARAMETER).replace(" password,", ""))
+        self.check("a column pw is not known", query="SELECT password AS pw "
+                   "FROM users WHERE name = " + self.PARAMETER)
+        self.check("auth: sql: ", query="SELECT password FROM gone WHERE "
+                   "name = " + self.PARAMETER)
+        self.host.write(PLACE, "query = x\n", mode=0o644)
+        r = self.host.run([POPPER, "check"])
+        self.assertIn(b"mode 0644 lets everybody read it", r.stdout)
+
+    def test_why(self):
+        for user, say in [("two", "db +sql"), ("nosuch", "unknown-user")]:
+            r = self.host.run([POPPER, "ctl", "why", user + "@192.0.2.1"])
+            self.assertRegex(r.stdout.decode(), say)
+
+    def test_serve(self):
+        with Serve(self.host, SERVED):
+            self.assertIsNone(self.served(b"two", b"wonderland"))
+            self.assertIsNone(self.served(b"local", b"of the file"))
+            self.assertEqual(self.served(b"two", b"wonder"), logins.REFUSAL)
+            self.change("UPDATE users SET password = '{PLAIN}new' WHERE name = "
+                        "'two'")
+            try:
+                self.assertIsNone(self.served(b"two", b"new"))
+            finally:
+                self.change("UPDATE users SET password = '{PLAIN}wonderland' "
+                            "WHERE name = 'two'")
+            self.lose()
+            self.assertIsNone(self.served(b"local", b"of the file"))
+            self.assertIn(b"[SYS/TEMP]", self.served(b"two", b"wonderland"))
+            self.find()
+            self.wait_served(None, b"two", b"wonderland")
+
+
+class Sqlite(Sql, unittest.TestCase):
+    TYPE = "sqlite"
+    PARAMETER = "?1"
+    PLACE_HAS = {"file": LITE, "query": SELECT + "?1"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.house()
+        cls.people()
+        cls.host.call(fill, LITE)
+
+    def change(self, statement):
+        self.host.call(change, LITE, statement)
+
+    def lose(self):
+        self.host.call(os.rename, LITE, LITE + ".away")
+        self.settings(timeout="6")      # who has it open begins anew
+        time.sleep(1.2)
+
+    def find(self):
+        self.host.call(os.rename, LITE + ".away", LITE)
+
+
+@unittest.skipUnless(LONG, "long run only (make test-long)")
+class Postgres(Sql, unittest.TestCase):
+    TYPE = "pgsql"
+    PARAMETER = "$1"
+    PLACE_HAS = {"connect": "host=/run/pg dbname=postgres user=popper "
+                 "password=secret", "query": SELECT + "$1", "timeout": "3"}
+    BIN = "/usr/lib/postgresql/15/bin/"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.house(packages=[unpack("postgresql-15")])
+        cls.people()
+        cls.host.add_user("postgres", uid=988)
+        for folder in ("/run/pg", "/srv/pg"):
+            cls.host.mkdir(folder, owner="postgres")
+        cls.pg("initdb", "-A", "scram-sha-256", "-D", "/srv/pg", "-N",
+               "--pwfile=/etc/popper/pw", "--no-locale", "-E", "UTF8")
+        cls.up()
+        cls.addClassCleanup(cls.pg, "pg_ctl", "-D", "/srv/pg", "stop", "-m",
+                            "immediate")
+        cls.sql("CREATE TABLE users (name text, password text, uid int, "
+                "gid int, home text, maildrop text, nologin int)")
+        cls.sql("CREATE ROLE popper LOGIN PASSWORD 'secret'")
+        cls.sql("GRANT SELECT ON users TO popper")
+        for row in ROWS:
+            cls.sql("INSERT INTO users VALUES (%s)" % ", ".join(
+                "NULL" if v is None else str(v) if isinstance(v, int) else
+                "'%s'" % v.replace("'", "''") for v in row))
+
+    @classmethod
+    def pg(cls, program, *args, **kw):
+        if not cls.host.exists("/etc/popper/pw"):
+            cls.host.write("/etc/popper/pw", "master", mode=0o644)
+        r = cls.host.run([cls.BIN + program, *args], user="postgres",
+                         env={"PGPASSWORD": "master"}, **kw)
+        if r.returncode != 0:
+            raise AssertionError(r.stdout + r.stderr)
+        return r
+
+    @classmethod
+    def up(cls):
+        cls.pg("pg_ctl", "-D", "/srv/pg", "-w", "-l", "/srv/pg/log", "-o",
+               "-c listen_addresses= -c unix_socket_directories=/run/pg "
+               "-c fsync=off", "start")
+
+    @classmethod
+    def sql(cls, statement):
+        cls.pg("psql", "-h", "/run/pg", "-U", "postgres", "-v",
+               "ON_ERROR_STOP=1", "-c", statement)
+
+    def change(self, statement):
+        self.sql(statement)
+
+    def lose(self):
+        self.pg("pg_ctl", "-D", "/srv/pg", "-w", "stop", "-m", "fast")
+
+    def find(self):
+        self.up()
+
+    def test_a_hanging_server(self):
+        """Nobody waits longer than `timeout`, and others do not wait."""
+        with Serve(self.host, SERVED):
+            self.assertIsNone(self.served(b"two", b"wonderland"))
+            r = self.host.run(["/usr/bin/pkill", "-STOP", "-u", "988"])
+            self.assertEqual(r.returncode, 0)
+            try:
+                began = time.monotonic()
+                said = self.served(b"two", b"wonderland")
+                self.assertIn(b"[SYS/TEMP]", said)
+                self.assertGreater(time.monotonic() - began, 2.5)
+                self.assertIsNone(self.served(b"local", b"of the file"))
+            finally:
+                self.host.run(["/usr/bin/pkill", "-CONT", "-u", "988"])
+            self.wait_served(None, b"two", b"wonderland")
+
+
+if __name__ == "__main__":
+    unittest.main()
