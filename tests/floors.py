@@ -53,6 +53,8 @@ LISTED = [
     ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
     ("auth/sql_pgsql.c", "libpq-fe.h", "PostgreSQL"),
     ("auth/sql_sqlite.c", "sqlite3.h", "SQLite"),
+    ("auth/sql_sqlite.c", "sys/inotify.h", "another file takes its name"),
+    ("auth/sql_sqlite.c", "unistd.h", "close of that"),
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
     ("cmd/ctl.c", "getopt.h", "the options of popper ctl"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A user database in SQLite: popper-sqlite.so.  Opened for reading alone; what is
- * committed by others is seen by the next query.  In its cage it can open nothing,
- * so a journal that a writer has left behind by dying is an error, not data.
+ * committed by others is seen by the next query; when another file takes the name,
+ * this one is of no more use.  In its cage it can open nothing, so a journal that a
+ * writer has left behind by dying is an error, not data.
  */
 #include "auth/sql.h"
 
@@ -12,6 +13,8 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #define VALUE_MAX	(1 << 20)	/* octets that SQLite itself takes in hand */
 #define OPS_A_LOOK	10000		/* steps of its machine, between looks */
@@ -20,6 +23,7 @@ struct lite {
 	sqlite3			*db;
 	sqlite3_stmt		*query;
 	const struct sql_conf	*c;
+	int			 moves;		/* owns; inotify: it lost its name */
 	uint64_t		 end_ms;	/* of the query that runs */
 };
 
@@ -38,6 +42,8 @@ lite_close(void *db)
 
 	(void)sqlite3_finalize(l->query);
 	(void)sqlite3_close_v2(l->db);
+	if (l->moves >= 0)
+		(void)close(l->moves);
 	free(l);
 }
 
@@ -74,9 +80,29 @@ begin(struct lite *l, const char *user)
 	return sqlite3_bind_text(l->query, 1, user, -1, SQLITE_STATIC);
 }
 
+/* Without it, a query finds out: see is_moved. */
+static void
+watch(struct lite *l)
+{
+	l->moves = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (l->moves >= 0)
+		(void)inotify_add_watch(l->moves, l->c->file, IN_MOVE_SELF |
+		    IN_DELETE_SELF | IN_ATTRIB);
+}
+
+static bool
+is_moved(struct lite *l)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(l->db, "main", SQLITE_FCNTL_HAS_MOVED,
+	    &moved) == SQLITE_OK && moved != 0;
+}
+
 static int
 connect_file(struct lite *l, struct fault *f)
 {
+	watch(l);
 	if (sqlite3_open_v2(l->c->file, &l->db, SQLITE_OPEN_READONLY |
 	    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) != SQLITE_OK)
 		return wrong(l, f);
@@ -98,7 +124,7 @@ lite_open(const struct sql_conf *c, struct fault *f)
 	struct lite	*l = xalloc(1, sizeof(*l));
 	int		 got = SQLITE_ERROR;
 
-	*l = (struct lite){ .c = c };
+	*l = (struct lite){ .c = c, .moves = -1 };
 	if (connect_file(l, f) != 0) {
 		lite_close(l);
 		return NULL;
@@ -128,8 +154,12 @@ lite_find(void *db, const char *user, sql_put *put, void *ctx, struct fault *f)
 {
 	struct lite	*l = db;
 	int		 rows = 0;
-	int		 got = begin(l, user);
+	int		 got;
 
+	if (is_moved(l))
+		return fault_set(f, FAULT_TEMP, "%s: another file has that name"
+		    " now", l->c->file);
+	got = begin(l, user);
 	if (got == SQLITE_OK)
 		got = sqlite3_step(l->query);
 	if (got == SQLITE_ROW) {
@@ -151,9 +181,11 @@ lite_find(void *db, const char *user, sql_put *put, void *ctx, struct fault *f)
 }
 
 static int
-lite_fd(void *db UNUSED)
+lite_fd(void *db)
 {
-	return -1;
+	const struct lite *l = db;
+
+	return l->moves;
 }
 
 const struct sql_ops popper_sqlite = {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: root for PAM (pam_unix reads /etc/shadow); else front_user in a cage,
- * after the password file was read.  Reads from: one bounded record that a front
- * wrote, nothing else; in popper serve, such records that auth has put together
- * anew.  Lives for this question, or with a password file in popper serve for
- * many, and no longer than its monitor or warden.
+ * after the password file was read, or auth_user in a cage, connected to a database
+ * in SQL.  Reads from: one bounded record that a front wrote, and that database; in
+ * popper serve, such records that auth has put together anew.  Lives for this
+ * question, or but for PAM in popper serve for many, and no longer than its monitor
+ * or warden.
  */
 #include "role/worker.h"
 
@@ -366,7 +367,8 @@ wait_question(struct serving *s, struct fault *f)
 		    -1);
 
 		/* Who is to hear it may be gone: then its end is next. */
-		if ((w[1].ready || w[2].ready) && retire(s, f) != 0 && f->err != EPIPE)
+		if ((w[1].ready || w[2].ready) && retire(s, f) != 0 &&
+		    f->err != EPIPE)
 			return -1;
 		if (w[0].ready)
 			return 1;

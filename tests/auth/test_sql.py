@@ -184,11 +184,21 @@ class Sqlite(Sql, unittest.TestCase):
 
     def lose(self):
         self.host.call(os.rename, LITE, LITE + ".away")
-        self.settings(timeout="6")      # who has it open begins anew
-        time.sleep(1.2)
 
     def find(self):
         self.host.call(os.rename, LITE + ".away", LITE)
+
+    def test_another_file_takes_the_name(self):
+        self.host.call(fill, LITE + ".new")
+        self.host.call(change, LITE + ".new", "UPDATE users SET password = "
+                       "'{PLAIN}newer' WHERE name = 'drop'")
+        with Serve(self.host, SERVED):
+            self.assertIsNone(self.served(b"drop", b"wonderland"))
+            self.host.call(os.rename, LITE, LITE + ".old")
+            self.host.call(os.rename, LITE + ".new", LITE)
+            self.wait_served(None, b"drop", b"newer")
+            self.host.call(os.rename, LITE + ".old", LITE)
+            self.wait_served(None, b"drop", b"wonderland")
 
 
 @unittest.skipUnless(LONG, "long run only (make test-long)")
@@ -249,6 +259,13 @@ class Postgres(Sql, unittest.TestCase):
 
     def find(self):
         self.up()
+
+    def test_a_restart_while_nobody_asks(self):
+        with Serve(self.host, SERVED):
+            self.assertIsNone(self.served(b"two", b"wonderland"))
+            self.lose()
+            self.find()
+            self.assertIsNone(self.served(b"two", b"wonderland"))
 
     def test_a_hanging_server(self):
         """Nobody waits longer than `timeout`, and others do not wait."""
