@@ -434,6 +434,41 @@ ask_rpop(size_t i, struct auth_verdict *v)
 	ask(&q, v);
 }
 
+/* Whether the token was good, others say; the rest is as for a password. */
+static void
+tokens_table(void **state)
+{
+	static const struct {
+		const char		*user;
+		bool			 good;
+		enum auth_reason	 reason;
+	} rows[] = {
+		{ "ann", true, REASON_NONE }, { "ann", false, REASON_TOKEN },
+		{ "nosuch", true, REASON_UNKNOWN_USER },
+		{ "nosuch", false, REASON_TOKEN }, { "", true, REASON_BAD_NAME },
+		{ "denied", true, REASON_DENIED }, { "star", true, REASON_NONE },
+		{ "bang", true, REASON_LOCKED },
+	};
+	struct auth_verdict v;
+
+	(void)state;
+	for (int m = AUTH_METHOD_OAUTHBEARER; m <= AUTH_METHOD_XOAUTH2; m++)
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+			struct auth_request q = {
+				.method = (enum auth_method)m,
+				.token_good = rows[i].good,
+			};
+
+			assert_true(span_cstr(span_str(rows[i].user), q.user,
+			    sizeof(q.user)));
+			ask(&q, &v);
+			if (v.reason != rows[i].reason)
+				fail_msg("row %zu: %s", i,
+				    auth_reason_word(v.reason));
+			assert_int_equal(v.print, 0);
+		}
+}
+
 static void
 rpop_table(void **state)
 {
@@ -878,6 +913,7 @@ main(void)
 		cmocka_unit_test(vouched),
 		cmocka_unit_test(names_by_octet),
 		cmocka_unit_test(passwords_by_octet),
+		cmocka_unit_test(tokens_table),
 		cmocka_unit_test(rpop_table),
 		cmocka_unit_test(external_rows),
 		cmocka_unit_test(rules_of_access),

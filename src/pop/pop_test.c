@@ -948,6 +948,54 @@ test_authorize_long_password(void **state UNUSED)
 }
 
 /* An unsupported mechanism is no failure, and no question. */
+#define XOAUTH2_ANN	"dXNlcj1hbm4BYXV0aD1CZWFyZXIgYS5iLmMBAQ=="
+
+/* A refusal is told twice, counts once, and takes one line, whatever that is. */
+static void
+test_authorize_token(void **state UNUSED)
+{
+	static const struct walk off[] = {
+		{ "AUTH XOAUTH2 " XOAUTH2_ANN, AUTHORIZE_MORE, "-ERR Unknown mech" },
+		{ "AUTH OAUTHBEARER", AUTHORIZE_MORE, "-ERR Unknown mech" },
+	};
+	static const struct walk on[] = {
+		{ "AUTH XOAUTH2", AUTHORIZE_MORE, "+ \r\n" },
+		{ "*", AUTHORIZE_MORE, "-ERR Authentication cancelled." },
+		{ "auth xoauth2 " XOAUTH2_ANN, AUTHORIZE_ASK, "" },
+	};
+	static const struct walk broken[] = {
+		{ "AUTH OAUTHBEARER " XOAUTH2_ANN, AUTHORIZE_ASK, "" },
+	};
+	static const struct walk behind[] = {
+		{ "*", AUTHORIZE_MORE, "-ERR [AUTH] Authentication failed." },
+	};
+	struct authorize a;
+
+	authorize_init(&a, "h", "1", 3, 9, 20, true);
+	walk(&a, off, ARRAY_LEN(off));
+	a.tokens = true;
+	walk(&a, on, ARRAY_LEN(on));
+	assert_int_equal(a.ask.method, BY_XOAUTH2);
+	assert_true(span_eq(span_of(a.name, a.name_n), SPAN("ann")));
+	assert_true(span_eq(authorize_secret(&a), SPAN("a.b.c")));
+	authorize_asked(&a);
+	assert_int_equal(authorize_secret(&a).n, 0);
+	assert_int_equal(authorize_answer(&a, ANSWER_NO, &out), AUTHORIZE_MORE);
+	assert_int_equal(authorize_width(&a), LINE_WIDE);
+	assert_true(authorize_is_secret(&a));
+	walk(&a, behind, ARRAY_LEN(behind));
+	assert_int_equal(authorize_width(&a), LINE_AUTH);
+	walk(&a, broken, ARRAY_LEN(broken));
+	assert_int_equal(a.name_n, 0);
+	assert_int_equal(authorize_secret(&a).n, 0);
+	assert_int_equal(authorize_answer(&a, ANSWER_NO, &out), AUTHORIZE_MORE);
+	assert_int_equal(authorize_too_long(&a, &out), AUTHORIZE_MORE);
+	walk(&a, broken, ARRAY_LEN(broken));
+	assert_int_equal(authorize_answer(&a, ANSWER_NO, &out), AUTHORIZE_MORE);
+	assert_int_equal(authorize_line(&a, SPAN("QUIT"), &out), AUTHORIZE_CLOSE);
+	authorize_fini(&a);
+}
+
 static void
 test_authorize_without_rpop(void **state UNUSED)
 {
@@ -1058,6 +1106,8 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_tls, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_token,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_without_rpop,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_xclient,

@@ -9,6 +9,7 @@
 #include "role/due.h"
 #include "role/mad_test.h"
 #include "role/penalty.h"
+#include "role/tokens.h"
 #include "role/warden.h"
 #include "role/wire.h"
 #include "role/worker.h"
@@ -1449,6 +1450,86 @@ test_mad_auth(void **state UNUSED)
 /* Who is unknown to one database is asked of the next, once; the last word is one
  * no, and what hangs in one row keeps nobody of another one. */
 static void
+check_token(uint64_t sid, const char *user, const char *token)
+{
+	method = AUTH_METHOD_OAUTHBEARER;
+	check(0, sid, user, token);
+	method = AUTH_METHOD_PASS;
+}
+
+static void
+prove(int link, const char *user)
+{
+	struct fault f;
+
+	link_out_init(&it.out, MSG_PROVEN);
+	link_put_span(&it.out, span_str(user));
+	assert_int_equal(link_send(link, &it.out, NULL, 0, &f), 0);
+}
+
+/* Who judges tokens says whose they are, and no more; the database sees none. */
+static void
+test_tokens(void **state UNUSED)
+{
+	static char	token[9001];
+	int		tokens;
+	int		rows;
+
+	memset(token, 'x', sizeof(token) - 1);
+	conf.token.jwks = "/keys";
+	begin(false);
+	check_token(1, "ann", token);
+	tokens = take_worker_of(TOKENS_DB);
+	take_question(tokens, 1);
+	assert_true(it.in.n > 9000);
+	check(0, 2, "bob", "x");		/* need not wait for it */
+	rows = take_worker_of(0);
+	take_question(rows, 2);
+	deny(rows, DENY_NO);
+	expect(0, 'n', 2);
+	prove(tokens, "ann");
+	take_question(rows, 1);
+	assert_true(it.in.n < 200);
+	grant(rows);
+	expect_admit(0, 1, "ann");
+
+	check_token(3, "", "x");		/* whoever it is */
+	take_question(tokens, 3);
+	prove(tokens, "ann");
+	take_question(rows, 3);
+	deny(rows, DENY_UNKNOWN);
+	expect(0, 'n', 3);
+	check_token(4, "ann", "x");
+	take_question(tokens, 4);
+	deny(tokens, DENY_NO);
+	expect(0, 'n', 4);
+	check_token(5, "ann", "x");
+	take_question(tokens, 5);
+	deny(tokens, DENY_UNDECIDED);		/* it is as good as before */
+	expect(0, 'e', 5);
+
+	check_token(6, "ann", "x");
+	take_question(tokens, 6);
+	prove(tokens, "bob");
+	expect_closed(&tokens);
+	expect(0, 'e', 6);
+	check_token(7, "ann", "x");
+	tokens = take_worker_of(TOKENS_DB);
+	take_question(tokens, 7);
+	grant(tokens);				/* not for it to say */
+	expect_closed(&tokens);
+	expect(0, 'e', 7);
+	check(0, 8, "ann", "x");
+	take_question(rows, 8);
+	prove(rows, "ann");			/* nor for a database */
+	expect_closed(&rows);
+	expect(0, 'e', 8);
+	conf.token.jwks = "";
+	end();
+	forget_log();
+}
+
+static void
 test_databases(void **state UNUSED)
 {
 	int	link[3];
@@ -1688,6 +1769,7 @@ main(void)
 		AS_ROOT(test_change_under_load),
 		AS_ROOT(test_warden_full),
 		AS_ROOT(test_databases),
+		AS_ROOT(test_tokens),
 		AS_ROOT(test_mad_auth),
 		AS_ROOT(test_mad_questions),
 		AS_ROOT(test_hanging_worker),
