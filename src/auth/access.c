@@ -11,7 +11,7 @@
 
 enum condition {
 	OF_USER, OF_GROUP, OF_DOMAIN, OF_DB, OF_METHOD, OF_NETWORK, OF_LISTENER,
-	OF_TLS, CONDITIONS
+	OF_TLS, OF_MASTER, OF_APP, CONDITIONS
 };
 
 /* ---- does an item of a list fit?  One of what is listed does. ---- */
@@ -109,6 +109,20 @@ fits_tls(struct span item, const struct access_groups *g UNUSED,
 	return says(item, who->way->tls);
 }
 
+static bool
+fits_master(struct span item, const struct access_groups *g UNUSED,
+    const struct access_who *who)
+{
+	return says(item, who->master);
+}
+
+static bool
+fits_app(struct span item, const struct access_groups *g UNUSED,
+    const struct access_who *who)
+{
+	return says(item, who->app);
+}
+
 /* ---- can such an item be written?  Else what to write is put into expected. ---- */
 
 static int
@@ -191,7 +205,7 @@ good_flag(struct span item, char *expected, size_t cap)
 {
 	if (span_eq(item, SPAN("yes")) || span_eq(item, SPAN("no")))
 		return true;
-	snprintf(expected, cap, "tls=yes or tls=no");
+	snprintf(expected, cap, "tls=, master= and app= with yes or no");
 	return false;
 }
 
@@ -209,6 +223,8 @@ static const struct {
 	[OF_NETWORK]	= { "network",	fits_network,	good_network },
 	[OF_LISTENER]	= { "listener",	fits_listener,	good_listener },
 	[OF_TLS]	= { "tls",	fits_tls,	good_flag },
+	[OF_MASTER]	= { "master",	fits_master,	good_flag },
+	[OF_APP]	= { "app",	fits_app,	good_flag },
 };
 
 /* ---- a rule's words ---- */
@@ -257,8 +273,8 @@ good_word(struct span word, char *expected, size_t cap)
 
 	if (c == CONDITIONS) {
 		snprintf(expected, cap, "behind allow or deny user=, group=, "
-		    "domain=, db=, method=, network=, listener= or tls=, "
-		    "for \"%.*s\"", shown(word), (const char *)word.p);
+		    "domain=, db=, method=, network=, listener=, tls=, master= "
+		    "or app=, for \"%.*s\"", shown(word), (const char *)word.p);
 		return false;
 	}
 	while (take_item(&list, &more, &item))

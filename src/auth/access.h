@@ -36,6 +36,8 @@ struct access_who {
 	enum auth_method	 method;
 	const struct sock_addr	*peer;
 	const struct auth_way	*way;
+	bool			 master;	/* by a master user's password */
+	bool			 app;		/* by an app password */
 };
 
 /* For the table of options (conf_option.fits). */

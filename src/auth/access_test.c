@@ -54,6 +54,8 @@ static const struct {
 	{ "deny tls=yes", 'n' },
 	{ "deny tls=no", '-' },
 	{ "deny tls=!no", 'n' },
+	{ "deny master=yes", '-' },
+	{ "deny app=no", 'n' },
 	{ "allow user=ann@Example.org tls=yes method=plain", 'y' },
 	{ "allow user=ann@Example.org tls=no method=plain", '-' },
 };
@@ -157,7 +159,7 @@ test_mistakes(void **state UNUSED)
 		{ "deny method=plian", "method=pass,rpop,plain,login" },
 		{ "deny network=10.0.0.1/8", "10.0.0.0/8" },
 		{ "deny listener=995", "such as *:995" },
-		{ "deny tls=maybe", "tls=yes or tls=no" },
+		{ "deny tls=maybe", "with yes or no" },
 		{ "deny domain=@example.org", "without an @" },
 		{ "deny group=a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", "at most 16" },
 	};

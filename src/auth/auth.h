@@ -57,7 +57,10 @@ struct auth_request {
 	bool			token_good;	/* it is, and this user's: who asks
 						   vouches for that */
 	bool			proven;		/* auth_check's own: it was an app
-						   password; no other is looked at */
+						   password, or a master user's; no
+						   other is looked at */
+	char			master[IDENTITY_USER_MAX + 1];	/* likewise; "" at the
+						   start, or nobody */
 	uint64_t		vouched;	/* 0, or the print of a yes to the
 						   same name and password; who
 						   asks vouches for that */
@@ -143,6 +146,8 @@ struct auth_conf {
 	enum auth_app		 app_passwords;
 	const char		*app_password_file;
 	const char		*state_dir;	/* of role/; keeps when they were used */
+	const char		*master_users;	/* rows "name:hash"; "" = off */
+	const char		*master_separator;	/* one character */
 	const char		*rpop_file;	/* RPOP (RFC 1081): rows "address
 						   client-user local-user"; "" = off */
 	const char		*client_ca;	/* tls_client_ca; "" = EXTERNAL is off */
@@ -236,13 +241,23 @@ void	auth_check(const struct auth_conf *c, void *state,
 	    struct auth_request *q, struct auth_verdict *v);
 
 /*
+ * "user*master": may it be a master user's name?  RFC 4616 has two names for that.
+ * auth_check takes it apart, judges the master's password, and then the user as
+ * ever: that he knows his password is all that is not asked.
+ */
+/* The separator; '\0': there are no master users. */
+char	auth_master_mark(const struct auth_conf *c);
+bool	auth_master_split(const struct auth_conf *c, struct span name,
+	    struct span *user_r, struct span *master_r) MUSTUSE;
+
+/*
  * What would become of this request with the right password, as far as it can be
  * told without one: AUTH_OK and the identity, else the reason; detail has the line
  * of access that decides.  What PAM's modules say is not asked.  state as for
  * auth_check, with the rights of prepare.
  */
 void	auth_foresee(const struct auth_conf *c, void *state,
-	    const struct auth_request *q, struct auth_verdict *v);
+	    struct auth_request *q, struct auth_verdict *v);
 
 /* A group of the host: 1; 0: there is none; -1: that could not be asked. */
 int	auth_group_find(const char *name, gid_t *gid_r, struct fault *f) MUSTUSE;

@@ -131,6 +131,7 @@ struct auth_state {
 	size_t			 nrows;
 	struct row_index	*index;		/* owns; NULL: rows are searched */
 	struct identity		 virtual_user;	/* uid 0: there is none */
+	struct buf		 masters;	/* owns: text of master_users */
 	struct buf		 app_rows;	/* owns: text of app_password_file */
 	struct app_index	*apps;		/* owns; NULL: they are not taken */
 	int			 app_used;	/* owns; -1: cannot be noted */
@@ -205,6 +206,13 @@ bool	rpop_allowed(const struct auth_state *s, const struct auth_request *q);
  * for the name and the ids it came up with.
  */
 void	verdict_judge(const struct auth_policy *p, struct auth_verdict *v);
+
+/*
+ * A name with a master's behind it is taken apart; then q->proven, or false with the
+ * reason in *v.  asks: is the password his?
+ */
+bool	master_take(const struct auth_state *s, struct auth_request *q, bool asks,
+	    struct auth_verdict *v) MUSTUSE;
 
 /* Fill *v anew. */
 void	verdict_refuse(struct auth_verdict *v, enum auth_reason why,

@@ -139,7 +139,9 @@ state_new(const struct auth_conf *c, struct fault *f)
 		free(s);
 		return NULL;
 	}
-	if (load_apps(s, c, f) < 0 || (c->rpop_file[0] != '\0' &&
+	if (load_apps(s, c, f) < 0 || (c->master_users[0] != '\0' &&
+	    auth_load(c->master_users, LOAD_SECRET, &s->masters, f) < 0) ||
+	    (c->rpop_file[0] != '\0' &&
 	    auth_load(c->rpop_file, 0, &s->rpop, f) < 0) ||
 	    (auth_client_users(c)[0] != '\0' && auth_load(c->client_users,
 	    LOAD_OPTIONAL, &s->external, f) < 0)) {
@@ -161,6 +163,7 @@ state_free(struct auth_state *s)
 	row_index_free(s->index);
 	app_index_free(s->apps);
 	buf_fini(&s->app_rows);
+	buf_fini(&s->masters);
 	fd_close(&s->app_used);
 	buf_fini(&s->rows);
 	explicit_bzero(s, sizeof(*s));
@@ -237,6 +240,8 @@ app_allows(const struct auth_state *s, struct auth_request *q,
 {
 	const char *why;
 
+	if (q->proven)
+		return true;		/* a master's password */
 	q->proven = s->apps != NULL && !auth_method_vouched(q->method) &&
 	    app_match(s->apps, span_str(q->user), &q->secret, &q->peer,
 	    (int64_t)time(NULL), row, &why);
@@ -275,6 +280,8 @@ judge_late(const struct auth_conf *c, const struct auth_state *s,
 		.method = q->method,
 		.peer = &q->peer,
 		.way = &q->way,
+		.master = q->master[0] != '\0',
+		.app = q->proven && q->master[0] == '\0',
 	};
 
 	if (v->result == AUTH_OK)
@@ -300,9 +307,12 @@ auth_check(const struct auth_conf *c, void *state, struct auth_request *q,
 {
 	struct auth_state	*s = state;
 	struct app_row		 row;
-	enum auth_reason	 why = judge_early(s, q);
+	enum auth_reason	 why;
 
 	verdict_error(v, "no verdict");
+	if (!master_take(s, q, true, v))
+		return;
+	why = judge_early(s, q);
 	if (why != REASON_NONE) {
 		auth_spend(s, q);
 		verdict_refuse(v, why, "%s", "");
@@ -317,20 +327,26 @@ auth_check(const struct auth_conf *c, void *state, struct auth_request *q,
 	if (!q->proven || v->result != AUTH_OK)
 		return;
 	v->print = 0;			/* it is looked at anew each time */
+	if (q->master[0] != '\0')
+		return;
 	ASSERT(span_cstr(row.name, v->app, sizeof(v->app)));
 	app_used_note(s->app_used, row.id, (int64_t)time(NULL));
 }
 
 void
 auth_foresee(const struct auth_conf *c, void *state,
-    const struct auth_request *q, struct auth_verdict *v)
+    struct auth_request *q, struct auth_verdict *v)
 {
 	const struct auth_ops	*ops = auth_ops_of(c);
 	struct auth_state	*s = state;
-	struct span		 name = span_str(q->user);
-	const char		*file = policy_denied(&s->policy, name);
+	struct span		 name;
+	const char		*file;
 
 	verdict_error(v, "no verdict");
+	if (!master_take(s, q, false, v))
+		return;
+	name = span_str(q->user);
+	file = policy_denied(&s->policy, name);
 	if (!policy_name_valid(name))
 		verdict_refuse(v, REASON_BAD_NAME, "%s", "");
 	else if (file != NULL)

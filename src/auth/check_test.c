@@ -103,6 +103,8 @@ setup(void **state)
 		.gids_denied = "root 1666 no-such-group-here",
 		.deny_file = deny,
 		.allow_file = "",
+		.master_users = "",
+		.master_separator = "*",
 		.shell_check = true,
 		.shells_file = "/nonexistent/shells",
 		.rpop_file = rpop,
@@ -141,8 +143,9 @@ static void
 ask(struct auth_request *q, struct auth_verdict *v)
 {
 	struct auth_verdict settled;
+	struct auth_request again = *q;
 
-	ask_one(q, true, &settled);
+	ask_one(&again, true, &settled);
 	ask_one(q, false, v);
 	assert_int_equal(settled.result, v->result);
 	assert_int_equal(settled.reason, v->reason);
@@ -590,6 +593,64 @@ rules_of_access(void **state)
 	conf.access.n = 0;
 }
 
+/* user*master, by the master's password; the rest is the user's own. */
+static const struct {
+	const char	*name;
+	const char	*password;
+	enum auth_reason reason;
+} masters[] = {
+	{ "ann*ops", "master", REASON_NONE },
+	{ "ann*ops", "wonderland", REASON_BAD_PASSWORD },
+	{ "ann*ops", "", REASON_BAD_PASSWORD },
+	{ "ann*joe", "master", REASON_UNKNOWN_USER },
+	{ "ann*off", "master", REASON_LOCKED },
+	{ "ann*ann", "wonderland", REASON_UNKNOWN_USER },
+	{ "star*ops", "master", REASON_LOCKED },
+	{ "denied*ops", "master", REASON_DENIED },
+	{ "nosuch*ops", "master", REASON_UNKNOWN_USER },
+	{ "root*ops", "master", REASON_UID },
+	{ ".x*ops", "master", REASON_BAD_NAME },
+	{ "*ops", "master", REASON_UNKNOWN_USER },
+	{ "ann*", "wonderland", REASON_UNKNOWN_USER },
+	{ "ann%ops", "master", REASON_UNKNOWN_USER },
+	{ "ann", "master", REASON_BAD_PASSWORD },
+};
+
+static void
+by_a_master(void **state)
+{
+	struct auth_verdict v;
+
+	(void)state;
+	put_text(allow, "ops:{PLAIN}master\noff:!{PLAIN}master\n");
+	conf.master_users = allow;
+	for (size_t i = 0; i < ARRAY_LEN(masters); i++) {
+		ask_pass(masters[i].name, span_str(masters[i].password), &v);
+		if (v.reason != masters[i].reason)
+			fail_msg("%s: %s", masters[i].name,
+			    auth_reason_word(v.reason));
+		assert_int_equal(v.print, 0);	/* nobody can vouch for it */
+		assert_string_equal(v.id.user,
+		    v.reason == REASON_NONE ? "ann" : "");
+	}
+	conf.access = (struct conf_list){ .n = 1, .item = {
+		"deny master=yes network=10.0.0.0/8" } };
+	ask_pass("ann*ops", SPAN("master"), &v);
+	assert_int_equal(v.result, AUTH_OK);
+	conf.access.item[0] = "deny master=yes";
+	ask_pass("ann*ops", SPAN("master"), &v);
+	assert_int_equal(v.reason, REASON_RULE);
+	ask_pass("ann", SPAN("wonderland"), &v);
+	assert_int_equal(v.result, AUTH_OK);
+	conf.access.n = 0;
+	assert_int_equal(chmod(allow, 0604), 0);
+	refuses_to_prepare();
+	conf.master_users = "";
+	ask_pass("ann*ops", SPAN("master"), &v);
+	assert_int_equal(v.reason, REASON_UNKNOWN_USER);
+	assert_int_equal(unlink(allow), 0);
+}
+
 static void
 who_alone_may(void **state)
 {
@@ -917,6 +978,7 @@ main(void)
 		cmocka_unit_test(rpop_table),
 		cmocka_unit_test(external_rows),
 		cmocka_unit_test(rules_of_access),
+		cmocka_unit_test(by_a_master),
 		cmocka_unit_test(who_alone_may),
 		cmocka_unit_test(files_of_others),
 		cmocka_unit_test(no_deny_file_denies_nobody),

@@ -36,6 +36,14 @@ is_service(const char *value)
 	    span_find(s, ' ') == s.n;
 }
 
+/* No character that names are made of, or that means something in them. */
+static bool
+is_separator(const char *value)
+{
+	return value[0] != '\0' && value[1] == '\0' &&
+	    strchr("*%+|!&^~=", value[0]) != NULL;
+}
+
 #define AT(member)	offsetof(struct auth_conf, member)
 
 const struct conf_option auth_options[] = {
@@ -203,6 +211,14 @@ const struct conf_option auth_options[] = {
 		    ".Cm yes\n"
 		    "or\n"
 		    ".Cm no .\n"
+		    ".It Cm master Ns = , Cm app Ns =\n"
+		    ".Cm yes\n"
+		    "or\n"
+		    ".Cm no :\n"
+		    "whether a master user's password was said (see\n"
+		    ".Ic master_users ) ,\n"
+		    "or an app password (see\n"
+		    ".Ic app_passwords ) .\n"
 		    ".El\n"
 		    ".Pp\n"
 		    "Two examples:\n"
@@ -222,6 +238,43 @@ const struct conf_option auth_options[] = {
 		.offset = AT(shells_file), .fallback = "/etc/shells",
 		.meaning = "which file lists the good shells",
 		.man = "The list of good shells, see\n.Xr shells 5 .",
+	},
+	{
+		.name = "master_users", .type = CONF_PATH,
+		.offset = AT(master_users), .fallback = "",
+		.meaning = "which file holds those who may log in as others",
+		.man = "A file with rows\n"
+		    ".Dl name:password\n"
+		    "as in\n"
+		    ".Ic passwd_file ,\n"
+		    "of those who may log in as any user, with a password of "
+		    "their own: as\n"
+		    ".Ar user Ns Li * Ns Ar name ,\n"
+		    "or with PLAIN by naming the user as the one to act for.\n"
+		    "All that holds for the user holds then, too: ids, shell, "
+		    "files, locks of his account and\n"
+		    ".Ic access ,\n"
+		    "where\n"
+		    ".Li master=yes\n"
+		    "is a condition; name networks there, as in\n"
+		    ".Dl access = deny master=yes network=!192.0.2.0/24\n"
+		    "Both names are logged; who guesses is told from other "
+		    "guessers by the master's name.\n"
+		    "The file may not be readable by others.\n"
+		    "When empty there are no master users.",
+	},
+	{
+		.name = "master_separator", .type = CONF_TEXT,
+		.offset = AT(master_separator), .fallback = "*",
+		.valid = is_separator,
+		.meaning = "what stands between a user's and a master user's "
+		    "name, one of * % + | ! & ^ ~ =",
+		.man = "What stands between the names of the user and of one "
+		    "of\n"
+		    ".Ic master_users ,\n"
+		    "one of\n"
+		    ".Ql *%+|!&^~= .\n"
+		    "No user's name may have it.",
 	},
 	{
 		.name = "rpop_file", .type = CONF_PATH, .offset = AT(rpop_file),

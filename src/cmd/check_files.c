@@ -198,6 +198,41 @@ files_apps(struct check *c)
 		check_error(c, "app_password_file", "%s", f.text);
 }
 
+/* Something is hashed as each of them is: can a password match it? */
+static void
+on_master(void *ctx, const struct passwd_row *row)
+{
+	AUTO(secret_wipe) struct secret	 x = { .n = 1, .b = "?" };
+	struct check			*c = ctx;
+	struct fault			 f = { 0 };
+
+	if (row->unsupported.n > 0)
+		(void)fault_set(&f, FAULT_PERM, "%.*s is not known here",
+		    (int)row->unsupported.n, (const char *)row->unsupported.p);
+	else if (passwd_disabled(row->password) ||
+	    passwd_verify(row->password, &x, &f))
+		return;
+	if (f.class != FAULT_NONE)
+		check_error(c, "master_users", "%.*s: %s; write name:HASH, as "
+		    "popper passwd --file %s makes it", (int)row->user.n,
+		    (const char *)row->user.p, f.text,
+		    c->s->auth.master_users);
+}
+
+static void
+files_masters(struct check *c, const struct file_facts *facts)
+{
+	const char	*path = c->s->auth.master_users;
+	struct fault	 f;
+
+	judge_trusted(c, "master_users", path, facts);
+	if ((facts->mode & 0007u) != 0)
+		check_error(c, "master_users", "%s has mode %04o, everybody may "
+		    "read the passwords; chmod o= %s", path, facts->mode, path);
+	if (passwd_file_each(path, on_master, c, &f) != 0)
+		check_error(c, "master_users", "%s", f.text);
+}
+
 static void
 files_auth(struct check *c)
 {
@@ -212,6 +247,10 @@ files_auth(struct check *c)
 	    MUST_EXIST, "nobody can log in without it; make it, or remove the "
 	    "line", &facts))
 		judge_trusted(c, "allow_file", a->allow_file, &facts);
+	if (a->master_users[0] != '\0' && look(c, "master_users",
+	    a->master_users, MUST_EXIST, "nobody can log in without it; make "
+	    "it, or remove the line", &facts))
+		files_masters(c, &facts);
 	if (a->rpop_file[0] != '\0' && look(c, "rpop_file", a->rpop_file,
 	    MUST_EXIST, "make it, or remove the line", &facts))
 		judge_trusted(c, "rpop_file", a->rpop_file, &facts);

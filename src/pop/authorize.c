@@ -150,14 +150,30 @@ take_name(struct authorize *a, struct span name)
 	return true;
 }
 
+/* Who acts for another user is a master user, or nobody. */
+static bool
+take_names(struct authorize *a, const struct sasl_login *l)
+{
+	size_t mark = l->authz.n;
+
+	if (mark == 0 || span_eq(l->authz, l->user))
+		return take_name(a, l->user);
+	if (a->master == '\0' || mark + 1 + l->user.n > sizeof(a->name) ||
+	    span_find(l->user, (uint8_t)a->master) < l->user.n ||
+	    !take_name(a, l->authz))
+		return false;
+	a->name[mark] = (uint8_t)a->master;
+	memcpy(a->name + mark + 1, l->user.p, l->user.n);
+	a->name_n += 1 + l->user.n;
+	return true;
+}
+
 static enum authorize_next
 on_plain(struct authorize *a, struct span message)
 {
 	struct sasl_login l;
 
-	/* Nobody may act as somebody else. */
-	if (!sasl_plain(message, &l) || (l.authz.n > 0 &&
-	    !span_eq(l.authz, l.user)) || !take_name(a, l.user))
+	if (!sasl_plain(message, &l) || !take_names(a, &l))
 		return ask_in_vain(a, BY_PLAIN);
 	return ask(a, BY_PLAIN, l.password);
 }

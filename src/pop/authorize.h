@@ -82,6 +82,9 @@ struct authorize {
 	bool		 secure;		/* it has begun */
 	bool		 tokens;	/* so are their mechanisms; likewise */
 	bool		 needs_tls;		/* before a password is taken */
+	char		 master;		/* between a user's name and that
+						   of who acts for him; '\0': no
+						   one may; set it as the above */
 	unsigned	 login_delay_s;		/* for CAPA; 0: none */
 	const char	*expire;		/* likewise; NULL: NEVER */
 	uint8_t		 preferred;		/* language of LANG *; set it

@@ -858,6 +858,40 @@ test_authorize_tls(void **state UNUSED)
 	assert_true(span_starts(buf_span(&out), SPAN("-ERR Unknown command")));
 }
 
+/* Who acts for another one, where master users may. */
+static void
+test_authorize_for_another(void **state UNUSED)
+{
+	static const struct {
+		const char	*line;
+		char		 master;
+		const char	*name;
+	} says[] = {
+		/* ann NUL ops NUL x, ann NUL ann NUL x, NUL ann NUL x,
+		 * ann NUL a*b NUL x */
+		{ "AUTH PLAIN YW5uAG9wcwB4", '*', "ann*ops" },
+		{ "AUTH PLAIN YW5uAG9wcwB4", '%', "ann%ops" },
+		{ "AUTH PLAIN YW5uAG9wcwB4", '\0', "" },
+		{ "AUTH PLAIN YW5uAGFubgB4", '*', "ann" },
+		{ "AUTH PLAIN YW5uAGFubgB4", '\0', "ann" },
+		{ "AUTH PLAIN AGFubgB4", '*', "ann" },
+		{ "AUTH PLAIN YW5uAGEqYgB4", '*', "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(says); i++) {
+		struct authorize a;
+
+		authorize_init(&a, "h", NULL, 1, 3, 99, false);
+		a.master = says[i].master;
+		buf_clear(&out);
+		assert_int_equal(authorize_line(&a, span_str(says[i].line),
+		    &out), AUTHORIZE_ASK);
+		assert_int_equal(a.name_n, strlen(says[i].name));
+		assert_memory_equal(a.name, says[i].name, a.name_n);
+		authorize_fini(&a);
+	}
+}
+
 /* ---- groups ---- */
 
 static const char	groups_text[] =
@@ -1094,6 +1128,8 @@ main(void)
 		    test_authorize_counts_what_does_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_maxima_are_kept,
 		    test_dir_setup, test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_for_another,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_long_password,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_exchanges, setup,

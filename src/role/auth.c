@@ -602,6 +602,19 @@ refuse_full(struct front *f, uint64_t sid)
 	tell(f, sid, ANSWER_ERROR);
 }
 
+/* Whose password it is: a master user's has his own score, with what stands before
+ * his name, so that it is no user's. */
+static struct span
+guessed(const struct auth *a, const struct question *q)
+{
+	struct span	name = span_of(q->user, q->user_n);
+	struct span	user;
+	struct span	master;
+
+	return auth_master_split(&a->conf->auth, name, &user, &master) ?
+	    span_skip(name, user.n) : name;
+}
+
 static int
 on_check(struct front *f, struct link_in *m, struct fault *why)
 {
@@ -625,8 +638,8 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 		return -1;
 	}
 	f->answers++;
-	penalty_case(a->penalty, &q->peer, span_of(q->user, q->user_n),
-	    secret_of(q), &q->who);
+	penalty_case(a->penalty, &q->peer, guessed(a, q), secret_of(q),
+	    &q->who);
 	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
 		leave_unjudged(a, q);
 		return 0;

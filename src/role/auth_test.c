@@ -1712,7 +1712,7 @@ setup(void **state UNUSED)
 			.virtual_user = "1500:1501", .uid_min = 1000,
 			.uid_max = 60000, .gid_min = 100,
 			.gids_denied = "4711", .deny_file = paths[1],
-			.allow_file = "",
+			.allow_file = "", .master_users = "",
 			.client_ca = "", .client_crl = "",
 			.rpop_file = "", .shells_file = "/nonexistent",
 			.pam_service = "popper",

@@ -329,6 +329,7 @@ welcome(struct state *s)
 	}
 	s->auth.xclient = networks_have(&s->c->conf->role.xclient_networks,
 	    &s->peer);
+	s->auth.master = auth_master_mark(&s->c->conf->auth);
 	s->auth.needs_tls = listen_needs_tls(&s->c->conf->role, &s->peer);
 	s->auth.stls = s->house.tls != NULL && !s->c->rules->tls;
 	s->auth.tokens = token_wanted(&s->c->conf->token);

@@ -950,6 +950,7 @@ welcome(struct stranger *s)
 		return;
 	}
 	s->auth.xclient = networks_have(&c->role.xclient_networks, &s->peer);
+	s->auth.master = auth_master_mark(&c->auth);
 	s->auth.needs_tls = listen_needs_tls(&c->role, &s->peer);
 	s->auth.stls = s->house->secure.tls != NULL && !s->rules->tls;
 	s->auth.tokens = token_wanted(&c->token);

@@ -498,8 +498,8 @@ setup(void **state UNUSED)
 			.drain_timeout_s = 1, .auth_timeout_s = 30,
 		},
 		.token = { .jwks = "", .introspection = "" },
-		.auth = { .rpop_file = "", .client_ca = "",
-		    .client_crl = "" },
+		.auth = { .rpop_file = "", .master_users = "",
+		    .client_ca = "", .client_crl = "" },
 		.drop = { .expire = "never" },
 	};
 	c.file = paths[1];

@@ -1090,7 +1090,7 @@ setup(void **state UNUSED)
 		.auth = {
 			.source = AUTH_FILE, .uid_min = 1000,
 			.uid_max = 65534, .gid_min = 100,
-			.gids_denied = "4711", .rpop_file = "",
+			.gids_denied = "4711", .rpop_file = "", .master_users = "",
 			.client_ca = "", .client_crl = "",
 		},
 		.drop = { .maildrop = maildrop, .lock_timeout_s = 1,

@@ -97,6 +97,7 @@ check(struct single *s)
 	q.way.local = *s->local;
 	q.way.tls = s->secure.stream != NULL;
 	q.method = (enum auth_method)s->auth.ask.method;
+	q.master[0] = '\0';
 	if (!span_cstr(span_of(s->auth.name, s->auth.name_n), q.user,
 	    sizeof(q.user)))
 		q.user[0] = '\0';
@@ -108,10 +109,10 @@ check(struct single *s)
 	if (asked != 0)
 		return ANSWER_ERROR;
 	s->id = v.id;
-	if (v.result == AUTH_OK && v.app[0] != '\0')
-		worker_log_app(&q, &v);
-	if (v.result == AUTH_OK)
+	if (v.result == AUTH_OK) {
+		worker_log_proof(&q, &v);
 		return ANSWER_YES;
+	}
 	worker_log_failure(&q, &v);
 	due = ask_refusal_ms(&s->conf->role, began);
 	if (due > clock_ms())
@@ -275,6 +276,7 @@ single_run(const struct settings *conf, const char *hostname,
 	s.auth.login_delay_s = conf->role.login_delay_s;
 	s.auth.expire = drop_expire_told(&conf->drop);
 	s.auth.preferred = (uint8_t)conf->role.language;
+	s.auth.master = auth_master_mark(&conf->auth);
 	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
 	s.auth.stls = s.house.tls != NULL && !rules->tls;
 	s.auth.tokens = token_wanted(&conf->token);

@@ -40,7 +40,7 @@
 #include <string.h>
 
 #define LOOK_MS		500
-#define FILES		7
+#define FILES		8
 /* Workers that end while their successors begin; were there more, auth waits. */
 #define MORE_WORKERS	2
 #define PAM_GRACE_MS	1000
@@ -115,7 +115,7 @@ look(const struct auth_conf *c, struct lease *l, bool *settled_r)
 {
 	const char *const paths[FILES] = {
 		auth_place(c), c->deny_file, c->allow_file, c->rpop_file,
-		c->shells_file,
+		c->shells_file, c->master_users,
 		c->app_passwords != AUTH_APP_NO ? c->app_password_file : "",
 		auth_client_users(c),
 	};

@@ -96,6 +96,7 @@ read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
 	q->method = (enum auth_method)method;
 	if (wire_get_way(m, &q->way, f) != 0)
 		return -1;
+	q->master[0] = '\0';
 	if (!link_get_cstr(m, q->user, sizeof(q->user)))
 		q->user[0] = '\0';	/* no account has such a name */
 	q->token_good = false;
@@ -147,14 +148,29 @@ worker_log_failure(const struct auth_request *q, const struct auth_verdict *v)
 	log_str(&l, "user", q->user);
 	log_str(&l, "ip", q->peer.text);
 	log_str(&l, "method", auth_method_word(q->method));
+	if (q->master[0] != '\0')
+		log_str(&l, "master", q->master);
 	log_str(&l, "reason", auth_reason_word(v->reason));
 	if (v->detail[0] != '\0')
 		log_str(&l, "detail", v->detail);
 	log_end(&l);
 }
 
-void
-worker_log_app(const struct auth_request *q, const struct auth_verdict *v)
+static void
+log_master(const struct auth_request *q)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_NOTE, "master-login");
+	log_str(&l, "user", q->user);
+	log_str(&l, "ip", q->peer.text);
+	log_str(&l, "method", auth_method_word(q->method));
+	log_str(&l, "master", q->master);
+	log_end(&l);
+}
+
+static void
+log_app(const struct auth_request *q, const struct auth_verdict *v)
 {
 	struct log_line l;
 
@@ -164,6 +180,15 @@ worker_log_app(const struct auth_request *q, const struct auth_verdict *v)
 	log_str(&l, "method", auth_method_word(q->method));
 	log_str(&l, "app", v->app);
 	log_end(&l);
+}
+
+void
+worker_log_proof(const struct auth_request *q, const struct auth_verdict *v)
+{
+	if (q->master[0] != '\0')
+		log_master(q);
+	else if (v->app[0] != '\0')
+		log_app(q, v);
 }
 
 static enum wire_deny
@@ -207,8 +232,8 @@ judge(const struct settings *conf, void *state, int asker,
 	/* One line for all databases. */
 	if (v->result != AUTH_OK && !auth_passes_on(&conf->auth, v))
 		worker_log_failure(q, v);
-	else if (v->app[0] != '\0')
-		worker_log_app(q, v);
+	else if (v->result == AUTH_OK)
+		worker_log_proof(q, v);
 	return true;
 }
 

@@ -39,8 +39,8 @@ void	worker_serve_tokens(const struct settings *conf, pid_t parent, int link,
 /* The log line of a failed login: stable, for fail2ban and its like. */
 void	worker_log_failure(const struct auth_request *q,
 	    const struct auth_verdict *v);
-/* That an app password was the right one, and which. */
-void	worker_log_app(const struct auth_request *q,
+/* Of who was let in: that it was by an app password, or a master user, and by which. */
+void	worker_log_proof(const struct auth_request *q,
 	    const struct auth_verdict *v);
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Virtual users: a password file, and popper passwd, which manages it."""
 
+import base64
 import os
 import pty
 import sys
@@ -95,6 +96,27 @@ class Virtual(logins.Logins, unittest.TestCase):
                 (b".ann", b"wonderland", "bad-name")]:
             with self.subTest(user=user, reason=reason):
                 self.refused(user, password, reason)
+
+    def test_master_user(self):
+        """By PASS and by PLAIN, with both names in the log."""
+        self.rows("ann:{PLAIN}wonderland", "locked:!{PLAIN}x")
+        self.host.write("/etc/popper/masters", "ops:{PLAIN}queen\n",
+                        mode=0o600)
+        logins.configure(self.host, auth="file", virtual_user="vmail",
+                         maildrop="/var/mail/%u",
+                         master_users="/etc/popper/masters")
+        mark = self.host.syslog.mark()
+        self.accepted(b"ann*ops", b"queen")
+        with Pop(self.host.connect(110)) as pop:
+            pop.cmd("AUTH", "PLAIN", base64.b64encode(
+                b"ann\0ops\0queen").decode())
+            pop.quit()
+        for method in ("pass", "plain"):
+            self.host.syslog.wait(r"master-login sid=\S+ user=ann ip=127.0.0.1 "
+                                  r"method=%s master=ops" % method, mark)
+        self.host.syslog.wait(r"\blogin sid=\S+ user=ann ", mark)
+        self.refused(b"ann*ops", b"wonderland", "bad-password", shown="ann")
+        self.refused(b"locked*ops", b"queen", "locked", shown="locked")
 
     def test_rpop_that_is_off_is_no_failed_login(self):
         self.rows("ann:{PLAIN}wonderland")

@@ -287,6 +287,22 @@ class Guesses(Ctl):
             self.assertEqual(self.guess("bob", PASSWORD), b"")
             self.assertTrue(all(b"[AUTH]" in w.result() for w in waits))
 
+    def test_master(self):
+        """Who guesses a master user's password is told from who guesses the
+        user's; and why shows what becomes of both."""
+        self.host.write("/etc/popper/masters", "ops:{PLAIN}master\n", 0o600)
+        self.serve("access = deny master=yes user=alice",
+                   master_users="/etc/popper/masters")
+        self.assertIn(b"[AUTH]", self.guess("bob*ops", "wrong"))
+        self.assertEqual(self.guess("bob*ops", "master"), b"")
+        self.assertIn(b"[AUTH]", self.guess("alice*ops", "master"))
+        self.assertEqual(self.penalties("*ops")["user_failures"], 2)
+        self.assertEqual(self.penalties("bob")["user_failures"], 0)
+        self.assertEqual(self.rules("bob*ops"), ("passed", None))
+        self.assertEqual(self.why("bob*ops")["account"], "bob")
+        self.assertEqual(self.rules("alice*ops"), ("refused", "rule"))
+        self.assertEqual(self.rules("bob*bob"), ("refused", "unknown-user"))
+
     def known(self):
         """What is known of alice and bob."""
         alice = self.penalties("alice@" + self.FROM)
