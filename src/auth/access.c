@@ -363,6 +363,27 @@ access_load(const struct conf_list *rules, struct access_groups *g,
 	return 0;
 }
 
+bool
+access_unknown_db(const char *line, bool (*has)(const void *ctx,
+    struct span id), const void *ctx, struct span *id_r)
+{
+	struct span	rest = span_str(line);
+	struct span	word;
+
+	while ((word = span_word(&rest)).n > 0) {
+		struct span	list;
+		bool		not;
+		bool		more = true;
+
+		if (take_apart(word, &not, &list) != OF_DB)
+			continue;
+		while (take_item(&list, &more, id_r))
+			if (!has(ctx, *id_r))
+				return true;
+	}
+	return false;
+}
+
 static bool
 holds(struct span word, const struct access_groups *g,
     const struct access_who *who)

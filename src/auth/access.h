@@ -48,6 +48,11 @@ int	access_load(const struct conf_list *rules, struct access_groups *g,
 	    int (*find)(const char *name, gid_t *gid_r, struct fault *f),
 	    struct fault *f) MUSTUSE;
 
+/* The first database that a line names and `has` does not know; false: none. */
+bool	access_unknown_db(const char *line,
+	    bool (*has)(const void *ctx, struct span id), const void *ctx,
+	    struct span *id_r) MUSTUSE;
+
 /* The rule that decides, or -1; may this one log in? */
 int	access_judge(const struct conf_list *rules,
 	    const struct access_groups *g, const struct access_who *who,

@@ -72,7 +72,8 @@ extra_field(struct span word, struct passwd_row *out)
 
 	if (span_eq(key, SPAN("userdb_mail")))
 		location(value, out);
-	else if (span_eq(key, SPAN("nologin")))
+	else if (span_eq(key, SPAN("nologin")) ||
+	    (span_eq(key, SPAN("pop3")) && span_eq(value, SPAN("no"))))
 		out->nologin = true;
 	/* Each of these narrows who may log in here, and we cannot obey. */
 	else if (span_eq(key, SPAN("allow_nets")) ||

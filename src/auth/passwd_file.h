@@ -5,7 +5,7 @@
  * Floor 2.  Passwords are crypt(3) hashes, with or without a scheme in braces
  * ({CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, {YESCRYPT}..., {PLAIN}, {NOLOGIN}).
  * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop; with
- * :INBOX=PATH behind it, that path), nologin; allow_nets, proxy and other
+ * :INBOX=PATH behind it, that path), nologin, pop3=no; allow_nets, proxy and other
  * parameters of userdb_mail, which popper cannot obey, close the row.
  * The first row of a user counts; lines that start with '#' are comments.
  */
@@ -60,6 +60,8 @@ int	passwd_hash(const char *scheme, const struct secret *x, char *out,
 /* How it is stored, for people: one of the above, "locked" or "other". */
 const char	*passwd_scheme_word(struct span stored);
 
+enum passwd_lock { PASSWD_AS_IS, PASSWD_CLOSE, PASSWD_OPEN };
+
 /* What `popper passwd` sets; NULL leaves a column as it is. */
 struct passwd_change {
 	const char	*password;	/* as passwd_hash made it */
@@ -67,6 +69,7 @@ struct passwd_change {
 	const char	*gid;
 	const char	*home;		/* absolute, or "" */
 	const char	*maildrop;	/* absolute or "~/...", or "" */
+	enum passwd_lock lock;		/* a '!' before the password, which stays */
 };
 
 /* Can these stand in a row?  FAULT_PROTO, with what is wrong. */
@@ -77,7 +80,7 @@ int	passwd_change_check(const char *user,
  * Change one user's row, or add it; NULL removes the user.  The file is
  * replaced as a whole, under a lock, keeping comments, order, owner and mode; a
  * new file gets 0600.  FAULT_AUTH: no such user to remove, or a new user
- * without a password; FAULT_PROTO: a value that cannot stand in a row;
+ * without a password, or no password to open the row with; FAULT_PROTO: a value that cannot stand in a row;
  * FAULT_PERM: not permitted; FAULT_IN_USE: another one holds the lock for too
  * long; FAULT_TEMP: the disk.  May block.
  */

@@ -74,16 +74,41 @@ pick(const char *fresh, struct span old)
 	return fresh != NULL ? span_str(fresh) : old;
 }
 
-/* The old words without those on the maildrop, then the new one. */
-static int
-put_extra(struct buf *out, struct span extra, const char *maildrop)
+static bool
+is_closed(const struct span *password)
 {
-	struct span	word;
-	bool		first = true;
+	return span_starts(*password, SPAN("!"));
+}
+
+/* Closed by a '!' before it, opened by taking that away. */
+static int
+put_password(struct buf *out, struct span password, enum passwd_lock lock)
+{
+	bool closed = is_closed(&password);
+
+	if (lock == PASSWD_CLOSE && !closed &&
+	    buf_append(out, SPAN("!")) < 0)
+		return -1;
+	return buf_append(out, span_skip(password,
+	    lock == PASSWD_OPEN && closed ? 1 : 0));
+}
+
+/* The old words without those on the maildrop, or that close the row, then the new
+ * one. */
+static int
+put_extra(struct buf *out, struct span extra, const struct passwd_change *c)
+{
+	const char	*maildrop = c->maildrop;
+	struct span	 word;
+	bool		 first = true;
 
 	for (word = span_word(&extra); word.n > 0; word = span_word(&extra)) {
 		if (maildrop != NULL &&
 		    span_starts(word, SPAN("userdb_mail=")))
+			continue;
+		if (c->lock == PASSWD_OPEN &&
+		    (span_eq(span_first(word, span_find(word, '=')),
+		    SPAN("nologin")) || span_eq(word, SPAN("pop3=no"))))
 			continue;
 		if ((!first && buf_append(out, SPAN(" ")) < 0) ||
 		    buf_append(out, word) < 0)
@@ -101,16 +126,19 @@ put_row(struct buf *out, const char *user, const struct passwd_row *old,
     const struct passwd_change *c)
 {
 	const struct span col[] = {
-		span_str(user), pick(c->password, old->password),
 		pick(c->uid, old->uid), pick(c->gid, old->gid), old->gecos,
 		pick(c->home, old->home), old->shell,
 	};
 
+	if (buf_appendf(out, "%s:", user) < 0 ||
+	    put_password(out, pick(c->password, old->password), c->lock) < 0 ||
+	    buf_append(out, SPAN(":")) < 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(col); i++)
 		if (buf_append(out, col[i]) < 0 ||
 		    buf_append(out, SPAN(":")) < 0)
 			return -1;
-	if (put_extra(out, old->extra, c->maildrop) < 0)
+	if (put_extra(out, old->extra, c) < 0)
 		return -1;
 	return buf_append(out, SPAN("\n"));
 }
@@ -121,6 +149,7 @@ struct edit {
 	const char			*user;
 	const struct passwd_change	*change;	/* NULL: remove */
 	bool				 found;
+	bool				 no_password;	/* to be opened */
 };
 
 static int
@@ -137,6 +166,8 @@ edit_line(struct edit *e, struct span line, struct buf *out)
 		return 0;
 	}
 	e->found = true;
+	e->no_password = e->change->lock == PASSWD_OPEN &&
+	    passwd_disabled(span_skip(row.password, is_closed(&row.password)));
 	return put_row(out, e->user, &row, e->change);
 }
 
@@ -151,9 +182,12 @@ edit_text(void *ctx, struct span text, struct buf *out, struct fault *f)
 		if (edit_line(e, line, out) < 0)
 			return fault_set(f, FAULT_LIMIT,
 			    "a row is longer than %d octets", ROW_MAX);
+	if (e->no_password)
+		return fault_set(f, FAULT_AUTH, "%s has no password: set one",
+		    e->user);
 	if (e->found)
 		return 0;
-	if (e->change == NULL)
+	if (e->change == NULL || e->change->lock != PASSWD_AS_IS)
 		return fault_set(f, FAULT_AUTH, "no such user");
 	if (e->change->password == NULL)
 		return fault_set(f, FAULT_AUTH, "a new user needs a password");

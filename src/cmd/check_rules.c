@@ -309,6 +309,20 @@ rule_listen(struct check *c)
 		    "isolation = single; remove the line");
 }
 
+static bool
+has_db(const void *ctx, struct span id)
+{
+	const struct check	*c = ctx;
+	struct auth_conf	 one = c->s->auth;
+
+	for (size_t i = 0; i < auth_databases(&one); i++) {
+		auth_select(&one, i);
+		if (span_eq(id, span_str(one.db)))
+			return true;
+	}
+	return false;
+}
+
 /* A rule that lets all the others wait for nothing; what it names and is not there. */
 static void
 rule_access(struct check *c)
@@ -320,6 +334,7 @@ rule_access(struct check *c)
 	for (size_t i = 0; i < rules->n; i++) {
 		const struct conf_list	one = { .n = 1,
 			.item = { rules->item[i] } };
+		struct span		id;
 		struct fault		f;
 
 		if (all)
@@ -331,6 +346,11 @@ rule_access(struct check *c)
 		if (access_load(&one, &groups, auth_group_find, &f) != 0)
 			check_tell(c, CONF_ERROR, c->s->config, rules->line[i],
 			    "access: %s", f.text);
+		if (access_unknown_db(rules->item[i], has_db, c, &id))
+			check_tell(c, CONF_WARNING, c->s->config,
+			    rules->line[i], "access: auth has no database %.*s, "
+			    "so nobody is in it; write one of those in auth, or "
+			    "remove it here", (int)id.n, (const char *)id.p);
 		for (size_t k = 0; k < groups.n; k++)
 			if (!groups.of[k].known)
 				check_tell(c, CONF_WARNING, c->s->config,

@@ -23,7 +23,7 @@
 static const char usage_text[] =
 "usage: popper passwd [--file FILE] [--scheme SCHEME] [--uid N --gid N]\n"
 "                     [--home DIR] [--maildrop PATH] USER\n"
-"       popper passwd [--file FILE] --delete USER\n"
+"       popper passwd [--file FILE] --delete | --disable | --enable USER\n"
 "       popper passwd [--file FILE] --list\n"
 "       popper passwd app ...               app passwords: see --help of that\n"
 "\n"
@@ -38,12 +38,14 @@ static const char usage_text[] =
 "  --maildrop PATH  the user's mbox, absolute or ~/..., instead of the template;\n"
 "                   %% is a percent sign\n"
 "  --delete         remove the user\n"
+"  --disable        nobody can log in as the user; the password is kept\n"
+"  --enable         that is over\n"
 "  --list           print the users, without their passwords\n"
 "\n"
 "Manual: popper-passwd(8)\n";
 
 enum { OPT_FILE = 256, OPT_SCHEME, OPT_UID, OPT_GID, OPT_HOME, OPT_MAILDROP,
-    OPT_DELETE, OPT_LIST, OPT_HELP };
+    OPT_DELETE, OPT_DISABLE, OPT_ENABLE, OPT_LIST, OPT_HELP };
 
 static const struct option options[] = {
 	{ "file",	required_argument,	NULL,	OPT_FILE },
@@ -53,6 +55,8 @@ static const struct option options[] = {
 	{ "home",	required_argument,	NULL,	OPT_HOME },
 	{ "maildrop",	required_argument,	NULL,	OPT_MAILDROP },
 	{ "delete",	no_argument,		NULL,	OPT_DELETE },
+	{ "disable",	no_argument,		NULL,	OPT_DISABLE },
+	{ "enable",	no_argument,		NULL,	OPT_ENABLE },
 	{ "list",	no_argument,		NULL,	OPT_LIST },
 	{ "help",	no_argument,		NULL,	OPT_HELP },
 	{ NULL,		0,			NULL,	0 }
@@ -114,6 +118,8 @@ parse(int argc, char **argv, struct job *job)
 		case OPT_HOME:		job->change.home = optarg; break;
 		case OPT_MAILDROP:	job->change.maildrop = optarg; break;
 		case OPT_DELETE:	job->remove = true; break;
+		case OPT_DISABLE:	job->change.lock = PASSWD_CLOSE; break;
+		case OPT_ENABLE:	job->change.lock = PASSWD_OPEN; break;
 		case OPT_LIST:		job->list = true; break;
 		case OPT_HELP:		job->help = true; return 0;
 		default:		return bad_usage(NULL);
@@ -131,6 +137,8 @@ check(const struct job *job)
 	bool sets = job->scheme != NULL || c->uid != NULL || c->gid != NULL ||
 	    c->home != NULL || c->maildrop != NULL;
 
+	if (c->lock != PASSWD_AS_IS && (job->list || job->remove || sets))
+		return bad_usage("--disable and --enable go with --file alone");
 	if (job->list)
 		return job->user != NULL || job->remove || sets ?
 		    bad_usage("--list goes with --file alone") : 0;
@@ -234,6 +242,15 @@ remove_user(const struct job *job)
 	    passwd_complain(&f) : STATUS_OK;
 }
 
+static int
+lock_user(const struct job *job)
+{
+	struct fault f;
+
+	return passwd_file_put(job->file, job->user, &job->change, &f) < 0 ?
+	    passwd_complain(&f) : STATUS_OK;
+}
+
 /* ---- the list ---- */
 
 void
@@ -295,5 +312,7 @@ cmd_passwd(int argc, char **argv)
 		return status;
 	if (job.list)
 		return list_users(&job);
+	if (job.change.lock != PASSWD_AS_IS)
+		return lock_user(&job);
 	return job.remove ? remove_user(&job) : set_password(&job);
 }

@@ -118,6 +118,31 @@ class Virtual(logins.Logins, unittest.TestCase):
         self.refused(b"ann*ops", b"wonderland", "bad-password", shown="ann")
         self.refused(b"locked*ops", b"queen", "locked", shown="locked")
 
+    def test_off_and_on(self):
+        self.rows("ann:{PLAIN}wonderland:1::g:/h:s:x=1", "star:*",
+                  "off:{PLAIN}wonderland::::::nologin pop3=no y=2",
+                  "no:{PLAIN}wonderland::::::pop3=no",
+                  "yes:{PLAIN}wonderland::::::pop3=yes")
+        for _ in range(2):
+            self.passwd("--disable", "ann")
+            self.assertEqual(self.host.read(USERS).decode().split("\n")[0],
+                             "ann:!{PLAIN}wonderland:1::g:/h:s:x=1")
+        self.passwd("--enable", "ann")
+        self.passwd("--enable", "off")
+        self.passwd("--enable", "star", code=1)
+        self.passwd("--disable", "nobody", code=1)
+        self.passwd("--enable", "nobody", code=1)
+        self.passwd("--enable", "--uid", "1", "--gid", "1", "ann", code=64)
+        self.passwd("--disable", "--delete", "ann", code=64)
+        rows = self.host.read(USERS).decode().split("\n")
+        self.assertEqual(rows[:3],
+                         ["ann:{PLAIN}wonderland:1::g:/h:s:x=1", "star:*",
+                          "off:{PLAIN}wonderland::::::y=2"])
+        self.refused(b"no", b"wonderland", "locked")
+        self.accepted(b"yes", b"wonderland")
+        self.passwd("--disable", "yes")
+        self.refused(b"yes", b"wonderland", "locked")
+
     def test_rpop_that_is_off_is_no_failed_login(self):
         self.rows("ann:{PLAIN}wonderland")
         mark = self.host.syslog.mark()
