@@ -25,6 +25,7 @@ static const char usage_text[] =
 "                     [--home DIR] [--maildrop PATH] USER\n"
 "       popper passwd [--file FILE] --delete | --disable | --enable USER\n"
 "       popper passwd [--file FILE] --list\n"
+"       popper passwd [--scheme SCHEME] --hash\n"
 "       popper passwd app ...               app passwords: see --help of that\n"
 "\n"
 "Sets the password of a virtual user, who is added when there is none of that\n"
@@ -41,11 +42,12 @@ static const char usage_text[] =
 "  --disable        nobody can log in as the user; the password is kept\n"
 "  --enable         that is over\n"
 "  --list           print the users, without their passwords\n"
+"  --hash           change nothing: print what to store, for a database in SQL\n"
 "\n"
 "Manual: popper-passwd(8)\n";
 
 enum { OPT_FILE = 256, OPT_SCHEME, OPT_UID, OPT_GID, OPT_HOME, OPT_MAILDROP,
-    OPT_DELETE, OPT_DISABLE, OPT_ENABLE, OPT_LIST, OPT_HELP };
+    OPT_DELETE, OPT_DISABLE, OPT_ENABLE, OPT_LIST, OPT_HASH, OPT_HELP };
 
 static const struct option options[] = {
 	{ "file",	required_argument,	NULL,	OPT_FILE },
@@ -58,6 +60,7 @@ static const struct option options[] = {
 	{ "disable",	no_argument,		NULL,	OPT_DISABLE },
 	{ "enable",	no_argument,		NULL,	OPT_ENABLE },
 	{ "list",	no_argument,		NULL,	OPT_LIST },
+	{ "hash",	no_argument,		NULL,	OPT_HASH },
 	{ "help",	no_argument,		NULL,	OPT_HELP },
 	{ NULL,		0,			NULL,	0 }
 };
@@ -66,9 +69,10 @@ struct job {
 	const char		*file;
 	const char		*scheme;	/* NULL: not said */
 	struct passwd_change	 change;
-	const char		*user;		/* NULL: --list */
+	const char		*user;		/* NULL: --list, --hash */
 	bool			 remove;
 	bool			 list;
+	bool			 hash;
 	bool			 help;
 };
 
@@ -121,6 +125,7 @@ parse(int argc, char **argv, struct job *job)
 		case OPT_DISABLE:	job->change.lock = PASSWD_CLOSE; break;
 		case OPT_ENABLE:	job->change.lock = PASSWD_OPEN; break;
 		case OPT_LIST:		job->list = true; break;
+		case OPT_HASH:		job->hash = true; break;
 		case OPT_HELP:		job->help = true; return 0;
 		default:		return bad_usage(NULL);
 		}
@@ -134,15 +139,19 @@ static int
 check(const struct job *job)
 {
 	const struct passwd_change *c = &job->change;
-	bool sets = job->scheme != NULL || c->uid != NULL || c->gid != NULL ||
-	    c->home != NULL || c->maildrop != NULL;
+	bool columns = c->uid != NULL || c->gid != NULL || c->home != NULL ||
+	    c->maildrop != NULL;
+	bool sets = job->scheme != NULL || columns;
 
-	if (c->lock != PASSWD_AS_IS && (job->list || job->remove || sets))
+	if (c->lock != PASSWD_AS_IS && (job->list || job->remove ||
+	    job->hash || sets))
 		return bad_usage("--disable and --enable go with --file alone");
 	if (job->list)
-		return job->user != NULL || job->remove || sets ?
+		return job->user != NULL || job->remove || job->hash || sets ?
 		    bad_usage("--list goes with --file alone") : 0;
-	if (job->user == NULL)
+	if (job->hash && (job->user != NULL || job->remove || columns))
+		return bad_usage("--hash goes with --scheme alone");
+	if (job->user == NULL && !job->hash)
 		return bad_usage("no USER given");
 	if (job->remove)
 		return sets ? bad_usage("--delete sets nothing") : 0;
@@ -163,7 +172,8 @@ ask_twice(const char *user, struct secret *x, struct fault *f)
 	char				prompt[320];
 
 	secmem_lock(&again, sizeof(again));
-	(void)snprintf(prompt, sizeof(prompt), "New password for %s: ", user);
+	(void)snprintf(prompt, sizeof(prompt), "New password%s%s: ",
+	    user == NULL ? "" : " for ", user == NULL ? "" : user);
 	if (term_ask(prompt, x, f) < 0)
 		return -1;
 	if (x->n == 0)
@@ -231,6 +241,22 @@ set_password(struct job *job)
 		fprintf(stderr, "popper passwd: the password is set, but nobody "
 		    "can log in: %s\n", f.text);
 	return STATUS_OK;
+}
+
+/* For databases that are not ours to write. */
+static int
+print_hash(const struct job *job)
+{
+	char		stored[STORED_MAX];
+	struct fault	f;
+	int		status = STATUS_OK;
+
+	if (get_password(job, stored, sizeof(stored), &f) < 0)
+		status = passwd_complain(&f);
+	else if (puts(stored) == EOF || fflush(stdout) != 0)
+		status = STATUS_FAILED;
+	explicit_bzero(stored, sizeof(stored));
+	return status;
 }
 
 static int
@@ -312,6 +338,8 @@ cmd_passwd(int argc, char **argv)
 		return status;
 	if (job.list)
 		return list_users(&job);
+	if (job.hash)
+		return print_hash(&job);
 	if (job.change.lock != PASSWD_AS_IS)
 		return lock_user(&job);
 	return job.remove ? remove_user(&job) : set_password(&job);

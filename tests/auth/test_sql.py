@@ -188,6 +188,17 @@ class Sqlite(Sql, unittest.TestCase):
     def find(self):
         self.host.call(os.rename, LITE + ".away", LITE)
 
+    def test_a_hash_of_popper_passwd(self):
+        r = self.host.run([POPPER, "passwd", "--hash", "--scheme", "bcrypt"],
+                          input=b"looking glass\n")
+        stored = r.stdout.decode().strip()
+        self.assertTrue(stored.startswith("{BLF-CRYPT}$2y$"), r)
+        self.host.call(change, LITE, "INSERT INTO users (name, password) "
+                       "VALUES ('alice', ?)", stored)
+        self.assertIsNone(self.attempt(b"alice", b"looking glass")[1])
+        r = self.host.run([POPPER, "passwd", "--hash", "alice"], input=b"x\n")
+        self.assertEqual(r.returncode, 64)
+
     def test_another_file_takes_the_name(self):
         self.host.call(fill, LITE + ".new")
         self.host.call(change, LITE + ".new", "UPDATE users SET password = "
