@@ -25,6 +25,10 @@ enum auth_method {
 	AUTH_METHOD_OAUTHBEARER,	/* by a bearer token, which no database
 					   knows: see token_good */
 	AUTH_METHOD_XOAUTH2,
+	AUTH_METHOD_SCRAM_SHA_1,	/* these by an exchange (exchange.h) */
+	AUTH_METHOD_SCRAM_SHA_1_PLUS,
+	AUTH_METHOD_SCRAM_SHA_256,
+	AUTH_METHOD_SCRAM_SHA_256_PLUS,
 	AUTH_METHODS
 };
 static inline bool
@@ -33,6 +37,11 @@ auth_by_token(enum auth_method m)
 	return m == AUTH_METHOD_OAUTHBEARER || m == AUTH_METHOD_XOAUTH2;
 }
 #define AUTH_TOKEN_MAX	9216		/* octets of a token */
+static inline bool
+auth_by_exchange(enum auth_method m)
+{
+	return m >= AUTH_METHOD_SCRAM_SHA_1 && m < AUTH_METHODS;
+}
 /* As the log and the metrics have it. */
 const char	*auth_method_word(enum auth_method m);
 /* There is no password: somebody else vouches for the user. */
@@ -44,6 +53,8 @@ struct auth_way {
 						   no network, or not known */
 	bool			tls;
 };
+#define AUTH_BINDING_EXPORTER	32
+#define AUTH_BINDING_MAX	96
 
 /* One bounded record.  peer comes from the kernel, the rest from a client. */
 struct auth_request {
@@ -64,6 +75,11 @@ struct auth_request {
 	uint64_t		vouched;	/* 0, or the print of a yes to the
 						   same name and password; who
 						   asks vouches for that */
+	/* What ties an exchange to the TLS below it (RFC 5056): the 32 octets of
+	 * tls-exporter (RFC 9266), and behind them tls-unique, where that is sound;
+	 * empty: there is no TLS, or none of which it could be said. */
+	size_t			binding_n;
+	uint8_t			binding[AUTH_BINDING_MAX];
 };
 
 enum auth_result { AUTH_OK, AUTH_REFUSED, AUTH_ERROR };
@@ -82,6 +98,9 @@ enum auth_reason {
 	REASON_SHELL,
 	REASON_DENIED,			/* deny_file, or not in allow_file */
 	REASON_RULE,			/* a line of access */
+	REASON_BAD_MESSAGE,		/* no message of its mechanism's */
+	REASON_NO_SECRET,		/* nothing is stored that this method could
+					   do with */
 	REASON_RPOP,			/* no such row, or not a reserved port */
 	REASON_CERTIFICATE,		/* it is not for this user */
 	REASON_TOKEN,			/* the bearer token was not good */

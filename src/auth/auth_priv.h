@@ -194,6 +194,11 @@ void	row_accept(const struct identity *virtual_user,
 /* Can no password match it?  Why, is in *f. */
 bool	row_is_no_hash(const struct passwd_row *row, struct fault *f);
 
+/* ---- logins of several messages (exchange.c) ---- */
+
+struct auth_exchange_ops;
+extern const struct auth_exchange_ops	exchange_scram;
+
 /*
  * RPOP (RFC 1081): a row "address client-user local-user" stands in rpop_file
  * for this request, and it comes from a reserved port.
@@ -206,6 +211,9 @@ bool	rpop_allowed(const struct auth_state *s, const struct auth_request *q);
  * for the name and the ids it came up with.
  */
 void	verdict_judge(const struct auth_policy *p, struct auth_verdict *v);
+/* All that holds for who has shown that it is he, rules among it. */
+void	verdict_judge_late(const struct auth_conf *c, const struct auth_state *s,
+	    const struct auth_request *q, struct auth_verdict *v);
 
 /*
  * A name with a master's behind it is taken apart; then q->proven, or false with the

@@ -26,6 +26,8 @@ static const char *const words[] = {
 	[REASON_SHELL]		= "shell",
 	[REASON_DENIED]		= "denied",
 	[REASON_RULE]		= "rule",
+	[REASON_BAD_MESSAGE]	= "bad-message",
+	[REASON_NO_SECRET]	= "no-secret",
 	[REASON_RPOP]		= "rpop",
 	[REASON_CERTIFICATE]	= "certificate",
 	[REASON_TOKEN]		= "token",
@@ -269,9 +271,8 @@ judge_rule(const struct auth_policy *p, const struct access_who *who,
 		    "line %u: access = %s", rules->line[n], rules->item[n]);
 }
 
-/* What holds for who has shown that it is he. */
-static void
-judge_late(const struct auth_conf *c, const struct auth_state *s,
+void
+verdict_judge_late(const struct auth_conf *c, const struct auth_state *s,
     const struct auth_request *q, struct auth_verdict *v)
 {
 	const struct access_who who = {
@@ -298,7 +299,7 @@ ask(const struct auth_ops *ops, struct auth_state *s, const struct auth_conf *c,
 		rows_verify(ops, s, q, v);
 	else
 		ops->verify(s, c, q, v);
-	judge_late(c, s, q, v);
+	verdict_judge_late(c, s, q, v);
 }
 
 void
@@ -355,5 +356,5 @@ auth_foresee(const struct auth_conf *c, void *state,
 		rows_foresee(ops, s, q->user, v);
 	else
 		ops->foresee(state, q->user, v);
-	judge_late(c, s, q, v);
+	verdict_judge_late(c, s, q, v);
 }

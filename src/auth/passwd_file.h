@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/secret.h"
 #include "base/span.h"
+#include "sasl/sasl.h"
 
 struct passwd_row {
 	struct span	user;
@@ -44,14 +45,19 @@ bool	passwd_verify(struct span stored, const struct secret *x,
 	    struct fault *f) MUSTUSE;
 /* Stored so that no password can match: "", "*...", "!...", {NOLOGIN}. */
 bool	passwd_disabled(struct span stored) MUSTUSE;
+/* Is the password itself stored?  *text_r: it. */
+bool	passwd_plain(struct span stored, struct span *text_r) MUSTUSE;
+/* Or a SCRAM secret of that hash, for scram_parse? */
+bool	passwd_scram(struct span stored, enum sasl_hash hash,
+	    struct span *text_r) MUSTUSE;
 /*
  * Changes when what is stored does; 0 when a comparison costs nothing.  No
  * secret, and nothing that a password could be tried against.
  */
 uint64_t	passwd_print(struct span stored) MUSTUSE;
 /*
- * What to store for a password: scheme is "yescrypt", "sha512", "bcrypt" or
- * "plain".  FAULT_AUTH: the password does not do; FAULT_PROTO: the scheme.
+ * What to store for a password: scheme is "yescrypt", "sha512", "bcrypt",
+ * "scram-sha-1", "scram-sha-256" or "plain".  FAULT_AUTH: the password does not do; FAULT_PROTO: the scheme.
  */
 bool	passwd_scheme_known(const char *scheme) MUSTUSE;
 int	passwd_hash(const char *scheme, const struct secret *x, char *out,

@@ -6,6 +6,7 @@
  * would match too much.  It is hashed as something else and never matches.
  */
 #include "auth/passwd_file.h"
+#include "auth/scram.h"
 
 #include "base/alloc.h"
 
@@ -38,6 +39,8 @@ static const struct scheme schemes[] = {
 	{ "SHA256-CRYPT",	"$5$" },
 	{ "BLF-CRYPT",		"$2" },
 	{ "MD5-CRYPT",		"$1$" },
+	{ "SCRAM-SHA-1",	NULL },
+	{ "SCRAM-SHA-256",	NULL },
 	{ "PLAIN",		NULL },
 	{ "CLEARTEXT",		NULL },
 };
@@ -58,7 +61,8 @@ static const struct maker makers[] = {
 	{ "bcrypt",	"{BLF-CRYPT}",		"$2y$",	10,	72 },
 };
 
-enum stored_kind { STORED_CRYPT, STORED_PLAIN, STORED_NONE };
+enum stored_kind { STORED_CRYPT, STORED_PLAIN, STORED_SCRAM_SHA_1,
+	STORED_SCRAM_SHA_256, STORED_NONE };
 
 static const struct scheme *
 scheme_find(struct span name)
@@ -87,6 +91,9 @@ stored_kind(struct span *stored, struct fault *f)
 		(void)fault_set(f, FAULT_PERM, "unknown password scheme");
 		return STORED_NONE;
 	}
+	if (span_starts(span_str(s->name), SPAN("SCRAM-")))
+		return span_eq(span_str(s->name), SPAN("SCRAM-SHA-1")) ?
+		    STORED_SCRAM_SHA_1 : STORED_SCRAM_SHA_256;
 	if (s->start == NULL)
 		return STORED_PLAIN;
 	if (stored->n > 0 && (stored->p[0] == '!' || stored->p[0] == '*'))
@@ -108,6 +115,21 @@ passwd_disabled(struct span stored)
 	return stored.n == 0 || stored.p[0] == '*' || stored.p[0] == '!';
 }
 
+bool
+passwd_plain(struct span stored, struct span *text_r)
+{
+	*text_r = stored;
+	return stored_kind(text_r, NULL) == STORED_PLAIN;
+}
+
+bool
+passwd_scram(struct span stored, enum sasl_hash hash, struct span *text_r)
+{
+	*text_r = stored;
+	return stored_kind(text_r, NULL) == (hash == SASL_SHA_1 ?
+	    STORED_SCRAM_SHA_1 : STORED_SCRAM_SHA_256);
+}
+
 /* The hash is salted and slow: 64 bits of a digest of it give nobody more to try
  * passwords against than an answer does. */
 uint64_t
@@ -116,7 +138,7 @@ passwd_print(struct span stored)
 	struct span	hash = stored;
 	uint64_t	print;
 
-	if (stored_kind(&hash, NULL) != STORED_CRYPT)
+	if (stored_kind(&hash, NULL) == STORED_PLAIN)
 		return 0;
 	print = XXH3_64bits(hash.p, hash.n);
 	return print == 0 ? 1 : print;
@@ -164,6 +186,10 @@ passwd_verify(struct span stored, const struct secret *x, struct fault *f)
 		return secret_eq(stored, secret_span(x)) && x->n > 0;
 	case STORED_CRYPT:
 		return crypt_matches(stored, x, f);
+	case STORED_SCRAM_SHA_1:
+		return scram_verify(stored, SASL_SHA_1, x, f) && x->n > 0;
+	case STORED_SCRAM_SHA_256:
+		return scram_verify(stored, SASL_SHA_256, x, f) && x->n > 0;
 	case STORED_NONE:
 		break;
 	}
@@ -219,6 +245,29 @@ put_hash(const struct maker *m, const struct secret *x, char *out, size_t cap,
 	return rc;
 }
 
+static int
+put_scram(enum sasl_hash hash, const struct secret *x, char *out, size_t cap,
+    struct fault *f)
+{
+	char	text[SCRAM_TEXT_MAX];
+	int	rc = scram_make(hash, x, text, f);
+
+	if (rc == 0)
+		rc = put(out, cap, hash == SASL_SHA_1 ? "{SCRAM-SHA-1}" :
+		    "{SCRAM-SHA-256}", span_str(text), f);
+	explicit_bzero(text, sizeof(text));
+	return rc;
+}
+
+static bool
+is_scram(const char *scheme, enum sasl_hash *hash_r)
+{
+	*hash_r = span_eq(span_str(scheme), SPAN("scram-sha-1")) ? SASL_SHA_1 :
+	    SASL_SHA_256;
+	return *hash_r == SASL_SHA_1 ||
+	    span_eq(span_str(scheme), SPAN("scram-sha-256"));
+}
+
 static const struct maker *
 maker_find(const char *word)
 {
@@ -231,7 +280,9 @@ maker_find(const char *word)
 bool
 passwd_scheme_known(const char *scheme)
 {
-	return maker_find(scheme) != NULL ||
+	enum sasl_hash hash;
+
+	return maker_find(scheme) != NULL || is_scram(scheme, &hash) ||
 	    span_eq(span_str(scheme), SPAN("plain"));
 }
 
@@ -243,6 +294,10 @@ passwd_scheme_word(struct span stored)
 	switch (stored_kind(&stored, NULL)) {
 	case STORED_PLAIN:
 		return "plain";
+	case STORED_SCRAM_SHA_1:
+		return "scram-sha-1";
+	case STORED_SCRAM_SHA_256:
+		return "scram-sha-256";
 	case STORED_CRYPT:
 		if (span_starts(stored, SPAN("$2")))
 			return "bcrypt";
@@ -260,12 +315,15 @@ int
 passwd_hash(const char *scheme, const struct secret *x, char *out, size_t cap,
     struct fault *f)
 {
-	const struct maker *m = maker_find(scheme);
+	const struct maker	*m = maker_find(scheme);
+	enum sasl_hash		 scram;
 
 	if (x->n == 0)
 		return fault_set(f, FAULT_AUTH, "the password is empty");
 	if (span_eq(span_str(scheme), SPAN("plain")))
 		return put_plain(x, out, cap, f);
+	if (is_scram(scheme, &scram))
+		return put_scram(scram, x, out, cap, f);
 	if (m == NULL)
 		return fault_set(f, FAULT_PROTO, "unknown scheme \"%.32s\"",
 		    scheme);

@@ -33,7 +33,8 @@ static const char usage_text[] =
 "is no terminal, its first line is the password.\n"
 "\n"
 "  --file FILE      the password file (" DEFAULT_FILE ")\n"
-"  --scheme SCHEME  yescrypt (default), sha512, bcrypt, or plain\n"
+"  --scheme SCHEME  yescrypt (default), sha512, bcrypt,\n"
+"                   scram-sha-256, scram-sha-1, or plain\n"
 "  --uid N --gid N  whose rights the session has, instead of virtual_user's\n"
 "  --home DIR       home directory, where .popbull is kept\n"
 "  --maildrop PATH  the user's mbox, absolute or ~/..., instead of the template;\n"
@@ -158,8 +159,8 @@ check(const struct job *job)
 	if ((c->uid == NULL) != (c->gid == NULL))
 		return bad_usage("--uid and --gid go together");
 	if (job->scheme != NULL && !passwd_scheme_known(job->scheme))
-		return bad_usage("the schemes are yescrypt, sha512, bcrypt and "
-		    "plain");
+		return bad_usage("the schemes are yescrypt, sha512, bcrypt, "
+		    "scram-sha-256, scram-sha-1 and plain");
 	return 0;
 }
 

@@ -19,13 +19,22 @@ authorize_init(struct authorize *a, const char *host, const char *version,
 		.bad_max = bad_max,
 		.lines_max = lines_max,
 		.rpop = rpop,
+		.offers = 1u << BY_PLAIN | 1u << BY_LOGIN,
 	};
+}
+
+static void
+forget_question(struct authorize *a)
+{
+	secret_wipe(&a->ask.secret);
+	buf_fini(&a->ask.message);
+	buf_fini(&a->ask.token);
 }
 
 void
 authorize_fini(struct authorize *a)
 {
-	authorize_asked(a);
+	forget_question(a);
 }
 
 struct span
@@ -38,8 +47,13 @@ authorize_secret(const struct authorize *a)
 void
 authorize_asked(struct authorize *a)
 {
-	secret_wipe(&a->ask.secret);
-	buf_fini(&a->ask.token);
+	forget_question(a);
+}
+
+bool
+authorize_exchanges(const struct authorize *a)
+{
+	return a->exchange == EXCHANGE_RESPONSE || a->exchange == EXCHANGE_ASKED;
 }
 
 void
@@ -113,6 +127,7 @@ ask(struct authorize *a, enum authorize_method method, struct span secret)
 	a->named = false;
 	a->exchange = EXCHANGE_NONE;
 	a->ask.method = method;
+	a->ask.says_messages = false;
 	if (!secret_set(&a->ask.secret, secret))
 		set_unusable(&a->ask.secret);
 	a->bad = 0;
@@ -127,7 +142,70 @@ on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
 	return ask(a, rpop ? BY_RPOP : BY_PASS, secret);
 }
 
+/* Whoever listens has heard no password yet, so nobody is asked for one. */
+static enum authorize_next
+in_the_clear(struct authorize *a, struct buf *out)
+{
+	a->named = false;
+	SAY_ERR(out, CODE_SYS_PERM, "Passwords are not taken in the clear: set "
+	    "your mail program to use %s.", a->stls ? "TLS (STLS)" :
+	    "TLS (port 995)");
+	return AUTHORIZE_MORE;
+}
+
 /* --- AUTH (RFC 5034) ------------------------------------------------------------ */
+
+struct mechanism {
+	const char		*name;
+	enum authorize_method	 method;
+	enum authorize_exchange	 first;		/* what a client's first line is */
+	const char		*opens;		/* the challenge before it, in base64 */
+	bool			 needs_tls;	/* it says a password, where those are
+						   not taken in the clear */
+};
+
+/* As CAPA has them. */
+static const struct mechanism mechanisms[] = {
+	{ "SCRAM-SHA-256-PLUS", BY_SCRAM_SHA_256_PLUS, EXCHANGE_FIRST, "", false },
+	{ "SCRAM-SHA-1-PLUS", BY_SCRAM_SHA_1_PLUS, EXCHANGE_FIRST, "", false },
+	{ "SCRAM-SHA-256", BY_SCRAM_SHA_256, EXCHANGE_FIRST, "", false },
+	{ "SCRAM-SHA-1", BY_SCRAM_SHA_1, EXCHANGE_FIRST, "", false },
+	{ "OAUTHBEARER", BY_OAUTHBEARER, EXCHANGE_BEARER, "", true },
+	{ "XOAUTH2", BY_XOAUTH2, EXCHANGE_BEARER, "", true },
+	{ "PLAIN", BY_PLAIN, EXCHANGE_PLAIN, "", true },
+	{ "LOGIN", BY_LOGIN, EXCHANGE_LOGIN_USER, SASL_LOGIN_USER, true },
+	{ "EXTERNAL", BY_EXTERNAL, EXCHANGE_EXTERNAL, "", false },
+};
+
+static const struct mechanism *
+mechanism_find(struct span name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+		if (span_eq_nocase(name, span_str(mechanisms[i].name)))
+			return &mechanisms[i];
+	return NULL;
+}
+
+/* Nobody must hear what goes by it, and somebody may. */
+static bool
+is_overheard(const struct authorize *a, const struct mechanism *m)
+{
+	return m->needs_tls && a->needs_tls && !a->secure;
+}
+
+/* EXTERNAL only to whom TLS vouches for. */
+static unsigned
+offers_now(const struct authorize *a)
+{
+	return a->offers | (a->vouched.proof.n > 0 ? 1u << BY_EXTERNAL : 0) |
+	    (a->tokens ? AUTHORIZE_TOKENS : 0);
+}
+
+static bool
+is_offered(const struct authorize *a, const struct mechanism *m)
+{
+	return (offers_now(a) & 1u << m->method) != 0 && !is_overheard(a, m);
+}
 
 /* What is no response is as wrong as any password, at the same time. */
 static enum authorize_next
@@ -214,6 +292,24 @@ fail(struct authorize *a, struct buf *out)
 	return a->failures >= a->tries ? AUTHORIZE_CLOSE : AUTHORIZE_MORE;
 }
 
+/* For somebody else to take apart. */
+static enum authorize_next
+ask_message(struct authorize *a, struct span message, bool broken)
+{
+	enum authorize_next next = a->exchange == EXCHANGE_FIRST ?
+	    AUTHORIZE_ASK : AUTHORIZE_RESPOND;
+
+	a->exchange = EXCHANGE_ASKED;
+	a->ask.says_messages = true;
+	a->ask.broken = broken;
+	buf_init(&a->ask.message, AUTHORIZE_MESSAGE_MAX);
+	ASSERT(buf_append(&a->ask.message, message) == 0);
+	if (next == AUTHORIZE_ASK)
+		a->name_n = 0;
+	a->bad = 0;
+	return next;
+}
+
 static enum authorize_next
 challenge(struct authorize *a, enum authorize_exchange next, const char *base64,
     struct buf *out)
@@ -246,9 +342,23 @@ on_message(struct authorize *a, struct span message, struct buf *out)
 	case EXCHANGE_BEARER:
 		return on_bearer(a, message);
 	case EXCHANGE_REFUSED:
+	case EXCHANGE_FIRST:
+	case EXCHANGE_RESPONSE:
+		return ask_message(a, message, false);
+	case EXCHANGE_ASKED:
 		break;
 	}
 	return AUTHORIZE_CLOSE;		/* it is not called then */
+}
+
+/* No base64. */
+static enum authorize_next
+on_broken(struct authorize *a)
+{
+	if (a->exchange == EXCHANGE_FIRST || a->exchange == EXCHANGE_RESPONSE)
+		return ask_message(a, SPAN(""), true);
+	return ask_in_vain(a, a->exchange == EXCHANGE_PLAIN ? BY_PLAIN :
+	    a->exchange == EXCHANGE_EXTERNAL ? BY_EXTERNAL : BY_LOGIN);
 }
 
 static enum authorize_next
@@ -270,70 +380,92 @@ on_response(struct authorize *a, struct span line, struct buf *out)
 	else if (a->exchange == EXCHANGE_BEARER)
 		next = on_bearer(a, SPAN(""));
 	else
-		next = ask_in_vain(a, a->exchange == EXCHANGE_PLAIN ? BY_PLAIN :
-		    a->exchange == EXCHANGE_EXTERNAL ? BY_EXTERNAL : BY_LOGIN);
+		next = on_broken(a);
 	explicit_bzero(message, n);
 	return next;
-}
-
-static const char *
-mechanisms(const struct authorize *a)
-{
-	if (a->vouched.proof.n == 0)
-		return AUTHORIZE_MECHANISMS(a->tokens);
-	return a->tokens ? AUTHORIZE_WITH_TOKENS " EXTERNAL" :
-	    AUTHORIZE_PASSWORDS " EXTERNAL";
 }
 
 static void
 say_mechanisms(const struct authorize *a, struct buf *out)
 {
-	struct span rest = span_str(mechanisms(a));
-	struct span word;
-
 	SAY_OK(out, "Mechanisms follow.");
-	while ((word = span_word(&rest)).n > 0)
-		SAY_LINE(out, "%.*s", (int)word.n, (const char *)word.p);
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+		if (is_offered(a, &mechanisms[i]))
+			SAY_LINE(out, "%s", mechanisms[i].name);
 	SAY_END(out);
 }
 
-/* Of tokens. */
-static bool
-is_bearer(struct authorize *a, struct span name)
+void
+authorize_mechanisms(unsigned offers, bool secure,
+    char out[AUTHORIZE_MECHANISMS_MAX])
 {
-	bool old = span_eq_nocase(name, SPAN("XOAUTH2"));
+	size_t n = 0;
 
-	if (!a->tokens || (!old && !span_eq_nocase(name, SPAN("OAUTHBEARER"))))
-		return false;
-	a->ask.method = old ? BY_XOAUTH2 : BY_OAUTHBEARER;
+	out[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
+		const struct mechanism	*m = &mechanisms[i];
+		size_t			 more = strlen(m->name);
+
+		if ((offers & 1u << m->method) == 0 ||
+		    (m->needs_tls && !secure))
+			continue;
+		ASSERT(n + more + 2 <= AUTHORIZE_MECHANISMS_MAX);
+		if (n > 0)
+			out[n++] = ' ';
+		memcpy(out + n, m->name, more + 1);
+		n += more;
+	}
+}
+
+
+static bool
+offers_none(const struct authorize *a)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+		if (is_offered(a, &mechanisms[i]))
+			return false;
 	return true;
 }
 
 static enum authorize_next
 on_auth(struct authorize *a, const struct command *cmd, struct buf *out)
 {
+	const struct mechanism	*m;
+
 	a->named = false;
+	if (cmd->nargs == 0 && offers_none(a))
+		return in_the_clear(a, out);
 	if (cmd->nargs == 0) {
 		a->bad = 0;
 		say_mechanisms(a, out);
 		return AUTHORIZE_MORE;
 	}
-	if (span_eq_nocase(cmd->word[0], SPAN("PLAIN")))
-		a->exchange = EXCHANGE_PLAIN;
-	else if (span_eq_nocase(cmd->word[0], SPAN("LOGIN")))
-		a->exchange = EXCHANGE_LOGIN_USER;
-	else if (a->vouched.proof.n > 0 &&
-	    span_eq_nocase(cmd->word[0], SPAN("EXTERNAL")))
-		a->exchange = EXCHANGE_EXTERNAL;
-	else if (is_bearer(a, cmd->word[0]))
-		a->exchange = EXCHANGE_BEARER;
-	else
+	m = mechanism_find(cmd->word[0]);
+	if (m != NULL && is_overheard(a, m))
+		return in_the_clear(a, out);
+	if (m == NULL || !is_offered(a, m))
 		return bad(a, out, "Unknown mechanism.");
+	a->exchange = m->first;
+	a->ask.method = m->method;
 	if (cmd->nargs > 1)
 		return on_response(a, span_eq(cmd->word[1], SPAN("=")) ?
 		    SPAN("") : cmd->word[1], out);
-	return challenge(a, a->exchange, a->exchange == EXCHANGE_LOGIN_USER ?
-	    SASL_LOGIN_USER : "", out);
+	return challenge(a, a->exchange, m->opens, out);
+}
+
+void
+authorize_challenge(struct authorize *a, struct span user, struct span octets,
+    struct buf *out)
+{
+	char	base64[BASE64_SIZE(AUTHORIZE_CHALLENGE_MAX) + 1];
+	size_t	n = base64_encode(span_first(octets, AUTHORIZE_CHALLENGE_MAX),
+		    base64);
+
+	base64[n] = '\0';
+	buf_fini(&a->ask.message);
+	if (user.n > 0 && !take_name(a, user))
+		a->name_n = 0;
+	(void)challenge(a, EXCHANGE_RESPONSE, base64, out);
 }
 
 enum line_width
@@ -376,17 +508,6 @@ on_lang(struct authorize *a, const struct command *cmd, struct buf *out)
 	return AUTHORIZE_MORE;
 }
 
-/* Whoever listens has heard no password yet, so nobody is asked for one. */
-static enum authorize_next
-in_the_clear(struct authorize *a, struct buf *out)
-{
-	a->named = false;
-	SAY_ERR(out, CODE_SYS_PERM, "Passwords are not taken in the clear: set "
-	    "your mail program to use %s.", a->stls ? "TLS (STLS)" :
-	    "TLS (port 995)");
-	return AUTHORIZE_MORE;
-}
-
 static enum authorize_next
 on_stls(struct authorize *a, struct buf *out)
 {
@@ -400,19 +521,21 @@ on_stls(struct authorize *a, struct buf *out)
 static enum authorize_next
 on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 {
+	char			sasl[AUTHORIZE_MECHANISMS_MAX];
 	const struct capa_facts facts = {
 		.phase = CAPA_BEFORE_LOGIN,
 		.implementation = a->version == NULL ? NULL : POPPER_IDENT,
 		.xclient = a->xclient,
 		.stls = a->stls && !a->secure,
 		.no_user = a->needs_tls && !a->secure,
-		.sasl = a->needs_tls && !a->secure ? NULL : mechanisms(a),
+		.sasl = sasl,
 		.login_delay_s = a->login_delay_s,
 		.expire = a->expire,
 	};
 
+	authorize_mechanisms(offers_now(a), a->secure || !a->needs_tls, sasl);
 	if (facts.no_user && (cmd->id == CMD_USER || cmd->id == CMD_PASS ||
-	    cmd->id == CMD_RPOP || cmd->id == CMD_AUTH))
+	    cmd->id == CMD_RPOP))
 		return in_the_clear(a, out);
 	if (cmd->id == CMD_USER)
 		return on_user(a, cmd->word[0], out);
@@ -508,7 +631,8 @@ enum authorize_next
 authorize_answer(struct authorize *a, enum authorize_answer answer,
     struct buf *out)
 {
-	authorize_asked(a);
+	forget_question(a);
+	a->exchange = EXCHANGE_NONE;
 	out->tag = a->words.lang;
 	switch (answer) {
 	case ANSWER_YES:

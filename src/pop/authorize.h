@@ -9,6 +9,8 @@
  *     +--XCLIENT--> (whose is it?) --> START
  *     +--STLS--> (a handshake) --> START
  *     +--AUTH--> EXCHANGE --response--> ASKED      (RFC 5034; "*": START)
+ *                   ^                     |challenge
+ *                   +---------------------+
  */
 #ifndef POP_AUTHORIZE_H
 #define POP_AUTHORIZE_H
@@ -23,11 +25,7 @@
 #define AUTHORIZE_NAME_MAX	255
 /* Octets of a message of AUTH, decoded: what LIMIT_AUTH_LINE holds of base64. */
 #define AUTHORIZE_MESSAGE_MAX	9216
-/* Of AUTH, for CAPA. */
-#define AUTHORIZE_PASSWORDS	"PLAIN LOGIN"
-#define AUTHORIZE_WITH_TOKENS	"OAUTHBEARER XOAUTH2 " AUTHORIZE_PASSWORDS
-#define AUTHORIZE_MECHANISMS(tokens) \
-	((tokens) ? AUTHORIZE_WITH_TOKENS : AUTHORIZE_PASSWORDS)
+#define AUTHORIZE_CHALLENGE_MAX	1024
 
 /* How a password was said; AUTH_METHOD_* in another room. */
 enum authorize_method {
@@ -38,6 +36,11 @@ enum authorize_method {
 	BY_EXTERNAL,
 	BY_OAUTHBEARER,
 	BY_XOAUTH2,
+	BY_SCRAM_SHA_1,
+	BY_SCRAM_SHA_1_PLUS,
+	BY_SCRAM_SHA_256,
+	BY_SCRAM_SHA_256_PLUS,
+	AUTHORIZE_METHODS
 };
 
 /* Within an exchange of AUTH: what the next line is. */
@@ -49,11 +52,16 @@ enum authorize_exchange {
 	EXCHANGE_EXTERNAL,
 	EXCHANGE_BEARER,
 	EXCHANGE_REFUSED,	/* whatever he says to the refusal of his token */
+	EXCHANGE_FIRST,		/* the first message for who judges */
+	EXCHANGE_RESPONSE,	/* to that one's challenge */
+	EXCHANGE_ASKED,		/* nothing: that one has the word */
 };
 
 enum authorize_next {
 	AUTHORIZE_MORE,		/* go on reading */
-	AUTHORIZE_ASK,		/* see ask; then call authorize_answer */
+	AUTHORIZE_ASK,		/* see ask; then call authorize_answer, or of a
+				   mechanism with messages authorize_challenge */
+	AUTHORIZE_RESPOND,	/* likewise, to who has asked last */
 	AUTHORIZE_CLIENT,	/* see announced; then call authorize_moved, or
 				   end it */
 	AUTHORIZE_TLS,		/* when out is sent, and all input forgotten, TLS
@@ -98,12 +106,20 @@ struct authorize {
 	bool		 named;
 	size_t		 name_n;
 	uint8_t		 name[AUTHORIZE_NAME_MAX];
+	/* PLAIN and LOGIN, if not set before the greeting, and again when TLS has
+	 * begun. */
+	unsigned	 offers;		/* of AUTH: mask of 1u << method */
 	enum authorize_exchange exchange;
 	struct {
 		enum authorize_method	method;
+		/* A mechanism that somebody else takes apart says messages, octet
+		 * for octet, who he is among them; the others name and secret. */
+		bool			says_messages;
+		bool			broken;	/* it was no base64 */
 		struct secret		secret;
 		struct buf		token;	/* owns; of who says one in place
 						   of a password */
+		struct buf		message;	/* owns */
 	} ask;
 	struct {				/* by TLS; all borrowed */
 		struct span	user;		/* empty: one of several */
@@ -120,6 +136,20 @@ void	authorize_fini(struct authorize *a);
 /* out needs room for LIMIT_REPLY (and for CAPA's list). */
 void	authorize_greet(const struct authorize *a, struct buf *out);
 enum authorize_next	authorize_line(struct authorize *a, struct span line,
+			    struct buf *out);
+/* What was to be asked was sent: it is wiped. */
+void			authorize_asked(struct authorize *a);
+/* Is who was asked in the midst of an exchange, as far as the client goes? */
+bool			authorize_exchanges(const struct authorize *a);
+#define AUTHORIZE_MECHANISMS_MAX	256
+#define AUTHORIZE_TOKENS	(1u << BY_OAUTHBEARER | 1u << BY_XOAUTH2)
+/* Those of offers, for CAPA; secure: those that say passwords, too. */
+void			authorize_mechanisms(unsigned offers, bool secure,
+			    char out[AUTHORIZE_MECHANISMS_MAX]);
+/* Whoever was asked goes on with a question of its own: at most
+ * AUTHORIZE_CHALLENGE_MAX octets.  Who it is for, if that is known now; else "". */
+void			authorize_challenge(struct authorize *a,
+			    struct span user, struct span octets,
 			    struct buf *out);
 /* How long the next line may be; and is it no command, and a secret? */
 enum line_width		authorize_width(const struct authorize *a);

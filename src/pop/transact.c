@@ -213,14 +213,18 @@ on_rset(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 static enum pop_next
 on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 {
+	char			sasl[AUTHORIZE_MECHANISMS_MAX];
 	const struct capa_facts facts = {
 		.phase = CAPA_AFTER_LOGIN,
 		.implementation = p->conf->implementation,
-		.sasl = AUTHORIZE_MECHANISMS(p->conf->tokens),
+		.sasl = sasl,
 		.login_delay_s = p->conf->login_delay_s,
 		.expire = p->conf->expire,
 	};
 
+	/* What was there before is there now (RFC 5034 s.3). */
+	authorize_mechanisms(p->conf->offers | (p->conf->tokens ?
+	    AUTHORIZE_TOKENS : 0), true, sasl);
 	SAY_OK(out, "Capability list follows.");
 	ASSERT(reply_capa(out, &facts) == 0);
 	SAY_END(out);

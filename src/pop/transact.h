@@ -39,6 +39,7 @@ struct pop_conf {
 	const char		*host;		/* name of this host */
 	bool			 tokens;	/* of AUTH, for CAPA */
 	const char		*implementation;/* NULL: hidden */
+	unsigned		 offers;	/* of AUTH; see authorize.h */
 	const char		*bboards;	/* file, or "" */
 	uint64_t		 copy_max;	/* octets of a group's copy */
 	bool			 xmit;

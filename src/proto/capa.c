@@ -38,7 +38,8 @@ reply_capa(struct buf *out, const struct capa_facts *facts)
 	if (reply_line(out, "EXPIRE %s", facts->expire == NULL ? "NEVER" :
 	    facts->expire) < 0)
 		return -1;
-	if (facts->sasl != NULL && reply_line(out, "SASL %s", facts->sasl) < 0)
+	if (facts->sasl != NULL && facts->sasl[0] != '\0' &&
+	    reply_line(out, "SASL %s", facts->sasl) < 0)
 		return -1;
 	if (facts->login_delay_s > 0 &&
 	    reply_line(out, "LOGIN-DELAY %u", facts->login_delay_s) < 0)

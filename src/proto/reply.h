@@ -69,7 +69,7 @@ struct capa_facts {
 	bool		 stls;			/* before login: TLS may begin */
 	bool		 no_user;		/* before login: passwords are not
 						   taken in the clear */
-	const char	*sasl;			/* mechanisms; NULL: none */
+	const char	*sasl;			/* mechanisms; NULL or "": none */
 	unsigned	 login_delay_s;		/* 0: none */
 	const char	*expire;		/* days; NULL: NEVER */
 };

@@ -178,6 +178,11 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_TRACE_NONE:
 	case MSG_TRACE_LINE:
 	case MSG_PROVEN:
+	case MSG_CHALLENGE:
+	case MSG_RESPONSE:
+	case MSG_ABORT:
+	case MSG_DENY_USER:
+	case MSG_WENT_ON:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

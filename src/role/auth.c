@@ -25,6 +25,16 @@
  * says whose the token is (PROVEN), and then the databases are asked who that is, as of
  * anybody who knew his password.
  *
+ * In an exchange of messages (exchange.h in auth/) the worker asks back.  Then the
+ * question is held until the client's response comes, and goes to that same worker,
+ * which answers others meanwhile:
+ *
+ *   worker --CHALLENGE--> held --RESPONSE--> row of its worker --> worker
+ *                           | ABORT, or none in time: forgotten
+ *
+ * A name is known when a worker has read it: who guesses is judged again by it, as if
+ * he had just come.
+ *
  * What was right is vouched for the next time (verdict.h), so that the worker
  * need not hash it; whether the user may log in is the worker's to say, always.
  *
@@ -46,8 +56,10 @@
 #include "role/tokens.h"
 #include "role/verdict.h"
 #include "role/wire.h"
+#include "role/worker.h"
 
 #include "base/alloc.h"
+#include "base/map.h"
 #include "base/secret.h"
 #include "sys/cage.h"
 #include "sys/file.h"
@@ -67,6 +79,7 @@
 #define QUESTIONS_MAX	4096	/* that wait, or are with a worker */
 #define ANSWERS_MAX	65536	/* and those whose answer is not due */
 #define BATCH		32	/* messages of one front in a row */
+#define HELD_MS		5000	/* beyond what a front gives its client for a response */
 #define COUNT_MS	1000	/* after a change, penalties are counted for metrics */
 #define FADE_MS		10000	/* and so often while there are scores, which fade */
 
@@ -87,6 +100,16 @@ struct question {
 	struct buf		 token;		/* owns; in its place */
 	bool			 proven;	/* that was good: user is whose it is */
 	struct penalty_case	 who;
+	/* Of an exchange: */
+	struct buf		 message;	/* owns; what is to be judged now */
+	bool			 broken;
+	size_t			 binding_n;
+	uint8_t			 binding[AUTH_BINDING_MAX];
+	struct worker		*with;		/* who has begun it; NULL: it has
+						   ended */
+	struct map_node		 in;		/* by sid, while it is held */
+	struct question		*before;	/* in the row of those that are */
+	uint64_t		 until_ms;	/* and no longer */
 	uint8_t			 key[VERDICT_KEY];
 	uint64_t		 vouched;	/* a print, or 0 */
 	uint32_t		 flushes;	/* when it was given to a worker */
@@ -110,6 +133,7 @@ struct front {
 	struct row		 rows[ROWS];	/* for each database, and tokens */
 	size_t			 questions;	/* of its share */
 	size_t			 answers;	/* that are not due */
+	size_t			 held;
 };
 
 struct worker {
@@ -118,6 +142,9 @@ struct worker {
 	int			 link;		/* owns; -1: none */
 	struct loop_watch	 watch;
 	struct question		*q;		/* owns; NULL: idle */
+	struct question		*first;		/* owns: responses that wait */
+	struct question		**last;
+	size_t			 held;		/* and exchanges of its that do */
 	bool			 retired;	/* the last question it gets */
 };
 
@@ -146,6 +173,9 @@ struct auth {
 	size_t			 used;		/* of the pool, ever */
 	struct question		*unused;
 	struct due_heap		 due;
+	struct map		 exchanges;	/* those that are held */
+	struct question		*held;		/* owns; the oldest first */
+	struct question		*held_last;
 	struct loop_watch	 timer;
 	struct penalty		*penalty;
 	struct loop_watch	 gauges;	/* when they are counted again */
@@ -243,6 +273,8 @@ question_new(struct auth *a)
 		secmem_lock(q, sizeof(*q));
 	}
 	q->next = NULL;
+	q->with = NULL;
+	q->binding_n = 0;
 	return q;
 }
 
@@ -277,6 +309,7 @@ question_free(struct auth *a, struct question *q)
 		f->questions--;
 	secret_wipe(&q->secret);
 	buf_fini(&q->token);
+	buf_fini(&q->message);
 	q->next = a->unused;
 	a->unused = q;
 }
@@ -314,6 +347,114 @@ row_take(struct row *r)
 	return q;
 }
 
+/* -------------------------------------------------------------- exchanges */
+
+static bool
+by_exchange(const struct question *q)
+{
+	return auth_by_exchange((enum auth_method)q->method);
+}
+
+/* Its worker is free for others until the client has answered. */
+static void
+hold(struct auth *a, struct question *q)
+{
+	struct front *f = front_of(a, q->front, q->epoch);
+
+	q->until_ms = clock_ms() + HELD_MS +
+	    1000ull * a->conf->role.login_timeout_s;
+	buf_fini(&q->message);
+	q->next = NULL;
+	q->before = a->held_last;
+	*(q->before == NULL ? &a->held : &q->before->next) = q;
+	a->held_last = q;
+	map_put(&a->exchanges, &q->in, q->sid, q);
+	if (f != NULL)
+		f->held++;
+}
+
+/* It is the caller's then. */
+static void
+held_take(struct auth *a, struct question *q)
+{
+	struct front *f = front_of(a, q->front, q->epoch);
+
+	*(q->before == NULL ? &a->held : &q->before->next) = q->next;
+	*(q->next == NULL ? &a->held_last : &q->next->before) = q->before;
+	q->next = NULL;
+	map_take(&a->exchanges, &q->in);
+	if (f != NULL)
+		f->held--;
+}
+
+/* NULL: there is none of this front's. */
+static struct question *
+held_find(const struct front *f, uint64_t sid)
+{
+	struct map_node *n = map_first(&f->a->exchanges, sid);
+
+	for (; n != NULL; n = map_next(n)) {
+		struct question *q = n->of;
+
+		if (q->front == f->index && q->epoch == f->epoch)
+			return q;
+	}
+	return NULL;
+}
+
+/* Nobody wants its verdict any more. */
+static void
+tell_abort(struct auth *a, const struct question *q)
+{
+	struct worker	*w = q->with;
+	struct fault	 f;
+
+	if (w == NULL)
+		return;
+	w->held--;
+	link_out_init(&a->out, MSG_ABORT);
+	link_put_u64(&a->out, q->sid);
+	if (w->link >= 0 && link_send(w->link, &a->out, NULL, 0, &f) != 0)
+		log_fault(LEVEL_DEBUG, "worker-start", &f);
+}
+
+/* Nothing was judged, so there is no line, and nothing to count. */
+static void
+forget(struct auth *a, struct question *q)
+{
+	struct front *f = front_of(a, q->front, q->epoch);
+
+	held_take(a, q);
+	penalty_end(a->penalty, &q->who);
+	tell_abort(a, q);
+	if (f != NULL)
+		f->answers--;
+	question_free(a, q);
+}
+
+static void
+take_message(struct question *q, struct span octets, bool broken)
+{
+	q->secret.n = 0;
+	q->broken = broken;
+	buf_init(&q->message, AUTH_MESSAGE_MAX);
+	ASSERT(buf_append(&q->message, octets) == 0);
+}
+
+/* Whose name it is, a worker has read. */
+static void
+know_user(struct auth *a, struct question *q, struct span user)
+{
+	if (q->user_n > 0 || user.n == 0)
+		return;
+	memcpy(q->user, user.p, user.n);
+	q->user_n = user.n;
+	penalty_end(a->penalty, &q->who);
+	/* No two proofs are the same, so each one counts. */
+	penalty_case(a->penalty, &q->peer, user, span_of(&q->sid,
+	    sizeof(q->sid)), &q->who);
+}
+
 /* ---------------------------------------------------------------- fronts */
 
 static void
@@ -331,9 +472,14 @@ front_close(struct front *f)
 			log_lost(q, "the connection was lost");
 			question_free(f->a, q);
 		}
+	for (struct question *q = f->a->held, *next; q != NULL; q = next) {
+		next = q->next;
+		if (q->front == f->index)
+			forget(f->a, q);
+	}
 	due_drop(&f->a->due, f->index);
 	f->epoch++;
-	f->questions = f->answers = 0;
+	f->questions = f->answers = f->held = 0;
 }
 
 /* One that is left unread is given up; it has its patience. */
@@ -387,7 +533,12 @@ next_event(const struct auth *a)
 
 		if (q != NULL && deadline_of(a, q) < next)
 			next = deadline_of(a, q);
+		q = a->workers[i].first;
+		if (q != NULL && deadline_of(a, q) < next)
+			next = deadline_of(a, q);
 	}
+	if (a->held != NULL && a->held->until_ms < next)
+		next = a->held->until_ms;
 	return next;
 }
 
@@ -452,6 +603,22 @@ refuse(struct auth *a, struct question *q)
 	decide_at(a, q, ANSWER_NO, at);
 }
 
+/* Once more: much may have gone wrong since it was asked. */
+static bool
+may_be_judged(struct auth *a, struct question *q)
+{
+	uint64_t now = clock_ms();
+
+	if (((q->db > 0 && q->db != TOKENS_DB) || q->proven) && q->with == NULL)
+		return true;		/* that has begun */
+	penalty_end(a->penalty, &q->who);
+	if (!penalty_judged(a->penalty, &q->who, now))
+		return false;
+	penalty_begin(a->penalty, &q->who, now,
+	    now + 1000ull * a->conf->role.auth_timeout_s);
+	return true;
+}
+
 /* Its password is not even looked at. */
 static void
 leave_unjudged(struct auth *a, struct question *q)
@@ -476,12 +643,44 @@ log_late(struct auth *a, const struct question *q)
 	log_set_sid("");
 }
 
+/* In the midst of an exchange. */
+static void
+lose(struct auth *a, struct question *q)
+{
+	log_lost(q, "its worker has ended");
+	count(q, METRIC_LOGIN_ERROR, true);
+	decide(a, q, ANSWER_ERROR);
+}
+
+static struct question *
+response_take(struct worker *w)
+{
+	struct question *q = w->first;
+
+	w->first = q->next;
+	if (w->first == NULL)
+		w->last = &w->first;
+	q->next = NULL;
+	w->held--;
+	return q;
+}
+
+/* It has died, or what it knew is old.  Exchanges that are held end when the client
+ * says more. */
 static void
 worker_close(struct worker *w)
 {
+	struct auth *a = w->a;
+
 	loop_watch_fini(&w->watch);
 	fd_close(&w->link);
 	w->retired = false;
+	for (struct question *q = a->held; q != NULL; q = q->next)
+		if (q->with == w)
+			q->with = NULL;
+	while (w->first != NULL)
+		lose(a, response_take(w));
+	w->held = 0;
 }
 
 /* What it was asked, with an answer; the worker is idle, or gone. */
@@ -535,6 +734,8 @@ end_late(struct auth *a)
 		worker_decide(w, ANSWER_ERROR);
 		worker_close(w);
 	}
+	while (a->held != NULL && a->held->until_ms <= now)
+		forget(a, a->held);
 	for (struct front *f = a->fronts; f < a->fronts + a->nfronts; f++)
 		for (size_t i = 0; i < ROWS; i++)
 			row_end_late(a, &f->rows[i], now);
@@ -555,28 +756,38 @@ on_timer(void *ctx, unsigned what UNUSED)
 static int
 read_check(struct link_in *m, struct question *q, struct fault *f)
 {
-	struct span	user;
-	struct span	secret;
+	struct wire_asked asked;
 
 	q->sid = link_get_u64(m);
-	q->method = link_get_u8(m);
 	if (wire_get_peer(m, &q->peer, f) != 0 ||
-	    wire_get_way(m, &q->way, f) != 0)
+	    wire_get_asked(m, &asked, f) != 0 ||
+	    wire_get_peer(m, &q->socket, f) != 0 || link_get_end(m, f) != 0)
 		return -1;
-	user = link_get_span(m, sizeof(q->user));
-	secret = link_get_span(m, auth_by_token((enum auth_method)q->method) ?
-	    AUTH_TOKEN_MAX : SECRET_MAX);
-	if (wire_get_peer(m, &q->socket, f) != 0 || link_get_end(m, f) != 0)
-		return -1;
-	if (q->method >= AUTH_METHODS || q->sid == 0)
+	q->method = asked.method;
+	q->way = asked.way;
+	if (q->sid == 0 || (by_exchange(q) && asked.user.n > 0))
 		return fault_set(f, FAULT_PEER, "a question without sense");
-	q->user_n = user.n;
-	if (user.n > 0)
-		memcpy(q->user, user.p, user.n);
-	if (says_token(q))
-		return buf_append(&q->token, secret);
-	return secret_set(&q->secret, secret) ? 0 :
-	    fault_set(f, FAULT_PEER, "a secret too long");
+	q->user_n = asked.user.n;
+	if (asked.user.n > 0)
+		memcpy(q->user, asked.user.p, asked.user.n);
+	q->binding_n = asked.binding.n;
+	if (asked.binding.n > 0)
+		memcpy(q->binding, asked.binding.p, asked.binding.n);
+	if (!by_exchange(q)) {
+		if (says_token(q))
+			return buf_append(&q->token, asked.secret);
+		ASSERT(secret_set(&q->secret, asked.secret));
+		return 0;
+	}
+	take_message(q, asked.secret, asked.broken);
+	return 0;
+}
+
+/* So many of a front's may be held that there is room for passwords. */
+static bool
+may_exchange(const struct front *f)
+{
+	return f->held < QUESTIONS_MAX / f->a->nfronts / 2;
 }
 
 static bool
@@ -633,13 +844,21 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	buf_init(&q->token, AUTH_TOKEN_MAX);
 	q->asked_ms = clock_ms();
 	f->questions++;
+	buf_init(&q->message, 0);
 	if (read_check(m, q, why) != 0) {
 		question_free(a, q);
 		return -1;
 	}
+	if (by_exchange(q) && !may_exchange(f)) {
+		refuse_full(f, q->sid);
+		question_free(a, q);
+		return 0;
+	}
 	f->answers++;
 	penalty_case(a->penalty, &q->peer, guessed(a, q), secret_of(q),
 	    &q->who);
+	if (by_exchange(q))
+		q->who.key[PENALTY_USER] = 0;	/* it has none yet */
 	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
 		leave_unjudged(a, q);
 		return 0;
@@ -647,6 +866,51 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	if (says_token(q))
 		q->db = TOKENS_DB;
 	row_put(&f->rows[q->db], q);
+	return 0;
+}
+
+/* What its client says to a challenge; perhaps nobody remembers it. */
+static int
+on_response(struct front *f, struct link_in *m, struct fault *why)
+{
+	struct auth	*a = f->a;
+	struct question	*q;
+	struct span	 octets;
+	uint64_t	 sid;
+	bool		 broken;
+
+	if (wire_get_response(m, &sid, &octets, &broken, why) != 0)
+		return -1;
+	q = held_find(f, sid);
+	if (q == NULL) {
+		if (f->answers + f->out.n < f->out.max)
+			tell(f, sid, ANSWER_ERROR);
+		return 0;
+	}
+	held_take(a, q);
+	q->asked_ms = clock_ms();
+	take_message(q, octets, broken);
+	if (q->with == NULL) {
+		lose(a, q);
+		return 0;
+	}
+	*q->with->last = q;
+	q->with->last = &q->next;
+	return 0;
+}
+
+static int
+on_message(struct front *f, struct link_in *m, struct fault *why)
+{
+	struct question *q;
+
+	if (m->type == MSG_CHECK)
+		return on_check(f, m, why);
+	if (m->type == MSG_RESPONSE)
+		return on_response(f, m, why);
+	q = held_find(f, link_get_u64(m));
+	if (q != NULL)
+		forget(f->a, q);
 	return 0;
 }
 
@@ -661,7 +925,7 @@ on_front(void *ctx, unsigned what UNUSED)
 	for (int i = 0; i < BATCH && got == 1 && f->link >= 0; i++) {
 		got = link_recv(f->link, permit_check, permit_check_n, 0, 0,
 		    &a->in, &why);
-		if (got == 1 && on_check(f, &a->in, &why) != 0)
+		if (got == 1 && on_message(f, &a->in, &why) != 0)
 			got = -1;
 		link_in_fini(&a->in);
 	}
@@ -748,6 +1012,73 @@ remember(struct auth *a, const struct question *q, uint64_t print)
 		    print, clock_ms());
 }
 
+static bool
+read_user(struct auth *a, struct question *q, struct link_in *m)
+{
+	struct span	user = link_get_span(m, IDENTITY_USER_MAX);
+	struct fault	f;
+
+	if (link_get_end(m, &f) != 0)
+		return false;
+	know_user(a, q, user);
+	return true;
+}
+
+/* Who guesses may not learn that it was right this time.  False: that is told. */
+static bool
+know_granted(struct worker *w, struct span user)
+{
+	struct auth	*a = w->a;
+	struct question	*q = w->q;
+
+	if (q->user_n > 0)
+		return true;
+	know_user(a, q, user);
+	if (penalty_judged(a->penalty, &q->who, clock_ms()))
+		return true;
+	w->q = NULL;
+	leave_unjudged(a, q);
+	return false;
+}
+
+/* The worker wants to know more.  False: it has no sense. */
+static bool
+on_challenge(struct worker *w, struct link_in *m)
+{
+	struct auth	*a = w->a;
+	struct question	*q = w->q;
+	struct front	*f = front_of(a, q->front, q->epoch);
+	uint64_t	 sid;
+	struct span	 user;
+	struct span	 octets;
+	struct fault	 why;
+
+	if (wire_get_challenge(m, &sid, &user, &octets, &why) != 0 ||
+	    sid != q->sid || !by_exchange(q)) {
+		log_worker(w, "worker-died", "a challenge without sense");
+		log_lost(q, "see worker-died");
+		worker_decide(w, ANSWER_ERROR);
+		return false;
+	}
+	w->q = NULL;
+	w->held++;
+	q->with = w;
+	know_user(a, q, user);
+	if (f == NULL) {
+		tell_abort(a, q);
+		penalty_end(a->penalty, &q->who);
+		question_free(a, q);
+	} else if (!may_be_judged(a, q)) {
+		tell_abort(a, q);
+		leave_unjudged(a, q);
+	} else {
+		hold(a, q);
+		wire_put_challenge(&a->out, sid, user, octets);
+		outbox_put(&f->out, &a->out, 0, NULL, 0);
+	}
+	return true;
+}
+
 /* A yes; false: it has no sense. */
 static bool
 on_grant(struct worker *w, struct link_in *m)
@@ -765,6 +1096,8 @@ on_grant(struct worker *w, struct link_in *m)
 		worker_decide(w, ANSWER_ERROR);
 		return false;
 	}
+	if (!know_granted(w, span_str(who.id.user)))
+		return true;
 	remember(w->a, w->q, print);
 	who.cached = was_cached(w->q, print);
 	admit(w, &who);
@@ -843,8 +1176,15 @@ on_decision(struct worker *w, struct link_in *m)
 	}
 	if (m->type == MSG_PROVEN)
 		return on_proven(w, m);
-	if (m->type == MSG_DENY)
-		return on_deny(w, (enum wire_deny)link_get_u8(m));
+	if (m->type == MSG_CHALLENGE)
+		return on_challenge(w, m);
+	if (m->type == MSG_DENY || m->type == MSG_DENY_USER) {
+		enum wire_deny how = (enum wire_deny)link_get_u8(m);
+
+		if (m->type == MSG_DENY_USER && !read_user(w->a, w->q, m))
+			how = DENY_UNDECIDED;
+		return on_deny(w, how);
+	}
 	return on_grant(w, m);
 }
 
@@ -875,7 +1215,7 @@ on_worker(void *ctx, unsigned what UNUSED)
 		worker_decide(w, ANSWER_ERROR);
 	}
 	if (!useful || (w->q == NULL && (w->retired ||
-	    a->dbs[w->db].one_each)))
+	    (a->dbs[w->db].one_each && w->held == 0))))
 		worker_close(w);
 	else
 		loop_watch_set(&w->watch, LOOP_READ, LOOP_NEVER);
@@ -908,11 +1248,32 @@ vouch(const struct auth *a, struct question *q)
 	q->vouched = 0;
 	q->flushes = a->flushes;
 	if (a->cache == NULL || !a->dbs[q->db].vouched ||
-	    auth_method_vouched((enum auth_method)q->method))
+	    auth_method_vouched((enum auth_method)q->method) || by_exchange(q))
 		return;
 	verdict_key(a->cache, q->db, q->method,
 	    span_of(q->user, q->user_n), secret_span(&q->secret), q->key);
 	q->vouched = verdict_find(a->cache, q->key, clock_ms());
+}
+
+static void
+put_question(struct auth *a, struct question *q)
+{
+	const struct wire_asked asked = {
+		.method = q->method,
+		.way = q->way,
+		.user = by_exchange(q) ? SPAN("") : span_of(q->user, q->user_n),
+		.secret = by_exchange(q) ? buf_span(&q->message) :
+		    secret_of(q),
+		.broken = q->broken,
+		.binding = span_of(q->binding, q->binding_n),
+	};
+
+	vouch(a, q);
+	link_out_init(&a->out, MSG_QUESTION);
+	link_put_u64(&a->out, q->sid);
+	link_put_u64(&a->out, q->vouched);
+	wire_put_peer(&a->out, &q->peer);
+	wire_put_asked(&a->out, &asked);
 }
 
 static int
@@ -921,40 +1282,40 @@ worker_ask(struct worker *w, struct question *q, struct fault *f)
 	struct auth	*a = w->a;
 	int		 result;
 
-	vouch(a, q);
-	link_out_init(&a->out, MSG_QUESTION);
-	link_put_u64(&a->out, q->sid);
-	link_put_u64(&a->out, q->vouched);
-	link_put_u8(&a->out, q->method);
-	wire_put_peer(&a->out, &q->peer);
-	wire_put_way(&a->out, &q->way);
-	link_put_span(&a->out, span_of(q->user, q->user_n));
-	link_put_span(&a->out, secret_of(q));
+	if (q->with == NULL)
+		put_question(a, q);
+	else
+		wire_put_response(&a->out, q->sid, buf_span(&q->message),
+		    q->broken);
 	result = link_send(w->link, &a->out, NULL, 0, f);
 	link_out_wipe(&a->out);
 	if (result != 0)
 		return -1;
-	if (q->db + 1 == a->ndbs)
+	if (q->db + 1 == a->ndbs || q->with != NULL) {
 		secret_wipe(&q->secret);
+		buf_fini(&q->message);
+	}
 	buf_fini(&q->token);
 	w->q = q;
 	return 0;
 }
 
-/* Once more: much may have gone wrong since it was asked.  False: it is told. */
-static bool
-may_be_judged(struct auth *a, struct question *q)
+/* To the worker that has begun the exchange. */
+static void
+give_response(struct worker *w)
 {
-	uint64_t now = clock_ms();
+	struct auth	*a = w->a;
+	struct question	*q = response_take(w);
+	struct fault	 f;
 
-	if ((q->db > 0 && q->db != TOKENS_DB) || q->proven)
-		return true;		/* that has begun */
-	if (!penalty_judged(a->penalty, &q->who, now)) {
+	if (!may_be_judged(a, q)) {
+		w->held++;
+		tell_abort(a, q);
 		leave_unjudged(a, q);
-		return false;
+	} else if (worker_ask(w, q, &f) != 0) {
+		worker_close(w);
+		lose(a, q);
 	}
-	penalty_begin(a->penalty, &q->who, now, deadline_of(a, q));
-	return true;
 }
 
 /* An idle worker that has ended is found out here: then another one is tried. */
@@ -978,6 +1339,15 @@ give(struct worker *w, struct question *q)
 	decide(w->a, q, ANSWER_ERROR);
 }
 
+/* With PAM it lives for one question. */
+static bool
+takes_more(const struct worker *w)
+{
+	return w->q == NULL && (w->held == 0 ||
+	    (!w->a->dbs[w->db].one_each &&
+	    w->held < WORKER_EXCHANGES_MAX));
+}
+
 /* An idle one, or room for a new one; the first ones first, so that those that
  * are not needed sleep. */
 static struct worker *
@@ -988,7 +1358,7 @@ free_worker(struct auth *a, size_t db)
 	for (struct worker *w = a->workers; w < a->workers + a->nworkers; w++) {
 		if (w->db != db)
 			continue;
-		if (w->link >= 0 && w->q == NULL)
+		if (w->link >= 0 && takes_more(w))
 			return w;
 		if (w->link < 0 && empty == NULL)
 			empty = w;
@@ -1036,12 +1406,17 @@ serve_database(struct auth *a, size_t db)
 
 		if (may_be_judged(a, q))
 			give(w, q);
+		else
+			leave_unjudged(a, q);
 	}
 }
 
 static void
 serve_rows(struct auth *a)
 {
+	for (struct worker *w = a->workers; w < a->workers + a->nworkers; w++)
+		while (w->link >= 0 && w->q == NULL && w->first != NULL)
+			give_response(w);
 	for (size_t i = 0; i < ROWS; i++)
 		serve_database(a, i);
 	if (a->leaving && is_over(a))
@@ -1229,7 +1604,8 @@ make_tables(struct auth *a)
 	a->workers = xalloc(a->nworkers, sizeof(*a->workers));
 	for (size_t i = 0; i < a->nworkers; i++)
 		a->workers[i] = (struct worker){ .a = a, .link = -1,
-		    .db = i < n ? (uint8_t)(i / workers) : TOKENS_DB };
+		    .db = i < n ? (uint8_t)(i / workers) : TOKENS_DB,
+		    .last = &a->workers[i].first };
 	a->pool = xalloc(QUESTIONS_MAX + a->nworkers,
 	    sizeof(*a->pool));
 	due_init(&a->due, ANSWERS_MAX);

@@ -221,11 +221,15 @@ static uint8_t method;		/* enum auth_method */
 static void
 put_fields(const char *user, const char *password)
 {
-	link_put_u8(&it.out, method);
+	const struct wire_asked asked = {
+		.method = method,
+		.way = way,
+		.user = span_str(user),
+		.secret = span_str(password),
+	};
+
 	wire_put_peer(&it.out, &peer);
-	wire_put_way(&it.out, &way);
-	link_put_span(&it.out, span_str(user));
-	link_put_span(&it.out, span_str(password));
+	wire_put_asked(&it.out, &asked);
 }
 
 static void
@@ -835,7 +839,7 @@ test_bad_questions(void **state UNUSED)
 		assert_int_equal(hear(0, LONG_MS, &sid), '.');
 		new_front(0);
 	}
-	for (size_t at = 0; at < 8 + 1 + 1 + 4; at++) {
+	for (size_t at = 0; at < 8 + 1 + 4; at++) {
 		it.out = good;
 		it.out.b[at] = 0xff;
 		assert_int_equal(link_send(it.front[0], &it.out, NULL, 0, &f),
@@ -1597,6 +1601,10 @@ test_mad_questions(void **state UNUSED)
 	while (mad_next(&c)) {
 		int link = want_worker(warden, &f);
 
+		if (c.formal && c.type == MSG_ABORT) {	/* of nothing */
+			fd_close(&link);
+			continue;
+		}
 		assert_true(mad_say(&c, link, spare[0]));
 		if (link_recv(link, permit_decision, permit_decision_n, 0,
 		    LONG_MS, &it.in, &f) != 1)

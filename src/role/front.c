@@ -12,6 +12,7 @@
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/limit.h"
+#include "role/offers.h"
 #include "role/permit.h"
 #include "role/proxied.h"
 #include "role/pump.h"
@@ -35,6 +36,7 @@ struct state {
 	struct secure_house	 house;
 	struct secure		 secure;
 	bool			 starts_tls;	/* STLS was answered */
+	bool			 exchanges;	/* the worker waits for a response */
 	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
@@ -63,6 +65,7 @@ next_of(enum authorize_next n)
 	case AUTHORIZE_MORE:
 		return PUMP_LINE;
 	case AUTHORIZE_ASK:
+	case AUTHORIZE_RESPOND:
 		return PUMP_HOLD;
 	case AUTHORIZE_TLS:
 		return PUMP_LEAVE;
@@ -82,13 +85,13 @@ ask(struct state *s, struct fault *f)
 	};
 	UNZEROED struct link_out	record;
 	UNZEROED struct link_out	word;
-	int		result;
+	uint8_t			binding[AUTH_BINDING_MAX];
+	struct wire_asked	asked = asked_of(&s->auth, &s->secure, &way,
+				    binding);
+	int			result;
 
 	link_out_init(&record, MSG_CREDENTIAL);
-	link_put_u8(&record, (uint8_t)s->auth.ask.method);
-	wire_put_way(&record, &way);
-	link_put_span(&record, span_of(s->auth.name, s->auth.name_n));
-	link_put_span(&record, authorize_secret(&s->auth));
+	wire_put_asked(&record, &asked);
 	result = link_send(s->c->credential, &record, NULL, 0, f);
 	link_out_wipe(&record);
 	authorize_asked(&s->auth);
@@ -96,6 +99,51 @@ ask(struct state *s, struct fault *f)
 	if (result == 0)
 		result = link_send(s->c->link, &word, NULL, 0, f);
 	return result;
+}
+
+static int
+tell_monitor(const struct state *s, uint16_t type, struct fault *f)
+{
+	UNZEROED struct link_out	m;
+
+	link_out_init(&m, type);
+	return link_send(s->c->link, &m, NULL, 0, f);
+}
+
+/* Likewise, to the worker that is there already. */
+static int
+respond(struct state *s, struct fault *f)
+{
+	UNZEROED struct link_out	m;
+	int		result;
+
+	s->exchanges = false;
+	wire_put_response(&m, 0, buf_span(&s->auth.ask.message),
+	    s->auth.ask.broken);
+	result = link_send(s->c->credential, &m, NULL, 0, f);
+	link_out_wipe(&m);
+	authorize_asked(&s->auth);
+	return result != 0 ? -1 : tell_monitor(s, MSG_WENT_ON, f);
+}
+
+/* The client has given it up: so may the worker. */
+static enum authorize_next
+look_at_exchange(struct state *s, enum authorize_next n)
+{
+	UNZEROED struct link_out	m;
+	struct fault			f;
+
+	if (!s->exchanges || authorize_exchanges(&s->auth))
+		return n;
+	s->exchanges = false;
+	/* The worker first: what is asked next is for the next one. */
+	link_out_init(&m, MSG_ABORT);
+	link_put_u64(&m, 0);
+	if (link_send(s->c->credential, &m, NULL, 0, &f) == 0 &&
+	    tell_monitor(s, MSG_ABORT, &f) == 0)
+		return n;
+	log_fault(LEVEL_ERR, "front-link", &f);
+	return AUTHORIZE_CLOSE;
 }
 
 /* Whose connection it is.  The monitor judges whether that may be said here. */
@@ -142,12 +190,13 @@ on_line(void *ctx, struct span line, struct buf *out)
 	enum authorize_next	 n;
 	struct fault		 f;
 
-	n = authorize_line(&s->auth, line, out);
+	n = look_at_exchange(s, authorize_line(&s->auth, line, out));
 	expect(s);
 	s->starts_tls = n == AUTHORIZE_TLS;
 	if (n == AUTHORIZE_CLIENT)
 		return on_announced(s, out);
-	if (n == AUTHORIZE_ASK && ask(s, &f) != 0) {
+	if ((n == AUTHORIZE_ASK && ask(s, &f) != 0) ||
+	    (n == AUTHORIZE_RESPOND && respond(s, &f) != 0)) {
 		log_fault(LEVEL_ERR, "front-link", &f);
 		n = authorize_answer(&s->auth, ANSWER_ERROR, out);
 	}
@@ -158,10 +207,38 @@ static enum pump_next
 on_too_long(void *ctx, struct buf *out)
 {
 	struct state	*s = ctx;
-	enum authorize_next n = authorize_too_long(&s->auth, out);
+	enum authorize_next n = look_at_exchange(s,
+	    authorize_too_long(&s->auth, out));
 
 	expect(s);
 	return next_of(n);
+}
+
+/* The worker has sent it before the monitor told us so. */
+static enum pump_next
+take_challenge(struct state *s, struct buf *out)
+{
+	UNZEROED struct link_in	m;
+	struct fault		f = { .text = "no challenge" };
+	uint64_t		sid;
+	struct span		user;
+	struct span		octets;
+
+	if (link_recv(s->c->credential, permit_challenge, permit_challenge_n, 0,
+	    0, &m, &f) != 1) {
+		log_fault(LEVEL_ERR, "front-link", &f);
+		return next_of(authorize_answer(&s->auth, ANSWER_ERROR, out));
+	}
+	if (wire_get_challenge(&m, &sid, &user, &octets, &f) == 0) {
+		s->exchanges = true;
+		authorize_challenge(&s->auth, user, octets, out);
+		expect(s);
+	}
+	link_in_fini(&m);
+	if (s->exchanges)
+		return PUMP_LINE;
+	log_fault(LEVEL_ERR, "front-link", &f);
+	return next_of(authorize_answer(&s->auth, ANSWER_ERROR, out));
 }
 
 /* The monitor's answer has come (or the monitor is gone). */
@@ -176,6 +253,8 @@ on_answer(void *ctx, struct buf *out)
 
 	if (link_recv(s->c->link, permit_answer, permit_answer_n, 0, 0, &m,
 	    &f) == 1) {
+		if (m.type == MSG_WENT_ON)
+			return take_challenge(s, out);
 		answer = link_get_u8(&m);
 		link_in_fini(&m);
 	} else {
@@ -333,6 +412,7 @@ welcome(struct state *s)
 	s->auth.needs_tls = listen_needs_tls(&s->c->conf->role, &s->peer);
 	s->auth.stls = s->house.tls != NULL && !s->c->rules->tls;
 	s->auth.tokens = token_wanted(&s->c->conf->token);
+	s->auth.offers = offers_of(s->c->conf, &s->secure);
 	authorize_greet(&s->auth, &s->pump.out);
 	return PUMP_LINE;
 }
@@ -349,6 +429,7 @@ start_tls(struct state *s)
 	s->starts_tls = false;
 	authorize_secured(&s->auth);
 	secure_know(&s->secure, &s->house, &s->peer, &s->auth);
+	s->auth.offers = offers_of(s->c->conf, &s->secure);
 	return 0;
 }
 

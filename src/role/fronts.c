@@ -27,6 +27,7 @@
 #include "role/ask.h"
 #include "role/limit.h"
 #include "role/listen.h"
+#include "role/offers.h"
 #include "role/permit.h"
 #include "role/proxied.h"
 #include "role/pump.h"
@@ -77,6 +78,7 @@ struct stranger {
 	struct authorize	 auth;		/* may hold a secret */
 	struct pump		 pump;
 	bool			 starts_tls;	/* STLS was answered */
+	bool			 exchanges;	/* auth waits for a response */
 	struct secure		 secure;
 	struct relay		*relay;		/* owns; RELAYS */
 	struct loop_watch	 session;	/* its other side */
@@ -160,9 +162,13 @@ end_if_empty(struct front_house *h)
 		let_go(h);
 }
 
+static void	abort_exchange(struct front_house *h, uint64_t sid);
+
 static void
 stranger_free(struct stranger *s)
 {
+	if (s->exchanges)
+		abort_exchange(s->house, s->sid);
 	if (s->stage == DRAINS && !s->counted)
 		s->house->refused--;
 	if (s->stage == RELAYS)
@@ -408,6 +414,7 @@ next_of(enum authorize_next n)
 	case AUTHORIZE_MORE:
 		return PUMP_LINE;
 	case AUTHORIZE_ASK:
+	case AUTHORIZE_RESPOND:
 		return PUMP_HOLD;
 	case AUTHORIZE_TLS:
 		return PUMP_LEAVE;
@@ -493,20 +500,58 @@ ask(struct stranger *s, struct fault *f)
 {
 	const struct auth_way		way = way_of(s);
 	UNZEROED struct link_out	m;
-	int		result;
+	uint8_t			binding[AUTH_BINDING_MAX];
+	struct wire_asked	asked = asked_of(&s->auth, &s->secure, &way,
+				    binding);
+	int			result;
 
 	link_out_init(&m, MSG_CHECK);
 	link_put_u64(&m, s->sid);
-	link_put_u8(&m, (uint8_t)s->auth.ask.method);
 	wire_put_peer(&m, &s->peer);
-	wire_put_way(&m, &way);
-	link_put_span(&m, span_of(s->auth.name, s->auth.name_n));
-	link_put_span(&m, authorize_secret(&s->auth));
+	wire_put_asked(&m, &asked);
 	wire_put_peer(&m, &s->socket);
 	result = link_send(s->house->auth.fd, &m, NULL, 0, f);
 	link_out_wipe(&m);
 	authorize_asked(&s->auth);
 	return result;
+}
+
+static int
+respond(struct stranger *s, struct fault *f)
+{
+	UNZEROED struct link_out	m;
+	int		result;
+
+	s->exchanges = false;
+	wire_put_response(&m, s->sid, buf_span(&s->auth.ask.message),
+	    s->auth.ask.broken);
+	result = link_send(s->house->auth.fd, &m, NULL, 0, f);
+	link_out_wipe(&m);
+	authorize_asked(&s->auth);
+	return result;
+}
+
+/* Best effort: auth has a bound of its own for who does not go on. */
+static void
+abort_exchange(struct front_house *h, uint64_t sid)
+{
+	struct link_out	m;
+	struct fault	f;
+
+	link_out_init(&m, MSG_ABORT);
+	link_put_u64(&m, sid);
+	if (h->auth.fd >= 0 && link_send(h->auth.fd, &m, NULL, 0, &f) != 0)
+		log_fault(LEVEL_DEBUG, "front-link", &f);
+}
+
+/* The client has given up what auth is in the midst of. */
+static void
+look_at_exchange(struct stranger *s)
+{
+	if (!s->exchanges || authorize_exchanges(&s->auth))
+		return;
+	s->exchanges = false;
+	abort_exchange(s->house, s->sid);
 }
 
 /* Longer than auth can take for an answer. */
@@ -533,13 +578,14 @@ on_line(void *ctx, struct span line, struct buf *out)
 
 	n = authorize_line(&s->auth, line, out);
 	expect(s);
+	look_at_exchange(s);
 	s->pump.who.user = span_of(s->auth.name, s->auth.name_n);
 	if (n == AUTHORIZE_CLIENT)
 		return on_announced(s, out);
 	s->starts_tls = n == AUTHORIZE_TLS;
-	if (n != AUTHORIZE_ASK)
+	if (n != AUTHORIZE_ASK && n != AUTHORIZE_RESPOND)
 		return next_of(n);
-	if (ask(s, &f) == 0) {
+	if ((n == AUTHORIZE_ASK ? ask(s, &f) : respond(s, &f)) == 0) {
 		s->stage = ASKED;
 		s->end_ms = clock_ms() + patience_ms(s->house->a->conf);
 		return PUMP_HOLD;
@@ -555,6 +601,7 @@ on_too_long(void *ctx, struct buf *out)
 	enum authorize_next	 n = authorize_too_long(&s->auth, out);
 
 	expect(s);
+	look_at_exchange(s);
 	return next_of(n);
 }
 
@@ -593,6 +640,33 @@ on_verdict(struct front_house *h, struct link_in *m, bool of_master)
 	go_on(s, pump_answered(&s->pump, next));
 }
 
+static void
+on_challenge(struct front_house *h, struct link_in *m)
+{
+	struct stranger	*s;
+	struct span	 user;
+	struct span	 octets;
+	uint64_t	 sid;
+	struct fault	 f;
+
+	if (wire_get_challenge(m, &sid, &user, &octets, &f) != 0) {
+		log_fault(LEVEL_ERR, "front-link", &f);
+		return;
+	}
+	s = map_find(&h->strangers, sid);
+	if (s == NULL || s->stage != ASKED) {
+		abort_exchange(h, sid);
+		return;
+	}
+	wire_log_sid(sid);
+	s->stage = TALKS;
+	s->exchanges = true;
+	authorize_challenge(&s->auth, user, octets, &s->pump.out);
+	s->pump.who.user = span_of(s->auth.name, s->auth.name_n);
+	expect(s);
+	go_on(s, pump_answered(&s->pump, PUMP_LINE));
+}
+
 static void	leave_listeners(struct front_house *h, uint32_t ours);
 static void	new_auth(struct front_house *h, int link);
 
@@ -611,6 +685,8 @@ on_link(struct front_house *h, struct loop_watch *w, bool of_master)
 			leave_listeners(h, link_get_u32(&m));
 		else if (m.type == MSG_AUTH)
 			new_auth(h, link_get_fd(&m, 0));
+		else if (m.type == MSG_CHALLENGE)
+			on_challenge(h, &m);
 		else
 			on_verdict(h, &m, of_master);
 		link_in_fini(&m);
@@ -658,6 +734,7 @@ new_auth(struct front_house *h, int link)
 	loop_watch_set(&h->auth, LOOP_READ, LOOP_NEVER);
 	while ((s = map_walk_on(&w)) != NULL) {
 		wire_log_sid(s->sid);
+		s->exchanges = false;	/* its response is unknown there */
 		if (s->stage == ASKED)
 			give_up(s);
 	}
@@ -888,6 +965,7 @@ shaken(struct stranger *s)
 	s->stage = TALKS;
 	authorize_secured(&s->auth);
 	secure_know(&s->secure, &s->house->secure, &s->peer, &s->auth);
+	s->auth.offers = offers_of(s->house->a->conf, &s->secure);
 	if (greeted)
 		go_on(s, pump_start(&s->pump, PUMP_LINE));
 	else
@@ -954,6 +1032,7 @@ welcome(struct stranger *s)
 	s->auth.needs_tls = listen_needs_tls(&c->role, &s->peer);
 	s->auth.stls = s->house->secure.tls != NULL && !s->rules->tls;
 	s->auth.tokens = token_wanted(&c->token);
+	s->auth.offers = offers_of(c, &s->secure);
 	if (s->rules->tls)
 		start_tls(s);
 	else

@@ -490,6 +490,7 @@ setup(void **state UNUSED)
 	conf = (struct settings){
 		.role = {
 			.front_user = "65534", .chroot_dir = paths[0],
+			.sasl_mechanisms = "plain login",
 			.max_strangers = 1000, .max_sessions_per_address = 1000,
 			.auth_tries = 3, .max_bad_commands = 20,
 			.max_commands_before_login = 100,

@@ -31,7 +31,7 @@
 #include <cmocka.h>
 
 enum {
-	MAD_TYPES	= MSG_TRACE_LINE + 5,	/* 0 and unknown ones among them */
+	MAD_TYPES	= MSG_WENT_ON + 5,	/* 0 and unknown ones among them */
 	MAD_FDS		= LINK_FDS_MAX + 2,
 	MAD_BODY	= LINK_PACKET_MAX - LINK_HEADER,
 };

@@ -14,8 +14,9 @@
  *    CLIENT (whose connection it is)
  *      +-+
  *   STRANGER --ASK--> ASKED --GRANT--> GRANTED --HANDOVER--> SESSION --> RECOVERY
- *      ^                | DENY, at a fixed time                (if it died)
- *      +----------------+
+ *      ^            ^  | DENY, at a fixed time                (if it died)
+ *      +------------|--+
+ *                   +-- EXCHANGE (the worker waits for the client's response)
  */
 #include "role/monitor.h"
 
@@ -85,7 +86,9 @@ struct monitor {
 	int			 passed;	/* owns; where its worker finds the
 						   record if it is not the first */
 	uint64_t		 end_ms;	/* of all that a stranger may do */
+	uint64_t		 first_end_ms;	/* before anything was asked */
 	unsigned		 asked;		/* questions of the front */
+	unsigned		 aborted;	/* and those that it gave up */
 	uint64_t		 asked_ms;
 	uint64_t		 answer_ms;	/* when NO is told; 0: not due */
 	enum authorize_answer	 answer;
@@ -250,8 +253,9 @@ start_worker(struct monitor *m, struct fault *f)
 		return -1;
 	result = child_fork(&m->worker, &verdict, &log_link, f);
 	if (result == 0)
-		worker_main(settings_of(m), &m->peer, self, m->db == 0 ?
-		    m->credential_worker : m->passed, pass.b, verdict, log_link);
+		worker_main(settings_of(m), &m->peer, self,
+		    m->credential_worker, m->db == 0 ? m->credential_worker :
+		    m->passed, pass.b, verdict, log_link);
 	fd_close(&m->passed);
 	m->passed = fd_take(&pass.a);
 	fd_close(&pass.b);
@@ -303,6 +307,17 @@ on_deny(struct monitor *m, enum wire_deny how)
 	ask_database(m, m->db + 1);
 }
 
+/* The worker has asked the client something; what, only the front reads. */
+static int
+on_challenge(struct monitor *m, struct fault *f)
+{
+	UNZEROED struct link_out out;
+
+	link_out_init(&out, MSG_WENT_ON);
+	m->phase = PHASE_EXCHANGE;
+	return link_send(m->front.link, &out, NULL, 0, f);
+}
+
 /* The worker has spoken, or died. */
 static int
 on_verdict(struct monitor *m, struct fault *f)
@@ -319,6 +334,10 @@ on_verdict(struct monitor *m, struct fault *f)
 		attempt_log_unjudged(NULL, &m->peer, "see worker-died");
 		decide(m, ANSWER_ERROR);
 		return 0;
+	}
+	if (in.type == MSG_WENT_ON) {
+		link_in_fini(&in);
+		return on_challenge(m, f);
 	}
 	if (in.type == MSG_DENY) {
 		on_deny(m, (enum wire_deny)link_get_u8(&in));
@@ -425,6 +444,29 @@ on_itself(struct monitor *m, struct fault *f)
 	return 0;
 }
 
+/* The response is in the credential link. */
+static int
+on_went_on(struct monitor *m)
+{
+	m->phase = PHASE_ASKED;
+	m->asked_ms = clock_ms();
+	extend_end(m);
+	return 0;
+}
+
+static int
+on_abort(struct monitor *m, struct fault *f)
+{
+	if (++m->aborted > m->conf->role.max_commands_before_login)
+		return fault_set(f, FAULT_PEER, "so many exchanges for nothing");
+	m->asked--;
+	m->end_ms = m->first_end_ms;
+	m->answer_ms = 0;
+	m->phase = PHASE_STRANGER;
+	child_kill(&m->worker);
+	return 0;
+}
+
 static int
 on_ask(struct monitor *m, struct fault *f)
 {
@@ -469,8 +511,14 @@ on_front(struct monitor *m, int *rest_r, struct fault *f)
 		got = on_handover(m, &in, rest_r, f);
 	else if (in.type == MSG_CLIENT)
 		got = on_client(m, &in, f);
+	else if (in.type == MSG_ASK)
+		got = on_ask(m, f);
+	else if (in.type == MSG_WENT_ON)
+		got = on_went_on(m);
+	else if (in.type == MSG_ABORT)
+		got = on_abort(m, f);
 	else
-		got = in.type == MSG_ASK ? on_ask(m, f) : on_itself(m, f);
+		got = on_itself(m, f);
 	if (got < 0)
 		log_fault(LEVEL_ERR, "front-misbehaved", f);
 	m->relayed = in.type == MSG_HANDOVER_RELAY;
@@ -548,10 +596,13 @@ serve_stranger(struct monitor *m, int *rest_r)
 	int		result = 0;
 
 	while (result == 0) {
-		struct wait_for w[] = {
+		/* What a worker says to a response is not heard before the front's
+		 * word that it was sent. */
+		bool		held = m->phase == PHASE_EXCHANGE;
+		struct wait_for	w[] = {
 			{ .fd = m->front.link, .events = WAIT_READ },
 			{ .fd = m->front.log_link, .events = WAIT_READ },
-			{ .fd = m->worker.link, .events = WAIT_READ },
+			{ .fd = held ? -1 : m->worker.link, .events = WAIT_READ },
 			{ .fd = m->worker.log_link, .events = WAIT_READ },
 		};
 
@@ -973,7 +1024,9 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 
 	child_init(&m.front);
 	child_init(&m.worker);
-	m.end_ms = end_of_front(&m, clock_ms(), conf->role.login_timeout_s);
+	m.first_end_ms = end_of_front(&m, clock_ms(),
+	    conf->role.login_timeout_s);
+	m.end_ms = m.first_end_ms;
 	cage_process_defaults();
 	signals_take(SIGNALS_CONNECTION);
 	new_sid(&m);

@@ -46,7 +46,8 @@ NORETURN void	__real_session_main(const struct session_start *c);
 NORETURN void	__wrap_front_main(const struct front *c);
 NORETURN void	__wrap_worker_main(const struct settings *conf,
 		    const struct sock_addr *peer, pid_t monitor,
-		    int credential, int pass, int verdict, int log_link);
+		    int credential, int record,
+		    int pass, int verdict, int log_link);
 NORETURN void	__wrap_session_main(const struct session_start *c);
 NORETURN void	__wrap_session_recover_main(const struct session_start *c);
 
@@ -59,7 +60,7 @@ struct say {
 
 enum where { NOWHERE, STRANGER, ASKED, GRANTED, SESSION, RECOVERY, WORKER,
 	     FRONT_LOG, SESSION_LOG, FRONT_STAYS, SESSION_CLOSES,
-	     SESSION_FLOODS, WORKER_GRANTS, FRONT_ASKS_ON, WORKER_DIES,
+	     SESSION_FLOODS, WORKER_GRANTS, EXCHANGE, FRONT_ASKS_ON, WORKER_DIES,
 	     FRONT_DIES, ANNOUNCES };
 
 /* The script, set before a monitor is forked. */
@@ -135,6 +136,10 @@ hear_answer(int link)
 	if (link_recv(link, permit_answer, permit_answer_n, 0, -1, &in,
 	    &f) != 1)
 		return 0xff;
+	if (in.type == MSG_WENT_ON) {
+		leave_trail('c');
+		return 0xff;
+	}
 	answer = link_get_u8(&in);
 	leave_trail(answer < sizeof(letters) ? letters[answer] : '?');
 	return answer;
@@ -174,7 +179,10 @@ __wrap_front_main(const struct front *c)
 	while (hear_answer(c->link) == ANSWER_NO &&
 	    script.where == FRONT_ASKS_ON)
 		say_type(c->link, MSG_ASK);
-	if (script.where == WORKER || script.where == WORKER_GRANTS ||
+	if (script.where == EXCHANGE)
+		say(c->link, &script.say);
+	if (script.where == EXCHANGE || script.where == WORKER ||
+	    script.where == WORKER_GRANTS ||
 	    script.where == WORKER_DIES || script.where == ANNOUNCES)
 		_exit(0);
 	say(c->link, script.where == GRANTED ? &script.say : &handover);
@@ -200,7 +208,8 @@ put_grant(struct link_out *m, const struct identity *id)
 void
 __wrap_worker_main(const struct settings *unused UNUSED,
     const struct sock_addr *peer, pid_t monitor UNUSED,
-    int credential UNUSED, int pass UNUSED, int verdict, int log_link UNUSED)
+    int credential UNUSED,
+    int record UNUSED, int pass UNUSED, int verdict, int log_link UNUSED)
 {
 	static struct link_out	m;
 	const struct say	deny = { MSG_DENY, 1, 0 };
@@ -215,7 +224,10 @@ __wrap_worker_main(const struct settings *unused UNUSED,
 		raise(SIGKILL);
 	if (script.where == FRONT_ASKS_ON || script.where == ANNOUNCES)
 		say(verdict, &deny);
-	if (script.where == ASKED || script.where == WORKER ||
+	if (script.where == EXCHANGE)
+		say_type(verdict, MSG_WENT_ON);
+	if (script.where == EXCHANGE || script.where == ASKED ||
+	    script.where == WORKER ||
 	    script.where == FRONT_ASKS_ON || script.where == ANNOUNCES)
 		stay();
 	put_grant(&m, &user);
@@ -480,11 +492,30 @@ test_worker(void **state UNUSED)
 		run(WORKER, &s);
 		if (is(&s, MSG_DENY, 1, 0))
 			expect("Wn", NULL);
+		else if (is(&s, MSG_WENT_ON, 0, 0))
+			expect("Wc", NULL);
 		else if (s.type == MSG_GRANT && s.fds == 0 && s.n > 0 &&
 		    s.n < BODY)
 			expect("We", "grant-refused");
 		else
 			expect("We", "worker-died");
+	} while (next_say(&s));
+}
+
+/* While the worker waits for the client's response. */
+static void
+test_exchange(void **state UNUSED)
+{
+	struct say s = { 0 };
+
+	do {
+		run(EXCHANGE, &s);
+		if (is(&s, MSG_WENT_ON, 0, 0))
+			expect("Wc", "login-failed");
+		else if (is(&s, MSG_ABORT, 0, 0))
+			expect("Wc", NULL);
+		else
+			expect("Wc", "front-misbehaved");
 	} while (next_say(&s));
 }
 
@@ -1078,6 +1109,7 @@ setup(void **state UNUSED)
 	conf = (struct settings){
 		.role = {
 			.isolation = ISOLATION_SPLIT, .front_user = "65534",
+			.sasl_mechanisms = "plain login",
 			.chroot_dir = paths[4], .state_dir = paths[0],
 			.run_dir = paths[1], .temp_dir = paths[0],
 			.timeout_s = 10, .login_timeout_s = 10,
@@ -1124,6 +1156,7 @@ main(void)
 		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_granted),
 		cmocka_unit_test(test_worker),
+		cmocka_unit_test(test_exchange),
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_log_links),

@@ -4,6 +4,7 @@
  */
 #include "role/certificate.h"
 #include "role/listen.h"
+#include "role/sasl_words.h"
 
 #include "auth/options.h"
 #include "bull/options.h"
@@ -29,6 +30,12 @@ static const char *const utf8_messages[] = {
 	[POP_UTF8_AS_IS]	= "as-is",
 	NULL
 };
+
+static bool
+are_mechanisms(const char *value)
+{
+	return sasl_words_mask(value) != 0;
+}
 
 /* An address with a port, or one that becomes good with a port behind it. */
 static bool
@@ -376,6 +383,31 @@ static const struct conf_option role_options[] = {
 		    "it is sent as it is, as most servers do.\n"
 		    "Octets that are no UTF-8 are never touched, nor is a "
 		    "message in the maildrop.",
+	},
+	{
+		.name = "sasl_mechanisms", .type = CONF_TEXT,
+		.offset = AT(sasl_mechanisms), .fallback = "plain login",
+		.valid = are_mechanisms,
+		.meaning = "which mechanisms AUTH has",
+		.man = "The mechanisms of AUTH, words of\n"
+		    ".Cm plain ,\n"
+		    ".Cm login ,\n"
+		    ".Cm scram-sha-256\n"
+		    "and\n"
+		    ".Cm scram-sha-1 ,\n"
+		    "the last two each also with\n"
+		    ".Li -PLUS\n"
+		    "under TLS.\n"
+		    "A mail program takes the best one that it knows and does "
+		    "not try another:\n"
+		    "name SCRAM only when all users have a secret that it can "
+		    "use, made by\n"
+		    ".Nm popper Cm passwd Fl -scheme Cm scram-sha-256\n"
+		    "(one for each of the two), or\n"
+		    ".Cm plain .\n"
+		    "With\n"
+		    ".Ic auth No = Cm pam\n"
+		    "there is no SCRAM.",
 	},
 	{
 		.name = "front_user", .type = CONF_TEXT,

@@ -349,6 +349,17 @@ penalty_begin(struct penalty *p, struct penalty_case *c, uint64_t now_ms,
 	unlock(p);
 }
 
+void
+penalty_end(struct penalty *p, struct penalty_case *c)
+{
+	if (c->waits == 0)
+		return;
+	lock(p);
+	set_until(p, c, 0);
+	c->waits = 0;
+	unlock(p);
+}
+
 /* What the case does not name is not known. */
 static bool
 was_there(const struct penalty *p, uint64_t where, uint64_t now_ms)

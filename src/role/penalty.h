@@ -103,6 +103,8 @@ bool	penalty_judged(struct penalty *p, const struct penalty_case *c,
 /* It is being judged, until then at the latest. */
 void	penalty_begin(struct penalty *p, struct penalty_case *c,
 	    uint64_t now_ms, uint64_t until_ms);
+/* It is not, after all. */
+void	penalty_end(struct penalty *p, struct penalty_case *c);
 /* It was wrong: how often is the delay of this refusal doubled? */
 unsigned	penalty_wrong(struct penalty *p, struct penalty_case *c,
 		    uint64_t now_ms) MUSTUSE;

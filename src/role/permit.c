@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/permit.h"
 
+#include "auth/exchange.h"
 #include "role/certificates.h"
 #include "auth/auth.h"
 #include "base/fault.h"
@@ -19,11 +20,19 @@
 #define ANY		UINT32_MAX
 #define SPAN_SIZE(n)	(4u + (n))
 
-#define CREDENTIAL_MAX	(1u + WIRE_WAY_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(AUTH_TOKEN_MAX))
 #define GRANT_MAX	(SPAN_SIZE(IDENTITY_USER_MAX) + 4 + 4 + 4 + \
 			 4 * IDENTITY_GIDS_MAX + \
 			 2 * SPAN_SIZE(IDENTITY_PATH_MAX) + 1 + \
 			 SPAN_SIZE(IDENTITY_DB_MAX))
+#define SID		8u
+/* What CREDENTIAL, CHECK and QUESTION have in common. */
+#define ASKED_MAX	(1u + WIRE_WAY_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
+			 SPAN_SIZE(AUTH_MESSAGE_MAX) + 1 + \
+			 SPAN_SIZE(AUTH_BINDING_MAX))
+#define CHALLENGE_MAX	(SID + SPAN_SIZE(IDENTITY_USER_MAX) + \
+			 SPAN_SIZE(AUTH_CHALLENGE_MAX))
+#define RESPONSE_MAX	(SID + SPAN_SIZE(AUTH_MESSAGE_MAX) + 1)
+#define DENY_MAX	(1u + SPAN_SIZE(IDENTITY_USER_MAX))
 #define DONE_MAX	(1u + 4 + SPAN_SIZE(sizeof(((struct fault *)0)->text)))
 
 #define IN_SESSION	(IN(PHASE_SESSION) | IN(PHASE_RECOVERY))
@@ -35,12 +44,15 @@ const struct link_permit permit_from_front[] = {
 	{ MSG_CLIENT_ITSELF,	0, 0,	0, IN(PHASE_STRANGER) },
 	{ MSG_HANDOVER,		1, 1,	1, IN(PHASE_GRANTED) },
 	{ MSG_HANDOVER_RELAY,	1, 1,	1, IN(PHASE_GRANTED) },
+	{ MSG_WENT_ON,		0, 0,	0, IN(PHASE_EXCHANGE) },
+	{ MSG_ABORT,		0, 0,	0, IN(PHASE_EXCHANGE) },
 };
 const size_t permit_from_front_n = ARRAY_LEN(permit_from_front);
 
 const struct link_permit permit_from_worker[] = {
 	{ MSG_GRANT,		1, GRANT_MAX, 0, IN(PHASE_ASKED) },
 	{ MSG_DENY,		1, 1,	0, IN(PHASE_ASKED) },
+	{ MSG_WENT_ON,		0, 0,	0, IN(PHASE_ASKED) },
 };
 const size_t permit_from_worker_n = ARRAY_LEN(permit_from_worker);
 
@@ -60,13 +72,26 @@ const size_t permit_from_session_n = ARRAY_LEN(permit_from_session);
 
 const struct link_permit permit_answer[] = {
 	{ MSG_ANSWER,		1, 1,	0, ANY },
+	{ MSG_WENT_ON,		0, 0,	0, ANY },
 };
 const size_t permit_answer_n = ARRAY_LEN(permit_answer);
 
 const struct link_permit permit_credential[] = {
-	{ MSG_CREDENTIAL,	1, CREDENTIAL_MAX, 0, ANY },
+	{ MSG_CREDENTIAL,	1, ASKED_MAX, 0, ANY },
+	{ MSG_ABORT,		SID, SID, 0, ANY },
 };
 const size_t permit_credential_n = ARRAY_LEN(permit_credential);
+
+const struct link_permit permit_response[] = {
+	{ MSG_RESPONSE,		SID, RESPONSE_MAX, 0, ANY },
+	{ MSG_ABORT,		SID, SID, 0, ANY },
+};
+const size_t permit_response_n = ARRAY_LEN(permit_response);
+
+const struct link_permit permit_challenge[] = {
+	{ MSG_CHALLENGE,	SID, CHALLENGE_MAX, 0, ANY },
+};
+const size_t permit_challenge_n = ARRAY_LEN(permit_challenge);
 
 const struct link_permit permit_done[] = {
 	{ MSG_DONE,		1, DONE_MAX, 0, ANY },
@@ -99,20 +124,23 @@ const size_t permit_log_fd_n = ARRAY_LEN(permit_log_fd);
 
 /* --- popper serve ----------------------------------------------------------- */
 
-#define SID		8u
-#define CHECK_MAX	(SID + 1 + WIRE_PEER_MAX + WIRE_WAY_MAX + \
-			 SPAN_SIZE(IDENTITY_USER_MAX) + SPAN_SIZE(AUTH_TOKEN_MAX))
+#define CHECK_MAX	(SID + WIRE_PEER_MAX + ASKED_MAX)
 #define PRINT		8u
 #define PERSON_MAX	(WIRE_PEER_MAX + WIRE_IDENTITY_MAX)
 #define ORDER_MAX	(6 + SID + PERSON_MAX + 1)
 
 const struct link_permit permit_check[] = {
 	{ MSG_CHECK,		SID, CHECK_MAX + WIRE_PEER_MAX, 0, ANY },
+	{ MSG_RESPONSE,		SID, RESPONSE_MAX, 0, ANY },
+	{ MSG_ABORT,		SID, SID, 0, ANY },
 };
+static_assert(CHECK_MAX + WIRE_PEER_MAX <= LINK_PACKET_MAX - LINK_HEADER,
+    "a message of AUTH fits");
 const size_t permit_check_n = ARRAY_LEN(permit_check);
 
 const struct link_permit permit_verdict[] = {
 	{ MSG_VERDICT,		SID + 1, SID + 1, 0, ANY },
+	{ MSG_CHALLENGE,	SID, CHALLENGE_MAX, 0, ANY },
 };
 const size_t permit_verdict_n = ARRAY_LEN(permit_verdict);
 
@@ -130,6 +158,8 @@ const size_t permit_worker_n = ARRAY_LEN(permit_worker);
 
 const struct link_permit permit_question[] = {
 	{ MSG_QUESTION,		SID + PRINT, PRINT + CHECK_MAX, 0, ANY },
+	{ MSG_RESPONSE,		SID, RESPONSE_MAX, 0, ANY },
+	{ MSG_ABORT,		SID, SID, 0, ANY },
 };
 const size_t permit_question_n = ARRAY_LEN(permit_question);
 
@@ -137,6 +167,8 @@ const struct link_permit permit_decision[] = {
 	{ MSG_GRANT,		1, GRANT_MAX, 0, ANY },
 	{ MSG_GRANT_PRINT,	PRINT + 1, PRINT + GRANT_MAX, 0, ANY },
 	{ MSG_DENY,		1, 1,	0, ANY },
+	{ MSG_DENY_USER,	1, DENY_MAX, 0, ANY },
+	{ MSG_CHALLENGE,	SID, CHALLENGE_MAX, 0, ANY },
 	{ MSG_RETIRED,		0, 0,	0, ANY },
 };
 const size_t permit_decision_n = ARRAY_LEN(permit_decision);

@@ -6,9 +6,11 @@
  *
  *   front   -> monitor   CLIENT | CLIENT_ITSELF   (where a proxy may say so)
  *                        ASK  HANDOVER+fd  HANDOVER_RELAY+fd
- *   monitor -> front     ANSWER
- *   front   -> worker    CREDENTIAL               (the monitor never reads it)
- *   worker  -> monitor   GRANT | DENY
+ *                        WENT_ON | ABORT          (an exchange of messages)
+ *   monitor -> front     ANSWER | WENT_ON
+ *   front   -> worker    CREDENTIAL, RESPONSE | ABORT  (the monitor never reads them)
+ *   worker  -> front     CHALLENGE                (nor that)
+ *   worker  -> monitor   GRANT | DENY | WENT_ON
  *   session -> monitor   the questions of drop_host and pop_host, no argument
  *   monitor -> session   DONE | FILE+fd
  *   caged   -> monitor   LOG_ASK
@@ -16,11 +18,12 @@
  *
  * In popper serve, where a front has many strangers; sid names one:
  *
- *   front   -> auth      CHECK
- *   auth    -> front     VERDICT (no, or not decided)
+ *   front   -> auth      CHECK | RESPONSE | ABORT
+ *   auth    -> front     VERDICT (no, or not decided) | CHALLENGE
  *   auth    -> warden    WORKER+fd                (a link for a worker)
- *   auth    -> worker    QUESTION                 (the warden never reads it)
- *   worker  -> auth      GRANT | GRANT_PRINT (may be vouched for) | DENY | RETIRED
+ *   auth    -> worker    QUESTION | RESPONSE | ABORT  (the warden never reads it)
+ *   worker  -> auth      GRANT | GRANT_PRINT (may be vouched for) | DENY |
+ *                        DENY_USER | CHALLENGE | RETIRED
  *   worker of tokens -> auth   PROVEN | DENY | RETIRED
  *   auth    -> master    ADMIT
  *   master  -> auth      FRONT+fd                 (in place of one that died)
@@ -73,7 +76,10 @@ enum msg_type {
 				   left of the input */
 	MSG_HANDOVER_RELAY,	/* or a relay of its plaintext: it stays */
 	MSG_ANSWER,		/* u8 enum authorize_answer */
-	MSG_CREDENTIAL,		/* u8 method, way, span user, span secret (or token) */
+	MSG_CREDENTIAL,		/* what is asked: u8 method, way, span user,
+				   span secret (or a token, or of
+				   an exchange the first message),
+				   u8 1: it was no base64, span binding */
 	MSG_GRANT,		/* identity, field by field */
 	MSG_DENY,		/* u8: 1 when it could not be decided */
 	MSG_LOCK_SCAN,
@@ -94,11 +100,10 @@ enum msg_type {
 	MSG_CLIENT,		/* u8: 0 by a PROXY header, 1 by XCLIENT; peer:
 				   whose connection it is */
 	MSG_CLIENT_ITSELF,	/* a PROXY header that announces nobody */
-	MSG_CHECK,		/* u64 sid, u8 method, peer, way, span user, span secret (or token),
-				   peer of the socket: another one when a proxy
+	MSG_CHECK,		/* u64 sid, peer, what is asked (as CREDENTIAL), peer
+				   of the socket: another one when a proxy
 				   announced the client */
-	MSG_QUESTION,		/* u64 sid, u64 vouched, u8 method, peer, way,
-				   span user, span secret */
+	MSG_QUESTION,		/* u64 sid, u64 vouched, peer, what is asked */
 	MSG_VERDICT,		/* u64 sid, u8 enum authorize_answer */
 	MSG_WORKER,		/* fd: its end of a link */
 	MSG_ADMIT,		/* u64 sid, u32 front, u8 cached, peer, identity,
@@ -176,6 +181,12 @@ enum msg_type {
 	MSG_TRACE_FD,		/* to who asked for the trace */
 	MSG_TRACE_NONE,		/* not this one, not now */
 	MSG_PROVEN,		/* span user: whose token it is */
+	MSG_CHALLENGE,		/* u64 sid (0 where there is one client), span user:
+				   who it is for, if that is known now; span octets */
+	MSG_RESPONSE,		/* u64 sid, span octets, u8 1: it was no base64 */
+	MSG_ABORT,		/* of an exchange: u64 sid; to the monitor nothing */
+	MSG_DENY_USER,		/* as DENY, span user: who an exchange was about */
+	MSG_WENT_ON,		/* a challenge is there, or the response */
 	MSG_TRACE_LINE,		/* role/trace.h */
 };
 
@@ -186,6 +197,7 @@ enum msg_type {
 enum monitor_phase {
 	PHASE_STRANGER,		/* the front talks to somebody unknown */
 	PHASE_ASKED,		/* a worker is thinking */
+	PHASE_EXCHANGE,		/* it waits for the client's next message */
 	PHASE_GRANTED,		/* waiting for the front's HANDOVER */
 	PHASE_SESSION,
 	PHASE_RECOVERY,		/* the same questions but SUBMIT */
@@ -201,6 +213,10 @@ extern const struct link_permit	permit_answer[];	/* to the front */
 extern const size_t		permit_answer_n;
 extern const struct link_permit	permit_credential[];	/* to the worker */
 extern const size_t		permit_credential_n;
+extern const struct link_permit	permit_response[];	/* likewise, later */
+extern const size_t		permit_response_n;
+extern const struct link_permit	permit_challenge[];	/* from it */
+extern const size_t		permit_challenge_n;
 extern const struct link_permit	permit_done[];		/* to the session */
 extern const size_t		permit_done_n;
 extern const struct link_permit	permit_log_ask[];

@@ -253,6 +253,12 @@ secure_log_old(const struct secure *s, struct span user,
 	log_end(&l);
 }
 
+size_t
+secure_binding(const struct secure *s, uint8_t out[TLS_BINDING_MAX])
+{
+	return s->stream == NULL ? 0 : s->tls->binding(s->stream, out);
+}
+
 void
 secure_end(struct secure *s)
 {

@@ -13,6 +13,7 @@
 #include "pop/say.h"
 #include "pop/transact.h"
 #include "role/ask.h"
+#include "role/offers.h"
 #include "role/permit.h"
 #include "role/pump.h"
 #include "role/reach.h"
@@ -328,6 +329,8 @@ set_pop_conf(struct session *s)
 		.host = s->c->hostname,
 		.tokens = token_wanted(&c->token),
 		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
+		.offers = offers_later(c, s->c->far >= 0 ||
+		    s->c->wire != NULL),
 		.bboards = c->xtnd.bboards,
 		.copy_max = c->role.temp_max,
 		.xmit = c->xtnd.xmit && (!s->c->id->virtual ||

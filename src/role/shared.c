@@ -19,6 +19,7 @@
 #include "pop/transact.h"
 #include "proto/command.h"
 #include "role/ask.h"
+#include "role/offers.h"
 #include "role/permit.h"
 #include "role/pump.h"
 #include "role/reach.h"
@@ -408,6 +409,7 @@ seat_conf(struct seat *s)
 		.host = sh.c->hostname,
 		.tokens = token_wanted(&c->token),
 		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
+		.offers = offers_later(c, s->far >= 0),
 		.bboards = "",
 		.bad_max = c->role.max_bad_commands,
 		.preferred = (uint8_t)c->role.language,

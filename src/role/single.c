@@ -8,11 +8,12 @@
  */
 #include "role/single.h"
 
-#include "auth/auth.h"
+#include "auth/exchange.h"
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/attempt.h"
 #include "role/listen.h"
+#include "role/offers.h"
 #include "role/pump.h"
 #include "role/secure.h"
 #include "role/session.h"
@@ -32,37 +33,12 @@ struct single {
 	struct secure_house	 house;
 	struct secure		 secure;
 	bool			 starts_tls;	/* STLS was answered */
+	struct auth_conf	 one;		/* the database that is asked now */
+	void			*state;		/* owns; what it has prepared */
+	struct auth_exchange	 x;
+	uint64_t		 asked_ms;
 	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
-
-/* One database after the other, until one knows the name.  -1: it could not be
- * asked, and the log has the reason. */
-static int
-ask_all(const struct settings *conf, struct auth_request *q,
-    struct auth_verdict *v)
-{
-	struct auth_conf one = conf->auth;
-
-	for (size_t i = 0; i < auth_databases(&conf->auth); i++) {
-		const struct auth_ops	*ops;
-		struct fault		 f;
-		void			*state;
-
-		auth_select(&one, i);
-		ops = auth_ops_of(&one);
-		if (auth_open(&one, &state, &f) != 0) {
-			log_fault(LEVEL_ERR, "auth-error", &f);
-			attempt_log_unjudged(q->user, &q->peer,
-			    "see auth-error");
-			return -1;
-		}
-		auth_check(&one, state, q, v);
-		ops->done(state);
-		if (!auth_passes_on(&one, v))
-			break;
-	}
-	return 0;
-}
 
 /* -1: it could not be asked about. */
 static int
@@ -79,45 +55,7 @@ ask_token(const struct settings *conf, struct auth_request *q, struct span token
 	}
 	(void)tokens_judge(&t, q, token, v);	/* it is opened anew each time */
 	tokens_close(&t);
-	return v->result != AUTH_OK ? 0 : ask_all(conf, q, v);
-}
-
-/* The same check as a worker's; the delay is slept, nobody else is served. */
-static enum authorize_answer
-check(struct single *s)
-{
-	static struct auth_request	 q;
-	static struct auth_verdict	 v;
-	uint64_t			 began = clock_ms();
-	uint64_t			 due;
-	int				 asked;
-
-	secmem_lock(&q, sizeof(q));
-	q.peer = *s->peer;
-	q.way.local = *s->local;
-	q.way.tls = s->secure.stream != NULL;
-	q.method = (enum auth_method)s->auth.ask.method;
-	q.master[0] = '\0';
-	if (!span_cstr(span_of(s->auth.name, s->auth.name_n), q.user,
-	    sizeof(q.user)))
-		q.user[0] = '\0';
-	q.token_good = false;
-	ASSERT(secret_set(&q.secret, secret_span(&s->auth.ask.secret)));
-	asked = auth_by_token(q.method) ? ask_token(s->conf, &q,
-	    authorize_secret(&s->auth), &v) : ask_all(s->conf, &q, &v);
-	secret_wipe(&q.secret);
-	if (asked != 0)
-		return ANSWER_ERROR;
-	s->id = v.id;
-	if (v.result == AUTH_OK) {
-		worker_log_proof(&q, &v);
-		return ANSWER_YES;
-	}
-	worker_log_failure(&q, &v);
-	due = ask_refusal_ms(&s->conf->role, began);
-	if (due > clock_ms())
-		clock_sleep((unsigned)(due - clock_ms()));
-	return v.result == AUTH_ERROR ? ANSWER_ERROR : ANSWER_NO;
+	return 0;
 }
 
 static enum pump_next
@@ -125,6 +63,141 @@ next_of(enum authorize_next n)
 {
 	return n == AUTHORIZE_CLOSE ? PUMP_CLOSE :
 	    n == AUTHORIZE_TLS ? PUMP_LEAVE : PUMP_LINE;
+}
+
+static void
+end_question(struct single *s)
+{
+	auth_exchange_end(&s->x);
+	if (s->state != NULL)
+		auth_ops_of(&s->one)->done(s->state);
+	s->state = NULL;
+}
+
+/* To the nth database. */
+static int
+begin_question(struct single *s, const struct auth_request *q, size_t nth,
+    struct fault *f)
+{
+	end_question(s);
+	s->one = s->conf->auth;
+	auth_select(&s->one, nth);
+	if (auth_open(&s->one, &s->state, f) != 0)
+		return -1;
+	auth_exchange_prepare(&s->one, s->conf->role.state_dir);
+	return !auth_by_exchange(q->method) ? 0 :
+	    auth_exchange_begin(&s->x, &s->one, s->state, q, f);
+}
+
+/* What the client's next words are to be, or its verdict; the delay is slept, nobody
+ * else is served. */
+static enum pump_next
+told(struct single *s, const struct auth_request *q,
+    const struct auth_verdict *v, struct buf *out)
+{
+	uint64_t due;
+
+	s->id = v->id;
+	if (v->result == AUTH_OK) {
+		worker_log_proof(q, v);
+		return PUMP_LEAVE;
+	}
+	worker_log_failure(q, v);
+	due = ask_refusal_ms(&s->conf->role, s->asked_ms);
+	if (due > clock_ms())
+		clock_sleep((unsigned)(due - clock_ms()));
+	return next_of(authorize_answer(&s->auth, v->result == AUTH_ERROR ?
+	    ANSWER_ERROR : ANSWER_NO, out));
+}
+
+static enum pump_next
+ask_back(struct single *s, struct buf *challenge, struct buf *out)
+{
+	authorize_challenge(&s->auth, span_str(s->x.q.user), buf_span(challenge),
+	    out);
+	buf_fini(challenge);
+	return PUMP_LINE;
+}
+
+/* One more message of an exchange. */
+static enum pump_next
+go_on(struct single *s, struct span message, bool broken, struct buf *out)
+{
+	static struct auth_verdict	v;
+	struct buf			challenge;
+	enum pump_next			next;
+
+	s->asked_ms = clock_ms();
+	if (auth_exchange_step(&s->x, message, broken, &challenge, &v) ==
+	    AUTH_STEP_MORE)
+		return ask_back(s, &challenge, out);
+	next = told(s, &s->x.q, &v, out);
+	end_question(s);
+	return next;
+}
+
+static void
+take_request(const struct single *s, const struct wire_asked *a,
+    struct auth_request *q)
+{
+	*q = (struct auth_request){ .method = (enum auth_method)a->method,
+	    .peer = *s->peer, .way = a->way, .binding_n = a->binding.n };
+	if (!span_cstr(a->user, q->user, sizeof(q->user)))
+		q->user[0] = '\0';
+	if (a->binding.n > 0)
+		memcpy(q->binding, a->binding.p, a->binding.n);
+	if (!auth_by_exchange(q->method) && !auth_by_token(q->method))
+		ASSERT(secret_set(&q->secret, a->secret));
+}
+
+/* The same check as a worker's: one database after the other, until one knows the
+ * name. */
+static enum pump_next
+check(struct single *s, struct buf *out)
+{
+	static struct auth_request	 q;
+	static struct auth_verdict	 v;
+	uint8_t				 binding[AUTH_BINDING_MAX];
+	const struct auth_way		 way = {
+		.local = *s->local, .tls = s->secure.stream != NULL,
+	};
+	const struct wire_asked		 a = asked_of(&s->auth, &s->secure, &way,
+					    binding);
+	size_t				 nth = 0;
+	struct buf			 challenge;
+	struct fault			 f;
+
+	s->asked_ms = clock_ms();
+	secmem_lock(&q, sizeof(q));
+	take_request(s, &a, &q);
+	if (auth_by_token(q.method)) {
+		if (ask_token(s->conf, &q, a.secret, &v) != 0)
+			return next_of(authorize_answer(&s->auth, ANSWER_ERROR,
+			    out));
+		if (v.result != AUTH_OK)
+			return told(s, &q, &v, out);
+	}
+	do {
+		if (begin_question(s, &q, nth, &f) != 0) {
+			end_question(s);
+			secret_wipe(&q.secret);
+			log_fault(LEVEL_ERR, "auth-error", &f);
+			attempt_log_unjudged(q.user, &q.peer, "see auth-error");
+			return next_of(authorize_answer(&s->auth, ANSWER_ERROR,
+			    out));
+		}
+		if (!auth_by_exchange(q.method))
+			auth_check(&s->one, s->state, &q, &v);
+		else if (auth_exchange_step(&s->x, a.secret, a.broken,
+		    &challenge, &v) == AUTH_STEP_MORE)
+			return ask_back(s, &challenge, out);
+		else
+			memcpy(q.user, s->x.q.user, sizeof(q.user));
+	} while (auth_passes_on(&s->one, &v) &&
+	    ++nth < auth_databases(&s->conf->auth));
+	end_question(s);
+	secret_wipe(&q.secret);
+	return told(s, &q, &v, out);
 }
 
 static void
@@ -138,20 +211,19 @@ static enum pump_next
 on_line(void *ctx, struct span line, struct buf *out)
 {
 	struct single		*s = ctx;
-	enum authorize_next	 n;
-	enum authorize_answer	 a;
+	enum authorize_next	 n = authorize_line(&s->auth, line, out);
+	enum pump_next		 next = next_of(n);
 
-	n = authorize_line(&s->auth, line, out);
-	expect(s);
 	s->starts_tls = n == AUTHORIZE_TLS;
-	if (n != AUTHORIZE_ASK)
-		return next_of(n);
-	a = check(s);
-	if (a == ANSWER_YES)
-		return PUMP_LEAVE;
-	n = authorize_answer(&s->auth, a, out);
+	if (!authorize_exchanges(&s->auth))
+		end_question(s);	/* it was given up */
+	if (n == AUTHORIZE_ASK)
+		next = check(s, out);
+	else if (n == AUTHORIZE_RESPOND)
+		next = go_on(s, buf_span(&s->auth.ask.message),
+		    s->auth.ask.broken, out);
 	expect(s);
-	return next_of(n);
+	return next;
 }
 
 static enum pump_next
@@ -160,6 +232,7 @@ on_too_long(void *ctx, struct buf *out)
 	struct single	*s = ctx;
 	enum authorize_next n = authorize_too_long(&s->auth, out);
 
+	end_question(s);
 	expect(s);
 	return next_of(n);
 }
@@ -227,6 +300,7 @@ start_tls(struct single *s, const struct listen_rules *rules)
 	s->starts_tls = false;
 	authorize_secured(&s->auth);
 	secure_know(&s->secure, &s->house, s->peer, &s->auth);
+	s->auth.offers = offers_of(s->conf, &s->secure);
 	return 0;
 }
 
@@ -280,6 +354,7 @@ single_run(const struct settings *conf, const char *hostname,
 	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
 	s.auth.stls = s.house.tls != NULL && !rules->tls;
 	s.auth.tokens = token_wanted(&conf->token);
+	s.auth.offers = offers_of(conf, &s.secure);
 	pump_init(&s.pump);
 	s.pump.in = in;
 	s.pump.out_fd = out;
@@ -291,6 +366,7 @@ single_run(const struct settings *conf, const char *hostname,
 	s.pump.ctx = &s;
 	expect(&s);
 	end = talk(&s, rules);
+	end_question(&s);
 	if (end == PUMP_END_LEFT && s.secure.stream != NULL)
 		secure_log_old(&s.secure, span_of(s.auth.name, s.auth.name_n), peer);
 	if (end == PUMP_END_LEFT)

@@ -111,6 +111,74 @@ wire_get_way(struct link_in *m, struct auth_way *w, struct fault *f)
 	return 0;
 }
 
+void
+wire_put_asked(struct link_out *m, const struct wire_asked *a)
+{
+	link_put_u8(m, a->method);
+	wire_put_way(m, &a->way);
+	link_put_span(m, a->user);
+	link_put_span(m, a->secret);
+	link_put_u8(m, a->broken ? 1 : 0);
+	link_put_span(m, a->binding);
+}
+
+int
+wire_get_asked(struct link_in *m, struct wire_asked *a, struct fault *f)
+{
+	a->method = link_get_u8(m);
+	if (a->method >= AUTH_METHODS)
+		return fault_set(f, FAULT_PEER, "a question without sense");
+	if (wire_get_way(m, &a->way, f) != 0)
+		return -1;
+	a->user = link_get_span(m, IDENTITY_USER_MAX);
+	a->secret = link_get_span(m, auth_by_exchange(
+	    (enum auth_method)a->method) ? AUTH_MESSAGE_MAX : auth_by_token(
+	    (enum auth_method)a->method) ? AUTH_TOKEN_MAX : SECRET_MAX);
+	a->broken = link_get_u8(m) != 0;
+	a->binding = link_get_span(m, AUTH_BINDING_MAX);
+	return m->bad ? link_get_end(m, f) : 0;
+}
+
+void
+wire_put_challenge(struct link_out *m, uint64_t sid, struct span user,
+    struct span octets)
+{
+	link_out_init(m, MSG_CHALLENGE);
+	link_put_u64(m, sid);
+	link_put_span(m, user);
+	link_put_span(m, octets);
+}
+
+int
+wire_get_challenge(struct link_in *m, uint64_t *sid_r, struct span *user_r,
+    struct span *octets_r, struct fault *f)
+{
+	*sid_r = link_get_u64(m);
+	*user_r = link_get_span(m, IDENTITY_USER_MAX);
+	*octets_r = link_get_span(m, AUTH_CHALLENGE_MAX);
+	return link_get_end(m, f);
+}
+
+void
+wire_put_response(struct link_out *m, uint64_t sid, struct span octets,
+    bool broken)
+{
+	link_out_init(m, MSG_RESPONSE);
+	link_put_u64(m, sid);
+	link_put_span(m, octets);
+	link_put_u8(m, broken ? 1 : 0);
+}
+
+int
+wire_get_response(struct link_in *m, uint64_t *sid_r, struct span *octets_r,
+    bool *broken_r, struct fault *f)
+{
+	*sid_r = link_get_u64(m);
+	*octets_r = link_get_span(m, AUTH_MESSAGE_MAX);
+	*broken_r = link_get_u8(m) != 0;
+	return link_get_end(m, f);
+}
+
 int
 wire_rest(struct span rest, int *fd_r, struct fault *f)
 {

@@ -6,7 +6,7 @@
 #ifndef ROLE_WIRE_H
 #define ROLE_WIRE_H
 
-#include "auth/auth.h"
+#include "auth/exchange.h"
 #include "sys/identity.h"
 #include "sys/link.h"
 #include "sys/sock.h"
@@ -37,6 +37,27 @@ int	wire_get_peer(struct link_in *m, struct sock_addr *a, struct fault *f)
 void	wire_put_way(struct link_out *m, const struct auth_way *w);
 int	wire_get_way(struct link_in *m, struct auth_way *w, struct fault *f)
 	    MUSTUSE;
+/* What a front asks, in CREDENTIAL, CHECK and QUESTION: views. */
+struct wire_asked {
+	uint8_t		method;		/* enum auth_method */
+	struct auth_way	way;
+	struct span	user;		/* empty in an exchange */
+	struct span	secret;		/* or its first message */
+	bool		broken;		/* which was no base64 */
+	struct span	binding;	/* struct auth_request's */
+};
+void	wire_put_asked(struct link_out *m, const struct wire_asked *a);
+int	wire_get_asked(struct link_in *m, struct wire_asked *a, struct fault *f)
+	    MUSTUSE;
+/* Of an exchange, with the sid before it: CHALLENGE and RESPONSE. */
+void	wire_put_challenge(struct link_out *m, uint64_t sid, struct span user,
+	    struct span octets);
+int	wire_get_challenge(struct link_in *m, uint64_t *sid_r,
+	    struct span *user_r, struct span *octets_r, struct fault *f) MUSTUSE;
+void	wire_put_response(struct link_out *m, uint64_t sid, struct span octets,
+	    bool broken);
+int	wire_get_response(struct link_in *m, uint64_t *sid_r,
+	    struct span *octets_r, bool *broken_r, struct fault *f) MUSTUSE;
 
 /* DENY: how it was meant. */
 enum wire_deny {

@@ -15,6 +15,9 @@
 #include "role/tokens.h"
 #include "role/wire.h"
 
+#include "auth/exchange.h"
+#include "base/alloc.h"
+#include "base/map.h"
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/identity.h"
@@ -24,6 +27,7 @@
 #include "watch/log.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* How long who has retired goes on listening: what was sent before is answered,
  * and nobody gets an answer that is older than the warden promises. */
@@ -76,6 +80,7 @@ prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
 
 	if (ops->prepare(&conf->auth, state_r, f) != 0)
 		return fault_prefix(f, "%s: ", ops->name);
+	auth_exchange_prepare(&conf->auth, conf->role.state_dir);
 	if (stays && ops->settle != NULL)
 		ops->settle(*state_r);
 	if (ops->connect != NULL)
@@ -83,30 +88,27 @@ prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
 	return ops->needs_root ? 0 : enter_cage(conf, parent, f);
 }
 
-/* The fields that CREDENTIAL and QUESTION have in common, to the end; a token stays in
- * the message. */
+/* The octets of a token, and of an exchange's first message, stay m's. */
 static int
-read_fields(struct link_in *m, uint8_t method, struct auth_request *q,
-    struct span *token_r, struct fault *f)
+take_asked(struct link_in *m, struct auth_request *q, struct wire_asked *a,
+    struct fault *f)
 {
-	struct span secret;
-
-	if (method >= AUTH_METHODS)
-		return fault_set(f, FAULT_PEER, "credential");
-	q->method = (enum auth_method)method;
-	if (wire_get_way(m, &q->way, f) != 0)
-		return -1;
+	if (wire_get_asked(m, a, f) != 0 || link_get_end(m, f) != 0)
+		return fault_prefix(f, "credential: ");
+	q->method = (enum auth_method)a->method;
+	q->way = a->way;
 	q->master[0] = '\0';
-	if (!link_get_cstr(m, q->user, sizeof(q->user)))
-		q->user[0] = '\0';	/* no account has such a name */
 	q->token_good = false;
-	secret = link_get_span(m, auth_by_token(q->method) ? AUTH_TOKEN_MAX :
-	    SECRET_MAX);
-	*token_r = auth_by_token(q->method) ? secret : SPAN("");
-	if (secret_set(&q->secret, auth_by_token(q->method) ? SPAN("") : secret) &&
-	    (m->bad || m->off == m->n))
-		return 0;
-	return fault_set(f, FAULT_PEER, "credential");
+	if (!span_cstr(a->user, q->user, sizeof(q->user)))
+		q->user[0] = '\0';	/* no account has such a name */
+	q->binding_n = a->binding.n;
+	if (a->binding.n > 0)
+		memcpy(q->binding, a->binding.p, a->binding.n);
+	if (auth_by_exchange(q->method) || auth_by_token(q->method))
+		q->secret.n = 0;
+	else
+		ASSERT(secret_set(&q->secret, a->secret));
+	return 0;
 }
 
 /* The same record for the worker of the next database, if there is to be one. */
@@ -124,18 +126,6 @@ pass_on(int pass, const struct link_in *m, struct fault *f)
 	result = link_send(pass, &out, NULL, 0, f);
 	link_out_wipe(&out);
 	return result;
-}
-
-/* One record, of a client whose front is at the other end of `credential`. */
-static int
-read_request(int credential, int pass, struct link_in *m, struct auth_request *q,
-    struct span *token_r, struct fault *f)
-{
-	if (link_recv(credential, permit_credential, permit_credential_n, 0, 0,
-	    m, f) != 1)
-		return fault_prefix(f, "credential: ");
-	return pass_on(pass, m, f) != 0 ? -1 :
-	    read_fields(m, link_get_u8(m), q, token_r, f);
 }
 
 void
@@ -198,10 +188,11 @@ deny_of(const struct auth_conf *c, const struct auth_verdict *v)
 	    auth_passes_on(c, v) ? DENY_UNKNOWN : DENY_NO;
 }
 
-/* print: for auth, which may vouch for what was right; 0 else. */
+/* print: for auth, which may vouch for what was right; 0 else.  user: of an exchange,
+ * which nobody else has read. */
 static int
 send_verdict(int link, const struct auth_conf *c, const struct auth_verdict *v,
-    uint64_t print, struct fault *f)
+    uint64_t print, const char *user, struct fault *f)
 {
 	UNZEROED struct link_out m;
 
@@ -211,26 +202,26 @@ send_verdict(int link, const struct auth_conf *c, const struct auth_verdict *v,
 			link_put_u64(&m, print);
 		wire_put_identity(&m, &v->id);
 	} else {
-		link_out_init(&m, MSG_DENY);
+		link_out_init(&m, user[0] == '\0' ? MSG_DENY : MSG_DENY_USER);
 		link_put_u8(&m, (uint8_t)deny_of(c, v));
+		if (user[0] != '\0')
+			link_put_span(&m, span_str(user));
 	}
 	return link_send(link, &m, NULL, 0, f);
 }
 
 /* False: who asked has given up, and told the log so. */
 static bool
-judge(const struct settings *conf, void *state, int asker,
-    struct auth_request *q, struct auth_verdict *v)
+judged(const struct auth_conf *c, int asker, const struct auth_request *q,
+    const struct auth_verdict *v)
 {
 	/* Nothing comes from there before its answer, but its end. */
 	struct wait_for	end = { .fd = asker, .events = WAIT_READ };
 
-	auth_check(&conf->auth, state, q, v);
-	secret_wipe(&q->secret);
 	if (asker >= 0 && sock_wait(&end, 1, 0) > 0)
 		return false;
 	/* One line for all databases. */
-	if (v->result != AUTH_OK && !auth_passes_on(&conf->auth, v))
+	if (v->result != AUTH_OK && !auth_passes_on(c, v))
 		worker_log_failure(q, v);
 	else if (v->result == AUTH_OK)
 		worker_log_proof(q, v);
@@ -264,7 +255,7 @@ start_tokens(const struct settings *conf)
 /* AUTH_OK: it is good, and q says whose it is.  Else it has told the log why not. */
 static int
 ask_tokens(const struct settings *conf, int link, struct auth_request *q,
-    struct span token, struct auth_verdict *v, struct fault *f)
+    const struct wire_asked *a, struct auth_verdict *v, struct fault *f)
 {
 	UNZEROED struct link_out	m;
 	UNZEROED struct link_in		in;
@@ -276,11 +267,8 @@ ask_tokens(const struct settings *conf, int link, struct auth_request *q,
 	link_out_init(&m, MSG_QUESTION);
 	link_put_u64(&m, 0);
 	link_put_u64(&m, 0);
-	link_put_u8(&m, (uint8_t)q->method);
 	wire_put_peer(&m, &q->peer);
-	wire_put_way(&m, &q->way);
-	link_put_span(&m, span_str(q->user));
-	link_put_span(&m, token);
+	wire_put_asked(&m, a);
 	sent = link >= 0 && link_send(link, &m, NULL, 0, f) == 0;
 	link_out_wipe(&m);
 	if (!sent || link_recv(link, permit_proof, permit_proof_n, 0, wait_ms, &in,
@@ -295,30 +283,96 @@ ask_tokens(const struct settings *conf, int link, struct auth_request *q,
 	return 0;
 }
 
-static int
-answer(const struct settings *conf, const struct sock_addr *peer,
-    pid_t monitor, int credential, int pass, int verdict, struct fault *f)
+static void
+judge(const struct settings *conf, void *state, struct auth_request *q,
+    struct auth_verdict *v)
 {
-	static struct link_in		 m;	/* these hold a password */
-	static struct auth_request	 q;
-	static struct auth_verdict	 v;
-	AUTO(fd_close) int		 tokens = start_tokens(conf);
-	struct span			 token;
-	void				*state;
+	auth_check(&conf->auth, state, q, v);
+	secret_wipe(&q->secret);
+}
 
-	secmem_lock(&q, sizeof(q));
-	secmem_lock(&m, sizeof(m));
-	q.peer = *peer;
-	if (prepare(conf, monitor, false, &state, f) != 0 ||
-	    read_request(credential, pass, &m, &q, &token, f) != 0 ||
-	    (auth_by_token(q.method) &&
-	    ask_tokens(conf, tokens, &q, token, &v, f) != 0))
+/* Of one client, whose front is at the other end of `credential`. */
+static struct {
+	struct link_in		 in;		/* these hold a password */
+	struct auth_request	 q;
+	struct auth_exchange	 x;
+	struct auth_verdict	 v;
+} one;
+
+/* The challenge lies there before the monitor tells the front so. */
+static int
+ask_back(int credential, int verdict, struct buf *challenge, struct fault *f)
+{
+	UNZEROED struct link_out	m;
+	int				result;
+
+	wire_put_challenge(&m, 0, span_str(one.x.q.user), buf_span(challenge));
+	buf_fini(challenge);
+	result = link_send(credential, &m, NULL, 0, f);
+	link_out_init(&m, MSG_WENT_ON);
+	return result != 0 ? -1 : link_send(verdict, &m, NULL, 0, f);
+}
+
+static int
+exchange(const struct settings *conf, void *state, struct wire_asked *a,
+    int credential, int verdict, struct fault *f)
+{
+	struct buf	challenge;
+	uint64_t	sid;
+
+	if (auth_exchange_begin(&one.x, &conf->auth, state, &one.q, f) != 0)
 		return -1;
-	link_in_fini(&m);
-	if (!auth_by_token(q.method) || v.result == AUTH_OK)
-		(void)judge(conf, state, -1, &q, &v);
+	while (auth_exchange_step(&one.x, a->secret, a->broken, &challenge,
+	    &one.v) == AUTH_STEP_MORE) {
+		link_in_fini(&one.in);
+		if (ask_back(credential, verdict, &challenge, f) != 0 ||
+		    link_recv(credential, permit_response, permit_response_n, 0,
+		    -1, &one.in, f) != 1)
+			return fault_prefix(f, "exchange: ");
+		if (one.in.type == MSG_ABORT)
+			spawn_exit(0);
+		if (wire_get_response(&one.in, &sid,
+		    &a->secret, &a->broken, f) != 0)
+			return fault_prefix(f, "exchange: ");
+	}
+	one.q = one.x.q;
+	auth_exchange_end(&one.x);
+	return 0;
+}
+
+static int
+answer(const struct settings *conf, pid_t monitor, int credential, int record,
+    int pass, int verdict, struct fault *f)
+{
+	struct wire_asked	 a;
+	bool			 refused;	/* its token, and told so */
+	void			*state;
+	AUTO(fd_close) int	 tokens = start_tokens(conf);
+
+	if (prepare(conf, monitor, false, &state, f) != 0)
+		return -1;
+	do {			/* an ABORT was for a worker before us */
+		if (link_recv(record, permit_credential,
+		    permit_credential_n, 0, 0, &one.in, f) != 1)
+			return fault_prefix(f, "credential: ");
+	} while (one.in.type == MSG_ABORT);
+	if (pass_on(pass, &one.in, f) != 0 ||
+	    take_asked(&one.in, &one.q, &a, f) != 0)
+		return -1;
+	if (auth_by_token(one.q.method) &&
+	    ask_tokens(conf, tokens, &one.q, &a, &one.v, f) != 0)
+		return -1;
+	if (auth_by_exchange(one.q.method) &&
+	    exchange(conf, state, &a, credential, verdict, f) != 0)
+		return -1;
+	link_in_fini(&one.in);
+	refused = auth_by_token(one.q.method) && one.v.result != AUTH_OK;
+	if (!refused && !auth_by_exchange(one.q.method))
+		judge(conf, state, &one.q, &one.v);
+	if (!refused)
+		(void)judged(&conf->auth, -1, &one.q, &one.v);
 	auth_ops_of(&conf->auth)->done(state);
-	return send_verdict(verdict, &conf->auth, &v, 0, f);
+	return send_verdict(verdict, &conf->auth, &one.v, 0, "", f);
 }
 
 /* Who asks sees an error, or our end. */
@@ -330,26 +384,37 @@ give_up(const struct auth_conf *c, const struct sock_addr *peer, int verdict,
 
 	log_fault(LEVEL_ERR, "auth-error", f);
 	attempt_log_unjudged(NULL, peer, "see auth-error");
-	(void)send_verdict(verdict, c, &undecided, 0, f);
+	(void)send_verdict(verdict, c, &undecided, 0, "", f);
 	spawn_exit(1);
 }
 
 void
 worker_main(const struct settings *conf, const struct sock_addr *peer,
-    pid_t monitor, int credential, int pass, int verdict, int log_link)
+    pid_t monitor, int credential, int record, int pass, int verdict,
+    int log_link)
 {
-	const int	keep[] = { credential, pass, verdict, log_link };
+	const int	keep[] = {
+		credential, record, pass, verdict, log_link,
+	};
 	struct fault	f;
 
 	spawn_tie(monitor);
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, &log_link);
-	if (answer(conf, peer, monitor, credential, pass, verdict, &f) != 0)
+	secmem_lock(&one, sizeof(one));
+	one.q.peer = *peer;
+	if (answer(conf, monitor, credential, record, pass, verdict, &f) != 0)
 		give_up(&conf->auth, peer, verdict, &f);
 	spawn_exit(0);
 }
 
 /* ------------------------------------------------------- in popper serve */
+
+/* An exchange whose client has not answered yet. */
+struct held {
+	struct map_node		 in;		/* by sid */
+	struct auth_exchange	 x;
+};
 
 struct serving {
 	const struct settings	*conf;
@@ -357,10 +422,12 @@ struct serving {
 	int			 link;
 	int			 lease;
 	bool			 retired;
+	struct map		 held;
+	size_t			 nheld;
+	uint64_t		 sid;	/* of what is answered now */
 	struct link_in		 in;	/* these hold a password */
 	struct auth_request	 q;
 	struct auth_verdict	 v;
-	struct span		 token;	/* in `in` */
 	struct tokens		 tokens;	/* of who judges those alone */
 };
 
@@ -402,55 +469,92 @@ wait_question(struct serving *s, struct fault *f)
 	}
 }
 
-/* 1: s->q is a question; 0: the end.  link_in_fini(&s->in) is the caller's. */
+/* 1: s->in has a message; 0: the end. */
 static int
-next_question(struct serving *s, struct fault *f)
+next_message(struct serving *s, struct fault *f)
 {
-	uint64_t	sid;
-	uint8_t		method;
-	int		got = wait_question(s, f);
+	int got = wait_question(s, f);
 
-	if (got != 1)
-		return got;
-	got = link_recv(s->link, permit_question, permit_question_n, 0, 0,
-	    &s->in, f);
-	if (got != 1)
-		return got;
-	sid = link_get_u64(&s->in);
-	s->q.vouched = link_get_u64(&s->in);
-	method = link_get_u8(&s->in);
-	if (wire_get_peer(&s->in, &s->q.peer, f) != 0 ||
-	    read_fields(&s->in, method, &s->q, &s->token, f) != 0)
-		got = -1;
-	if (sid != 0)			/* 0: it is known already */
-		wire_log_sid(sid);
-	return got;
+	return got != 1 ? got : link_recv(s->link, permit_question,
+	    permit_question_n, 0, 0, &s->in, f);
+}
+
+static void
+held_free(struct serving *s, struct held *h)
+{
+	map_take(&s->held, &h->in);
+	s->nheld--;
+	auth_exchange_end(&h->x);
+	free(h);
 }
 
 /* 1: it is told; 0: whom to? */
 static int
-answer_question(struct serving *s, struct fault *f)
+tell(struct serving *s, const struct auth_request *q, const char *user,
+    struct fault *f)
 {
-	/* Of a token auth has asked before, and not us. */
-	s->q.token_good = auth_by_token(s->q.method);
-	if (!judge(s->conf, s->state, s->link, &s->q, &s->v))
+	if (!judged(&s->conf->auth, s->link, q, &s->v))
 		return 0;
-	return send_verdict(s->link, &s->conf->auth, &s->v, s->v.print, f) != 0 ?
-	    -1 : 1;
+	if (send_verdict(s->link, &s->conf->auth, &s->v, s->v.print, user,
+	    f) != 0)
+		return -1;
+	log_set_sid("");
+	return 1;
+}
+
+/* What the client of this exchange has said. */
+static int
+go_on(struct serving *s, struct held *h, struct span message, bool broken,
+    struct fault *f)
+{
+	UNZEROED struct link_out	m;
+	struct buf			challenge;
+	int				result;
+
+	s->v.print = 0;
+	if (auth_exchange_step(&h->x, message, broken, &challenge, &s->v) ==
+	    AUTH_STEP_MORE) {
+		wire_put_challenge(&m, s->sid, span_str(h->x.q.user),
+		    buf_span(&challenge));
+		buf_fini(&challenge);
+		log_set_sid("");
+		return link_send(s->link, &m, NULL, 0, f) != 0 ? -1 : 1;
+	}
+	result = tell(s, &h->x.q, h->x.q.user, f);
+	held_free(s, h);
+	return result;
+}
+
+static int
+begin_exchange(struct serving *s, const struct wire_asked *a, struct fault *f)
+{
+	struct held *h;
+
+	if (s->nheld >= WORKER_EXCHANGES_MAX)
+		return fault_set(f, FAULT_PEER, "too many exchanges");
+	h = xalloc(1, sizeof(*h));
+	secmem_lock(h, sizeof(*h));
+	if (auth_exchange_begin(&h->x, &s->conf->auth, s->state, &s->q, f) != 0) {
+		free(h);
+		return -1;
+	}
+	map_put(&s->held, &h->in, s->sid, h);
+	s->nheld++;
+	return go_on(s, h, a->secret, a->broken, f);
 }
 
 /* Whose it is; who that is here, a database is asked. */
 static int
-answer_token(struct serving *s, struct fault *f)
+answer_token(struct serving *s, struct span token, struct fault *f)
 {
 	UNZEROED struct link_out m;
 
-	if (!tokens_judge(&s->tokens, &s->q, s->token, &s->v) &&
+	if (!tokens_judge(&s->tokens, &s->q, token, &s->v) &&
 	    s->lease >= 0 && !s->retired && retire(s, f) != 0)
 		return -1;
 	if (s->v.result != AUTH_OK) {
 		worker_log_failure(&s->q, &s->v);
-		return send_verdict(s->link, &s->conf->auth, &s->v, 0, f) != 0 ?
+		return send_verdict(s->link, &s->conf->auth, &s->v, 0, "", f) != 0 ?
 		    -1 : 1;
 	}
 	link_out_init(&m, MSG_PROVEN);
@@ -459,18 +563,89 @@ answer_token(struct serving *s, struct fault *f)
 }
 
 static int
+on_question(struct serving *s, struct fault *f)
+{
+	struct wire_asked a;
+
+	s->sid = link_get_u64(&s->in);
+	s->q.vouched = link_get_u64(&s->in);
+	if (s->sid != 0)		/* 0: it is known already */
+		wire_log_sid(s->sid);
+	if (wire_get_peer(&s->in, &s->q.peer, f) != 0 ||
+	    take_asked(&s->in, &s->q, &a, f) != 0)
+		return -1;
+	if (s->tokens.t != NULL)
+		return answer_token(s, a.secret, f);
+	if (auth_by_exchange(s->q.method))
+		return begin_exchange(s, &a, f);
+	/* Of a token auth has asked before, and not us. */
+	s->q.token_good = auth_by_token(s->q.method);
+	judge(s->conf, s->state, &s->q, &s->v);
+	return tell(s, &s->q, "", f);
+}
+
+static int
+on_response(struct serving *s, struct fault *f)
+{
+	struct span	 octets;
+	bool		 broken;
+	struct held	*h;
+
+	if (wire_get_response(&s->in, &s->sid, &octets, &broken, f) != 0)
+		return -1;
+	wire_log_sid(s->sid);
+	h = map_find(&s->held, s->sid);
+	return h != NULL ? go_on(s, h, octets, broken, f) :
+	    fault_set(f, FAULT_PEER, "a response to nothing");
+}
+
+static int
+on_abort(struct serving *s)
+{
+	struct held *h = map_find(&s->held, link_get_u64(&s->in));
+
+	if (h != NULL)
+		held_free(s, h);
+	return 1;
+}
+
+/* Whose question it is that nobody can answer here, for the log. */
+static void
+read_peer(struct serving *s)
+{
+	struct fault f;
+
+	wire_log_sid(link_get_u64(&s->in));
+	s->q.vouched = link_get_u64(&s->in);
+	if (s->in.type == MSG_QUESTION &&
+	    wire_get_peer(&s->in, &s->q.peer, &f) != 0)
+		s->q.peer = (struct sock_addr){ .family = 0 };
+	link_in_fini(&s->in);
+}
+
+/* 1: go on; 0: that is all. */
+static int
+on_message(struct serving *s, struct fault *f)
+{
+	if (s->in.type == MSG_ABORT)
+		return on_abort(s);
+	return s->in.type == MSG_RESPONSE ? on_response(s, f) :
+	    on_question(s, f);
+}
+
+static int
 serve(struct serving *s, struct fault *f)
 {
-	bool	tokens = s->tokens.t != NULL;
-	int	got;
+	int got;
 
-	while ((got = next_question(s, f)) == 1) {
-		got = tokens ? answer_token(s, f) : answer_question(s, f);
+	while ((got = next_message(s, f)) == 1) {
+		got = on_message(s, f);
 		link_in_fini(&s->in);
 		if (got != 1)
 			return got;
 		log_set_sid("");
-		if (!tokens && s->conf->auth.source == AUTH_PAM)
+		if (s->tokens.t == NULL && s->nheld == 0 &&
+		    s->conf->auth.source == AUTH_PAM)
 			return 0;
 	}
 	return got;
@@ -498,7 +673,8 @@ give_up_unread(struct serving *s, struct fault *f)
 {
 	struct fault ignored;
 
-	(void)next_question(s, &ignored);
+	if (next_message(s, &ignored) == 1)
+		read_peer(s);
 	give_up(&s->conf->auth, &s->q.peer, s->link, f);
 }
 

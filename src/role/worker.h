@@ -10,15 +10,19 @@
 #include "role/settings.h"
 
 /*
- * Read one record from `credential`, decide, log a failure, write the verdict
- * to `verdict`, exit.  Root with PAM; else it enters a cage first.  It ends
- * with its monitor: nobody else would end a PAM that hangs.
+ * Read one record from `record`, decide (in an exchange ask the front, at the other end
+ * of `credential`), log a failure, write the verdict to `verdict`, exit.  Root with
+ * PAM; else it enters a cage first.  It ends with its monitor: nobody else would end a
+ * PAM that hangs.
  * conf->auth is that of one database (auth_select); `pass` is where the worker of
  * the next one, if that is asked, finds the same record, or -1.
  */
 void	worker_main(const struct settings *conf, const struct sock_addr *peer,
-	    pid_t monitor, int credential, int pass, int verdict, int log_link)
-	    NORETURN;
+	    pid_t monitor, int credential, int record, int pass, int verdict,
+	    int log_link) NORETURN;
+
+/* Of one worker, at a time. */
+#define WORKER_EXCHANGES_MAX	1024
 
 /*
  * The worker of popper serve: answers QUESTIONs on `link`, one with PAM, then it

@@ -16,5 +16,6 @@ const struct tls_ops popper_tls = {
 	.end = stream_end,
 	.facts = stream_facts,
 	.client = stream_client,
+	.binding = stream_binding,
 	.close = stream_close,
 };

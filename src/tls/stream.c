@@ -314,6 +314,29 @@ stream_client(const struct tls_stream *s, struct tls_client *out,
 	return client_tell(s->ssl, out, f);
 }
 
+/* No context: with TLS 1.2 that is another value than an empty one, and the one that
+ * GnuTLS has. */
+size_t
+stream_binding(const struct tls_stream *s, uint8_t out[TLS_BINDING_MAX])
+{
+	static const char	label[] = "EXPORTER-Channel-Binding";
+	bool			now = SSL_version(s->ssl) == TLS1_3_VERSION;
+	size_t			n;
+
+	if (!now && SSL_get_extms_support(s->ssl) != 1)
+		return 0;
+	if (SSL_export_keying_material(s->ssl, out, TLS_BINDING_EXPORTER, label,
+	    sizeof(label) - 1, NULL, 0, 0) != 1)
+		return 0;
+	if (now || SSL_session_reused(s->ssl) == 1)
+		return TLS_BINDING_EXPORTER;
+	n = SSL_get_peer_finished(s->ssl, out + TLS_BINDING_EXPORTER,
+	    TLS_BINDING_MAX - TLS_BINDING_EXPORTER);
+	if (n > TLS_BINDING_MAX - TLS_BINDING_EXPORTER)
+		n = 0;			/* cut off: none that we know is so long */
+	return TLS_BINDING_EXPORTER + n;
+}
+
 void
 stream_close(struct tls_stream *s)
 {

@@ -23,6 +23,8 @@
 #define TLS_NAME_MAX	256		/* of a host, with its NUL */
 #define TLS_NAMES_MAX	100		/* of one certificate */
 #define TLS_FINGERPRINT_MAX 65		/* SHA-256 in hex, with its NUL */
+#define TLS_BINDING_EXPORTER	32
+#define TLS_BINDING_MAX	96
 
 /* A certificate with its chain, leaf first, and its key: PEM.  ocsp: a response
  * about it (RFC 6960), DER, or empty; handed on as long as it is valid.  All
@@ -146,6 +148,14 @@ struct tls_ops {
 	 * certificate; -1: one that is not good, of which subject alone is set. */
 	int			 (*client)(const struct tls_stream *s,
 				    struct tls_client *out, struct fault *f);
+	/*
+	 * What both ends alone know (RFC 5056): tls-exporter (RFC 9266), and behind
+	 * its 32 octets tls-unique (RFC 5929).  Returns how many.  Under TLS 1.2
+	 * neither without an extended master secret (RFC 7627), and tls-unique
+	 * not after a resumption; under TLS 1.3 there is none.
+	 */
+	size_t			 (*binding)(const struct tls_stream *s,
+				    uint8_t out[TLS_BINDING_MAX]);
 	void			 (*close)(struct tls_stream *s);
 };
 

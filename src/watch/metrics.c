@@ -28,6 +28,20 @@ struct row {
 #define LOGIN(result, method)							\
 	{ "popper_logins", COUNTER, "result", result, "method=\"" method "\"",	\
 	  "Passwords that somebody asked about." }
+#define LOGINS(r, result)							\
+	[METRIC_LOGIN_##r] = LOGIN(result, "pass"),				\
+	[METRIC_LOGIN_##r##_RPOP] = LOGIN(result, "rpop"),			\
+	[METRIC_LOGIN_##r##_PLAIN] = LOGIN(result, "plain"),			\
+	[METRIC_LOGIN_##r##_LOGIN] = LOGIN(result, "login"),			\
+	[METRIC_LOGIN_##r##_EXTERNAL] = LOGIN(result, "external"),		\
+	[METRIC_LOGIN_##r##_OAUTHBEARER] = LOGIN(result, "oauthbearer"),	\
+	[METRIC_LOGIN_##r##_XOAUTH2] = LOGIN(result, "xoauth2"),		\
+	[METRIC_LOGIN_##r##_SCRAM_SHA_1] = LOGIN(result, "scram-sha-1"),	\
+	[METRIC_LOGIN_##r##_SCRAM_SHA_1_PLUS] =				\
+	    LOGIN(result, "scram-sha-1-plus"),					\
+	[METRIC_LOGIN_##r##_SCRAM_SHA_256] = LOGIN(result, "scram-sha-256"),	\
+	[METRIC_LOGIN_##r##_SCRAM_SHA_256_PLUS] =				\
+	    LOGIN(result, "scram-sha-256-plus")
 #define END(reason)								\
 	{ "popper_session_ends", COUNTER, "reason", reason, NULL,		\
 	  "Sessions that have ended, by the reason of their line in the log." }
@@ -43,34 +57,10 @@ struct row {
 #define PLAIN(name, kind, help)	{ name, kind, NULL, "", NULL, help }
 
 static const struct row rows[METRIC_COUNT] = {
-	[METRIC_LOGIN_OK]		= LOGIN("ok", "pass"),
-	[METRIC_LOGIN_OK_RPOP]		= LOGIN("ok", "rpop"),
-	[METRIC_LOGIN_OK_PLAIN]	= LOGIN("ok", "plain"),
-	[METRIC_LOGIN_OK_LOGIN]	= LOGIN("ok", "login"),
-	[METRIC_LOGIN_OK_EXTERNAL]	= LOGIN("ok", "external"),
-	[METRIC_LOGIN_OK_OAUTHBEARER]	= LOGIN("ok", "oauthbearer"),
-	[METRIC_LOGIN_OK_XOAUTH2]	= LOGIN("ok", "xoauth2"),
-	[METRIC_LOGIN_REFUSED]		= LOGIN("refused", "pass"),
-	[METRIC_LOGIN_REFUSED_RPOP]	= LOGIN("refused", "rpop"),
-	[METRIC_LOGIN_REFUSED_PLAIN]	= LOGIN("refused", "plain"),
-	[METRIC_LOGIN_REFUSED_LOGIN]	= LOGIN("refused", "login"),
-	[METRIC_LOGIN_REFUSED_EXTERNAL]	= LOGIN("refused", "external"),
-	[METRIC_LOGIN_REFUSED_OAUTHBEARER]	= LOGIN("refused", "oauthbearer"),
-	[METRIC_LOGIN_REFUSED_XOAUTH2]	= LOGIN("refused", "xoauth2"),
-	[METRIC_LOGIN_ERROR]		= LOGIN("error", "pass"),
-	[METRIC_LOGIN_ERROR_RPOP]	= LOGIN("error", "rpop"),
-	[METRIC_LOGIN_ERROR_PLAIN]	= LOGIN("error", "plain"),
-	[METRIC_LOGIN_ERROR_LOGIN]	= LOGIN("error", "login"),
-	[METRIC_LOGIN_ERROR_EXTERNAL]	= LOGIN("error", "external"),
-	[METRIC_LOGIN_ERROR_OAUTHBEARER]	= LOGIN("error", "oauthbearer"),
-	[METRIC_LOGIN_ERROR_XOAUTH2]	= LOGIN("error", "xoauth2"),
-	[METRIC_LOGIN_UNJUDGED]		= LOGIN("unjudged", "pass"),
-	[METRIC_LOGIN_UNJUDGED_RPOP]	= LOGIN("unjudged", "rpop"),
-	[METRIC_LOGIN_UNJUDGED_PLAIN]	= LOGIN("unjudged", "plain"),
-	[METRIC_LOGIN_UNJUDGED_LOGIN]	= LOGIN("unjudged", "login"),
-	[METRIC_LOGIN_UNJUDGED_EXTERNAL]	= LOGIN("unjudged", "external"),
-	[METRIC_LOGIN_UNJUDGED_OAUTHBEARER]	= LOGIN("unjudged", "oauthbearer"),
-	[METRIC_LOGIN_UNJUDGED_XOAUTH2]	= LOGIN("unjudged", "xoauth2"),
+	LOGINS(OK, "ok"),
+	LOGINS(REFUSED, "refused"),
+	LOGINS(ERROR, "error"),
+	LOGINS(UNJUDGED, "unjudged"),
 	[METRIC_REFUSAL_DELAYED]	= PLAIN("popper_refusals_delayed", COUNTER,
 	    "Refusals told later, since somebody guesses passwords."),
 	[METRIC_PENALTY_ADDRESS]	= PENALTY("address"),

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/* What all mechanisms of several messages have in common. */
+#include "auth/exchange.h"
+
+#include "auth/auth_priv.h"
+#include "auth/scram.h"
+
+static const struct auth_exchange_ops *const mechanisms[AUTH_METHODS] = {
+	[AUTH_METHOD_SCRAM_SHA_1]	 = &exchange_scram,
+	[AUTH_METHOD_SCRAM_SHA_1_PLUS]	 = &exchange_scram,
+	[AUTH_METHOD_SCRAM_SHA_256]	 = &exchange_scram,
+	[AUTH_METHOD_SCRAM_SHA_256_PLUS] = &exchange_scram,
+};
+
+const struct auth_exchange_ops *
+auth_exchange_ops_of(enum auth_method m)
+{
+	ASSERT(m < AUTH_METHODS);
+	return mechanisms[m];
+}
+
+void
+auth_exchange_prepare(const struct auth_conf *c, const char *state_dir)
+{
+	/* Of PAM nobody learns what is stored. */
+	if (auth_ops_of(c)->lookup != NULL)
+		scram_open(state_dir);
+}
+
+int
+auth_exchange_begin(struct auth_exchange *x, const struct auth_conf *c,
+    void *state, const struct auth_request *q, struct fault *f)
+{
+	*x = (struct auth_exchange){
+		.ops = auth_exchange_ops_of(q->method), .c = c, .state = state,
+		.q = *q,
+	};
+	x->q.user[0] = '\0';
+	x->own = x->ops->begin(c, state, &x->q, f);
+	if (x->own != NULL)
+		return 0;
+	x->ops = NULL;
+	return -1;
+}
+
+static enum auth_step
+step(struct auth_exchange *x, struct span message, bool broken,
+    struct buf *challenge, struct auth_verdict *v)
+{
+	if (broken || ++x->steps > AUTH_STEPS_MAX) {
+		verdict_refuse(v, REASON_BAD_MESSAGE, "%s", broken ?
+		    "no base64" : "too many messages");
+		return AUTH_STEP_DONE;
+	}
+	return x->ops->step(x->own, message, challenge, v);
+}
+
+enum auth_step
+auth_exchange_step(struct auth_exchange *x, struct span message, bool broken,
+    struct buf *challenge, struct auth_verdict *v)
+{
+	buf_init(challenge, AUTH_CHALLENGE_MAX);
+	verdict_error(v, "no verdict");
+	if (step(x, message, broken, challenge, v) == AUTH_STEP_MORE)
+		return AUTH_STEP_MORE;
+	buf_fini(challenge);
+	verdict_judge_late(x->c, x->state, &x->q, v);
+	return AUTH_STEP_DONE;
+}
+
+void
+auth_exchange_end(struct auth_exchange *x)
+{
+	if (x->ops == NULL)
+		return;
+	x->ops->end(x->own);
+	explicit_bzero(x, sizeof(*x));
+}

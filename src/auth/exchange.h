@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Logins that take several messages of a client (RFC 4422): what goes to and fro
+ * before there is a verdict.  Floor 2.  Runs where auth_check does, and like that it
+ * never waits for the client: who holds the connection does, with nothing but octets.
+ *
+ * A mechanism is a row in exchange.c: three functions.
+ */
+#ifndef AUTH_EXCHANGE_H
+#define AUTH_EXCHANGE_H
+
+#include "auth/auth.h"
+#include "base/buf.h"
+
+#define AUTH_MESSAGE_MAX	9216	/* octets that a client may say at a time */
+#define AUTH_CHALLENGE_MAX	1024	/* and we */
+#define AUTH_STEPS_MAX		8	/* messages of one exchange */
+
+enum auth_step { AUTH_STEP_MORE, AUTH_STEP_DONE };
+
+struct auth_exchange_ops {
+	/* NULL: it cannot be had here; the fault says why.  q stays as long as the
+	 * exchange; its name is for exchange_take_user to set. */
+	void		*(*begin)(const struct auth_conf *c, void *state,
+			    struct auth_request *q, struct fault *f);
+	/*
+	 * What the client has said, octet for octet.  MORE: *challenge, which is empty
+	 * before, is for him; DONE: *v is filled.  Whatever is wrong is a refusal.
+	 */
+	enum auth_step	 (*step)(void *own, struct span message,
+			    struct buf *challenge, struct auth_verdict *v);
+	void		 (*end)(void *own);
+};
+
+/* NULL: a password by itself, for auth_check. */
+const struct auth_exchange_ops	*auth_exchange_ops_of(enum auth_method m);
+
+/* Before the cage: the libraries and keys of all mechanisms that this database can
+ * do. */
+void	auth_exchange_prepare(const struct auth_conf *c, const char *state_dir);
+
+/* In the caller's memory, which has secmem_lock; it does not move. */
+struct auth_exchange {
+	const struct auth_exchange_ops	*ops;	/* NULL: there is none */
+	void				*own;	/* owns */
+	const struct auth_conf		*c;	/* borrows */
+	void				*state;	/* borrows: what prepare gave */
+	struct auth_request		 q;
+	unsigned			 steps;
+};
+
+/* q: the method and who asks, of which all is copied. */
+int	auth_exchange_begin(struct auth_exchange *x, const struct auth_conf *c,
+	    void *state, const struct auth_request *q, struct fault *f) MUSTUSE;
+/*
+ * broken: it was no base64, which is as wrong as any message.  After DONE there is
+ * nothing but the end.  *challenge is initialised here; whose name x->q.user is may
+ * be known from now on, or with the verdict.
+ */
+enum auth_step	auth_exchange_step(struct auth_exchange *x,
+		    struct span message, bool broken, struct buf *challenge,
+		    struct auth_verdict *v);
+/* Whether it was finished or not. */
+void	auth_exchange_end(struct auth_exchange *x);
+
+#endif
