@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Pop, PopError, Serve, conf        # noqa: E402
+from lib.unpack import unpack                                   # noqa: E402
 import oauth                                                    # noqa: E402
 
 PORT, PORTS = 8080, 8443
@@ -42,10 +43,12 @@ class House(unittest.TestCase):
     """A host with an authorization server; how popper is started comes below."""
 
     OPTIONS = {}
+    PACKAGES = ()
+    PORT = 110
 
     @classmethod
     def setUpClass(cls):
-        cls.host = Host()
+        cls.host = Host([unpack(p) for p in cls.PACKAGES])
         cls.addClassCleanup(cls.host.close)
         cls.folder = tempfile.mkdtemp()
         cls.addClassCleanup(shutil.rmtree, cls.folder)
@@ -84,7 +87,7 @@ class House(unittest.TestCase):
     # -- a client ---------------------------------------------------------
 
     def connect(self):
-        pop = Pop(self.host.connect(110))
+        pop = Pop(self.host.connect(self.PORT))
         self.addCleanup(pop.close)
         return pop
 
@@ -209,6 +212,7 @@ class Opaque:
 
 
 class Served(Core, Opaque, House):
+    PACKAGES = ("curl",)
     OPTIONS = {"oauth_jwks": "/etc/popper/jwks.json", "oauth_cache_ttl": "1h",
                "oauth_introspection": "http://127.0.0.1:%d/ask" % PORT,
                "oauth_client_file": "/etc/popper/client", "oauth_timeout": 1}
@@ -222,6 +226,19 @@ class Served(Core, Opaque, House):
     def setUp(self):
         super().setUp()
         self.addCleanup(setattr, self.server, "odd", None)
+
+    def test_curl(self):
+        """A client of others."""
+        for more in ([], ["--sasl-ir"]):
+            r = self.host.run(["curl", "-s", "-S", "-u", "ann:",
+                               "--oauth2-bearer", self.key.token("ann"), *more,
+                               "pop3://127.0.0.1/"])
+            self.assertEqual(r.returncode, 0, r.stderr)
+        line = self.host.syslog.wait(r"\blogin .*user=ann", self.mark)[0]
+        self.assertIn("user=ann", line)
+        r = self.host.run(["curl", "-s", "-S", "-u", "ann:", "--oauth2-bearer",
+                           self.other.token("ann"), "pop3://127.0.0.1/"])
+        self.assertEqual(r.returncode, 67, r.stderr)    # login denied
 
     def test_cache_is_of_user_and_token(self):
         self.server.tokens["cached"] = {"active": True, "sub": "ann",
@@ -252,7 +269,7 @@ class Served(Core, Opaque, House):
 
     def test_bad_server(self):
         """Nobody is let in, nobody is called wrong; passwords go on."""
-        for odd in ("garbage", "huge", "redirect", "error", "hang"):
+        for odd in ("garbage", "huge", "redirect", "error"):
             with self.subTest(odd):
                 self.server.odd = odd
                 line = self.refused("ann", "odd-" + odd, "error",
@@ -271,7 +288,7 @@ class Served(Core, Opaque, House):
 
     def test_hanging_server_keeps_no_password_waiting(self):
         self.server.odd = "hang"
-        pops = [self.connect() for _ in range(6)]
+        pops = [self.connect() for _ in range(5)]
         for i, pop in enumerate(pops):
             pop.send(b"AUTH XOAUTH2 %s\r\n" % message(
                 "XOAUTH2", "ann", "hang-%d" % i))
@@ -407,6 +424,31 @@ class Bare(Core, Opaque, House):
         self.server.odd = "error"
         self.addCleanup(setattr, self.server, "odd", None)
         self.refused("ann", "odd", "error", answer=UNDECIDED)
+
+
+class Single(Core, House):
+    """All in one process, of a user's own."""
+
+    OPTIONS = {"isolation": "single", "oauth_jwks": "keys", "passwd_file":
+               "users", "maildrop": "~/mbox", "state_dir": "state", "run_dir":
+               "run", "deny_file": "none", "listen": "127.0.0.1:1110"}
+    PORT = 1110
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.add_user("own", uid=5001)
+        cls.host.mkdir("/home/own/pop", 0o755, "own")
+        cls.host.write("/home/own/pop/users", ROWS.replace("5000", "5001").
+                       replace("/nonexistent", "/home/own"), 0o600, "own")
+        cls.host.write("/home/own/pop/keys", json.dumps(cls.server.jwks()),
+                       0o644, "own")
+        cls.host.write("/home/own/pop/conf",
+                       cls.host.read("/etc/popper/popper.conf"), 0o644, "own")
+        server = cls.host.popen(["/usr/sbin/popper", "serve", "--config",
+                                 "/home/own/pop/conf"], user="own")
+        cls.addClassCleanup(server.stop)
+        cls.host.wait_port(cls.PORT)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ answer(struct authorize *a, uint8_t *seed)
 	ASSERT(buf_len(&out) == 0);	/* the answer is the reply */
 	ASSERT(a->exchange == EXCHANGE_NONE);
 	ASSERT(a->ask.secret.n <= SECRET_MAX);
-	secret_wipe(&a->ask.secret);
+	authorize_asked(a);
 	*seed = (uint8_t)(*seed * 5u + 3u);
 	return authorize_answer(a, answers[*seed % ARRAY_LEN(answers)], &out);
 }
@@ -99,6 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	a.xclient = (data[0] & 4) != 0;
 	a.stls = (data[0] & 8) != 0;
 	a.needs_tls = (data[0] & 16) != 0;
+	a.tokens = (data[0] & 32) != 0;
 	buf_init(&out, LIMIT_OUTPUT);
 	line_init(&lines);
 	authorize_greet(&a, &out);
