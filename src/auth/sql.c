@@ -33,18 +33,16 @@ static const char *const column_names[COL_COUNT] = {
 	[COL_NOLOGIN]	= "nologin",
 };
 
-#define COLUMNS_MAX	COL_COUNT	/* of a query */
-
 struct sql {
 	const struct sql_ops	*ops;
 	void			*db;		/* owns; NULL: not connected */
 	struct conf_store	*store;		/* owns the texts of conf */
 	struct sql_conf		 conf;
 	const char		*place;		/* for faults; borrows */
-	enum column		 meaning[COLUMNS_MAX];
 	/* The row that was found last. */
 	char			 text[COL_COUNT][SQL_TEXT_MAX + 1];
 	size_t			 size[COL_COUNT];
+	bool			 changed;	/* a column that was not there */
 	bool			 too_long;
 	char			 user[IDENTITY_USER_MAX + 1];
 	/* A stored password, for whose name is not known. */
@@ -184,25 +182,32 @@ pgsql_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 	    state_r, f);
 }
 
-/* The columns that the query gives, by their names. */
+/* COL_COUNT: none of ours. */
+static enum column
+column_of(const char *name)
+{
+	size_t k = 0;
+
+	while (k < COL_COUNT && (name == NULL || strcmp(name, column_names[k]) != 0))
+		k++;
+	return (enum column)k;
+}
+
 static int
-learn_columns(struct sql *q, struct fault *f)
+judge_columns(struct sql *q, struct fault *f)
 {
 	bool		 seen[COL_COUNT] = { false };
 	const char	*name;
 
 	for (int i = 0; (name = q->ops->column(q->db, i)) != NULL; i++) {
-		size_t k = 0;
+		enum column k = column_of(name);
 
-		while (k < COL_COUNT && strcmp(name, column_names[k]) != 0)
-			k++;
 		if (k == COL_COUNT || seen[k])
 			return fault_set(f, FAULT_PERM, "query: a column %.40s is "
 			    "%s; there are user, password, uid, gid, home, "
 			    "maildrop and nologin, see AS", name,
 			    k == COL_COUNT ? "not known" : "there twice");
 		seen[k] = true;
-		q->meaning[i] = (enum column)k;
 	}
 	return seen[COL_PASSWORD] ? 0 : fault_set(f, FAULT_PERM, "query: the "
 	    "column password is missing; give it that name with AS");
@@ -214,20 +219,20 @@ sql_connect(void *state, struct fault *f)
 	struct sql *q = ((struct auth_state *)state)->sql;
 
 	q->db = q->ops->open(&q->conf, f);
-	return q->db != NULL && learn_columns(q, f) == 0 ? 0 :
+	return q->db != NULL && judge_columns(q, f) == 0 ? 0 :
 	    fault_prefix(f, "%s: ", q->place);
 }
 
 static void
-on_value(void *ctx, int column, const char *p, size_t n)
+on_value(void *ctx, const char *column, const char *p, size_t n)
 {
 	struct sql	*q = ctx;
-	enum column	 k = q->meaning[column];
+	enum column	 k = column_of(column);
 
-	if (n > SQL_TEXT_MAX) {
-		q->too_long = true;
+	q->changed = q->changed || k == COL_COUNT;
+	q->too_long = q->too_long || n > SQL_TEXT_MAX;
+	if (q->changed || q->too_long)
 		return;
-	}
 	if (p != NULL && n > 0)
 		memcpy(q->text[k], p, n);
 	q->text[k][n] = '\0';
@@ -269,14 +274,15 @@ sql_lookup(void *state, const char *user, struct passwd_row *row_r,
 	int		 n;
 
 	memset(q->size, 0, sizeof(q->size));
-	q->too_long = false;
+	q->changed = q->too_long = false;
 	*row_r = (struct passwd_row){ .password = span_of(q->sample, q->sample_n) };
 	n = q->ops->find(q->db, user, on_value, q, f);
 	if (n < 0)
 		return fault_prefix(f, "%s: ", q->place);
-	if (n > 1 || q->too_long)
+	if (n > 1 || q->changed || q->too_long)
 		return fault_set(f, FAULT_PERM, "%s: query: %s", q->place, n > 1 ?
-		    "it finds more than one row for this name" :
+		    "it finds more than one row for this name" : q->changed ?
+		    "its columns are others now" :
 		    "it gives a value of more than 1023 octets");
 	if (n == 0 || !span_cstr(span_str(user), q->user, sizeof(q->user)))
 		return 0;

@@ -28,8 +28,9 @@ struct sql_conf {
 	uint64_t	(*clock_ms)(void);
 };
 
-/* A value of the row that was found; p NULL: it is NULL. */
-typedef void	sql_put(void *ctx, int column, const char *p, size_t n);
+/* A value of the row that was found, with the name of its column; p NULL: it is
+ * NULL. */
+typedef void	sql_put(void *ctx, const char *column, const char *p, size_t n);
 
 struct sql_ops {
 	unsigned	 abi;

@@ -179,8 +179,8 @@ pg_find(void *db, const char *user, sql_put *put, void *ctx, struct fault *f)
 		return -1;
 	rows = PQntuples(r);
 	for (int i = 0; rows > 0 && i < PQnfields(r); i++)
-		put(ctx, i, PQgetisnull(r, 0, i) ? NULL : PQgetvalue(r, 0, i),
-		    (size_t)PQgetlength(r, 0, i));
+		put(ctx, PQfname(r, i), PQgetisnull(r, 0, i) ? NULL :
+		    PQgetvalue(r, 0, i), (size_t)PQgetlength(r, 0, i));
 	PQclear(r);
 	return rows > 1 ? 2 : rows;
 }

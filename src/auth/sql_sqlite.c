@@ -167,7 +167,8 @@ lite_find(void *db, const char *user, sql_put *put, void *ctx, struct fault *f)
 			const char *p =
 			    (const char *)sqlite3_column_text(l->query, i);
 
-			put(ctx, i, p, (size_t)sqlite3_column_bytes(l->query, i));
+			put(ctx, sqlite3_column_name(l->query, i), p,
+			    (size_t)sqlite3_column_bytes(l->query, i));
 		}
 		rows = 1;
 		got = sqlite3_step(l->query);

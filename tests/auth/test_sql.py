@@ -199,6 +199,15 @@ class Sqlite(Sql, unittest.TestCase):
         r = self.host.run([POPPER, "passwd", "--hash", "alice"], input=b"x\n")
         self.assertEqual(r.returncode, 64)
 
+    def test_columns_that_come_and_go(self):
+        self.host.call(change, LITE, "CREATE TABLE more AS SELECT password "
+                       "FROM users WHERE name = 'drop'")
+        self.settings(query="SELECT * FROM more WHERE ?1 = 'drop'")
+        with Serve(self.host, SERVED):
+            self.assertIsNone(self.served(b"drop", b"wonderland"))
+            self.host.call(change, LITE, "ALTER TABLE more ADD COLUMN tel")
+            self.assertIn(b"[SYS/TEMP]", self.served(b"drop", b"wonderland"))
+
     def test_another_file_takes_the_name(self):
         self.host.call(fill, LITE + ".new")
         self.host.call(change, LITE + ".new", "UPDATE users SET password = "
