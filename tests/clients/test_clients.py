@@ -199,7 +199,7 @@ class Thorough(Client):
             with self.subTest(self.way):
                 self.lay()
                 with self.assertRaises((AssertionError, OSError)):
-                    self.fetch(keep=True)
+                    self.compare(self.fetch(keep=True))
 
 
 def first_difference(a, b):
@@ -435,6 +435,43 @@ $pop->quit or die "quit";
         self.user(["perl", "-e", self.SCRIPT, PASSWORD, "1" if keep else "",
                    self.way, self.ca])
         return [data for _, data in self.folder("/home/reader/in")]
+
+
+class Neomutt(Thorough if LONG else Client, unittest.TestCase):
+    """neomutt fetches into a Maildir, with local line ends; it wants a terminal."""
+
+    packages = ("neomutt",)
+    rewrites = {"nul": "it ends a line at a NUL"}
+    RC = """
+set pop_host="pop%s://alice@localhost:%d/" pop_pass="%s" pop_delete=%s
+set pop_authenticators="user" ssl_starttls=%s ssl_force_tls=%s
+set ssl_ca_certificates_file=%s certificate_file=""
+set mbox_type=Maildir spool_file=~/in folder=~ header_cache=""
+set wait_key=no quit=yes sleep_time=0
+"""
+
+    def fetch(self, keep):
+        def yes(x):
+            return "yes" if x else "no"
+        self.host.write("/home/reader/rc", self.RC % (
+            "s" if self.way == TLS else "", self.port(), PASSWORD,
+            yes(not keep), yes(self.way == STLS), yes(self.way != CLEAR),
+            self.ca), 0o600, "reader")
+        self.user(["script", "-qec", "cd ~ && mkdir -p in/new in/cur in/tmp "
+                   "none/new none/cur none/tmp && TERM=xterm timeout "
+                   "--foreground 20 neomutt -n -F ~/rc -f ~/none "
+                   "-e 'push <fetch-mail><quit>'", "/home/reader/terminal"])
+        return self.host.call(_by_age, "/home/reader/in/new")
+
+
+def _by_age(folder):
+    """The names say nothing of their order."""
+    files = sorted(os.scandir(folder), key=lambda e: e.stat().st_ctime_ns)
+    out = []
+    for e in files:
+        with open(e.path, "rb") as f:
+            out.append(f.read())
+    return out
 
 
 class SClient(Thorough if LONG else Client, unittest.TestCase):
