@@ -213,7 +213,7 @@ struct auth_ops {
 	 * NULL: there is nobody to connect to. */
 	int	(*connect)(void *state, struct fault *f);
 	/* While nothing is asked: readable means that the connection is of no more
-	 * use; -1 or NULL: that does not happen. */
+	 * use; -1 or NULL: that does not happen.  state may be NULL. */
 	int	(*idle_fd)(void *state);
 	/*
 	 * The row of a user: 1; 0: there is none, and *row_r is some other one, or

@@ -304,9 +304,11 @@ sql_lookup(void *state, const char *user, struct passwd_row *row_r,
 static int
 sql_idle_fd(void *state)
 {
-	const struct sql *q = ((struct auth_state *)state)->sql;
+	const struct auth_state *s = state;
 
-	return q->ops->fd(q->db);
+	if (s == NULL || s->sql->db == NULL)
+		return -1;		/* it never was connected */
+	return s->sql->ops->fd(s->sql->db);
 }
 
 static void

@@ -163,9 +163,22 @@ class Sql(logins.Logins):
                             "WHERE name = 'two'")
             self.lose()
             self.assertIsNone(self.served(b"local", b"of the file"))
+            mark = self.host.syslog.mark()
             self.assertIn(b"[SYS/TEMP]", self.served(b"two", b"wonderland"))
+            self.host.syslog.wait(r"\bauth-error ", mark)
             self.find()
             self.wait_served(None, b"two", b"wonderland")
+            mark = self.host.syslog.mark()
+            self.host.write(PLACE, "query =\n", mode=0o600)
+            self.wait_served(b"[SYS/TEMP] Authentication is not available now, "
+                             b"try again later.",
+                             b"two", b"wonderland")
+            self.host.syslog.wait(r"\bauth-error .*query is missing", mark)
+            self.settings()
+            self.wait_served(None, b"two", b"wonderland")
+            said = "\n".join(self.host.syslog.lines[mark:])
+            self.assertNotIn("worker-died", said)
+            self.assertNotIn("worker-killed", said)
 
 
 class Sqlite(Sql, unittest.TestCase):
