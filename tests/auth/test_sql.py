@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """User databases in SQL: SQLite, and a real PostgreSQL."""
 
+from base64 import b64decode, b64encode
 import os
 import sqlite3
 import sys
@@ -10,7 +11,11 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "sasl"))
+
 import logins                                                   # noqa: E402
+from scram import Scram                                         # noqa: E402
 from lib.host import crypt                                      # noqa: E402
 from lib.popper import Pop, PopError, Serve                     # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
@@ -69,6 +74,7 @@ class Sql(logins.Logins):
         logins.configure(self.host, auth="file:file:first sql:%s:%s"
                          % (self.TYPE, PLACE), virtual_user="vmail",
                          listen="127.0.0.1:%d" % SERVED,
+                         sasl_mechanisms="plain login scram-sha-256",
                          maildrop="/var/mail/%u")
 
     @classmethod
@@ -149,6 +155,30 @@ class Sql(logins.Logins):
             r = self.host.run([POPPER, "ctl", "why", user + "@192.0.2.1"])
             self.assertRegex(r.stdout.decode(), say)
 
+    def scram(self, pop, user, password):
+        """The last reply, or the refusal."""
+        s = Scram(user, password)
+        pop.send(b"AUTH SCRAM-SHA-256 %s\r\n" % b64encode(s.first()))
+        for message in (s.final, lambda last: b""):
+            line = pop.line()
+            if not line.startswith(b"+ "):
+                return line
+            pop.send(b64encode(message(b64decode(line[2:]))) + b"\r\n")
+        return pop.line()
+
+    def test_scram(self):
+        """Exchanges of several messages, in the database that knows the name."""
+        with Serve(self.host, SERVED):
+            for port in (110, SERVED):
+                for user, password, want in [
+                        ("drop", "wonderland", b"+OK"),
+                        ("local", "of the file", b"+OK"),
+                        ("drop", "wonder", b"-ERR [AUTH]")]:
+                    with self.subTest(port=port, user=user, want=want), \
+                            Pop(self.host.connect(port)) as pop:
+                        said = self.scram(pop, user, password)
+                        self.assertTrue(said.startswith(want), said)
+
     def test_serve(self):
         with Serve(self.host, SERVED):
             self.assertIsNone(self.served(b"two", b"wonderland"))
@@ -212,6 +242,7 @@ class Sqlite(Sql, unittest.TestCase):
         r = self.host.run([POPPER, "passwd", "--hash", "alice"], input=b"x\n")
         self.assertEqual(r.returncode, 64)
 
+    @unittest.skipUnless(LONG, "long run only (make test-long)")
     def test_columns_that_come_and_go(self):
         self.host.call(change, LITE, "CREATE TABLE more AS SELECT password "
                        "FROM users WHERE name = 'drop'")
