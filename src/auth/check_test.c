@@ -604,6 +604,7 @@ static const struct {
 	{ "ann*ops", "", REASON_BAD_PASSWORD },
 	{ "ann*joe", "master", REASON_UNKNOWN_USER },
 	{ "ann*off", "master", REASON_LOCKED },
+	{ "ann*shut", "master", REASON_LOCKED },
 	{ "ann*ann", "wonderland", REASON_UNKNOWN_USER },
 	{ "star*ops", "master", REASON_LOCKED },
 	{ "denied*ops", "master", REASON_DENIED },
@@ -622,7 +623,8 @@ by_a_master(void **state)
 	struct auth_verdict v;
 
 	(void)state;
-	put_text(allow, "ops:{PLAIN}master\noff:!{PLAIN}master\n");
+	put_text(allow, "ops:{PLAIN}master\noff:!{PLAIN}master\n"
+	    "shut:{PLAIN}master::::::nologin\n");
 	conf.master_users = allow;
 	for (size_t i = 0; i < ARRAY_LEN(masters); i++) {
 		ask_pass(masters[i].name, span_str(masters[i].password), &v);
