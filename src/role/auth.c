@@ -1463,9 +1463,13 @@ stop(struct auth *a)
 {
 	static const char why[] = "popper was stopped";
 
-	for (size_t i = 0; i < a->nworkers; i++)
+	for (size_t i = 0; i < a->nworkers; i++) {
 		if (a->workers[i].q != NULL)
 			log_lost(a->workers[i].q, why);
+		for (const struct question *q = a->workers[i].first; q != NULL;
+		    q = q->next)
+			log_lost(q, why);
+	}
 	for (size_t i = 0; i < a->nfronts * ROWS; i++)
 		for (const struct question *q = a->fronts[i / ROWS].
 		    rows[i % ROWS].first; q != NULL; q = q->next)
