@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define DAY_S		86400
 #define NOTE_S		3600		/* how precisely the last use is kept */
 
 /* ---- rows ---- */
@@ -116,7 +115,7 @@ take_word(struct span word, struct app_row *r)
 	if (span_eq(key, SPAN("expires"))) {
 		if (!app_day(value, &r->expires))
 			return false;
-		r->expires += DAY_S;	/* the day itself is the last one */
+		r->expires += APP_DAY_S;	/* the day itself is the last one */
 		return true;
 	}
 	if (span_eq(key, SPAN("created"))) {

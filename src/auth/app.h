@@ -19,7 +19,7 @@
 #include "base/secret.h"
 #include "sys/sock.h"
 
-#define APP_PASSWORD	24		/* octets: "abcd-efgh-ijkl-mnop-qrst" + NUL */
+#define APP_PASSWORD	24		/* octets: "abcd-efgh-ijkm-npqr-stuv" */
 #define APP_NAME_MAX	AUTH_APP_NAME
 #define APP_MAX		64		/* of one user */
 #define APP_ID_MAX	1000000u

@@ -8,6 +8,7 @@
 #define APP_CHARS	20		/* of a password, without the dashes */
 #define APP_SALT	16		/* octets */
 #define APP_HASH	32
+#define APP_DAY_S	86400
 #define APP_USED_NAME	"app-used"
 
 /* "2027-01-31"; when that day begins (UTC). */

@@ -185,7 +185,7 @@ check_new(const struct app_new *n, int64_t now, struct fault *f)
 	if (!app_day(span_str(n->expires), &day))
 		return fault_set(f, FAULT_PROTO,
 		    "expires: expected a day, such as 2027-01-31");
-	return day + 86400 > now ? 0 :
+	return day + APP_DAY_S > now ? 0 :
 	    fault_set(f, FAULT_PROTO, "expires: that day is over");
 }
 

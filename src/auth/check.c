@@ -242,14 +242,13 @@ app_allows(const struct auth_state *s, struct auth_request *q,
 {
 	const char *why;
 
-	if (q->proven)
-		return true;		/* a master's password */
-	q->proven = s->apps != NULL && !auth_method_vouched(q->method) &&
-	    app_match(s->apps, span_str(q->user), &q->secret, &q->peer,
-	    (int64_t)time(NULL), row, &why);
-	if (s->apps == NULL || auth_method_vouched(q->method) || q->proven)
+	/* A master has said his own. */
+	if (q->proven || s->apps == NULL || auth_method_vouched(q->method))
 		return true;
-	if (why == NULL && s->policy.c->app_passwords != AUTH_APP_ONLY)
+	q->proven = app_match(s->apps, span_str(q->user), &q->secret, &q->peer,
+	    (int64_t)time(NULL), row, &why);
+	if (q->proven || (why == NULL &&
+	    s->policy.c->app_passwords != AUTH_APP_ONLY))
 		return true;
 	verdict_refuse(v, REASON_APP, "%s", why != NULL ? why :
 	    "an app password is wanted, and this is none");

@@ -20,11 +20,11 @@ auth_exchange_ops_of(enum auth_method m)
 }
 
 void
-auth_exchange_prepare(const struct auth_conf *c, const char *state_dir)
+auth_exchange_prepare(const struct auth_conf *c)
 {
 	/* Of PAM nobody learns what is stored. */
 	if (auth_ops_of(c)->lookup != NULL)
-		scram_open(state_dir);
+		scram_open(c->state_dir);
 }
 
 int

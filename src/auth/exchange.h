@@ -37,7 +37,7 @@ const struct auth_exchange_ops	*auth_exchange_ops_of(enum auth_method m);
 
 /* Before the cage: the libraries and keys of all mechanisms that this database can
  * do. */
-void	auth_exchange_prepare(const struct auth_conf *c, const char *state_dir);
+void	auth_exchange_prepare(const struct auth_conf *c);
 
 /* In the caller's memory, which has secmem_lock; it does not move. */
 struct auth_exchange {

@@ -16,20 +16,6 @@ static_assert((int)AUTHORIZE_MESSAGE_MAX == (int)AUTH_MESSAGE_MAX &&
 #define SCRAM_PLUS	(1u << BY_SCRAM_SHA_1_PLUS | 1u << BY_SCRAM_SHA_256_PLUS)
 #define SCRAM		(1u << BY_SCRAM_SHA_1 | 1u << BY_SCRAM_SHA_256 | SCRAM_PLUS)
 
-/* Is there a database that can be asked what is stored? */
-static bool
-has_rows(const struct auth_conf *c)
-{
-	struct auth_conf one = *c;
-
-	for (size_t i = 0; i < auth_databases(c); i++) {
-		auth_select(&one, i);
-		if (auth_ops_of(&one)->lookup != NULL)
-			return true;
-	}
-	return false;
-}
-
 /* bound: an exchange can be tied to the TLS below it. */
 static unsigned
 offers(const struct settings *c, bool bound)
@@ -37,8 +23,7 @@ offers(const struct settings *c, bool bound)
 	unsigned mask = sasl_words_mask(c->role.sasl_mechanisms);
 
 	/* PAM shows nobody what is stored; and of app passwords SCRAM knows nothing. */
-	if (!has_rows(&c->auth) ||
-	    c->auth.app_passwords == AUTH_APP_ONLY)
+	if (!auth_has_rows(&c->auth) || c->auth.app_passwords == AUTH_APP_ONLY)
 		mask &= ~SCRAM;
 	return bound ? mask : mask & ~SCRAM_PLUS;
 }
@@ -73,4 +58,22 @@ asked_of(const struct authorize *a, const struct secure *s,
 		.binding = span_of(binding, message ? secure_binding(s,
 		    binding) : 0),
 	};
+}
+
+void
+asked_take(const struct wire_asked *a, struct auth_request *q)
+{
+	q->method = (enum auth_method)a->method;
+	q->way = a->way;
+	q->master[0] = '\0';
+	q->token_good = false;
+	if (!span_cstr(a->user, q->user, sizeof(q->user)))
+		q->user[0] = '\0';	/* no account has such a name */
+	q->binding_n = a->binding.n;
+	if (a->binding.n > 0)
+		memcpy(q->binding, a->binding.p, a->binding.n);
+	if (auth_by_exchange(q->method) || auth_by_token(q->method))
+		q->secret.n = 0;
+	else
+		ASSERT(secret_set(&q->secret, a->secret));
 }

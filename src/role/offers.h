@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Which mechanisms of AUTH somebody is offered, and what he then asks, on its way from
- * pop/ to a message.  Floor 4; who talks to strangers.
+ * pop/ to a message and from there to auth/.  Floor 4; who talks to strangers, and who
+ * judges.
  */
 #ifndef ROLE_OFFERS_H
 #define ROLE_OFFERS_H
@@ -21,5 +22,8 @@ unsigned	offers_later(const struct settings *c, bool secure);
 struct wire_asked	asked_of(const struct authorize *a,
 			    const struct secure *s, const struct auth_way *way,
 			    uint8_t binding[AUTH_BINDING_MAX]);
+/* And at its other end: all of *q but peer and vouched.  The octets of a message or a
+ * token stay where they are. */
+void	asked_take(const struct wire_asked *a, struct auth_request *q);
 
 #endif

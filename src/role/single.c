@@ -84,7 +84,7 @@ begin_question(struct single *s, const struct auth_request *q, size_t nth,
 	auth_select(&s->one, nth);
 	if (auth_open(&s->one, &s->state, f) != 0)
 		return -1;
-	auth_exchange_prepare(&s->one, s->conf->role.state_dir);
+	auth_exchange_prepare(&s->one);
 	return !auth_by_exchange(q->method) ? 0 :
 	    auth_exchange_begin(&s->x, &s->one, s->state, q, f);
 }
@@ -136,20 +136,6 @@ go_on(struct single *s, struct span message, bool broken, struct buf *out)
 	return next;
 }
 
-static void
-take_request(const struct single *s, const struct wire_asked *a,
-    struct auth_request *q)
-{
-	*q = (struct auth_request){ .method = (enum auth_method)a->method,
-	    .peer = *s->peer, .way = a->way, .binding_n = a->binding.n };
-	if (!span_cstr(a->user, q->user, sizeof(q->user)))
-		q->user[0] = '\0';
-	if (a->binding.n > 0)
-		memcpy(q->binding, a->binding.p, a->binding.n);
-	if (!auth_by_exchange(q->method) && !auth_by_token(q->method))
-		ASSERT(secret_set(&q->secret, a->secret));
-}
-
 /* The same check as a worker's: one database after the other, until one knows the
  * name. */
 static enum pump_next
@@ -169,7 +155,8 @@ check(struct single *s, struct buf *out)
 
 	s->asked_ms = clock_ms();
 	secmem_lock(&q, sizeof(q));
-	take_request(s, &a, &q);
+	q = (struct auth_request){ .peer = *s->peer };
+	asked_take(&a, &q);
 	if (auth_by_token(q.method)) {
 		if (ask_token(s->conf, &q, a.secret, &v) != 0)
 			return next_of(authorize_answer(&s->auth, ANSWER_ERROR,

@@ -11,6 +11,7 @@
 
 #include "role/ask.h"
 #include "role/attempt.h"
+#include "role/offers.h"
 #include "role/permit.h"
 #include "role/tokens.h"
 #include "role/wire.h"
@@ -80,7 +81,7 @@ prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
 
 	if (ops->prepare(&conf->auth, state_r, f) != 0)
 		return fault_prefix(f, "%s: ", ops->name);
-	auth_exchange_prepare(&conf->auth, conf->role.state_dir);
+	auth_exchange_prepare(&conf->auth);
 	if (stays && ops->settle != NULL)
 		ops->settle(*state_r);
 	if (ops->connect != NULL)
@@ -95,19 +96,7 @@ take_asked(struct link_in *m, struct auth_request *q, struct wire_asked *a,
 {
 	if (wire_get_asked(m, a, f) != 0 || link_get_end(m, f) != 0)
 		return fault_prefix(f, "credential: ");
-	q->method = (enum auth_method)a->method;
-	q->way = a->way;
-	q->master[0] = '\0';
-	q->token_good = false;
-	if (!span_cstr(a->user, q->user, sizeof(q->user)))
-		q->user[0] = '\0';	/* no account has such a name */
-	q->binding_n = a->binding.n;
-	if (a->binding.n > 0)
-		memcpy(q->binding, a->binding.p, a->binding.n);
-	if (auth_by_exchange(q->method) || auth_by_token(q->method))
-		q->secret.n = 0;
-	else
-		ASSERT(secret_set(&q->secret, a->secret));
+	asked_take(a, q);
 	return 0;
 }
 
