@@ -288,6 +288,7 @@ verdict_judge_late(const struct auth_conf *c, const struct auth_state *s,
 		verdict_judge(&s->policy, v);
 	if (v->result == AUTH_OK)
 		judge_rule(&s->policy, &who, v);
+	memcpy(v->id.db, c->db, sizeof(v->id.db));
 }
 
 static void
@@ -323,7 +324,6 @@ auth_check(const struct auth_conf *c, void *state, struct auth_request *q,
 		return;
 	}
 	ask(auth_ops_of(c), s, c, q, v);
-	memcpy(v->id.db, c->db, sizeof(v->id.db));
 	if (!q->proven || v->result != AUTH_OK)
 		return;
 	v->print = 0;			/* it is looked at anew each time */

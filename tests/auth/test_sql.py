@@ -168,6 +168,7 @@ class Sql(logins.Logins):
 
     def test_scram(self):
         """Exchanges of several messages, in the database that knows the name."""
+        mark = self.host.syslog.mark()
         with Serve(self.host, SERVED):
             for port in (110, SERVED):
                 for user, password, want in [
@@ -178,6 +179,9 @@ class Sql(logins.Logins):
                             Pop(self.host.connect(port)) as pop:
                         said = self.scram(pop, user, password)
                         self.assertTrue(said.startswith(want), said)
+            for user in ("drop", "local"):
+                self.host.syslog.wait(r"\blogin sid=\S+ user=%s .*\bdb=" % user,
+                                      mark, count=2)
 
     def test_serve(self):
         with Serve(self.host, SERVED):
