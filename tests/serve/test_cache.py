@@ -44,13 +44,14 @@ class Cache(house.House):
         self.host.add_group("again", 1800)      # writes the accounts
 
     def spent(self):
-        """Seconds of processor of all who judge passwords."""
+        """Seconds of processor of all who judge passwords.  The warden first:
+        it has the time of a worker that has ended, which counts once."""
         while True:
             try:
-                return sum(self.ticks(m) for m in self.named("popper-worker")
-                           + self.named("popper-warden")) / TICK
-            except FileNotFoundError:
-                pass            # one has retired; the warden has its time
+                return sum(self.ticks(m) for m in self.named("popper-warden")
+                           + self.named("popper-worker")) / TICK
+            except (FileNotFoundError, ProcessLookupError):
+                pass            # one has just ended
 
     @staticmethod
     def ticks(m):
