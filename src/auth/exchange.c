@@ -19,11 +19,37 @@ auth_exchange_ops_of(enum auth_method m)
 	return mechanisms[m];
 }
 
-void
-auth_exchange_prepare(const struct auth_conf *c)
+static bool
+has_scram(const struct buf *text)
 {
+	struct span	rest = buf_span(text);
+	size_t		at;
+
+	while ((at = span_find(rest, '{')) < rest.n) {
+		rest = span_skip(rest, at);
+		if (span_starts_nocase(rest, SPAN("{SCRAM-")))
+			return true;
+		rest = span_skip(rest, 1);
+	}
+	return false;
+}
+
+/* What a database in SQL has, it has not told yet. */
+static bool
+stores_scram(const struct auth_state *s)
+{
+	return s->sql != NULL || has_scram(&s->rows) ||
+	    has_scram(&s->masters) || has_scram(&s->app_rows);
+}
+
+void
+auth_exchange_prepare(const struct auth_conf *c, const void *state,
+    enum auth_method asked)
+{
+	bool exchange = asked == AUTH_METHODS || auth_by_exchange(asked);
+
 	/* Of PAM nobody learns what is stored. */
-	if (auth_ops_of(c)->lookup != NULL)
+	if ((exchange && auth_ops_of(c)->lookup != NULL) || stores_scram(state))
 		scram_open(c->state_dir);
 }
 

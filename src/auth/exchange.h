@@ -35,9 +35,13 @@ struct auth_exchange_ops {
 /* NULL: a password by itself, for auth_check. */
 const struct auth_exchange_ops	*auth_exchange_ops_of(enum auth_method m);
 
-/* Before the cage: the libraries and keys of all mechanisms that this database can
- * do. */
-void	auth_exchange_prepare(const struct auth_conf *c);
+/*
+ * Before the cage: the libraries and keys that will be needed.  asked: the one method
+ * that there will be a question by; AUTH_METHODS: any.  state: what prepare gave.  A
+ * password by itself needs them where such secrets are stored, which it is compared to.
+ */
+void	auth_exchange_prepare(const struct auth_conf *c, const void *state,
+	    enum auth_method asked);
 
 /* In the caller's memory, which has secmem_lock; it does not move. */
 struct auth_exchange {

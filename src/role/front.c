@@ -96,6 +96,7 @@ ask(struct state *s, struct fault *f)
 	link_out_wipe(&record);
 	authorize_asked(&s->auth);
 	link_out_init(&word, MSG_ASK);
+	link_put_u8(&word, asked.method);
 	if (result == 0)
 		result = link_send(s->c->link, &word, NULL, 0, f);
 	return result;

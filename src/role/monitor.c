@@ -83,6 +83,7 @@ struct monitor {
 	int			 credential_front;	/* the front's end */
 	int			 credential_worker;
 	size_t			 db;		/* which database is asked */
+	enum auth_method	 method;	/* by what, says the front */
 	int			 passed;	/* owns; where its worker finds the
 						   record if it is not the first */
 	uint64_t		 end_ms;	/* of all that a stranger may do */
@@ -253,7 +254,7 @@ start_worker(struct monitor *m, struct fault *f)
 		return -1;
 	result = child_fork(&m->worker, &verdict, &log_link, f);
 	if (result == 0)
-		worker_main(settings_of(m), &m->peer, self,
+		worker_main(settings_of(m), &m->peer, m->method, self,
 		    m->credential_worker, m->db == 0 ? m->credential_worker :
 		    m->passed, pass.b, verdict, log_link);
 	fd_close(&m->passed);
@@ -468,14 +469,17 @@ on_abort(struct monitor *m, struct fault *f)
 }
 
 static int
-on_ask(struct monitor *m, struct fault *f)
+on_ask(struct monitor *m, uint8_t method, struct fault *f)
 {
+	if (method >= AUTH_METHODS)
+		return fault_set(f, FAULT_PEER, "a question by no method");
 	if (!m->served)
 		return fault_set(f, FAULT_PEER,
 		    "a question of who is not to be served");
 	if (++m->asked > m->conf->role.auth_tries)
 		return fault_set(f, FAULT_PEER, "more questions than auth_tries");
 	m->phase = PHASE_ASKED;
+	m->method = (enum auth_method)method;
 	m->asked_ms = clock_ms();
 	m->answer_ms = 0;
 	extend_end(m);
@@ -512,7 +516,7 @@ on_front(struct monitor *m, int *rest_r, struct fault *f)
 	else if (in.type == MSG_CLIENT)
 		got = on_client(m, &in, f);
 	else if (in.type == MSG_ASK)
-		got = on_ask(m, f);
+		got = on_ask(m, link_get_u8(&in), f);
 	else if (in.type == MSG_WENT_ON)
 		got = on_went_on(m);
 	else if (in.type == MSG_ABORT)

@@ -45,7 +45,8 @@ NORETURN void	__real_front_main(const struct front *c);
 NORETURN void	__real_session_main(const struct session_start *c);
 NORETURN void	__wrap_front_main(const struct front *c);
 NORETURN void	__wrap_worker_main(const struct settings *conf,
-		    const struct sock_addr *peer, pid_t monitor,
+		    const struct sock_addr *peer,
+		    enum auth_method method, pid_t monitor,
 		    int credential, int record,
 		    int pass, int verdict, int log_link);
 NORETURN void	__wrap_session_main(const struct session_start *c);
@@ -56,6 +57,7 @@ struct say {
 	uint16_t	type;
 	uint32_t	n;		/* octets of the body */
 	uint8_t		fds;
+	uint8_t		fill;		/* the body is of these */
 };
 
 enum where { NOWHERE, STRANGER, ASKED, GRANTED, SESSION, RECOVERY, WORKER,
@@ -105,7 +107,7 @@ say(int link, const struct say *s)
 
 	link_out_init(&m, s->type);
 	m.n = s->n;
-	memset(m.b, 0, s->n);
+	memset(m.b, s->fill, s->n);
 	if (s->fds > 0 && pipe(fds) != 0)
 		abort();
 	if (link_send(link, &m, fds, s->fds, &f) != 0)
@@ -158,7 +160,8 @@ announce(int link)
 void
 __wrap_front_main(const struct front *c)
 {
-	const struct say handover = { MSG_HANDOVER, 1, 1 };
+	const struct say handover = { .type = MSG_HANDOVER, .n = 1, .fds = 1 };
+	const struct say ask = { .type = MSG_ASK, .n = 1 };
 
 	if (script.where == FRONT_LOG)
 		say(c->log_link, &script.say);
@@ -171,14 +174,14 @@ __wrap_front_main(const struct front *c)
 		raise(SIGSEGV);
 	if (script.where == ANNOUNCES)
 		announce(c->link);
-	say_type(c->link, MSG_ASK);
+	say(c->link, &ask);
 	if (script.where == ASKED) {
 		say(c->link, &script.say);
 		stay();
 	}
 	while (hear_answer(c->link) == ANSWER_NO &&
 	    script.where == FRONT_ASKS_ON)
-		say_type(c->link, MSG_ASK);
+		say(c->link, &ask);
 	if (script.where == EXCHANGE)
 		say(c->link, &script.say);
 	if (script.where == EXCHANGE || script.where == WORKER ||
@@ -207,12 +210,13 @@ put_grant(struct link_out *m, const struct identity *id)
 
 void
 __wrap_worker_main(const struct settings *unused UNUSED,
-    const struct sock_addr *peer, pid_t monitor UNUSED,
+    const struct sock_addr *peer, enum auth_method method UNUSED,
+    pid_t monitor UNUSED,
     int credential UNUSED,
     int record UNUSED, int pass UNUSED, int verdict, int log_link UNUSED)
 {
 	static struct link_out	m;
-	const struct say	deny = { MSG_DENY, 1, 0 };
+	const struct say	deny = { .type = MSG_DENY, .n = 1 };
 	struct fault		f;
 
 	leave_trail('W');
@@ -447,11 +451,21 @@ test_stranger(void **state UNUSED)
 	struct say s = { 0 };
 
 	do {
-		if (is(&s, MSG_ASK, 0, 0))
+		if (is(&s, MSG_ASK, 1, 0))
 			continue;
 		run(STRANGER, &s);
 		expect("", "front-misbehaved");
 	} while (next_say(&s));
+}
+
+/* It decides what a worker opens before it has read the record. */
+static void
+test_no_method(void **state UNUSED)
+{
+	const struct say s = { .type = MSG_ASK, .n = 1, .fill = AUTH_METHODS };
+
+	run(STRANGER, &s);
+	expect("", "front-misbehaved");
 }
 
 static void
@@ -1153,6 +1167,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stranger),
+		cmocka_unit_test(test_no_method),
 		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_granted),
 		cmocka_unit_test(test_worker),

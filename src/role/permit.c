@@ -39,7 +39,7 @@
 
 /* type, least and greatest body, descriptors, phases */
 const struct link_permit permit_from_front[] = {
-	{ MSG_ASK,		0, 0,	0, IN(PHASE_STRANGER) },
+	{ MSG_ASK,		1, 1,	0, IN(PHASE_STRANGER) },
 	{ MSG_CLIENT,		1, 1 + WIRE_PEER_MAX, 0, IN(PHASE_STRANGER) },
 	{ MSG_CLIENT_ITSELF,	0, 0,	0, IN(PHASE_STRANGER) },
 	{ MSG_HANDOVER,		1, 1,	1, IN(PHASE_GRANTED) },

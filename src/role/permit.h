@@ -71,7 +71,7 @@
 #include "sys/link.h"
 
 enum msg_type {
-	MSG_ASK = 1,		/* front: a credential is on its way */
+	MSG_ASK = 1,		/* front: u8 method: a credential by it is on its way */
 	MSG_HANDOVER,		/* front: u8 words (proto/lang.h); fd: pipe with what is
 				   left of the input */
 	MSG_HANDOVER_RELAY,	/* or a relay of its plaintext: it stays */

@@ -84,7 +84,7 @@ begin_question(struct single *s, const struct auth_request *q, size_t nth,
 	auth_select(&s->one, nth);
 	if (auth_open(&s->one, &s->state, f) != 0)
 		return -1;
-	auth_exchange_prepare(&s->one);
+	auth_exchange_prepare(&s->one, s->state, q->method);
 	return !auth_by_exchange(q->method) ? 0 :
 	    auth_exchange_begin(&s->x, &s->one, s->state, q, f);
 }

@@ -74,14 +74,14 @@ connect_database(const struct settings *conf, pid_t parent, void *state,
 
 /* All that is opened and read, then the cage. */
 static int
-prepare(const struct settings *conf, pid_t parent, bool stays, void **state_r,
-    struct fault *f)
+prepare(const struct settings *conf, pid_t parent, enum auth_method asked,
+    bool stays, void **state_r, struct fault *f)
 {
 	const struct auth_ops *ops = auth_ops_of(&conf->auth);
 
 	if (ops->prepare(&conf->auth, state_r, f) != 0)
 		return fault_prefix(f, "%s: ", ops->name);
-	auth_exchange_prepare(&conf->auth);
+	auth_exchange_prepare(&conf->auth, *state_r, asked);
 	if (stays && ops->settle != NULL)
 		ops->settle(*state_r);
 	if (ops->connect != NULL)
@@ -218,7 +218,7 @@ judged(const struct auth_conf *c, int asker, const struct auth_request *q,
 }
 
 /* Another process judges tokens, which has neither root nor a database; it is there
- * before we are in a cage, and waits.  -1: it is not needed, or cannot be had. */
+ * before we are in a cage, and waits.  -1: it cannot be had. */
 static int
 start_tokens(const struct settings *conf)
 {
@@ -228,8 +228,6 @@ start_tokens(const struct settings *conf)
 	struct fault		f;
 	pid_t			pid = -1;
 
-	if (!token_wanted(&conf->token))
-		return -1;
 	if (link_pair(&ours, &its, &f) == 0) {
 		pid = spawn_fork(&f);
 		if (pid == 0)
@@ -330,15 +328,17 @@ exchange(const struct settings *conf, void *state, struct wire_asked *a,
 }
 
 static int
-answer(const struct settings *conf, pid_t monitor, int credential, int record,
-    int pass, int verdict, struct fault *f)
+answer(const struct settings *conf, enum auth_method method, pid_t monitor,
+    int credential, int record, int pass, int verdict, struct fault *f)
 {
 	struct wire_asked	 a;
 	bool			 refused;	/* its token, and told so */
 	void			*state;
-	AUTO(fd_close) int	 tokens = start_tokens(conf);
+	AUTO(fd_close) int	 tokens = -1;
 
-	if (prepare(conf, monitor, false, &state, f) != 0)
+	if (auth_by_token(method) && token_wanted(&conf->token))
+		tokens = start_tokens(conf);
+	if (prepare(conf, monitor, method, false, &state, f) != 0)
 		return -1;
 	do {			/* an ABORT was for a worker before us */
 		if (link_recv(record, permit_credential,
@@ -348,6 +348,8 @@ answer(const struct settings *conf, pid_t monitor, int credential, int record,
 	if (pass_on(pass, &one.in, f) != 0 ||
 	    take_asked(&one.in, &one.q, &a, f) != 0)
 		return -1;
+	if (one.q.method != method)
+		return fault_set(f, FAULT_PEER, "credential: of another method");
 	if (auth_by_token(one.q.method) &&
 	    ask_tokens(conf, tokens, &one.q, &a, &one.v, f) != 0)
 		return -1;
@@ -379,7 +381,7 @@ give_up(const struct auth_conf *c, const struct sock_addr *peer, int verdict,
 
 void
 worker_main(const struct settings *conf, const struct sock_addr *peer,
-    pid_t monitor, int credential, int record, int pass, int verdict,
+    enum auth_method method, pid_t monitor, int credential, int record, int pass, int verdict,
     int log_link)
 {
 	const int	keep[] = {
@@ -392,7 +394,8 @@ worker_main(const struct settings *conf, const struct sock_addr *peer,
 	log_set_reopen(reopen_log, &log_link);
 	secmem_lock(&one, sizeof(one));
 	one.q.peer = *peer;
-	if (answer(conf, monitor, credential, record, pass, verdict, &f) != 0)
+	if (answer(conf, method, monitor, credential, record, pass, verdict,
+	    &f) != 0)
 		give_up(&conf->auth, peer, verdict, &f);
 	spawn_exit(0);
 }
@@ -675,23 +678,12 @@ worker_serve(const struct settings *conf, pid_t warden, int link, int lease,
 	struct fault		f;
 
 	begin(&s, conf, warden, link, lease, &log_link);
-	if (prepare(conf, warden, lease >= 0, &s.state, &f) != 0)
+	if (prepare(conf, warden, AUTH_METHODS, lease >= 0, &s.state, &f) != 0)
 		give_up_unread(&s, &f);
 	if (serve(&s, &f) != 0)
 		give_up(&conf->auth, &s.q.peer, link, &f);
 	auth_ops_of(&conf->auth)->done(s.state);
 	spawn_exit(0);
-}
-
-/* Under a super-server most logins are by a password. */
-static bool
-is_asked(int link)
-{
-	struct wait_for w = { .fd = link, .events = WAIT_READ };
-
-	while (sock_wait(&w, 1, -1) == 0)
-		;
-	return (w.ready & WAIT_HANGUP) == 0;
 }
 
 void
@@ -702,8 +694,6 @@ worker_serve_tokens(const struct settings *conf, pid_t parent, int link,
 	struct fault		f;
 
 	begin(&s, conf, parent, link, lease, &log_link);
-	if (lease < 0 && !is_asked(link))
-		spawn_exit(0);
 	if (tokens_open(conf, &s.tokens, &f) != 0 ||
 	    tokens_cage(conf, parent, &f) != 0)
 		give_up_unread(&s, &f);

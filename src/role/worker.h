@@ -11,14 +11,15 @@
 
 /*
  * Read one record from `record`, decide (in an exchange ask the front, at the other end
- * of `credential`), log a failure, write the verdict to `verdict`, exit.  Root with
- * PAM; else it enters a cage first.  It ends with its monitor: nobody else would end a
- * PAM that hangs.
+ * of `credential`), log a failure, write the verdict to `verdict`, exit.  What a
+ * question by another method than `method` would need is not there, so such a record
+ * is not judged.  Root with PAM; else it enters a cage first.  It ends with its
+ * monitor: nobody else would end a PAM that hangs.
  * conf->auth is that of one database (auth_select); `pass` is where the worker of
  * the next one, if that is asked, finds the same record, or -1.
  */
 void	worker_main(const struct settings *conf, const struct sock_addr *peer,
-	    pid_t monitor, int credential, int record, int pass, int verdict,
+	    enum auth_method method, pid_t monitor, int credential, int record, int pass, int verdict,
 	    int log_link) NORETURN;
 
 /* Of one worker, at a time. */
@@ -35,8 +36,7 @@ void	worker_serve(const struct settings *conf, pid_t warden, int link,
 	    int lease, int log_link) NORETURN;
 
 /* The same, of tokens: says whose they are (PROVEN), never who that is here.  front_user
- * in a cage, with a network if it has to ask a server.  lease -1: it may never be
- * asked, and opens nothing before. */
+ * in a cage, with a network if it has to ask a server.  lease -1: for one question. */
 void	worker_serve_tokens(const struct settings *conf, pid_t parent, int link,
 	    int lease, int log_link) NORETURN;
 

@@ -420,6 +420,26 @@ class Bare(Core, Opaque, House):
         cls.lay_keys(cls.key)
         cls.start(Inetd)
 
+    def _processes(self, login):
+        """How many it takes; the host counts them by itself."""
+        def now():
+            return int(self.host.run(["sh", "-c", "echo $$"], check=True).stdout)
+        idle = now()
+        idle = now() - idle
+        begin = now()
+        with self.connect() as pop:
+            login(pop)
+            pop.quit()
+        return now() - begin - idle
+
+    def test_password_costs_no_more(self):
+        """What tokens and exchanges need, who says a password does not get."""
+        token = self.key.token("ann")
+        password = self._processes(lambda pop: pop.login("bob", "x"))
+        self.assertEqual(self._processes(lambda pop: self.assertIsNone(self.auth(
+            pop, "XOAUTH2", "ann", token))), password + 1)
+        self.assertFalse(self.host.exists("/var/lib/popper/scram-key"))
+
     def test_bad_server(self):
         self.server.odd = "error"
         self.addCleanup(setattr, self.server, "odd", None)
