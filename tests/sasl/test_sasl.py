@@ -4,6 +4,8 @@ each connection, and one process for all of it."""
 
 import base64
 import os
+import socket
+import subprocess
 import sys
 import unittest
 
@@ -12,9 +14,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 
 import house_tls                                                # noqa: E402
 from house_tls import POP                                       # noqa: E402
-from lib.popper import Inetd                                    # noqa: E402
+from lib.popper import Inetd, Pop, PopError                      # noqa: E402
+from lib.unpack import build_dir                                # noqa: E402
 from scram import Scram                                         # noqa: E402
 
+BOUND = os.path.join(build_dir(), "tests/sasl/bound")
 PASSWORD = house_tls.house.family.PASSWORD
 ALL = "plain login scram-sha-256 scram-sha-1"
 
@@ -163,6 +167,87 @@ class Exchange:
             Scram("alice", PASSWORD, flag="y").first()))
         self.assertEqual(got, b"-ERR [AUTH] Authentication failed.")
         pop.quit()
+
+    def bound(self, way, *words):
+        """A client under TLS, and what its end knows: (pop, {type: octets})."""
+        if way == "stls":
+            pop = Pop(self.open(POP))
+            pop.cmd("STLS")
+            under = pop.sock
+        else:
+            under = self.open(house_tls.POPS)
+        under.setblocking(True)
+        ours, its = socket.socketpair()
+        client = subprocess.Popen([BOUND, *words], stdin=its, stdout=under)
+        self.addCleanup(client.wait, 20)
+        self.addCleanup(ours.close)
+        its.close()
+        under.close()
+        pop = Pop(ours, greet=False)
+        while b"\n" not in pop.buf:
+            pop.fill()
+        known, _, rest = bytes(pop.buf).partition(b"\n")
+        pop.buf = bytearray(rest)
+        if way != "stls":
+            pop.status()
+        kinds = "tls-exporter", "tls-unique"
+        return pop, dict(zip(kinds, map(bytes.fromhex, known.decode().split())))
+
+    def plus(self, pop, kind, octets, name="SHA-256"):
+        client = Scram("alice", PASSWORD, name, "p=" + kind, octets)
+        return self.scram(pop, client, "SCRAM-%s-PLUS" % name)
+
+    def test_bound(self):
+        """To this connection, and to no other."""
+        wrong = b"-ERR [AUTH] Authentication failed."
+        pop, other = self.bound("pops", "1.3")
+        pop.quit()
+        for way, version, kind in (("pops", "1.3", "tls-exporter"),
+                                   ("stls", "1.3", "tls-exporter"),
+                                   ("pops", "1.2", "tls-exporter"),
+                                   ("stls", "1.2", "tls-unique")):
+            pop, known = self.bound(way, version)
+            with self.subTest(way=way, version=version, kind=kind):
+                self.assertEqual(self.plus(pop, kind, other["tls-exporter"]),
+                                 wrong)
+                no_such = "x" if version == "1.2" else "tls-unique"
+                self.assertEqual(self.line(
+                    pop, b"AUTH SCRAM-SHA-256-PLUS " + base64.b64encode(Scram(
+                        "alice", PASSWORD, flag="p=" + no_such).first())), wrong)
+                self.assertEqual(self.plus(pop, kind, known[kind])[:3], b"+OK")
+                pop.stat()
+                pop.quit()
+                self.over()
+
+    def test_not_bound(self):
+        """Who could be has to be, if he would: the flag says what he has seen."""
+        wrong = b"-ERR [AUTH] Authentication failed."
+        for flag, name in (("y", "SHA-256"), ("p=tls-exporter", "SHA-256"),
+                           ("n", "SHA-256-PLUS"), ("y", "SHA-256-PLUS")):
+            pop, _ = self.bound("stls", "1.3")
+            self.assertEqual(self.line(
+                pop, b"AUTH SCRAM-%s %s" % (name.encode(), base64.b64encode(
+                    Scram("alice", PASSWORD, flag=flag).first()))),
+                             wrong, (flag, name))
+            pop.quit()
+        pop, known = self.bound("pops", "1.3")
+        self.assertEqual(self.plus(pop, "tls-exporter", known["tls-exporter"],
+                                   "SHA-1")[:3], b"+OK")
+        pop.quit()
+        self.over()
+
+    def test_master_secret(self):
+        """Two connections could be made alike without an extended one."""
+        pop, known = self.bound("pops", "1.2", "loose")
+        self.assertNotIn(b"-PLUS", pop.multi("CAPA")[1])
+        for kind in known:
+            with self.assertRaisesRegex(PopError, "Unknown mechanism"):
+                pop.cmd("AUTH", "SCRAM-SHA-256-PLUS", base64.b64encode(Scram(
+                    "alice", PASSWORD, flag="p=" + kind).first()))
+        client = Scram("alice", PASSWORD, flag="y")
+        self.assertEqual(self.scram(pop, client)[:3], b"+OK")
+        pop.quit()
+        self.over()
 
 
 class Members:
