@@ -79,13 +79,13 @@ stored(void *ctx, const char *user, bool keys, struct sasl_scram *out)
 {
 	struct exchange *e = ctx;
 
-	scram_made_up(user, out);
+	scram_made_up(user, e->hash, out);
 	if (!span_cstr(span_str(user), e->q->user, sizeof(e->q->user)))
 		e->q->user[0] = '\0';
 	e->why = find_secret(e, user, keys, out);
 	if (e->why == REASON_NONE || e->why == REASON_ERROR)
 		return e->why == REASON_NONE;
-	scram_made_up(user, out);
+	scram_made_up(user, e->hash, out);
 	if (!keys)
 		return true;
 	/* The work of all others, and a secret that nobody has. */
@@ -161,6 +161,19 @@ refuse(const struct exchange *e, struct auth_verdict *v)
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
 }
 
+/* That he was right is told by our last word already: so all else is judged before it,
+ * or who may not log in could try passwords, and stop there. */
+static enum auth_step
+judge_before(struct exchange *e, struct auth_verdict *v)
+{
+	accept(e, v);
+	verdict_judge_late(e->c, e->s, e->q, v);
+	if (v->result != AUTH_OK)
+		return AUTH_STEP_DONE;
+	verdict_error(v, "no verdict");
+	return AUTH_STEP_MORE;
+}
+
 static enum auth_step
 step(void *own, struct span message, struct buf *challenge,
     struct auth_verdict *v)
@@ -178,6 +191,8 @@ step(void *own, struct span message, struct buf *challenge,
 		verdict_refuse(v, e->why, "%s", "");
 		return auth_passes_on(e->c, v) ? AUTH_STEP_DONE :
 		    AUTH_STEP_MORE;
+	case SASL_PROVEN:
+		return judge_before(e, v);
 	case SASL_DONE:
 		accept(e, v);
 		break;

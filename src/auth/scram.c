@@ -163,7 +163,7 @@ scram_verify(struct span text, enum sasl_hash hash, const struct secret *x,
 }
 
 void
-scram_made_up(const char *user, struct sasl_scram *out)
+scram_made_up(const char *user, enum sasl_hash hash, struct sasl_scram *out)
 {
 	struct sasl_scram s = { .iterations = 1, .salt_n = sizeof(key) };
 
@@ -173,6 +173,7 @@ scram_made_up(const char *user, struct sasl_scram *out)
 	/* Without the key nobody can tell it from chance. */
 	memcpy(s.salt, key, sizeof(key));
 	if (library->keys(SASL_SHA_256, span_str(user), &s))
-		memcpy(out->salt, s.stored, out->salt_n);
+		memcpy(out->salt, hash == SASL_SHA_256 ? s.stored : s.server,
+		    out->salt_n);
 	explicit_bzero(&s, sizeof(s));
 }

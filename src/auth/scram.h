@@ -32,7 +32,9 @@ int	scram_make(enum sasl_hash hash, const struct secret *x,
 	    char out[SCRAM_TEXT_MAX], struct fault *f) MUSTUSE;
 bool	scram_verify(struct span text, enum sasl_hash hash,
 	    const struct secret *x, struct fault *f) MUSTUSE;
-/* A salt for this name, always the same. */
-void	scram_made_up(const char *user, struct sasl_scram *out);
+/* A salt for this name, always the same; another one for each hash, as those have whose
+ * secrets are stored. */
+void	scram_made_up(const char *user, enum sasl_hash hash,
+	    struct sasl_scram *out);
 
 #endif

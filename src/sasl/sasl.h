@@ -15,7 +15,7 @@
 #include "base/fault.h"
 #include "base/span.h"
 
-#define SASL_ABI	1		/* of struct sasl_ops; goes up when it changes */
+#define SASL_ABI	2		/* of struct sasl_ops; goes up when it changes */
 #define SASL_NAME_MAX	256		/* octets of a prepared name, with its NUL */
 
 enum sasl_hash { SASL_SHA_1, SASL_SHA_256 };
@@ -50,6 +50,8 @@ struct sasl_setup {
 
 enum sasl_step {
 	SASL_CHALLENGE,			/* *out is for the client */
+	SASL_PROVEN,			/* likewise, if he may know that he was right:
+					   our last word, which he answers by nothing */
 	SASL_DONE,			/* that was the right answer */
 	SASL_WRONG,			/* it was not */
 	SASL_MALFORMED,			/* it was none at all */

@@ -210,7 +210,7 @@ scram_step(struct sasl *x, struct span in, struct buf *out)
 	x->proved = rc == GSASL_OK;
 	fits = buf_append(out, span_of(said, n)) == 0;
 	gsasl_free(said);
-	return fits ? SASL_CHALLENGE : SASL_MALFORMED;
+	return !fits ? SASL_MALFORMED : x->proved ? SASL_PROVEN : SASL_CHALLENGE;
 }
 
 static bool

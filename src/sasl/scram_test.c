@@ -175,14 +175,14 @@ talk(const struct talk *t)
 	gsasl_session_hook_set(s, (void *)(uintptr_t)t);
 	buf_init(&out, 1024);
 	rc = gsasl_step(s, NULL, 0, &said, &n);
-	while (step == SASL_CHALLENGE && (rc == GSASL_OK ||
+	while ((step == SASL_CHALLENGE || step == SASL_PROVEN) && (rc == GSASL_OK ||
 	    rc == GSASL_NEEDS_MORE)) {
 		buf_clear(&out);
 		step = popper_sasl.step(x, span_of(said, n), &out);
 		gsasl_free(said);
 		said = NULL;
 		n = 0;
-		if (step == SASL_CHALLENGE)
+		if (step == SASL_CHALLENGE || step == SASL_PROVEN)
 			rc = gsasl_step(s, (const char *)buf_span(&out).p,
 			    buf_len(&out), &said, &n);
 	}

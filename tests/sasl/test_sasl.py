@@ -27,6 +27,7 @@ class Exchange:
     """For a test with a host and TLS: tests that all assemblies pass."""
 
     OPTIONS = {"sasl_mechanisms": ALL, "auth_tries": 3,
+               "access": "deny user=bob tls=yes",
                "plaintext_networks": "127.0.0.0/8"}
 
     def begin(self, way=None):
@@ -99,9 +100,12 @@ class Exchange:
     def test_salts(self):
         """Of who is unknown as stable as of all others."""
         b64, salts = base64.b64encode, []
-        for user in ("alice", "bob", "nobody", "nobody", "someone"):
+        for user, name in (("alice", b"256"), ("bob", b"256"),
+                           ("nobody", b"256"), ("nobody", b"256"),
+                           ("someone", b"256"), ("bob", b"1"),
+                           ("nobody", b"1")):
             pop = self.begin()
-            got = self.challenge(pop, b"AUTH SCRAM-SHA-256 " + b64(
+            got = self.challenge(pop, b"AUTH SCRAM-SHA-" + name + b" " + b64(
                 Scram(user, "").first())).decode().split(",")
             self.assertEqual(got[2], "i=4096")
             self.assertEqual(len(base64.b64decode(got[1][2:])), 16)
@@ -109,7 +113,23 @@ class Exchange:
             self.assertEqual(self.line(pop, b"*")[:4], b"-ERR")
             pop.quit()
         self.assertEqual(salts[2], salts[3])
-        self.assertEqual(len(set(salts)), 4)
+        self.assertEqual(len(set(salts)), 6)
+
+    def test_rule(self):
+        """Who may not log in does not hear that his password was right, neither
+        from us nor by proof that we know it."""
+        mark, texts = self.log.mark(), []
+        for password in (PASSWORD, "wrong"):
+            pop = self.begin(self.stls)
+            client = Scram("bob", password)
+            got = self.challenge(pop, b"AUTH SCRAM-SHA-256 "
+                                 + base64.b64encode(client.first()))
+            texts.append(self.line(pop, base64.b64encode(client.final(got))))
+            pop.quit()
+        self.assertEqual(texts, [b"-ERR [AUTH] Authentication failed."] * 2)
+        self.wait_for(lambda: len(self.log.find("login-failed", mark)) == 2,
+                      "a line for each")
+        self.assertIn("reason=rule", self.log.find("login-failed", mark)[0])
 
     def test_given_up(self):
         """At each step; and then as if nothing had been."""
