@@ -3,7 +3,7 @@
 #include "token/token_priv.h"
 
 /* NumericDate: seconds, perhaps with a fraction.  False: there is none, or it makes no
- * sense. */
+ * sense; at 0 no token ends or begins. */
 static bool
 take_time(const json_t *claims, const char *name, int64_t *out)
 {
@@ -11,7 +11,7 @@ take_time(const json_t *claims, const char *name, int64_t *out)
 	double		 v = json_number_value(j);
 
 	/* 1e12 seconds are 30,000 years. */
-	if (!json_is_number(j) || !(v >= 0 && v <= 1e12))
+	if (!json_is_number(j) || !(v >= 1 && v <= 1e12))
 		return false;
 	*out = (int64_t)v;
 	return true;

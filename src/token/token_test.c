@@ -299,6 +299,10 @@ static const struct row rows[] = {
 	  KEY_EC, "ann", "exp: it is" },
 	{ "exp is negative", H("ES256", "e"), C(REST ",\"aud\":\"mail\",\"exp\":-1"),
 	  KEY_EC, "ann", "exp: it is" },
+	{ "exp is 0", H("ES256", "e"), C(REST ",\"aud\":\"mail\",\"exp\":0"),
+	  KEY_EC, "ann", "exp: it is" },
+	{ "exp is less than 1", H("ES256", "e"), C(REST ",\"aud\":\"mail\","
+	  "\"exp\":0.9"), KEY_EC, "ann", "exp: it is" },
 	{ "not yet", H("ES256", "e"), WITH("\"nbf\":%NOW+90%"), KEY_EC, "ann",
 	  "nbf:" },
 	{ "from the future", H("ES256", "e"), WITH("\"iat\":%NOW+90%"), KEY_EC, "ann",
