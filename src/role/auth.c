@@ -857,8 +857,10 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	f->answers++;
 	penalty_case(a->penalty, &q->peer, guessed(a, q), secret_of(q),
 	    &q->who);
-	if (by_exchange(q))
-		q->who.key[PENALTY_USER] = 0;	/* it has none yet */
+	/* It has none yet: who says rubbish must not make others wait who say a token
+	 * and no name, or begin an exchange. */
+	if (q->user_n == 0)
+		q->who.key[PENALTY_USER] = 0;
 	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
 		leave_unjudged(a, q);
 		return 0;
@@ -1155,8 +1157,7 @@ on_proven(struct worker *w, struct link_in *m)
 		worker_decide(w, ANSWER_ERROR);
 		return false;
 	}
-	memcpy(q->user, user.p, user.n);
-	q->user_n = user.n;
+	know_user(w->a, q, user);
 	q->proven = true;
 	pass_on(w, 0);
 	return true;

@@ -694,6 +694,25 @@ test_penalties_of_a_user(void **state UNUSED)
 	forget_log();
 }
 
+/* Who says no name makes nobody wait who says none either. */
+static void
+test_penalties_of_nobody(void **state UNUSED)
+{
+	unsigned no, later;
+
+	begin(true);
+	for (uint64_t i = 1; i <= 34; i++) {
+		come_from(198, (uint8_t)i, 1, 1);
+		guess("", i);
+		wait_failed((unsigned)i);
+	}
+	count_answers(34, &no, &later);
+	assert_int_equal(no, 34);
+	assert_int_equal(count("login-delayed"), 0);
+	end();
+	forget_log();
+}
+
 /* Every type with bodies of several sizes and up to 3 descriptors. */
 static bool
 next_say(uint16_t *type, uint32_t *n, uint8_t *fds)
@@ -1759,6 +1778,7 @@ main(void)
 		AS_ROOT(test_penalties_are_shared),
 		AS_ROOT(test_penalties_of_a_network),
 		AS_ROOT(test_penalties_of_a_user),
+		AS_ROOT(test_penalties_of_nobody),
 		AS_ROOT(test_mad_front),
 		AS_ROOT(test_mad_master),
 		AS_ROOT(test_bad_questions),
