@@ -19,15 +19,17 @@ struct tokens {
 	struct token		*t;		/* owns; NULL: not open */
 };
 
-/* Opens the module, reads the files, looks up the servers; then the cage may come. */
+/* Opens the module, reads the files, looks up the servers. */
 int	tokens_open(const struct settings *conf, struct tokens *out,
 	    struct fault *f) MUSTUSE;
+/*
+ * The same by a process of root's that does nothing else, and ends with its parent; it
+ * is in its cage then, with sockets if it asks a server.  Nobody looks up a server as
+ * root: a child does, as front_user, since the name service needs files.
+ */
+int	tokens_open_caged(const struct settings *conf, pid_t parent,
+	    struct tokens *out, struct fault *f) MUSTUSE;
 void	tokens_close(struct tokens *t);
-
-/* The cage of a process that does nothing else, and ends with its parent: with sockets,
- * if it asks a server. */
-int	tokens_cage(const struct settings *conf, pid_t parent, struct fault *f)
-	    MUSTUSE;
 
 /* AUTH_OK: q->user is whose it is now, and q->token_good; else why not is in *v.  False:
  * another process, which opens it all anew, might know more. */

@@ -694,8 +694,7 @@ worker_serve_tokens(const struct settings *conf, pid_t parent, int link,
 	struct fault		f;
 
 	begin(&s, conf, parent, link, lease, &log_link);
-	if (tokens_open(conf, &s.tokens, &f) != 0 ||
-	    tokens_cage(conf, parent, &f) != 0)
+	if (tokens_open_caged(conf, parent, &s.tokens, &f) != 0)
 		give_up_unread(&s, &f);
 	if (serve(&s, &f) != 0)
 		give_up(&conf->auth, &s.q.peer, link, &f);

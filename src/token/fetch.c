@@ -42,15 +42,15 @@ append(char *out, size_t n, const char *text, const char *more)
 	return got < 0 || (size_t)got >= RESOLVE_MAX - n ? n : n + (size_t)got;
 }
 
-/* "host:port:address,address" */
+/* "host:port:address,address", as libcurl wants it */
 static int
-look_up(const char *host, const char *port, char out[RESOLVE_MAX],
-    struct fault *f)
+look_up(const char *host, const char *port, struct buf *out, struct fault *f)
 {
 	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	char		 line[RESOLVE_MAX];
 	char		 address[64];
 	struct addrinfo	*list;
-	size_t		 n = append(out, append(out, 0, host, ":"), port, "");
+	size_t		 n = append(line, append(line, 0, host, ":"), port, "");
 	unsigned	 count = 0;
 	int		 rc = getaddrinfo(host, port, &hints, &list);
 
@@ -60,34 +60,48 @@ look_up(const char *host, const char *port, char out[RESOLVE_MAX],
 	    a = a->ai_next)
 		if (getnameinfo(a->ai_addr, a->ai_addrlen, address,
 		    sizeof(address), NULL, 0, NI_NUMERICHOST) == 0)
-			n = append(out, n, count++ == 0 ? ":" : ",", address);
+			n = append(line, n, count++ == 0 ? ":" : ",", address);
 	freeaddrinfo(list);
-	return 0;
+	return buf_append(out, span_of(line, n)) == 0 &&
+	    buf_append(out, SPAN("\n")) == 0 ? 0 :
+	    fault_set(f, FAULT_LIMIT, "%s: too many addresses", host);
 }
 
-static int
-resolve(struct fetch *x, struct fault *f)
+int
+fetch_look_up(const char *url, struct buf *out, struct fault *f)
 {
 	CURLU	*u = curl_url();
 	char	*host = NULL;
 	char	*port = NULL;
-	char	 where[RESOLVE_MAX];
 	int	 rc = -1;
 
-	if (u == NULL || curl_url_set(u, CURLUPART_URL, x->url, 0) != CURLUE_OK ||
+	if (u == NULL || curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
-		rc = fault_set(f, FAULT_PERM, "%s: no URL", x->url);
-	else if (host[0] == '[')	/* an address of IPv6 */
-		rc = 0;
-	else if (look_up(host, port, where, f) == 0) {
-		x->resolve = curl_slist_append(NULL, where);
-		rc = 0;
-	}
+		rc = fault_set(f, FAULT_PERM, "%s: no URL", url);
+	else				/* '[': an address of IPv6 */
+		rc = host[0] == '[' ? 0 : look_up(host, port, out, f);
 	curl_free(host);
 	curl_free(port);
 	curl_url_cleanup(u);
 	return rc;
+}
+
+static bool
+set_hosts(struct fetch *x, struct span hosts)
+{
+	struct span	line;
+	char		where[RESOLVE_MAX];
+
+	while (span_line(&hosts, &line)) {
+		struct curl_slist *more = span_cstr(line, where, sizeof(where)) ?
+		    curl_slist_append(x->resolve, where) : NULL;
+
+		if (more == NULL)
+			return false;
+		x->resolve = more;
+	}
+	return true;
 }
 
 /* ---- the exchange ---- */
@@ -153,19 +167,15 @@ set_all(struct fetch *x, unsigned timeout_s)
 }
 
 struct fetch *
-fetch_new(const char *url, unsigned timeout_s, struct span client,
-    struct span roots, struct fault *f)
+fetch_new(const char *url, unsigned timeout_s, struct span hosts,
+    struct span client, struct span roots, struct fault *f)
 {
 	struct fetch *x = xalloc(1, sizeof(*x));
 
 	x->url = xstrdup(url);
 	x->curl = curl_easy_init();
 	x->headers = curl_slist_append(NULL, "Accept: application/json");
-	if (resolve(x, f) != 0) {
-		fetch_free(x);
-		return NULL;
-	}
-	if (x->curl == NULL || !set_all(x, timeout_s) ||
+	if (x->curl == NULL || !set_hosts(x, hosts) || !set_all(x, timeout_s) ||
 	    !set_roots(x->curl, roots) || !set_client(x->curl, client)) {
 		(void)fault_set(f, FAULT_PERM, "%s: libcurl cannot do it", url);
 		fetch_free(x);

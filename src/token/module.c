@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 
 #include <curl/curl.h>
+#include <openssl/rand.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,7 +270,7 @@ open_keys(struct token *t, const struct token_files *files, struct fault *f)
 		    fault_prefix(f, "%s: ", jwks);
 	/* Long ago: the first one who needs them fetches them. */
 	t->tried_s = t->fetched_s = INT64_MIN / 2;
-	t->keys_at = fetch_new(jwks, t->c->timeout_s, SPAN(""),
+	t->keys_at = fetch_new(jwks, t->c->timeout_s, files->hosts, SPAN(""),
 	    buf_span(&t->roots), f);
 	return t->keys_at == NULL ? -1 : 0;
 }
@@ -279,20 +280,37 @@ open_server(struct token *t, const struct token_files *files, struct fault *f)
 {
 	if (t->c->introspection[0] == '\0')
 		return 0;
-	t->server = fetch_new(t->c->introspection, t->c->timeout_s,
+	t->server = fetch_new(t->c->introspection, t->c->timeout_s, files->hosts,
 	    client_of(files->client), buf_span(&t->roots), f);
 	if (t->server != NULL && t->c->cache_ttl_s > 0)
 		t->cache = cache_new();
 	return t->server == NULL ? -1 : 0;
 }
 
+static int
+token_look_up(const struct token_conf *c, struct buf *out, struct fault *f)
+{
+	const char *const	urls[] = { c->jwks, c->introspection };
+	int			rc = 0;
+
+	buf_init(out, TOKEN_HOSTS_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(urls) && rc == 0; i++)
+		if (token_is_url(urls[i]))
+			rc = fetch_look_up(urls[i], out, f);
+	return rc;
+}
+
 static struct token *
 token_open(const struct token_conf *c, const struct token_files *files,
     struct fault *f)
 {
-	struct token *t = xalloc(1, sizeof(*t));
+	struct token	*t = xalloc(1, sizeof(*t));
+	size_t		 seed;
 
 	t->c = c;
+	/* jansson would look for chance in /dev, which is not there. */
+	if (RAND_bytes((unsigned char *)&seed, sizeof(seed)) == 1)
+		json_object_seed(seed);
 	if (c->jwks[0] != '\0' && (c->issuer[0] == '\0' ||
 	    c->audience[0] == '\0')) {
 		(void)fault_set(f, FAULT_PERM, "oauth_jwks: set oauth_issuer and"
@@ -314,6 +332,7 @@ token_open(const struct token_conf *c, const struct token_files *files,
 
 const struct token_ops popper_token = {
 	.abi = TOKEN_ABI,
+	.look_up = token_look_up,
 	.open = token_open,
 	.judge = token_judge,
 	.close = token_close,

@@ -6,21 +6,23 @@
  *
  * The room is a module of its own (popper-token.so), since libcurl, OpenSSL and
  * jansson are many times as large as popper: who needs it calls token_load, before its
- * cage.  Files come as octets; `open` looks hosts up, `judge` opens nothing any more
- * but sockets, and waits for the network, if it has to, for at most timeout_s at a
- * time.  One thread.
+ * cage.  Files come as octets; `look_up` asks the name service where hosts are, `open`
+ * opens nothing, `judge` nothing but sockets, and waits for the network, if it has to,
+ * for at most timeout_s at a time.  One thread.
  */
 #ifndef TOKEN_TOKEN_H
 #define TOKEN_TOKEN_H
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/fault.h"
 #include "base/span.h"
 #include "conf/conf.h"
 
-#define TOKEN_ABI	1		/* of struct token_ops; goes up when it changes */
+#define TOKEN_ABI	2		/* of struct token_ops; goes up when it changes */
 #define TOKEN_MAX	9216		/* octets of a token */
 #define TOKEN_NAME_MAX	255		/* of a user's name */
+#define TOKEN_HOSTS_MAX	2048		/* octets of what look_up says */
 
 struct token_conf {
 	const char	*jwks;		/* a file, or a URL; "" = none */
@@ -77,10 +79,14 @@ struct token_files {
 	struct span	jwks;
 	struct span	client;
 	struct span	roots;		/* PEM; for https */
+	struct span	hosts;		/* what look_up has said; for URLs */
 };
 
 struct token_ops {
 	unsigned	 abi;
+	/* Where the hosts of the conf's URLs are, as text; the caller owns out. */
+	int		 (*look_up)(const struct token_conf *c, struct buf *out,
+			    struct fault *f);
 	/* The conf is borrowed; the files are for the call alone.  NULL: one cannot be
 	 * used, the fault says why. */
 	struct token	*(*open)(const struct token_conf *c,

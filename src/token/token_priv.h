@@ -90,9 +90,11 @@ const char	*claims_judge(const struct token_conf *c, const json_t *claims,
 
 struct fetch;
 
-/* One URL: its host is looked up now.  client: "name:secret", or empty; roots: PEM, as
- * long as it lives. */
-struct fetch	*fetch_new(const char *url, unsigned timeout_s,
+/* Append a line: where the host of this URL is. */
+int	fetch_look_up(const char *url, struct buf *out, struct fault *f) MUSTUSE;
+/* One URL; hosts: lines of fetch_look_up, that of its host among them.  client:
+ * "name:secret", or empty; roots: PEM, as long as it lives. */
+struct fetch	*fetch_new(const char *url, unsigned timeout_s, struct span hosts,
 		    struct span client, struct span roots, struct fault *f);
 void		 fetch_free(struct fetch *x);
 /* What the server says with 200, at most DOCUMENT_MAX octets, to a form (POST), or to

@@ -406,6 +406,22 @@ class Rotated(House):
                     return
         self.fail("the keys are forgotten")
 
+    def test_nobody_looks_up_as_root(self):
+        """A table of hosts that root alone can read is of no use."""
+        token, hosts = self.key.token("ann"), self.host.read("/etc/hosts")
+        ca = self.host.read("/etc/popper/ca.pem")
+        for mode, answer in ((0o600, UNDECIDED), (0o644, None)):
+            self.host.write("/etc/hosts", hosts, mode)
+            self.host.write("/etc/popper/ca.pem", ca)   # workers begin anew
+            deadline = time.monotonic() + 10
+            while True:
+                with self.connect() as pop:
+                    if self.auth(pop, "XOAUTH2", "ann", token) == answer:
+                        break
+                self.assertLess(time.monotonic(), deadline)
+        self.assertTrue(self.host.syslog.find("auth-error .*localhost",
+                                              self.mark))
+
 
 class Bare(Core, Opaque, House):
     """A popper for each connection."""
@@ -437,7 +453,7 @@ class Bare(Core, Opaque, House):
         token = self.key.token("ann")
         password = self._processes(lambda pop: pop.login("bob", "x"))
         self.assertEqual(self._processes(lambda pop: self.assertIsNone(self.auth(
-            pop, "XOAUTH2", "ann", token))), password + 1)
+            pop, "XOAUTH2", "ann", token))), password + 2)
         self.assertFalse(self.host.exists("/var/lib/popper/scram-key"))
 
     def test_bad_server(self):
