@@ -38,8 +38,19 @@ fits_group(struct span item, const struct access_groups *g,
 {
 	for (size_t i = 0; i < g->n; i++)
 		if (span_eq(g->of[i].name, item))
-			return g->of[i].known && has_gid(who->id, g->of[i].gid);
+			return g->of[i].known && (has_gid(who->id, g->of[i].gid) ||
+			    (who->groups != NULL &&
+			    (who->groups[i / 64] & 1ull << i % 64) != 0));
 	return false;
+}
+
+void
+access_note(const struct access_groups *g, gid_t gid,
+    uint64_t groups[AUTH_GROUPS_MAX / 64])
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->of[i].known && g->of[i].gid == gid)
+			groups[i / 64] |= 1ull << i % 64;
 }
 
 /* What follows the last @ of the name. */

@@ -18,7 +18,7 @@
 #include "base/fault.h"
 #include "conf/conf.h"
 
-#define ACCESS_GROUPS_MAX	256
+#define ACCESS_GROUPS_MAX	AUTH_GROUPS_MAX
 
 /* Groups that rules name, looked up while that can be done. */
 struct access_groups {
@@ -32,6 +32,8 @@ struct access_groups {
 
 struct access_who {
 	const struct identity	*id;		/* as the database knows it */
+	const uint64_t		*groups;	/* struct auth_verdict's; NULL: none but
+						   those of id */
 	const char		*db;		/* which */
 	enum auth_method	 method;
 	const struct sock_addr	*peer;
@@ -47,6 +49,10 @@ bool	access_fits(const char *line, char *expected, size_t cap);
 int	access_load(const struct conf_list *rules, struct access_groups *g,
 	    int (*find)(const char *name, gid_t *gid_r, struct fault *f),
 	    struct fault *f) MUSTUSE;
+
+/* He is in this group: noted if rules name it. */
+void	access_note(const struct access_groups *g, gid_t gid,
+	    uint64_t groups[AUTH_GROUPS_MAX / 64]);
 
 /* The first database that a line names and `has` does not know; false: none. */
 bool	access_unknown_db(const char *line,

@@ -29,7 +29,8 @@ no_such_entry(int err)
 static bool
 fill(const struct passwd *pw, struct account *out)
 {
-	out->id = (struct identity){ .uid = pw->pw_uid, .gid = pw->pw_gid };
+	*out = (struct account){ .id = { .uid = pw->pw_uid,
+	    .gid = pw->pw_gid } };
 	return span_cstr(span_str(pw->pw_name), out->id.user,
 	    sizeof(out->id.user)) &&
 	    span_cstr(span_str(pw->pw_dir), out->id.home,
@@ -38,8 +39,9 @@ fill(const struct passwd *pw, struct account *out)
 }
 
 static void
-fill_groups(const struct auth_policy *p, struct identity *id)
+fill_groups(const struct auth_policy *p, struct account *out)
 {
+	struct identity	*id = &out->id;
 	int	 cap = GROUPS_FIRST;
 	int	 n = cap;
 	gid_t	*all = xalloc((size_t)cap, sizeof(*all));
@@ -51,9 +53,12 @@ fill_groups(const struct auth_policy *p, struct identity *id)
 		if (getgrouplist(id->user, id->gid, all, &n) < 0)
 			n = cap;	/* there are more by now */
 	}
-	for (int i = 0; i < n && id->ngids < IDENTITY_GIDS_MAX; i++)
-		if (all[i] != id->gid && policy_gid_allowed(p, all[i]))
+	for (int i = 0; i < n; i++) {
+		access_note(&p->groups, all[i], out->groups);
+		if (id->ngids < IDENTITY_GIDS_MAX && all[i] != id->gid &&
+		    policy_gid_allowed(p, all[i]))
 			id->gids[id->ngids++] = all[i];
+	}
 	free(all);
 }
 
@@ -81,7 +86,7 @@ account_find(const char *name, const struct auth_policy *p,
 	if (!fits)
 		return fault_set(f, FAULT_PERM,
 		    "the account's name, home or shell is too long");
-	fill_groups(p, &out->id);
+	fill_groups(p, out);
 	return 1;
 }
 

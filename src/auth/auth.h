@@ -115,11 +115,15 @@ enum auth_reason {
 const char	*auth_reason_word(enum auth_reason r);
 
 #define AUTH_APP_NAME	32		/* octets of an app password's name */
+#define AUTH_GROUPS_MAX	256		/* that rules name */
 
 struct auth_verdict {
 	enum auth_result	result;
 	enum auth_reason	reason;
 	struct identity		id;		/* when AUTH_OK */
+	/* Likewise, a bit for each group that rules name: is he in it, whether the
+	 * session will have it or not?  (access.h) */
+	uint64_t		groups[AUTH_GROUPS_MAX / 64];
 	uint64_t		print;		/* of what the password was right
 						   against, when AUTH_OK; 0: no use
 						   in vouching, ask anew */

@@ -233,6 +233,7 @@ void	verdict_error(struct auth_verdict *v, const char *fmt, ...)
 
 struct account {
 	struct identity	id;
+	uint64_t	groups[AUTH_GROUPS_MAX / 64];	/* struct auth_verdict's */
 	char		shell[IDENTITY_PATH_MAX + 1];
 };
 
@@ -246,8 +247,8 @@ enum account_password {
 
 /*
  * 1 found, 0 no such account, -1 fault.  Supplementary groups that the policy
- * does not allow are left out; of the others the first IDENTITY_GIDS_MAX are
- * kept.
+ * does not allow are left out of id; of the others the first IDENTITY_GIDS_MAX are
+ * kept there.  Rules hear of all.
  */
 int	account_find(const char *name, const struct auth_policy *p,
 	    struct account *out, struct fault *f) MUSTUSE;

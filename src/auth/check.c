@@ -276,6 +276,7 @@ verdict_judge_late(const struct auth_conf *c, const struct auth_state *s,
 {
 	const struct access_who who = {
 		.id = &v->id,
+		.groups = v->groups,
 		.db = c->db,
 		.method = q->method,
 		.peer = &q->peer,

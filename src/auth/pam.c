@@ -290,6 +290,13 @@ ask(struct auth_state *s, pam_handle_t *h, struct talk *t, bool vouched,
 	return false;
 }
 
+static void
+grant(const struct account *a, struct auth_verdict *v)
+{
+	*v = (struct auth_verdict){ .result = AUTH_OK, .id = a->id };
+	memcpy(v->groups, a->groups, sizeof(v->groups));
+}
+
 /* Who PAM says it was: a module may have changed the name.  Who was asked about is
  * known, and allowed. */
 static void
@@ -308,7 +315,7 @@ accept_user(const struct auth_state *s, pam_handle_t *h,
 		return;
 	}
 	if (span_eq(span_str(name), span_str(q->user))) {
-		*v = (struct auth_verdict){ .result = AUTH_OK, .id = known->id };
+		grant(known, v);
 		return;
 	}
 	rc = account_find(name, &s->policy, &a, &f);
@@ -318,7 +325,7 @@ accept_user(const struct auth_state *s, pam_handle_t *h,
 		verdict_refuse(v, REASON_UNKNOWN_USER,
 		    "PAM's name for the user is no account");
 	else if (account_allowed(s, &a, is_unasked(q), v))
-		*v = (struct auth_verdict){ .result = AUTH_OK, .id = a.id };
+		grant(&a, v);
 }
 
 static void
@@ -414,7 +421,7 @@ pam_foresee(void *state, const char *user, struct auth_verdict *v)
 	case ACCOUNT_BLANK:
 		break;
 	}
-	*v = (struct auth_verdict){ .result = AUTH_OK, .id = a.id };
+	grant(&a, v);
 }
 
 static void

@@ -115,6 +115,13 @@ class Pam(logins.Logins, unittest.TestCase):
         self.accepted(b"alice", b"wonderland")
         self.accepted(b"yes", b"wonderland")
 
+    def test_rules_hear_of_all_groups(self):
+        """Of those, too, that gids_denied and gid_min keep from the session."""
+        logins.configure(self.host, access="deny group=docker,staff")
+        self.accepted(b"alice", b"wonderland")
+        logins.configure(self.host, access="deny group=docker,sudo")
+        self.refused(b"alice", b"wonderland", "rule")
+
     def test_app_passwords(self):
         """PAM is not told them, and says whether the account is open."""
         logins.configure(self.host, app_passwords="yes")
