@@ -445,14 +445,18 @@ take_message(struct question *q, struct span octets, bool broken)
 static void
 know_user(struct auth *a, struct question *q, struct span user)
 {
+	uint64_t guess = q->sid;
+
 	if (q->user_n > 0 || user.n == 0)
 		return;
 	memcpy(q->user, user.p, user.n);
 	q->user_n = user.n;
 	penalty_end(a->penalty, &q->who);
-	/* No two proofs are the same, so each one counts. */
-	penalty_case(a->penalty, &q->peer, user, span_of(&q->sid,
-	    sizeof(q->sid)), &q->who);
+	/* No two proofs are the same, so each one counts; a token may come again. */
+	if (!by_exchange(q))
+		guess = q->who.guess;
+	penalty_case(a->penalty, &q->peer, user, span_of(&guess,
+	    sizeof(guess)), &q->who);
 }
 
 /* ---------------------------------------------------------------- fronts */

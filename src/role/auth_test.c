@@ -1490,6 +1490,48 @@ prove(int link, const char *user)
 	assert_int_equal(link_send(link, &it.out, NULL, 0, &f), 0);
 }
 
+static unsigned
+failures_of(const char *user)
+{
+	struct penalty_case	c;
+	struct penalty_view	v;
+
+	penalty_case(penalty, &peer, span_str(user), SPAN(""), &c);
+	penalty_look(penalty, &c, clock_ms(), &v);
+	return v.failures[PENALTY_USER];
+}
+
+/* A token without a name that is refused counts for whom it names, if anybody; the same
+ * one once. */
+static void
+test_token_names(void **state UNUSED)
+{
+	static const char *const tokens[] = { "old", "old", "other", "rubbish" };
+	static const unsigned	 want[] = { 1, 1, 2, 2 };
+	int			 worker = -1;
+	struct fault		 f;
+
+	conf.token.jwks = "/keys";
+	begin(false);
+	for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+		check_token(i + 1, "", tokens[i]);
+		if (worker < 0)
+			worker = take_worker_of(TOKENS_DB);
+		take_question(worker, i + 1);
+		link_out_init(&it.out, i < 3 ? MSG_DENY_USER : MSG_DENY);
+		link_put_u8(&it.out, DENY_NO);
+		if (i < 3)
+			link_put_span(&it.out, SPAN("eve"));
+		assert_int_equal(link_send(worker, &it.out, NULL, 0, &f), 0);
+		expect(0, 'n', i + 1);
+		assert_int_equal(failures_of("eve"), want[i]);
+	}
+	(void)close(worker);
+	conf.token.jwks = "";
+	end();
+	forget_log();
+}
+
 /* Who judges tokens says whose they are, and no more; the database sees none. */
 static void
 test_tokens(void **state UNUSED)
@@ -1798,6 +1840,7 @@ main(void)
 		AS_ROOT(test_warden_full),
 		AS_ROOT(test_databases),
 		AS_ROOT(test_tokens),
+		AS_ROOT(test_token_names),
 		AS_ROOT(test_mad_auth),
 		AS_ROOT(test_mad_questions),
 		AS_ROOT(test_hanging_worker),

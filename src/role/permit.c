@@ -177,6 +177,7 @@ const size_t permit_decision_n = ARRAY_LEN(permit_decision);
 const struct link_permit permit_proof[] = {
 	{ MSG_PROVEN,		1, SPAN_SIZE(IDENTITY_USER_MAX), 0, ANY },
 	{ MSG_DENY,		1, 1,	0, ANY },
+	{ MSG_DENY_USER,	1, DENY_MAX, 0, ANY },
 	{ MSG_RETIRED,		0, 0,	0, ANY },
 };
 const size_t permit_proof_n = ARRAY_LEN(permit_proof);

@@ -185,7 +185,8 @@ enum msg_type {
 				   who it is for, if that is known now; span octets */
 	MSG_RESPONSE,		/* u64 sid, span octets, u8 1: it was no base64 */
 	MSG_ABORT,		/* of an exchange: u64 sid; to the monitor nothing */
-	MSG_DENY_USER,		/* as DENY, span user: who an exchange was about */
+	MSG_DENY_USER,		/* as DENY, span user: who an exchange was about,
+				   or a token that said no name */
 	MSG_WENT_ON,		/* a challenge is there, or the response */
 	MSG_TRACE_LINE,		/* role/trace.h */
 };

@@ -210,6 +210,8 @@ tokens_judge(const struct tokens *t, struct auth_request *q, struct span token,
 		    sizeof(q->user));
 		return true;
 	}
+	if (q->user[0] == '\0')
+		(void)span_cstr(span_str(got.user), q->user, sizeof(q->user));
 	v->result = got.result == TOKEN_REFUSED ? AUTH_REFUSED : AUTH_ERROR;
 	v->reason = got.result == TOKEN_REFUSED ? REASON_TOKEN : REASON_ERROR;
 	(void)snprintf(v->detail, sizeof(v->detail), "%.*s",

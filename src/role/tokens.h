@@ -31,7 +31,8 @@ int	tokens_open_caged(const struct settings *conf, pid_t parent,
 	    struct tokens *out, struct fault *f) MUSTUSE;
 void	tokens_close(struct tokens *t);
 
-/* AUTH_OK: q->user is whose it is now, and q->token_good; else why not is in *v.  False:
+/* AUTH_OK: q->user is whose it is now, and q->token_good; else why not is in *v, and a
+ * q->user that was empty may be whom a token names that is no good (any more).  False:
  * another process, which opens it all anew, might know more. */
 bool	tokens_judge(const struct tokens *t, struct auth_request *q,
 	    struct span token, struct auth_verdict *v);

@@ -262,7 +262,7 @@ ask_tokens(const struct settings *conf, int link, struct auth_request *q,
 	    f) != 1)
 		return fault_set(f, FAULT_TEMP, "the token could not be judged");
 	*v = (struct auth_verdict){ .result = in.type == MSG_PROVEN ? AUTH_OK :
-	    in.type == MSG_DENY && link_get_u8(&in) == DENY_NO ? AUTH_REFUSED :
+	    in.type != MSG_RETIRED && link_get_u8(&in) == DENY_NO ? AUTH_REFUSED :
 	    AUTH_ERROR };
 	q->token_good = in.type == MSG_PROVEN &&
 	    link_get_cstr(&in, q->user, sizeof(q->user));
@@ -541,13 +541,15 @@ answer_token(struct serving *s, struct span token, struct fault *f)
 {
 	UNZEROED struct link_out m;
 
+	const bool	named = s->q.user[0] != '\0';
+
 	if (!tokens_judge(&s->tokens, &s->q, token, &s->v) &&
 	    s->lease >= 0 && !s->retired && retire(s, f) != 0)
 		return -1;
 	if (s->v.result != AUTH_OK) {
 		worker_log_failure(&s->q, &s->v);
-		return send_verdict(s->link, &s->conf->auth, &s->v, 0, "", f) != 0 ?
-		    -1 : 1;
+		return send_verdict(s->link, &s->conf->auth, &s->v, 0,
+		    named ? "" : s->q.user, f) != 0 ? -1 : 1;
 	}
 	link_out_init(&m, MSG_PROVEN);
 	link_put_span(&m, span_str(s->q.user));

@@ -78,9 +78,14 @@ judge_origin(const struct token_conf *c, const json_t *claims, bool strict)
 {
 	const char *iss = json_text(claims, "iss");
 
-	if (c->issuer[0] != '\0' && (strict || has(claims, "iss")) &&
-	    (iss == NULL || strcmp(iss, c->issuer) != 0))
-		return "iss: it is another one's (oauth_issuer)";
+	return c->issuer[0] != '\0' && (strict || has(claims, "iss")) &&
+	    (iss == NULL || strcmp(iss, c->issuer) != 0) ?
+	    "iss: it is another one's (oauth_issuer)" : NULL;
+}
+
+static const char *
+judge_purpose(const struct token_conf *c, const json_t *claims)
+{
 	if (c->audience[0] != '\0' &&
 	    !has_audience(c->audience, json_object_get(claims, "aud")))
 		return "aud: it is for others (oauth_audience)";
@@ -94,16 +99,21 @@ claims_judge(const struct token_conf *c, const json_t *claims, bool strict,
     int64_t now, struct span user, char name_r[TOKEN_NAME_MAX + 1],
     int64_t *until_r)
 {
-	const char *wrong = judge_times(claims, strict, now, until_r);
-	const char *name = json_text(claims, c->user_claim);
+	const char	*wrong = judge_origin(c, claims, strict);
+	const char	*name = json_text(claims, c->user_claim);
 
-	if (wrong == NULL)
-		wrong = judge_origin(c, claims, strict);
+	name_r[0] = '\0';
 	if (wrong != NULL)
 		return wrong;
+	/* Another issuer's users are not ours. */
 	if (name == NULL || name[0] == '\0' ||
 	    !span_cstr(span_str(name), name_r, TOKEN_NAME_MAX + 1))
 		return "it names no user (oauth_user_claim)";
+	wrong = judge_times(claims, strict, now, until_r);
+	if (wrong == NULL)
+		wrong = judge_purpose(c, claims);
+	if (wrong != NULL)
+		return wrong;
 	if (user.n > 0 && !span_eq(span_str(name), user))
 		return "it is another user's";
 	return NULL;

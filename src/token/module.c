@@ -31,7 +31,6 @@ static void
 say(struct token_verdict *v, enum token_result result, const char *why)
 {
 	v->result = result;
-	v->user[0] = '\0';
 	(void)snprintf(v->detail, sizeof(v->detail), "%s", why);
 }
 

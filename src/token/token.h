@@ -66,7 +66,9 @@ enum token_result {
 
 struct token_verdict {
 	enum token_result	result;
-	char			user[TOKEN_NAME_MAX + 1];	/* when GOOD */
+	char			user[TOKEN_NAME_MAX + 1];	/* when GOOD; when
+					   REFUSED, though it is of our issuer,
+					   whom it names; else "" */
 	bool			anew;	/* when UNDECIDED: to close and to open
 					   might help */
 	char			detail[240];	/* for the log; no word of the token */

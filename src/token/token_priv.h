@@ -79,7 +79,8 @@ void		 jwt_fini(struct jwt *j);
 json_t		*jwt_claims(const struct jwt *j);
 
 /*
- * Times, issuer, audience, scope, and whose it is: NULL, or what is wrong.
+ * Issuer, whose it is, times, audience, scope: NULL, or what is wrong.  Then name_r is
+ * whom it names, as far as that was looked at.
  * strict: exp, issuer and audience must be there.  *until_r: when it expires, 0 never.
  */
 const char	*claims_judge(const struct token_conf *c, const json_t *claims,

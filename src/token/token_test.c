@@ -470,6 +470,12 @@ test_conf(void **state)
 	c.scope = "mail admin";
 	judge_with(&c, jwks, "ann", token, &v);
 	check("scope", &v, "scope:");
+	assert_string_equal(v.user, "ann");	/* who guesses must wait, or he */
+	c.issuer = "https://other.example.org";
+	judge_with(&c, jwks, "ann", token, &v);
+	check("issuer", &v, "iss:");
+	assert_string_equal(v.user, "");	/* another one's ann */
+	c.issuer = conf.issuer;
 	c.scope = "";
 	c.user_claim = "email";
 	judge_with(&c, jwks, "ann", token, &v);

@@ -162,6 +162,10 @@ class Core:
             with self.subTest(name):
                 self.refused(user, token, reason)
         self.refused("ann", self.other.token("ann"), "token", "XOAUTH2")
+        for token, said in ((self.key.token("ann", exp=now - 100), True),
+                            (self.key.token("ann", iss="x"), False),
+                            (self.other.token("ann"), False)):
+            self.assertEqual("user=ann" in self.refused("", token, "token"), said)
 
     def test_no_message(self):
         for said in (b"AQ==", b"=", b"!!!!", b"aGVsbG8="):
