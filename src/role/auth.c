@@ -107,7 +107,8 @@ struct question {
 	uint8_t			 binding[AUTH_BINDING_MAX];
 	struct worker		*with;		/* who has begun it; NULL: it has
 						   ended */
-	struct map_node		 in;		/* by sid, while it is held */
+	struct map_node		 in;		/* by sid, to its end */
+	bool			 held;
 	struct question		*before;	/* in the row of those that are */
 	uint64_t		 until_ms;	/* and no longer */
 	uint8_t			 key[VERDICT_KEY];
@@ -173,7 +174,7 @@ struct auth {
 	size_t			 used;		/* of the pool, ever */
 	struct question		*unused;
 	struct due_heap		 due;
-	struct map		 exchanges;	/* those that are held */
+	struct map		 exchanges;	/* that have begun */
 	struct question		*held;		/* owns; the oldest first */
 	struct question		*held_last;
 	struct loop_watch	 timer;
@@ -274,6 +275,7 @@ question_new(struct auth *a)
 	}
 	q->next = NULL;
 	q->with = NULL;
+	q->held = false;
 	q->binding_n = 0;
 	return q;
 }
@@ -307,6 +309,7 @@ question_free(struct auth *a, struct question *q)
 
 	if (f != NULL)
 		f->questions--;
+	map_take(&a->exchanges, &q->in);
 	secret_wipe(&q->secret);
 	buf_fini(&q->token);
 	buf_fini(&q->message);
@@ -368,7 +371,7 @@ hold(struct auth *a, struct question *q)
 	q->before = a->held_last;
 	*(q->before == NULL ? &a->held : &q->before->next) = q;
 	a->held_last = q;
-	map_put(&a->exchanges, &q->in, q->sid, q);
+	q->held = true;
 	if (f != NULL)
 		f->held++;
 }
@@ -382,14 +385,14 @@ held_take(struct auth *a, struct question *q)
 	*(q->before == NULL ? &a->held : &q->before->next) = q->next;
 	*(q->next == NULL ? &a->held_last : &q->next->before) = q->before;
 	q->next = NULL;
-	map_take(&a->exchanges, &q->in);
+	q->held = false;
 	if (f != NULL)
 		f->held--;
 }
 
 /* NULL: there is none of this front's. */
 static struct question *
-held_find(const struct front *f, uint64_t sid)
+exchange_find(const struct front *f, uint64_t sid)
 {
 	struct map_node *n = map_first(&f->a->exchanges, sid);
 
@@ -400,6 +403,15 @@ held_find(const struct front *f, uint64_t sid)
 			return q;
 	}
 	return NULL;
+}
+
+/* One that waits for the client. */
+static struct question *
+held_find(const struct front *f, uint64_t sid)
+{
+	struct question *q = exchange_find(f, sid);
+
+	return q != NULL && q->held ? q : NULL;
 }
 
 /* Nobody wants its verdict any more. */
@@ -853,12 +865,19 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 		question_free(a, q);
 		return -1;
 	}
+	/* Responses would be anybody's, and wrong ones count for another user. */
+	if (by_exchange(q) && exchange_find(f, q->sid) != NULL) {
+		question_free(a, q);
+		return fault_set(why, FAULT_PEER, "an exchange within another");
+	}
 	if (by_exchange(q) && !may_exchange(f)) {
 		refuse_full(f, q->sid);
 		question_free(a, q);
 		return 0;
 	}
 	f->answers++;
+	if (by_exchange(q))
+		map_put(&a->exchanges, &q->in, q->sid, q);
 	penalty_case(a->penalty, &q->peer, guessed(a, q), secret_of(q),
 	    &q->who);
 	/* It has none yet: who says rubbish must not make others wait who say a token

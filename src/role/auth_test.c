@@ -1595,6 +1595,55 @@ test_tokens(void **state UNUSED)
 }
 
 static void
+begin_exchange(int front, uint64_t sid)
+{
+	method = AUTH_METHOD_SCRAM_SHA_256;
+	check(front, sid, "", "n,,n=ann,r=abc");
+	method = AUTH_METHOD_PASS;
+}
+
+/* Two at a time that have one number: no honest front begins them. */
+static void
+test_mad_exchange(void **state UNUSED)
+{
+	struct fault	f = { .text = "the end" };
+	uint64_t	sid;
+	int		w;
+
+	begin(false);
+	begin_exchange(1, 7);
+	w = take_worker_of(0);
+	for (int i = 0; i < 3; i++) {		/* one after the other */
+		take_question(w, 7);
+		wire_put_challenge(&it.out, 7, SPAN("ann"), SPAN("x"));
+		assert_int_equal(link_send(w, &it.out, NULL, 0, &f), 0);
+		if (link_recv(it.front[1], permit_verdict, permit_verdict_n, 0,
+		    LONG_MS, &it.in, &f) != 1)
+			fail_msg("%s", f.text);
+		assert_int_equal(it.in.type, MSG_CHALLENGE);
+		if (i == 2)
+			break;
+		link_out_init(&it.out, MSG_ABORT);
+		link_put_u64(&it.out, 7);
+		assert_int_equal(link_send(it.front[1], &it.out, NULL, 0, &f), 0);
+		begin_exchange(1, 7);
+		if (link_recv(w, permit_question, permit_question_n, 0,
+		    LONG_MS, &it.in, &f) != 1)
+			fail_msg("%s", f.text);
+		assert_int_equal(it.in.type, MSG_ABORT);
+	}
+	begin_exchange(0, 7);			/* another front's 7 */
+	take_question(w, 7);
+	begin_exchange(1, 7);
+	assert_int_equal(hear(1, LONG_MS, &sid), '.');
+	deny(w, DENY_NO);
+	expect(0, 'n', 7);
+	end();
+	fd_close(&w);
+	forget_log();
+}
+
+static void
 test_databases(void **state UNUSED)
 {
 	int	link[3];
@@ -1841,6 +1890,7 @@ main(void)
 		AS_ROOT(test_databases),
 		AS_ROOT(test_tokens),
 		AS_ROOT(test_token_names),
+		AS_ROOT(test_mad_exchange),
 		AS_ROOT(test_mad_auth),
 		AS_ROOT(test_mad_questions),
 		AS_ROOT(test_hanging_worker),
