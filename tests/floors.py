@@ -66,6 +66,7 @@ LISTED = [
     ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
     ("auth/app.c", "sodium.h", "a keyed hash, computes only"),
     ("role/verdict.c", "sodium.h", "a keyed hash, computes only"),
+    ("sasl/prep.c", "stringprep.h", "SASLprep, computes only; a module"),
     ("sasl/scram", "gsasl.h", "SASL; the module's half of that room"),
     ("tls/", "openssl/", "TLS; nothing else is in that room"),
     ("token/", "curl/curl.h", "HTTP; nothing of a process but those that judge "

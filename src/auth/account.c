@@ -71,6 +71,8 @@ account_find(const char *name, const struct auth_policy *p,
 	bool		 fits = false;
 	int		 rc = ERANGE;
 
+	if (!span_is_ascii(span_str(name)))
+		return 0;
 	for (size_t n = ENTRY_FIRST; rc == ERANGE && n <= ENTRY_MAX; n *= 4) {
 		char *b = xalloc(n, 1);
 

@@ -171,6 +171,8 @@ struct auth_conf {
 	const char		*state_dir;	/* of role/; keeps when they were used */
 	const char		*master_users;	/* rows "name:hash"; "" = off */
 	const char		*master_separator;	/* one character */
+	bool			 utf8_user;	/* names and passwords may go
+						   beyond ASCII (prep.h) */
 	const char		*rpop_file;	/* RPOP (RFC 1081): rows "address
 						   client-user local-user"; "" = off */
 	const char		*client_ca;	/* tls_client_ca; "" = EXTERNAL is off */
@@ -256,7 +258,8 @@ int	auth_open(const struct auth_conf *c, void **state_r, struct fault *f)
  * that is asked does that work.
  * A name is 1..255 octets of printable ASCII without '/', ':' and blanks, does
  * not start with '-', '.' or '#' and does not end in ".lock" (that would be the
- * lock of another maildrop).
+ * lock of another maildrop).  With utf8_user there may be characters beyond ASCII in
+ * it, when it comes prepared (prep.h); passwords are prepared here.
  * With app_passwords the user's app passwords are looked at first, since PAM counts
  * wrong ones; that one was used is noted in a file (app.h).
  */

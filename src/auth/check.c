@@ -3,6 +3,7 @@
 #include "auth/app.h"
 #include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
+#include "auth/prep.h"
 
 #include "base/alloc.h"
 #include "sys/file.h"
@@ -312,6 +313,12 @@ auth_check(const struct auth_conf *c, void *state, struct auth_request *q,
 	enum auth_reason	 why;
 
 	verdict_error(v, "no verdict");
+	if (!auth_method_vouched(q->method) && !prep_password(&q->secret, false)) {
+		auth_spend(s, q);
+		verdict_refuse(v, REASON_BAD_PASSWORD, "%s",
+		    "not in UTF-8, or with a character that no password has");
+		return;
+	}
 	if (!master_take(s, q, true, v))
 		return;
 	why = judge_early(s, q);

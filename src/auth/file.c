@@ -5,6 +5,7 @@
  */
 #include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
+#include "auth/prep.h"
 
 static size_t
 count_rows(const struct buf *text)
@@ -133,7 +134,7 @@ static int
 judge_init(struct judge *j, const struct auth_conf *c, struct fault *f)
 {
 	*j = (struct judge){ .c = c };
-	if (policy_load_ids(c, &j->policy, f) < 0)
+	if (prep_open(c, f) < 0 || policy_load_ids(c, &j->policy, f) < 0)
 		return -1;
 	/* Told where the options are judged; here it is any user but root. */
 	if (rows_virtual_user(c, &j->virtual_user, f) < 0)

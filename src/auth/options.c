@@ -277,6 +277,27 @@ const struct conf_option auth_options[] = {
 		    "No user's name may have it.",
 	},
 	{
+		.name = "utf8_user", .type = CONF_BOOL, .offset = AT(utf8_user),
+		.fallback = "no",
+		.meaning = "whether names and passwords may have characters beyond "
+		    "ASCII",
+		.man = "Whether names and passwords may have characters beyond "
+		    "ASCII, in UTF-8\n"
+		    "(RFC 6856; CAPA says\n"
+		    ".Ql UTF8 USER ) .\n"
+		    "Both are prepared as RFC 4013 (SASLprep) says before they "
+		    "are compared, so that it does not matter how a keyboard "
+		    "has put an accent on a letter; databases, rules, files and "
+		    "paths have names in the prepared form, which\n"
+		    ".Nm popper Cm passwd\n"
+		    "writes.\n"
+		    "Passwords that are no UTF-8 are refused then; ASCII ones are "
+		    "what they were.\n"
+		    "Accounts of the host have names in ASCII.\n"
+		    "Letters that look alike are not told apart: see\n"
+		    ".Sx NAMES BEYOND ASCII .",
+	},
+	{
 		.name = "rpop_file", .type = CONF_PATH, .offset = AT(rpop_file),
 		.fallback = "",
 		.meaning = "which file allows hosts and users the RPOP command",

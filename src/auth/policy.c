@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Who may log in at all, whatever the password. */
 #include "auth/auth_priv.h"
+#include "auth/prep.h"
 
 #include "base/alloc.h"
 #include "base/num.h"
@@ -102,7 +103,7 @@ policy_load(const struct auth_conf *c, struct auth_policy *p, struct fault *f)
 {
 	bool ask_shell = c->source == AUTH_PAM && c->shell_check;
 
-	if (policy_load_ids(c, p, f) < 0 ||
+	if (prep_open(c, f) < 0 || policy_load_ids(c, p, f) < 0 ||
 	    access_load(&c->access, &p->groups, auth_group_find, f) < 0)
 		return -1;
 	if ((c->deny_file[0] != '\0' &&
@@ -133,9 +134,10 @@ ends_with(struct span s, struct span tail)
 }
 
 /*
- * A name becomes a part of paths and lines: no blank, no control character,
- * nothing beyond ASCII, no delimiter of path or row; it is no option, no
- * hidden file, no comment and no lock of another user's maildrop.
+ * A name becomes a part of paths and lines: no blank, no control character, no
+ * delimiter of path or row; it is no option, no hidden file, no comment and no lock
+ * of another user's maildrop.  What has come out of being prepared, which makes
+ * ASCII of some characters, is held against all of that.
  */
 bool
 policy_name_valid(struct span name)
@@ -145,10 +147,11 @@ policy_name_valid(struct span name)
 	if (name.p[0] == '-' || name.p[0] == '.' || name.p[0] == '#')
 		return false;
 	for (size_t i = 0; i < name.n; i++)
-		if (name.p[i] <= ' ' || name.p[i] >= 0x7f ||
+		if (name.p[i] <= ' ' || name.p[i] == 0x7f ||
 		    name.p[i] == '/' || name.p[i] == ':')
 			return false;
-	return !ends_with(name, SPAN(".lock"));
+	return !ends_with(name, SPAN(".lock")) &&
+	    (span_is_ascii(name) || prep_is_name(name));
 }
 
 static bool

@@ -77,6 +77,8 @@ bool	span_line(struct span *rest, struct span *line_r);
  */
 bool	span_cstr(struct span s, char *out, size_t cap);
 
+bool	span_is_ascii(struct span s);
+
 static inline uint8_t
 ascii_lower(uint8_t c)
 {

@@ -6,6 +6,7 @@
 #include "cmd/check_priv.h"
 
 #include "auth/auth.h"
+#include "auth/prep.h"
 #include "base/num.h"
 #include "role/exporter.h"
 #include "sys/local.h"
@@ -27,6 +28,8 @@ need_libraries(struct check *c)
 		if (ops->preload != NULL && ops->preload(&one, &f) != 0)
 			check_error(c, "auth", "nobody can log in: %s", f.text);
 	}
+	if (prep_open(&s->auth, &f) != 0)
+		check_error(c, "utf8_user", "nobody can log in: %s", f.text);
 	if (s->role.metrics[0] != '\0' && exporter_library(&f) != 0)
 		check_warn(c, "metrics", "there will be none: %s; install "
 		    "libmicrohttpd12, or remove the line", f.text);

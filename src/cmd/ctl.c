@@ -5,6 +5,7 @@
  */
 #include "cmd/ctl.h"
 
+#include "auth/prep.h"
 #include "base/num.h"
 #include "cmd/start.h"
 #include "cmd/tail.h"
@@ -727,8 +728,16 @@ load(struct job *j)
 	char	option[] = "--config";
 	char	*argv[] = { name, option, j->config, NULL };
 
-	return settings_load(j->config == NULL ? 1 : 3, argv, "",
-	    &j->settings) == SETTINGS_USAGE ? bad_usage("--config") : STATUS_OK;
+	char	said[sizeof(j->whom.user)];
+	struct fault f;
+
+	if (settings_load(j->config == NULL ? 1 : 3, argv, "",
+	    &j->settings) == SETTINGS_USAGE)
+		return bad_usage("--config");
+	memcpy(said, j->whom.user, sizeof(said));
+	if (prep_open(&j->settings.auth, &f) == 0)
+		prep_name(said, j->whom.user);
+	return STATUS_OK;
 }
 
 static int

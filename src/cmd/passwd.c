@@ -2,11 +2,13 @@
 #include "cmd/passwd.h"
 
 #include "auth/passwd_file.h"
+#include "auth/prep.h"
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/secret.h"
 #include "cmd/start.h"
 #include "drop/path.h"
+#include "role/settings.h"
 #include "sys/identity.h"
 #include "sys/secmem.h"
 #include "sys/term.h"
@@ -22,10 +24,11 @@
 
 static const char usage_text[] =
 "usage: popper passwd [--file FILE] [--scheme SCHEME] [--uid N --gid N]\n"
-"                     [--home DIR] [--maildrop PATH] USER\n"
-"       popper passwd [--file FILE] --delete | --disable | --enable USER\n"
+"                     [--home DIR] [--maildrop PATH] [--config FILE] USER\n"
+"       popper passwd [--file FILE] [--config FILE]\n"
+"                     --delete | --disable | --enable USER\n"
 "       popper passwd [--file FILE] --list\n"
-"       popper passwd [--scheme SCHEME] --hash\n"
+"       popper passwd [--scheme SCHEME] [--config FILE] --hash\n"
 "       popper passwd app ...               app passwords: see --help of that\n"
 "\n"
 "Sets the password of a virtual user, who is added when there is none of that\n"
@@ -44,11 +47,14 @@ static const char usage_text[] =
 "  --enable         that is over\n"
 "  --list           print the users, without their passwords\n"
 "  --hash           change nothing: print what to store, for a database in SQL\n"
+"  --config FILE    where utf8_user stands: whether name and password may be in\n"
+"                   UTF-8 (" POPPER_SYSCONFDIR "/popper.conf)\n"
 "\n"
 "Manual: popper-passwd(8)\n";
 
 enum { OPT_FILE = 256, OPT_SCHEME, OPT_UID, OPT_GID, OPT_HOME, OPT_MAILDROP,
-    OPT_DELETE, OPT_DISABLE, OPT_ENABLE, OPT_LIST, OPT_HASH, OPT_HELP };
+    OPT_DELETE, OPT_DISABLE, OPT_ENABLE, OPT_LIST, OPT_HASH, OPT_CONFIG,
+    OPT_HELP };
 
 static const struct option options[] = {
 	{ "file",	required_argument,	NULL,	OPT_FILE },
@@ -62,6 +68,7 @@ static const struct option options[] = {
 	{ "enable",	no_argument,		NULL,	OPT_ENABLE },
 	{ "list",	no_argument,		NULL,	OPT_LIST },
 	{ "hash",	no_argument,		NULL,	OPT_HASH },
+	{ "config",	required_argument,	NULL,	OPT_CONFIG },
 	{ "help",	no_argument,		NULL,	OPT_HELP },
 	{ NULL,		0,			NULL,	0 }
 };
@@ -70,7 +77,10 @@ struct job {
 	const char		*file;
 	const char		*scheme;	/* NULL: not said */
 	struct passwd_change	 change;
+	char			*config;	/* NULL: the default */
 	const char		*user;		/* NULL: --list, --hash */
+	char			 name[IDENTITY_USER_MAX + 1];	/* where it is
+						   prepared */
 	bool			 remove;
 	bool			 list;
 	bool			 hash;
@@ -127,6 +137,7 @@ parse(int argc, char **argv, struct job *job)
 		case OPT_ENABLE:	job->change.lock = PASSWD_OPEN; break;
 		case OPT_LIST:		job->list = true; break;
 		case OPT_HASH:		job->hash = true; break;
+		case OPT_CONFIG:	job->config = optarg; break;
 		case OPT_HELP:		job->help = true; return 0;
 		default:		return bad_usage(NULL);
 		}
@@ -198,6 +209,11 @@ get_password(const struct job *job, char *stored, size_t cap, struct fault *f)
 	    term_read(&x, f);
 	if (rc < 0)
 		return -1;
+	if (!prep_password(&x, true))
+		return fault_set(f, FAULT_AUTH, "the password is not in UTF-8, or"
+		    " holds what no password may (RFC 4013)");
+	if (x.n == 0)
+		return fault_set(f, FAULT_AUTH, "the password is empty");
 	return passwd_hash(job->scheme == NULL ? "yescrypt" : job->scheme, &x,
 	    stored, cap, f);
 }
@@ -320,6 +336,35 @@ list_users(const struct job *job)
 	return STATUS_OK;
 }
 
+/* What a client says will come prepared, if the server says so.  Mistakes in the
+ * file are popper check's to tell. */
+static int
+prepare(struct job *job)
+{
+	char		 program[] = "popper";
+	char		 option[] = "--config";
+	char		*words[] = { program, option, job->config, NULL };
+	struct settings	 s;
+	struct fault	 f;
+	int		 result;
+
+	if (settings_peek(job->config != NULL ? 3 : 1, words, &s) ==
+	    SETTINGS_USAGE) {
+		settings_fini(&s);
+		return bad_usage("--config");
+	}
+	result = prep_open(&s.auth, &f);
+	settings_fini(&s);
+	if (result != 0)
+		return passwd_complain(&f);
+	/* What is no name is complained of later. */
+	if (job->user == NULL || strlen(job->user) >= sizeof(job->name))
+		return STATUS_OK;
+	prep_name(job->user, job->name);
+	job->user = job->name;
+	return STATUS_OK;
+}
+
 int
 cmd_passwd(int argc, char **argv)
 {
@@ -335,6 +380,8 @@ cmd_passwd(int argc, char **argv)
 	}
 	if (status == 0)
 		status = check(&job);
+	if (status == 0)
+		status = prepare(&job);
 	if (status != 0)
 		return status;
 	if (job.list)

@@ -2,6 +2,7 @@
 #include "cmd/passwd.h"
 
 #include "auth/app.h"
+#include "auth/prep.h"
 #include "base/attr.h"
 #include "base/fault.h"
 #include "cmd/start.h"
@@ -51,6 +52,7 @@ struct job {
 	const char	*networks;
 	const char	*expires;
 	const char	*user;		/* NULL: all, for list */
+	char		 prepared[IDENTITY_USER_MAX + 1];	/* his name */
 	const char	*name;		/* NULL: all of the user's, for remove */
 	const char	*file;
 	int		 used;
@@ -200,6 +202,7 @@ cmd_passwd_app(int argc, char **argv)
 	char			 option[] = "--config";
 	int			 status = parse(argc, argv, &j, &c);
 	char			*words[] = { program, option, j.config, NULL };
+	struct fault		 f;
 
 	if (status >= 0)
 		return status;
@@ -208,6 +211,14 @@ cmd_passwd_app(int argc, char **argv)
 	    SETTINGS_USAGE) {
 		settings_fini(&s);
 		return bad_usage("--config");
+	}
+	if (prep_open(&s.auth, &f) != 0) {
+		settings_fini(&s);
+		return passwd_complain(&f);
+	}
+	if (j.user != NULL && strlen(j.user) < sizeof(j.prepared)) {
+		prep_name(j.user, j.prepared);
+		j.user = j.prepared;
 	}
 	j.file = s.auth.app_password_file;
 	j.used = app_used_open(s.role.state_dir);

@@ -6,6 +6,7 @@
 #include "pop/say.h"
 #include "proto/command.h"
 #include "sasl/bearer.h"
+#include "sasl/prep.h"
 #include "sasl/simple.h"
 
 void
@@ -95,13 +96,59 @@ too_many(struct authorize *a, struct buf *out)
 	return true;
 }
 
+/* Where the name of a master user begins, with the mark before it; name.n: nowhere. */
+static size_t
+find_master(const struct authorize *a, struct span name)
+{
+	size_t at = name.n;
+
+	while (a->master != '\0' && at > 0 && name.p[at - 1] != (uint8_t)a->master)
+		at--;
+	return a->master != '\0' && at > 0 ? at - 1 : name.n;
+}
+
+/* One name of it as it is compared.  A mark that preparing would make is none. */
+static bool
+prepare(const struct authorize *a, struct span part, uint8_t *out, size_t cap,
+    size_t *n_r)
+{
+	return a->prep->prepare(PREP_NAME, part, out, cap, n_r) &&
+	    (a->master == '\0' || span_is_ascii(part) ||
+	    span_find(span_of(out, *n_r), (uint8_t)a->master) == *n_r);
+}
+
+/* What cannot be prepared is nobody's name, and stays as it was said. */
+static bool
+take_name(struct authorize *a, struct span name)
+{
+	uint8_t	made[AUTHORIZE_NAME_MAX];
+	size_t	mark = find_master(a, name);
+	size_t	n;
+	size_t	more = 0;
+
+	if (name.n > sizeof(a->name) || span_find(name, '\0') < name.n)
+		return false;
+	memcpy(a->name, name.p, name.n);
+	a->name_n = name.n;
+	if (a->prep == NULL || span_is_ascii(name) ||
+	    !prepare(a, span_first(name, mark), made, sizeof(made), &n))
+		return true;
+	if (mark < name.n && (n == sizeof(made) || (made[n++] = name.p[mark],
+	    !prepare(a, span_skip(name, mark + 1), made + n, sizeof(made) - n,
+	    &more))))
+		return true;
+	memcpy(a->name, made, n + more);
+	a->name_n = n + more;
+	return true;
+}
+
 static enum authorize_next
 on_user(struct authorize *a, struct span name, struct buf *out)
 {
-	if (name.n > sizeof(a->name))
+	if (a->prep == NULL && !span_is_ascii(name))
+		return bad(a, out, command_error(COMMAND_MALFORMED));
+	if (!take_name(a, name))
 		return bad(a, out, "User name too long.");
-	memcpy(a->name, name.p, name.n);
-	a->name_n = name.n;
 	a->named = true;
 	a->bad = 0;
 	SAY_OK(out, "Password required.");
@@ -218,32 +265,22 @@ ask_in_vain(struct authorize *a, enum authorize_method method)
 	return n;
 }
 
-static bool
-take_name(struct authorize *a, struct span name)
-{
-	if (name.n > sizeof(a->name) || span_find(name, '\0') < name.n)
-		return false;
-	memcpy(a->name, name.p, name.n);
-	a->name_n = name.n;
-	return true;
-}
-
 /* Who acts for another user is a master user, or nobody. */
 static bool
 take_names(struct authorize *a, const struct sasl_login *l)
 {
-	size_t mark = l->authz.n;
+	uint8_t	both[AUTHORIZE_NAME_MAX];
+	size_t	mark = l->authz.n;
 
 	if (mark == 0 || span_eq(l->authz, l->user))
 		return take_name(a, l->user);
-	if (a->master == '\0' || mark + 1 + l->user.n > sizeof(a->name) ||
-	    span_find(l->user, (uint8_t)a->master) < l->user.n ||
-	    !take_name(a, l->authz))
+	if (a->master == '\0' || mark + 1 + l->user.n > sizeof(both) ||
+	    span_find(l->user, (uint8_t)a->master) < l->user.n)
 		return false;
-	a->name[mark] = (uint8_t)a->master;
-	memcpy(a->name + mark + 1, l->user.p, l->user.n);
-	a->name_n += 1 + l->user.n;
-	return true;
+	memcpy(both, l->authz.p, mark);
+	both[mark] = (uint8_t)a->master;
+	memcpy(both + mark + 1, l->user.p, l->user.n);
+	return take_name(a, span_of(both, mark + 1 + l->user.n));
 }
 
 static enum authorize_next
@@ -531,6 +568,7 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.sasl = sasl,
 		.login_delay_s = a->login_delay_s,
 		.expire = a->expire,
+		.utf8_user = a->prep != NULL,
 	};
 
 	authorize_mechanisms(offers_now(a), a->secure || !a->needs_tls, sasl);

@@ -22,6 +22,8 @@
 #include "proto/line.h"
 #include "proto/proxy.h"
 
+struct prep_ops;		/* sasl/prep.h */
+
 #define AUTHORIZE_NAME_MAX	255
 /* Octets of a message of AUTH, decoded: what LIMIT_AUTH_LINE holds of base64. */
 #define AUTHORIZE_MESSAGE_MAX	9216
@@ -95,6 +97,9 @@ struct authorize {
 						   one may; set it as the above */
 	unsigned	 login_delay_s;		/* for CAPA; 0: none */
 	const char	*expire;		/* likewise; NULL: NEVER */
+	const struct prep_ops	*prep;		/* of names beyond ASCII; NULL:
+						   there are none; set it before
+						   the first line */
 	uint8_t		 preferred;		/* language of LANG *; set it
 						   before the first line */
 	struct words	 words;			/* of UTF8 and LANG; for the

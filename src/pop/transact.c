@@ -220,6 +220,7 @@ on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 		.sasl = sasl,
 		.login_delay_s = p->conf->login_delay_s,
 		.expire = p->conf->expire,
+		.utf8_user = p->conf->utf8_user,
 	};
 
 	/* What was there before is there now (RFC 5034 s.3). */

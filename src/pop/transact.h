@@ -51,6 +51,7 @@ struct pop_conf {
 	enum pop_utf8		 utf8;
 	bool			 status;	/* LAST lives in Status: lines */
 	unsigned		 login_delay_s;	/* for CAPA; 0: none */
+	bool			 utf8_user;	/* likewise */
 	const char		*expire;	/* likewise; NULL: NEVER */
 	/* What an UPDATE deletes besides what the client wants: of the maildrop's
 	 * messages those that were delivered before that (seconds since 1970;

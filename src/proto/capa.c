@@ -6,7 +6,7 @@
 #define BEFORE	(1u << CAPA_BEFORE_LOGIN)
 #define AFTER	(1u << CAPA_AFTER_LOGIN)
 
-enum { USER = 1 };		/* the row that is not always true */
+enum { USER = 1, UTF8 = 6 };	/* the rows that are not always as they stand */
 
 /*
  * All are told in both phases: RFC 2449 s.5 wants what is available before
@@ -23,7 +23,7 @@ static const struct {
 	{ "RESP-CODES",		BEFORE | AFTER, "2449 s.6.4" },
 	{ "AUTH-RESP-CODE",	BEFORE | AFTER, "3206 s.6" },
 	{ "PIPELINING",		BEFORE | AFTER, "2449 s.6.6" },
-	{ "UTF8",		BEFORE | AFTER, "6856 s.2" },
+	[UTF8] = { "UTF8",	BEFORE | AFTER, "6856 s.2" },
 	{ "LANG",		BEFORE | AFTER, "6856 s.3" },
 };
 
@@ -33,7 +33,8 @@ reply_capa(struct buf *out, const struct capa_facts *facts)
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		if ((lines[i].phases & (1u << facts->phase)) != 0 &&
 		    !(facts->no_user && i == USER) &&
-		    reply_line(out, "%s", lines[i].line) < 0)
+		    reply_line(out, "%s%s", lines[i].line,
+		    i == UTF8 && facts->utf8_user ? " USER" : "") < 0)
 			return -1;
 	if (reply_line(out, "EXPIRE %s", facts->expire == NULL ? "NEVER" :
 	    facts->expire) < 0)

@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "base/num.h"
+#include "proto/recode.h"
 
 #include <assert.h>
 
@@ -19,7 +20,8 @@
 #define NO_ARGS		{ ARG_NONE }
 
 static const struct command_row rows[] = {
-	[CMD_USER] = ROW("USER", IN_A, 1, 1, ARGS(ARG_WORD), 0, "1939 s.7"),
+	[CMD_USER] = ROW("USER", IN_A, 1, 1, ARGS(ARG_WORD),
+	    CMD_UTF8_ARGS, "1939 s.7, 6856 s.2.2"),
 	[CMD_PASS] = ROW("PASS", IN_A, 1, 1, ARGS(ARG_SECRET),
 	    CMD_SECRET_ARGS, "1939 s.7"),
 	[CMD_RPOP] = ROW("RPOP", IN_A, 1, 1, ARGS(ARG_WORD), 0, "1081"),
@@ -124,14 +126,15 @@ take_keyword(struct span *rest)
 	return find_row(word);
 }
 
-/* Nothing but printable ASCII and the blanks between. */
+/* Nothing but printable characters, of ASCII unless in UTF-8, and the blanks
+ * between. */
 static bool
-well_formed(struct span s)
+well_formed(struct span s, bool utf8)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if ((s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] >= 0x7f)
+		if ((s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
 			return false;
-	return true;
+	return utf8 ? utf8_is_valid(s) : span_is_ascii(s);
 }
 
 static enum command_result
@@ -198,7 +201,8 @@ examine(struct span line, struct command *out)
 	*out = (struct command){ .id = take_keyword(&rest) };
 	if (out->id < CMD_COUNT && rows[out->id].args[0] == ARG_SECRET)
 		return parse_secret(rest, out);
-	if (!well_formed(line))
+	if (!well_formed(line, out->id < CMD_COUNT &&
+	    (rows[out->id].flags & CMD_UTF8_ARGS) != 0))
 		return COMMAND_MALFORMED;
 	if (span_trim(line).n == 0)
 		return COMMAND_EMPTY;

@@ -62,6 +62,7 @@ enum arg_kind {
 enum {					/* command_row.flags */
 	CMD_MULTILINE	 = 1u << 0,
 	CMD_SECRET_ARGS	 = 1u << 1,	/* arguments are never logged */
+	CMD_UTF8_ARGS	 = 1u << 2,	/* UTF-8 may stand in them */
 };
 
 struct command_row {
@@ -84,7 +85,7 @@ struct command {
 enum command_result {
 	COMMAND_OK,
 	COMMAND_EMPTY,			/* a line of blanks */
-	COMMAND_MALFORMED,		/* a byte that no command has */
+	COMMAND_MALFORMED,		/* an octet that this command has not */
 	COMMAND_UNKNOWN,
 	COMMAND_WRONG_STATE,
 	COMMAND_FEW_ARGS,

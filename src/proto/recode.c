@@ -25,21 +25,6 @@ struct writer {
 
 /* --- octets and characters ------------------------------------------------------- */
 
-bool
-span_is_ascii(struct span s)
-{
-	uint64_t	all = 0;
-	uint64_t	word;
-
-	for (; s.n >= sizeof(word); s = span_skip(s, sizeof(word))) {
-		memcpy(&word, s.p, sizeof(word));
-		all |= word;
-	}
-	for (size_t i = 0; i < s.n; i++)
-		all |= s.p[i];
-	return (all & 0x8080808080808080u) == 0;
-}
-
 static size_t
 char_size(uint8_t first)
 {

@@ -22,7 +22,6 @@
 
 /* RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
 bool	utf8_is_valid(struct span s);
-bool	span_is_ascii(struct span s);
 
 enum recoded {
 	RECODED_SAME,		/* it can be sent as it is */

@@ -72,6 +72,7 @@ struct capa_facts {
 	const char	*sasl;			/* mechanisms; NULL or "": none */
 	unsigned	 login_delay_s;		/* 0: none */
 	const char	*expire;		/* days; NULL: NEVER */
+	bool		 utf8_user;		/* in names and passwords, too */
 };
 int	reply_capa(struct buf *out, const struct capa_facts *facts) MUSTUSE;
 

@@ -179,6 +179,12 @@ test_capa(void **state UNUSED)
 	    "\r\nEXPIRE 30\r\n", 13));
 	assert_null(memmem(buf_span(&out).p, buf_len(&out), "NEVER", 5));
 	facts.expire = NULL;
+	buf_clear(&out);
+	facts.utf8_user = true;
+	assert_int_equal(reply_capa(&out, &facts), 0);
+	assert_non_null(memmem(buf_span(&out).p, buf_len(&out),
+	    "\r\nUTF8 USER\r\nLANG\r\n", 19));
+	facts.utf8_user = false;
 	buf_fini(&out);
 	buf_init(&out, sizeof(COMMON) - 2);
 	assert_int_equal(reply_capa(&out, &facts), -1);

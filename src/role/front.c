@@ -9,6 +9,7 @@
  */
 #include "role/front.h"
 
+#include "auth/prep.h"
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/limit.h"
@@ -497,6 +498,10 @@ front_main(const struct front *c)
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 		s.house.tls = NULL;
 	}
+	if (prep_open(&c->conf->auth, &f) != 0) {
+		log_fault(LEVEL_ERR, "front-start", &f);
+		spawn_exit(1);
+	}
 	if (enter_cage(c, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-cage", &f);
 		spawn_exit(1);
@@ -509,6 +514,7 @@ front_main(const struct front *c)
 	    r->max_bad_commands, r->max_commands_before_login,
 	    c->conf->auth.rpop_file[0] != '\0');
 	s.auth.login_delay_s = r->login_delay_s;
+	s.auth.prep = prep_library();
 	s.auth.expire = drop_expire_told(&c->conf->drop);
 	s.auth.preferred = (uint8_t)r->language;
 	use_certificates(&s, &files);

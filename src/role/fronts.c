@@ -23,6 +23,7 @@
  */
 #include "role/fronts.h"
 
+#include "auth/prep.h"
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/limit.h"
@@ -897,6 +898,7 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	    r->max_bad_commands, r->max_commands_before_login,
 	    h->a->conf->auth.rpop_file[0] != '\0');
 	s->auth.login_delay_s = r->login_delay_s;
+	s->auth.prep = prep_library();
 	s->auth.expire = drop_expire_told(&h->a->conf->drop);
 	s->auth.preferred = (uint8_t)r->language;
 	pump_init(&s->pump);
@@ -1339,7 +1341,7 @@ fronts_main(const struct fronts_start *a)
 	log_set_reopen(reopen_log, (void *)(uintptr_t)a);
 	trace_set_ask(reach_trace, (void *)(uintptr_t)a);
 	h.loop = loop_new(&f);
-	if (h.loop == NULL) {
+	if (h.loop == NULL || prep_open(&a->conf->auth, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-start", &f);
 		spawn_exit(1);
 	}

@@ -345,6 +345,7 @@ set_pop_conf(struct session *s)
 		.status = c->drop.status_headers,
 		.login_delay_s = c->role.login_delay_s,
 		.expire = drop_expire_told(&c->drop),
+		.utf8_user = c->auth.utf8_user,
 		.expire_before = drop_expire_before(&c->drop,
 		    (uint64_t)time(NULL)),
 		.expire_retrieved = drop_expires_retrieved(&c->drop),

@@ -242,6 +242,16 @@ settings_load(int argc, char **argv, const char *flags, struct settings *out)
 }
 
 enum settings_result
+settings_peek(int argc, char **argv, struct settings *out)
+{
+	enum settings_result r = settings_load(argc, argv, "", out);
+
+	if (out->start != NULL && chdir(out->start) != 0)
+		return SETTINGS_CONFIG;
+	return r;
+}
+
+enum settings_result
 settings_again(const struct settings *now, int argc, char **argv,
     const char *flags, struct settings *out)
 {

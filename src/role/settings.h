@@ -119,6 +119,11 @@ enum settings_result {
 enum settings_result	settings_load(int argc, char **argv, const char *flags,
 			    struct settings *out) MUSTUSE;
 
+/* Without flags, for who wants a word of the file and no more: it does not stay in
+ * the file's folder. */
+enum settings_result	settings_peek(int argc, char **argv,
+			    struct settings *out) MUSTUSE;
+
 /*
  * The same once more, in a process that runs: the same command line means the
  * same files, since this goes to now->start first.  The working folder is then

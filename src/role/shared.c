@@ -417,6 +417,7 @@ seat_conf(struct seat *s)
 		.status = true,
 		.login_delay_s = c->role.login_delay_s,
 		.expire = drop_expire_told(&c->drop),
+		.utf8_user = c->auth.utf8_user,
 		.expire_before = drop_expire_before(&c->drop,
 		    (uint64_t)time(NULL)),
 		.expire_retrieved = drop_expires_retrieved(&c->drop),

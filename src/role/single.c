@@ -9,6 +9,7 @@
 #include "role/single.h"
 
 #include "auth/exchange.h"
+#include "auth/prep.h"
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/attempt.h"
@@ -329,12 +330,17 @@ single_run(const struct settings *conf, const char *hostname,
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 		return 1;
 	}
+	if (prep_open(&conf->auth, &f) != 0) {
+		log_fault(LEVEL_ERR, "auth-error", &f);
+		return 1;
+	}
 	authorize_init(&s.auth, hostname,
 	    conf->role.hide_version ? NULL : POPPER_VERSION,
 	    conf->role.auth_tries, conf->role.max_bad_commands,
 	    conf->role.max_commands_before_login,
 	    conf->auth.rpop_file[0] != '\0');
 	s.auth.login_delay_s = conf->role.login_delay_s;
+	s.auth.prep = prep_library();
 	s.auth.expire = drop_expire_told(&conf->drop);
 	s.auth.preferred = (uint8_t)conf->role.language;
 	s.auth.master = auth_master_mark(&conf->auth);
