@@ -135,6 +135,19 @@ begin(const struct auth_conf *c, void *state, struct auth_request *q,
 	return NULL;
 }
 
+/* Of the last step.  Who was here at the first one, and is gone now, is none for the
+ * next database, which knows nothing of this exchange. */
+static void
+deny(const struct exchange *e, enum auth_reason why, struct auth_verdict *v)
+{
+	if (why == REASON_ERROR)
+		verdict_error(v, "%s", e->lost.text);
+	else if (why == REASON_UNKNOWN_USER && e->c->more)
+		verdict_refuse(v, REASON_NO_SECRET, "%s", "gone meanwhile");
+	else
+		verdict_refuse(v, why, "%s", "");
+}
+
 static void
 accept(struct exchange *e, struct auth_verdict *v)
 {
@@ -144,19 +157,17 @@ accept(struct exchange *e, struct auth_verdict *v)
 	if (why == REASON_NONE)
 		row_accept(&e->s->virtual_user, &row, v);
 	else
-		verdict_refuse(v, why, "%s", "");
+		deny(e, why, v);
 }
 
 static void
 refuse(const struct exchange *e, struct auth_verdict *v)
 {
-	if (e->why == REASON_ERROR)
-		verdict_error(v, "%s", e->lost.text);
-	else if (e->q->user[0] == '\0')
+	if (e->q->user[0] == '\0')
 		verdict_refuse(v, REASON_BAD_MESSAGE, "%s",
 		    "not of this connection, or not for this user");
 	else if (e->why != REASON_NONE)
-		verdict_refuse(v, e->why, "%s", "");
+		deny(e, e->why, v);
 	else
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
 }

@@ -1156,7 +1156,8 @@ on_deny(struct worker *w, enum wire_deny how)
 		/* Who judges tokens is well: who it has asked is not. */
 		return w->db == TOKENS_DB;
 	}
-	if (how == DENY_UNKNOWN && w->db + 1 < w->a->ndbs) {
+	if (how == DENY_UNKNOWN && w->q->with == NULL &&
+	    w->db + 1 < w->a->ndbs) {
 		pass_on(w, w->db + 1);
 		return true;
 	}

@@ -407,7 +407,9 @@ static const struct conf_option role_options[] = {
 		    ".Cm plain .\n"
 		    "With\n"
 		    ".Ic auth No = Cm pam\n"
-		    "there is no SCRAM.",
+		    "there is no SCRAM; where other databases follow it, they "
+		    "alone are asked,\nand a name that both know is theirs: keep "
+		    "such names apart.",
 	},
 	{
 		.name = "front_user", .type = CONF_TEXT,

@@ -235,6 +235,34 @@ class Sqlite(Sql, unittest.TestCase):
     def find(self):
         self.host.call(os.rename, LITE + ".away", LITE)
 
+    def test_gone_in_mid_exchange(self):
+        """The next database is not asked about the last step of an exchange that
+        it has not begun, and whoever else is in one goes on."""
+        logins.configure(self.host, auth="sql:sqlite:%s file:file:first" % PLACE,
+                         virtual_user="vmail", listen="127.0.0.1:%d" % SERVED,
+                         sasl_mechanisms="plain scram-sha-256",
+                         auth_workers=1, maildrop="/var/mail/%u")
+        mark = self.host.syslog.mark()
+        self.change("INSERT INTO users (name, password) VALUES ('guest', "
+                    "'{PLAIN}x')")
+        with Serve(self.host, SERVED):
+            pops = []
+            for user, password in (("guest", "x"), ("drop", "wonderland"),
+                                   ("local", "of the file")):
+                s = Scram(user, password)
+                pop = Pop(self.host.connect(SERVED))
+                self.addCleanup(pop.close)
+                pop.send(b"AUTH SCRAM-SHA-256 %s\r\n" % b64encode(s.first()))
+                pops.append((pop, s.final(b64decode(pop.line()[2:]))))
+            self.change("DELETE FROM users WHERE name = 'guest'")
+            said = []
+            for pop, last in pops:
+                pop.send(b64encode(last) + b"\r\n")
+                said.append(pop.line()[:2])
+            self.assertEqual(said, [b"-E", b"+ ", b"+ "])
+        line, = self.host.syslog.find(r"login-failed .*user=guest", mark)
+        self.assertIn("reason=no-secret", line)
+
     def test_a_hash_of_popper_passwd(self):
         r = self.host.run([POPPER, "passwd", "--hash", "--scheme", "bcrypt"],
                           input=b"looking glass\n")
