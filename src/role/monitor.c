@@ -455,9 +455,27 @@ on_went_on(struct monitor *m)
 	return 0;
 }
 
+/* It was given a response that we were not told of, so that neither a wrong one nor the
+ * delay would count. */
+static bool
+worker_has_spoken(const struct monitor *m)
+{
+	UNZEROED struct link_in	in;
+	struct fault		f;
+	int			got;
+
+	got = link_recv(m->worker.link, permit_from_worker, permit_from_worker_n,
+	    PHASE_ASKED, 0, &in, &f);
+	if (got == 1)
+		link_in_fini(&in);
+	return got == 1;
+}
+
 static int
 on_abort(struct monitor *m, struct fault *f)
 {
+	if (worker_has_spoken(m))
+		return fault_set(f, FAULT_PEER, "a response behind our back");
 	if (++m->aborted > m->conf->role.max_commands_before_login)
 		return fault_set(f, FAULT_PEER, "so many exchanges for nothing");
 	m->asked--;

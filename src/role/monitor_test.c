@@ -63,7 +63,7 @@ struct say {
 enum where { NOWHERE, STRANGER, ASKED, GRANTED, SESSION, RECOVERY, WORKER,
 	     FRONT_LOG, SESSION_LOG, FRONT_STAYS, SESSION_CLOSES,
 	     SESSION_FLOODS, WORKER_GRANTS, EXCHANGE, FRONT_ASKS_ON, WORKER_DIES,
-	     FRONT_DIES, ANNOUNCES };
+	     FRONT_DIES, ANNOUNCES, BEHIND };
 
 /* The script, set before a monitor is forked. */
 static struct {
@@ -72,6 +72,7 @@ static struct {
 	const struct link_out *grant;
 	struct link_out	 clients[2];	/* of a front that announces */
 	size_t		 nclients;
+	int		 spoken[2];	/* BEHIND: the worker has */
 } script;
 
 static char		folder[] = "/tmp/popper-monitor-XXXXXX";
@@ -162,6 +163,7 @@ __wrap_front_main(const struct front *c)
 {
 	const struct say handover = { .type = MSG_HANDOVER, .n = 1, .fds = 1 };
 	const struct say ask = { .type = MSG_ASK, .n = 1 };
+	char		 byte;
 
 	if (script.where == FRONT_LOG)
 		say(c->log_link, &script.say);
@@ -182,10 +184,12 @@ __wrap_front_main(const struct front *c)
 	while (hear_answer(c->link) == ANSWER_NO &&
 	    script.where == FRONT_ASKS_ON)
 		say(c->link, &ask);
-	if (script.where == EXCHANGE)
+	if (script.where == BEHIND && read(script.spoken[0], &byte, 1) != 1)
+		leave_trail('!');
+	if (script.where == EXCHANGE || script.where == BEHIND)
 		say(c->link, &script.say);
 	if (script.where == EXCHANGE || script.where == WORKER ||
-	    script.where == WORKER_GRANTS ||
+	    script.where == WORKER_GRANTS || script.where == BEHIND ||
 	    script.where == WORKER_DIES || script.where == ANNOUNCES)
 		_exit(0);
 	say(c->link, script.where == GRANTED ? &script.say : &handover);
@@ -228,9 +232,13 @@ __wrap_worker_main(const struct settings *unused UNUSED,
 		raise(SIGKILL);
 	if (script.where == FRONT_ASKS_ON || script.where == ANNOUNCES)
 		say(verdict, &deny);
-	if (script.where == EXCHANGE)
+	if (script.where == EXCHANGE || script.where == BEHIND)
 		say_type(verdict, MSG_WENT_ON);
-	if (script.where == EXCHANGE || script.where == ASKED ||
+	if (script.where == BEHIND) {
+		say(verdict, &deny);
+		(void)!write(script.spoken[1], "", 1);
+	}
+	if (script.where == EXCHANGE || script.where == BEHIND || script.where == ASKED ||
 	    script.where == WORKER ||
 	    script.where == FRONT_ASKS_ON || script.where == ANNOUNCES)
 		stay();
@@ -531,6 +539,19 @@ test_exchange(void **state UNUSED)
 		else
 			expect("Wc", "front-misbehaved");
 	} while (next_say(&s));
+}
+
+/* A front that takes its guess back once the worker has said that it was wrong. */
+static void
+test_behind_our_back(void **state UNUSED)
+{
+	const struct say s = { .type = MSG_ABORT };
+
+	assert_int_equal(pipe(script.spoken), 0);
+	run(BEHIND, &s);
+	(void)close(script.spoken[0]);
+	(void)close(script.spoken[1]);
+	expect("Wc", "front-misbehaved");
 }
 
 /* Which questions a session may ask, and what comes: D, d or F. */
@@ -1172,6 +1193,7 @@ main(void)
 		cmocka_unit_test(test_granted),
 		cmocka_unit_test(test_worker),
 		cmocka_unit_test(test_exchange),
+		cmocka_unit_test(test_behind_our_back),
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_log_links),
