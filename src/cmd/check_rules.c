@@ -8,6 +8,7 @@
 #include "auth/access.h"
 #include "role/listen.h"
 #include "sys/cage_files.h"
+#include "sys/sock.h"
 
 #include <string.h>
 
@@ -135,6 +136,21 @@ rule_shared(struct check *c)
 		    n);
 }
 
+static void
+rule_expire_clock(struct check *c)
+{
+	const struct drop_settings *d = &c->s->drop;
+
+	if (drop_expire_held(d, clock_is_kept()))
+		check_warn(c, "expire_clock", "the kernel does not say that a "
+		    "time service keeps the clock of this host, so expire_delete "
+		    "deletes nothing yet; turn one on (systemd-timesyncd, "
+		    "chrony), or set expire_clock = any");
+	else if (!d->expire_delete && d->expire_clock == EXPIRE_CLOCK_ANY)
+		check_warn(c, "expire_clock", "has no effect without "
+		    "expire_delete = yes; remove the line");
+}
+
 /* Mail that is gone is gone: whoever wrote these lines should have meant it. */
 static void
 rule_expire(struct check *c)
@@ -146,6 +162,7 @@ rule_expire(struct check *c)
 		check_warn(c, "expire", "0 tells clients that what they have "
 		    "fetched is deleted, and popper deletes nothing; set "
 		    "expire_delete = yes, or another expire");
+	rule_expire_clock(c);
 	if (!d->expire_delete)
 		return;
 	if (days == EXPIRE_NEVER)

@@ -67,12 +67,27 @@ drop_expire_before(const struct drop_settings *s, uint64_t now)
 }
 
 bool
+drop_expire_held(const struct drop_settings *s, bool kept)
+{
+	unsigned days = drop_expire_days(s);
+
+	return s->expire_delete && days != 0 && days != EXPIRE_NEVER &&
+	    s->expire_clock == EXPIRE_CLOCK_SYNCHRONIZED && !kept;
+}
+
+bool
 drop_expires_retrieved(const struct drop_settings *s)
 {
 	return s->expire_delete && drop_expire_days(s) == 0;
 }
 
 #define AT(member)	offsetof(struct drop_settings, member)
+
+static const char *const expire_clocks[] = {
+	[EXPIRE_CLOCK_SYNCHRONIZED]	= "synchronized",
+	[EXPIRE_CLOCK_ANY]		= "any",
+	NULL
+};
 
 const struct conf_option drop_options[] = {
 	{
@@ -154,7 +169,34 @@ const struct conf_option drop_options[] = {
 		    "way, or mail that came since its login, loses nothing.\n"
 		    "A message whose From_ line has no date that can be "
 		    "right, or one before 1990, is never deleted.\n"
-		    "The clock of this host should be right.",
+		    "Age is told by the clock of this host, see\n"
+		    ".Ic expire_clock .",
+	},
+	{
+		.name = "expire_clock", .type = CONF_WORD,
+		.offset = AT(expire_clock), .fallback = "synchronized",
+		.words = expire_clocks,
+		.meaning = "by which clock expire_delete deletes: one that a "
+		    "time service keeps (synchronized), or any",
+		.man = "A clock that is years ahead makes all mail old.\n"
+		    "With\n"
+		    ".Cm synchronized\n"
+		    "nothing is deleted for its age by a session that begins "
+		    "while the kernel does not say that a time service "
+		    ".Pq systemd-timesyncd, chrony, ntpd\n"
+		    "keeps the clock; it also stops saying so when somebody "
+		    "sets the clock by hand, until the service has set it "
+		    "right.\n"
+		    "A session that would have deleted something says so in "
+		    "the log\n"
+		    ".Pq Ql expire-held .\n"
+		    "With\n"
+		    ".Cm any\n"
+		    "the clock is believed as it is: for hosts that have it "
+		    "from elsewhere.\n"
+		    "What\n"
+		    ".Ic expire No = 0\n"
+		    "deletes has nothing to do with the clock.",
 	},
 	{ .name = NULL }
 };

@@ -13,6 +13,12 @@ struct drop_settings {
 	unsigned	 lock_timeout_s;
 	const char	*expire;		/* "never", or days */
 	bool		 expire_delete;
+	int		 expire_clock;		/* enum drop_expire_clock */
+};
+
+enum drop_expire_clock {
+	EXPIRE_CLOCK_SYNCHRONIZED,
+	EXPIRE_CLOCK_ANY,
 };
 
 /* As CAPA tells it; NULL: never. */
@@ -26,6 +32,8 @@ unsigned	drop_expire_days(const struct drop_settings *s) MUSTUSE;
  */
 uint64_t	drop_expire_before(const struct drop_settings *s, uint64_t now)
 		    MUSTUSE;
+/* Nothing of that is, for as long as nobody keeps the clock (clock_is_kept()). */
+bool		drop_expire_held(const struct drop_settings *s, bool kept) MUSTUSE;
 /* Whatever was retrieved is deleted. */
 bool		drop_expires_retrieved(const struct drop_settings *s) MUSTUSE;
 

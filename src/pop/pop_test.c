@@ -123,9 +123,12 @@ add(struct drop *d, const char *text, uint32_t flags)
 	snprintf(e->uidl, sizeof(e->uidl), "uid%zu", d->n);
 }
 
+static char last_told[200];
+
 static void
-told(void *ctx UNUSED, const char *id UNUSED, const char *text UNUSED)
+told(void *ctx UNUSED, const char *id, const char *text)
 {
+	(void)snprintf(last_told, sizeof(last_told), "%s %s", id, text);
 }
 
 static unsigned released;
@@ -422,6 +425,33 @@ test_expires_by_age(void **state UNUSED)
 	assert_int_equal(n.expired, 1);
 	assert_int_equal(n.left, 1);
 	assert_int_equal(n.left_octets, drop.entries[2].size_wire);
+}
+
+/* A clock that may be wrong takes nothing, and says so. */
+static void
+test_expires_by_a_kept_clock(void **state UNUSED)
+{
+	static struct pop_conf	c;
+	struct pop_counts	n;
+
+	drop.entries[0].delivered = 99;
+	drop.entries[1].delivered = 98;
+	with_expiry(100, true);
+	c = *pop->conf;
+	c.expire_held = true;
+	pop_free(pop);
+	pop = pop_new(&c, &drop, NULL, NULL, -1, NULL);
+	assert_false(pop_is_changed(pop));
+	(void)say("RETR 3");
+	(void)say("DELE 2");
+	(void)say("QUIT");
+	assert_true(!drop.deleted[0] && drop.deleted[1] && drop.deleted[2]);
+	assert_string_equal(last_told, "expire-held 1 message is older than "
+	    "expire says and not deleted: no time service keeps the clock of "
+	    "this host");
+	pop_count(pop, &n);
+	assert_int_equal(n.expired, 1);
+	assert_int_equal(n.left, 1);
 }
 
 static void
@@ -1105,6 +1135,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_expires_by_age, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_expires_by_a_kept_clock,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expires_when_retrieved,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -58,6 +58,8 @@ struct pop_conf {
 	 * 0: none), and those that this session has RETRieved. */
 	uint64_t		 expire_before;
 	bool			 expire_retrieved;
+	bool			 expire_held;	/* of the first kind none, but it is
+						   told of: the clock may be wrong */
 	const struct pop_host	*ask;
 };
 

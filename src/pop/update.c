@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct wish {
@@ -25,6 +26,13 @@ struct wish {
  * nothing of it, and who ends without QUIT keeps all.  Who got a surrogate
  * (RFC 6858) has not got the message.
  */
+static bool
+is_old(const struct pop *p, const struct view_item *m)
+{
+	return m->entry.delivered != 0 &&
+	    m->entry.delivered < p->conf->expire_before;
+}
+
 bool
 update_expires(const struct pop *p, const struct view_item *m)
 {
@@ -33,7 +41,7 @@ update_expires(const struct pop *p, const struct view_item *m)
 	if (m->deleted)
 		return false;
 	return (c->expire_retrieved && m->retrieved && !m->recoded) ||
-	    (m->entry.delivered != 0 && m->entry.delivered < c->expire_before);
+	    (!c->expire_held && is_old(p, m));
 }
 
 static void
@@ -127,6 +135,26 @@ tell_losses(struct pop *p, const struct drop_outcome *done)
 		    "Status: lines were not written");
 }
 
+/* What would have gone, if the clock could be believed. */
+static void
+tell_held(struct pop *p)
+{
+	const struct view	*v = &p->view;
+	size_t			 n = 0;
+	char			 text[128];
+
+	if (!p->conf->expire_held)
+		return;
+	for (size_t i = 0; i < v->own; i++)
+		n += !v->items[i].deleted && is_old(p, &v->items[i]);
+	if (n == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%zu message%s older than expire "
+	    "says and not deleted: no time service keeps the clock of this "
+	    "host", n, n == 1 ? " is" : "s are");
+	p->conf->ask->tell(p->conf->ask->ctx, "expire-held", text);
+}
+
 /* Before the reply: who has read it may log in again. */
 static void
 leave(struct pop *p)
@@ -162,6 +190,7 @@ update_run(struct pop *p)
 	}
 	count(p, &done);
 	tell_losses(p, &done);
+	tell_held(p);
 	remember_last(p);
 	leave(p);
 	return 0;

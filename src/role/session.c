@@ -22,6 +22,7 @@
 
 #include "sys/cage.h"
 #include "sys/file.h"
+#include "sys/sock.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 
@@ -349,6 +350,7 @@ set_pop_conf(struct session *s)
 		.expire_before = drop_expire_before(&c->drop,
 		    (uint64_t)time(NULL)),
 		.expire_retrieved = drop_expires_retrieved(&c->drop),
+		.expire_held = drop_expire_held(&c->drop, s->c->clock_kept),
 		.ask = &s->pop_host,
 	};
 }
@@ -683,6 +685,7 @@ session_main(const struct session_start *c)
 	struct fault		f;
 
 	own.reach = &reach;
+	own.clock_kept = clock_is_kept();
 	if (become_user(&own, REACH_SESSION, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-cage", &f);
 		spawn_exit(1);

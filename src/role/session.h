@@ -56,6 +56,7 @@ struct session_start {
 	bool			 alone;		/* nobody else looks whether the
 						   client's host has vanished */
 	bool			 tells;		/* its SUMMARY is asked for */
+	bool			 clock_kept;	/* clock_is_kept(), before the cage */
 	const struct fault	*refused;	/* why there is no maildrop, or NULL */
 	const struct session_moved *moved;	/* or NULL: it begins here */
 };

@@ -421,6 +421,8 @@ seat_conf(struct seat *s)
 		.expire_before = drop_expire_before(&c->drop,
 		    (uint64_t)time(NULL)),
 		.expire_retrieved = drop_expires_retrieved(&c->drop),
+		/* Whoever has something old moves, and is held there. */
+		.expire_held = false,
 		.ask = &s->host,
 	};
 }

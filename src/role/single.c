@@ -22,6 +22,7 @@
 #include "role/worker.h"
 
 #include "sys/secmem.h"
+#include "sys/sock.h"
 #include "watch/log.h"
 
 struct single {
@@ -254,6 +255,7 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 		.rest_fd = -1,
 		.rest = pump_rest(&s->pump),
 		.words = s->auth.words,
+		.clock_kept = clock_is_kept(),
 	};
 	bool			opened;
 

@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/timex.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -612,6 +613,14 @@ clock_ms(void)
 
 	ASSERT(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+bool
+clock_is_kept(void)
+{
+	struct timex t = { 0 };
+
+	return adjtimex(&t) != -1 && (t.status & STA_UNSYNC) == 0;
 }
 
 void

@@ -9,6 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from lib.clock import clock_is_kept                             # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Pop                               # noqa: E402
 
@@ -205,11 +206,18 @@ class Check(Checking):
                 ("expire = 0\nexpire_delete = yes\n",
                  [(CONF + ":4: warning: expire_delete: each message that was "
                    "fetched is DELETED", "")]),
-                ("expire = 7\nexpire_delete = yes\n",
+                ("expire = 7\nexpire_delete = yes\nexpire_clock = any\n",
                  [(CONF + ":4: warning: expire_delete: each QUIT DELETES all "
                    "mail of that user that is older than 7 days, which is "
                    "less than a holiday, read or not", "")]),
+                ("expire_clock = any\n",
+                 [(CONF + ":3: warning: expire_clock: has no effect", "")]),
                 ("expire = 400\nexpire_delete = yes\n",
+                 ([] if clock_is_kept() else [
+                     (CONF + ": warning: expire_clock: the kernel does not "
+                      "say that a time service", "expire_clock = any")]) +
+                 [(CONF + ":4: warning: expire_delete: each QUIT", "")]),
+                ("expire = 400\nexpire_delete = yes\nexpire_clock = any\n",
                  [(CONF + ":4: warning: expire_delete: each QUIT DELETES all "
                    "mail of that user that is older than 400 days, read or "
                    "not", "")]),

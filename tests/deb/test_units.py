@@ -27,8 +27,8 @@ UNITS = {os.path.basename(p): p for p in glob.glob(TOP + "/etc/systemd/*")}
 # What systemd-analyze security may say at most, in tenths; docs/systemd.md
 # tells what is behind the rest.  (Other releases of systemd weigh otherwise.)
 EXPOSED = {
-    "popper.service": 36,
-    "popper@.service": 35,
+    "popper.service": 39,
+    "popper@.service": 38,
     "popper-recover.service": 23,
 }
 # What must not be set, or popper could not do its work.
@@ -65,6 +65,14 @@ class Sound(unittest.TestCase):
                 for call in ("create_ruleset", "add_rule", "restrict_self"):
                     self.assertIn("landlock_" + call,
                                   words(unit, "SystemCallFilter"), unit)
+
+    def test_the_clock_may_be_asked_about(self):
+        """Refused, expire_delete would delete nothing.  And not be set."""
+        for unit in ("popper.service", "popper@.service"):
+            self.assertEqual(values(unit, "ProtectClock"), [])
+            self.assertIn("clock_adjtime", words(unit, "SystemCallFilter"))
+            self.assertNotIn("CAP_SYS_TIME",
+                             words(unit, "CapabilityBoundingSet"))
 
     @classmethod
     def setUpClass(cls):

@@ -12,6 +12,7 @@ sys.path[:0] = [TESTS, os.path.join(TESTS, "serve")]
 
 import house                                                    # noqa: E402
 from lib import spool                                           # noqa: E402
+from lib.clock import clock_is_kept                             # noqa: E402
 from lib.popper import Pop                                      # noqa: E402
 from lib.scene import (PASSWORD, USER, Scene, bulletin,         # noqa: E402
                        message, parse)
@@ -72,7 +73,8 @@ class Expire(unittest.TestCase):
             with self.subTest(single=single):
                 scene = self.scene(
                     single, OLD, NEW, NEARLY, *ODD, OLD, expire=30,
-                    expire_delete="yes", statistics="yes", bulletins="")
+                    expire_delete="yes", expire_clock="any",
+                    statistics="yes", bulletins="")
                 # Neither a look nor a lost connection takes anything.
                 before = scene.read()
                 self.session(scene, ("RETR", 1), ("count", 8), end=False)
@@ -89,6 +91,22 @@ class Expire(unittest.TestCase):
                 self.session(scene, ("count", 5))
                 self.assertEqual(scene.read(), before)
                 self.assertEqual(scene.log().count("expired="), 1)
+
+    def test_clock(self):
+        """By a clock that nobody keeps nothing is old."""
+        self.announced = b"30"
+        for single in (True, False):
+            with self.subTest(single=single):
+                scene = self.scene(single, OLD, NEW, OLD, expire=30,
+                                   expire_delete="yes")
+                self.session(scene, ("DELE", 1))
+                if clock_is_kept():
+                    self.assertEqual(self.left(scene), [b"new"])
+                    continue
+                self.assertEqual(self.left(scene), [b"new", b"old"])
+                self.assertRegex(scene.log(), r'expire-held .* text="1 message'
+                                 ' is older than expire says and not deleted:')
+                self.assertNotIn("expired=", scene.log())
 
     def test_zero(self):
         self.announced = b"0"
@@ -117,7 +135,8 @@ class Expire(unittest.TestCase):
     def test_others_meanwhile(self):
         """Mail that came, and messages that were changed, are not ours."""
         self.announced = b"30"
-        scene = self.scene(False, OLD, NEW, expire=30, expire_delete="yes")
+        scene = self.scene(False, OLD, NEW, expire=30, expire_delete="yes",
+                           expire_clock="any")
         scene.seed_popbull(0)
         delivered = scene.publish(1, b"news")
         late = dated(b"late", 400)
@@ -136,7 +155,8 @@ class Expire(unittest.TestCase):
 class ExpireShared(house.House):
     def test_moves_for_quit(self):
         """A shared process writes nothing: who has something old moves."""
-        self.serve(expire=30, expire_delete="yes", sessions_per_process=10)
+        self.serve(expire=30, expire_delete="yes", expire_clock="any",
+                   sessions_per_process=10)
         self.host.spool("alice", NEW + OLD)
         self.host.spool("bob", NEW + NEW)
         with Pop(self.host.connect(110)) as pop:
@@ -151,6 +171,18 @@ class ExpireShared(house.House):
                           for u in ("alice", "bob")], [[NEW], [NEW, NEW]])
         self.log.wait("session-end .*user=alice .* deleted=1 .* expired=1",
                       self.mark)
+
+    def test_held(self):
+        """Its clock is looked at where it can be."""
+        self.serve(expire=30, expire_delete="yes", sessions_per_process=10)
+        self.host.spool("alice", NEW + OLD)
+        pop = self.login("alice")
+        self.assertEqual((pop.stat()[0], self.sessions()), (2, []))
+        pop.quit()
+        self.log.wait("expired=1" if clock_is_kept() else
+                      "expire-held .*user=alice ", self.mark)
+        self.assertEqual(len(spool.messages(self.host.spool("alice"))),
+                         1 if clock_is_kept() else 2)
 
 
 if __name__ == "__main__":
