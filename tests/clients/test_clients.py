@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Real POP3 clients fetch the nasty messages from the real server: in the clear,
 after STLS and under TLS from the first octet, with a certificate that they verify.
-The long run has each of them log in by each mechanism that it and the server have.
+Each of them also logs in by each mechanism that it and the server have, in one of
+these ways, drawn by a seed; in the long run in all of them.
 
 What they give is compared with digests that lib/spool.py computes from the
 spool.  A client may change a message on its own account (line ends, a
@@ -9,9 +10,12 @@ field of its own); what each does is said at its class and done to the expected
 octets by its expected(): nothing else may differ.
 """
 
+import base64
 import hashlib
+import json
 import os
 import poplib
+import random
 import re
 import ssl
 import subprocess
@@ -19,12 +23,15 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [TESTS, TESTS + "/bearer", TESTS + "/tls"]
 
 from lib import nasty, spool                                    # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Pop, Serve                               # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
+from authority import Authority, fingerprint                    # noqa: E402
+import oauth                                                    # noqa: E402
 
 PASSWORD = "wonder land"
 NAME = "localhost"              # what clients know of the server
@@ -32,6 +39,9 @@ CA, WRONG_CA = "/etc/popper/ca.pem", "/etc/popper/wrong-ca.pem"
 CLEAR, STLS, TLS = "clear", "stls", "tls"
 PORTS = {CLEAR: 110, STLS: 110, TLS: 995}
 LONG = bool(os.environ.get("POPPER_LONG"))
+SEED = int(os.environ.get("POPPER_SEED") or random.randrange(1 << 32))
+KEPT = "/home/keep/own.pem"     # alice's certificate, with its key
+TOKEN = None                    # and a token of hers
 
 # One host for all of them: to make one takes longer than to fetch mail.
 HOST = None
@@ -64,6 +74,22 @@ def certificates(host):
                 host.write("/etc/popper/%s.pem" % name, f.read(), mode)
 
 
+def credentials(host):
+    """A token for alice, and a certificate: what else she logs in with."""
+    global TOKEN
+    with tempfile.TemporaryDirectory() as folder:
+        key = oauth.Key("one", folder + "/key")
+        TOKEN = key.token("alice")
+    host.write("/etc/popper/jwks.json", json.dumps({"keys": [key.jwk]}))
+    ca = Authority("Clients")
+    unittest.addModuleCleanup(ca.close)
+    own = ca.make("Alice")
+    host.write("/etc/popper/clients.pem", ca.pem)
+    host.write("/etc/popper/client-users",
+               "alice %s\n" % fingerprint(own[0]))
+    host.write(KEPT, "".join(own), 0o600, "reader")
+
+
 def setUpModule():
     global HOST
     packages = sorted({p for c in unittest.TestCase.__subclasses__()
@@ -72,13 +98,22 @@ def setUpModule():
     unittest.addModuleCleanup(HOST.close)
     HOST.add_user("alice", 1001, password=PASSWORD)
     HOST.add_user("reader", 1002)
+    HOST.mkdir("/home/keep")
+    HOST.write("/etc/popper/users", "alice:{PLAIN}%s:1001:1001::/home/alice\n"
+               % PASSWORD, 0o600)
     certificates(HOST)
-    HOST.write("/etc/popper/popper.conf", "peer_check = no\n"
+    credentials(HOST)
+    print("mechanisms: POPPER_SEED=%d" % SEED)
+    HOST.write("/etc/popper/popper.conf", "peer_check = no\nauth = file\n"
+               "sasl_mechanisms = plain login scram-sha-256 scram-sha-1\n"
+               "oauth_issuer = %s\noauth_audience = mail\n"
+               "oauth_jwks = /etc/popper/jwks.json\n"
+               "tls_client_ca = clients.pem\ntls_client_users = client-users\n"
                "utf8_messages = as-is\n"
                "listen = 127.0.0.1:110\nlisten = 127.0.0.1:995 tls\n"
                "tls_certificate = /etc/popper/cert.pem"
                " key=/etc/popper/key.pem\n"
-               "max_sessions_per_address = 1000\n")
+               "max_sessions_per_address = 1000\n" % oauth.ISSUER)
     server = Serve(HOST)
     unittest.addModuleCleanup(server.stop)
 
@@ -105,7 +140,9 @@ class Client:
 
     packages = ()
     ways = (CLEAR, STLS, TLS)
-    mechanisms = {}         # of SASL: what the client calls it
+    # Those of SASL that it has: what it calls them, None: the same.  One that the
+    # server lacks is not asked for.
+    mechanisms = {}
     # Messages that this client rewrites in ways of its own, by name: why.
     # They are fetched like the others, but not compared.
     rewrites = {}
@@ -115,10 +152,10 @@ class Client:
         self.way, self.ca, self.mechanism = self.ways[0], CA, None
         self.lay()
 
-    def lay(self):
-        self.host.spool("alice", nasty.mbox())
+    def lay(self, mail=nasty.NASTY):
+        self.host.spool("alice", nasty.mbox(mail))
         self.sent = spool.messages(self.host.spool("alice"))
-        self.assertGreaterEqual(len(self.sent) - len(self.rewrites), 20)
+        self.assertEqual(len(self.sent), len(mail))
         self.host.run(["sh", "-c", "rm -rf /home/reader/* /home/reader/.??*"],
                       check=True)
 
@@ -170,6 +207,26 @@ class Client:
             _, lines = pop.multi("CAPA")
         return re.search(rb"(?m)^SASL (.*)\r$", lines).group(1).decode().split()
 
+    def ways_of(self, mechanism, offered, chance):
+        """A certificate is for who is under TLS."""
+        ways = [w for w in self.ways if mechanism in offered or
+                (mechanism == "EXTERNAL" and w != CLEAR)]
+        return ways if LONG or not ways else [chance.choice(ways)]
+
+    def test_mechanisms(self):
+        chance = random.Random("%d %s" % (SEED, type(self).__name__))
+        offered = self.offered()
+        for name, its_name in self.mechanisms.items():
+            for self.way in self.ways_of(name, offered, chance):
+                with self.subTest(mechanism=name, way=self.way):
+                    self.lay(nasty.NASTY[:2])
+                    mark = self.host.syslog.mark()
+                    self.mechanism = its_name or name
+                    self.compare(self.fetch(keep=True))
+                    # Nor had it failed before, and gone back to another one.
+                    self.assertEqual(self.host.syslog.find(
+                        r"\blogin-failed ", mark), [])
+
     def test_fetch_and_keep(self):
         self.compare(self.fetch(keep=True))
         left = spool.messages(self.host.spool("alice"))
@@ -184,14 +241,6 @@ class Client:
 class Thorough(Client):
     """What the long run has besides."""
 
-    def test_mechanisms(self):
-        for offered in self.offered():
-            for self.way in self.ways if offered in self.mechanisms else ():
-                with self.subTest(mechanism=offered, way=self.way):
-                    self.lay()
-                    self.mechanism = self.mechanisms[offered]
-                    self.compare(self.fetch(keep=True))
-
     def test_wrong_authority(self):
         """They do verify."""
         self.ca = WRONG_CA
@@ -200,6 +249,15 @@ class Thorough(Client):
                 self.lay()
                 with self.assertRaises((AssertionError, OSError)):
                     self.compare(self.fetch(keep=True))
+
+
+def response(mechanism):
+    """AUTH in one line, for clients that know nothing of it."""
+    said = {"PLAIN": "\0alice\0" + PASSWORD, "EXTERNAL": "",
+            "OAUTHBEARER": "n,a=alice,\1auth=Bearer %s\1\1" % TOKEN,
+            "XOAUTH2": "user=alice\1auth=Bearer %s\1\1" % TOKEN}[mechanism]
+    return "AUTH %s %s" % (
+        mechanism, base64.b64encode(said.encode()).decode() or "=")
 
 
 def first_difference(a, b):
@@ -238,13 +296,18 @@ class Curl(Thorough if LONG else Client, unittest.TestCase):
     """curl gives every octet as it came."""
 
     packages = ("curl",)
-    mechanisms = {m: m for m in ("PLAIN", "LOGIN", "CRAM-MD5")}
+    mechanisms = dict.fromkeys(("PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL",
+                                "OAUTHBEARER", "XOAUTH2"))
 
     def expected(self, wire):
         return wire
 
     def argv(self):
-        return ["curl", "-s", "-S", "-u", "alice:" + PASSWORD,
+        token = ["-u", "alice", "--oauth2-bearer", TOKEN]
+        shown = {"EXTERNAL": ["-u", "alice:", "-E", KEPT],
+                 "OAUTHBEARER": token, "XOAUTH2": token}
+        return ["curl", "-s", "-S",
+                *shown.get(self.mechanism, ["-u", "alice:" + PASSWORD]),
                 *{CLEAR: [], STLS: ["--ssl-reqd", "--cacert", self.ca],
                   TLS: ["--cacert", self.ca]}[self.way],
                 *(["--login-options", "AUTH=" + self.mechanism]
@@ -280,6 +343,7 @@ class Fetchmail(Thorough if LONG else Client, unittest.TestCase):
     rewrites = dict.fromkeys(
         ("very-long-line", "long-dots", "block-border"),
         "it puts rubbish into lines that are longer than its buffer")
+    mechanisms = {"CRAM-MD5": " auth cram-md5"}
 
     def expected(self, wire):
         return wire if b"\r\n\r\n" in wire else wire + b"\r\n"
@@ -290,11 +354,12 @@ class Fetchmail(Thorough if LONG else Client, unittest.TestCase):
                         "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
         self.host.write(
             "/home/reader/rc",
-            'poll localhost protocol pop3 no dns username "alice" '
+            'poll localhost protocol pop3%s no dns username "alice" '
             'password "%s"\n'
             "  no rewrite no mimedecode no dropstatus no stripcr %s\n"
             '  mda "/home/reader/mda"\n'
-            % (PASSWORD, "keep" if keep else "no keep"), 0o600, "reader")
+            % (self.mechanism or "", PASSWORD, "keep" if keep else "no keep"),
+            0o600, "reader")
         verify = "--sslcertck --sslcertfile %s " % self.ca
         self.user(["sh", "-c", "mkdir -p ~/in && exec fetchmail -d0 -a "
                    + {CLEAR: "--sslproto '' ",
@@ -309,18 +374,25 @@ class Mpop(Thorough if LONG else Client, unittest.TestCase):
     received_header is off."""
 
     packages = ("mpop",)
-    mechanisms = {m: m.lower() for m in (
-        "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")}
+    mechanisms = dict.fromkeys((
+        "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256",
+        "EXTERNAL", "OAUTHBEARER", "XOAUTH2"))
+
+    def shown(self):
+        if self.mechanism == "EXTERNAL":
+            return "tls_cert_file %s\ntls_key_file %s\n" % (KEPT, KEPT)
+        return 'password "%s"\n' % (
+            TOKEN if "OAUTH" in (self.mechanism or "") else PASSWORD)
 
     def fetch(self, keep):
         tls = "tls on\ntls_starttls %s\ntls_trust_file %s\n" % (
             "on" if self.way == STLS else "off", self.ca)
         self.host.write(
             "/home/reader/rc",
-            'account x\nhost localhost\nport %d\nuser alice\npassword "%s"\n'
+            'account x\nhost localhost\nport %d\nuser alice\n%s'
             "auth %s\n%sreceived_header off\nkeep %s\n"
             "uidls_file ~/uidls\ndelivery maildir ~/in\n"
-            % (self.port(), PASSWORD, self.mechanism or "user",
+            % (self.port(), self.shown(), (self.mechanism or "user").lower(),
                "tls off\n" if self.way == CLEAR else tls,
                "on" if keep else "off"), 0o600, "reader")
         self.user(["sh", "-c", "mkdir -p ~/in/new ~/in/cur ~/in/tmp && "
@@ -370,7 +442,9 @@ class Getmail(Thorough if LONG else Client, unittest.TestCase):
 
 class Poplib(Thorough if LONG else Client, unittest.TestCase):
     """Python's poplib gives lines; it refuses those above 2048 octets unless
-    told otherwise."""
+    told otherwise.  It has no AUTH: a program that wants it says the lines."""
+
+    mechanisms = dict.fromkeys(("PLAIN", "EXTERNAL", "OAUTHBEARER", "XOAUTH2"))
 
     def expected(self, wire):
         return wire
@@ -380,6 +454,11 @@ class Poplib(Thorough if LONG else Client, unittest.TestCase):
             return poplib.POP3("127.0.0.1", 110, timeout=60)
         context = ssl.create_default_context(
             cadata=self.host.read(self.ca).decode())
+        if self.mechanism == "EXTERNAL":
+            with tempfile.NamedTemporaryFile() as f:
+                f.write(self.host.read(KEPT))
+                f.flush()
+                context.load_cert_chain(f.name)
         if self.way == TLS:
             return poplib.POP3_SSL("127.0.0.1", 995, context=context,
                                    timeout=60)
@@ -391,8 +470,11 @@ class Poplib(Thorough if LONG else Client, unittest.TestCase):
         def body():
             poplib._MAXLINE = 1 << 20
             pop = self.connect()
-            pop.user("alice")
-            pop.pass_(PASSWORD)
+            if self.mechanism:
+                pop._shortcmd(response(self.mechanism))
+            else:
+                pop.user("alice")
+                pop.pass_(PASSWORD)
             got = []
             for i in range(1, pop.stat()[0] + 1):
                 got.append(b"".join(line + b"\r\n" for line in pop.retr(i)[1]))
@@ -406,16 +488,27 @@ class Poplib(Thorough if LONG else Client, unittest.TestCase):
 class NetPop3(Thorough if LONG else Client, unittest.TestCase):
     """Perl's Net::POP3 gives lines that end with LF; under TLS, as they came."""
 
-    packages = ("perl", "libio-socket-ssl-perl")
+    packages = ("perl", "libio-socket-ssl-perl", "libauthen-sasl-perl")
+    mechanisms = dict.fromkeys(("PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL"))
 
     SCRIPT = r"""
 use Net::POP3;
-my ($password, $keep, $way, $ca) = @ARGV;
-my @tls = (SSL_ca_file => $ca, SSL_verify_mode => 1);
+use Authen::SASL qw(Perl);
+my ($password, $keep, $way, $ca, $mechanism, $own) = @ARGV;
+my $shows = $mechanism eq "EXTERNAL";
+my @tls = (SSL_ca_file => $ca, SSL_verify_mode => 1,
+    $shows ? (SSL_cert_file => $own, SSL_key_file => $own) : ());
 my $pop = Net::POP3->new("localhost", Timeout => 60,
     $way eq "tls" ? (SSL => 1, @tls) : ()) or die "connect";
 if ($way eq "stls") { $pop->starttls(@tls) or die "starttls"; }
-my $n = $pop->login("alice", $password);
+my $n;
+if ($mechanism) {
+	$pop->auth(Authen::SASL->new(mechanism => $mechanism, callback => {
+	    user => $shows ? "" : "alice", pass => $password })) or die $pop->message;
+	$n = ($pop->popstat)[0];
+} else {
+	$n = $pop->login("alice", $password);
+}
 defined $n or die "login";
 mkdir "$ENV{HOME}/in";
 for my $i (1 .. $n) {
@@ -433,7 +526,7 @@ $pop->quit or die "quit";
 
     def fetch(self, keep):
         self.user(["perl", "-e", self.SCRIPT, PASSWORD, "1" if keep else "",
-                   self.way, self.ca])
+                   self.way, self.ca, self.mechanism or "", KEPT])
         return [data for _, data in self.folder("/home/reader/in")]
 
 
@@ -442,10 +535,13 @@ class Neomutt(Thorough if LONG else Client, unittest.TestCase):
 
     packages = ("neomutt",)
     rewrites = {"nul": "it ends a line at a NUL"}
+    mechanisms = dict.fromkeys(("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
+                                "SCRAM-SHA-256", "OAUTHBEARER"))
     RC = """
 set pop_host="pop%s://alice@localhost:%d/" pop_pass="%s" pop_delete=%s
-set pop_authenticators="user" ssl_starttls=%s ssl_force_tls=%s
+set pop_authenticators="%s" ssl_starttls=%s ssl_force_tls=%s
 set ssl_ca_certificates_file=%s certificate_file=""
+set pop_oauth_refresh_command="echo %s"
 set mbox_type=Maildir spool_file=~/in folder=~ header_cache=""
 set wait_key=no quit=yes sleep_time=0
 """
@@ -455,8 +551,9 @@ set wait_key=no quit=yes sleep_time=0
             return "yes" if x else "no"
         self.host.write("/home/reader/rc", self.RC % (
             "s" if self.way == TLS else "", self.port(), PASSWORD,
-            yes(not keep), yes(self.way == STLS), yes(self.way != CLEAR),
-            self.ca), 0o600, "reader")
+            yes(not keep), (self.mechanism or "user").lower(),
+            yes(self.way == STLS), yes(self.way != CLEAR), self.ca, TOKEN),
+            0o600, "reader")
         self.user(["script", "-qec", "cd ~ && mkdir -p in/new in/cur in/tmp "
                    "none/new none/cur none/tmp && TERM=xterm timeout "
                    "--foreground 20 neomutt -n -F ~/rc -f ~/none "
@@ -479,19 +576,22 @@ class SClient(Thorough if LONG else Client, unittest.TestCase):
 
     packages = ("openssl",)
     ways = (TLS, STLS)
+    mechanisms = dict.fromkeys(("PLAIN", "EXTERNAL", "OAUTHBEARER", "XOAUTH2"))
 
     def expected(self, wire):
         return wire
 
     def fetch(self, keep):
         n = len(self.sent)
-        said = ["USER alice", "PASS " + PASSWORD,
+        said = [*([response(self.mechanism)] if self.mechanism else
+                  ["USER alice", "PASS " + PASSWORD]),
                 *("RETR %d" % i for i in range(1, n + 1)),
                 *("DELE %d" % i for i in range(1, n + 1) if not keep), "QUIT"]
         out = self.user(
             ["openssl", "s_client", "-quiet", "-verify_return_error",
              "-verify_quiet", "-CAfile", self.ca, "-verify_hostname", NAME,
              "-connect", "%s:%d" % (NAME, self.port()),
+             *(["-cert", KEPT] if self.mechanism == "EXTERNAL" else []),
              *(["-starttls", "pop3"] if self.way == STLS else [])],
             input="".join(line + "\r\n" for line in said).encode())
         replies = re.findall(rb"\+OK[^\n]*\n", out)
