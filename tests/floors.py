@@ -15,7 +15,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 FLOOR = {"base": 0, "proto": 1, "conf": 1, "sys": 1, "watch": 1, "sasl": 1,
-         "auth": 2, "drop": 2, "bull": 2, "xtnd": 2, "tls": 2, "token": 2,
+         "auth": 2, "drop": 2, "bull": 2, "xtnd": 2, "tls": 2, "token": 2, "krb": 2,
          "pop": 3, "role": 4,
          "cmd": 5}
 
@@ -74,6 +74,8 @@ LISTED = [
     ("token/", "jansson.h", "JSON, computes only"),
     ("token/", "openssl/", "signatures"),
     ("token/fetch.c", "netdb.h", "where the server is, before the cage"),
+    ("krb/module.c", "krb5.h", "Kerberos: keytabs"),
+    ("krb/module.c", "gssapi/", "Kerberos: tickets"),
     ("role/", "signal.h", "numbers for loop_on_signal"),
     ("role/settings.c", "getopt.h", "the old flags"),
     ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "

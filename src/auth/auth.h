@@ -25,7 +25,9 @@ enum auth_method {
 	AUTH_METHOD_OAUTHBEARER,	/* by a bearer token, which no database
 					   knows: see token_good */
 	AUTH_METHOD_XOAUTH2,
-	AUTH_METHOD_SCRAM_SHA_1,	/* these by an exchange (exchange.h) */
+	AUTH_METHOD_GSSAPI,		/* these by an exchange (exchange.h); this
+					   one, too, no database knows */
+	AUTH_METHOD_SCRAM_SHA_1,
 	AUTH_METHOD_SCRAM_SHA_1_PLUS,
 	AUTH_METHOD_SCRAM_SHA_256,
 	AUTH_METHOD_SCRAM_SHA_256_PLUS,
@@ -40,7 +42,19 @@ auth_by_token(enum auth_method m)
 static inline bool
 auth_by_exchange(enum auth_method m)
 {
-	return m >= AUTH_METHOD_SCRAM_SHA_1 && m < AUTH_METHODS;
+	return m >= AUTH_METHOD_GSSAPI && m < AUTH_METHODS;
+}
+/* Who is at the other end of that exchange is a database. */
+static inline bool
+auth_by_own_exchange(enum auth_method m)
+{
+	return auth_by_exchange(m) && m != AUTH_METHOD_GSSAPI;
+}
+/* Somebody else than a database says first who it is. */
+static inline bool
+auth_by_proof(enum auth_method m)
+{
+	return auth_by_token(m) || m == AUTH_METHOD_GSSAPI;
 }
 /* As the log and the metrics have it. */
 const char	*auth_method_word(enum auth_method m);
@@ -103,7 +117,8 @@ enum auth_reason {
 					   do with */
 	REASON_RPOP,			/* no such row, or not a reserved port */
 	REASON_CERTIFICATE,		/* it is not for this user */
-	REASON_TOKEN,			/* the bearer token was not good */
+	REASON_TOKEN,			/* the bearer token was not good, or what
+					   was said by GSSAPI */
 	REASON_ROW,			/* passwd_file's row says what we cannot
 					   obey; `popper check` tells it, too */
 	REASON_APP,			/* an app password that is not good now or

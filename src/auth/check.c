@@ -42,7 +42,7 @@ bool
 auth_method_vouched(enum auth_method m)
 {
 	return m == AUTH_METHOD_RPOP || m == AUTH_METHOD_EXTERNAL ||
-	    auth_by_token(m);
+	    auth_by_proof(m);
 }
 
 const char *
@@ -215,7 +215,7 @@ judge_early(const struct auth_state *s, const struct auth_request *q)
 	if (q->method == AUTH_METHOD_EXTERNAL)
 		return certificate_allows(s, q) ? REASON_NONE :
 		    REASON_CERTIFICATE;
-	if (auth_by_token(q->method))
+	if (auth_by_proof(q->method))
 		return q->token_good ? REASON_NONE : REASON_TOKEN;
 	return q->secret.n == 0 ? REASON_EMPTY_PASSWORD : REASON_NONE;
 }

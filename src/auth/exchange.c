@@ -46,20 +46,20 @@ void
 auth_exchange_prepare(const struct auth_conf *c, const void *state,
     enum auth_method asked)
 {
-	bool exchange = asked == AUTH_METHODS || auth_by_exchange(asked);
+	bool exchange = asked == AUTH_METHODS || auth_by_own_exchange(asked);
 
 	/* Of PAM nobody learns what is stored. */
 	if ((exchange && auth_ops_of(c)->lookup != NULL) || stores_scram(state))
 		scram_open(c->state_dir);
 }
 
-int
-auth_exchange_begin(struct auth_exchange *x, const struct auth_conf *c,
-    void *state, const struct auth_request *q, struct fault *f)
+static int
+begin(struct auth_exchange *x, const struct auth_exchange_ops *ops,
+    const struct auth_conf *c, void *state, const struct auth_request *q,
+    struct fault *f)
 {
 	*x = (struct auth_exchange){
-		.ops = auth_exchange_ops_of(q->method), .c = c, .state = state,
-		.q = *q,
+		.ops = ops, .c = c, .state = state, .q = *q,
 	};
 	x->q.user[0] = '\0';
 	x->own = x->ops->begin(c, state, &x->q, f);
@@ -67,6 +67,21 @@ auth_exchange_begin(struct auth_exchange *x, const struct auth_conf *c,
 		return 0;
 	x->ops = NULL;
 	return -1;
+}
+
+int
+auth_exchange_begin(struct auth_exchange *x, const struct auth_conf *c,
+    void *state, const struct auth_request *q, struct fault *f)
+{
+	return begin(x, auth_exchange_ops_of(q->method), c, state, q, f);
+}
+
+int
+auth_exchange_begin_proof(struct auth_exchange *x,
+    const struct auth_exchange_ops *ops, void *state,
+    const struct auth_request *q, struct fault *f)
+{
+	return begin(x, ops, NULL, state, q, f);
 }
 
 static enum auth_step
@@ -90,7 +105,8 @@ auth_exchange_step(struct auth_exchange *x, struct span message, bool broken,
 	if (step(x, message, broken, challenge, v) == AUTH_STEP_MORE)
 		return AUTH_STEP_MORE;
 	buf_fini(challenge);
-	verdict_judge_late(x->c, x->state, &x->q, v);
+	if (x->c != NULL)
+		verdict_judge_late(x->c, x->state, &x->q, v);
 	return AUTH_STEP_DONE;
 }
 

@@ -47,7 +47,7 @@ void	auth_exchange_prepare(const struct auth_conf *c, const void *state,
 struct auth_exchange {
 	const struct auth_exchange_ops	*ops;	/* NULL: there is none */
 	void				*own;	/* owns */
-	const struct auth_conf		*c;	/* borrows */
+	const struct auth_conf		*c;	/* borrows; NULL: of no database */
 	void				*state;	/* borrows: what prepare gave */
 	struct auth_request		 q;
 	unsigned			 steps;
@@ -64,6 +64,13 @@ int	auth_exchange_begin(struct auth_exchange *x, const struct auth_conf *c,
 enum auth_step	auth_exchange_step(struct auth_exchange *x,
 		    struct span message, bool broken, struct buf *challenge,
 		    struct auth_verdict *v);
+/*
+ * The same of a mechanism that asks no database (auth_by_proof): AUTH_OK says that
+ * x->q.user is who it is, and no more.
+ */
+int	auth_exchange_begin_proof(struct auth_exchange *x,
+	    const struct auth_exchange_ops *ops, void *state,
+	    const struct auth_request *q, struct fault *f) MUSTUSE;
 /* Whether it was finished or not. */
 void	auth_exchange_end(struct auth_exchange *x);
 

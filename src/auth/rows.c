@@ -112,7 +112,7 @@ closed(const struct passwd_row *row, enum auth_method method,
 {
 	/* Who has a certificate, or a token, needs no password. */
 	bool needs_none = (method == AUTH_METHOD_EXTERNAL ||
-	    auth_by_token(method)) &&
+	    auth_by_proof(method)) &&
 	    span_eq(row->password, SPAN("*"));
 
 	if (!row->nologin && (!passwd_disabled(row->password) || needs_none))

@@ -145,6 +145,7 @@ cmd_check(int argc, char **argv)
 		check_needs(&c);
 		check_tls(&c);
 		check_tokens(&c);
+		check_gssapi(&c);
 		check_mail(&c);
 		tell_sum(&c);
 		status = c.errors > 0 ? SETTINGS_CONFIG : SETTINGS_GOOD;

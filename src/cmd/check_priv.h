@@ -37,6 +37,8 @@ struct auth_conf;
 void	check_sql(struct check *c, const struct auth_conf *db, unsigned line);
 /* Certificates, and who needs TLS. */
 void	check_tls(struct check *c);
+/* GSSAPI: reads the keytab. */
+void	check_gssapi(struct check *c);
 /* Bearer tokens; asks the authorization server. */
 void	check_tokens(struct check *c);
 /* What will be missed when popper runs. */

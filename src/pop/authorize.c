@@ -217,6 +217,7 @@ static const struct mechanism mechanisms[] = {
 	{ "SCRAM-SHA-1-PLUS", BY_SCRAM_SHA_1_PLUS, EXCHANGE_FIRST, "", false },
 	{ "SCRAM-SHA-256", BY_SCRAM_SHA_256, EXCHANGE_FIRST, "", false },
 	{ "SCRAM-SHA-1", BY_SCRAM_SHA_1, EXCHANGE_FIRST, "", false },
+	{ "GSSAPI", BY_GSSAPI, EXCHANGE_FIRST, "", false },
 	{ "OAUTHBEARER", BY_OAUTHBEARER, EXCHANGE_BEARER, "", true },
 	{ "XOAUTH2", BY_XOAUTH2, EXCHANGE_BEARER, "", true },
 	{ "PLAIN", BY_PLAIN, EXCHANGE_PLAIN, "", true },

@@ -25,6 +25,8 @@
  * says whose the token is (PROVEN), and then the databases are asked who that is, as of
  * anybody who knew his password.
  *
+ * GSSAPI is judged in the same way by a worker for Kerberos, in an exchange.
+ *
  * In an exchange of messages (exchange.h in auth/) the worker asks back.  Then the
  * question is held until the client's response comes, and goes to that same worker,
  * which answers others meanwhile:
@@ -50,6 +52,7 @@
 #include "role/attempt.h"
 #include "role/ctl.h"
 #include "role/due.h"
+#include "role/kerberos.h"
 #include "role/limit.h"
 #include "role/penalty.h"
 #include "role/permit.h"
@@ -116,7 +119,7 @@ struct question {
 	uint32_t		 flushes;	/* when it was given to a worker */
 };
 
-#define ROWS	(TOKENS_DB + 1)
+#define ROWS	(KERBEROS_DB + 1)	/* the last two are no databases */
 
 struct row {
 	struct question		*first;		/* owns: those that wait */
@@ -156,7 +159,7 @@ struct database {
 
 struct auth {
 	const struct settings	*conf;
-	struct database		 dbs[ROWS];	/* that of TOKENS_DB is zero */
+	struct database		 dbs[ROWS];	/* from TOKENS_DB on zero */
 	uint8_t			 ndbs;
 	struct loop		*loop;
 	int			 master;
@@ -289,9 +292,9 @@ secret_of(const struct question *q)
 
 /* It is to be judged before any database is asked. */
 static bool
-says_token(const struct question *q)
+needs_proof(const struct question *q)
 {
-	return auth_by_token((enum auth_method)q->method) && !q->proven;
+	return auth_by_proof((enum auth_method)q->method) && !q->proven;
 }
 
 static struct front *
@@ -355,7 +358,7 @@ row_take(struct row *r)
 static bool
 by_exchange(const struct question *q)
 {
-	return auth_by_exchange((enum auth_method)q->method);
+	return auth_by_exchange((enum auth_method)q->method) && !q->proven;
 }
 
 /* Its worker is free for others until the client has answered. */
@@ -625,7 +628,7 @@ may_be_judged(struct auth *a, struct question *q)
 {
 	uint64_t now = clock_ms();
 
-	if (((q->db > 0 && q->db != TOKENS_DB) || q->proven) && q->with == NULL)
+	if (((q->db > 0 && q->db < TOKENS_DB) || q->proven) && q->with == NULL)
 		return true;		/* that has begun */
 	penalty_end(a->penalty, &q->who);
 	if (!penalty_judged(a->penalty, &q->who, now))
@@ -790,7 +793,7 @@ read_check(struct link_in *m, struct question *q, struct fault *f)
 	if (asked.binding.n > 0)
 		memcpy(q->binding, asked.binding.p, asked.binding.n);
 	if (!by_exchange(q)) {
-		if (says_token(q))
+		if (needs_proof(q))
 			return buf_append(&q->token, asked.secret);
 		ASSERT(secret_set(&q->secret, asked.secret));
 		return 0;
@@ -888,8 +891,8 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 		leave_unjudged(a, q);
 		return 0;
 	}
-	if (says_token(q))
-		q->db = TOKENS_DB;
+	if (needs_proof(q))
+		q->db = by_exchange(q) ? KERBEROS_DB : TOKENS_DB;
 	row_put(&f->rows[q->db], q);
 	return 0;
 }
@@ -1154,7 +1157,7 @@ on_deny(struct worker *w, enum wire_deny how)
 	if (how == DENY_UNDECIDED) {
 		worker_decide(w, ANSWER_ERROR);
 		/* Who judges tokens is well: who it has asked is not. */
-		return w->db == TOKENS_DB;
+		return w->db >= TOKENS_DB;
 	}
 	if (how == DENY_UNKNOWN && w->q->with == NULL &&
 	    w->db + 1 < w->a->ndbs) {
@@ -1166,7 +1169,7 @@ on_deny(struct worker *w, enum wire_deny how)
 	return true;
 }
 
-/* A token is good: who that is, is for the databases to say.  False: it has no sense. */
+/* A token or a ticket is good: who that is, is for the databases to say.  False: it has no sense. */
 static bool
 on_proven(struct worker *w, struct link_in *m)
 {
@@ -1183,6 +1186,7 @@ on_proven(struct worker *w, struct link_in *m)
 	}
 	know_user(w->a, q, user);
 	q->proven = true;
+	q->with = NULL;
 	pass_on(w, 0);
 	return true;
 }
@@ -1216,7 +1220,7 @@ on_decision(struct worker *w, struct link_in *m)
 static int
 hear(struct worker *w, struct link_in *m, struct fault *f)
 {
-	return w->db == TOKENS_DB ? link_recv(w->link, permit_proof,
+	return w->db >= TOKENS_DB ? link_recv(w->link, permit_proof,
 	    permit_proof_n, 0, 0, m, f) : link_recv(w->link, permit_decision,
 	    permit_decision_n, 0, 0, m, f);
 }
@@ -1619,22 +1623,38 @@ know_databases(struct auth *a)
 	}
 }
 
+static size_t
+workers_of(const struct auth *a, size_t db)
+{
+	const struct settings	*c = a->conf;
+	unsigned		 n = c->role.auth_workers;
+
+	if (db == TOKENS_DB)
+		return token_wanted(&c->token) ? TOKENS_WORKERS : 0;
+	if (db == KERBEROS_DB)
+		return krb_wanted(&c->krb) ? KERBEROS_WORKERS : 0;
+	return db >= a->ndbs ? 0 : n > 0 ? n : 2 * spawn_processors();
+}
+
+static void
+make_workers(struct auth *a)
+{
+	struct worker *w;
+
+	for (size_t db = 0; db < ROWS; db++)
+		a->nworkers += workers_of(a, db);
+	w = a->workers = xalloc(a->nworkers, sizeof(*a->workers));
+	for (size_t db = 0; db < ROWS; db++)
+		for (size_t n = workers_of(a, db); n > 0; n--, w++)
+			*w = (struct worker){ .a = a, .link = -1,
+			    .db = (uint8_t)db, .last = &w->first };
+}
+
 /* Whose memory is bounded by what the settings say, and by this file. */
 static void
 make_tables(struct auth *a)
 {
-	unsigned	workers = a->conf->role.auth_workers;
-	size_t		n;
-
-	if (workers == 0)
-		workers = 2 * spawn_processors();
-	n = (size_t)workers * a->ndbs;
-	a->nworkers = n + (token_wanted(&a->conf->token) ? TOKENS_WORKERS : 0);
-	a->workers = xalloc(a->nworkers, sizeof(*a->workers));
-	for (size_t i = 0; i < a->nworkers; i++)
-		a->workers[i] = (struct worker){ .a = a, .link = -1,
-		    .db = i < n ? (uint8_t)(i / workers) : TOKENS_DB,
-		    .last = &a->workers[i].first };
+	make_workers(a);
 	a->pool = xalloc(QUESTIONS_MAX + a->nworkers,
 	    sizeof(*a->pool));
 	due_init(&a->due, ANSWERS_MAX);

@@ -1824,6 +1824,7 @@ setup(void **state UNUSED)
 			.auth_fail_delay_s = DELAY_MS / 1000,
 			.auth_cache_size = 64,
 		},
+		.krb = { .keytab = "", .realms = "" },
 		.token = { .jwks = "", .introspection = "" },
 		.auth = {
 			.source = AUTH_FILE, .passwd_file = paths[0],

@@ -498,6 +498,7 @@ setup(void **state UNUSED)
 			.timeout_s = 60, .login_timeout_s = 60,
 			.drain_timeout_s = 1, .auth_timeout_s = 30,
 		},
+		.krb = { .keytab = "", .realms = "" },
 		.token = { .jwks = "", .introspection = "" },
 		.auth = { .rpop_file = "", .master_users = "",
 		    .client_ca = "", .client_crl = "" },

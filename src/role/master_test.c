@@ -817,6 +817,7 @@ setup(void **state UNUSED)
 			.chroot_dir = paths[2], .name_servers = "",
 			.ctl_socket = "", .ctl_group = "", .metrics = paths[4],
 		},
+		.krb = { .keytab = "", .realms = "" },
 		.token = { .jwks = "", .introspection = "" },
 		.auth = {
 			.source = AUTH_FILE, .uid_min = 1000, .uid_max = 60000,

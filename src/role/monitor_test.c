@@ -1153,6 +1153,7 @@ setup(void **state UNUSED)
 			.max_commands_before_login = 100, .name_servers = "",
 			.hostname = "host", .temp_max = 1 << 20,
 		},
+		.krb = { .keytab = "", .realms = "" },
 		.token = { .jwks = "", .introspection = "" },
 		.auth = {
 			.source = AUTH_FILE, .uid_min = 1000,

@@ -25,6 +25,8 @@ offers(const struct settings *c, bool bound)
 	/* PAM shows nobody what is stored; and of app passwords SCRAM knows nothing. */
 	if (!auth_has_rows(&c->auth) || c->auth.app_passwords == AUTH_APP_ONLY)
 		mask &= ~SCRAM;
+	if (krb_wanted(&c->krb))
+		mask |= 1u << BY_GSSAPI;
 	return bound ? mask : mask & ~SCRAM_PLUS;
 }
 

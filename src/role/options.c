@@ -810,6 +810,7 @@ const struct conf_room settings_rooms[] = {
 	{ "Server and processes",	role_options,	IN(role) },
 	{ "Authentication",		auth_options,	IN(auth) },
 	{ "Bearer tokens",		token_options,	IN(token) },
+	{ "Kerberos",			krb_options,	IN(krb) },
 	{ "Maildrops",			drop_options,	IN(drop) },
 	{ "Bulletins",			bull_options,	IN(bull) },
 	{ "Extensions",			xtnd_options,	IN(xtnd) },

@@ -173,9 +173,10 @@ const struct link_permit permit_decision[] = {
 };
 const size_t permit_decision_n = ARRAY_LEN(permit_decision);
 
-/* It says whose token that is, never who that is here. */
+/* It says whose token or ticket that is, never who that is here. */
 const struct link_permit permit_proof[] = {
 	{ MSG_PROVEN,		1, SPAN_SIZE(IDENTITY_USER_MAX), 0, ANY },
+	{ MSG_CHALLENGE,	SID, CHALLENGE_MAX, 0, ANY },
 	{ MSG_DENY,		1, 1,	0, ANY },
 	{ MSG_DENY_USER,	1, DENY_MAX, 0, ANY },
 	{ MSG_RETIRED,		0, 0,	0, ANY },

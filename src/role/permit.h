@@ -24,7 +24,7 @@
  *   auth    -> worker    QUESTION | RESPONSE | ABORT  (the warden never reads it)
  *   worker  -> auth      GRANT | GRANT_PRINT (may be vouched for) | DENY |
  *                        DENY_USER | CHALLENGE | RETIRED
- *   worker of tokens -> auth   PROVEN | DENY | RETIRED
+ *   worker of tokens, of Kerberos -> auth   PROVEN | DENY | RETIRED | CHALLENGE
  *   auth    -> master    ADMIT
  *   master  -> auth      FRONT+fd                 (in place of one that died)
  *                        LEAVE                    (a reload: others follow)
@@ -180,7 +180,7 @@ enum msg_type {
 	MSG_TRACE_ASK,
 	MSG_TRACE_FD,		/* to who asked for the trace */
 	MSG_TRACE_NONE,		/* not this one, not now */
-	MSG_PROVEN,		/* span user: whose token it is */
+	MSG_PROVEN,		/* span user: whose token or ticket it is */
 	MSG_CHALLENGE,		/* u64 sid (0 where there is one client), span user:
 				   who it is for, if that is known now; span octets */
 	MSG_RESPONSE,		/* u64 sid, span octets, u8 1: it was no base64 */
@@ -241,7 +241,7 @@ extern const struct link_permit	permit_question[];	/* auth to worker */
 extern const size_t		permit_question_n;
 extern const struct link_permit	permit_decision[];	/* worker to auth */
 extern const size_t		permit_decision_n;
-extern const struct link_permit	permit_proof[];		/* who judges tokens to auth */
+extern const struct link_permit	permit_proof[];		/* who judges tokens, or tickets */
 extern const size_t		permit_proof_n;
 extern const struct link_permit	permit_admit[];		/* auth to master */
 extern const size_t		permit_admit_n;

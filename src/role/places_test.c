@@ -848,6 +848,7 @@ setup(void **state UNUSED)
 		.role = { .max_sessions = 100,
 		    .max_sessions_per_user = 100, .run_dir = "/proc/none",
 		    .state_dir = "/proc/none" },
+		.krb = { .keytab = "", .realms = "" },
 		.token = { .jwks = "", .introspection = "" },
 		.auth = { .uid_min = 1000, .uid_max = 60000, .gid_min = 100,
 		    .gids_denied = "4711", .shells_file = "/nonexistent" },

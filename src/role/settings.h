@@ -12,6 +12,7 @@
 #include "auth/auth.h"
 #include "bull/bull.h"
 #include "drop/options.h"
+#include "krb/krb.h"
 #include "token/token.h"
 #include "xtnd/options.h"
 #include "conf/conf.h"
@@ -77,6 +78,7 @@ struct settings {
 	struct role_settings	 role;
 	struct auth_conf	 auth;
 	struct token_conf	 token;
+	struct krb_conf		 krb;
 	struct drop_settings	 drop;
 	struct bull_conf	 bull;		/* dir is NULL when not set */
 	struct xtnd_settings	 xtnd;

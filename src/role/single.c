@@ -13,6 +13,7 @@
 #include "pop/authorize.h"
 #include "role/ask.h"
 #include "role/attempt.h"
+#include "role/kerberos.h"
 #include "role/listen.h"
 #include "role/offers.h"
 #include "role/pump.h"
@@ -38,6 +39,7 @@ struct single {
 	struct auth_conf	 one;		/* the database that is asked now */
 	void			*state;		/* owns; what it has prepared */
 	struct auth_exchange	 x;
+	struct kerberos		 kerberos;	/* open while x is by it */
 	uint64_t		 asked_ms;
 	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
@@ -74,6 +76,7 @@ end_question(struct single *s)
 	if (s->state != NULL)
 		auth_ops_of(&s->one)->done(s->state);
 	s->state = NULL;
+	kerberos_close(&s->kerberos);
 }
 
 /* To the nth database. */
@@ -87,7 +90,7 @@ begin_question(struct single *s, const struct auth_request *q, size_t nth,
 	if (auth_open(&s->one, &s->state, f) != 0)
 		return -1;
 	auth_exchange_prepare(&s->one, s->state, q->method);
-	return !auth_by_exchange(q->method) ? 0 :
+	return !auth_by_own_exchange(q->method) ? 0 :
 	    auth_exchange_begin(&s->x, &s->one, s->state, q, f);
 }
 
@@ -121,11 +124,50 @@ ask_back(struct single *s, struct buf *challenge, struct buf *out)
 	return PUMP_LINE;
 }
 
+static enum pump_next
+cannot_ask(struct single *s, struct auth_request *q, const struct fault *f,
+    struct buf *out)
+{
+	end_question(s);
+	secret_wipe(&q->secret);
+	log_fault(LEVEL_ERR, "auth-error", f);
+	attempt_log_unjudged(q->user, &q->peer, "see auth-error");
+	return next_of(authorize_answer(&s->auth, ANSWER_ERROR, out));
+}
+
+/* One database after the other, until one knows the name. */
+static enum pump_next
+ask_databases(struct single *s, struct auth_request *q, struct span message,
+    bool broken, struct buf *out)
+{
+	static struct auth_verdict	v;
+	size_t				nth = 0;
+	struct buf			challenge;
+	struct fault			f;
+
+	do {
+		if (begin_question(s, q, nth, &f) != 0)
+			return cannot_ask(s, q, &f, out);
+		if (!auth_by_own_exchange(q->method))
+			auth_check(&s->one, s->state, q, &v);
+		else if (auth_exchange_step(&s->x, message, broken, &challenge,
+		    &v) == AUTH_STEP_MORE)
+			return ask_back(s, &challenge, out);
+		else
+			memcpy(q->user, s->x.q.user, sizeof(q->user));
+	} while (auth_passes_on(&s->one, &v) &&
+	    ++nth < auth_databases(&s->conf->auth));
+	end_question(s);
+	secret_wipe(&q->secret);
+	return told(s, q, &v, out);
+}
+
 /* One more message of an exchange. */
 static enum pump_next
 go_on(struct single *s, struct span message, bool broken, struct buf *out)
 {
 	static struct auth_verdict	v;
+	static struct auth_request	q;
 	struct buf			challenge;
 	enum pump_next			next;
 
@@ -133,13 +175,30 @@ go_on(struct single *s, struct span message, bool broken, struct buf *out)
 	if (auth_exchange_step(&s->x, message, broken, &challenge, &v) ==
 	    AUTH_STEP_MORE)
 		return ask_back(s, &challenge, out);
+	if (s->kerberos.k != NULL && v.result == AUTH_OK) {
+		q = s->x.q;
+		return ask_databases(s, &q, SPAN(""), false, out);
+	}
 	next = told(s, &s->x.q, &v, out);
 	end_question(s);
 	return next;
 }
 
-/* The same check as a worker's: one database after the other, until one knows the
- * name. */
+/* Of GSSAPI. */
+static enum pump_next
+begin_kerberos(struct single *s, struct auth_request *q, const struct wire_asked *a,
+    struct buf *out)
+{
+	struct fault f;
+
+	end_question(s);
+	if (kerberos_open(s->conf, &s->kerberos, &f) != 0 ||
+	    kerberos_begin(&s->kerberos, &s->x, q, &f) != 0)
+		return cannot_ask(s, q, &f, out);
+	return go_on(s, a->secret, a->broken, out);
+}
+
+/* The same check as a worker's. */
 static enum pump_next
 check(struct single *s, struct buf *out)
 {
@@ -151,14 +210,13 @@ check(struct single *s, struct buf *out)
 	};
 	const struct wire_asked		 a = asked_of(&s->auth, &s->secure, &way,
 					    binding);
-	size_t				 nth = 0;
-	struct buf			 challenge;
-	struct fault			 f;
 
 	s->asked_ms = clock_ms();
 	secmem_lock(&q, sizeof(q));
 	q = (struct auth_request){ .peer = *s->peer };
 	asked_take(&a, &q);
+	if (q.method == AUTH_METHOD_GSSAPI)
+		return begin_kerberos(s, &q, &a, out);
 	if (auth_by_token(q.method)) {
 		if (ask_token(s->conf, &q, a.secret, &v) != 0)
 			return next_of(authorize_answer(&s->auth, ANSWER_ERROR,
@@ -166,27 +224,7 @@ check(struct single *s, struct buf *out)
 		if (v.result != AUTH_OK)
 			return told(s, &q, &v, out);
 	}
-	do {
-		if (begin_question(s, &q, nth, &f) != 0) {
-			end_question(s);
-			secret_wipe(&q.secret);
-			log_fault(LEVEL_ERR, "auth-error", &f);
-			attempt_log_unjudged(q.user, &q.peer, "see auth-error");
-			return next_of(authorize_answer(&s->auth, ANSWER_ERROR,
-			    out));
-		}
-		if (!auth_by_exchange(q.method))
-			auth_check(&s->one, s->state, &q, &v);
-		else if (auth_exchange_step(&s->x, a.secret, a.broken,
-		    &challenge, &v) == AUTH_STEP_MORE)
-			return ask_back(s, &challenge, out);
-		else
-			memcpy(q.user, s->x.q.user, sizeof(q.user));
-	} while (auth_passes_on(&s->one, &v) &&
-	    ++nth < auth_databases(&s->conf->auth));
-	end_question(s);
-	secret_wipe(&q.secret);
-	return told(s, &q, &v, out);
+	return ask_databases(s, &q, a.secret, a.broken, out);
 }
 
 static void

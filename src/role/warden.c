@@ -22,6 +22,7 @@
 #include "role/warden.h"
 
 #include "role/ask.h"
+#include "role/kerberos.h"
 #include "role/permit.h"
 #include "role/stamp.h"
 #include "role/tokens.h"
@@ -64,7 +65,7 @@ struct lease {
 struct warden {
 	const struct settings	*conf;
 	struct auth_conf	 dbs[AUTH_DB_MAX];	/* each selected */
-	struct lease		 leases[AUTH_DB_MAX + 1];	/* TOKENS_DB, too */
+	struct lease		 leases[KERBEROS_DB + 1];	/* TOKENS_DB, too */
 	size_t			 ndbs;
 	struct loop		*loop;
 	pid_t			 self;
@@ -111,6 +112,14 @@ look_at_tokens(const struct token_conf *c, struct lease *l, bool *settled_r)
 }
 
 static bool
+look_at_keys(const struct krb_conf *c, struct lease *l, bool *settled_r)
+{
+	const char *const paths[FILES] = { c->keytab };
+
+	return look_at(paths, l, settled_r);
+}
+
+static bool
 look(const struct auth_conf *c, struct lease *l, bool *settled_r)
 {
 	const char *const paths[FILES] = {
@@ -139,6 +148,8 @@ renew_lease(struct warden *w, size_t db)
 	bool		 settled;
 	bool		 unchanged = db == TOKENS_DB ?
 			    look_at_tokens(&w->conf->token, l, &settled) :
+			    db == KERBEROS_DB ?
+			    look_at_keys(&w->conf->krb, l, &settled) :
 			    look(&w->dbs[db], l, &settled);
 
 	if (!unchanged || (settled && !l->settled))
@@ -231,12 +242,14 @@ be_worker(const struct warden *w, size_t db, int link, int lease, int log_link)
 	static struct settings its;
 
 	its = *w->conf;
-	if (db != TOKENS_DB)
+	if (db < TOKENS_DB)
 		its.auth = w->dbs[db];
 	signals_take(SIGNALS_CONNECTION);	/* Ctrl-C is not for it */
 	spawn_name("popper-worker");
 	if (db == TOKENS_DB)
 		worker_serve_tokens(&its, w->self, link, lease, log_link);
+	if (db == KERBEROS_DB)
+		worker_serve_kerberos(&its, w->self, link, lease, log_link);
 	worker_serve(&its, w->self, link, lease, log_link);
 }
 
@@ -285,7 +298,7 @@ start(struct warden *w, struct child *c, size_t db, int link)
 	struct fault		 f;
 	pid_t			 pid;
 
-	if (db != TOKENS_DB && w->dbs[db].source == AUTH_PAM) {
+	if (db < TOKENS_DB && w->dbs[db].source == AUTH_PAM) {
 		pid = fork_pam(w, db, link, &f);
 		c->end_ms = clock_ms() + PAM_GRACE_MS +
 		    1000ull * conf->role.auth_timeout_s;
@@ -303,6 +316,14 @@ start(struct warden *w, struct child *c, size_t db, int link)
 }
 
 /* ------------------------------------------------------------- all of it */
+
+static bool
+has_database(const struct warden *w, size_t db)
+{
+	return db < w->ndbs ||
+	    (db == TOKENS_DB && token_wanted(&w->conf->token)) ||
+	    (db == KERBEROS_DB && krb_wanted(&w->conf->krb));
+}
 
 static void
 on_auth(void *ctx, unsigned what UNUSED)
@@ -327,8 +348,7 @@ on_auth(void *ctx, unsigned what UNUSED)
 	link = link_get_fd(&m, 0);
 	db = link_get_u8(&m);
 	link_in_fini(&m);
-	if (db >= w->ndbs &&
-	    (db != TOKENS_DB || !token_wanted(&w->conf->token))) {
+	if (!has_database(w, db)) {
 		log_text(LEVEL_ERR, "auth-misbehaved", "no such database");
 		fd_close(&link);
 		loop_end(w->loop);
@@ -361,7 +381,8 @@ make_children(struct warden *w)
 	unsigned n = w->conf->role.auth_workers;
 
 	w->max = MORE_WORKERS * (w->ndbs * (n > 0 ? n : 2 * spawn_processors()) +
-	    (token_wanted(&w->conf->token) ? TOKENS_WORKERS : 0));
+	    (token_wanted(&w->conf->token) ? TOKENS_WORKERS : 0) +
+	    (krb_wanted(&w->conf->krb) ? KERBEROS_WORKERS : 0));
 	w->children = xalloc(w->max, sizeof(*w->children));
 	for (size_t i = 0; i < w->max; i++)
 		w->children[i] = (struct child){ .w = w, .log_link = -1 };

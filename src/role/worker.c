@@ -11,6 +11,7 @@
 
 #include "role/ask.h"
 #include "role/attempt.h"
+#include "role/kerberos.h"
 #include "role/offers.h"
 #include "role/permit.h"
 #include "role/tokens.h"
@@ -217,10 +218,13 @@ judged(const struct auth_conf *c, int asker, const struct auth_request *q,
 	return true;
 }
 
-/* Another process judges tokens, which has neither root nor a database; it is there
- * before we are in a cage, and waits.  -1: it cannot be had. */
+typedef void serve_proofs(const struct settings *conf, pid_t parent, int link,
+	    int lease, int log_link);
+
+/* Another process judges tokens or tickets, which has neither root nor a database; it is
+ * there before we are in a cage, and waits.  -1: it cannot be had. */
 static int
-start_tokens(const struct settings *conf)
+start_proofs(const struct settings *conf, serve_proofs *serve)
 {
 	AUTO(fd_close) int	ours = -1;
 	int			its;
@@ -230,8 +234,10 @@ start_tokens(const struct settings *conf)
 
 	if (link_pair(&ours, &its, &f) == 0) {
 		pid = spawn_fork(&f);
-		if (pid == 0)
-			worker_serve_tokens(conf, self, its, -1, -1);
+		if (pid == 0) {
+			serve(conf, self, its, -1, -1);
+			spawn_exit(1);	/* it does not come back */
+		}
 		fd_close(&its);
 	}
 	if (pid < 0)
@@ -239,16 +245,13 @@ start_tokens(const struct settings *conf)
 	return pid < 0 ? -1 : fd_take(&ours);
 }
 
-/* AUTH_OK: it is good, and q says whose it is.  Else it has told the log why not. */
+/* Who judges knows this one alone. */
 static int
-ask_tokens(const struct settings *conf, int link, struct auth_request *q,
-    const struct wire_asked *a, struct auth_verdict *v, struct fault *f)
+put_asked(int link, const struct auth_request *q, const struct wire_asked *a,
+    struct fault *f)
 {
 	UNZEROED struct link_out	m;
-	UNZEROED struct link_in		in;
-	int				wait_ms = (int)(1000 *
-					    conf->role.auth_timeout_s);
-	bool				sent;
+	int				rc;
 
 	secmem_lock(&m, sizeof(m));
 	link_out_init(&m, MSG_QUESTION);
@@ -256,17 +259,36 @@ ask_tokens(const struct settings *conf, int link, struct auth_request *q,
 	link_put_u64(&m, 0);
 	wire_put_peer(&m, &q->peer);
 	wire_put_asked(&m, a);
-	sent = link >= 0 && link_send(link, &m, NULL, 0, f) == 0;
+	rc = link < 0 ? fault_set(f, FAULT_TEMP, "who judges could not begin") :
+	    link_send(link, &m, NULL, 0, f);
 	link_out_wipe(&m);
-	if (!sent || link_recv(link, permit_proof, permit_proof_n, 0, wait_ms, &in,
-	    f) != 1)
-		return fault_set(f, FAULT_TEMP, "the token could not be judged");
-	*v = (struct auth_verdict){ .result = in.type == MSG_PROVEN ? AUTH_OK :
-	    in.type != MSG_RETIRED && link_get_u8(&in) == DENY_NO ? AUTH_REFUSED :
+	return rc;
+}
+
+static void
+take_proof(struct link_in *m, struct auth_request *q, struct auth_verdict *v)
+{
+	*v = (struct auth_verdict){ .result = m->type == MSG_PROVEN ? AUTH_OK :
+	    (m->type == MSG_DENY || m->type == MSG_DENY_USER) &&
+	    link_get_u8(m) == DENY_NO ? AUTH_REFUSED :
 	    AUTH_ERROR };
-	q->token_good = in.type == MSG_PROVEN &&
-	    link_get_cstr(&in, q->user, sizeof(q->user));
-	link_in_fini(&in);
+	q->token_good = m->type == MSG_PROVEN &&
+	    link_get_cstr(m, q->user, sizeof(q->user));
+	link_in_fini(m);
+}
+
+/* AUTH_OK: it is good, and q says whose it is.  Else it has told the log why not. */
+static int
+ask_tokens(const struct settings *conf, int link, struct auth_request *q,
+    const struct wire_asked *a, struct auth_verdict *v, struct fault *f)
+{
+	UNZEROED struct link_in	in;
+	int			wait_ms = (int)(1000 * conf->role.auth_timeout_s);
+
+	if (put_asked(link, q, a, f) != 0 || link_recv(link, permit_proof,
+	    permit_proof_n, 0, wait_ms, &in, f) != 1)
+		return fault_set(f, FAULT_TEMP, "the token could not be judged");
+	take_proof(&in, q, v);
 	return 0;
 }
 
@@ -288,16 +310,32 @@ static struct {
 
 /* The challenge lies there before the monitor tells the front so. */
 static int
-ask_back(int credential, int verdict, struct buf *challenge, struct fault *f)
+ask_back(int credential, int verdict, struct span user, struct span octets,
+    struct fault *f)
 {
 	UNZEROED struct link_out	m;
-	int				result;
 
-	wire_put_challenge(&m, 0, span_str(one.x.q.user), buf_span(challenge));
-	buf_fini(challenge);
-	result = link_send(credential, &m, NULL, 0, f);
+	wire_put_challenge(&m, 0, user, octets);
+	if (link_send(credential, &m, NULL, 0, f) != 0)
+		return -1;
 	link_out_init(&m, MSG_WENT_ON);
-	return result != 0 ? -1 : link_send(verdict, &m, NULL, 0, f);
+	return link_send(verdict, &m, NULL, 0, f);
+}
+
+/* The client's response, whose octets stay one.in's. */
+static int
+hear_response(int credential, struct wire_asked *a, struct fault *f)
+{
+	uint64_t sid;
+
+	link_in_fini(&one.in);
+	if (link_recv(credential, permit_response, permit_response_n, 0, -1,
+	    &one.in, f) != 1)
+		return fault_prefix(f, "exchange: ");
+	if (one.in.type == MSG_ABORT)
+		spawn_exit(0);
+	return wire_get_response(&one.in, &sid, &a->secret, &a->broken, f) != 0 ?
+	    fault_prefix(f, "exchange: ") : 0;
 }
 
 static int
@@ -305,26 +343,94 @@ exchange(const struct settings *conf, void *state, struct wire_asked *a,
     int credential, int verdict, struct fault *f)
 {
 	struct buf	challenge;
-	uint64_t	sid;
+	int		rc;
 
 	if (auth_exchange_begin(&one.x, &conf->auth, state, &one.q, f) != 0)
 		return -1;
 	while (auth_exchange_step(&one.x, a->secret, a->broken, &challenge,
 	    &one.v) == AUTH_STEP_MORE) {
-		link_in_fini(&one.in);
-		if (ask_back(credential, verdict, &challenge, f) != 0 ||
-		    link_recv(credential, permit_response, permit_response_n, 0,
-		    -1, &one.in, f) != 1)
-			return fault_prefix(f, "exchange: ");
-		if (one.in.type == MSG_ABORT)
-			spawn_exit(0);
-		if (wire_get_response(&one.in, &sid,
-		    &a->secret, &a->broken, f) != 0)
-			return fault_prefix(f, "exchange: ");
+		rc = ask_back(credential, verdict, span_str(one.x.q.user),
+		    buf_span(&challenge), f);
+		buf_fini(&challenge);
+		if (rc != 0 || hear_response(credential, a, f) != 0)
+			return -1;
 	}
 	one.q = one.x.q;
 	auth_exchange_end(&one.x);
 	return 0;
+}
+
+/* What the client says goes to who judges tickets, unread; and back. */
+static int
+relay_exchange(const struct settings *conf, int link, struct wire_asked *a,
+    int credential, int verdict, struct fault *f)
+{
+	UNZEROED struct link_in		in;
+	UNZEROED struct link_out	m;
+	int				wait_ms = (int)(1000 *
+					    conf->role.auth_timeout_s);
+	uint64_t			sid;
+	struct span			user;
+	struct span			octets;
+
+	if (put_asked(link, &one.q, a, f) != 0)
+		return -1;
+	for (;;) {
+		if (link_recv(link, permit_proof, permit_proof_n, 0, wait_ms, &in,
+		    f) != 1)
+			return fault_set(f, FAULT_TEMP, "nobody judges tickets");
+		if (in.type != MSG_CHALLENGE)
+			break;
+		if (wire_get_challenge(&in, &sid, &user, &octets, f) != 0 ||
+		    ask_back(credential, verdict, user, octets, f) != 0 ||
+		    hear_response(credential, a, f) != 0)
+			return -1;
+		link_in_fini(&in);
+		wire_put_response(&m, 0, a->secret, a->broken);
+		if (link_send(link, &m, NULL, 0, f) != 0)
+			return -1;
+	}
+	take_proof(&in, &one.q, &one.v);
+	return 0;
+}
+
+/* For the next database: there was an exchange already, and this came out of it. */
+static int
+pass_proven(int pass, struct wire_asked *a, struct fault *f)
+{
+	UNZEROED struct link_out m;
+
+	if (pass < 0 || one.v.result != AUTH_OK)
+		return 0;
+	a->user = span_str(one.q.user);
+	a->secret = SPAN("");
+	a->broken = false;
+	link_out_init(&m, MSG_CREDENTIAL);
+	wire_put_asked(&m, a);
+	return link_send(pass, &m, NULL, 0, f);
+}
+
+/* The first worker has it judged; a later one believes that one. */
+static int
+take_ticket(const struct settings *conf, int link, struct wire_asked *a,
+    int credential, bool first, int pass, int verdict, struct fault *f)
+{
+	if (first)
+		return relay_exchange(conf, link, a, credential, verdict, f) != 0 ?
+		    -1 : pass_proven(pass, a, f);
+	one.q.token_good = true;
+	return 0;
+}
+
+/* See start_proofs. */
+static int
+start_prover(const struct settings *conf, enum auth_method m, bool first)
+{
+	if (auth_by_token(m) && token_wanted(&conf->token))
+		return start_proofs(conf, worker_serve_tokens);
+	if (m == AUTH_METHOD_GSSAPI && krb_wanted(&conf->krb) && first)
+		return start_proofs(conf, worker_serve_kerberos);
+	return -1;
 }
 
 static int
@@ -334,10 +440,9 @@ answer(const struct settings *conf, enum auth_method method, pid_t monitor,
 	struct wire_asked	 a;
 	bool			 refused;	/* its token, and told so */
 	void			*state;
-	AUTO(fd_close) int	 tokens = -1;
+	const bool		 first = record == credential;
+	AUTO(fd_close) int	 prover = start_prover(conf, method, first);
 
-	if (auth_by_token(method) && token_wanted(&conf->token))
-		tokens = start_tokens(conf);
 	if (prepare(conf, monitor, method, false, &state, f) != 0)
 		return -1;
 	do {			/* an ABORT was for a worker before us */
@@ -345,20 +450,25 @@ answer(const struct settings *conf, enum auth_method method, pid_t monitor,
 		    permit_credential_n, 0, 0, &one.in, f) != 1)
 			return fault_prefix(f, "credential: ");
 	} while (one.in.type == MSG_ABORT);
-	if (pass_on(pass, &one.in, f) != 0 ||
-	    take_asked(&one.in, &one.q, &a, f) != 0)
+	if ((method != AUTH_METHOD_GSSAPI || !first) &&
+	    pass_on(pass, &one.in, f) != 0)
+		return -1;
+	if (take_asked(&one.in, &one.q, &a, f) != 0)
 		return -1;
 	if (one.q.method != method)
 		return fault_set(f, FAULT_PEER, "credential: of another method");
 	if (auth_by_token(one.q.method) &&
-	    ask_tokens(conf, tokens, &one.q, &a, &one.v, f) != 0)
+	    ask_tokens(conf, prover, &one.q, &a, &one.v, f) != 0)
 		return -1;
-	if (auth_by_exchange(one.q.method) &&
+	if (method == AUTH_METHOD_GSSAPI && take_ticket(conf, prover, &a,
+	    credential, first, pass, verdict, f) != 0)
+		return -1;
+	if (auth_by_own_exchange(one.q.method) &&
 	    exchange(conf, state, &a, credential, verdict, f) != 0)
 		return -1;
 	link_in_fini(&one.in);
-	refused = auth_by_token(one.q.method) && one.v.result != AUTH_OK;
-	if (!refused && !auth_by_exchange(one.q.method))
+	refused = auth_by_proof(one.q.method) && one.v.result != AUTH_OK;
+	if (!refused && !auth_by_own_exchange(one.q.method))
 		judge(conf, state, &one.q, &one.v);
 	if (!refused)
 		(void)judged(&conf->auth, -1, &one.q, &one.v);
@@ -421,6 +531,7 @@ struct serving {
 	struct auth_request	 q;
 	struct auth_verdict	 v;
 	struct tokens		 tokens;	/* of who judges those alone */
+	struct kerberos		 kerberos;	/* likewise */
 };
 
 static int
@@ -494,6 +605,23 @@ tell(struct serving *s, const struct auth_request *q, const char *user,
 	return 1;
 }
 
+/* Whose it is; who that is here, a database is asked.  user: if that is news. */
+static int
+tell_proof(struct serving *s, const struct auth_request *q, const char *user,
+    struct fault *f)
+{
+	UNZEROED struct link_out m;
+
+	if (s->v.result != AUTH_OK) {
+		worker_log_failure(q, &s->v);
+		return send_verdict(s->link, &s->conf->auth, &s->v, 0, user,
+		    f) != 0 ? -1 : 1;
+	}
+	link_out_init(&m, MSG_PROVEN);
+	link_put_span(&m, span_str(q->user));
+	return link_send(s->link, &m, NULL, 0, f) != 0 ? -1 : 1;
+}
+
 /* What the client of this exchange has said. */
 static int
 go_on(struct serving *s, struct held *h, struct span message, bool broken,
@@ -512,7 +640,8 @@ go_on(struct serving *s, struct held *h, struct span message, bool broken,
 		log_set_sid("");
 		return link_send(s->link, &m, NULL, 0, f) != 0 ? -1 : 1;
 	}
-	result = tell(s, &h->x.q, h->x.q.user, f);
+	result = s->kerberos.k != NULL ? tell_proof(s, &h->x.q, "", f) :
+	    tell(s, &h->x.q, h->x.q.user, f);
 	held_free(s, h);
 	return result;
 }
@@ -526,7 +655,8 @@ begin_exchange(struct serving *s, const struct wire_asked *a, struct fault *f)
 		return fault_set(f, FAULT_PEER, "too many exchanges");
 	h = xalloc(1, sizeof(*h));
 	secmem_lock(h, sizeof(*h));
-	if (auth_exchange_begin(&h->x, &s->conf->auth, s->state, &s->q, f) != 0) {
+	if ((s->kerberos.k != NULL ? kerberos_begin(&s->kerberos, &h->x, &s->q, f) :
+	    auth_exchange_begin(&h->x, &s->conf->auth, s->state, &s->q, f)) != 0) {
 		free(h);
 		return -1;
 	}
@@ -535,25 +665,15 @@ begin_exchange(struct serving *s, const struct wire_asked *a, struct fault *f)
 	return go_on(s, h, a->secret, a->broken, f);
 }
 
-/* Whose it is; who that is here, a database is asked. */
 static int
 answer_token(struct serving *s, struct span token, struct fault *f)
 {
-	UNZEROED struct link_out m;
-
-	const bool	named = s->q.user[0] != '\0';
+	const bool named = s->q.user[0] != '\0';
 
 	if (!tokens_judge(&s->tokens, &s->q, token, &s->v) &&
 	    s->lease >= 0 && !s->retired && retire(s, f) != 0)
 		return -1;
-	if (s->v.result != AUTH_OK) {
-		worker_log_failure(&s->q, &s->v);
-		return send_verdict(s->link, &s->conf->auth, &s->v, 0,
-		    named ? "" : s->q.user, f) != 0 ? -1 : 1;
-	}
-	link_out_init(&m, MSG_PROVEN);
-	link_put_span(&m, span_str(s->q.user));
-	return link_send(s->link, &m, NULL, 0, f) != 0 ? -1 : 1;
+	return tell_proof(s, &s->q, named ? "" : s->q.user, f);
 }
 
 static int
@@ -570,10 +690,12 @@ on_question(struct serving *s, struct fault *f)
 		return -1;
 	if (s->tokens.t != NULL)
 		return answer_token(s, a.secret, f);
-	if (auth_by_exchange(s->q.method))
+	if (s->kerberos.k != NULL && s->q.method != AUTH_METHOD_GSSAPI)
+		return fault_set(f, FAULT_PEER, "a question for others");
+	if (s->kerberos.k != NULL || auth_by_own_exchange(s->q.method))
 		return begin_exchange(s, &a, f);
-	/* Of a token auth has asked before, and not us. */
-	s->q.token_good = auth_by_token(s->q.method);
+	/* Of a token or a ticket auth has asked before, and not us. */
+	s->q.token_good = auth_by_proof(s->q.method);
 	judge(s->conf, s->state, &s->q, &s->v);
 	return tell(s, &s->q, "", f);
 }
@@ -638,7 +760,8 @@ serve(struct serving *s, struct fault *f)
 		if (got != 1)
 			return got;
 		log_set_sid("");
-		if (s->tokens.t == NULL && s->nheld == 0 &&
+		if (s->tokens.t == NULL && s->kerberos.k == NULL &&
+		    s->nheld == 0 &&
 		    s->conf->auth.source == AUTH_PAM)
 			return 0;
 	}
@@ -701,5 +824,21 @@ worker_serve_tokens(const struct settings *conf, pid_t parent, int link,
 	if (serve(&s, &f) != 0)
 		give_up(&conf->auth, &s.q.peer, link, &f);
 	tokens_close(&s.tokens);
+	spawn_exit(0);
+}
+
+void
+worker_serve_kerberos(const struct settings *conf, pid_t parent, int link,
+    int lease, int log_link)
+{
+	static struct serving	s;
+	struct fault		f;
+
+	begin(&s, conf, parent, link, lease, &log_link);
+	if (kerberos_open_caged(conf, parent, &s.kerberos, &f) != 0)
+		give_up_unread(&s, &f);
+	if (serve(&s, &f) != 0)
+		give_up(&conf->auth, &s.q.peer, link, &f);
+	kerberos_close(&s.kerberos);
 	spawn_exit(0);
 }

@@ -39,6 +39,9 @@ void	worker_serve(const struct settings *conf, pid_t warden, int link,
  * in a cage, with a network if it has to ask a server.  lease -1: for one question. */
 void	worker_serve_tokens(const struct settings *conf, pid_t parent, int link,
 	    int lease, int log_link) NORETURN;
+/* The same, of GSSAPI, in exchanges. */
+void	worker_serve_kerberos(const struct settings *conf, pid_t parent,
+	    int link, int lease, int log_link) NORETURN;
 
 /* The log line of a failed login: stable, for fail2ban and its like. */
 void	worker_log_failure(const struct auth_request *q,

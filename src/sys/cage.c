@@ -50,6 +50,7 @@ static const struct cage {
 			    true },
 	[CAGE_KEEPER]	= { PROGRAM(filter_keeper), 512, 0, 512 * MIB, false },
 	[CAGE_SHARED]	= { PROGRAM(filter_shared), 4096, 0, 2048 * MIB, false },
+	[CAGE_KERBEROS]	= { PROGRAM(filter_kerberos), 64, 0, 256 * MIB, false },
 	[CAGE_TOKEN]	= { PROGRAM(filter_token), 64, 0, 512 * MIB, false },
 };
 

@@ -26,6 +26,7 @@ enum cage_kind {
 	CAGE_SESSION,		/* the user's files; no exec, no socket, no ids */
 	CAGE_KEEPER,		/* reads an operator's files, and no others' words */
 	CAGE_SHARED,		/* many sessions, of copies that are open */
+	CAGE_KERBEROS,		/* judges tickets: as VERIFY, and no file is there */
 	CAGE_TOKEN,		/* asks one server about tokens: as RESOLVER */
 };
 

@@ -4,7 +4,8 @@
  * This file is the one table of which role may use which system call.
  *
  * What stands in the table for a role is allowed.  What stands in `deadly`
- * and is not allowed ends the process.  Everything else says ENOSYS (and is
+ * and is not allowed ends the process.  What stands in `nowhere` for it says ENOENT.
+ * Everything else says ENOSYS (and is
  * logged by the kernel), so that a C library which tries a newer call goes
  * on to the older one.  A call for another architecture ends the process.
  *
@@ -47,9 +48,10 @@ enum {
 	K	= 1 << 10,		/* KEEPER */
 	T	= 1 << 11,		/* TOKEN */
 	Q	= 1 << 12,		/* SQL */
+	B	= 1 << 13,		/* KERBEROS */
 	NET	= R | T,		/* who makes sockets */
 	F	= F1 | FN,
-	ALL	= F | V | R | S | A | H | C | M | K | T | Q,
+	ALL	= F | V | R | S | A | H | C | M | K | T | Q | B,
 	IO	= F | R | S | H,	/* those who wait for a network */
 	LOOP	= FN | A | R | H | C | M | K,	/* those with an event loop */
 	WIDE	= 1 << 9,		/* every role of a wide build */
@@ -121,7 +123,7 @@ static const struct rule rules[] = {
 	/* descriptors that are open already */
 	{ CALL(read),			ALL },
 	{ CALL(readv),			ALL },
-	{ CALL(pread64),		F | V | Q | S | H | K },
+	{ CALL(pread64),		F | V | Q | S | H | K | B },
 	{ CALL(write),			ALL },
 	{ CALL(writev),			ALL },
 	{ CALL(close),			ALL },
@@ -129,7 +131,8 @@ static const struct rule rules[] = {
 	{ CALL(_llseek),		V | Q | S },
 	{ CALL(fstat),			ALL },
 	{ CALL(fstat64),		ALL },
-	{ CALL(newfstatat),		F | V | NET | H | K, INT_IS(3, AT_EMPTY_PATH) },
+	{ CALL(newfstatat),		F | V | NET | H | K | B,
+					INT_IS(3, AT_EMPTY_PATH) },
 	{ CALL(poll),			ALL },
 	{ CALL(ppoll),			ALL },
 	{ CALL(ppoll_time64),		ALL },
@@ -296,6 +299,23 @@ static const struct rule deadly[] = {
 	{ CALL(setdomainname) },	{ CALL(syslog) },
 };
 
+/*
+ * A library that looks for a file of its own takes ENOSYS for damage, and that there
+ * is none for what it is.
+ */
+static const struct rule nowhere[] = {
+	{ CALL(open),			B },
+	{ CALL(openat),			B },
+	{ CALL(access),			B },
+	{ CALL(faccessat),		B },
+	{ CALL(faccessat2),		B },
+	{ CALL(stat),			B },
+	{ CALL(stat64),			B },
+	{ CALL(newfstatat),		B, INT_IS(3, 0) },
+	{ CALL(fstatat64),		B, INT_IS(3, 0) },
+	{ CALL(statx),			B, INT_IS(2, 0) },
+};
+
 #define LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
 static void
@@ -345,6 +365,9 @@ make(unsigned who)
 	for (size_t i = 0; i < LEN(rules); i++)
 		if ((rules[i].who & who) != 0)
 			add(ctx, SCMP_ACT_ALLOW, &rules[i]);
+	for (size_t i = 0; i < LEN(nowhere); i++)
+		if ((nowhere[i].who & who) != 0 && (who & WIDE) == 0)
+			add(ctx, SCMP_ACT_ERRNO(ENOENT), &nowhere[i]);
 	for (size_t i = 0; i < LEN(deadly); i++)
 		if (!allowed(deadly[i].call, who))
 			add(ctx, SCMP_ACT_KILL_PROCESS, &deadly[i]);
@@ -388,6 +411,7 @@ main(int argc, char **argv)
 		{ "keeper",	K },
 		{ "shared",	H },
 		{ "token",	T },
+		{ "kerberos",	B },
 	};
 	bool wide = argc == 2 && strcmp(argv[1], "wide") == 0;
 

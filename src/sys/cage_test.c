@@ -348,6 +348,7 @@ test_work(void **state)
 		[CAGE_CTL]	= work_ctl,
 		[CAGE_METRICS]	= work_metrics,
 		[CAGE_VERIFY]	= work_verify,
+		[CAGE_KERBEROS]	= work_verify,
 		[CAGE_SQL]	= work_verify,
 		[CAGE_RESOLVER]	= work_resolver,
 		[CAGE_SESSION]	= work_session,

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: ISC
+"""GSSAPI with tickets of a real KDC, whoever serves it: `popper serve`, a popper for
+each connection, and one process for all of it."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from lib.host import Host                                       # noqa: E402
+from lib.popper import Inetd, Pop, Serve, conf                  # noqa: E402
+from lib.unpack import unpack                                   # noqa: E402
+
+REFUSED = b"-ERR [AUTH] Authentication failed."
+USERS = ("ann", "bob", "off", "eve", "dan")
+ROWS = "".join("%s:%s:5000:5000::/nonexistent:%s\n" % row for row in (
+    ("ann", "*", ""), ("bob", "{PLAIN}x", ""), ("off", "*", ":nologin"),
+    ("dan", "*", "")))
+HOUSE = {"peer_check": "no", "auth_fail_delay": 0, "drain_timeout": 1,
+         "auth_tries": 3, "auth": "file", "listen": "127.0.0.1:110",
+         "plaintext_networks": "127.0.0.0/8",
+         "access": "deny user=dan method=gssapi",
+         "gssapi_keytab": "/etc/popper/keytab"}
+KRB5 = """[libdefaults]
+default_realm = EXAMPLE.ORG
+dns_lookup_kdc = false
+dns_lookup_realm = false
+dns_canonicalize_hostname = false
+rdns = false
+[realms]
+EXAMPLE.ORG = {
+ kdc = 127.0.0.1:88
+}
+"""
+KDC = """[kdcdefaults]
+kdc_listen = 127.0.0.1:88
+kdc_tcp_listen = 127.0.0.1:88
+[realms]
+EXAMPLE.ORG = {
+ database_name = /var/lib/krb5kdc/principal
+ key_stash_file = /var/lib/krb5kdc/stash
+}
+"""
+
+
+def furnish(host):
+    """A realm, and a ticket for each user."""
+    def run(*argv, **kw):
+        r = host.run(list(argv), **kw)
+        if r.returncode != 0:
+            raise AssertionError("%s: %r" % (argv, r.stderr))
+    host.write("/etc/krb5.conf", KRB5)
+    host.mkdir("/etc/krb5kdc", 0o700)
+    host.mkdir("/var/lib/krb5kdc", 0o700)
+    host.write("/etc/krb5kdc/kdc.conf", KDC)
+    run("/usr/sbin/kdb5_util", "create", "-s", "-P", "master")
+    orders = ["addprinc -pw x %s" % u for u in USERS + ("ann/admin",)]
+    for service in ("pop", "imap"):
+        orders += ["addprinc -randkey %s/pophost.example.org" % service]
+    orders += ["ktadd -k /etc/popper/keytab pop/pophost.example.org",
+               "ktadd -k /etc/popper/others imap/pophost.example.org"]
+    run("/usr/sbin/kadmin.local", input="\n".join(orders).encode() + b"\n")
+    kdc = host.popen(["/usr/sbin/krb5kdc", "-n"], stdout=subprocess.DEVNULL,
+                     stderr=subprocess.DEVNULL)
+    unittest.addModuleCleanup(kdc.stop)
+    host.wait_port(88)
+    for user in USERS + ("ann/admin",):
+        run("/usr/bin/kinit", "-c", "FILE:/tmp/cc-" + user.replace("/", "-"),
+            user, input=b"x\n")
+
+
+def setUpModule():
+    global HOST, CLIENT                 # pylint: disable=global-statement
+    HOST = Host([unpack("krb5-kdc", "krb5-admin-server", "krb5-user",
+                        "python3-gssapi")])
+    unittest.addModuleCleanup(HOST.close)
+    HOST.add_user("vmail", uid=5000)
+    HOST.write("/etc/popper/users", ROWS, 0o600)
+    HOST.write("/etc/popper/popper.conf", conf(**HOUSE))
+    furnish(HOST)
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                           "client.py"), encoding="utf-8") as f:
+        HOST.write("/etc/client.py", f.read())
+    CLIENT = HOST.popen(["/usr/bin/python3", "/etc/client.py"],
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    unittest.addModuleCleanup(CLIENT.stop)
+
+
+def gss(order, octets=b"", **args):
+    CLIENT.stdin.write(json.dumps([order, base64.b64encode(octets).decode(),
+                                   args]).encode() + b"\n")
+    CLIENT.stdin.flush()
+    return base64.b64decode(json.loads(CLIENT.stdout.readline()))
+
+
+class Core:
+    """Whatever the assembly."""
+
+    def connect(self):
+        pop = Pop(HOST.connect(self.PORT))
+        self.addCleanup(pop.close)
+        return pop
+
+    def say(self, pop, octets, before=b""):
+        pop.send(before + base64.b64encode(octets) + b"\r\n")
+        line = pop.line()
+        return base64.b64decode(line[2:]) if line[:2] == b"+ " else line
+
+    def begin(self, pop, user, initial=True, **args):
+        """The server's offer of layers, or its refusal."""
+        token = gss("start", user=user, **args)
+        if not initial:
+            pop.send(b"AUTH GSSAPI\r\n")
+            self.assertEqual(pop.line(), b"+ ")
+        got = self.say(pop, token, b"AUTH GSSAPI " if initial else b"")
+        if got[:1] == b"-" or not args.get("mutual", True):
+            return got
+        self.assertEqual(gss("step", got), b"")
+        return self.say(pop, b"")
+
+    def auth(self, pop, user, last=b"\1\0\0\0", **args):
+        got = self.begin(pop, user, **args)
+        if got[:1] == b"-":
+            return got
+        self.assertEqual(gss("unwrap", got), b"\1\0\0\0")
+        return self.say(pop, gss("wrap", last))
+
+    def accepted(self, user, **args):
+        with self.connect() as pop:
+            self.assertRegex(self.auth(pop, user, **args), rb"^\+OK ")
+            pop.stat()
+            pop.quit()
+
+    def line_of(self, mark, reason):
+        line, = HOST.syslog.wait(r"\blogin-failed ", mark)
+        self.assertRegex(line, r"method=gssapi reason=%s\b" % reason)
+        return line
+
+    def refused(self, user, reason, text="", **args):
+        mark = HOST.syslog.mark()
+        with self.connect() as pop:
+            self.assertEqual(self.auth(pop, user, **args), REFUSED)
+        self.assertIn(text, self.line_of(mark, reason))
+
+    def test_good(self):
+        self.accepted("ann")
+        self.accepted("ann", initial=False)
+        self.accepted("bob", last=b"\1\0\0\0bob")
+
+    def test_who_is_refused(self):
+        self.refused("eve", "unknown-user")
+        self.refused("off", "locked")
+        self.refused("dan", "rule")
+        self.refused("ann/admin", "token", "no user's")
+
+    def test_what_is_refused(self):
+        self.refused("ann", "token", "somebody else", last=b"\1\0\0\0bob")
+        self.refused("ann", "token", "security layer", last=b"\4\0\x10\0")
+        self.refused("ann", "token", "layer", last=b"\1")
+        self.refused("ann", "token", service="imap@pophost.example.org")
+        self.refused("ann", "token", "mutual", mutual=False)
+
+    def test_garbage(self):
+        good = gss("start", user="ann")
+        for said in (b"", b"\0", b"A" * 2000, good[:-1], good[:-9] + b"123456789",
+                     good[:40] + b"\xff" * 40 + good[80:]):
+            mark = HOST.syslog.mark()
+            with self.connect() as pop:
+                self.assertEqual(self.say(pop, said, b"AUTH GSSAPI "
+                                          if said else b"AUTH GSSAPI ="), REFUSED)
+            self.line_of(mark, "token")
+
+    def test_once_more(self):
+        """What was said and accepted once is worth nothing the next time."""
+        token = gss("start", user="ann")
+        with self.connect() as pop:
+            got = self.say(pop, token, b"AUTH GSSAPI ")
+            gss("step", got)
+            gss("unwrap", self.say(pop, b""))
+            last = gss("wrap", b"\1\0\0\0")
+            self.assertRegex(self.say(pop, last), rb"^\+OK ")
+            pop.quit()
+        with self.connect() as pop:
+            self.say(pop, token, b"AUTH GSSAPI ")
+            self.say(pop, b"")
+            self.assertEqual(self.say(pop, last), REFUSED)
+
+    def test_cancelled(self):
+        with self.connect() as pop:
+            self.begin(pop, "ann")
+            pop.send(b"*\r\n")
+            self.assertEqual(pop.line(), b"-ERR Authentication cancelled.")
+            self.assertRegex(self.auth(pop, "ann"), rb"^\+OK ")
+            pop.quit()
+
+    def test_offered(self):
+        with self.connect() as pop:
+            for command, want in ((b"CAPA", rb"^SASL .*\bGSSAPI\b"),
+                                  (b"AUTH", rb"^GSSAPI$")):
+                pop.send(command + b"\r\n")
+                lines = list(iter(pop.line, b"."))
+                self.assertRegex(b"\n".join(lines), b"(?m)" + want)
+            pop.login("bob", "x")
+            pop.quit()
+
+
+class InServe(Core, unittest.TestCase):
+    PORT = 110
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(Serve(HOST).stop)
+
+    def test_silent_clients(self):
+        """They keep nobody out."""
+        for _ in range(12):
+            self.begin(self.connect(), "ann")
+        self.accepted("ann")
+
+
+class Bare(Core, unittest.TestCase):
+    """A popper for each connection."""
+
+    PORT = 1100
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(Inetd(HOST, cls.PORT).stop)
+
+    def other_settings(self, **options):
+        HOST.write("/etc/popper/popper.conf", conf(**{**HOUSE, **options}))
+        self.addCleanup(HOST.write, "/etc/popper/popper.conf", conf(**HOUSE))
+
+    def test_other_realm(self):
+        self.other_settings(gssapi_realms="EXAMPLE.NET")
+        self.refused("ann", "token", "another realm")
+
+    def test_check(self):
+        def said():
+            return HOST.run(["/usr/sbin/popper", "check"]).stdout.decode()
+        self.assertNotIn("gssapi", said())
+        HOST.run(["/bin/chmod", "644", "/etc/popper/keytab"], check=True)
+        self.addCleanup(HOST.run, ["/bin/chmod", "600", "/etc/popper/keytab"])
+        self.assertIn("nobody can log in by GSSAPI", said())
+        self.other_settings(gssapi_keytab="/etc/popper/others")
+        self.assertIn("no key of the service pop", said())
+
+
+class Single(Core, unittest.TestCase):
+    """All in one process, of a user's own."""
+
+    PORT = 1110
+
+    @classmethod
+    def setUpClass(cls):
+        HOST.add_user("own", uid=5001)
+        HOST.mkdir("/home/own/pop", 0o755, "own")
+        HOST.write("/home/own/pop/users", ROWS.replace("5000", "5001").
+                   replace("/nonexistent", "/home/own"), 0o600, "own")
+        HOST.write("/home/own/pop/keytab", HOST.read("/etc/popper/keytab"),
+                   0o600, "own")
+        HOST.write("/home/own/pop/conf", conf(**{**HOUSE, **{
+            "isolation": "single", "passwd_file": "users", "maildrop": "~/mbox",
+            "state_dir": "state", "run_dir": "run", "deny_file": "none",
+            "gssapi_keytab": "keytab", "listen": "127.0.0.1:1110"}}), 0o644,
+                   "own")
+        server = HOST.popen(["/usr/sbin/popper", "serve", "--config",
+                             "/home/own/pop/conf"], user="own")
+        cls.addClassCleanup(server.stop)
+        HOST.wait_port(cls.PORT)
+
+
+if __name__ == "__main__":
+    unittest.main()
