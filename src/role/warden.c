@@ -32,6 +32,7 @@
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/loop.h"
+#include "sys/shared.h"
 #include "sys/signals.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
@@ -66,6 +67,8 @@ struct warden {
 	const struct settings	*conf;
 	struct auth_conf	 dbs[AUTH_DB_MAX];	/* each selected */
 	struct lease		 leases[KERBEROS_DB + 1];	/* TOKENS_DB, too */
+	struct worker_errors	*errors;	/* as many; shared with workers.
+						   NULL: not to be had */
 	size_t			 ndbs;
 	struct loop		*loop;
 	pid_t			 self;
@@ -246,6 +249,8 @@ be_worker(const struct warden *w, size_t db, int link, int lease, int log_link)
 		its.auth = w->dbs[db];
 	signals_take(SIGNALS_CONNECTION);	/* Ctrl-C is not for it */
 	spawn_name("popper-worker");
+	if (w->errors != NULL)
+		worker_share_errors(&w->errors[db]);
 	if (db == TOKENS_DB)
 		worker_serve_tokens(&its, w->self, link, lease, log_link);
 	if (db == KERBEROS_DB)
@@ -422,6 +427,9 @@ warden_main(const struct settings *conf, int auth, int log_link)
 		.self = spawn_self(),
 	};
 	log_set_reopen(reopen_log, &w);
+	w.errors = shared_new(ARRAY_LEN(w.leases) * sizeof(*w.errors), &f);
+	if (w.errors == NULL)
+		log_fault(LEVEL_ERR, "warden-start", &f);
 	know_databases(&w);
 	make_children(&w);
 	w.loop = loop_new(&f);

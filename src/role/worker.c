@@ -30,6 +30,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* How long who has retired goes on listening: what was sent before is answered,
  * and nobody gets an answer that is older than the warden promises. */
@@ -476,6 +477,42 @@ answer(const struct settings *conf, enum auth_method method, pid_t monitor,
 	return send_verdict(verdict, &conf->auth, &one.v, 0, "", f);
 }
 
+static struct worker_errors *errors;
+
+void
+worker_share_errors(struct worker_errors *e)
+{
+	errors = e;
+}
+
+/* A database that is down fails each worker that begins. */
+static bool
+is_news(const struct fault *f, uint64_t *times_r)
+{
+	*times_r = 1;
+	if (errors == NULL)
+		return true;
+	if (strncmp(errors->text, f->text, sizeof(errors->text)) != 0)
+		errors->quiet = (struct quiet){ 0 };
+	memcpy(errors->text, f->text, sizeof(errors->text));
+	return quiet_speak(&errors->quiet, times_r);
+}
+
+static void
+log_error(const struct fault *f)
+{
+	struct log_line	l;
+	uint64_t	times;
+
+	if (!is_news(f, &times))
+		return;
+	log_begin(&l, LEVEL_ERR, "auth-error");
+	log_str(&l, "text", f->text);
+	if (times > 1)
+		log_num(&l, "times", times);
+	log_end(&l);
+}
+
 /* Who asks sees an error, or our end. */
 static NORETURN void
 give_up(const struct auth_conf *c, const struct sock_addr *peer, int verdict,
@@ -483,7 +520,7 @@ give_up(const struct auth_conf *c, const struct sock_addr *peer, int verdict,
 {
 	static const struct auth_verdict undecided = { .result = AUTH_ERROR };
 
-	log_fault(LEVEL_ERR, "auth-error", f);
+	log_error(f);
 	attempt_log_unjudged(NULL, peer, "see auth-error");
 	(void)send_verdict(verdict, c, &undecided, 0, "", f);
 	spawn_exit(1);

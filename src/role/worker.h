@@ -7,6 +7,7 @@
 
 #include "base/attr.h"
 #include "auth/auth.h"
+#include "role/limit.h"
 #include "role/settings.h"
 
 /*
@@ -21,6 +22,15 @@
 void	worker_main(const struct settings *conf, const struct sock_addr *peer,
 	    enum auth_method method, pid_t monitor, int credential, int record, int pass, int verdict,
 	    int log_link) NORETURN;
+
+/* Many workers one after the other, in memory that they share: of what is wrong they say
+ * one line in a while, unless it is something else now. */
+struct worker_errors {
+	struct quiet	quiet;
+	char		text[sizeof(((struct fault *)0)->text)];
+};
+/* For this process; without it, each error has its line. */
+void	worker_share_errors(struct worker_errors *e);
 
 /* Of one worker, at a time. */
 #define WORKER_EXCHANGES_MAX	1024

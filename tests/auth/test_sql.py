@@ -3,7 +3,9 @@
 
 from base64 import b64decode, b64encode
 import os
+import re
 import sqlite3
+import subprocess
 import sys
 import time
 import unittest
@@ -303,11 +305,14 @@ class Postgres(Sql, unittest.TestCase):
     PARAMETER = "$1"
     PLACE_HAS = {"connect": "host=/run/pg dbname=postgres user=popper "
                  "password=secret", "query": SELECT + "$1", "timeout": "3"}
-    BIN = "/usr/lib/postgresql/15/bin/"
+    VERSION = None          # the distribution's
 
     @classmethod
     def setUpClass(cls):
-        cls.house(packages=[unpack("postgresql-15")])
+        said = subprocess.run(["apt-cache", "depends", "postgresql"], text=True,
+                              stdout=subprocess.PIPE, check=True).stdout
+        cls.VERSION = re.search(r"Depends: postgresql-(\d+)", said).group(1)
+        cls.house(packages=[unpack("postgresql-" + cls.VERSION)])
         cls.people()
         cls.host.add_user("postgres", uid=988)
         for folder in ("/run/pg", "/srv/pg"):
@@ -330,7 +335,8 @@ class Postgres(Sql, unittest.TestCase):
     def pg(cls, program, *args, **kw):
         if not cls.host.exists("/etc/popper/pw"):
             cls.host.write("/etc/popper/pw", "master", mode=0o644)
-        r = cls.host.run([cls.BIN + program, *args], user="postgres",
+        r = cls.host.run(["/usr/lib/postgresql/%s/bin/%s" % (
+            cls.VERSION, program), *args], user="postgres",
                          env={"PGPASSWORD": "master"}, **kw)
         if r.returncode != 0:
             raise AssertionError(r.stdout + r.stderr)

@@ -471,7 +471,8 @@ class Single(Core, House):
 
     OPTIONS = {"isolation": "single", "oauth_jwks": "keys", "passwd_file":
                "users", "maildrop": "~/mbox", "state_dir": "state", "run_dir":
-               "run", "deny_file": "none", "listen": "127.0.0.1:1110"}
+               "run", "deny_file": "none", "listen": "127.0.0.1:1110",
+               "master_users": "masters"}
     PORT = 1110
 
     @classmethod
@@ -481,6 +482,8 @@ class Single(Core, House):
         cls.host.mkdir("/home/own/pop", 0o755, "own")
         cls.host.write("/home/own/pop/users", ROWS.replace("5000", "5001").
                        replace("/nonexistent", "/home/own"), 0o600, "own")
+        cls.host.write("/home/own/pop/masters", "ops:{PLAIN}queen\n", 0o600,
+                       "own")
         cls.host.write("/home/own/pop/keys", json.dumps(cls.server.jwks()),
                        0o644, "own")
         cls.host.write("/home/own/pop/conf",
@@ -489,6 +492,23 @@ class Single(Core, House):
                                  "/home/own/pop/conf"], user="own")
         cls.addClassCleanup(server.stop)
         cls.host.wait_port(cls.PORT)
+
+    def test_master_user(self):
+        for words in (("PASS", "bob*ops"), ("PLAIN", "bob\0ops\0queen")):
+            with self.connect() as pop:
+                if words[0] == "PASS":
+                    pop.login(words[1], "queen")
+                else:
+                    pop.cmd("AUTH", "PLAIN",
+                            base64.b64encode(words[1].encode()).decode())
+                pop.quit()
+            self.host.syslog.wait(r"\bmaster-login .*user=bob .*method=%s master="
+                                  r"ops" % words[0].lower(), self.mark)
+        for name, password in (("bob*ops", "x"), ("off*ops", "queen"),
+                               ("bob*eve", "queen")):
+            with self.connect() as pop:
+                with self.assertRaises(PopError):
+                    pop.login(name, password)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,19 @@ class Exchange:
                      "reason=bad-password", "reason=unknown-user"):
             self.assertIn(word, text)
 
+    def test_no_master(self):
+        """A master's name is nobody's here: what he knows is not asked for."""
+        for name in ("alice*ops", "ops"):
+            for password in ("queen", PASSWORD):
+                pop = self.begin()
+                self.assertEqual(self.scram(pop, Scram(name, password)),
+                                 b"-ERR [AUTH] Authentication failed.")
+                pop.quit()
+        pop = self.begin()
+        pop.login("alice*ops", "queen")
+        pop.quit()
+        self.over()
+
     def test_salts(self):
         """Of who is unknown as stable as of all others."""
         b64, salts = base64.b64encode, []
@@ -279,10 +292,11 @@ class Members:
         cls.host.run(["/usr/sbin/popper", "passwd", "--scheme",
                       "scram-sha-256", "bob"], input=PASSWORD.encode() + b"\n",
                      check=True)
+        cls.host.write("/etc/popper/masters", "ops:{PLAIN}queen\n", 0o600)
 
     def setUp(self):
         super().setUp()
-        self.serve(**self.OPTIONS)
+        self.serve(**self.OPTIONS, master_users="/etc/popper/masters")
 
 
 class Served(Members, Exchange, house_tls.Tls):
