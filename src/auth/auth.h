@@ -25,6 +25,9 @@ enum auth_method {
 	AUTH_METHOD_OAUTHBEARER,	/* by a bearer token, which no database
 					   knows: see token_good */
 	AUTH_METHOD_XOAUTH2,
+	AUTH_METHOD_CRAM_MD5,		/* by a digest of a secret that is stored as
+					   it is: see recoverable.h */
+	AUTH_METHOD_APOP,
 	AUTH_METHOD_GSSAPI,		/* these by an exchange (exchange.h); this
 					   one, too, no database knows */
 	AUTH_METHOD_SCRAM_SHA_1,
@@ -39,6 +42,11 @@ auth_by_token(enum auth_method m)
 	return m == AUTH_METHOD_OAUTHBEARER || m == AUTH_METHOD_XOAUTH2;
 }
 #define AUTH_TOKEN_MAX	9216		/* octets of a token */
+static inline bool
+auth_by_digest(enum auth_method m)
+{
+	return m == AUTH_METHOD_CRAM_MD5 || m == AUTH_METHOD_APOP;
+}
 static inline bool
 auth_by_exchange(enum auth_method m)
 {
@@ -76,7 +84,9 @@ struct auth_request {
 	char			user[IDENTITY_USER_MAX + 1];
 	struct secret		secret;		/* PASS: password; RPOP: the
 						   client-side user name; EXTERNAL:
-						   the proof (external.h) */
+						   the proof (external.h);
+						   CRAM_MD5, APOP: what was
+						   shown, and its digest */
 	struct sock_addr	peer;
 	struct auth_way		way;
 	bool			token_good;	/* it is, and this user's: who asks
@@ -181,6 +191,7 @@ struct auth_conf {
 	struct conf_list	 access;	/* see access.h */
 	bool			 shell_check;	/* shell must stand in shells_file */
 	const char		*shells_file;
+	bool			 recoverable;	/* APOP and CRAM-MD5 are had */
 	enum auth_app		 app_passwords;
 	const char		*app_password_file;
 	const char		*state_dir;	/* of role/; keeps when they were used */

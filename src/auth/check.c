@@ -4,6 +4,7 @@
 #include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
 #include "auth/prep.h"
+#include "auth/recoverable.h"
 
 #include "base/alloc.h"
 #include "sys/file.h"
@@ -187,7 +188,8 @@ auth_spend(struct auth_state *s, const struct auth_request *q)
 		(void)file_find(s, span_str(q->user), &row);
 		stored = row.password;
 	}
-	if (passwd_verify(stored, &q->secret, NULL))
+	if (auth_by_digest(q->method) ? recoverable_verify(stored, q) ==
+	    REASON_NONE : passwd_verify(stored, &q->secret, NULL))
 		return;			/* whatever it said */
 }
 
@@ -241,13 +243,15 @@ static bool
 app_allows(const struct auth_state *s, struct auth_request *q,
     struct app_row *row, struct auth_verdict *v)
 {
-	const char *why;
+	const char *why = NULL;
 
 	/* A master has said his own. */
 	if (q->proven || s->apps == NULL || auth_method_vouched(q->method))
 		return true;
-	q->proven = app_match(s->apps, span_str(q->user), &q->secret, &q->peer,
-	    (int64_t)time(NULL), row, &why);
+	/* They are hashed: there is no digest of one. */
+	if (!auth_by_digest(q->method))
+		q->proven = app_match(s->apps, span_str(q->user), &q->secret,
+		    &q->peer, (int64_t)time(NULL), row, &why);
 	if (q->proven || (why == NULL &&
 	    s->policy.c->app_passwords != AUTH_APP_ONLY))
 		return true;
@@ -299,9 +303,32 @@ ask(const struct auth_ops *ops, struct auth_state *s, const struct auth_conf *c,
 {
 	if (ops->lookup != NULL)
 		rows_verify(ops, s, q, v);
+	else if (auth_by_digest(q->method))
+		/* PAM shows nobody what is stored: perhaps the next database. */
+		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
 	else
 		ops->verify(s, c, q, v);
 	verdict_judge_late(c, s, q, v);
+}
+
+/* A front asks about what none offers, or MD5 cannot be had. */
+static bool
+has_digests(const struct auth_conf *c, const struct auth_request *q,
+    struct auth_verdict *v)
+{
+	struct fault f;
+
+	if (!auth_by_digest(q->method))
+		return true;
+	if (!c->recoverable) {
+		verdict_refuse(v, REASON_NO_SECRET, "recoverable_secrets is"
+		    " off");
+		return false;
+	}
+	if (recoverable_ready(&f))
+		return true;
+	verdict_error(v, "%s", f.text);
+	return false;
 }
 
 void
@@ -313,13 +340,14 @@ auth_check(const struct auth_conf *c, void *state, struct auth_request *q,
 	enum auth_reason	 why;
 
 	verdict_error(v, "no verdict");
-	if (!auth_method_vouched(q->method) && !prep_password(&q->secret, false)) {
+	if (!auth_method_vouched(q->method) &&
+	    !auth_by_digest(q->method) && !prep_password(&q->secret, false)) {
 		auth_spend(s, q);
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s",
 		    "not in UTF-8, or with a character that no password has");
 		return;
 	}
-	if (!master_take(s, q, true, v))
+	if (!master_take(s, q, true, v) || !has_digests(c, q, v))
 		return;
 	why = judge_early(s, q);
 	if (why != REASON_NONE) {

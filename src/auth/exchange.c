@@ -3,6 +3,7 @@
 #include "auth/exchange.h"
 
 #include "auth/auth_priv.h"
+#include "auth/recoverable.h"
 #include "auth/scram.h"
 
 static const struct auth_exchange_ops *const mechanisms[AUTH_METHODS] = {
@@ -51,6 +52,8 @@ auth_exchange_prepare(const struct auth_conf *c, const void *state,
 	/* Of PAM nobody learns what is stored. */
 	if ((exchange && auth_ops_of(c)->lookup != NULL) || stores_scram(state))
 		scram_open(c->state_dir);
+	if (c->recoverable && (asked == AUTH_METHODS || auth_by_digest(asked)))
+		recoverable_open();
 }
 
 static int

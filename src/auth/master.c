@@ -75,6 +75,7 @@ master_take(const struct auth_state *s, struct auth_request *q, bool asks,
 	q->proven = false;
 	/* Another database may have been asked before. */
 	if (q->master[0] == '\0' && (auth_method_vouched(q->method) ||
+	    auth_by_digest(q->method) ||
 	    !auth_master_split(s->policy.c, span_str(q->user), &user,
 	    &master) || !take(q, user, master)))
 		return true;

@@ -13,6 +13,8 @@ auth_method_word(enum auth_method m)
 		[AUTH_METHOD_EXTERNAL]	= "external",
 		[AUTH_METHOD_OAUTHBEARER] = "oauthbearer",
 		[AUTH_METHOD_XOAUTH2]	= "xoauth2",
+		[AUTH_METHOD_CRAM_MD5]	= "cram-md5",
+		[AUTH_METHOD_APOP]	= "apop",
 		[AUTH_METHOD_GSSAPI]	= "gssapi",
 		[AUTH_METHOD_SCRAM_SHA_1] = "scram-sha-1",
 		[AUTH_METHOD_SCRAM_SHA_1_PLUS] = "scram-sha-1-plus",

@@ -333,6 +333,33 @@ const struct conf_option auth_options[] = {
 		    "PLAIN or LOGIN.",
 	},
 	{
+		.name = "recoverable_secrets", .type = CONF_BOOL,
+		.offset = AT(recoverable), .fallback = "no",
+		.meaning = "whether APOP and CRAM-MD5 are had, which need "
+		    "passwords that can be read",
+		.man = "Whether users whose password is stored as it is\n"
+		    ".Po\n"
+		    ".Li {PLAIN} ,\n"
+		    "see\n"
+		    ".Xr popper-passwd 8\n"
+		    ".Pc\n"
+		    "may log in by a digest of it: with APOP, for which the "
+		    "greeting then has a timestamp, and with CRAM-MD5, where\n"
+		    ".Ic sasl_mechanisms\n"
+		    "names it.\n"
+		    "That is for devices which know neither TLS nor SCRAM: who "
+		    "reads the file has all these passwords, and who listens can "
+		    "try out words against what he has heard.\n"
+		    "Give such users a password that they use nowhere else.\n"
+		    "Neither app passwords nor master users can log in so, and "
+		    "with\n"
+		    ".Ic app_passwords No = Cm only\n"
+		    "nobody can; nor can users of\n"
+		    ".Ic auth No = Cm pam .\n"
+		    "Behind STLS there is no APOP, since the greeting was sent in "
+		    "the clear.",
+	},
+	{
 		.name = "app_password_file", .type = CONF_PATH,
 		.offset = AT(app_password_file),
 		.fallback = "/etc/popper/app-passwords", .min = 1,

@@ -6,6 +6,7 @@
  */
 #include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
+#include "auth/recoverable.h"
 
 #include "base/num.h"
 
@@ -130,11 +131,14 @@ judge(const struct auth_state *s, const struct passwd_row *row, bool known,
 	struct fault	f = { 0 };
 	uint64_t	print = passwd_print(row->password);
 	bool		vouched = known && print != 0 && q->vouched == print;
-	bool		match = true;
+	bool		asks = !auth_method_vouched(q->method) && !q->proven &&
+			    !vouched && (known || !s->policy.c->more);
+	enum auth_reason why = REASON_NONE;
 
-	if (!auth_method_vouched(q->method) && !q->proven && !vouched &&
-	    (known || !s->policy.c->more))
-		match = passwd_verify(row->password, &q->secret, &f);
+	if (asks && auth_by_digest(q->method))
+		why = recoverable_verify(row->password, q);
+	else if (asks && !passwd_verify(row->password, &q->secret, &f))
+		why = REASON_BAD_PASSWORD;
 	if (!known)
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
 	else if (closed(row, q->method, v))
@@ -142,8 +146,8 @@ judge(const struct auth_state *s, const struct passwd_row *row, bool known,
 	else if (f.class != FAULT_NONE)
 		verdict_refuse(v, REASON_ROW, "the row's password: %s",
 		    f.text);
-	else if (!match)
-		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
+	else if (why != REASON_NONE)
+		verdict_refuse(v, why, "%s", "");
 	else
 		row_accept(&s->virtual_user, row, v);
 	if (v->result == AUTH_OK && !auth_method_vouched(q->method))

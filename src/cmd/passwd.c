@@ -198,6 +198,16 @@ ask_twice(const char *user, struct secret *x, struct fault *f)
 	return 0;
 }
 
+/* Some devices need it; who has misread a scheme's name does not. */
+static void
+warn_plain(const struct job *job)
+{
+	if (job->scheme != NULL && strcmp(job->scheme, "plain") == 0)
+		fprintf(stderr, "popper passwd: warning: the password itself is "
+		    "stored, and who reads it there can log in wherever it is "
+		    "used\n");
+}
+
 static int
 get_password(const struct job *job, char *stored, size_t cap, struct fault *f)
 {
@@ -214,6 +224,7 @@ get_password(const struct job *job, char *stored, size_t cap, struct fault *f)
 		    " holds what no password may (RFC 4013)");
 	if (x.n == 0)
 		return fault_set(f, FAULT_AUTH, "the password is empty");
+	warn_plain(job);
 	return passwd_hash(job->scheme == NULL ? "yescrypt" : job->scheme, &x,
 	    stored, cap, f);
 }

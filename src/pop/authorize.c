@@ -8,6 +8,7 @@
 #include "sasl/bearer.h"
 #include "sasl/prep.h"
 #include "sasl/simple.h"
+#include "sys/sock.h"
 
 void
 authorize_init(struct authorize *a, const char *host, const char *version,
@@ -58,19 +59,26 @@ authorize_exchanges(const struct authorize *a)
 }
 
 void
-authorize_greet(const struct authorize *a, struct buf *out)
+authorize_greet(struct authorize *a, struct buf *out)
 {
 	bool		 told = a->version != NULL;
 	const char	*version = told ? a->version : "";
 	const char	*open = told ? " (version " : "";
 	const char	*close = told ? ")" : "";
+	char		 stamp[SASL_STAMP_MAX + 1] = "";
 
+	a->stamped = (a->offers & 1u << BY_APOP) != 0;
+	if (a->stamped) {
+		random_bytes(a->stamp, sizeof(a->stamp));
+		stamp[0] = ' ';
+		sasl_stamp(a->stamp, a->host, stamp + 1);
+	}
 	if (a->xclient)
-		SAY_OK_XCLIENT(out, "popper%s%s%s at %s starting.", open,
-		    version, close, a->host);
+		SAY_OK_XCLIENT(out, "popper%s%s%s at %s starting.%s", open,
+		    version, close, a->host, stamp);
 	else
-		SAY_OK(out, "popper%s%s%s at %s starting.", open, version,
-		    close, a->host);
+		SAY_OK(out, "popper%s%s%s at %s starting.%s", open, version,
+		    close, a->host, stamp);
 }
 
 /* Count a command that was none; too many in a row end the session. */
@@ -206,7 +214,9 @@ struct mechanism {
 	const char		*name;
 	enum authorize_method	 method;
 	enum authorize_exchange	 first;		/* what a client's first line is */
-	const char		*opens;		/* the challenge before it, in base64 */
+	const char		*opens;		/* the challenge before it, in base64;
+						   NULL: a stamp, and the client
+						   cannot be first */
 	bool			 needs_tls;	/* it says a password, where those are
 						   not taken in the clear */
 };
@@ -218,6 +228,7 @@ static const struct mechanism mechanisms[] = {
 	{ "SCRAM-SHA-256", BY_SCRAM_SHA_256, EXCHANGE_FIRST, "", false },
 	{ "SCRAM-SHA-1", BY_SCRAM_SHA_1, EXCHANGE_FIRST, "", false },
 	{ "GSSAPI", BY_GSSAPI, EXCHANGE_FIRST, "", false },
+	{ "CRAM-MD5", BY_CRAM_MD5, EXCHANGE_CRAM, NULL, false },
 	{ "OAUTHBEARER", BY_OAUTHBEARER, EXCHANGE_BEARER, "", true },
 	{ "XOAUTH2", BY_XOAUTH2, EXCHANGE_BEARER, "", true },
 	{ "PLAIN", BY_PLAIN, EXCHANGE_PLAIN, "", true },
@@ -282,6 +293,33 @@ take_names(struct authorize *a, const struct sasl_login *l)
 	both[mark] = (uint8_t)a->master;
 	memcpy(both + mark + 1, l->user.p, l->user.n);
 	return take_name(a, span_of(both, mark + 1 + l->user.n));
+}
+
+/* For who knows the secret to compare. */
+static enum authorize_next
+ask_digest(struct authorize *a, enum authorize_method method,
+    const uint8_t seed[SASL_STAMP_SEED], struct span user, struct span digest)
+{
+	char	text[SASL_STAMP_MAX + SASL_MD5_TEXT];
+	size_t	n;
+
+	if (!sasl_md5_text(digest) || !take_name(a, user))
+		return ask_in_vain(a, method);
+	sasl_stamp(seed, a->host, text);
+	n = strlen(text);
+	memcpy(text + n, digest.p, SASL_MD5_TEXT);
+	return ask(a, method, span_of(text, n + SASL_MD5_TEXT));
+}
+
+static enum authorize_next
+on_cram(struct authorize *a, struct span message)
+{
+	struct span	user;
+	struct span	digest;
+
+	if (!sasl_cram_md5(message, &user, &digest))
+		return ask_in_vain(a, BY_CRAM_MD5);
+	return ask_digest(a, BY_CRAM_MD5, a->challenge, user, digest);
 }
 
 static enum authorize_next
@@ -379,6 +417,8 @@ on_message(struct authorize *a, struct span message, struct buf *out)
 		return on_external(a, message);
 	case EXCHANGE_BEARER:
 		return on_bearer(a, message);
+	case EXCHANGE_CRAM:
+		return on_cram(a, message);
 	case EXCHANGE_REFUSED:
 	case EXCHANGE_FIRST:
 	case EXCHANGE_RESPONSE:
@@ -395,8 +435,7 @@ on_broken(struct authorize *a)
 {
 	if (a->exchange == EXCHANGE_FIRST || a->exchange == EXCHANGE_RESPONSE)
 		return ask_message(a, SPAN(""), true);
-	return ask_in_vain(a, a->exchange == EXCHANGE_PLAIN ? BY_PLAIN :
-	    a->exchange == EXCHANGE_EXTERNAL ? BY_EXTERNAL : BY_LOGIN);
+	return ask_in_vain(a, a->ask.method);
 }
 
 static enum authorize_next
@@ -466,6 +505,18 @@ offers_none(const struct authorize *a)
 }
 
 static enum authorize_next
+challenge_cram(struct authorize *a, struct buf *out)
+{
+	char	text[SASL_STAMP_MAX];
+	char	base64[BASE64_SIZE(SASL_STAMP_MAX) + 1];
+
+	random_bytes(a->challenge, sizeof(a->challenge));
+	sasl_stamp(a->challenge, a->host, text);
+	base64[base64_encode(span_str(text), base64)] = '\0';
+	return challenge(a, EXCHANGE_CRAM, base64, out);
+}
+
+static enum authorize_next
 on_auth(struct authorize *a, const struct command *cmd, struct buf *out)
 {
 	const struct mechanism	*m;
@@ -485,6 +536,9 @@ on_auth(struct authorize *a, const struct command *cmd, struct buf *out)
 		return bad(a, out, "Unknown mechanism.");
 	a->exchange = m->first;
 	a->ask.method = m->method;
+	if (m->opens == NULL)
+		return cmd->nargs > 1 ? ask_in_vain(a, m->method) :
+		    challenge_cram(a, out);
 	if (cmd->nargs > 1)
 		return on_response(a, span_eq(cmd->word[1], SPAN("=")) ?
 		    SPAN("") : cmd->word[1], out);
@@ -581,6 +635,9 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 	if (cmd->id == CMD_PASS || cmd->id == CMD_RPOP)
 		return on_secret(a, cmd->id == CMD_RPOP, cmd->word[0], out);
 	a->named = false;
+	if (cmd->id == CMD_APOP)
+		return ask_digest(a, BY_APOP, a->stamp, cmd->word[0],
+		    cmd->word[1]);
 	if (cmd->id == CMD_STLS)
 		return on_stls(a, out);
 	if (cmd->id == CMD_AUTH)
@@ -618,6 +675,7 @@ authorize_line(struct authorize *a, struct span line, struct buf *out)
 	r = command_parse(line, POP_AUTHORIZATION, &cmd);
 	/* No failed login: nobody was asked. */
 	if (((cmd.id == CMD_RPOP && !a->rpop) ||
+	    (cmd.id == CMD_APOP && !a->stamped) ||
 	    (cmd.id == CMD_XCLIENT && !a->xclient) ||
 	    (cmd.id == CMD_STLS && !a->stls && !a->secure)) &&
 	    r != COMMAND_MALFORMED)
@@ -641,6 +699,7 @@ void
 authorize_secured(struct authorize *a)
 {
 	a->secure = true;
+	a->stamped = false;
 	a->named = false;
 	a->words = (struct words){ 0 };
 	a->name_n = 0;

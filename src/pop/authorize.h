@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The AUTHORIZATION state (RFC 1939 s.4, s.7): lines in, replies out, and now
- * and then a question that somebody else answers.  Floor 3, pure.
+ * and then a question that somebody else answers.  Floor 3, pure but for octets of
+ * chance.
  *
  *   START --USER--> NAMED --PASS/RPOP--> ASKED --yes--> (TRANSACTION)
  *     ^               |other                |no
  *     +---------------+<--------------------+  (or the end: tries)
  *     +--XCLIENT--> (whose is it?) --> START
  *     +--STLS--> (a handshake) --> START
+ *     +--APOP--> ASKED
  *     +--AUTH--> EXCHANGE --response--> ASKED      (RFC 5034; "*": START)
  *                   ^                     |challenge
  *                   +---------------------+
@@ -21,6 +23,7 @@
 #include "proto/lang.h"
 #include "proto/line.h"
 #include "proto/proxy.h"
+#include "sasl/digest.h"
 
 struct prep_ops;		/* sasl/prep.h */
 
@@ -38,6 +41,8 @@ enum authorize_method {
 	BY_EXTERNAL,
 	BY_OAUTHBEARER,
 	BY_XOAUTH2,
+	BY_CRAM_MD5,
+	BY_APOP,
 	BY_GSSAPI,
 	BY_SCRAM_SHA_1,
 	BY_SCRAM_SHA_1_PLUS,
@@ -54,6 +59,7 @@ enum authorize_exchange {
 	EXCHANGE_LOGIN_PASSWORD,
 	EXCHANGE_EXTERNAL,
 	EXCHANGE_BEARER,
+	EXCHANGE_CRAM,
 	EXCHANGE_REFUSED,	/* whatever he says to the refusal of his token */
 	EXCHANGE_FIRST,		/* the first message for who judges */
 	EXCHANGE_RESPONSE,	/* to that one's challenge */
@@ -114,7 +120,12 @@ struct authorize {
 	uint8_t		 name[AUTHORIZE_NAME_MAX];
 	/* PLAIN and LOGIN, if not set before the greeting, and again when TLS has
 	 * begun. */
-	unsigned	 offers;		/* of AUTH: mask of 1u << method */
+	unsigned	 offers;		/* mask of 1u << method: of AUTH,
+						   and APOP */
+	/* What a digest is made of (sasl/digest.h). */
+	bool			 stamped;	/* the greeting was, and it counts */
+	uint8_t			 stamp[SASL_STAMP_SEED];
+	uint8_t			 challenge[SASL_STAMP_SEED];	/* CRAM-MD5's */
 	enum authorize_exchange exchange;
 	struct {
 		enum authorize_method	method;
@@ -140,7 +151,7 @@ void	authorize_init(struct authorize *a, const char *host,
 void	authorize_fini(struct authorize *a);
 
 /* out needs room for LIMIT_REPLY (and for CAPA's list). */
-void	authorize_greet(const struct authorize *a, struct buf *out);
+void	authorize_greet(struct authorize *a, struct buf *out);
 enum authorize_next	authorize_line(struct authorize *a, struct span line,
 			    struct buf *out);
 /* What was to be asked was sent: it is wiped. */

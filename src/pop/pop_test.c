@@ -7,6 +7,7 @@
 #include "pop/authorize.h"
 #include "pop/pop_priv.h"
 #include "pop/say.h"
+#include "base/codec.h"
 #include "sys/test_dir.h"
 
 #include <setjmp.h>
@@ -824,6 +825,209 @@ test_authorize_external(void **state UNUSED)
 	assert_true(span_starts(buf_span(&out), SPAN("-ERR Unknown mech")));
 }
 
+/* ---- digests ---- */
+
+#define DIGEST	"b913a602c7eda7a495b4e6e7334d3890"
+#define OFFERS	(1u << BY_APOP | 1u << BY_CRAM_MD5)
+
+static void
+greeted(struct authorize *a, char stamp[SASL_STAMP_MAX])
+{
+	static const char	begins[] = "+OK popper at mail-1.h starting. ";
+	struct span		said;
+
+	authorize_init(a, "mail-1.h", NULL, 9, 9, 99, false);
+	a->offers |= OFFERS;
+	buf_clear(&out);
+	authorize_greet(a, &out);
+	said = buf_span(&out);
+	assert_true(span_starts(said, span_str(begins)));
+	said = span_skip(said, sizeof(begins) - 1);
+	assert_true(span_cstr(span_first(said, said.n - 2), stamp,
+	    SASL_STAMP_MAX));
+	assert_true(stamp[0] == '<' && strstr(stamp, "@mail1.h>") != NULL);
+}
+
+static void
+assert_asked(struct authorize *a, enum authorize_method method,
+    const char *user, struct span stamp)
+{
+	struct span secret = secret_span(&a->ask.secret);
+
+	assert_int_equal(a->ask.method, method);
+	assert_true(span_eq(span_of(a->name, a->name_n), span_str(user)));
+	assert_true(span_eq(span_first(secret, stamp.n), stamp));
+	assert_true(span_eq(span_skip(secret, stamp.n), SPAN(DIGEST)));
+	buf_clear(&out);
+	assert_int_equal(authorize_answer(a, ANSWER_NO, &out), AUTHORIZE_MORE);
+	assert_true(span_eq(buf_span(&out),
+	    SPAN("-ERR [AUTH] Authentication failed.\r\n")));
+}
+
+static void
+asks_in_vain(struct authorize *a, const char *line)
+{
+	buf_clear(&out);
+	if (authorize_line(a, span_str(line), &out) != AUTHORIZE_ASK)
+		fail_msg("%s", line);
+	assert_int_equal(a->name_n, 0);
+	assert_int_equal(a->ask.secret.n, SECRET_MAX);
+	assert_int_equal(authorize_answer(a, ANSWER_NO, &out), AUTHORIZE_MORE);
+}
+
+/* RFC 1939 s.7 */
+static void
+test_authorize_apop(void **state UNUSED)
+{
+	static const struct walk w[] = {
+		{ "USER ann", AUTHORIZE_MORE, "+OK" },
+		{ "apop", AUTHORIZE_MORE, "-ERR Too few" },
+		{ "APOP ann", AUTHORIZE_MORE, "-ERR Too few" },
+		{ "APOP ann " DIGEST " x", AUTHORIZE_MORE, "-ERR Too many" },
+		{ "APOP ann " DIGEST, AUTHORIZE_ASK, "" },
+	};
+	static const struct walk again[] = {
+		{ "PASS x", AUTHORIZE_MORE, "-ERR Say USER" },
+		{ "APOP bob " DIGEST, AUTHORIZE_ASK, "" },
+	};
+	static const char *const bad[] = {
+		"APOP ann x", "APOP ann " DIGEST "0", "APOP ann " DIGEST DIGEST,
+		"APOP ann B913A602C7EDA7A495B4E6E7334D3890",
+	};
+	char			 stamp[SASL_STAMP_MAX];
+	char			 other[SASL_STAMP_MAX];
+	struct authorize	 a;
+
+	greeted(&a, other);
+	greeted(&a, stamp);
+	assert_string_not_equal(stamp, other);
+	walk(&a, w, ARRAY_LEN(w));
+	assert_asked(&a, BY_APOP, "ann", span_str(stamp));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		asks_in_vain(&a, bad[i]);
+	/* A wrong one costs the greeting nothing. */
+	walk(&a, again, ARRAY_LEN(again));
+	assert_asked(&a, BY_APOP, "bob", span_str(stamp));
+	authorize_fini(&a);
+}
+
+/* No greeting had a stamp, or it was said in the clear. */
+static void
+test_authorize_no_apop(void **state UNUSED)
+{
+	static const struct walk no[] = {
+		{ "APOP", AUTHORIZE_MORE, "-ERR Unknown command." },
+		{ "APOP ann " DIGEST, AUTHORIZE_MORE, "-ERR Unknown command." },
+	};
+	static const struct walk tls[] = {
+		{ "STLS", AUTHORIZE_TLS, "+OK" },
+	};
+	char		 stamp[SASL_STAMP_MAX];
+	struct authorize a;
+
+	authorize_init(&a, "h", NULL, 9, 9, 99, false);
+	buf_clear(&out);
+	authorize_greet(&a, &out);
+	assert_int_equal(span_find(buf_span(&out), '<'), buf_len(&out));
+	walk(&a, no, ARRAY_LEN(no));
+	greeted(&a, stamp);
+	a.stls = true;
+	walk(&a, tls, ARRAY_LEN(tls));
+	authorize_secured(&a);
+	walk(&a, no, ARRAY_LEN(no));
+	/* Under TLS from the first octet it is as good as any. */
+	authorize_greet(&a, &out);
+	buf_clear(&out);
+	assert_int_equal(authorize_line(&a, SPAN("APOP ann " DIGEST), &out),
+	    AUTHORIZE_ASK);
+	authorize_fini(&a);
+}
+
+/* The longest host there is leaves the stamp whole. */
+static void
+test_authorize_long_host(void **state UNUSED)
+{
+	char			name[256];
+	struct authorize	a;
+
+	memset(name, 'h', 255);
+	name[255] = '\0';
+	authorize_init(&a, name, "1.2.3", 9, 9, 99, false);
+	a.offers |= OFFERS;
+	a.xclient = true;
+	buf_clear(&out);
+	authorize_greet(&a, &out);
+	assert_true(buf_len(&out) <= 512);
+	assert_true(span_eq(span_skip(buf_span(&out), buf_len(&out) - 4),
+	    SPAN("h>\r\n")));
+	authorize_fini(&a);
+}
+
+/* What the server says first. */
+static void
+challenged(struct authorize *a, char stamp[SASL_STAMP_MAX])
+{
+	uint8_t		octets[SASL_STAMP_MAX];
+	struct span	said;
+	size_t		n = 0;
+
+	buf_clear(&out);
+	assert_int_equal(authorize_line(a, SPAN("AUTH CRAM-MD5"), &out),
+	    AUTHORIZE_MORE);
+	said = buf_span(&out);
+	assert_true(span_starts(said, SPAN("+ ")));
+	said = span_skip(said, 2);
+	assert_true(base64_decode(span_first(said, said.n - 2), octets,
+	    sizeof(octets), &n));
+	assert_true(span_cstr(span_of(octets, n), stamp, SASL_STAMP_MAX));
+	assert_true(stamp[0] == '<' && stamp[n - 1] == '>');
+}
+
+/* RFC 2195, RFC 5034 s.4 */
+static void
+test_authorize_cram(void **state UNUSED)
+{
+	static const struct walk otherwise[] = {
+		{ "*", AUTHORIZE_MORE, "-ERR Authentication cancelled." },
+		{ "CAPA", AUTHORIZE_MORE, "+OK" },
+	};
+	static const char *const bad[] = {
+		"", "=", "!", "YW5u", "YW5uIHg=",	/* ann, ann x */
+		"QVVUSCBQTEFJTg==",
+	};
+	char			 first[SASL_STAMP_MAX];
+	char			 stamp[SASL_STAMP_MAX];
+	char			 text[100];
+	struct authorize	 a;
+
+	greeted(&a, first);
+	challenged(&a, stamp);
+	assert_string_not_equal(first, stamp);
+	walk(&a, otherwise, ARRAY_LEN(otherwise));
+	assert_int_equal(a.failures, 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		challenged(&a, first);
+		assert_string_not_equal(first, stamp);
+		asks_in_vain(&a, bad[i]);
+		assert_int_equal(a.ask.method, BY_CRAM_MD5);
+	}
+	/* The server is first. */
+	asks_in_vain(&a, "AUTH CRAM-MD5 =");
+	asks_in_vain(&a, "AUTH CRAM-MD5 YW5u");
+	a.failures = 0;
+	challenged(&a, stamp);
+	text[base64_encode(SPAN("ann " DIGEST), text)] = '\0';
+	buf_clear(&out);
+	assert_int_equal(authorize_line(&a, span_str(text), &out),
+	    AUTHORIZE_ASK);
+	assert_asked(&a, BY_CRAM_MD5, "ann", span_str(stamp));
+	authorize_fini(&a);
+	authorize_init(&a, "h", NULL, 9, 9, 99, false);
+	buf_clear(&out);
+	(void)authorize_line(&a, SPAN("AUTH CRAM-MD5"), &out);
+	assert_true(span_starts(buf_span(&out), SPAN("-ERR Unknown mech")));
+}
+
 static void
 test_authorize_auth_otherwise(void **state UNUSED)
 {
@@ -1130,6 +1334,14 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_script, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_apop, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_no_apop, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_long_host, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_cram, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_utf8, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quit_updates, setup,
 		    teardown),

@@ -26,6 +26,7 @@ enum command_id {
 	CMD_USER,
 	CMD_PASS,
 	CMD_RPOP,
+	CMD_APOP,
 	CMD_QUIT,
 	CMD_CAPA,
 	CMD_XCLIENT,

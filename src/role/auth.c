@@ -1277,7 +1277,8 @@ vouch(const struct auth *a, struct question *q)
 	q->vouched = 0;
 	q->flushes = a->flushes;
 	if (a->cache == NULL || !a->dbs[q->db].vouched ||
-	    auth_method_vouched((enum auth_method)q->method) || by_exchange(q))
+	    auth_method_vouched((enum auth_method)q->method) ||
+	    auth_by_digest((enum auth_method)q->method) || by_exchange(q))
 		return;
 	verdict_key(a->cache, q->db, q->method,
 	    span_of(q->user, q->user_n), secret_span(&q->secret), q->key);

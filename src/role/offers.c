@@ -14,17 +14,20 @@ static_assert((int)AUTHORIZE_MESSAGE_MAX == (int)AUTH_MESSAGE_MAX &&
     (int)AUTHORIZE_CHALLENGE_MAX == (int)AUTH_CHALLENGE_MAX, "likewise");
 
 #define SCRAM_PLUS	(1u << BY_SCRAM_SHA_1_PLUS | 1u << BY_SCRAM_SHA_256_PLUS)
+#define DIGESTS		(1u << BY_CRAM_MD5 | 1u << BY_APOP)
 #define SCRAM		(1u << BY_SCRAM_SHA_1 | 1u << BY_SCRAM_SHA_256 | SCRAM_PLUS)
 
 /* bound: an exchange can be tied to the TLS below it. */
 static unsigned
 offers(const struct settings *c, bool bound)
 {
-	unsigned mask = sasl_words_mask(c->role.sasl_mechanisms);
+	unsigned mask = sasl_words_mask(c->role.sasl_mechanisms) | 1u << BY_APOP;
 
-	/* PAM shows nobody what is stored; and of app passwords SCRAM knows nothing. */
+	/* PAM shows nobody what is stored; and app passwords are hashed. */
 	if (!auth_has_rows(&c->auth) || c->auth.app_passwords == AUTH_APP_ONLY)
-		mask &= ~SCRAM;
+		mask &= ~(SCRAM | DIGESTS);
+	if (!c->auth.recoverable)
+		mask &= ~DIGESTS;
 	if (krb_wanted(&c->krb))
 		mask |= 1u << BY_GSSAPI;
 	return bound ? mask : mask & ~SCRAM_PLUS;

@@ -9,6 +9,7 @@ static const struct {
 } words[] = {
 	{ "plain",		IS(PLAIN) },
 	{ "login",		IS(LOGIN) },
+	{ "cram-md5",		IS(CRAM_MD5) },
 	{ "scram-sha-1",	IS(SCRAM_SHA_1) | IS(SCRAM_SHA_1_PLUS) },
 	{ "scram-sha-256",	IS(SCRAM_SHA_256) | IS(SCRAM_SHA_256_PLUS) },
 };

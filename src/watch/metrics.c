@@ -36,6 +36,8 @@ struct row {
 	[METRIC_LOGIN_##r##_EXTERNAL] = LOGIN(result, "external"),		\
 	[METRIC_LOGIN_##r##_OAUTHBEARER] = LOGIN(result, "oauthbearer"),	\
 	[METRIC_LOGIN_##r##_XOAUTH2] = LOGIN(result, "xoauth2"),		\
+	[METRIC_LOGIN_##r##_CRAM_MD5] = LOGIN(result, "cram-md5"),		\
+	[METRIC_LOGIN_##r##_APOP] = LOGIN(result, "apop"),			\
 	[METRIC_LOGIN_##r##_GSSAPI] = LOGIN(result, "gssapi"),		\
 	[METRIC_LOGIN_##r##_SCRAM_SHA_1] = LOGIN(result, "scram-sha-1"),	\
 	[METRIC_LOGIN_##r##_SCRAM_SHA_1_PLUS] =				\

@@ -27,6 +27,8 @@
 	METRIC_LOGIN_##result##_EXTERNAL,					\
 	METRIC_LOGIN_##result##_OAUTHBEARER,					\
 	METRIC_LOGIN_##result##_XOAUTH2,					\
+	METRIC_LOGIN_##result##_CRAM_MD5,					\
+	METRIC_LOGIN_##result##_APOP,						\
 	METRIC_LOGIN_##result##_GSSAPI,					\
 	METRIC_LOGIN_##result##_SCRAM_SHA_1,					\
 	METRIC_LOGIN_##result##_SCRAM_SHA_1_PLUS,				\

@@ -29,7 +29,7 @@ TABLES = {
 }
 # Arguments, not texts, and what programs read, not people.
 ARGUMENTS = {"TLS (STLS)", "TLS (port 995)", " (version ", ")", "", "=", "XTND",
-             "popper%s%s%s at %s starting."}
+             "popper%s%s%s at %s starting.%s"}
 
 
 def code(path):
