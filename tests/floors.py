@@ -68,6 +68,7 @@ LISTED = [
     ("role/verdict.c", "sodium.h", "a keyed hash, computes only"),
     ("sasl/prep.c", "stringprep.h", "SASLprep, computes only; a module"),
     ("sasl/scram", "gsasl.h", "SASL; the module's half of that room"),
+    ("sasl/md5", "openssl/", "MD5; a module of its own"),
     ("tls/", "openssl/", "TLS; nothing else is in that room"),
     ("token/", "curl/curl.h", "HTTP; nothing of a process but those that judge "
      "tokens"),
