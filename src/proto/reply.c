@@ -137,7 +137,10 @@ reply_line(struct buf *out, const char *fmt, ...)
 int
 reply_challenge(struct buf *out, const char *base64)
 {
-	return buf_appendf(out, "+ %s\r\n", base64);
+	/* It may be longer than what buf_appendf formats. */
+	return buf_append(out, SPAN("+ ")) != 0 ||
+	    buf_append(out, span_str(base64)) != 0 ||
+	    buf_append(out, SPAN("\r\n")) != 0 ? -1 : 0;
 }
 
 int

@@ -183,6 +183,30 @@ class Exchange:
             self.assertEqual(got, b"-ERR [AUTH] Authentication failed.", lines)
             pop.quit()
 
+    def test_long_nonce(self):
+        """As long as our challenge may be, and longer: whoever is served beside it
+        does not notice."""
+        other = self.begin(self.stls)
+        for user, n, want in (("alice", 600, b"+OK"), ("bob", 900, b"+OK"),
+                              ("bob", 1100, b"-ERR [AUTH]"),
+                              ("bob", 6000, b"-ERR [AUTH]")):
+            client = Scram(user, PASSWORD)
+            client.nonce = "n" * n
+            client.bare = "n=%s,r=%s" % (user, client.nonce)
+            pop = self.begin()
+            got = self.line(pop, b"AUTH SCRAM-SHA-256")
+            got = self.line(pop, base64.b64encode(client.first()))
+            if want == b"+OK":
+                last = self.line(pop, base64.b64encode(client.final(
+                    base64.b64decode(got[2:]))))
+                self.assertTrue(client.knows(base64.b64decode(last[2:])))
+                got = self.line(pop, b"")
+            self.assertEqual(got[:len(want)], want, n)
+            pop.quit()
+        other.multi("CAPA")
+        other.quit()
+        self.over()
+
     def test_offered(self):
         """In each state what there is; -PLUS where TLS can be bound to."""
         plain = b"SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN"
