@@ -239,6 +239,16 @@ class Bare(Core, unittest.TestCase):
         self.other_settings(gssapi_realms="EXAMPLE.NET")
         self.refused("ann", "token", "another realm")
 
+    def test_other_databases(self):
+        """Whoever the first one does not know."""
+        self.other_settings(auth="file two:file:/etc/popper/more")
+        HOST.write("/etc/popper/more", "eve:*:5000:5000::/nonexistent:\n",
+                   0o600)
+        self.accepted("eve")
+        HOST.add_user("eve", uid=5010, password="y")
+        self.other_settings(auth="file pam")
+        self.accepted("eve")
+
     def test_check(self):
         def said():
             return HOST.run(["/usr/sbin/popper", "check"]).stdout.decode()
