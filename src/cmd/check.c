@@ -144,6 +144,7 @@ cmd_check(int argc, char **argv)
 		check_files(&c);
 		check_needs(&c);
 		check_tls(&c);
+		check_secrets(&c);
 		check_tokens(&c);
 		check_gssapi(&c);
 		check_mail(&c);

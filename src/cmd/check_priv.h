@@ -39,6 +39,8 @@ void	check_sql(struct check *c, const struct auth_conf *db, unsigned line);
 void	check_tls(struct check *c);
 /* GSSAPI: reads the keytab. */
 void	check_gssapi(struct check *c);
+/* What users need stored for the mechanisms that there are. */
+void	check_secrets(struct check *c);
 /* Bearer tokens; asks the authorization server. */
 void	check_tokens(struct check *c);
 /* What will be missed when popper runs. */

@@ -325,6 +325,32 @@ class Check(Checking):
         self.complains(FILE, (CONF + ": error: passwd_file:", "chmod o="),
                        (path + ":4: error:", "user:password:uid:gid"))
 
+    def test_secrets(self):
+        """What the mechanisms need that are named, and who has it."""
+        on, cram, scram = ("recoverable_secrets = yes\n",
+                           "sasl_mechanisms = plain cram-md5\n",
+                           "sasl_mechanisms = plain scram-sha-256\n")
+        path, where = "/etc/popper/users", "%s:%d: warning: %s:"
+        n = FILE.count("\n") + 1
+        secrets = where % (CONF, n, "recoverable_secrets")
+        words = where % (CONF, n, "sasl_mechanisms")
+        self.file(path, "joe:%s::::::\nann:%s::::::\noff:*::::::\n"
+                  % (HASH, HASH), 0o600)
+        self.complains(FILE + cram, (words, "recoverable_secrets = yes"),
+                       status=0)
+        self.complains(FILE + scram, (words, "2 users (joe first)"), status=0)
+        self.complains(FILE + on, (secrets, "no user has"), status=0)
+        self.host.write(path, "joe:{PLAIN}x::::::\nann:%s::::::\n" % HASH, 0o600)
+        self.complains(FILE + on, (secrets, "who can read"), status=0)
+        self.complains(FILE + scram, (words, "1 user (ann)"), status=0)
+        self.complains(FILE + on + cram, (secrets, "who can read"), (
+            where % (CONF, n + 1, "sasl_mechanisms"), "1 user (ann)"), status=0)
+        self.complains(FILE + on + "app_passwords = only\n",
+                       (where % (CONF, n + 1, "app_passwords"), "nobody can"),
+                       (secrets, "app_passwords = only"), status=0)
+        self.host.write(path, "joe:{PLAIN}x::::::\n", 0o600)
+        self.complains(FILE + scram, status=0)
+
     def test_rows_of_the_passwd_file(self):
         """A login is refused (tests/auth, check_test.c) for each of these."""
         bad = [("odd:{ODD}x", "unknown password scheme"),
