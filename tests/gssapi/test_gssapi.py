@@ -187,7 +187,9 @@ class Core:
         with self.connect() as pop:
             self.say(pop, token, b"AUTH GSSAPI ")
             self.say(pop, b"")
+            mark = HOST.syslog.mark()
             self.assertEqual(self.say(pop, last), REFUSED)
+        self.line_of(mark, "token")
 
     def test_cancelled(self):
         with self.connect() as pop:
