@@ -132,8 +132,28 @@ class Served(Members, house_tls.Tls):
 
     AUTH = "pam file"
 
+    PACKAGES = ("curl", "perl")
+    CURL = ("curl", "-sS", "pop3://127.0.0.1/1", "-u", "alice:" + PASSWORD,
+            "--login-options")
+    PERL = ("perl", "-MNet::POP3", "-e", "$p = Net::POP3->new('127.0.0.1');"
+            "print 0 + $p->apop('alice', $ARGV[0]); $p->quit", PASSWORD)
+
     def over(self):
         self.no_sessions()
+
+    def test_real_clients(self):
+        self.begin()
+        for argv, method, want in (
+                ((*self.CURL, "AUTH=+APOP"), "apop", b"Subject"),
+                ((*self.CURL, "AUTH=CRAM-MD5"), "cram-md5", b"Subject"),
+                (self.PERL, "apop", b"3")):
+            with self.subTest(argv[0], method=method):
+                mark = self.log.mark()
+                r = self.host.run(argv, timeout=60)
+                self.assertEqual(r.returncode, 0, r.stderr)
+                self.assertIn(want, r.stdout)
+                self.over()
+                self.assertEqual(len(self.log.find("session-end", mark)), 1)
 
 
 class Servers:
