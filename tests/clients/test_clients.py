@@ -105,7 +105,8 @@ def setUpModule():
     credentials(HOST)
     print("mechanisms: POPPER_SEED=%d" % SEED)
     HOST.write("/etc/popper/popper.conf", "peer_check = no\nauth = file\n"
-               "sasl_mechanisms = plain login scram-sha-256 scram-sha-1\n"
+               "sasl_mechanisms = plain login cram-md5 scram-sha-256 "
+               "scram-sha-1\nrecoverable_secrets = yes\n"
                "oauth_issuer = %s\noauth_audience = mail\n"
                "oauth_jwks = /etc/popper/jwks.json\n"
                "tls_client_ca = clients.pem\ntls_client_users = client-users\n"
@@ -488,7 +489,8 @@ class Poplib(Thorough if LONG else Client, unittest.TestCase):
 class NetPop3(Thorough if LONG else Client, unittest.TestCase):
     """Perl's Net::POP3 gives lines that end with LF; under TLS, as they came."""
 
-    packages = ("perl", "libio-socket-ssl-perl", "libauthen-sasl-perl")
+    packages = ("perl", "libio-socket-ssl-perl", "libauthen-sasl-perl",
+                "libdigest-hmac-perl")
     mechanisms = dict.fromkeys(("PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL"))
 
     SCRIPT = r"""
