@@ -21,8 +21,7 @@ WHEN = 1700000000               # the age of every file
 NOBODYS_UID = 54321
 
 
-def free_uid():
-    uid = NOBODYS_UID
+def free_uid(uid=NOBODYS_UID):
     taken = {p.pw_uid for p in pwd.getpwall()}
     while uid in taken:
         uid += 1
@@ -58,6 +57,7 @@ class Fixture:
         for module in modules(popper):
             shutil.copy(module, self.folder)
         self.before, self.known = {}, {}
+        self.split, self.server = False, None
         for name in ("spool", "home", "state", "run", "tmp", "empty"):
             os.mkdir(self._path(name))
         for user, source in dialogue.spools.items():
@@ -100,6 +100,22 @@ class Fixture:
         return "".join("%s = %s\n" % row for row in rows.items()).replace(
             "@DIR@", self.folder).encode()
 
+    def divide(self, *rows):
+        """Before popper starts: it is root, and one process of several."""
+        self.split = True
+        front = free_uid(self.uid + 1)
+        judge = free_uid(front + 1)
+        conf = self.read("popper.conf").decode()
+        rows = ("isolation = split", "front_user = %d:%d" % (front, front),
+                "auth_user = %d:%d" % (judge, judge), *rows)
+        self._write("popper.conf", (conf.replace(
+            "isolation = single\n", "") + "".join(
+                row + "\n" for row in rows if row + "\n" not in conf)).encode(),
+            0o644)
+        for name in os.listdir(self.folder):
+            if name not in ("spool", "home") and not name.endswith(".mbox"):
+                os.chown(self._path(name), 0, 0)
+
     def _give(self):
         if os.geteuid() == 0:
             for folder, _, files in os.walk(self.folder):
@@ -118,13 +134,13 @@ class Fixture:
 
     def become(self):
         """In the child, before popper: the user who owns all this."""
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and not self.split:
             os.setgroups([])
             os.setresgid(self.gid, self.gid, self.gid)
             os.setresuid(self.uid, self.uid, self.uid)
 
-    def argv(self):
-        return [self.popper, "--config", self._path("popper.conf"),
+    def argv(self, *words):
+        return [self.popper, *words, "--config", self._path("popper.conf"),
                 *(a.replace("@DIR@", self.folder)
                   for a in self.dialogue.args)]
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The ways a client's octets reach popper: each starts one popper as inetd
-does (the connection is its standard input and output) and is the client's end.
+does (the connection is its standard input and output), or is one more client
+of a `popper serve`, and is the client's end.
 """
 
 import array
@@ -26,6 +27,8 @@ class Gone(Exception):
 
 class Connection:
     """What all ways have in common: reading, and the end."""
+
+    root = False            # who is not root cannot have it
 
     def __init__(self, process):
         self.process = process
@@ -280,4 +283,100 @@ class Stls(Pops):
         self.buf, self.heard = bytearray(greeting), bytearray(greeting)
 
 
-WAYS = [Pipe, Tcp, Bytes, Segment, Pops, Stls]
+class Split(Tcp):
+    """As root, with a process for each of what popper does."""
+    name = "split"
+    root = True
+
+    def prepare(self, fixture, port):
+        fixture.divide()
+
+
+class Serve(Connection):
+    """One of many whom `popper serve` has."""
+    name = "serve"
+    ahead = False
+    root = True
+
+    def __init__(self, fixture):
+        if fixture.server is None:
+            fixture.server = Server(fixture)
+        self.server = server = fixture.server
+        self.sock = socket.create_connection(("127.0.0.1", server.port))
+        server.clients.add(self)
+        super().__init__(server.process)
+
+    fileno, _recv, send = Tcp.fileno, Tcp._recv, Tcp.send
+    leave, kill = Tcp.leave, Tcp.kill
+
+    def wait(self):
+        self.server.clients.discard(self)
+        return self.server.quiet()
+
+
+class Server:
+    """popper serve, for one dialogue."""
+
+    def __init__(self, fixture):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.clients = set()
+        fixture.divide("listen = 127.0.0.1:%d" % self.port, "fronts = 1")
+        with open(os.path.join(fixture.folder, "stderr"), "ab") as err:
+            self.process = subprocess.Popen(
+                fixture.argv("serve"), stdin=subprocess.DEVNULL,
+                stdout=err, stderr=err, cwd="/")
+        self._until(self._hears)
+
+    def _until(self, done):
+        end = time.monotonic() + PATIENCE
+        while not done():
+            if self.process.poll() is not None or time.monotonic() > end:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def _hears(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port)).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def _children(self, pid):
+        """All that come from there, and what each is called."""
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/children" % (pid, task),
+                      encoding="ascii") as f:
+                for child in map(int, f.read().split()):
+                    with open("/proc/%d/comm" % child,
+                              encoding="ascii") as g:
+                        yield g.read().strip()
+                    yield from self._children(child)
+
+    def _no_others(self):
+        """Than those of clients who are there."""
+        try:
+            names = list(self._children(self.process.pid))
+        except (FileNotFoundError, ProcessLookupError):
+            return False        # one has just ended
+        return names.count("popper-session") <= len(self.clients) \
+            and "popper-hand" not in names
+
+    def quiet(self):
+        """As the exit code of a popper that has one session: once those of
+        clients who have gone have ended."""
+        if self._until(self._no_others):
+            return 0
+        return self.process.poll() or "a session is still there"
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+WAYS = [Pipe, Tcp, Bytes, Segment, Pops, Stls, Split, Serve]
