@@ -6,6 +6,9 @@ Two kinds of users: `virtual` ones of a password file in Dovecot's form, with
 {PLAIN} passwords and one uid for all, and `system` ones, whom pam_unix knows.
 """
 
+import base64
+import hashlib
+import hmac
 import os
 import shutil
 import sys
@@ -21,6 +24,7 @@ VIRTUAL, SYSTEM = "virtual", "system"
 VMAIL = 5000                    # uid and gid of all virtual users' mail
 FIRST_UID = 10001               # of system users
 USERS = "/etc/popper/users"     # the password file of virtual users
+SECRETS = USERS + ".scram"      # the same with {SCRAM-SHA-256}
 PAIRS = "/run/bench/users"      # `name password` a line, for the load
 PROGRAMS = ("load", "floor", "sink", "barepam", "bareshake")
 HOST = "pophost.example.org"    # bench/secure.h
@@ -48,6 +52,17 @@ def mailbox(count, octets):
                 for line in range(-(-room // len(text % 0)))]
         out.append("\n")
     return "".join(out).encode("ascii")
+
+
+def scram_secret(password, salt=b"salt of a sample", rounds=4096):
+    """{SCRAM-SHA-256} in Dovecot's form (RFC 5802)."""
+    def keyed(key, text):
+        return hmac.digest(key, text, "sha256")
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    words = (salt, hashlib.sha256(keyed(salted, b"Client Key")).digest(),
+             keyed(salted, b"Server Key"))
+    salt, *keys = [base64.b64encode(w).decode() for w in words]
+    return "{SCRAM-SHA-256}%d,%s,%s,%s" % (rounds, salt, *keys)
 
 
 def stuffed(wire):
@@ -104,10 +119,12 @@ class House(Host):
             self.groups["vmail"] = [VMAIL, []]
             self.accounts.append(Account(
                 "vmail", VMAIL, VMAIL, "/home", "/usr/sbin/nologin"))
-            self.write(USERS, "".join(
-                "%s:{PLAIN}%s:%d:%d::/home/%s:/bin/sh:\n"
-                % (n, self.password, VMAIL, VMAIL, n) for n in self.names),
-                0o600)
+            for path, stored in ((USERS, "{PLAIN}" + self.password),
+                                 (SECRETS, scram_secret(self.password))):
+                self.write(path, "".join(
+                    "%s:%s:%d:%d::/home/%s:/bin/sh:\n"
+                    % (n, stored, VMAIL, VMAIL, n) for n in self.names),
+                    0o600)
         self._write_accounts()
         self.pairs(PAIRS, self.names)
 

@@ -5,6 +5,7 @@
  * lines mean that it prints.  One process may hold as many connections as it
  * may open descriptors: start several for more.
  */
+#include "prove.h"
 #include "secure.h"
 #include "swarm.h"
 
@@ -91,6 +92,7 @@ static const char usage_text[] =
 "  --tls FILE        TLS 1.3 from the first octet; FILE (PEM): who may have\n"
 "                    signed a certificate for " SECURE_HOST "\n"
 "  --stls FILE       the same after STLS\n"
+"  --scram           AUTH SCRAM-SHA-256 instead of USER and PASS\n"
 "  --resume          with the last ticket that was given\n"
 "  --drip MS         held strangers send an octet so often\n"
 "  --timeout S       for an answer (30)\n";
@@ -219,28 +221,37 @@ interval_ns(uint64_t rate)
 static void
 use_tls(struct plan *p, const char *ca, bool resume)
 {
-	static enum word	with_stls[SCRIPT_MAX];
-	size_t			n = 0;
-
 	if (p->tls == PLAN_PLAIN) {
 		if (resume)
 			usage("--resume goes with --tls and --stls");
 		return;
 	}
 	secure_init(ca, resume);
-	if (p->tls == PLAN_TLS)
-		return;
-	with_stls[n++] = WORD_GREETING;
-	with_stls[n++] = WORD_STLS;
-	for (const enum word *w = p->script + 1; *w != WORD_END; w++)
-		with_stls[n++] = *w;
-	with_stls[n] = WORD_END;
-	p->script = with_stls;
+}
+
+/* The script with STLS behind the greeting and SCRAM for USER, as told. */
+static void
+amend_script(struct plan *p, bool scram)
+{
+	static enum word	amended[SCRIPT_MAX];
+	size_t			n = 0;
+
+	for (const enum word *w = p->script; *w != WORD_END; w++) {
+		amended[n++] = scram && *w == WORD_USER ? WORD_SCRAM : *w;
+		if (amended[n - 1] == WORD_SCRAM)
+			amended[n++] = WORD_PROOF;
+		if (*w == WORD_GREETING && p->tls == PLAN_STLS)
+			amended[n++] = WORD_STLS;
+	}
+	amended[n] = WORD_END;
+	if (scram)
+		prove_init();
+	p->script = amended;
 }
 
 static void
 read_options(struct plan *p, int argc, char **argv, const char **ca_r,
-    bool *resume_r)
+    bool *scram_r, bool *resume_r)
 {
 	static const struct option	options[] = {
 		{ "to",			required_argument, NULL, 't' },
@@ -257,6 +268,7 @@ read_options(struct plan *p, int argc, char **argv, const char **ca_r,
 		{ "drip",		required_argument, NULL, 'd' },
 		{ "tls",		required_argument, NULL, 'x' },
 		{ "stls",		required_argument, NULL, 'X' },
+		{ "scram",		no_argument,	   NULL, 'S' },
 		{ "resume",		no_argument,	   NULL, 'R' },
 		{ "timeout",		required_argument, NULL, 'T' },
 		{ "help",		no_argument,	   NULL, 'H' },
@@ -307,6 +319,9 @@ read_options(struct plan *p, int argc, char **argv, const char **ca_r,
 		case 'X':
 			p->tls = c == 'x' ? PLAN_TLS : PLAN_STLS;
 			*ca_r = optarg;
+			break;
+		case 'S':
+			*scram_r = true;
 			break;
 		case 'R':
 			*resume_r = true;
@@ -383,10 +398,11 @@ main(int argc, char **argv)
 	    .timeout_ns = 30000 * MS };
 	unsigned		needs = 0;
 	const char		*ca = NULL;
+	bool			scram = false;
 	bool			resume = false;
 
 	set_address(&p.from, "127.0.0.1", false);
-	read_options(&p, argc, argv, &ca, &resume);
+	read_options(&p, argc, argv, &ca, &scram, &resume);
 	if (optind != argc - 1)
 		usage("one scenario, please");
 	set_scenario(&p, argv[optind], &needs);
@@ -394,6 +410,7 @@ main(int argc, char **argv)
 	if ((needs & USERS) == 0)
 		p.users_n = 0;
 	use_tls(&p, ca, resume);
+	amend_script(&p, scram);
 	raise_limit();
 	return swarm_run(&p) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

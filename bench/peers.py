@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from house import CERTIFICATE, KEY, SYSTEM, USERS, VIRTUAL
+from house import CERTIFICATE, KEY, SECRETS, SYSTEM, USERS, VIRTUAL
 from lib.unpack import TOP, unpack
 from measure import Group
 
@@ -34,13 +34,13 @@ class Peer:
 
     kinds = (VIRTUAL, SYSTEM)
     packages = ()
-    tls = False                 # whether it can
+    tls = scram = False         # whether it can
     most = {"strangers": 100000, "sessions": 100000}
 
     def __init__(self, name):
         self.name = name
 
-    def furnish(self, house, tls=False):
+    def furnish(self, house, tls=False, scram=False):
         """Configuration and accounts; again before each start."""
 
     def argv(self, house):
@@ -74,17 +74,20 @@ class Floor(Peer):
 class Popper(Peer):
     """Of this tree.  Its texts are those of docs/design.md, section 5."""
 
-    tls = True
+    tls = scram = True
 
     def __init__(self, name="popper", options=""):
         super().__init__(name)
         self.options = options
 
-    def furnish(self, house, tls=False):
+    def furnish(self, house, tls=False, scram=False):
         more = text("popper-tls.conf", cert=CERTIFICATE, key=KEY)
         house.write("/etc/popper/popper.conf", text("popper.conf")
-                    + text("popper-%s.conf" % house.kind)
-                    + (more if tls else "") + self.options)
+                    + text("popper-%s.conf" % house.kind,
+                           users=SECRETS if scram else USERS)
+                    + (more if tls else "")
+                    + (text("popper-scram.conf") if scram else "")
+                    + self.options)
 
     def argv(self, house):
         return ["/usr/sbin/popper", "serve"]
@@ -106,13 +109,13 @@ class Popper(Peer):
 
 class Dovecot(Peer):
     packages = ("dovecot-pop3d",)
-    tls = True
+    tls = scram = True
 
     def __init__(self, name, **most):
         super().__init__(name)
         self.most = most
 
-    def furnish(self, house, tls=False):
+    def furnish(self, house, tls=False, scram=False):
         for name, uid in (("dovecot", 911), ("dovenull", 912)):
             if name not in house.groups:
                 house.add_user(name, uid, home="/nonexistent",
@@ -127,6 +130,7 @@ class Dovecot(Peer):
             else "ssl = no\n"
         house.write("/etc/dovecot/local.conf", text("dovecot-common.conf")
                     + ssl
+                    + (text("dovecot-scram.conf") if scram else "")
                     + text(self.name + ".conf", cores=os.cpu_count()))
         if house.kind == VIRTUAL:
             # The switch that the file itself tells of.
@@ -134,7 +138,8 @@ class Dovecot(Peer):
             house.write(path, house.read(path).replace(
                 b"!include auth-system.conf.ext",
                 b"!include auth-passwdfile.conf.ext"))
-            house.write("/etc/dovecot/users", house.read(USERS), 0o640,
+            house.write("/etc/dovecot/users",
+                        house.read(SECRETS if scram else USERS), 0o640,
                         "root", "dovecot")
 
     def argv(self, house):
@@ -147,7 +152,7 @@ class Popa3d(Peer):
     kinds = (SYSTEM,)
     packages = ("popa3d", "openbsd-inetd")
 
-    def furnish(self, house, tls=False):
+    def furnish(self, house, tls=False, scram=False):
         if "popa3d" not in house.groups:
             house.add_user("popa3d", 913, home="/var/lib/popa3d",
                            shell="/usr/sbin/nologin")
@@ -182,9 +187,9 @@ def archives(peers):
 class Server:
     """A peer at work in a house, measured; ready when this returns."""
 
-    def __init__(self, peer, house, tls=False):
+    def __init__(self, peer, house, tls=False, scram=False):
         self.peer, self.house = peer, house
-        peer.furnish(house, tls)
+        peer.furnish(house, tls, scram)
         self.group = Group.make(house)
         self.process = house.popen(
             peer.argv(house), preexec_fn=self.group.enter,

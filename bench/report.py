@@ -20,6 +20,8 @@ TITLES = {
     "tls": "Login sessions under TLS 1.3",
     "stls": "Login sessions after STLS",
     "resumed": "Login sessions under TLS 1.3, resumed",
+    "scram": "Login sessions by SCRAM-SHA-256, stored as such",
+    "tls_scram": "Login sessions by SCRAM-SHA-256 under TLS 1.3, stored as such",
     "retr": "Sessions that fetch all messages",
     "bulk": "One large message",
     "tls_bulk": "One large message under TLS",
@@ -29,7 +31,7 @@ TITLES = {
     "beside": "Logins beside idle sessions and idle strangers",
     "attack": "Logins beside strangers who drip",
 }
-KINDS = {VIRTUAL: "virtual users, {PLAIN} passwords",
+KINDS = {VIRTUAL: "virtual users, {PLAIN} passwords unless told",
          SYSTEM: "system users, PAM"}
 # Below that a number is noise, and no ratio to it is told.
 LEAST = {"pss_kib": 1.0}
@@ -54,7 +56,7 @@ COLUMNS = {
                ("available_mib", "MemAvailable, MiB less", "%.0f"),
                ("held", "held", "%d")],
 }
-COLUMNS["retr"] = COLUMNS["login"]
+COLUMNS["retr"] = COLUMNS["scram"] = COLUMNS["tls_scram"] = COLUMNS["login"]
 COLUMNS["tls"] = COLUMNS["stls"] = COLUMNS["login"] + [
     ("plain_ms", "CPU in the clear, ms/session", "%.3f")]
 COLUMNS["resumed"] = COLUMNS["tls"] + [("resumed", "resumed", "%.2f")]

@@ -24,7 +24,8 @@ from peers import Server, all_peers, archives                   # noqa: E402
 from report import (PAM, SHAKE, SUBJECT, Results, markdown,     # noqa: E402
                     svg)
 from scenarios import (BULKY, HOLDING, PROBE_USERS, SCENARIOS,  # noqa: E402
-                       SHAKES, WITH_TLS, Void, bare_pam, bare_shake)
+                       SHAKES, WITH_SCRAM, WITH_TLS, Void, bare_pam,
+                       bare_shake)
 
 SYSTEM_USERS_MAX = 1000     # /etc/passwd is read from its beginning each time
 
@@ -80,7 +81,8 @@ class Bench:
             peers = [p for p in self.peers if kind in p.kinds]
             for group, words in self._houses(kind):
                 wanted = [s for s in SCENARIOS if s in self.c.scenarios
-                          and s in group]
+                          and s in group and (kind == VIRTUAL
+                                              or s not in WITH_SCRAM)]
                 if wanted and peers:
                     self._in_house(kind, words, wanted, peers)
         return Results(self.runs)
@@ -104,7 +106,8 @@ class Bench:
 
     def _round(self, house, n, scenario, peers):
         for peer in peers:
-            if peer.tls or scenario not in WITH_TLS:
+            if (peer.tls or scenario not in WITH_TLS) and (
+                    peer.scram or scenario not in WITH_SCRAM):
                 self._record(house.kind, n, scenario, peer.name,
                              lambda p=peer: self._serve(house, p, scenario))
         if scenario in SHAKES:
@@ -117,7 +120,8 @@ class Bench:
     def _serve(self, house, peer, scenario):
         # Dovecot leaves fields of its own, which others do not hide.
         house.lay_mail()
-        with Server(peer, house, scenario in WITH_TLS) as server:
+        with Server(peer, house, scenario in WITH_TLS,
+                    scenario in WITH_SCRAM) as server:
             self.how = server.group.how
             return SCENARIOS[scenario](server, self.c)
 

@@ -149,6 +149,16 @@ def resumed(server, c):
     return _secured(server, c, *TLS, "--resume")
 
 
+def scram(server, c):
+    """AUTH SCRAM-SHA-256 with stored keys, and STAT, QUIT."""
+    return login(server, c, "--scram")
+
+
+def tls_scram(server, c):
+    """The same under TLS 1.3."""
+    return login(server, c, *TLS, "--scram")
+
+
 def retr(server, c):
     """All of a maildrop that nobody has read, each user once."""
     warm(server, c)
@@ -309,14 +319,17 @@ def tls_bulk(server, c):
 
 TLS = ("--tls", CERTIFICATE)
 SCENARIOS = {f.__name__: f for f in (
-    login, tls, stls, resumed, retr, bulk, tls_bulk, strangers, tls_strangers,
+    login, tls, stls, resumed, scram, tls_scram, retr, bulk, tls_bulk, strangers, tls_strangers,
     sessions, beside, attack)}
 # By how many users, with what mail, each is run.
 HOLDING = {"strangers", "tls_strangers", "sessions", "beside", "attack"}
 BULKY = {"bulk", "tls_bulk"}
 BULK_TIMES = 4
 # Servers that have no TLS are left out.
-WITH_TLS = {"tls", "stls", "resumed", "tls_bulk", "tls_strangers"}
+WITH_TLS = {"tls", "stls", "resumed", "tls_scram", "tls_bulk",
+            "tls_strangers"}
+# Servers without SCRAM are, too, and users of PAM, which cannot do it.
+WITH_SCRAM = {"scram", "tls_scram"}
 # Beside which the bare handshake is measured, and its words for that.
 SHAKES = {"tls": (), "stls": (), "resumed": ("resumed",)}
 

@@ -13,6 +13,7 @@
 #include "swarm.h"
 
 #include "base/alloc.h"
+#include "prove.h"
 #include "secure.h"
 #include "tally.h"
 
@@ -41,6 +42,7 @@ struct client {
 	struct talk		 talk;
 	int			 fd;
 	struct secure		*secure;	/* owns; NULL: in the clear */
+	struct prove		*prove;		/* owns; NULL: no SCRAM now */
 	bool			 shaking;
 	enum state		 state;
 	size_t			 place;		/* in the script */
@@ -109,6 +111,8 @@ client_end(struct swarm *s, struct client *c)
 {
 	secure_free(c->secure);
 	c->secure = NULL;
+	prove_free(c->prove);
+	c->prove = NULL;
 	if (c->fd != -1)
 		close(c->fd);
 	if (c->user != NULL)
@@ -149,15 +153,40 @@ client_send(struct client *c, const char *p, size_t n)
 	    secure_write(c->secure, p, n);
 }
 
+/* The command of a word of SCRAM; 0: the server was not right. */
+static int
+scram_line(struct client *c, enum word w, struct span challenge, char *line,
+    size_t cap)
+{
+	char	message[COMMAND_MAX];
+
+	if (w == WORD_PASS)
+		return prove_ends(c->prove, challenge) ?
+		    snprintf(line, cap, "\r\n") : 0;
+	if (w == WORD_SCRAM)
+		c->prove = prove_new(c->user->name, c->user->password);
+	if (!prove_step(c->prove, challenge, message, sizeof(message)))
+		return 0;
+	return snprintf(line, cap, "%s%s\r\n", w == WORD_SCRAM ?
+	    "AUTH SCRAM-SHA-256 " : "", message);
+}
+
 /* The command of the current word; false when the client has failed. */
 static bool
-client_ask(struct swarm *s, struct client *c)
+client_ask(struct swarm *s, struct client *c, struct span challenge)
 {
 	enum word	w = current(s, c);
 	char		line[COMMAND_MAX];
 	int		n = 0;
 
-	if (w == WORD_USER)
+	if (w == WORD_SCRAM || w == WORD_PROOF ||
+	    (w == WORD_PASS && c->prove != NULL)) {
+		n = scram_line(c, w, challenge, line, sizeof(line));
+		if (n <= 0 || n >= (int)sizeof(line)) {
+			client_fail(s, c, "SCRAM: not the server's proof");
+			return false;
+		}
+	} else if (w == WORD_USER)
 		n = snprintf(line, sizeof(line), "USER %s\r\n", c->user->name);
 	else if (w == WORD_PASS)
 		n = snprintf(line, sizeof(line), "PASS %s\r\n",
@@ -208,7 +237,8 @@ client_shake(struct swarm *s, struct client *c)
 	if (secure_shake(c->secure, &writes, why, sizeof(why)) == 0) {
 		c->shaking = false;
 		s->resumed_n += secure_resumed(c->secure) ? 1 : 0;
-		return client_await(s, c, EPOLLIN) && client_ask(s, c);
+		return client_await(s, c, EPOLLIN) &&
+		    client_ask(s, c, SPAN(""));
 	}
 	if (errno == EAGAIN)
 		return client_await(s, c, writes ? EPOLLOUT : EPOLLIN);
@@ -230,7 +260,10 @@ client_advance(struct swarm *s, struct client *c)
 {
 	enum word	w = current(s, c);
 	size_t		index = 0;
+	struct span	challenge = SPAN("");
 
+	if (w == WORD_SCRAM || w == WORD_PROOF)
+		challenge = talk_challenge(&c->talk);
 	if (w == WORD_PASS)
 		tally_add(&s->login, now_ns() - c->due_ns);
 	else if (w == WORD_NOOP)
@@ -251,7 +284,8 @@ client_advance(struct swarm *s, struct client *c)
 		s->at_work--;
 		s->held++;
 	}
-	return w == WORD_STLS ? client_secure(s, c) : client_ask(s, c);
+	return w == WORD_STLS ? client_secure(s, c) :
+	    client_ask(s, c, challenge);
 }
 
 /* Something came, or the end.  False: nothing more is to be had of it now. */
@@ -411,7 +445,8 @@ resume_some(struct swarm *s)
 		if (s->plan->drip_ns > 0)
 			client_done(s, c);
 		else
-			(void)client_ask(s, c);	/* it counts its failure */
+			/* it counts its failure */
+			(void)client_ask(s, c, SPAN(""));
 	}
 }
 

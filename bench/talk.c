@@ -11,6 +11,8 @@
 static const char *const names[] = {
 	[WORD_GREETING]	= "greeting",
 	[WORD_STLS]	= "stls",
+	[WORD_SCRAM]	= "scram",
+	[WORD_PROOF]	= "proof",
 	[WORD_USER]	= "user",
 	[WORD_PASS]	= "pass",
 	[WORD_STAT]	= "stat",
@@ -48,6 +50,12 @@ talk_expect(struct talk *t, enum word word, size_t index)
 	t->index = index;
 	t->in_text = false;
 	t->at = 0;
+}
+
+struct span
+talk_challenge(const struct talk *t)
+{
+	return span_of(t->line + 2, t->at - 4);		/* "+ ", CRLF */
 }
 
 /* Foreign octets for a complaint: printable, bounded. */
@@ -100,6 +108,9 @@ judge_line(const struct talk *t, const struct answers *a, struct span line,
 		if (line.p[i] < ' ' || line.p[i] > '~')
 			return wrong(t, line, "printable ASCII", why, cap);
 	}
+	if (t->word == WORD_SCRAM || t->word == WORD_PROOF)
+		return span_starts(line, SPAN("+ ")) ? TALK_ANSWERED :
+		    wrong(t, line, "a challenge", why, cap);
 	if (want != NULL)
 		return span_eq(line, span_str(want)) ? TALK_ANSWERED :
 		    wrong(t, line, want, why, cap);

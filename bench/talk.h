@@ -15,6 +15,8 @@
 enum word {
 	WORD_GREETING,
 	WORD_STLS,		/* the next one is under TLS */
+	WORD_SCRAM,		/* a challenge answers it */
+	WORD_PROOF,		/* another one */
 	WORD_USER,
 	WORD_PASS,
 	WORD_STAT,
@@ -54,6 +56,10 @@ struct talk {
 	size_t		at;		/* octets of the line, or of the text */
 	uint8_t		line[TALK_LINE_MAX];
 };
+
+/* What the last challenge said, in base64: borrows from *t, which has not been
+ * told of another word. */
+struct span	talk_challenge(const struct talk *t);
 
 /* The next answer will be one to this word. */
 void		talk_expect(struct talk *t, enum word word, size_t index);

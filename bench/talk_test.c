@@ -33,6 +33,8 @@ static const struct row {
 	{ "no CR", &known, WORD_GREETING, "+OK hello\n", TALK_WRONG },
 	{ "not yet", &known, WORD_GREETING, "+OK hello\r", TALK_MORE },
 	{ "more", &known, WORD_GREETING, "+OK hello\r\nx", TALK_WRONG },
+	{ "challenge", &known, WORD_SCRAM, "+ cj0x\r\n", TALK_ANSWERED },
+	{ "no challenge", &known, WORD_PROOF, "+OK in\r\n", TALK_WRONG },
 	{ "any", &unknown, WORD_USER, "+OK\r\n", TALK_ANSWERED },
 	{ "any text", &unknown, WORD_USER, "+OK go on\r\n", TALK_ANSWERED },
 	{ "no word", &unknown, WORD_USER, "+OKAY\r\n", TALK_WRONG },

@@ -18,13 +18,14 @@ from house import PAIRS, SYSTEM, VIRTUAL, House                 # noqa: E402
 from peers import Floor, Popper, Server                         # noqa: E402
 from report import COLUMNS, Results, markdown, svg              # noqa: E402
 from run import Bench, arguments                                # noqa: E402
-from scenarios import (PROBE_USERS, SCENARIOS, TLS, WITH_TLS,   # noqa: E402
+from scenarios import (PROBE_USERS, SCENARIOS, TLS,             # noqa: E402
+                       WITH_SCRAM, WITH_TLS,
                        Void, login, retr, run_load, sessions, strangers)
 
 TINY = ["--seconds", "1", "--users", "20", "--hold", "20", "--rate", "20",
         "--connections", "4", "--bulk", "1"]
 # They differ in a word for the load from what is tried always.
-LONG_ONES = {"stls", "resumed", "bulk"}
+LONG_ONES = {"stls", "resumed", "tls_scram", "bulk"}
 
 
 class Frame(unittest.TestCase):
@@ -40,7 +41,7 @@ class Frame(unittest.TestCase):
                 self.assertEqual(len(results.values(table, "popper", key)),
                                  c.rounds, (table, key))
                 self.assertEqual("floor" in results.peers(table),
-                                 table[0] not in WITH_TLS)
+                                 table[0] not in WITH_TLS | WITH_SCRAM)
             xml.dom.minidom.parseString(svg(results, table))
         self.assertIn("| popper | ", text)
         return results, text
