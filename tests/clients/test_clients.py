@@ -548,7 +548,10 @@ class Neomutt(Thorough if LONG else Client, unittest.TestCase):
 
     packages = ("neomutt",)
     rewrites = {"nul": "it ends a line at a NUL"}
-    mechanisms = {"OAUTHBEARER": None}
+    # SASL has no name among its authenticators: libgsasl takes the best one.
+    # Under TLS that is -PLUS, for which it has no binding (20220429), and then
+    # it fails; popper.conf(5) tells.
+    mechanisms = {"OAUTHBEARER": None, "SCRAM-SHA-256": "any"}
     RC = """
 set pop_host="pop%s://alice@localhost:%d/" pop_pass="%s" pop_delete=%s
 set pop_authenticators="%s" ssl_starttls=%s ssl_force_tls=%s
@@ -558,12 +561,17 @@ set mbox_type=Maildir spool_file=~/in folder=~ header_cache=""
 set wait_key=no quit=yes sleep_time=0
 """
 
+    def ways_of(self, mechanism, offered, chance):
+        return [CLEAR] if mechanism == "SCRAM-SHA-256" else \
+            super().ways_of(mechanism, offered, chance)
+
     def fetch(self, keep):
         def yes(x):
             return "yes" if x else "no"
         self.host.write("/home/reader/rc", self.RC % (
             "s" if self.way == TLS else "", self.port(), PASSWORD,
-            yes(not keep), self.mechanism or "user",
+            yes(not keep), "" if self.mechanism == "any"
+            else self.mechanism or "user",
             yes(self.way == STLS), yes(self.way != CLEAR), self.ca,
             "echo " + TOKEN if self.mechanism == "OAUTHBEARER" else ""),
             0o600, "reader")
