@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 
 import house_tls                                                # noqa: E402
 from house_tls import POP, POPS                                 # noqa: E402
-from lib.popper import Inetd, conf                              # noqa: E402
+from lib.popper import conf                                     # noqa: E402
 
 family = house_tls.house.family
 PASSWORD = family.PASSWORD
@@ -156,19 +156,8 @@ class Served(Members, house_tls.Tls):
                 self.assertEqual(len(self.log.find("session-end", mark)), 1)
 
 
-class Servers:
-    """One for each port."""
-
-    def __init__(self, host):
-        self.all = [Inetd(host, port) for port in (POP, POPS)]
-
-    def stop(self):
-        for server in self.all:
-            server.stop()
-
-
 class Bare(Members, house_tls.Clients, family.Family):
-    SERVER = Servers
+    SERVER = house_tls.Servers
 
     def over(self):
         self.wait_for(lambda: not self.members(), "end of all processes", 10)

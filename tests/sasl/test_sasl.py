@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 
 import house_tls                                                # noqa: E402
 from house_tls import POP                                       # noqa: E402
-from lib.popper import Inetd, Pop, PopError                      # noqa: E402
+from lib.popper import Pop, PopError                             # noqa: E402
 from lib.unpack import build_dir                                # noqa: E402
 from scram import Scram                                         # noqa: E402
 
@@ -350,19 +350,8 @@ class Served(Members, Exchange, house_tls.Tls):
         self.over()
 
 
-class Servers:
-    """One for each port."""
-
-    def __init__(self, host):
-        self.all = [Inetd(host, port) for port in (POP, house_tls.POPS)]
-
-    def stop(self):
-        for server in self.all:
-            server.stop()
-
-
 class Bare(Members, Exchange, house_tls.Clients, house_tls.house.family.Family):
-    SERVER = Servers
+    SERVER = house_tls.Servers
 
     def over(self):
         self.wait_for(lambda: not self.members(), "end of all processes", 10)

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "serve"))
 
 import house                                                    # noqa: E402
-from lib.popper import Pop                                      # noqa: E402
+from lib.popper import Inetd, Pop                               # noqa: E402
 
 POP, POPS = 110, 995
 KINDS = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:2048"]}
@@ -47,6 +47,17 @@ def insecure():
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+class Servers:
+    """A super-server for each port."""
+
+    def __init__(self, host):
+        self.all = [Inetd(host, port) for port in (POP, POPS)]
+
+    def stop(self):
+        for server in self.all:
+            server.stop()
 
 
 class Clients:

@@ -13,22 +13,10 @@ import family                                                   # noqa: E402
 from both import PASSWORD, Both                                 # noqa: E402
 import house_tls                                                # noqa: E402
 from house_tls import POP, POPS, Pop, certificate               # noqa: E402
-from lib.popper import Inetd                                    # noqa: E402
-
-
-class Servers:
-    """One for each port."""
-
-    def __init__(self, host):
-        self.all = [Inetd(host, port) for port in (POP, POPS)]
-
-    def stop(self):
-        for server in self.all:
-            server.stop()
 
 
 class Bare(Both, house_tls.Clients, family.Family):
-    SERVER = Servers
+    SERVER = house_tls.Servers
 
     def over(self):
         self.wait_for(lambda: not self.members(), "end of all processes", 10)
