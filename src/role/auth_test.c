@@ -18,6 +18,7 @@
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/sock.h"
+#include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -76,7 +77,7 @@ fork_auth(int *fronts, int master, int warden, int log_link)
 		.fronts = fronts, .nfronts = FRONTS,
 		.master = master, .warden = warden, .log_link = log_link,
 	};
-	pid_t			pid = fork();
+	pid_t			pid = test_fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0)
@@ -106,7 +107,7 @@ begin(bool real_warden)
 	fd_close(&warden);
 	it.warden = 0;
 	if (real_warden) {
-		it.warden = fork();
+		it.warden = test_fork();
 		assert_true(it.warden >= 0);
 		if (it.warden == 0)
 			warden_main(&conf, it.wardens, log[1]);
@@ -1032,7 +1033,7 @@ test_leave(void **state UNUSED)
 	deny(link, 0);
 	assert_int_equal(wait_for(it.auth), 0);
 	fd_close(&link);
-	it.auth = fork();		/* somebody for whom end() waits */
+	it.auth = test_fork();		/* somebody for whom end() waits */
 	if (it.auth == 0)
 		_exit(0);
 	end();
@@ -1389,7 +1390,7 @@ begin_warden(int *link_r)
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(link_pair(link_r, &its, &f), 0);
-	pid = fork();
+	pid = test_fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
 		warden_main(&conf, its, -1);

@@ -9,6 +9,7 @@
 
 #include "pop/authorize.h"
 #include "sys/spawn.h"
+#include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -91,7 +92,7 @@ fork_front(void)
 	assert_int_equal(link_pair(&it.master, &ends[1], &f), 0);
 	assert_int_equal(link_pair(&it.resolver, &ends[2], &f), 0);
 	assert_int_equal(link_pair(&it.log, &ends[3], &f), 0);
-	it.front = fork();
+	it.front = test_fork();
 	assert_true(it.front >= 0);
 	if (it.front == 0) {
 		spawn_tie(getppid());

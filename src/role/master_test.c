@@ -18,6 +18,7 @@
 #include "pop/authorize.h"
 #include "sys/loop.h"
 #include "sys/spawn.h"
+#include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -312,7 +313,7 @@ begin(void **state UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(it.part); i++)
 		it.part[i] = (struct part_of){ 0, 0, -1, -1, { -1, -1 },
 		    { -1, -1 } };
-	it.master = fork();
+	it.master = test_fork();
 	if (it.master == 0) {
 		spawn_tie(getppid());
 		fd_close(&it.ours);

@@ -18,6 +18,7 @@
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/sock.h"
+#include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -378,7 +379,7 @@ wait_for(pid_t pid)
 static void
 run_for(int client[2])
 {
-	pid_t pid = fork();
+	pid_t pid = test_fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -947,7 +948,7 @@ front_begin(struct real *r)
 	assert_int_equal(link_pair(&log_link, &c.log_link, &f), 0);
 	c.in = c.out = client[1];
 	r->client = client[0];
-	r->pid = fork();
+	r->pid = test_fork();
 	assert_true(r->pid >= 0);
 	if (r->pid == 0)
 		__real_front_main(&c);
@@ -1031,7 +1032,7 @@ session_begin(struct real *r, struct host *h)
 	assert_int_equal(fd_pipe(&c.rest_fd, &none, &f), 0);
 	c.in = c.out = client[1];
 	r->client = client[0];
-	r->pid = fork();
+	r->pid = test_fork();
 	assert_true(r->pid >= 0);
 	if (r->pid == 0)
 		__real_session_main(&c);

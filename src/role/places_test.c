@@ -11,6 +11,7 @@
 
 #include "sys/file.h"
 #include "sys/spawn.h"
+#include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -682,7 +683,7 @@ spawner_dies(void)
 static pid_t
 fork_one(void)
 {
-	pid_t pid = fork();
+	pid_t pid = test_fork();
 
 	assert_true(pid >= 0);
 	if (pid == 0)

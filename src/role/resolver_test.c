@@ -8,6 +8,7 @@
 #include "role/wire.h"
 
 #include "sys/spawn.h"
+#include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -69,7 +70,7 @@ fork_resolver(void)
 		assert_int_equal(link_pair(&it.front[i], &fronts[i], &f), 0);
 	assert_int_equal(link_pair(&it.master, &master, &f), 0);
 	assert_int_equal(link_pair(&it.log, &log_link, &f), 0);
-	it.resolver = fork();
+	it.resolver = test_fork();
 	assert_true(it.resolver >= 0);
 	if (it.resolver == 0) {
 		spawn_tie(getppid());

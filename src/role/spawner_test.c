@@ -10,6 +10,7 @@
 
 #include "sys/signals.h"
 #include "sys/spawn.h"
+#include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -88,7 +89,7 @@ begin(void **state UNUSED)
 
 	if (truncate(log_path, 0) != 0 || link_pair(&it.master, &its, &f) != 0)
 		return -1;
-	it.spawner = fork();
+	it.spawner = test_fork();
 	if (it.spawner < 0)
 		return -1;
 	if (it.spawner == 0) {

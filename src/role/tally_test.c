@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/gauges.h"
+#include "sys/test_fork.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -57,7 +58,7 @@ in_child(struct tally *t, size_t row)
 	struct sock_addr	a = v4(9);
 	struct fault		f;
 	int			status;
-	pid_t			pid = fork();
+	pid_t			pid = test_fork();
 
 	if (pid == 0) {
 		if (tally_own(t, 1, &f) != 0)
@@ -200,7 +201,7 @@ test_true_row(void **state)
 {
 	struct fault	 f;
 	struct tally	*t = tally_new(1, 100, &f);
-	pid_t		 pid = fork();
+	pid_t		 pid = test_fork();
 	int		 status;
 
 	(void)state;

@@ -17,6 +17,7 @@
 
 #include "sys/file.h"
 #include "sys/link.h"
+#include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -279,7 +280,7 @@ run(void)
 	assert_int_equal(link_pair(&link[0], &link[1], &f), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 	    client), 0);
-	pid = fork();
+	pid = test_fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
 		usher_main(&start);

@@ -2,6 +2,7 @@
 #include "sys/file.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
+#include "sys/test_fork.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -248,6 +249,21 @@ test_fork_and_wait(void **state)
 	assert_int_equal(status, 128 + SIGKILL);
 }
 
+/* Not caught by cmocka in the child, which would go on with all other tests. */
+static void
+test_a_test_ends(void **state)
+{
+	int	status = -1;
+	pid_t	pid;
+
+	(void)state;
+	pid = test_fork();
+	if (pid == 0)
+		(void)raise(SIGSEGV);
+	assert_int_equal(spawn_wait(pid, 5000, &status), 1);
+	assert_int_equal(status, 128 + SIGSEGV);
+}
+
 static bool
 is_mapped(const char *library)
 {
@@ -412,6 +428,7 @@ main(void)
 		cmocka_unit_test(test_background),
 		cmocka_unit_test(test_as),
 		cmocka_unit_test(test_fork_and_wait),
+		cmocka_unit_test(test_a_test_ends),
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_renew),
 	};
