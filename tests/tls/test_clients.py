@@ -16,7 +16,6 @@ import house_tls                                                # noqa: E402
 from authority import Authority, fingerprint, shows             # noqa: E402
 from house_tls import trusting                                  # noqa: E402
 from lib.popper import PopError, conf                                 # noqa: E402
-from test_inetd import Servers                                  # noqa: E402
 
 CLIENT = "extendedKeyUsage=clientAuth"
 
@@ -251,7 +250,7 @@ class Served(Everywhere, house_tls.Tls):
 class Bare(Everywhere, family.Family):
     """By a super-server."""
 
-    SERVER = Servers
+    SERVER = house_tls.Servers
 
 
 class Single(Everywhere, family.Family):
