@@ -724,12 +724,11 @@ parse(int argc, char **argv, struct job *j)
 static int
 load(struct job *j)
 {
-	char	name[] = "ctl";
-	char	option[] = "--config";
-	char	*argv[] = { name, option, j->config, NULL };
-
-	char	said[sizeof(j->whom.user)];
-	struct fault f;
+	char		 name[] = "ctl";
+	char		 option[] = "--config";
+	char		*argv[] = { name, option, j->config, NULL };
+	char		 said[sizeof(j->whom.user)];
+	struct fault	 f;
 
 	if (settings_load(j->config == NULL ? 1 : 3, argv, "",
 	    &j->settings) == SETTINGS_USAGE)

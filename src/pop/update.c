@@ -21,11 +21,6 @@ struct wish {
 	size_t			 note_n;
 };
 
-/*
- * RFC 2449 s.6.7: as if the client had said DELE when UPDATE begins; so RSET undoes
- * nothing of it, and who ends without QUIT keeps all.  Who got a surrogate
- * (RFC 6858) has not got the message.
- */
 static bool
 is_old(const struct pop *p, const struct view_item *m)
 {
@@ -33,6 +28,11 @@ is_old(const struct pop *p, const struct view_item *m)
 	    m->entry.delivered < p->conf->expire_before;
 }
 
+/*
+ * RFC 2449 s.6.7: as if the client had said DELE when UPDATE begins; so RSET undoes
+ * nothing of it, and who ends without QUIT keeps all.  Who got a surrogate
+ * (RFC 6858) has not got the message.
+ */
 bool
 update_expires(const struct pop *p, const struct view_item *m)
 {

@@ -4,10 +4,10 @@
  * This file is the one table of which role may use which system call.
  *
  * What stands in the table for a role is allowed.  What stands in `deadly`
- * and is not allowed ends the process.  What stands in `nowhere` for it says ENOENT.
- * Everything else says ENOSYS (and is
- * logged by the kernel), so that a C library which tries a newer call goes
- * on to the older one.  A call for another architecture ends the process.
+ * and is not allowed ends the process.  What stands in `nowhere` for it says
+ * ENOENT.  Everything else says ENOSYS (and is logged by the kernel), so that a C
+ * library which tries a newer call goes on to the older one.  A call for another
+ * architecture ends the process.
  *
  * Besides what popper calls itself the table has what glibc 2.36 and 2.41 call
  * behind its functions (Debian 12 and 13).  With the argument `wide`

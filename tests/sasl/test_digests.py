@@ -15,7 +15,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 
 import house_tls                                                # noqa: E402
 from house_tls import POP, POPS                                 # noqa: E402
-from lib.popper import conf                                     # noqa: E402
 
 family = house_tls.house.family
 PASSWORD = family.PASSWORD
@@ -173,35 +172,17 @@ class Bare(Members, house_tls.Clients, family.Family):
                              b"-ERR Unknown mechanism.")
 
 
-class Single(Digests, house_tls.Clients, family.Family):
+class Single(house_tls.Alone, Digests, house_tls.Clients, family.Family):
     """By one process, of an ordinary user."""
 
     def over(self):
         self.wait_for(lambda: len(self.members()) == 1, "end of its child")
 
     def begin(self):
-        own = "/home/alice/pop"
-        self.host.mkdir(own, 0o755, "alice")
-        for name, text in (
-                ("users", "alice:{PLAIN}%s:1001:1001::/home/alice\n"
-                 "bob:%s:1001:1001::/home/alice\n" % (PASSWORD, HASHED)),
-                ("../mbox", self.mail), ("cert.pem", self.cert),
-                ("key.pem", self.key),
-                ("conf", conf(**{
-                    **family.OPTIONS, **OPTIONS, "isolation": "single",
-                    "maildrop": "~/mbox", "passwd_file": "users",
-                    "state_dir": "state", "run_dir": "run",
-                    "deny_file": "none",
-                    "tls_certificate": "cert.pem key=key.pem"})
-                 + "listen = 127.0.0.1:2110\nlisten = 127.0.0.1:2995 tls\n")):
-            self.host.write("%s/%s" % (own, name), text, 0o600, "alice")
-        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
-                                  own + "/conf"], user="alice")
-        self.addCleanup(server.stop)
-        self.host.wait_port(2995)
-
-    def open(self, port):
-        return super().open(port + 2000)
+        self.serve_alone(
+            ("users", "alice:{PLAIN}%s:1001:1001::/home/alice\n"
+             "bob:%s:1001:1001::/home/alice\n" % (PASSWORD, HASHED)),
+            ("../mbox", self.mail), **OPTIONS)
 
 
 if __name__ == "__main__":

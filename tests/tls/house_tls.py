@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "serve"))
 
 import house                                                    # noqa: E402
-from lib.popper import Inetd, Pop                               # noqa: E402
+from lib.popper import Inetd, Pop, conf                         # noqa: E402
 
 POP, POPS = 110, 995
 KINDS = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:2048"]}
@@ -58,6 +58,33 @@ class Servers:
     def stop(self):
         for server in self.all:
             server.stop()
+
+
+class Alone:
+    """For a test with a family's host, before Clients: one process, alice's."""
+
+    SINGLE = {"isolation": "single", "maildrop": "~/mbox",
+              "passwd_file": "users", "state_dir": "state", "run_dir": "run",
+              "deny_file": "none", "tls_certificate": "cert.pem key=key.pem"}
+    UP = 2000               # her ports are above ours
+
+    def serve_alone(self, *files, **options):
+        """Files are (name, text), beside popper.conf."""
+        own = "/home/alice/pop"
+        text = conf(**{**house.family.OPTIONS, **self.SINGLE, **options}) \
+            + "listen = 127.0.0.1:%d\nlisten = 127.0.0.1:%d tls\n" % (
+                POP + self.UP, POPS + self.UP)
+        self.host.mkdir(own, 0o755, "alice")
+        for name, text in (*files, ("cert.pem", self.cert),
+                           ("key.pem", self.key), ("conf", text)):
+            self.host.write("%s/%s" % (own, name), text, 0o600, "alice")
+        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
+                                  own + "/conf"], user="alice")
+        self.addCleanup(server.stop)
+        self.host.wait_port(POPS + self.UP)
+
+    def open(self, port):
+        return super().open(port + self.UP)
 
 
 class Clients:

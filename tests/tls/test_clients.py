@@ -15,7 +15,7 @@ import family                                                   # noqa: E402
 import house_tls                                                # noqa: E402
 from authority import Authority, fingerprint, shows             # noqa: E402
 from house_tls import trusting                                  # noqa: E402
-from lib.popper import PopError, conf                                 # noqa: E402
+from lib.popper import PopError                                 # noqa: E402
 
 CLIENT = "extendedKeyUsage=clientAuth"
 
@@ -253,33 +253,16 @@ class Bare(Everywhere, family.Family):
     SERVER = house_tls.Servers
 
 
-class Single(Everywhere, family.Family):
+class Single(house_tls.Alone, Everywhere, family.Family):
     """By one process, of an ordinary user."""
 
     def serve(self):
-        own = "/home/alice/pop"
-        self.host.mkdir(own, 0o755, "alice")
-        for name, text in (
-                ("users", "alice:*:1001:1001::/home/alice\n"),
-                ("cert.pem", self.cert), ("key.pem", self.key),
-                ("clients.pem", self.ca.pem),
-                ("rows", "alice " + fingerprint(self.alice[0]) + "\n"),
-                ("conf", conf(**{
-                    **family.OPTIONS, "isolation": "single",
-                    "maildrop": "~/mbox", "passwd_file": "users",
-                    "state_dir": "state", "run_dir": "run",
-                    "deny_file": "none", "auth_fail_delay": 0,
-                    "tls_client_ca": "clients.pem", "tls_client_users": "rows",
-                    "tls_certificate": "cert.pem key=key.pem"})
-                 + "listen = 127.0.0.1:2110\nlisten = 127.0.0.1:2995 tls\n")):
-            self.host.write("%s/%s" % (own, name), text, 0o600, "alice")
-        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
-                                  own + "/conf"], user="alice")
-        self.addCleanup(server.stop)
-        self.host.wait_port(2995)
-
-    def open(self, port):
-        return super().open(port + 2000)
+        self.serve_alone(
+            ("users", "alice:*:1001:1001::/home/alice\n"),
+            ("clients.pem", self.ca.pem),
+            ("rows", "alice " + fingerprint(self.alice[0]) + "\n"),
+            auth_fail_delay=0, tls_client_ca="clients.pem",
+            tls_client_users="rows")
 
 
 if __name__ == "__main__":
