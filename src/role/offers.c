@@ -30,7 +30,7 @@ offers(const struct settings *c, bool bound)
 		mask &= ~DIGESTS;
 	if (krb_wanted(&c->krb))
 		mask |= 1u << BY_GSSAPI;
-	return bound ? mask : mask & ~SCRAM_PLUS;
+	return bound && c->role.channel_binding ? mask : mask & ~SCRAM_PLUS;
 }
 
 unsigned
@@ -51,7 +51,9 @@ struct wire_asked
 asked_of(const struct authorize *a, const struct secure *s,
     const struct auth_way *way, uint8_t binding[AUTH_BINDING_MAX])
 {
-	const bool message = a->ask.says_messages;
+	const bool	message = a->ask.says_messages;
+	/* Who is not offered -PLUS may say so (RFC 5802 s.6): then there is none. */
+	const bool	bound = message && (a->offers & SCRAM_PLUS) != 0;
 
 	return (struct wire_asked){
 		.method = (uint8_t)a->ask.method,
@@ -60,8 +62,7 @@ asked_of(const struct authorize *a, const struct secure *s,
 		.secret = message ? buf_span(&a->ask.message) :
 		    authorize_secret(a),
 		.broken = message && a->ask.broken,
-		.binding = span_of(binding, message ? secure_binding(s,
-		    binding) : 0),
+		.binding = span_of(binding, bound ? secure_binding(s, binding) : 0),
 	};
 }
 

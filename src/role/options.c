@@ -406,16 +406,32 @@ static const struct conf_option role_options[] = {
 		    ".Nm popper Cm passwd Fl -scheme Cm scram-sha-256\n"
 		    "(one for each of the two), or\n"
 		    ".Cm plain .\n"
-		    "The neomutt of Debian 12 (20220429) takes\n"
-		    ".Li -PLUS\n"
-		    "under TLS without being able to, and fails; there its "
-		    "users set\n"
-		    ".Li pop_authenticators=user .\n"
 		    "With\n"
 		    ".Ic auth No = Cm pam\n"
 		    "there is no SCRAM; where other databases follow it, they "
 		    "alone are asked,\nand a name that both know is theirs: keep "
 		    "such names apart.",
+	},
+	{
+		.name = "channel_binding", .type = CONF_BOOL,
+		.offset = AT(channel_binding), .fallback = "yes",
+		.meaning = "whether SCRAM is offered with -PLUS under TLS",
+		.man = "Under TLS, offer the mechanisms of SCRAM that\n"
+		    ".Ic sasl_mechanisms\n"
+		    "names with\n"
+		    ".Li -PLUS ,\n"
+		    "too: they tie a login to its connection, so that whoever "
+		    "sits in the middle, with a certificate that the client "
+		    "takes for good, cannot pass it on.\n"
+		    "Say\n"
+		    ".Cm no\n"
+		    "for clients that choose\n"
+		    ".Li -PLUS\n"
+		    "without being able to, and fail, as the neomutt of "
+		    "Debian 12 (20220429) does; where it is\n"
+		    ".Cm yes ,\n"
+		    "its users set\n"
+		    ".Li pop_authenticators=user .",
 	},
 	{
 		.name = "front_user", .type = CONF_TEXT,

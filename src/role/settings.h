@@ -36,6 +36,7 @@ struct role_settings {
 	int			 language;	/* of LANG *: proto/lang.h */
 	int			 utf8_messages;	/* enum pop_utf8 */
 	const char		*sasl_mechanisms;	/* words, of offers.h */
+	bool			 channel_binding;	/* -PLUS is offered */
 	const char		*front_user;	/* for identity_service */
 	const char		*auth_user;	/* likewise; serve */
 	unsigned		 fronts;	/* 0: one per processor */

@@ -35,6 +35,7 @@ import oauth                                                    # noqa: E402
 
 PASSWORD = "wonder land"
 NAME = "localhost"              # what clients know of the server
+CONF = "/etc/popper/popper.conf"
 CA, WRONG_CA = "/etc/popper/ca.pem", "/etc/popper/wrong-ca.pem"
 CLEAR, STLS, TLS = "clear", "stls", "tls"
 PORTS = {CLEAR: 110, STLS: 110, TLS: 995}
@@ -104,7 +105,7 @@ def setUpModule():
     certificates(HOST)
     credentials(HOST)
     print("mechanisms: POPPER_SEED=%d" % SEED)
-    HOST.write("/etc/popper/popper.conf", "peer_check = no\nauth = file\n"
+    HOST.write(CONF, "peer_check = no\nauth = file\n"
                "sasl_mechanisms = plain login cram-md5 scram-sha-256 "
                "scram-sha-1\nrecoverable_secrets = yes\n"
                "oauth_issuer = %s\noauth_audience = mail\n"
@@ -118,6 +119,12 @@ def setUpModule():
                "max_sessions_per_address = 1000\n" % oauth.ISSUER)
     server = Serve(HOST)
     unittest.addModuleCleanup(server.stop)
+
+
+def configure(text):
+    """For who comes from now on."""
+    HOST.write(CONF, text)
+    HOST.run(["/usr/sbin/popper", "ctl", "reload"], check=True)
 
 
 def digest(data):
@@ -142,8 +149,8 @@ class Client:
 
     packages = ()
     ways = (CLEAR, STLS, TLS)
-    # Those of SASL that it has: what it calls them, None: the same.  One that the
-    # server lacks is not asked for.
+    # APOP, and those of SASL, that it has: what it calls them, None: the same.  One
+    # that the server lacks is not asked for.
     mechanisms = {}
     # Messages that this client rewrites in ways of its own, by name: why.
     # They are fetched like the others, but not compared.
@@ -207,11 +214,15 @@ class Client:
     def offered(self):
         with Pop(self.host.connect(110)) as pop:
             _, lines = pop.multi("CAPA")
-        return re.search(rb"(?m)^SASL (.*)\r$", lines).group(1).decode().split()
+        apop = ["APOP"] if pop.greeting.endswith(b">") else []
+        return apop + re.search(rb"(?m)^SASL (.*)\r$",
+                                lines).group(1).decode().split()
 
     def ways_of(self, mechanism, offered, chance):
-        """A certificate is for who is under TLS."""
-        ways = [w for w in self.ways if mechanism in offered or
+        """A certificate is for who is under TLS; and of what was said before STLS
+        nothing counts, the timestamp of APOP neither."""
+        ways = [w for w in self.ways if
+                (mechanism in offered and (mechanism, w) != ("APOP", STLS)) or
                 (mechanism == "EXTERNAL" and w != CLEAR)]
         return ways if LONG or not ways else [chance.choice(ways)]
 
@@ -309,8 +320,8 @@ class Curl(Thorough if LONG else Client, unittest.TestCase):
 
     packages = ("curl",)
     # It says OAUTHBEARER where it is told XOAUTH2.
-    mechanisms = dict.fromkeys(("PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL",
-                                "OAUTHBEARER"))
+    mechanisms = {"APOP": "+APOP", **dict.fromkeys((
+        "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "OAUTHBEARER"))}
 
     def expected(self, wire):
         return wire
@@ -355,7 +366,7 @@ class Fetchmail(Thorough if LONG else Client, unittest.TestCase):
     rewrites = dict.fromkeys(
         ("very-long-line", "long-dots", "block-border"),
         "it puts rubbish into lines that are longer than its buffer")
-    mechanisms = {"CRAM-MD5": " auth cram-md5"}
+    mechanisms = {"APOP": "apop", "CRAM-MD5": "pop3 auth cram-md5"}
 
     def expected(self, wire):
         return wire if b"\r\n\r\n" in wire else wire + b"\r\n"
@@ -366,11 +377,11 @@ class Fetchmail(Thorough if LONG else Client, unittest.TestCase):
                         "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
         self.host.write(
             "/home/reader/rc",
-            'poll localhost protocol pop3%s no dns username "alice" '
+            'poll localhost protocol %s no dns username "alice" '
             'password "%s"\n'
             "  no rewrite no mimedecode no dropstatus no stripcr %s\n"
             '  mda "/home/reader/mda"\n'
-            % (self.mechanism or "", PASSWORD, "keep" if keep else "no keep"),
+            % (self.mechanism or "pop3", PASSWORD, "keep" if keep else "no keep"),
             0o600, "reader")
         verify = "--sslcertck --sslcertfile %s " % self.ca
         self.user(["sh", "-c", "mkdir -p ~/in && exec fetchmail -d0 -a "
@@ -387,8 +398,8 @@ class Mpop(Thorough if LONG else Client, unittest.TestCase):
 
     packages = ("mpop",)
     mechanisms = dict.fromkeys((
-        "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256",
-        "EXTERNAL", "OAUTHBEARER", "XOAUTH2"))
+        "APOP", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
+        "SCRAM-SHA-256", "EXTERNAL", "OAUTHBEARER", "XOAUTH2"))
 
     def shown(self):
         if self.mechanism == "EXTERNAL":
@@ -420,6 +431,7 @@ class Getmail(Thorough if LONG else Client, unittest.TestCase):
 
     packages = ("getmail6",)
     ways = (CLEAR, TLS)     # it has no STLS
+    mechanisms = {"APOP": None}
     rewrites = {
         "folded": "a line of blanks is taken out of a folded field",
         "end-of-mime": "the parts are put together anew",
@@ -438,14 +450,15 @@ class Getmail(Thorough if LONG else Client, unittest.TestCase):
         self.host.write(
             "/home/reader/rc",
             "[retriever]\ntype = %s\nserver = localhost\nport = %d\n"
-            "username = alice\npassword = %s\n"
+            "username = alice\npassword = %s\nuse_apop = %s\n"
             "[destination]\ntype = MDA_external\npath = /home/reader/mda\n"
             "unixfrom = false\n"
             "[options]\nread_all = true\ndelete = %s\ndelivered_to = false\n"
             "received = false\nverbose = 0\n"
             % ("SimplePOP3Retriever" if self.way == CLEAR else
                "SimplePOP3SSLRetriever\nca_certs = " + self.ca, self.port(),
-               PASSWORD, "false" if keep else "true"), 0o600, "reader")
+               PASSWORD, "true" if self.mechanism else "false",
+               "false" if keep else "true"), 0o600, "reader")
         self.user(["sh", "-c", "mkdir -p ~/in ~/g && "
                    "exec getmail --getmaildir=$HOME/g --rcfile=$HOME/rc"])
         return [data.removeprefix(b"Return-Path: <unknown>\n")
@@ -456,7 +469,8 @@ class Poplib(Thorough if LONG else Client, unittest.TestCase):
     """Python's poplib gives lines; it refuses those above 2048 octets unless
     told otherwise.  It has no AUTH: a program that wants it says the lines."""
 
-    mechanisms = dict.fromkeys(("PLAIN", "EXTERNAL", "OAUTHBEARER", "XOAUTH2"))
+    mechanisms = dict.fromkeys(("APOP", "PLAIN", "EXTERNAL", "OAUTHBEARER",
+                                "XOAUTH2"))
 
     def expected(self, wire):
         return wire
@@ -482,7 +496,9 @@ class Poplib(Thorough if LONG else Client, unittest.TestCase):
         def body():
             poplib._MAXLINE = 1 << 20
             pop = self.connect()
-            if self.mechanism:
+            if self.mechanism == "APOP":
+                pop.apop("alice", PASSWORD)
+            elif self.mechanism:
                 pop._shortcmd(response(self.mechanism))
             else:
                 pop.user("alice")
@@ -502,7 +518,8 @@ class NetPop3(Thorough if LONG else Client, unittest.TestCase):
 
     packages = ("perl", "libio-socket-ssl-perl", "libauthen-sasl-perl",
                 "libdigest-hmac-perl")
-    mechanisms = dict.fromkeys(("PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL"))
+    mechanisms = dict.fromkeys(("APOP", "PLAIN", "LOGIN", "CRAM-MD5",
+                                "EXTERNAL"))
 
     SCRIPT = r"""
 use Net::POP3;
@@ -515,7 +532,9 @@ my $pop = Net::POP3->new("localhost", Timeout => 60,
     $way eq "tls" ? (SSL => 1, @tls) : ()) or die "connect";
 if ($way eq "stls") { $pop->starttls(@tls) or die "starttls"; }
 my $n;
-if ($mechanism) {
+if ($mechanism eq "APOP") {
+	$n = $pop->apop("alice", $password);
+} elsif ($mechanism) {
 	$pop->auth(Authen::SASL->new(mechanism => $mechanism, callback => {
 	    user => $shows ? "" : "alice", pass => $password })) or die $pop->message;
 	$n = ($pop->popstat)[0];
@@ -551,7 +570,7 @@ class Neomutt(Thorough if LONG else Client, unittest.TestCase):
     # SASL has no name among its authenticators: libgsasl takes the best one.
     # Under TLS that is -PLUS, for which it has no binding (20220429), and then
     # it fails; popper.conf(5) tells.
-    mechanisms = {"OAUTHBEARER": None, "SCRAM-SHA-256": "any"}
+    mechanisms = {"APOP": None, "OAUTHBEARER": None, "SCRAM-SHA-256": "any"}
     RC = """
 set pop_host="pop%s://alice@localhost:%d/" pop_pass="%s" pop_delete=%s
 set pop_authenticators="%s" ssl_starttls=%s ssl_force_tls=%s
@@ -564,6 +583,19 @@ set wait_key=no quit=yes sleep_time=0
     def ways_of(self, mechanism, offered, chance):
         return [CLEAR] if mechanism == "SCRAM-SHA-256" else \
             super().ways_of(mechanism, offered, chance)
+
+    def test_unbound(self):
+        """Where -PLUS is not offered it has SCRAM under TLS, too."""
+        text = self.host.read(CONF).decode()
+        self.addCleanup(configure, text)
+        configure(text + "channel_binding = no\n")
+        self.mechanism = "any"
+        for self.way in (STLS, TLS):
+            with self.subTest(self.way):
+                self.lay(nasty.NASTY[:2])
+                before = self.logins("SCRAM-SHA-256")
+                self.compare(self.fetch(keep=True))
+                self.assertGreater(self.logins("SCRAM-SHA-256"), before)
 
     def fetch(self, keep):
         def yes(x):

@@ -356,6 +356,22 @@ class Bare(Members, Exchange, house_tls.Clients, house_tls.house.family.Family):
     def over(self):
         self.wait_for(lambda: not self.members(), "end of all processes", 10)
 
+    def test_unbound(self):
+        """channel_binding = no: no -PLUS, and who says so is believed."""
+        self.configure(*self.ROWS, **self.OPTIONS, channel_binding="no")
+        for name in ("SHA-256", "SHA-1"):
+            pop, known = self.bound("pops", "1.3")
+            self.assertNotIn(b"-PLUS", pop.multi("CAPA")[1])
+            with self.assertRaisesRegex(PopError, "Unknown mechanism"):
+                pop.cmd("AUTH", "SCRAM-%s-PLUS" % name, base64.b64encode(Scram(
+                    "alice", PASSWORD, name, "p=tls-exporter",
+                    known["tls-exporter"]).first()).decode())
+            client = Scram("alice", PASSWORD, name, flag="y")
+            self.assertEqual(self.scram(pop, client, "SCRAM-" + name)[:3], b"+OK")
+            self.assertNotIn(b"-PLUS", pop.multi("CAPA")[1])
+            pop.quit()
+            self.over()
+
 
 if __name__ == "__main__":
     unittest.main()
