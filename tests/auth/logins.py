@@ -10,7 +10,7 @@ from lib.popper import Inetd, Pop, PopError, conf
 
 REFUSAL = b"[AUTH] Authentication failed."
 DELAY = 1                       # seconds: auth_fail_delay
-SLACK = 0.8                     # that a busy machine may add
+SLACK = 15                      # that a busy machine may add
 
 
 def configure(host, **options):

@@ -322,7 +322,7 @@ class Virtual(logins.Logins, unittest.TestCase):
             p.stdin.write(b"wonderland\n")
             p.stdin.close()
             running.append(p)
-        self.assertEqual([p.wait(30) for p in running], [0] * 8)
+        self.assertEqual([p.wait(60) for p in running], [0] * 8)
         rows = self.host.read(USERS).decode().split("\n")
         self.assertEqual(sorted(r.split(":")[0] for r in rows[1:-1]),
                          ["u%d" % i for i in range(8)])
@@ -342,7 +342,7 @@ class Virtual(logins.Logins, unittest.TestCase):
                 said += os.read(ours, 4096)
             os.write(ours, line)
             said += b"|"
-        code = p.wait(20)
+        code = p.wait(60)
         try:
             while True:
                 said += os.read(ours, 4096)

@@ -207,7 +207,7 @@ class Bulletins(unittest.TestCase):
             pop.dele(1)
             self.inetd.children[-1].send_signal(signal.SIGKILL)
             pop.close()
-            self.inetd.children[-1].wait(10)
+            self.inetd.children[-1].wait(60)
             # The session ends by itself when its monitor is gone.
             self.ends()
             self.assertEqual(self.popbull(), b"0\n")
@@ -361,7 +361,7 @@ class Bulletins(unittest.TestCase):
                  "/usr/sbin/popper bulletin add" % i],
                 stdout=subprocess.DEVNULL))
         for p in adds:
-            self.assertEqual(p.wait(30), 0)
+            self.assertEqual(p.wait(60), 0)
         names = [n for n in self.host.call(os.listdir, FOLDER)
                  if n[0].isdigit()]
         self.assertEqual(sorted(int(n.split(".")[0]) for n in names),

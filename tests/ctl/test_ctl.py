@@ -187,7 +187,7 @@ class Server(Ctl):
         self.assertEqual(self.ctl("stop"),
                          "popper serve is ending, with 1 session\n")
         self.ended(pop)
-        self.assertEqual(self.server.process.wait(10), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
         self.only_server()
         self.ctl("status", code=1)
 
@@ -580,7 +580,7 @@ class Nonsense(Ctl):
     def open(self):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.addCleanup(s.close)
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect("/proc/%d/root%s" % (self.host.pid, SOCKET))
         return s
 

@@ -56,7 +56,7 @@ class Demo(unittest.TestCase):
     def end(self, p, terminal):
         """Ctrl-C; what stood on the terminal."""
         os.write(terminal, b"\x03")
-        self.assertEqual(p.wait(20), 0)
+        self.assertEqual(p.wait(60), 0)
         return _rest(terminal)
 
     def trusting(self):

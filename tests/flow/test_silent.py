@@ -27,7 +27,7 @@ class Silent(unittest.TestCase):
                         subprocess.run([binary(), *words], stdin=theirs,
                                        stdout=theirs, stderr=theirs,
                                        timeout=30, check=False)
-                    ours.settimeout(10)
+                    ours.settimeout(60)
                     self.assertEqual(ours.recv(1024), b"")
 
 

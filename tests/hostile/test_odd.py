@@ -420,7 +420,7 @@ class Odd(Scene):
                 self.configure(lock_timeout="20")
                 p = self.hold(how, 1)
                 self.assertEqual(self.session(), want)
-                p.wait(10)
+                p.wait(60)
             with self.subTest(how, released="too late"):
                 self.configure(lock_timeout="1")
                 p = self.hold(how, 60)
@@ -440,7 +440,7 @@ class Odd(Scene):
                 pop.dele(1)
                 p = self.hold(how, 1)
                 pop.quit()
-                p.wait(10)
+                p.wait(60)
                 self.inetd.wait()
         self.assertEqual(self.host.spool("ann"), b"")
 

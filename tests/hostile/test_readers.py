@@ -274,7 +274,7 @@ class Readers(Scene):
             self.inetd.wait()
         reader.send_signal(15)
         added, removed = json.loads(reader.stdout.readline())
-        reader.wait(10)
+        reader.wait(60)
         left = [re.search(rb"Subject: (\S+)", m.wire)[1].decode()
                 for m in spool.messages(self.host.spool("ann"))]
         self.assertEqual(len(left), len(set(left)), "doubled")
@@ -310,7 +310,7 @@ class Mutt(Scene):
         screen = threading.Thread(target=_drain, args=(master,), daemon=True)
         screen.start()
         try:
-            self.assertEqual(p.wait(20), 0)
+            self.assertEqual(p.wait(60), 0)
         finally:
             p.stop(9)
             screen.join(5)

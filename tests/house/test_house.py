@@ -101,7 +101,7 @@ class PrivateHost(unittest.TestCase):
         p = host.popen(["sleep", "100"])
         pid = p.inner()
         host.close()
-        p.wait(5)
+        p.wait(60)
         self.assertFalse(os.path.exists("/proc/%d" % pid))
 
 

@@ -108,7 +108,7 @@ class HostProcess(subprocess.Popen):
 
     def inner(self):
         """Its process id as the real host sees it."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             kids = _children(self.pid)
             if kids:
@@ -126,7 +126,7 @@ class HostProcess(subprocess.Popen):
         except ProcessLookupError:
             pass
 
-    def stop(self, sig=signal.SIGTERM, timeout=10):
+    def stop(self, sig=signal.SIGTERM, timeout=60):
         """Ask it to end, insist, and give its return code."""
         self.send_signal(sig)
         try:
@@ -238,7 +238,7 @@ class Host:
             self._init.stdin.close()
         self._init.stdout.close()
         try:
-            self._init.wait(10)
+            self._init.wait(30)
         except subprocess.TimeoutExpired:
             self._init.kill()
             self._init.wait()
@@ -437,7 +437,7 @@ class Host:
             raise value
         return value
 
-    def connect(self, port, address="127.0.0.1", timeout=30):
+    def connect(self, port, address="127.0.0.1", timeout=60):
         return self.in_network(socket.create_connection, (address, port),
                                timeout)
 
@@ -451,7 +451,7 @@ class Host:
             return s
         return self.in_network(make)
 
-    def wait_port(self, port, address="127.0.0.1", timeout=20):
+    def wait_port(self, port, address="127.0.0.1", timeout=60):
         """Until somebody listens there.  Asks the kernel, so that the
         listener never sees a connection for it."""
         deadline = time.monotonic() + timeout
@@ -512,7 +512,7 @@ class Syslog:
         if self._sock is None:
             return
         self._sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(30)
         self._sock.close()
         self._sock = None
         if unlink:
@@ -538,7 +538,7 @@ class Syslog:
     def find(self, pattern, start=0):
         return [s for s in self.lines[start:] if re.search(pattern, s)]
 
-    def wait(self, pattern, start=0, timeout=10, count=1):
+    def wait(self, pattern, start=0, timeout=40, count=1):
         """The first `count` matching lines, or an AssertionError that shows
         what the log holds instead."""
         deadline = time.monotonic() + timeout

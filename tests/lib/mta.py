@@ -135,7 +135,7 @@ class Mta:
     def stop(self):
         self.process.stop()
 
-    def wait_empty(self, timeout=120):
+    def wait_empty(self, timeout=240):
         """Until its queue holds nothing."""
         deadline = time.monotonic() + timeout
         while self.queued():

@@ -25,7 +25,7 @@ class Pop:
     octets, a multi-line reply is stuffed properly and ends with a lone dot.
     """
 
-    def __init__(self, sock, greet=True, timeout=30):
+    def __init__(self, sock, greet=True, timeout=60):
         self.sock = sock
         self.sock.settimeout(timeout)
         self.buf = bytearray()
@@ -204,7 +204,7 @@ class Inetd:
                 env=self.env))
             conn.close()
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=60):
         """Until all that were started have ended: their return codes."""
         deadline = time.monotonic() + timeout
         return [c.wait(max(0.1, deadline - time.monotonic()))
@@ -212,7 +212,7 @@ class Inetd:
 
     def stop(self):
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(30)
         self._listener.close()
         for c in self.children:
             c.stop()

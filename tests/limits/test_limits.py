@@ -107,7 +107,7 @@ class Session:
             pass
         self.sock.close()
 
-    def ended(self, within=15):
+    def ended(self, within=60):
         """All its processes, which are gone by then."""
         self.measure()
         try:
@@ -203,7 +203,7 @@ class Limits(unittest.TestCase):
         self.bounded(s)
         self.assertTrue(sender.is_alive())
         s.vanish(reset=True)
-        sender.join(10)
+        sender.join(60)
         self.assertTrue(s.ended())
         self.unharmed()
 

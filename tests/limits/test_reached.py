@@ -21,7 +21,7 @@ from lib.popper import Pop, PopError                            # noqa: E402
 
 ELSEWHERE = "127.9.9.9"         # the address of a good client
 PASSWORD = house.family.PASSWORD
-SLACK = 5                       # seconds that a busy machine may add
+SLACK = 20                      # seconds that a busy machine may add
 
 
 class Reached(house.House):
@@ -47,8 +47,13 @@ class Reached(house.House):
 
     def begin_log(self):
         """What an earlier server said is in the log before this one's word."""
+        self.born = time.monotonic()
         self.log.wait("listening", self.mark)
         self.mark = self.log.mark()
+
+    def age(self):
+        """Seconds since the server began, or a little less."""
+        return time.monotonic() - self.born
 
     def raw(self, address="127.0.0.1"):
         """A connection from there, of which nothing was read."""
@@ -85,10 +90,12 @@ class Reached(house.House):
         pop.quit()
 
     def one_line(self, limit, address="127.0.0.1"):
-        """All of it is one line, with the address of one of them."""
-        line, = self.log.wait("limit-reached", self.mark)
-        self.assertRegex(line, r"limit-reached .*limit=%s ip=%s times=1$"
+        """All of it is one line, with the address of one of them; but for the
+        next ones, each ten seconds later."""
+        lines = self.log.wait("limit-reached", self.mark)
+        self.assertRegex(lines[0], r"limit-reached .*limit=%s ip=%s times=1$"
                          % (limit, address))
+        self.assertLessEqual(len(lines), 1 + self.age() // 10, lines)
 
     def nobody(self):
         self.assertEqual(self.log.find("limit-reached", self.mark), [])
@@ -101,7 +108,7 @@ class Strangers(Reached):
         """All that is said, in one piece; the answers but the last one."""
         pop = self.come()
         pop.send(data)
-        out = self.ended(pop, 30).split(b"\r\n")
+        out = self.ended(pop, 120).split(b"\r\n")
         self.assertEqual(len(out), replies + 1)
         self.assertEqual(out[-1], b"")
         return out[:-2], out[-2]
@@ -159,11 +166,11 @@ class Strangers(Reached):
     def lasts(self, step):
         """Seconds that a connection lives in which that goes on; it has a clean
         end (or is reset, for what it says behind that)."""
-        pop = self.come()
         began = time.monotonic()
+        pop = self.come()
         try:
             while step(pop) is not False:
-                self.assertLess(time.monotonic() - began, 30)
+                self.assertLess(time.monotonic() - began, 60)
         except (ConnectionError, EOFError):
             pass
         return time.monotonic() - began
@@ -209,10 +216,9 @@ class Strangers(Reached):
                 self.assertLess(took, 2 + SLACK)
                 self.good()
         self.assertGreater(answers, 100)
-        # Once in ten seconds, where this is over soon enough.
-        self.assertIn(len(self.log.wait(
+        self.assertLessEqual(len(self.log.wait(
             r"limit-reached .*limit=login_timeout ip=127\.0\.0\.1 times=\d",
-            self.mark)), (1, 2))
+            self.mark)), 1 + self.age() // 10)
 
     def test_floods_leave_others_their_turn(self):
         """Commands without end, from some who read their answers."""
@@ -264,8 +270,7 @@ class Strangers(Reached):
         # Those who go may be counted still when the next one comes.
         self.assertIn(200 - told, range(1, 31))
         self.good()
-        line, = self.log.wait("limit-reached", self.mark)
-        self.assertIn("limit=max_sessions_per_address ip=127.0.0.1", line)
+        self.one_line("max_sessions_per_address")
         for pop in stay:
             pop.close()
         self.wait_for(self.come, "room for one more")
@@ -294,23 +299,23 @@ class Slow(Reached):
             return s
         pop = Pop(self.host.in_network(make))
         self.addCleanup(pop.close)
+        self.began = time.monotonic()
         pop.login("alice", PASSWORD)
         pop.dele(1)
         return pop
 
-    def is_ended(self, reason, step, least, most=30):
+    def is_ended(self, reason, step, least, most=60):
         """That goes on until the session ends for this reason."""
-        began = time.monotonic()
         try:
             while not self.log.find("session-end .*user=alice", self.mark):
                 step()
                 time.sleep(0.1)
-                self.assertLess(time.monotonic() - began, most)
+                self.assertLess(time.monotonic() - self.began, most)
         except ConnectionError:
             pass
         line, = self.log.wait("session-end .*user=alice", self.mark)
         self.assertRegex(line, "reason=%s .*deleted=0 " % reason)
-        self.assertGreater(time.monotonic() - began, least)
+        self.assertGreater(time.monotonic() - self.began, least)
         self.good()
         self.no_sessions()
         self.unchanged()
@@ -323,7 +328,7 @@ class Slow(Reached):
         self.is_ended("too-slow", lambda: pop.sock.recv(1024), 2.5)
         self.one_line("min_rate")
         # Nor does the kernel keep for him for long what he did not take.
-        self.wait_for(lambda: not self.kept(), "end of the rest", 30)
+        self.wait_for(lambda: not self.kept(), "end of the rest", 60)
 
     def kept(self):
         """What the host's kernel holds for clients, of closed sockets."""

@@ -295,7 +295,7 @@ class Reload(again.Again):
             self.assertEqual(self.ended(pop), b"")
         self.holder.close()
         self.assertIn(b"signing off", alice.reply())
-        self.assertEqual(self.server.process.wait(10), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
         self.wait_for(lambda: not self.members(), "end of all")
         self.log.wait(r": stopped text=\"all connections", self.mark)
         self.assertEqual(self.left(), 2)

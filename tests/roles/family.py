@@ -159,7 +159,7 @@ class Family(unittest.TestCase):
         self.wait_for(lambda: len(self.children()) == 2, "a worker")
         return pop
 
-    def ended(self, pop, seconds=3):
+    def ended(self, pop, seconds=30):
         """The connection has a clean end; what came before it."""
         pop.sock.settimeout(seconds)
         rest = bytes(pop.buf)
@@ -182,7 +182,7 @@ class Family(unittest.TestCase):
 
     # -- processes --------------------------------------------------------
 
-    def wait_for(self, condition, what, seconds=5):
+    def wait_for(self, condition, what, seconds=40):
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -221,7 +221,7 @@ class Family(unittest.TestCase):
         return sorted((m for m in self.members() if m.parent == monitor),
                       key=lambda m: m.pid)
 
-    def only_server(self, seconds=3):
+    def only_server(self, seconds=30):
         """No orphan is left."""
         self.wait_for(lambda: not self.members(), "end of all processes",
                       seconds)

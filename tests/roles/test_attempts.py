@@ -65,7 +65,7 @@ class Attempts(family.Family):
     def test_auth_timeout(self):
         self.serve(auth_timeout=1)
         pop = self.ask()
-        self.ended(pop, 10)
+        self.ended(pop)
         self.lines(r'login-failed .*reason=error detail="see auth-timeout"')
 
     def test_no_user_database(self):
@@ -119,14 +119,14 @@ class Attempts(family.Family):
 
     def test_timeout(self):
         self.serve(timeout=1)
-        self.ended(self.login(), 10)
+        self.ended(self.login())
         self.lines(r"login ", r"session-end .*reason=timeout ")
 
     def test_bad_commands(self):
         self.serve(max_bad_commands=2)
         pop = self.login()
         pop.send(b"X\r\nX\r\n")
-        self.ended(pop, 10)
+        self.ended(pop)
         self.lines(r"login ", r"session-end .*reason=bad-commands ")
 
     def test_stopped_session(self):

@@ -176,7 +176,7 @@ class Deaths(Phases):
         pop = self.in_update()
         self.monitor().kill()
         self.holder.close()
-        said = self.ended(pop, 5)
+        said = self.ended(pop)
         self.assertTrue(said == b"" or said.startswith(TEMP), said)
         self.only_server()
         self.log.wait(r"session-end .*user=alice .*", self.mark)

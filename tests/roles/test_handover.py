@@ -81,13 +81,13 @@ class HandOver(family.Family):
             return s
         sock = self.host.in_network(make)
         self.addCleanup(sock.close)
-        sock.settimeout(20)
+        sock.settimeout(60)
         one = self.talk([b"CAPA\r\nQUIT\r\n"]).split(b"\r\n", 1)[1]
         one = one[:one.index(b"\r\n.\r\n") + 5]
         sock.setblocking(False)
         left = b"CAPA\r\n" * 40000 + b"USER alice\r\nPASS wonderland\r\n" \
             b"NOOP\r\nQUIT\r\n"
-        said, end = [], time.monotonic() + 30
+        said, end = [], time.monotonic() + 90
         while time.monotonic() < end:
             try:
                 left = left[sock.send(left):] if left else left

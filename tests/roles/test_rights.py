@@ -154,7 +154,7 @@ class Rights(family.Family):
         self.ids(resolver, FRONT, FRONT)
         self.caged(resolver)
         self.empty_root(resolver)
-        self.wait_for(lambda: len(self.children()) == 1, "end of it", 6)
+        self.wait_for(lambda: len(self.children()) == 1, "end of it")
 
     @staticmethod
     def silent_server():

@@ -152,14 +152,14 @@ class Served(Members, house_tls.Tls):
                 self.assertEqual(r.returncode, 0, r.stderr)
                 self.assertIn(want, r.stdout)
                 self.over()
-                self.assertEqual(len(self.log.find("session-end", mark)), 1)
+                self.log.wait("session-end .*reason=quit", mark)
 
 
 class Bare(Members, house_tls.Clients, family.Family):
     SERVER = house_tls.Servers
 
     def over(self):
-        self.wait_for(lambda: not self.members(), "end of all processes", 10)
+        self.wait_for(lambda: not self.members(), "end of all processes")
 
     def test_logins(self):
         super().test_logins()

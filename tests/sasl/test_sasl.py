@@ -354,7 +354,7 @@ class Bare(Members, Exchange, house_tls.Clients, house_tls.house.family.Family):
     SERVER = house_tls.Servers
 
     def over(self):
-        self.wait_for(lambda: not self.members(), "end of all processes", 10)
+        self.wait_for(lambda: not self.members(), "end of all processes")
 
     def test_unbound(self):
         """channel_binding = no: no -PLUS, and who says so is believed."""

@@ -42,7 +42,7 @@ class House(family.Family):
     def sessions(self):
         return self.named("popper-session")
 
-    def no_sessions(self, seconds=5):
+    def no_sessions(self, seconds=40):
         self.wait_for(lambda: not self.sessions() + self.named("popper-hand")
                       + self.named("popper-recover"), "end of all sessions",
                       seconds)

@@ -69,7 +69,7 @@ class Attempts(house.House):
     def test_auth_timeout(self):
         self.serve(auth_timeout=1)
         pop = self.ask()
-        self.ended(pop, 10)
+        self.ended(pop)
         self.lost("sloth", "see auth-timeout")
 
     def test_worker_that_is_late(self):
@@ -81,9 +81,9 @@ class Attempts(house.House):
         self.serve(auth_timeout=1)
         pop = self.ask("snail")
         worker, = self.named("popper-worker")
-        self.ended(pop, 10)
+        self.ended(pop)
         self.wait_for(lambda: not house.family.alive(worker.pid),
-                      "end of its work", 60)
+                      "end of its work", 120)
         self.lost("snail", "see auth-timeout")
 
     def test_stopped(self):

@@ -51,7 +51,7 @@ class Deaths(Phases):
         time.sleep(0.5)
         self.assertIsNone(self.server.process.poll())
         front.kill(signal.SIGCONT)
-        self.assertEqual(self.server.process.wait(10), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
         self.assertEqual(self.named("popper-front"), [])
         with self.assertRaises(ConnectionRefusedError):
             self.host.connect(110)
@@ -148,7 +148,7 @@ class Deaths(Phases):
         began = time.monotonic()
         self.kill("popper", signal.SIGTERM)
         self.assertEqual(self.ended(bob), b"")
-        self.assertEqual(self.server.process.wait(10), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
         self.assertLess(time.monotonic() - began, 8)
         self.log.wait("session-end .*user=bob .*reason=stopped", self.mark)
 
@@ -178,10 +178,10 @@ class Deaths(Phases):
                                        self.login("bob"), self.in_update())
         self.kill("popper")
         for pop in (stranger, asked, bob):
-            self.assertEqual(self.ended(pop, 5)[:1], b"")
+            self.assertEqual(self.ended(pop)[:1], b"")
         self.holder.close()
-        self.ended(alice, 5)
-        self.wait_for(lambda: not self.members(), "end of all", 8)
+        self.ended(alice)
+        self.wait_for(lambda: not self.members(), "end of all")
         self.assertIn(self.left(), (2, 3))
 
     def test_many_deaths_under_load(self):
@@ -213,7 +213,7 @@ class Stops(Phases):
         self.assertIsNone(self.server.process.poll())
         self.holder.close()
         self.assertIn(b"signing off", waiting.reply())
-        self.assertEqual(self.server.process.wait(10), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
         self.wait_for(lambda: not self.members(), "end of all")
         self.assertEqual(self.left(), 2)
         self.log.wait(r"session-end .*user=bob .*reason=stopped", self.mark)

@@ -110,8 +110,8 @@ class Client(threading.Thread):
     def once(self):
         try:
             # A question that was lost is answered when a front gives up.
-            with Pop(self.test.host.connect(110, timeout=40),
-                     timeout=40) as pop:
+            with Pop(self.test.host.connect(110, timeout=90),
+                     timeout=90) as pop:
                 self.session(pop)
         except GONE:
             self.counts["lost"] += 1
@@ -160,6 +160,15 @@ class Killed(house.House):
         master, = self.named("popper")
         return len(master.fds())
 
+    def came_through(self):
+        return sum(c.counts["sessions"] for c in self.clients)
+
+    def let_one_through(self):
+        """However slow the machine is."""
+        before = self.came_through()
+        self.wait_for(lambda: self.came_through() > before or
+                      self.done.is_set(), "session between kills", 120)
+
     def kill_many(self):
         chance = random.Random(os.environ.get("POPPER_SEED", "1"))
         killed = collections.Counter()
@@ -169,12 +178,14 @@ class Killed(house.House):
             if found:
                 chance.choice(found).kill(signal.SIGKILL)
                 killed[name] += 1
+                if sum(killed.values()) % 4 == 0:
+                    self.let_one_through()
             self.done.wait(chance.choice((0.005, 0.05, 0.3)))
         return killed
 
     def clean(self):
-        self.wait_for(lambda: self.count() == house.ROLES, "all roles", 20)
-        self.no_sessions(30)
+        self.wait_for(lambda: self.count() == house.ROLES, "all roles", 60)
+        self.no_sessions(60)
 
     def test_whoever_is_killed(self):
         self.serve(auth_workers=2)
@@ -182,7 +193,7 @@ class Killed(house.House):
         self.next_login()
         self.clean()
         before = self.master_fds()
-        clients = [Client(self, user) for user in USERS]
+        clients = self.clients = [Client(self, user) for user in USERS]
         for c in clients:
             c.start()
         try:
@@ -200,16 +211,16 @@ class Killed(house.House):
             self.settle(c)
         self.clean()
         self.wait_for(lambda: self.master_fds() == before, "fewer descriptors"
-                      " of the master's: %d" % (self.master_fds() - before), 20)
+                      " of the master's: %d" % (self.master_fds() - before), 60)
         self.wait_for(lambda: not self.zombies(), "end of zombies")
         self.assertEqual(self.log.find("misbehaved|recovery-open",
                                        self.mark), [])
-        self.assertGreater(counts["sessions"], 10)
-        self.assertGreater(sum(killed.values()), KILLS // 2)
+        self.assertGreaterEqual(counts["sessions"], KILLS // 4)
+        self.assertEqual(sum(killed.values()), KILLS)
 
     def settle(self, c):
         """A last session; then the spool itself is looked at."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         had = c.counts["sessions"]
         while c.counts["sessions"] == had:
             self.assertLess(time.monotonic(), end, "no session of " + c.user)

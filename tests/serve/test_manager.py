@@ -44,7 +44,7 @@ class Manager:
             self.heard.append(dict(line.split("=", 1)
                                    for line in data.split("\n")))
 
-    def wait(self, key, value=None, seconds=10):
+    def wait(self, key, value=None, seconds=40):
         """The first datagram from now on that has this; what came before it
         is forgotten."""
         end = time.monotonic() + seconds

@@ -348,7 +348,7 @@ class Together(Shared):
         """More than a turn of the loop: it goes on by itself."""
         self.serve()
         pop = self.login("v0")
-        pop.sock.settimeout(5)
+        pop.sock.settimeout(60)
         size = len(pop.retr(1))
         pop.send(b"TOP 1 100\r\n" * 500 + b"STAT\r\n")
         for _ in range(500):
@@ -385,7 +385,7 @@ class Together(Shared):
         slow.send(b"RETR 1\r\n" * 200)
         update, holder = self.in_update("v2")
         good = self.login("v3")
-        good.sock.settimeout(5)
+        good.sock.settimeout(60)
         for n in (1, 2, 3):
             good.retr(n)
         good.quit()
@@ -542,7 +542,7 @@ class Deaths(Shared):
             self.assertEqual(self.ended(pop), b"")
         self.holder.close()
         self.assertIn(b"signing off", self.update.reply())
-        self.assertEqual(self.server.process.wait(10), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
         self.only_server(8)
         self.log.wait("session-end .*reason=stopped", self.mark, count=4)
         self.assertEqual([self.number(u) for u in VIRTUAL[:5]], [3] * 4 + [2])

@@ -23,7 +23,7 @@ from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Pop, PopError, Serve, conf        # noqa: E402
 
 GONE = 3                        # client_gone_timeout, seconds
-SLACK = 5                       # keepalive's seconds, and a busy machine
+SLACK = 20                      # keepalive's seconds, and a busy machine
 CONF = {"peer_check": "no", "auth_fail_delay": 1, "drain_timeout": 1,
         "client_gone_timeout": GONE, "timeout": 600}
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
@@ -93,12 +93,12 @@ class Gone(unittest.TestCase):
             return s
         pop = Pop(self.host.in_network(make))
         self.addCleanup(pop.close)
+        self.began = time.monotonic()
         self.assertEqual(pop.login("alice", "wonderland")[0], 3)
         return pop
 
     def free_after(self):
-        """Seconds until somebody else gets the maildrop."""
-        began = time.monotonic()
+        """Seconds from the login until somebody else gets the maildrop."""
         while True:
             with Pop(self.host.connect(self.port)) as pop:
                 try:
@@ -106,10 +106,10 @@ class Gone(unittest.TestCase):
                 except PopError as e:
                     self.assertTrue(e.args[0].startswith(b"[IN-USE] "))
                 else:
-                    took = time.monotonic() - began
+                    took = time.monotonic() - self.began
                     pop.quit()
                     return took
-            self.assertLess(time.monotonic() - began, 60, "not free")
+            self.assertLess(time.monotonic() - self.began, 90, "not free")
             time.sleep(0.1)
 
     def freed(self):
@@ -159,7 +159,7 @@ class Gone(unittest.TestCase):
             pop.send(b"LIST\r\n")
             vanish(pop.sock)
             self.freed()
-            inetd.wait(10)
+            inetd.wait()
 
     def test_idle_in_one_process(self):
         """isolation = single has the kernel's keepalive alone."""

@@ -21,7 +21,7 @@ from lib.popper import Inetd, Pop, PopError, conf               # noqa: E402
 
 POPPER = "/usr/sbin/popper"
 CONF = {"peer_check": "no", "auth_fail_delay": 1, "drain_timeout": 2}
-SLACK = 4                       # seconds that a busy machine may add
+SLACK = 20                      # seconds that a busy machine may add
 
 
 class Timeouts(unittest.TestCase):
@@ -66,13 +66,13 @@ class Timeouts(unittest.TestCase):
     def test_silent_client_is_left_without_a_word(self):
         inetd = self.begin("-T", "2")
         pop = self.login()
-        pop.dele(1)
         began = time.monotonic()
+        pop.dele(1)
         pop.at_end()
         took = time.monotonic() - began
-        self.assertGreater(took, 1.5)
+        self.assertGreater(took, 1.9)
         self.assertLess(took, 2 + SLACK)
-        inetd.wait(10)
+        inetd.wait()
         self.unchanged()
         self.log.wait(r"session-end .*\buser=alice .*timeout", self.mark)
 
@@ -89,7 +89,7 @@ class Timeouts(unittest.TestCase):
         with Pop(self.host.connect(110)) as pop:
             began = time.monotonic()
             try:
-                while time.monotonic() - began < 20:
+                while time.monotonic() - began < 40:
                     pop.send(b"x")
                     time.sleep(0.3)
             except OSError:
@@ -97,7 +97,7 @@ class Timeouts(unittest.TestCase):
             self.assertLess(time.monotonic() - began, 2 + 2 + SLACK)
 
     def test_each_command_starts_the_clock_anew(self):
-        self.begin("-T", "2")
+        self.begin("-T", "3")
         pop = self.login()
         for _ in range(4):
             time.sleep(1)
@@ -158,7 +158,7 @@ class Timeouts(unittest.TestCase):
                                         struct.pack("ii", 1, 0))
                 if how != "half":
                     pop.close()
-                inetd.wait(20)
+                inetd.wait()
                 self.unchanged()
                 self.log.wait(r"session-end .*\buser=alice ", mark)
 
@@ -172,7 +172,7 @@ class Timeouts(unittest.TestCase):
         pop.reply()
         self.assertIn(b"signing off", pop.reply())
         pop.at_end()
-        inetd.wait(20)
+        inetd.wait()
         self.assertEqual(len(spool.messages(self.host.spool("alice"))), 4)
 
     # -- the last reply ---------------------------------------------------
@@ -182,7 +182,7 @@ class Timeouts(unittest.TestCase):
     def last_words(self, pop, data):
         """What comes after sending data and rubbish in one go; a reset on
         the way is an error."""
-        pop.sock.settimeout(20)
+        pop.sock.settimeout(60)
         try:
             pop.send(data + self.RUBBISH)
         except BrokenPipeError:
@@ -209,7 +209,7 @@ class Timeouts(unittest.TestCase):
             self.assertRegex(out, rb"\A\+OK .* signing off\.\r\n\Z")
             # The maildrop is in use until the drain is over.
             pop.close()
-            inetd.wait(20)
+            inetd.wait()
         left = spool.messages(self.host.spool("alice"))
         self.assertEqual(len(left), 5)
 
@@ -233,7 +233,7 @@ class Timeouts(unittest.TestCase):
         pop = self.login()
         pop.cmd("QUIT")
         began = time.monotonic()
-        self.assertEqual(inetd.wait(20), [0])
+        self.assertEqual(inetd.wait(), [0])
         self.assertLess(time.monotonic() - began, 2 + SLACK)
 
     def test_wrong_password_is_answered_once(self):

@@ -112,7 +112,7 @@ class Clients:
     def open(self, port):
         sock = self.host.connect(port)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(20)
+        sock.settimeout(60)
         self.addCleanup(sock.close)
         return sock
 

@@ -19,7 +19,7 @@ class Bare(Both, house_tls.Clients, family.Family):
     SERVER = house_tls.Servers
 
     def over(self):
-        self.wait_for(lambda: not self.members(), "end of all processes", 10)
+        self.wait_for(lambda: not self.members(), "end of all processes")
 
     def test_no_complaint(self):
         """And what was deleted is."""

@@ -76,7 +76,7 @@ class Dialogue(Both, house_tls.Tls):
         stranger.login("bob", PASSWORD)
         stranger.quit()
         self.pops().quit()
-        self.wait_for(lambda: self.count()["popper-auth"] == 1, "one auth", 10)
+        self.wait_for(lambda: self.count()["popper-auth"] == 1, "one auth")
         self.assertEqual(session.stat()[0], 3)
         session.dele(1)
         session.quit()
@@ -99,7 +99,7 @@ class Dialogue(Both, house_tls.Tls):
             time.sleep(0.5)
         self.assertTrue(pop.reply().endswith(b"signing off."))
         pop.at_end()
-        self.assertEqual(self.server.process.wait(20), 0)
+        self.assertEqual(self.server.process.wait(60), 0)
 
     def test_stop(self):
         self.serve()
@@ -430,7 +430,7 @@ class Renewal(house_tls.Tls):
         self.assertEqual(self.shown().split(), self.cert.split())
         cert, key = certificate(self.NAME)
         self.lay(cert, key)
-        self.log.wait("tls-renewed", self.mark, timeout=30)
+        self.log.wait("tls-renewed", self.mark, timeout=60)
         for _ in range(8):              # whichever front it is
             self.assertEqual(self.shown().split(), cert.split())
         self.assertEqual(session.stat()[0], 3)
@@ -444,12 +444,12 @@ class Renewal(house_tls.Tls):
         self.serve()
         self.lay(certificate(self.NAME)[0], self.key)
         self.log.wait("tls-certificate .*another certificate", self.mark,
-                      timeout=30)
+                      timeout=60)
         time.sleep(6)
         self.assertEqual(len(self.log.find("tls-certificate ", self.mark)), 1)
         self.assertEqual(self.shown().split(), self.cert.split())
         self.lay(*certificate(self.NAME))
-        self.log.wait("tls-renewed", self.mark, timeout=30)
+        self.log.wait("tls-renewed", self.mark, timeout=60)
 
     def test_keeper_dies(self):
         self.serve()
@@ -459,7 +459,7 @@ class Renewal(house_tls.Tls):
         self.wait_for(lambda: len(self.keeper()) == 1, "keeper")
         cert, key = certificate(self.NAME)
         self.lay(cert, key)
-        self.log.wait("tls-renewed", self.mark, timeout=30)
+        self.log.wait("tls-renewed", self.mark, timeout=60)
         self.assertEqual(self.shown().split(), cert.split())
 
     def test_keeper_dies_untold(self):
@@ -480,7 +480,7 @@ class Renewal(house_tls.Tls):
         self.serve(fronts=1)
         cert, key = certificate(self.NAME)
         self.lay(cert, key)
-        self.log.wait("tls-renewed", self.mark, timeout=30)
+        self.log.wait("tls-renewed", self.mark, timeout=60)
         for m in self.named("popper-front"):
             m.kill()
         self.log.wait("role-died role=popper-front", self.mark)
@@ -488,7 +488,7 @@ class Renewal(house_tls.Tls):
         self.assertEqual(self.shown().split(), cert.split())
         mark = self.log.mark()
         self.lay(self.cert, self.key)
-        self.log.wait("tls-renewed", mark, timeout=30)
+        self.log.wait("tls-renewed", mark, timeout=60)
         self.assertEqual(self.shown().split(), self.cert.split())
 
     def test_expiry(self):

@@ -72,7 +72,7 @@ class Tracer:
     def lines(self):
         return self.text().splitlines()
 
-    def wait(self, pattern, seconds=10):
+    def wait(self, pattern, seconds=40):
         self.test.wait_for(lambda: re.search(pattern, self.text()),
                            "%s in %s" % (pattern, self.text()), seconds)
 
@@ -406,7 +406,7 @@ class Nonsense(Trace):
     def open(self, name):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.addCleanup(s.close)
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect("/proc/%d/root/run/popper/%s" % (self.host.pid, name))
         return s
 
