@@ -29,6 +29,7 @@
 #define SUBMIT_TIMEOUT_S	120
 #define OWNER_MAX		8192	/* octets of an owner file */
 #define HOLDER_MAX		256	/* octets of a session lock */
+#define PLACE_MAX		2048	/* octets of a path of ours */
 /* A full disk has to take the owner file too: 64 KiB more for it. */
 #define RESERVE_MAX		(DROP_RESERVE + 65536)
 
@@ -68,6 +69,31 @@ our_folder(const char *base, const char *name, mode_t mode, int *fd_r,
 	    open_or_make(dirfd, name, mode, fd_r, f) != 0)
 		return fault_prefix(f, "%s/%s: ", base, name);
 	return 0;
+}
+
+/*
+ * A file of ours by its whole path: to walk through our folders costs the kernel
+ * less than to open them.  *out: PLACE_MAX octets.
+ */
+static int
+place(char *out, const char *base, const char *folder, const char *name,
+    struct fault *f)
+{
+	return path_printf(out, PLACE_MAX, f, "%s/%s/%s", base, folder, name);
+}
+
+static int
+lock_place(const struct settings *conf, const char *lock, char *out,
+    struct fault *f)
+{
+	return place(out, conf->role.run_dir, "lock", lock, f);
+}
+
+static int
+journal_place(const struct settings *conf, const char *key, char *out,
+    struct fault *f)
+{
+	return place(out, conf->role.state_dir, "journal", key, f);
 }
 
 /* A name that is safe as one path component, from one that may not be.  No
@@ -148,14 +174,11 @@ open_folder(struct host *h, const char *dir, struct fault *f)
 /* Its folder's identity and its name in it, so that aliases and other
  * spellings of a path lead to one lock. */
 static int
-name_lock(struct host *h, const char *safe, struct fault *f)
+name_lock(struct host *h, const struct file_facts *dir, const char *safe,
+    struct fault *f)
 {
-	struct file_facts dir;
-
-	if (file_facts(h->dirfd, &dir, f) != 0)
-		return -1;
 	return path_printf(h->lock, sizeof(h->lock), f, "%llx-%llx-%s",
-	    (unsigned long long)dir.dev, (unsigned long long)dir.ino, safe);
+	    (unsigned long long)dir->dev, (unsigned long long)dir->ino, safe);
 }
 
 /* A journal outlives a boot, in which a device may get another number: it is
@@ -179,13 +202,13 @@ name_journal(struct host *h, const char *safe, struct fault *f)
 }
 
 static int
-make_names(struct host *h, struct fault *f)
+make_names(struct host *h, const struct file_facts *dir, struct fault *f)
 {
 	char safe[HOST_KEY_MAX];
 
 	if (component(safe, sizeof(safe) - 40, h->name, f) != 0)
 		return -1;
-	return name_lock(h, safe, f) != 0 ? -1 : name_journal(h, safe, f);
+	return name_lock(h, dir, safe, f) != 0 ? -1 : name_journal(h, safe, f);
 }
 
 /*
@@ -243,11 +266,12 @@ host_is_journal(const char *name)
  * its octets are not for this one.  It is kept, for the operator.
  */
 static int
-put_aside(struct host *h, int dirfd, uid_t owner, struct fault *f)
+put_aside(struct host *h, uid_t owner, struct fault *f)
 {
-	char name[HOST_KEY_MAX + 32];
+	AUTO(fd_close) int	dirfd = -1;
+	char			name[HOST_KEY_MAX + 32];
 
-	if (path_printf(name, sizeof(name), f, HOST_KEPT "%lld.%s",
+	if (journal_folder(h->conf, &dirfd, f) != 0 || path_printf(name, sizeof(name), f, HOST_KEPT "%lld.%s",
 	    (long long)time(NULL), h->key) != 0 ||
 	    file_rename(dirfd, h->key, name, f) != 0)
 		return fault_prefix(f, "journal %s of uid %u: ", h->key, owner);
@@ -263,13 +287,13 @@ put_aside(struct host *h, int dirfd, uid_t owner, struct fault *f)
 static int
 find_journal(struct host *h, struct fault *f)
 {
-	AUTO(fd_close) int	dirfd = -1;
-	struct identity		owner;
-	struct fault		none;
+	UNZEROED char	path[PLACE_MAX];
+	struct identity	owner;
+	struct fault	none;
 
-	if (journal_folder(h->conf, &dirfd, f) != 0)
+	if (journal_place(h->conf, h->key, path, f) != 0)
 		return -1;
-	if (file_open(dirfd, h->key, FILE_READ | FILE_WRITE, 0, &h->journal,
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_WRITE, 0, &h->journal,
 	    f) != 0)
 		return f->err == ENOENT ? 0 :
 		    fault_prefix(f, "journal %s: ", h->key);
@@ -277,7 +301,7 @@ find_journal(struct host *h, struct fault *f)
 	    host_journal_owner(h->conf, h->key, &owner, &none) != 0 ||
 	    owner.uid == h->id->uid)
 		return 0;
-	return put_aside(h, dirfd, owner.uid, f);
+	return put_aside(h, owner.uid, f);
 }
 
 static int
@@ -305,7 +329,7 @@ find_out(struct host *h, struct fault *f)
 	    sizeof(h->path), f) != 0 ||
 	    split(h, dirname, sizeof(dirname), f) != 0 ||
 	    open_folder(h, dirname, f) != 0 ||
-	    file_facts(h->dirfd, &dir, f) != 0 || make_names(h, f) != 0)
+	    file_facts(h->dirfd, &dir, f) != 0 || make_names(h, &dir, f) != 0)
 		return -1;
 	h->system_spool = identity_is_root() && dir.uid == 0 &&
 	    !users_path(h);
@@ -384,24 +408,24 @@ host_facts_fini(struct host_facts *facts)
 static bool
 is_unfinished(const struct host *h)
 {
-	AUTO(fd_close) int	dirfd = -1;
+	UNZEROED char		path[PLACE_MAX];
 	struct file_facts	facts;
 	struct fault		f;
 
-	return journal_folder(h->conf, &dirfd, &f) == 0 &&
-	    file_facts_at(dirfd, h->key, &facts, &f) == 0 && facts.size > 0;
+	return journal_place(h->conf, h->key, path, &f) == 0 &&
+	    file_facts_at(FILE_CWD, path, &facts, &f) == 0 && facts.size > 0;
 }
 
 static void
 sweep_lock(const struct host *h)
 {
-	AUTO(fd_close) int	dirfd = -1;
 	AUTO(fd_close) int	fd = -1;
+	UNZEROED char		path[PLACE_MAX];
 	struct fault		f;
 
-	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) == 0 &&
-	    file_open(dirfd, h->lock, FILE_READ | FILE_WRITE, 0, &fd, &f) == 0 &&
-	    lock_flock(fd, &f) == 0 && file_unlink(dirfd, h->lock, &f) != 0)
+	if (lock_place(h->conf, h->lock, path, &f) == 0 &&
+	    file_open(FILE_CWD, path, FILE_READ | FILE_WRITE, 0, &fd, &f) == 0 &&
+	    lock_flock(fd, &f) == 0 && file_unlink(FILE_CWD, path, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-litter", &f);
 }
 
@@ -441,7 +465,7 @@ host_close(struct host *h)
  * process.  Without this text the lock holds as well.
  */
 static void
-write_holder(const struct host *h, int dirfd, pid_t pid, const char *sid,
+write_holder(const char *path, unsigned how, pid_t pid, const char *sid,
     const char *ip, uint64_t since_ms)
 {
 	AUTO(fd_close) int	fd = -1;
@@ -452,8 +476,8 @@ write_holder(const struct host *h, int dirfd, pid_t pid, const char *sid,
 	n = snprintf(text, sizeof(text), "pid=%d sid=%s ip=%s since_ms=%llu\n",
 	    (int)pid, sid, ip,
 	    (unsigned long long)since_ms);
-	if (file_open(dirfd, h->lock, FILE_WRITE | FILE_TRUNCATE, 0, &fd,
-	    &f) != 0 || file_pwrite(fd, text, (size_t)n, 0, &f) != 0)
+	if (file_open(FILE_CWD, path, FILE_WRITE | how, 0, &fd, &f) != 0 ||
+	    file_pwrite(fd, text, (size_t)n, 0, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-text", &f);
 }
 
@@ -508,6 +532,20 @@ legacy_name(const struct host *h, char *out, size_t cap, struct fault *f)
 	return path_printf(out, cap, f, ".%s.pop", h->name);
 }
 
+/* The first lock of all makes the folder. */
+static int
+open_lock(const struct host *h, const char *path, int *fd_r, struct fault *f)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	const unsigned		how = FILE_READ | FILE_CREATE;
+
+	if (file_open(FILE_CWD, path, how, 0600, fd_r, f) == 0)
+		return 0;
+	return f->err != ENOENT ||
+	    our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, f) != 0 ?
+	    -1 : file_open(FILE_CWD, path, how, 0600, fd_r, f);
+}
+
 /*
  * The lock file is removed by its holder while it is locked; so after locking
  * one, see that it still has its name.
@@ -516,16 +554,15 @@ int
 host_session_lock(struct host *h, const char *sid, const char *ip,
     struct fault *f)
 {
-	AUTO(fd_close) int dirfd = -1;
+	struct file_facts	facts;
+	UNZEROED char		path[PLACE_MAX];
 
-	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, f) != 0)
+	if (lock_place(h->conf, h->lock, path, f) != 0)
 		return -1;
 	for (;;) {
-		AUTO(fd_close) int	fd = -1;
-		struct file_facts	facts;
+		AUTO(fd_close) int fd = -1;
 
-		if (file_open(dirfd, h->lock, FILE_READ | FILE_CREATE, 0600,
-		    &fd, f) != 0 ||
+		if (open_lock(h, path, &fd, f) != 0 ||
 		    lock_flock(fd, f) != 0 || file_facts(fd, &facts, f) != 0) {
 			if (fd >= 0 && f->class == FAULT_IN_USE)
 				read_holder(h, fd);
@@ -537,8 +574,8 @@ host_session_lock(struct host *h, const char *sid, const char *ip,
 			break;
 		}
 	}
-	write_holder(h, dirfd, h->server != 0 ? h->server : spawn_self(), sid, ip,
-	    clock_ms());
+	write_holder(path, facts.size == 0 ? 0 : FILE_TRUNCATE,
+	    h->server != 0 ? h->server : spawn_self(), sid, ip, clock_ms());
 	/* Not before: the last session may have made one and died since. */
 	if (find_journal(h, f) == 0)
 		return 0;
@@ -592,11 +629,11 @@ void
 host_session_hold(const struct host *h, const char *sid, const char *ip,
     uint64_t since_ms)
 {
-	AUTO(fd_close) int	dirfd = -1;
-	struct fault		f;
+	UNZEROED char	path[PLACE_MAX];
+	struct fault	f;
 
-	if (our_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, &f) == 0)
-		write_holder(h, dirfd, spawn_self(), sid, ip, since_ms);
+	if (lock_place(h->conf, h->lock, path, &f) == 0)
+		write_holder(path, FILE_TRUNCATE, spawn_self(), sid, ip, since_ms);
 	else
 		log_fault(LEVEL_DEBUG, "lock-text", &f);
 }
@@ -615,11 +652,11 @@ host_has_remains(const struct host *h)
 void
 host_session_forget(const struct settings *conf, const char *lock)
 {
-	AUTO(fd_close) int	dirfd = -1;
-	struct fault		f;
+	UNZEROED char	path[PLACE_MAX];
+	struct fault	f;
 
-	if (our_folder(conf->role.run_dir, "lock", 0700, &dirfd, &f) != 0 ||
-	    file_unlink(dirfd, lock, &f) != 0)
+	if (lock_place(conf, lock, path, &f) != 0 ||
+	    file_unlink(FILE_CWD, path, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-litter", &f);
 }
 

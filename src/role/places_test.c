@@ -889,8 +889,6 @@ remove_all(const char *dir, char journal[static 64])
 	assert_int_equal(unlink(journal), 0);
 	(void)snprintf(journal, 64, "%s/journal", dir);
 	assert_int_equal(rmdir(journal), 0);
-	(void)snprintf(journal, 64, "%s/lock", dir);
-	assert_int_equal(rmdir(journal), 0);
 	assert_int_equal(rmdir(dir), 0);
 }
 

@@ -101,7 +101,8 @@ check_kind(int fd, const char *name, unsigned how, int *fd_r, struct fault *f)
 
 	if (fd == -1)
 		return SYS_FAULT(f, "open %s", name);
-	if (how & FILE_DIR) {		/* O_DIRECTORY has seen to it */
+	/* O_DIRECTORY has seen to it; what O_EXCL made is a file. */
+	if (how & (FILE_DIR | FILE_EXCLUSIVE)) {
 		*fd_r = fd;
 		return 0;
 	}
@@ -372,14 +373,21 @@ file_write(int fd, const void *p, size_t n, struct fault *f)
 
 /*
  * To go there and back costs a tenth of a look into /proc, where the kernel makes
- * a folder for each new process.  Who could not come back does not go.
+ * a folder for each new process.  Who could not come back does not go; from "/",
+ * where daemons live, everybody can.
  */
 static bool
 path_by_going(int fd, char *out, size_t cap)
 {
-	AUTO(fd_close) int	here = open(".", O_PATH | O_CLOEXEC);
+	AUTO(fd_close) int	here = -1;
 	bool			done;
 
+	if (cap > 1 && getcwd(out, cap) != NULL && strcmp(out, "/") == 0) {
+		done = fchdir(fd) == 0 && getcwd(out, cap) != NULL;
+		ASSERT(chdir("/") == 0);
+		return done;
+	}
+	here = open(".", O_PATH | O_CLOEXEC);
 	if (here == -1 || fchdir(here) == -1 || fchdir(fd) == -1)
 		return false;
 	done = getcwd(out, cap) != NULL;

@@ -214,6 +214,14 @@ test_path(void **state)
 	assert_int_equal(file_path(fd, got, 3, NULL), -1);
 	assert_non_null(getcwd(after, sizeof(after)));
 	assert_string_equal(after, before);
+	/* From where daemons live, too. */
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(file_path(fd, got, sizeof(got), NULL), 0);
+	assert_string_equal(got, want);
+	assert_int_equal(file_path(fd, got, 3, NULL), -1);
+	assert_non_null(getcwd(after, sizeof(after)));
+	assert_string_equal(after, "/");
+	assert_int_equal(chdir(before), 0);
 }
 
 static void

@@ -111,13 +111,13 @@ lock_text(pid_t pid, char out[PID_TEXT])
 }
 
 /*
- * One pwrite, then the cut: a reader between the two still sees the new
- * number and a line end first.  A full disk leaves the lock empty, which is as
+ * One pwrite, then the cut (of one that is not new): a reader between the two
+ * still sees the new number and a line end first.  A full disk leaves the lock empty, which is as
  * good for everybody: only its age counts then.  Who has no room must still
  * be able to delete mail.
  */
 static int
-write_pid(int fd, pid_t pid, struct fault *f)
+write_pid(int fd, pid_t pid, bool new, struct fault *f)
 {
 	char	text[PID_TEXT];
 	size_t	n = lock_text(pid, text);
@@ -130,29 +130,24 @@ write_pid(int fd, pid_t pid, struct fault *f)
 			*f = own;
 		return -1;
 	}
-	if (file_truncate(fd, n, f) == -1)
+	if (!new && file_truncate(fd, n, f) == -1)
 		return -1;
 	/* Recovery after a power cut must know it again: see dotlock_adopt. */
 	return pid == PID_ANY ? file_datasync(fd, f) : 0;
 }
 
-/* The file that will become the lock; *now_r is the file system's time. */
+/* The file that will become the lock. */
 static int
-make_unique(int dirfd, const char *unique, pid_t pid, time_t *now_r,
-    struct fault *f)
+make_unique(int dirfd, const char *unique, pid_t pid, struct fault *f)
 {
 	AUTO(fd_close) int fd = -1;
-	struct file_facts facts;
 
 	/* Other programs, of other users, must be able to read the pid. */
 	if (file_open(dirfd, unique, FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE,
 	    0644, &fd, f) == -1)
 		return fault_prefix(f, "dotlock: ");
-	if (write_pid(fd, pid, f) == 0 && file_facts(fd, &facts, f) == 0 &&
-	    fd_close_checked(&fd, f) == 0) {
-		*now_r = facts.mtime.tv_sec;
+	if (write_pid(fd, pid, true, f) == 0 && fd_close_checked(&fd, f) == 0)
 		return 0;
-	}
 	(void)unlinkat(dirfd, unique, 0);
 	return -1;
 }
@@ -263,10 +258,11 @@ break_stale(int dirfd, const char *lock, time_t now)
 /*
  * link(2), and the count of links of our own file says whether it worked:
  * over NFS the answer of link may be lost or come from a repeated call.
+ * *now_r is the file system's time when our own was written.
  */
 static int
 link_lock(int dirfd, const char *unique, const char *lock,
-    struct dotlock *held_r, struct fault *f)
+    struct dotlock *held_r, time_t *now_r, struct fault *f)
 {
 	struct file_facts	facts;
 	int			err;
@@ -278,6 +274,7 @@ link_lock(int dirfd, const char *unique, const char *lock,
 			(void)unlinkat(dirfd, lock, 0);
 		return -1;
 	}
+	*now_r = facts.mtime.tv_sec;
 	if (facts.nlink == 2) {
 		held_r->ino = facts.ino;
 		return 0;
@@ -300,10 +297,10 @@ dotlock_take(int dirfd, const char *name, pid_t pid, struct dotlock *held_r,
 	held_r->ino = 0;
 	unique_name(unique);
 	if (lock_name(name, lock, f) == -1 ||
-	    make_unique(dirfd, unique, pid, &now, f) == -1)
+	    make_unique(dirfd, unique, pid, f) == -1)
 		return -1;
 	for (int try = 0; try < TAKE_TRIES && result == -1; try++) {
-		result = link_lock(dirfd, unique, lock, held_r, &own);
+		result = link_lock(dirfd, unique, lock, held_r, &now, &own);
 		if (result == -1 && (own.class != FAULT_IN_USE ||
 		    !break_stale(dirfd, lock, now)))
 			break;
@@ -357,7 +354,7 @@ dotlock_repid(int dirfd, const char *name, const struct dotlock *held,
 
 	if (lock_name(name, lock, f) == -1 ||
 	    open_held(dirfd, lock, held, FILE_WRITE, &fd, f) == -1 ||
-	    write_pid(fd, pid, f) == -1)
+	    write_pid(fd, pid, false, f) == -1)
 		return -1;
 	return fd_close_checked(&fd, f);
 }
