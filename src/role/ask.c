@@ -52,9 +52,10 @@ read_done(struct link_in *m, int *fd_r, struct fault *f)
 int
 ask_host(int link, uint16_t type, const int *fd, int *fd_r, struct fault *f)
 {
-	UNZEROED struct link_out	out;
-	UNZEROED struct link_in	in;
-	int		result;
+	/* Not on the stack, where each page of them would be a new one. */
+	static struct link_out	out;
+	static struct link_in	in;
+	int			result;
 
 	link_out_init(&out, type);
 	if (link_send(link, &out, fd, fd == NULL ? 0 : 1, f) != 0)

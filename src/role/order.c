@@ -107,7 +107,7 @@ int
 order_send_facts(int link, const struct host *h, pid_t pid, pid_t parent,
     struct fault *f)
 {
-	UNZEROED struct link_out m;
+	static struct link_out m;
 
 	link_out_init(&m, MSG_FACTS);
 	link_put_u32(&m, (uint32_t)pid);

@@ -462,8 +462,8 @@ tell_end(const struct session *s, enum pump_end end)
 		.gone_s = s->c->conf->role.client_gone_s,
 		.statistics = s->c->conf->log.statistics,
 	};
+	static struct link_out	m;
 	struct wire_summary	counts;
-	struct link_out		m;
 	struct fault		f;
 
 	session_log_end(&sum);

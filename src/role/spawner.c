@@ -61,7 +61,12 @@ struct spawner {
 	struct groups		*groups;	/* of sessions that share */
 };
 
-/* --- in the child ------------------------------------------------------------ */
+/*
+ * --- in the child ------------------------------------------------------------
+ *
+ * What is large is static: each page of the stack that somebody comes by is one
+ * that parent and child must copy.
+ */
 
 static void NORETURN
 talk(const struct spawner *s, const struct order *o, bool recovery,
@@ -88,7 +93,7 @@ talk(const struct spawner *s, const struct order *o, bool recovery,
 static void NORETURN
 be_session(const struct spawner *s, const struct order *o, bool recovery)
 {
-	struct host		h;
+	static struct host	h;
 	struct fault		refused = { 0 };
 	struct fault		not_yet;
 	char			sid[WIRE_SID_MAX];
@@ -108,10 +113,11 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 static void NORETURN
 be_hand(const struct spawner *s, const struct order *o)
 {
-	struct link_in	m = { .type = o->question };
-	struct host	h;
-	struct fault	f;
+	static struct link_in	m;
+	static struct host	h;
+	struct fault		f;
 
+	m.type = o->question;
 	if (host_open(&h, s->conf, &o->id, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-hand", &f);
 		spawn_exit(1);
@@ -191,7 +197,7 @@ static void
 tell_end(void *ctx, uint32_t slot, int status)
 {
 	struct spawner	*s = ctx;
-	UNZEROED struct link_out	m;
+	static struct link_out	m;
 	struct fault	f;
 
 	link_out_init(&m, MSG_ENDED);
@@ -340,9 +346,9 @@ stop_all(struct spawner *s)
 static void
 on_master(void *ctx, unsigned what UNUSED)
 {
+	static struct link_in	m;
+	static struct order	o;
 	struct spawner	*s = ctx;
-	struct order	 o;
-	UNZEROED struct link_in	 m;
 	struct fault	 f;
 	int		 got = link_recv(s->master, permit_spawn, permit_spawn_n,
 			    0, 0, &m, &f);
