@@ -295,6 +295,7 @@ verdict_judge_late(const struct auth_conf *c, const struct auth_state *s,
 	if (v->result == AUTH_OK)
 		judge_rule(&s->policy, &who, v);
 	memcpy(v->id.db, c->db, sizeof(v->id.db));
+	v->id.method = (uint8_t)q->method;
 }
 
 static void

@@ -150,14 +150,19 @@ static const char *const stages[PLACES_STAGES] = {
 };
 
 static void
-print_row_json(const struct places_view *v, const char *sid)
+print_row_json(const struct ctl_row *row, const char *sid)
 {
+	const struct places_view *v = &row->view;
+
 	printf("{\"sid\":\"%s\",\"pid\":%" PRIu32 ",\"age_s\":%" PRIu64
 	    ",\"stage\":\"%s\",\"ip\":\"%s\",\"user\":", sid, v->pid,
 	    v->age_ms / 1000, stages[v->stage], v->peer->text);
 	print_json_text(v->user);
 	printf(",\"maildrop\":");
 	print_json_text(v->path);
+	printf(",\"db\":");
+	print_json_text(row->db);
+	printf(",\"method\":\"%s\"", auth_method_word(row->method));
 	printf("}\n");
 }
 
@@ -168,20 +173,24 @@ print_session(struct job *j, struct link_in *in, struct fault *f)
 	char		sid[WIRE_SID_MAX];
 	char		user[LOG_VALUE_MAX];
 	char		path[LOG_VALUE_MAX];
+	char		db[LOG_VALUE_MAX];
 
 	if (ctl_get_session(in, &row, f) != 0)
 		return -1;
 	wire_sid_text(row.view.sid, sid);
 	if (j->json) {
-		print_row_json(&row.view, sid);
+		print_row_json(&row, sid);
 		return 0;
 	}
 	if (j->rows++ == 0)
-		printf("%-12s  %7s  %7s  %-8s  %-15s  %-16s  %s\n", "SID", "PID",
-		    "AGE_S", "STAGE", "IP", "USER", "MAILDROP");
-	printf("%-12s  %7" PRIu32 "  %7" PRIu64 "  %-8s  %-15s  %-16s  %s\n",
-	    sid, row.view.pid, row.view.age_ms / 1000, stages[row.view.stage],
-	    row.peer.text, shown(row.user, user), shown(row.path, path));
+		printf("%-12s  %7s  %7s  %-8s  %-15s  %-16s  %-8s  %-11s  %s\n",
+		    "SID", "PID", "AGE_S", "STAGE", "IP", "USER", "DB", "METHOD",
+		    "MAILDROP");
+	printf("%-12s  %7" PRIu32 "  %7" PRIu64 "  %-8s  %-15s  %-16s  %-8s"
+	    "  %-11s  %s\n", sid, row.view.pid, row.view.age_ms / 1000,
+	    stages[row.view.stage], row.peer.text, shown(row.user, user),
+	    shown(row.db, db), auth_method_word(row.method),
+	    shown(row.path, path));
 	return 0;
 }
 

@@ -266,6 +266,20 @@ is_offered(const struct authorize *a, const struct mechanism *m)
 	return (offers_now(a) & 1u << m->method) != 0 && !is_overheard(a, m);
 }
 
+struct words
+authorize_words(const struct authorize *a)
+{
+	struct words w = a->words;
+
+	if (a->vouched.proof.n > 0)
+		w.way |= WORDS_EXTERNAL;
+	if ((a->offers & AUTHORIZE_PLUS) != 0)
+		w.way |= WORDS_BOUND;
+	if (a->needs_tls && !a->secure)
+		w.way |= WORDS_NO_PASSWORDS;
+	return w;
+}
+
 /* What is no response is as wrong as any password, at the same time. */
 static enum authorize_next
 ask_in_vain(struct authorize *a, enum authorize_method method)

@@ -109,8 +109,7 @@ struct authorize {
 						   the first line */
 	uint8_t		 preferred;		/* language of LANG *; set it
 						   before the first line */
-	struct words	 words;			/* of UTF8 and LANG; for the
-						   session, too */
+	struct words	 words;			/* of UTF8 and LANG */
 	unsigned	 failures;
 	unsigned	 bad;
 	unsigned	 lines;
@@ -159,6 +158,7 @@ void			authorize_asked(struct authorize *a);
 /* Is who was asked in the midst of an exchange, as far as the client goes? */
 bool			authorize_exchanges(const struct authorize *a);
 #define AUTHORIZE_MECHANISMS_MAX	256
+#define AUTHORIZE_PLUS	(1u << BY_SCRAM_SHA_1_PLUS | 1u << BY_SCRAM_SHA_256_PLUS)
 #define AUTHORIZE_TOKENS	(1u << BY_OAUTHBEARER | 1u << BY_XOAUTH2)
 /* Those of offers, for CAPA; secure: those that say passwords, too. */
 void			authorize_mechanisms(unsigned offers, bool secure,
@@ -168,6 +168,8 @@ void			authorize_mechanisms(unsigned offers, bool secure,
 void			authorize_challenge(struct authorize *a,
 			    struct span user, struct span octets,
 			    struct buf *out);
+/* For the session: those words, and what CAPA tells now. */
+struct words		authorize_words(const struct authorize *a);
 /* How long the next line may be; and is it no command, and a secret? */
 enum line_width		authorize_width(const struct authorize *a);
 bool			authorize_is_secret(const struct authorize *a);

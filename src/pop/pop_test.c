@@ -1059,6 +1059,36 @@ test_authorize_auth_otherwise(void **state UNUSED)
 	assert_true(a.quit);
 }
 
+/* What CAPA says before the login it says after it (RFC 2449 s.5). */
+static void
+test_capa_stays(void **state UNUSED)
+{
+	const unsigned offers = 1u << BY_PLAIN | 1u << BY_CRAM_MD5;
+
+	for (unsigned needs_tls = 0; needs_tls < 2; needs_tls++) {
+		static struct pop_conf	c;
+		char			before[1024];
+		struct authorize	a;
+
+		authorize_init(&a, "h", NULL, 1, 9, 99, false);
+		a.offers = offers;
+		a.needs_tls = needs_tls != 0;
+		buf_clear(&out);
+		assert_int_equal(authorize_line(&a, SPAN("CAPA"), &out),
+		    AUTHORIZE_MORE);
+		assert_true(span_cstr(buf_span(&out), before, sizeof(before)));
+		c = conf;
+		c.implementation = NULL;
+		c.offers = offers;
+		c.words = authorize_words(&a);
+		pop_free(pop);
+		pop = pop_new(&c, &drop, NULL, NULL, -1, NULL);
+		assert_string_equal(say("CAPA"), before);
+		assert_int_equal(strstr(before, "PLAIN") == NULL, needs_tls);
+		authorize_fini(&a);
+	}
+}
+
 /* Before TLS nobody is asked for a password, and of a name nothing is kept. */
 static void
 test_authorize_tls(void **state UNUSED)
@@ -1384,6 +1414,7 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_auth_otherwise,
 		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_capa_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_tls, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_token,

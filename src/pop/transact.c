@@ -214,9 +214,12 @@ static enum pop_next
 on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 {
 	char			sasl[AUTHORIZE_MECHANISMS_MAX];
+	const bool		passwords = (p->words.way &
+				    WORDS_NO_PASSWORDS) == 0;
 	const struct capa_facts facts = {
 		.phase = CAPA_AFTER_LOGIN,
 		.implementation = p->conf->implementation,
+		.no_user = !passwords,
 		.sasl = sasl,
 		.login_delay_s = p->conf->login_delay_s,
 		.expire = p->conf->expire,
@@ -225,7 +228,7 @@ on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 
 	/* What was there before is there now (RFC 5034 s.3). */
 	authorize_mechanisms(p->conf->offers | (p->conf->tokens ?
-	    AUTHORIZE_TOKENS : 0), true, sasl);
+	    AUTHORIZE_TOKENS : 0), passwords, sasl);
 	SAY_OK(out, "Capability list follows.");
 	ASSERT(reply_capa(out, &facts) == 0);
 	SAY_END(out);

@@ -6,20 +6,23 @@
 #include <assert.h>
 
 #define UTF8_ON		0x80u
-static_assert(LANG_COUNT <= UTF8_ON, "both fit in an octet");
+#define WAY		0x10u		/* the lowest bit of it */
+static_assert(LANG_COUNT <= WAY && WAY * WORDS_WAYS == UTF8_ON,
+    "all fit in an octet");
 
 uint8_t
 words_pack(struct words w)
 {
-	ASSERT(w.lang < LANG_COUNT);
-	return (uint8_t)(w.lang | (w.utf8 ? UTF8_ON : 0));
+	ASSERT(w.lang < LANG_COUNT && w.way < WORDS_WAYS);
+	return (uint8_t)(w.lang | w.way * WAY | (w.utf8 ? UTF8_ON : 0));
 }
 
 bool
 words_unpack(uint8_t octet, struct words *out)
 {
 	*out = (struct words){
-		.lang = (uint8_t)(octet & ~UTF8_ON),
+		.lang = octet % WAY,
+		.way = octet / WAY % WORDS_WAYS,
 		.utf8 = (octet & UTF8_ON) != 0,
 	};
 	return out->lang < LANG_COUNT;

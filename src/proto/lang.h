@@ -11,10 +11,18 @@
 #include "base/attr.h"
 #include "base/span.h"
 
-/* What a client has told of the words that it takes; it outlives the login. */
+/* What CAPA told of this connection, to be told after the login, too (RFC 2449 s.5). */
+#define WORDS_EXTERNAL		1u	/* the client has a certificate that is a user's */
+#define WORDS_BOUND		2u	/* SCRAM is there with -PLUS */
+#define WORDS_NO_PASSWORDS	4u	/* not in the clear, not from there */
+#define WORDS_WAYS		8u
+
+/* What a client has told of the words that it takes, and has been told of them; it
+ * outlives the login. */
 struct words {
 	uint8_t	lang;		/* below lang_count() */
 	bool	utf8;		/* UTF8 was said (RFC 6856 s.2) */
+	uint8_t	way;		/* WORDS_ */
 };
 
 /* As one octet, for messages between roles. */

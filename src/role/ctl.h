@@ -32,7 +32,7 @@ struct ctl_whom {
 #define CTL_TEXT_MAX	255
 #define CTL_FACT_MAX	(4u + CTL_NAME_MAX + 1 + 8 + 4 + CTL_TEXT_MAX)
 #define CTL_SESSION_MAX	(8u + 4 + IDENTITY_USER_MAX + WIRE_PEER_MAX + 4 + 8 + 1 + \
-			 4 + IDENTITY_PATH_MAX)
+			 4 + IDENTITY_PATH_MAX + 4 + IDENTITY_DB_MAX + 1)
 
 void	ctl_put_whom(struct link_out *m, const struct ctl_whom *w);
 /* The whole message.  FAULT_PEER: nonsense. */
@@ -41,13 +41,17 @@ int	ctl_get_whom(struct link_in *m, struct ctl_whom *w, struct fault *f)
 /* whom is a struct ctl_whom: for places_each. */
 bool	ctl_is(void *whom, const struct places_view *v);
 
-void	ctl_put_session(struct link_out *m, const struct places_view *v);
+/* id: who that is. */
+void	ctl_put_session(struct link_out *m, const struct places_view *v,
+	    const struct identity *id);
 /* Texts of *v are in room, which must live as long. */
 struct ctl_row {
 	struct places_view	view;
 	struct sock_addr	peer;
 	char			user[IDENTITY_USER_MAX + 1];
 	char			path[IDENTITY_PATH_MAX + 1];
+	char			db[IDENTITY_DB_MAX + 1];
+	enum auth_method	method;
 };
 int	ctl_get_session(struct link_in *m, struct ctl_row *out, struct fault *f)
 	    MUSTUSE;

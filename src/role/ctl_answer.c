@@ -9,6 +9,7 @@
 
 #include "role/ask.h"
 #include "role/gauges.h"
+#include "role/order.h"
 #include "role/permit.h"
 
 #include "sys/cage.h"
@@ -52,13 +53,15 @@ static bool
 say_session(void *ctx, const struct places_view *v)
 {
 	struct answer	*a = ctx;
+	struct identity	 id;
 	struct link_out	 m;
+	struct fault	 f;
 
-	if (!ctl_is(&a->whom, v))
+	if (!ctl_is(&a->whom, v) || order_read_person(v->person, &id, &f) != 0)
 		return false;
 	a->n++;
 	link_out_init(&m, MSG_CTL_SESSION);
-	ctl_put_session(&m, v);
+	ctl_put_session(&m, v, &id);
 	return put(a, &m);
 }
 

@@ -58,7 +58,8 @@ ctl_is(void *whom, const struct places_view *v)
 }
 
 void
-ctl_put_session(struct link_out *m, const struct places_view *v)
+ctl_put_session(struct link_out *m, const struct places_view *v,
+    const struct identity *id)
 {
 	link_put_u64(m, v->sid);
 	link_put_span(m, span_str(v->user));
@@ -67,12 +68,15 @@ ctl_put_session(struct link_out *m, const struct places_view *v)
 	link_put_u64(m, v->age_ms);
 	link_put_u8(m, (uint8_t)v->stage);
 	link_put_span(m, span_str(v->path));
+	link_put_span(m, span_str(id->db));
+	link_put_u8(m, id->method);
 }
 
 int
 ctl_get_session(struct link_in *m, struct ctl_row *out, struct fault *f)
 {
-	uint8_t stage;
+	uint8_t	stage;
+	uint8_t	method;
 
 	*out = (struct ctl_row){ .view.sid = link_get_u64(m) };
 	if (!link_get_cstr(m, out->user, sizeof(out->user)) ||
@@ -82,8 +86,13 @@ ctl_get_session(struct link_in *m, struct ctl_row *out, struct fault *f)
 	out->view.age_ms = link_get_u64(m);
 	stage = link_get_u8(m);
 	if (stage >= PLACES_STAGES ||
-	    !link_get_cstr(m, out->path, sizeof(out->path)))
+	    !link_get_cstr(m, out->path, sizeof(out->path)) ||
+	    !link_get_cstr(m, out->db, sizeof(out->db)))
 		return fault_set(f, FAULT_PEER, "a session");
+	method = link_get_u8(m);
+	if (method >= AUTH_METHODS)
+		return fault_set(f, FAULT_PEER, "a session");
+	out->method = (enum auth_method)method;
 	out->view.stage = (enum places_stage)stage;
 	out->view.user = out->user;
 	out->view.peer = &out->peer;

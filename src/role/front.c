@@ -285,7 +285,7 @@ hand_over(struct state *s)
 	struct fault		f;
 
 	link_out_init(&m, MSG_HANDOVER);
-	link_put_u8(&m, words_pack(s->auth.words));
+	link_put_u8(&m, words_pack(authorize_words(&s->auth)));
 	if (wire_rest(pump_rest(&s->pump), &rest, &f) != 0 ||
 	    link_send(s->c->link, &m, &rest, 1, &f) != 0)
 		log_fault(LEVEL_ERR, "front-handover", &f);
@@ -303,7 +303,7 @@ hand_over_relay(struct state *s)
 	struct fault		f;
 
 	link_out_init(&m, MSG_HANDOVER_RELAY);
-	link_put_u8(&m, words_pack(s->auth.words));
+	link_put_u8(&m, words_pack(authorize_words(&s->auth)));
 	if (sock_pair(&ours, &theirs, &f) != 0 ||
 	    link_send(s->c->link, &m, &theirs, 1, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-handover", &f);

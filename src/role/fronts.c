@@ -261,7 +261,7 @@ send_socket(struct stranger *s, struct fault *f)
 		return -1;
 	link_out_init(&m, rest >= 0 ? MSG_START_REST : MSG_START);
 	link_put_u64(&m, s->sid);
-	link_put_u8(&m, words_pack(s->auth.words));
+	link_put_u8(&m, words_pack(authorize_words(&s->auth)));
 	return link_send(s->house->a->master, &m, (int[]){ s->fd, rest },
 	    rest >= 0 ? 2 : 1, f);
 }
@@ -310,7 +310,7 @@ send_relay(struct stranger *s, struct fault *f)
 
 	link_out_init(&m, MSG_START_RELAY);
 	link_put_u64(&m, s->sid);
-	link_put_u8(&m, words_pack(s->auth.words));
+	link_put_u8(&m, words_pack(authorize_words(&s->auth)));
 	if (sock_pair(&ours, &theirs, f) != 0 || link_send(s->house->a->master,
 	    &m, (int[]){ s->fd, theirs }, 2, f) != 0)
 		return -1;

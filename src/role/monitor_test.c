@@ -211,6 +211,7 @@ put_grant(struct link_out *m, const struct identity *id)
 	link_put_span(m, span_str(id->maildrop));
 	link_put_u8(m, 0);
 	link_put_span(m, SPAN("file"));
+	link_put_u8(m, AUTH_METHODS - 1);
 }
 
 void
@@ -904,6 +905,9 @@ test_grant_texts(void **state UNUSED)
 		link_put_u8(&m, 0);
 		refuse(&m, "grant-refused");
 	}
+	put_grant(&m, &user);
+	m.b[m.n - 1] = AUTH_METHODS;
+	refuse(&m, "grant-refused");
 }
 
 /* --------------------------------------- nonsense of a monitor: the front */

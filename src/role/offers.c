@@ -13,9 +13,8 @@ static_assert((int)TLS_BINDING_MAX == (int)AUTH_BINDING_MAX &&
 static_assert((int)AUTHORIZE_MESSAGE_MAX == (int)AUTH_MESSAGE_MAX &&
     (int)AUTHORIZE_CHALLENGE_MAX == (int)AUTH_CHALLENGE_MAX, "likewise");
 
-#define SCRAM_PLUS	(1u << BY_SCRAM_SHA_1_PLUS | 1u << BY_SCRAM_SHA_256_PLUS)
 #define DIGESTS		(1u << BY_CRAM_MD5 | 1u << BY_APOP)
-#define SCRAM		(1u << BY_SCRAM_SHA_1 | 1u << BY_SCRAM_SHA_256 | SCRAM_PLUS)
+#define SCRAM		(1u << BY_SCRAM_SHA_1 | 1u << BY_SCRAM_SHA_256 | AUTHORIZE_PLUS)
 
 /* bound: an exchange can be tied to the TLS below it. */
 static unsigned
@@ -30,7 +29,7 @@ offers(const struct settings *c, bool bound)
 		mask &= ~DIGESTS;
 	if (krb_wanted(&c->krb))
 		mask |= 1u << BY_GSSAPI;
-	return bound && c->role.channel_binding ? mask : mask & ~SCRAM_PLUS;
+	return bound && c->role.channel_binding ? mask : mask & ~AUTHORIZE_PLUS;
 }
 
 unsigned
@@ -42,9 +41,10 @@ offers_of(const struct settings *c, const struct secure *s)
 }
 
 unsigned
-offers_later(const struct settings *c, bool secure)
+offers_later(const struct settings *c, const struct words *w)
 {
-	return offers(c, secure);
+	return offers(c, (w->way & WORDS_BOUND) != 0) |
+	    ((w->way & WORDS_EXTERNAL) != 0 ? 1u << BY_EXTERNAL : 0);
 }
 
 struct wire_asked
@@ -53,7 +53,7 @@ asked_of(const struct authorize *a, const struct secure *s,
 {
 	const bool	message = a->ask.says_messages;
 	/* Who is not offered -PLUS may say so (RFC 5802 s.6): then there is none. */
-	const bool	bound = message && (a->offers & SCRAM_PLUS) != 0;
+	const bool	bound = message && (a->offers & AUTHORIZE_PLUS) != 0;
 
 	return (struct wire_asked){
 		.method = (uint8_t)a->ask.method,

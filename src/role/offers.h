@@ -16,7 +16,8 @@
 unsigned	offers_of(const struct settings *c, const struct secure *s);
 
 /* The same after the login, for CAPA. */
-unsigned	offers_later(const struct settings *c, bool secure);
+unsigned	offers_later(const struct settings *c,
+			    const struct words *w);
 
 /* Views, good until authorize_asked. */
 struct wire_asked	asked_of(const struct authorize *a,

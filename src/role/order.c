@@ -17,6 +17,22 @@ order_put_person(struct link_out *m, const struct sock_addr *peer,
 	link_put_u8(m, cached ? 1 : 0);
 }
 
+int
+order_read_person(struct span person, struct identity *id, struct fault *f)
+{
+	UNZEROED struct link_in	in;
+	struct sock_addr	peer;
+
+	in.type = MSG_SPAWN;
+	in.n = person.n;
+	in.off = in.nfds = 0;
+	in.bad = person.n > sizeof(in.b);
+	if (!in.bad)
+		memcpy(in.b, person.p, person.n);
+	return wire_get_peer(&in, &peer, f) != 0 ||
+	    wire_get_identity(&in, id, f) != 0 ? -1 : 0;
+}
+
 void
 order_put(struct link_out *m, uint16_t type, uint32_t slot, uint64_t sid,
     uint8_t question, bool locked, struct span person)

@@ -36,6 +36,9 @@ struct order {
  */
 void	order_put_person(struct link_out *m, const struct sock_addr *peer,
 	    const struct identity *id, bool cached);
+/* The same read again, but for what it says of the client. */
+int	order_read_person(struct span person, struct identity *id, struct fault *f)
+	    MUSTUSE;
 void	order_put(struct link_out *m, uint16_t type, uint32_t slot,
 	    uint64_t sid, uint8_t question, bool locked, struct span person);
 /* Takes the descriptors, also when it fails. */

@@ -108,7 +108,7 @@ enum msg_type {
 	MSG_WORKER,		/* fd: its end of a link */
 	MSG_ADMIT,		/* u64 sid, u32 front, u8 cached, peer, identity,
 				   peer of the socket */
-	MSG_START,		/* u64 sid, u8 words; fd: the client */
+	MSG_START,		/* u64 sid, u8 words (proto/lang.h); fd: the client */
 	MSG_START_REST,		/* and a pipe with what is left of its input */
 	MSG_START_RELAY,	/* or a relay of its plaintext, which the front
 				   keeps under TLS */

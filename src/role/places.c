@@ -717,6 +717,7 @@ view_of(const struct place *x)
 		.stage = x->stage == PLACES_RUNS && x->updates ? PLACES_UPDATES :
 		    x->stage,
 		.path = x->drop.locked ? x->drop.path : "",
+		.person = span_of(x->person, x->person_n),
 	};
 }
 

@@ -74,6 +74,7 @@ struct places_view {
 	uint64_t		 age_ms;	/* in that place */
 	enum places_stage	 stage;
 	const char		*path;		/* of the maildrop that it holds; "" */
+	struct span		 person;	/* who it is: for order_read_person */
 };
 /*
  * How many that are to which fn says true.  They are told to end (or killed), but

@@ -324,14 +324,15 @@ read_last(const struct session *s, char *text, size_t cap)
 static void
 set_pop_conf(struct session *s)
 {
-	const struct settings *c = s->c->conf;
+	const struct settings	*c = s->c->conf;
+	const struct words	 words = s->c->moved != NULL ?
+				    s->c->moved->words : s->c->words;
 
 	s->pop_conf = (struct pop_conf){
 		.host = s->c->hostname,
 		.tokens = token_wanted(&c->token),
 		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
-		.offers = offers_later(c, s->c->far >= 0 ||
-		    s->c->wire != NULL),
+		.offers = offers_later(c, &words),
 		.bboards = c->xtnd.bboards,
 		.copy_max = c->role.temp_max,
 		.xmit = c->xtnd.xmit && (!s->c->id->virtual ||
@@ -340,7 +341,7 @@ set_pop_conf(struct session *s)
 		.xmit_sender = s->c->facts->sender[0] != '\0' ?
 		    s->c->facts->sender : NULL,
 		.bad_max = c->role.max_bad_commands,
-		.words = s->c->moved != NULL ? s->c->moved->words : s->c->words,
+		.words = words,
 		.preferred = (uint8_t)c->role.language,
 		.utf8 = (enum pop_utf8)c->role.utf8_messages,
 		.status = c->drop.status_headers,

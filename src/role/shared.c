@@ -409,7 +409,6 @@ seat_conf(struct seat *s)
 		.host = sh.c->hostname,
 		.tokens = token_wanted(&c->token),
 		.implementation = c->role.hide_version ? NULL : POPPER_IDENT,
-		.offers = offers_later(c, s->far >= 0),
 		.bboards = "",
 		.bad_max = c->role.max_bad_commands,
 		.preferred = (uint8_t)c->role.language,
@@ -500,6 +499,7 @@ take_seat(struct link_in *m, struct fault *f)
 	    !link_get_cstr(m, db, sizeof(db)) || link_get_end(m, f) != 0 ||
 	    *find(s->slot) != NULL)
 		return fault_set(f, FAULT_PEER, "a seat");
+	s->conf.offers = offers_later(sh.c->conf, &s->conf.words);
 	s->user = xstrdup(user);
 	s->pump.who.user = span_str(s->user);
 	s->next = sh.seats[s->slot % LISTS];

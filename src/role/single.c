@@ -292,7 +292,7 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 		.wire_ctx = s->pump.wire_ctx,
 		.rest_fd = -1,
 		.rest = pump_rest(&s->pump),
-		.words = s->auth.words,
+		.words = authorize_words(&s->auth),
 		.clock_kept = clock_is_kept(),
 	};
 	bool			opened;

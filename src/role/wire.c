@@ -30,6 +30,7 @@ wire_put_identity(struct link_out *m, const struct identity *id)
 	link_put_span(m, span_str(id->maildrop));
 	link_put_u8(m, id->virtual ? 1 : 0);
 	link_put_span(m, span_str(id->db));
+	link_put_u8(m, id->method);
 }
 
 static bool
@@ -63,7 +64,9 @@ wire_get_identity(struct link_in *m, struct identity *id, struct fault *f)
 	id->virtual = link_get_u8(m) != 0;
 	if (!link_get_cstr(m, id->db, sizeof(id->db)) || !one_line(id->db))
 		return fault_set(f, FAULT_PEER, "grant: database");
-	return 0;
+	id->method = link_get_u8(m);
+	return id->method < AUTH_METHODS ? 0 :
+	    fault_set(f, FAULT_PEER, "grant: method");
 }
 
 void

@@ -172,6 +172,8 @@ test_session(void **state)
 	struct places_view	v = { .sid = 7, .user = "ann", .peer = &a,
 				    .pid = 12, .age_ms = 99,
 				    .stage = PLACES_RECOVERS, .path = "/m/ann" };
+	const struct identity	id = { .db = "shop",
+				    .method = AUTH_METHOD_APOP };
 	struct ctl_row		row;
 	struct link_out		m;
 	struct link_in		in;
@@ -180,7 +182,7 @@ test_session(void **state)
 	(void)state;
 	assert_true(sock_addr_parse("192.0.2.1", &a));
 	link_out_init(&m, 1);
-	ctl_put_session(&m, &v);
+	ctl_put_session(&m, &v, &id);
 	in = sent(&m);
 	assert_int_equal(ctl_get_session(&in, &row, &f), 0);
 	assert_int_equal(row.view.sid, 7);
@@ -190,6 +192,11 @@ test_session(void **state)
 	assert_string_equal(row.view.user, "ann");
 	assert_string_equal(row.view.path, "/m/ann");
 	assert_string_equal(row.view.peer->text, "192.0.2.1");
+	assert_string_equal(row.db, "shop");
+	assert_int_equal(row.method, AUTH_METHOD_APOP);
+	in = sent(&m);
+	in.b[in.n - 1] = AUTH_METHODS;
+	assert_int_equal(ctl_get_session(&in, &row, &f), -1);
 	for (size_t n = 0; n < m.n; n++) {
 		in = sent(&m);
 		in.n = n;

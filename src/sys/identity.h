@@ -10,6 +10,7 @@
 #include "base/fault.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define IDENTITY_USER_MAX	255	/* octets of a login name */
@@ -28,6 +29,7 @@ struct identity {
 	bool	virtual;			/* not an account of the host */
 	char	db[IDENTITY_DB_MAX + 1];	/* which user database says so, for
 						   the log; may be "" */
+	uint8_t	method;				/* how, likewise: enum auth_method */
 };
 
 /*

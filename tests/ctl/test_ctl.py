@@ -49,8 +49,10 @@ class Who(Ctl):
         rows = {row["user"]: row for row in self.who()}
         self.assertEqual(sorted(rows), ["alice", "bob"])
         row = rows["alice"]
-        self.assertEqual((row["ip"], row["maildrop"], row["stage"]),
-                         ("127.0.0.1", "/var/mail/alice", "session"))
+        self.assertEqual((row["ip"], row["maildrop"], row["stage"], row["db"],
+                          row["method"]),
+                         ("127.0.0.1", "/var/mail/alice", "session", "file",
+                          "pass"))
         self.assertLess(row["age_s"], 60)
         self.log.wait("login sid=%s user=alice" % row["sid"], self.mark)
         self.assertEqual({row["pid"] for row in rows.values()},
@@ -64,9 +66,10 @@ class Who(Ctl):
                              words)
         table = self.ctl("who", "bob").splitlines()
         self.assertEqual(table[0].split(), ["SID", "PID", "AGE_S", "STAGE",
-                                            "IP", "USER", "MAILDROP"])
+                                            "IP", "USER", "DB", "METHOD",
+                                            "MAILDROP"])
         self.assertRegex(table[1], r"^%s +%d +\d+ +session +127.0.0.1 +bob +"
-                         "/var/mail/bob$" % (rows["bob"]["sid"],
+                         "file +pass +/var/mail/bob$" % (rows["bob"]["sid"],
                                              rows["bob"]["pid"]))
         alice.quit()
         bob.quit()

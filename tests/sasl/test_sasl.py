@@ -303,6 +303,7 @@ class Exchange:
                     "alice", PASSWORD, flag="p=" + kind).first()))
         client = Scram("alice", PASSWORD, flag="y")
         self.assertEqual(self.scram(pop, client)[:3], b"+OK")
+        self.assertNotIn(b"-PLUS", pop.multi("CAPA")[1])
         pop.quit()
         self.over()
 

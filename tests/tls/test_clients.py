@@ -69,7 +69,9 @@ class Certified(house_tls.Clients):
 
     def logs_in(self, pop, authz=None, user="alice"):
         mark = self.log.mark()
+        before = mechanisms(pop)
         self.external(pop, authz)
+        self.assertEqual(mechanisms(pop), before)
         pop.stat()
         pop.quit()
         self.log.wait(r"login .*user=%s " % user, mark)
