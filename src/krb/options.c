@@ -20,7 +20,11 @@ const struct conf_option krb_options[] = {
 		    "Others may not read the file; it counts at once when it is "
 		    "replaced.\n"
 		    "There is no security layer, nor channel binding: use TLS.\n"
-		    "In the clear a client must ask for mutual authentication.",
+		    "In the clear a client must ask for mutual authentication; curl (7.88) "
+		    "does not, and needs TLS.\n"
+		    "The neomutt of Debian 12 (20220429) takes\n.Cm GSSAPI\n"
+		    "wherever it is offered, and fails without a ticket; there its users set\n"
+		    ".Li pop_authenticators=user .",
 	},
 	{
 		.name = "gssapi_realms", .type = CONF_TEXT, .offset = AT(realms),

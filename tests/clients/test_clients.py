@@ -24,13 +24,14 @@ import tempfile
 import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [TESTS, TESTS + "/bearer", TESTS + "/tls"]
+sys.path[:0] = [TESTS, TESTS + "/bearer", TESTS + "/gssapi", TESTS + "/tls"]
 
 from lib import nasty, spool                                    # noqa: E402
-from lib.host import Host                                       # noqa: E402
+from lib.host import HOSTNAME, Host                             # noqa: E402
 from lib.popper import Pop, Serve                               # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
 from authority import Authority, fingerprint                    # noqa: E402
+import kdc                                                      # noqa: E402
 import oauth                                                    # noqa: E402
 
 PASSWORD = "wonder land"
@@ -42,7 +43,9 @@ PORTS = {CLEAR: 110, STLS: 110, TLS: 995}
 LONG = bool(os.environ.get("POPPER_LONG"))
 SEED = int(os.environ.get("POPPER_SEED") or random.randrange(1 << 32))
 KEPT = "/home/keep/own.pem"     # alice's certificate, with its key
-TOKEN = None                    # and a token of hers
+TICKET = "/home/keep/ticket"    # and a ticket of hers
+TOKEN = None                    # and a token
+KEYTAB = "gssapi_keytab = /etc/popper/keytab\n"
 
 # One host for all of them: to make one takes longer than to fetch mail.
 HOST = None
@@ -76,7 +79,7 @@ def certificates(host):
 
 
 def credentials(host):
-    """A token for alice, and a certificate: what else she logs in with."""
+    """A token for alice, a certificate and a ticket: what else she logs in with."""
     global TOKEN
     with tempfile.TemporaryDirectory() as folder:
         key = oauth.Key("one", folder + "/key")
@@ -89,13 +92,20 @@ def credentials(host):
     host.write("/etc/popper/client-users",
                "alice %s\n" % fingerprint(own[0]))
     host.write(KEPT, "".join(own), 0o600, "reader")
+    services = ["pop/" + NAME, "pop/" + HOSTNAME]
+    realm = kdc.Kdc(host, {kdc.REALM: [
+        "addprinc -pw x alice", *("addprinc -randkey " + s for s in services),
+        "ktadd -k /etc/popper/keytab " + " ".join(services)]})
+    unittest.addModuleCleanup(realm.stop)
+    realm.ticket("alice", TICKET)
+    host.run(["/bin/chown", "reader", TICKET], check=True)
 
 
 def setUpModule():
     global HOST
     packages = sorted({p for c in unittest.TestCase.__subclasses__()
                        if issubclass(c, Client) for p in c.packages})
-    HOST = Host(packages=[unpack(*packages)])
+    HOST = Host(packages=[unpack(*packages, *kdc.PACKAGES)])
     unittest.addModuleCleanup(HOST.close)
     HOST.add_user("alice", 1001, password=PASSWORD)
     HOST.add_user("reader", 1002)
@@ -116,7 +126,7 @@ def setUpModule():
                "listen = 127.0.0.1:110\nlisten = 127.0.0.1:995 tls\n"
                "tls_certificate = /etc/popper/cert.pem"
                " key=/etc/popper/key.pem\n"
-               "max_sessions_per_address = 1000\n" % oauth.ISSUER)
+               "max_sessions_per_address = 1000\n" % oauth.ISSUER + KEYTAB)
     server = Serve(HOST)
     unittest.addModuleCleanup(server.stop)
 
@@ -152,13 +162,16 @@ class Client:
     # APOP, and those of SASL, that it has: what it calls them, None: the same.  One
     # that the server lacks is not asked for.
     mechanisms = {}
+    # Its GSSAPI asks for mutual authentication; else it counts under TLS alone.
+    mutual = True
     # Messages that this client rewrites in ways of its own, by name: why.
     # They are fetched like the others, but not compared.
     rewrites = {}
 
     def setUp(self):
         self.host = HOST
-        self.way, self.ca, self.mechanism = self.ways[0], CA, None
+        self.way, self.ca = self.ways[0], CA
+        self.sasl = self.mechanism = None
         self.lay()
 
     def lay(self, mail=nasty.NASTY):
@@ -170,7 +183,8 @@ class Client:
 
     def user(self, argv, **kw):
         """Run the client as an ordinary user."""
-        r = self.host.run(argv, user="reader", timeout=120, **kw)
+        r = self.host.run(argv, user="reader", timeout=120, env={
+            "KRB5CCNAME": "FILE:" + TICKET} if self.sasl == "GSSAPI" else {}, **kw)
         self.assertEqual(r.returncode, 0, r.stderr[-2000:])
         return r.stdout
 
@@ -221,9 +235,11 @@ class Client:
     def ways_of(self, mechanism, offered, chance):
         """A certificate is for who is under TLS; and of what was said before STLS
         nothing counts, the timestamp of APOP neither."""
-        ways = [w for w in self.ways if
-                (mechanism in offered and (mechanism, w) != ("APOP", STLS)) or
-                (mechanism == "EXTERNAL" and w != CLEAR)]
+        never = [("APOP", STLS), ("EXTERNAL", CLEAR)]
+        if not self.mutual:
+            never += [("GSSAPI", CLEAR)]
+        ways = [w for w in self.ways if mechanism in [*offered, "EXTERNAL"] and
+                (mechanism, w) not in never]
         return ways if LONG or not ways else [chance.choice(ways)]
 
     def test_mechanisms(self):
@@ -232,14 +248,17 @@ class Client:
         for name, its_name in self.mechanisms.items():
             for self.way in self.ways_of(name, offered, chance):
                 with self.subTest(mechanism=name, way=self.way):
-                    self.lay(nasty.NASTY[:2])
-                    before = self.logins(name), self.logins()
-                    self.mechanism = its_name or name
-                    self.compare(self.fetch(keep=True))
-                    by_it, all_of_them = self.logins(name), self.logins()
-                    # Nor has it tried another one.
-                    self.assertGreater(by_it, before[0])
-                    self.assertEqual(by_it - before[0], all_of_them - before[1])
+                    self.fetch_by(name, its_name or name)
+
+    def fetch_by(self, name, its_name):
+        self.lay(nasty.NASTY[:2])
+        before = self.logins(name), self.logins()
+        self.sasl, self.mechanism = name, its_name
+        self.compare(self.fetch(keep=True))
+        by_it, all_of_them = self.logins(name), self.logins()
+        # Nor has it tried another one.
+        self.assertGreater(by_it, before[0])
+        self.assertEqual(by_it - before[0], all_of_them - before[1])
 
     def logins(self, mechanism=""):
         """How many popper has counted, good or bad, of this mechanism or all."""
@@ -321,14 +340,16 @@ class Curl(Thorough if LONG else Client, unittest.TestCase):
     packages = ("curl",)
     # It says OAUTHBEARER where it is told XOAUTH2.
     mechanisms = {"APOP": "+APOP", **dict.fromkeys((
-        "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "OAUTHBEARER"))}
+        "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "GSSAPI", "OAUTHBEARER"))}
+    mutual = False
 
     def expected(self, wire):
         return wire
 
     def argv(self):
         shown = {"EXTERNAL": ["-u", "alice:", "-E", KEPT],
-                 "OAUTHBEARER": ["-u", "alice", "--oauth2-bearer", TOKEN]}
+                 "OAUTHBEARER": ["-u", "alice", "--oauth2-bearer", TOKEN],
+                 "GSSAPI": ["-u", ":", "--delegation", "none"]}
         return ["curl", "-s", "-S",
                 *shown.get(self.mechanism, ["-u", "alice:" + PASSWORD]),
                 *{CLEAR: [], STLS: ["--ssl-reqd", "--cacert", self.ca],
@@ -366,7 +387,8 @@ class Fetchmail(Thorough if LONG else Client, unittest.TestCase):
     rewrites = dict.fromkeys(
         ("very-long-line", "long-dots", "block-border"),
         "it puts rubbish into lines that are longer than its buffer")
-    mechanisms = {"APOP": "apop", "CRAM-MD5": "pop3 auth cram-md5"}
+    mechanisms = {"APOP": "apop", "CRAM-MD5": "pop3 auth cram-md5",
+                  "GSSAPI": "pop3 auth gssapi"}
 
     def expected(self, wire):
         return wire if b"\r\n\r\n" in wire else wire + b"\r\n"
@@ -399,7 +421,7 @@ class Mpop(Thorough if LONG else Client, unittest.TestCase):
     packages = ("mpop",)
     mechanisms = dict.fromkeys((
         "APOP", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
-        "SCRAM-SHA-256", "EXTERNAL", "OAUTHBEARER", "XOAUTH2"))
+        "SCRAM-SHA-256", "EXTERNAL", "GSSAPI", "OAUTHBEARER", "XOAUTH2"))
 
     def shown(self):
         if self.mechanism == "EXTERNAL":
@@ -427,7 +449,8 @@ class Mpop(Thorough if LONG else Client, unittest.TestCase):
 class Getmail(Thorough if LONG else Client, unittest.TestCase):
     """getmail parses each message with Python's email package and prints it
     again: a CR alone becomes a line end, an empty field gets a blank, a
-    message that is all header gets a blank line; a Return-Path is added."""
+    message that is all header gets a blank line; a Return-Path is added.
+    It has GSSAPI for IMAP alone (use_kerberos)."""
 
     packages = ("getmail6",)
     ways = (CLEAR, TLS)     # it has no STLS
@@ -517,15 +540,16 @@ class NetPop3(Thorough if LONG else Client, unittest.TestCase):
     """Perl's Net::POP3 gives lines that end with LF; under TLS, as they came."""
 
     packages = ("perl", "libio-socket-ssl-perl", "libauthen-sasl-perl",
-                "libdigest-hmac-perl")
+                "libdigest-hmac-perl", "libgssapi-perl")
     mechanisms = dict.fromkeys(("APOP", "PLAIN", "LOGIN", "CRAM-MD5",
-                                "EXTERNAL"))
+                                "EXTERNAL", "GSSAPI"))
 
     SCRIPT = r"""
 use Net::POP3;
 use Authen::SASL qw(Perl);
 my ($password, $keep, $way, $ca, $mechanism, $own) = @ARGV;
 my $shows = $mechanism eq "EXTERNAL";
+my $nameless = $shows || $mechanism eq "GSSAPI";
 my @tls = (SSL_ca_file => $ca, SSL_verify_mode => 1,
     $shows ? (SSL_cert_file => $own, SSL_key_file => $own) : ());
 my $pop = Net::POP3->new("localhost", Timeout => 60,
@@ -536,7 +560,7 @@ if ($mechanism eq "APOP") {
 	$n = $pop->apop("alice", $password);
 } elsif ($mechanism) {
 	$pop->auth(Authen::SASL->new(mechanism => $mechanism, callback => {
-	    user => $shows ? "" : "alice", pass => $password })) or die $pop->message;
+	    user => $nameless ? "" : "alice", pass => $password })) or die $pop->message;
 	$n = ($pop->popstat)[0];
 } else {
 	$n = $pop->login("alice", $password);
@@ -569,7 +593,7 @@ class Neomutt(Thorough if LONG else Client, unittest.TestCase):
     rewrites = {"nul": "it ends a line at a NUL"}
     # SASL has no name among its authenticators: libgsasl takes the best one.
     # Under TLS that is -PLUS, for which it has no binding (20220429), and then
-    # it fails; popper.conf(5) tells.
+    # it fails; popper.conf(5) tells.  GSSAPI is before all: it has tests of its own.
     mechanisms = {"APOP": None, "OAUTHBEARER": None, "SCRAM-SHA-256": "any"}
     RC = """
 set pop_host="pop%s://alice@localhost:%d/" pop_pass="%s" pop_delete=%s
@@ -584,18 +608,32 @@ set wait_key=no quit=yes sleep_time=0
         return [CLEAR] if mechanism == "SCRAM-SHA-256" else \
             super().ways_of(mechanism, offered, chance)
 
-    def test_unbound(self):
-        """Where -PLUS is not offered it has SCRAM under TLS, too."""
+    @classmethod
+    def setUpClass(cls):
+        text = HOST.read(CONF).decode()
+        cls.addClassCleanup(configure, text)
+        configure(text.replace(KEYTAB, ""))
+
+    def add(self, option):
         text = self.host.read(CONF).decode()
         self.addCleanup(configure, text)
-        configure(text + "channel_binding = no\n")
-        self.mechanism = "any"
+        configure(text + option)
+
+    def test_unbound(self):
+        """Where -PLUS is not offered it has SCRAM under TLS, too."""
+        self.add("channel_binding = no\n")
         for self.way in (STLS, TLS):
             with self.subTest(self.way):
-                self.lay(nasty.NASTY[:2])
-                before = self.logins("SCRAM-SHA-256")
-                self.compare(self.fetch(keep=True))
-                self.assertGreater(self.logins("SCRAM-SHA-256"), before)
+                self.fetch_by("SCRAM-SHA-256", "any")
+
+    def test_tickets(self):
+        self.add(KEYTAB)
+        for self.way in self.ways_of("GSSAPI", self.offered(), random.Random(SEED)):
+            with self.subTest(self.way):
+                self.fetch_by("GSSAPI", "any")
+        # Offered, and it has no ticket: it tries nothing else.
+        with self.assertRaises(AssertionError):
+            self.fetch_by("PLAIN", "any")
 
     def fetch(self, keep):
         def yes(x):

@@ -9,14 +9,16 @@ import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.dirname(HERE), HERE]
 
-from lib.host import Host                                       # noqa: E402
+from lib.host import HOSTNAME, Host                             # noqa: E402
 from lib.popper import Inetd, Pop, Serve, conf                  # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
+from kdc import PACKAGES, REALM, Kdc                            # noqa: E402
 
 REFUSED = b"-ERR [AUTH] Authentication failed."
-USERS = ("ann", "bob", "off", "eve", "dan")
+USERS = ("ann", "bob", "off", "eve", "dan", "ann/admin")
 ROWS = "".join("%s:%s:5000:5000::/nonexistent:%s\n" % row for row in (
     ("ann", "*", ""), ("bob", "{PLAIN}x", ""), ("off", "*", ":nologin"),
     ("dan", "*", "")))
@@ -25,66 +27,30 @@ HOUSE = {"peer_check": "no", "auth_fail_delay": 0, "drain_timeout": 1,
          "plaintext_networks": "127.0.0.0/8",
          "access": "deny user=dan method=gssapi",
          "gssapi_keytab": "/etc/popper/keytab"}
-KRB5 = """[libdefaults]
-default_realm = EXAMPLE.ORG
-dns_lookup_kdc = false
-dns_lookup_realm = false
-dns_canonicalize_hostname = false
-rdns = false
-[realms]
-EXAMPLE.ORG = {
- kdc = 127.0.0.1:88
-}
-"""
-KDC = """[kdcdefaults]
-kdc_listen = 127.0.0.1:88
-kdc_tcp_listen = 127.0.0.1:88
-[realms]
-EXAMPLE.ORG = {
- database_name = /var/lib/krb5kdc/principal
- key_stash_file = /var/lib/krb5kdc/stash
-}
-"""
 
 
 def furnish(host):
     """A realm, and a ticket for each user."""
-    def run(*argv, **kw):
-        r = host.run(list(argv), **kw)
-        if r.returncode != 0:
-            raise AssertionError("%s: %r" % (argv, r.stderr))
-    host.write("/etc/krb5.conf", KRB5)
-    host.mkdir("/etc/krb5kdc", 0o700)
-    host.mkdir("/var/lib/krb5kdc", 0o700)
-    host.write("/etc/krb5kdc/kdc.conf", KDC)
-    run("/usr/sbin/kdb5_util", "create", "-s", "-P", "master")
-    orders = ["addprinc -pw x %s" % u for u in USERS + ("ann/admin",)]
+    orders = ["addprinc -pw x " + u for u in USERS]
     for service in ("pop", "imap"):
-        orders += ["addprinc -randkey %s/pophost.example.org" % service]
-    orders += ["ktadd -k /etc/popper/keytab pop/pophost.example.org",
-               "ktadd -k /etc/popper/others imap/pophost.example.org"]
-    run("/usr/sbin/kadmin.local", input="\n".join(orders).encode() + b"\n")
-    kdc = host.popen(["/usr/sbin/krb5kdc", "-n"], stdout=subprocess.DEVNULL,
-                     stderr=subprocess.DEVNULL)
+        orders += ["addprinc -randkey %s/%s" % (service, HOSTNAME)]
+    orders += ["ktadd -k /etc/popper/keytab pop/" + HOSTNAME,
+               "ktadd -k /etc/popper/others imap/" + HOSTNAME]
+    kdc = Kdc(host, {REALM: orders})
     unittest.addModuleCleanup(kdc.stop)
-    host.wait_port(88)
-    for user in USERS + ("ann/admin",):
-        run("/usr/bin/kinit", "-c", "FILE:/tmp/cc-" + user.replace("/", "-"),
-            user, input=b"x\n")
+    for user in USERS:
+        kdc.ticket(user, "/tmp/cc-" + user.replace("/", "-"))
 
 
 def setUpModule():
     global HOST, CLIENT                 # pylint: disable=global-statement
-    HOST = Host([unpack("krb5-kdc", "krb5-admin-server", "krb5-user",
-                        "python3-gssapi")])
+    HOST = Host([unpack(*PACKAGES, "python3-gssapi")])
     unittest.addModuleCleanup(HOST.close)
     HOST.add_user("vmail", uid=5000)
     HOST.write("/etc/popper/users", ROWS, 0o600)
     HOST.write("/etc/popper/popper.conf", conf(**HOUSE))
     furnish(HOST)
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                           "client.py"), encoding="utf-8") as f:
-        HOST.write("/etc/client.py", f.read())
+    HOST.install(os.path.join(HERE, "client.py"), "/etc/client.py")
     CLIENT = HOST.popen(["/usr/bin/python3", "/etc/client.py"],
                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     unittest.addModuleCleanup(CLIENT.stop)
