@@ -35,9 +35,7 @@ offers(const struct settings *c, bool bound)
 unsigned
 offers_of(const struct settings *c, const struct secure *s)
 {
-	uint8_t binding[AUTH_BINDING_MAX];
-
-	return offers(c, secure_binding(s, binding) > 0);
+	return offers(c, secure_binds(s));
 }
 
 unsigned

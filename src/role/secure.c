@@ -253,6 +253,12 @@ secure_log_old(const struct secure *s, struct span user,
 	log_end(&l);
 }
 
+bool
+secure_binds(const struct secure *s)
+{
+	return s->stream != NULL && s->tls->binds(s->stream);
+}
+
 size_t
 secure_binding(const struct secure *s, uint8_t out[TLS_BINDING_MAX])
 {

@@ -71,6 +71,8 @@ void	secure_log_failed(const struct sock_addr *peer, const struct fault *f);
 /* Who has logged in under a version that others have given up: whom to help. */
 void	secure_log_old(const struct secure *s, struct span user,
 	    const struct sock_addr *peer);
+/* Whether anything can tie an exchange to it. */
+bool	secure_binds(const struct secure *s);
 /* What ties an exchange to it (struct auth_request); 0 octets: in the clear, or
  * nothing can. */
 size_t	secure_binding(const struct secure *s, uint8_t out[TLS_BINDING_MAX]);

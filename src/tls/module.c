@@ -16,6 +16,7 @@ const struct tls_ops popper_tls = {
 	.end = stream_end,
 	.facts = stream_facts,
 	.client = stream_client,
+	.binds = stream_binds,
 	.binding = stream_binding,
 	.close = stream_close,
 };

@@ -314,6 +314,13 @@ stream_client(const struct tls_stream *s, struct tls_client *out,
 	return client_tell(s->ssl, out, f);
 }
 
+bool
+stream_binds(const struct tls_stream *s)
+{
+	return SSL_version(s->ssl) == TLS1_3_VERSION ||
+	    SSL_get_extms_support(s->ssl) == 1;
+}
+
 /* No context: with TLS 1.2 that is another value than an empty one, and the one that
  * GnuTLS has. */
 size_t
@@ -323,9 +330,8 @@ stream_binding(const struct tls_stream *s, uint8_t out[TLS_BINDING_MAX])
 	bool			now = SSL_version(s->ssl) == TLS1_3_VERSION;
 	size_t			n;
 
-	if (!now && SSL_get_extms_support(s->ssl) != 1)
-		return 0;
-	if (SSL_export_keying_material(s->ssl, out, TLS_BINDING_EXPORTER, label,
+	if (!stream_binds(s) ||
+	    SSL_export_keying_material(s->ssl, out, TLS_BINDING_EXPORTER, label,
 	    sizeof(label) - 1, NULL, 0, 0) != 1)
 		return 0;
 	if (now || SSL_session_reused(s->ssl) == 1)

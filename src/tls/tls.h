@@ -18,7 +18,7 @@
 
 #include <sys/types.h>
 
-#define TLS_ABI		2		/* of struct tls_ops; goes up when it changes */
+#define TLS_ABI		3		/* of struct tls_ops; goes up when it changes */
 #define TLS_PAIRS_MAX	32
 #define TLS_NAME_MAX	256		/* of a host, with its NUL */
 #define TLS_NAMES_MAX	100		/* of one certificate */
@@ -152,8 +152,10 @@ struct tls_ops {
 	 * What both ends alone know (RFC 5056): tls-exporter (RFC 9266), and behind
 	 * its 32 octets tls-unique (RFC 5929).  Returns how many.  Under TLS 1.2
 	 * neither without an extended master secret (RFC 7627), and tls-unique
-	 * not after a resumption; under TLS 1.3 there is none.
+	 * not after a resumption; under TLS 1.3 there is none.  binds: whether there
+	 * is one at all, which costs nothing.
 	 */
+	bool			 (*binds)(const struct tls_stream *s);
 	size_t			 (*binding)(const struct tls_stream *s,
 				    uint8_t out[TLS_BINDING_MAX]);
 	void			 (*close)(struct tls_stream *s);

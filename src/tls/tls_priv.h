@@ -75,6 +75,7 @@ void			 stream_facts(const struct tls_stream *s,
 			    struct tls_facts *out);
 int			 stream_client(const struct tls_stream *s,
 			    struct tls_client *out, struct fault *f);
+bool			 stream_binds(const struct tls_stream *s);
 size_t	stream_binding(const struct tls_stream *s, uint8_t out[TLS_BINDING_MAX]);
 void			 stream_close(struct tls_stream *s);
 

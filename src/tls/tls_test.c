@@ -722,6 +722,40 @@ test_garbage(void **state)
 	popper_tls.context_free(c);
 }
 
+/* Whether there is a binding is known before it is computed. */
+static void
+test_binding(void **state)
+{
+	static const struct {
+		int		version;
+		uint64_t	options;
+		size_t		n;
+	} cases[] = {
+		{ TLS1_3_VERSION, 0, TLS_BINDING_EXPORTER },
+		{ TLS1_2_VERSION, 0, TLS_BINDING_EXPORTER + 12 },
+		{ TLS1_2_VERSION, SSL_OP_NO_EXTENDED_MASTER_SECRET, 0 },
+	};
+	struct tls_pair		 p = pair_of(&ec);
+	struct tls_context	*c = context_of(&p, 1, false, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct net	net;
+		struct fault	f;
+		uint8_t		binding[TLS_BINDING_MAX];
+
+		client_new(&net);
+		SSL_set_max_proto_version(net.client, cases[i].version);
+		SSL_set_options(net.client, cases[i].options);
+		assert_int_equal(shake(&net, c, &f), 0);
+		assert_int_equal(popper_tls.binding(net.server, binding),
+		    cases[i].n);
+		assert_int_equal(popper_tls.binds(net.server), cases[i].n > 0);
+		client_free(&net);
+	}
+	popper_tls.context_free(c);
+}
+
 /* The end of the connection is not the end of the client's words. */
 static void
 test_cut(void **state)
@@ -808,6 +842,7 @@ main(void)
 		cmocka_unit_test(test_alpn),
 		cmocka_unit_test(test_tickets),
 		cmocka_unit_test(test_stapling),
+		cmocka_unit_test(test_binding),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_judge),
