@@ -81,9 +81,28 @@ give_kept(struct relay *r, bool client, struct buf *kept)
 }
 
 /*
- * One direction.  0, or -1: one side is gone, and the other need not know more.  The
- * session is asked until it has nothing: the end is close behind its last reply.
+ * As side_read.  The session is asked until it has nothing more (or has had its turn):
+ * its end is close behind the last reply, and goes out with that.
  */
+static ssize_t
+take(struct relay *r, bool client, uint8_t *room, bool *ended, struct fault *f)
+{
+	size_t	n = 0;
+	ssize_t	got;
+
+	for (int i = 0; i < RELAY_TURN && n < RELAY_ROOM; i++) {
+		got = side_read(r, client, room + n, RELAY_ROOM - n, f);
+		*ended = got == 0;
+		if (got <= 0)
+			return n > 0 || got == 0 ? (ssize_t)n : -1;
+		n += (size_t)got;
+		if (client)
+			break;
+	}
+	return (ssize_t)n;
+}
+
+/* One direction.  0, or -1: one side is gone, and the other need not know more. */
 static int
 carry(struct relay *r, bool down, bool ready, struct buf *kept, bool *ended,
     uint8_t *room)
@@ -95,14 +114,14 @@ carry(struct relay *r, bool down, bool ready, struct buf *kept, bool *ended,
 		return -1;
 	for (int i = 0; i < RELAY_TURN && ready && !*ended &&
 	    buf_len(kept) == 0; i++) {
-		n = side_read(r, !down, room, RELAY_ROOM, &f);
+		n = take(r, !down, room, ended, &f);
 		if (n < 0)
 			return f.err == EAGAIN ? 0 : -1;
-		if (n == 0)
-			*ended = true;
-		else if (give(r, down, span_of(room, (size_t)n), kept) != 0)
+		if (down && *ended)
+			secure_ends(r->client);
+		if (give(r, down, span_of(room, (size_t)n), kept) != 0)
 			return -1;
-		ready = down || secure_wire.pending(r->client);
+		ready = down ? n == RELAY_ROOM : secure_wire.pending(r->client);
 	}
 	return 0;
 }

@@ -266,11 +266,17 @@ secure_binding(const struct secure *s, uint8_t out[TLS_BINDING_MAX])
 }
 
 void
+secure_ends(struct secure *s)
+{
+	s->ending = true;
+}
+
+void
 secure_end(struct secure *s)
 {
 	struct fault f;
 
-	s->ending = true;
+	secure_ends(s);
 	if (s->stream != NULL)
 		(void)s->tls->end(s->stream, &f);
 }

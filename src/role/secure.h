@@ -76,6 +76,8 @@ bool	secure_binds(const struct secure *s);
 /* What ties an exchange to it (struct auth_request); 0 octets: in the clear, or
  * nothing can. */
 size_t	secure_binding(const struct secure *s, uint8_t out[TLS_BINDING_MAX]);
+/* secure_end follows what is written next. */
+void	secure_ends(struct secure *s);
 /* The last octet; best effort.  The caller shuts the socket down then, which goes out
  * together with it. */
 void	secure_end(struct secure *s);
