@@ -41,7 +41,7 @@
 #define DELAY_MS	1000		/* auth_fail_delay, in the settings */
 #define LATE_MS		800		/* of a busy machine; less than DELAY_MS, the next
 					   time at which an answer could come */
-#define LONG_MS		5000		/* longer than anything here takes */
+#define LONG_MS		60000		/* longer than anything here takes */
 
 NORETURN void	__real_worker_serve(const struct settings *conf, pid_t warden,
 		    int link, int lease, int log_link);

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define LONG_MS		10000		/* longer than anything here takes */
+#define LONG_MS		60000		/* longer than anything here takes */
 #define STRANGERS	600
 
 int	__real_fd_pipe(int *read_r, int *write_r, struct fault *f);

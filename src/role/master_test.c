@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define LONG_MS		10000		/* longer than anything here takes */
+#define LONG_MS		60000		/* longer than anything here takes */
 #define FRONTS		2
 #define RESPAWN_MS	1000		/* the master's */
 

@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define LONG_MS		10000		/* longer than anything here takes */
+#define LONG_MS		60000		/* longer than anything here takes */
 #define SESSIONS	40
 #define MANY		600		/* more than two broods */
 #define HAND		0x80000000u	/* of a slot, as the master has it */

@@ -62,7 +62,7 @@ class Logins:
         if len(password) > 3:
             self.assertNotIn(password.decode("latin-1"), said)
 
-    def alike(self, known, others, rounds=9, more=3):
+    def alike(self, known, others, rounds=9, more=12):
         """A wrong password takes about as long for each of them.  The quickest
         attempt counts, since a busy machine only adds; while they still differ
         there are more rounds, up to a bound."""

@@ -250,10 +250,11 @@ class Sqlite(Sql, unittest.TestCase):
             for _ in range(10):
                 mark = self.host.syslog.mark()
                 said = self.gone_between()
+                line, = self.host.syslog.wait(r"login-failed .*user=guest",
+                                              mark)
                 if not self.host.syslog.find("its worker has ended", mark):
                     break
         self.assertEqual(said, [b"-E", b"+ ", b"+ "])
-        line, = self.host.syslog.find(r"login-failed .*user=guest", mark)
         self.assertIn("reason=no-secret", line)
 
     def gone_between(self):

@@ -291,7 +291,12 @@ class Served(Core, Opaque, House):
         self.accepted("ann", "later")
 
     def test_hanging_server_keeps_no_password_waiting(self):
+        """The best of some: a busy machine only adds."""
         self.server.odd = "hang"
+        self.assertLess(min(self.beside_hanging() for _ in range(3)), 1)
+
+    def beside_hanging(self):
+        """Seconds of a login while tokens wait for one second at least."""
         pops = [self.connect() for _ in range(5)]
         for i, pop in enumerate(pops):
             pop.send(b"AUTH XOAUTH2 %s\r\n" % message(
@@ -299,13 +304,14 @@ class Served(Core, Opaque, House):
         with self.connect() as pop:
             began = time.monotonic()
             pop.login("bob", "x")
-            self.assertLess(time.monotonic() - began, 1)
+            took = time.monotonic() - began
             pop.quit()
         for pop in pops:
             self.assertEqual(pop.line(), b"-ERR " + UNDECIDED)
+        return took
 
     def wait_for(self, token, refusal):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             with self.connect() as pop:
                 if self.auth(pop, "XOAUTH2", "ann", token) == refusal:
@@ -381,7 +387,7 @@ class Rotated(House):
         self.refused("nosuch", self.key.token("nosuch"), "unknown-user")
         new = oauth.Key("two", self.folder + "/two")
         self.server.keys.append(new)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             with self.connect() as pop:
                 if self.auth(pop, "OAUTHBEARER", "ann", new.token("ann")) is None:
@@ -417,14 +423,13 @@ class Rotated(House):
         for mode, answer in ((0o600, UNDECIDED), (0o644, None)):
             self.host.write("/etc/hosts", hosts, mode)
             self.host.write("/etc/popper/ca.pem", ca)   # workers begin anew
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while True:
                 with self.connect() as pop:
                     if self.auth(pop, "XOAUTH2", "ann", token) == answer:
                         break
                 self.assertLess(time.monotonic(), deadline)
-        self.assertTrue(self.host.syslog.find("auth-error .*localhost",
-                                              self.mark))
+        self.host.syslog.wait("auth-error .*localhost", self.mark)
 
 
 class Bare(Core, Opaque, House):

@@ -620,7 +620,7 @@ class Nonsense(Ctl):
         silent = [self.open() for _ in range(40)]
         began = time.monotonic()
         self.assertEqual(self.ctl("who"), "")
-        self.assertLess(time.monotonic() - began, 25)
+        self.assertLess(time.monotonic() - began, 60)
         for s in silent:
             s.close()
 

@@ -17,7 +17,7 @@ import tempfile
 import termios
 import time
 
-PATIENCE = 20           # seconds for a reply
+PATIENCE = 60           # seconds for a reply
 LINGER_RESET = struct.pack("ii", 1, 0)
 
 

@@ -19,7 +19,7 @@ BASIC = {"peer_check": "no", "auth_fail_delay": "1", "lock_timeout": "1",
          "timeout": "30"}
 CODE = re.compile(rb"\[(IN-USE|SYS/TEMP|SYS/PERM)\] [A-Z].*\.$")
 FROM = b"From %s@example.org Thu Jan  2 03:04:05 2025\n"
-BOUND = 12              # seconds, any login whatever was prepared
+BOUND = 60              # seconds, any login whatever was prepared
 
 
 def message(subject, body=b"text\n", fields=b"", sender=b"friend"):

@@ -367,7 +367,7 @@ class Scene:
                 seen.append((name_of(text), ids[n],
                              bare(text.replace(b"\r\n", b"\n"))))
             pop.quit()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 self.session(talk)

@@ -63,7 +63,7 @@ class Journald:
         self.process = self.host.popen(["/lib/systemd/systemd-journald"],
                                        stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.host.call(_listens):
             if time.monotonic() > deadline \
                     or self.process.poll() is not None:
@@ -80,7 +80,7 @@ class Journald:
         return [json.loads(line) for line in r.stdout.splitlines()]
 
     def wait(self, *match, count=1):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             found = self.show(*match)
             if len(found) >= count:

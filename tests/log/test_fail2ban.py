@@ -254,7 +254,7 @@ class Fail2ban(Scene):
             if self.host.exists("/run/fail2ban.log") else b""
 
     def wait(self, condition):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not condition():
             if time.monotonic() > deadline:
                 self.fail(self.server_log().decode())

@@ -26,7 +26,7 @@ from logged import DEBUG, WARN, parse                           # noqa: E402
 
 TRY = os.path.join(build_dir(), "tests/peer/try_resolver")
 LIMIT_MS = 1500
-SLACK = 2.5                     # seconds that a busy machine may add
+SLACK = 20                     # seconds that a busy machine may add
 class Peer(unittest.TestCase):
     def setUp(self):
         if not os.path.exists(TRY):

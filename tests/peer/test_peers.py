@@ -27,7 +27,8 @@ TRY = os.path.join(build_dir(), "tests/peer/try_resolver")
 # As in src/role/resolver_many.c.
 ASKING, QUEUED, EACH, KNOWN = 256, 1024, 64, 4096
 LIMIT_MS = 4000
-PATIENCE = 20                   # seconds for a busy machine
+PATIENCE = 60                   # seconds for a busy machine
+SLACK = 15                      # the same, where nobody must wait
 
 
 def sid(n):
@@ -122,7 +123,7 @@ class Peers(unittest.TestCase):
         out = self.process.communicate(timeout=PATIENCE)[0]
         self.process = None
         self.assertEqual(out, "lost\n" * lost + "ended %d\n" % status)
-        self.assertLess(time.monotonic() - began, 2.5)
+        self.assertLess(time.monotonic() - began, SLACK)
 
     def events(self, lines):
         return [(p, f[""], f.get("sid"), f.get("ip")) for p, f in lines]
@@ -292,7 +293,7 @@ class Peers(unittest.TestCase):
                 lines = self.wait(200)
                 self.assertEqual({(p, f[""]) for p, f in lines},
                                  {(DEBUG, "peer-dns-timeout")})
-                self.assertLess(time.monotonic() - began, 1 + 2.5)
+                self.assertLess(time.monotonic() - began, 1 + SLACK)
                 # Not asked again at once.
                 asked = len(ns.asked)
                 time.sleep(1)
@@ -315,16 +316,19 @@ class Peers(unittest.TestCase):
             ns.release(hold_on=True)
             self.assertEqual(self.events(self.wait(1)), [
                 (DEBUG, "peer-dns-timeout", sid(1), "192.0.2.1")])
-            self.assertLess(time.monotonic() - began, 3 + 1)
+            self.assertLess(time.monotonic() - began, 3 + SLACK)
             self.send("0 2 192.0.2.1")          # waits for nothing any more
             self.assertEqual(self.events(self.wait(1)), [
                 (DEBUG, "peer-dns-timeout", sid(2), "192.0.2.1")])
-            ns.release()
-            time.sleep(0.3)
             asked = len(ns.asked)
-            self.send("0 3 192.0.2.1")
-            self.assertEqual(self.events(self.wait(1)), [
-                (WARN, "peer-unknown-name", sid(3), "192.0.2.1")])
+            ns.release()
+            for i in range(3, 100):     # until it has come
+                self.send("0 %d 192.0.2.1" % i)
+                event, = self.events(self.wait(1))
+                if event[1] != "peer-dns-timeout":
+                    break
+            self.assertEqual(event, (WARN, "peer-unknown-name", sid(i),
+                                     "192.0.2.1"))
             self.assertEqual(len(ns.asked), asked)
             self.end()
 
@@ -356,7 +360,7 @@ class Peers(unittest.TestCase):
     def test_too_many(self):
         count = ASKING + QUEUED
         with NameServer(silent=True) as ns:
-            self.start(ns.servers, limit_ms=1500)
+            self.start(ns.servers, limit_ms=3000)
             self.send(*("%d %d 10.4.%d.%d" % (i % 2, i, i // 250, i % 250)
                         for i in range(count + 300)))
             # Two fronts: not in this order, but so many.
@@ -414,9 +418,14 @@ class Peers(unittest.TestCase):
                         for i in range(len(makes))))
             time.sleep(3)
             # It is there, and as good as before.
-            self.log.lines = []
-            self.send("0 1 192.0.2.1")
-            self.assertEqual(self.wait(1)[0][1][""], "peer-no-name")
+            self.send("0 9999 192.0.2.1")
+            end, last = time.monotonic() + PATIENCE, []
+            while not last:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.05)
+                last = [f[""] for _, f in self.log.lines
+                        if f.get("sid") == sid(9999)]
+            self.assertEqual(last, ["peer-no-name"])
             self.end()
 
     def test_hostile_name(self):
@@ -479,7 +488,7 @@ class Peers(unittest.TestCase):
             self.send("0 1 192.0.2.1")
             self.wait_asked(ns, 1)
             self.send("0 stop")
-            time.sleep(0.3)
+            time.sleep(1)
             self.send("0 2 192.0.2.1")
             self.end(lost=1)
 

@@ -343,9 +343,14 @@ class Rules(Proxied):
             with self.assertRaises(PopError):
                 pop.cmd("PASS", "wrong%d" % i)
         self.log.wait("login-delayed .*ip=192.0.2.66", self.mark)
-        begun = time.monotonic()
-        self.shown(self.behind(v1("198.51.100.1")))
-        self.assertLess(time.monotonic() - begun, 1.9)
+        took = []
+        for i in range(3):              # a busy machine only adds
+            begun = time.monotonic()
+            self.shown(self.behind(v1("198.51.%d.1" % i)))
+            took.append(time.monotonic() - begun)
+            if took[-1] < 1.9:
+                break
+        self.assertLess(min(took), 1.9)
         pop.close()
 
     def test_rules_of_listeners(self):

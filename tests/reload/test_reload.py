@@ -504,10 +504,11 @@ class Reload(again.Again):
         self.hup_file(b"reloaded")
         self.next_login_of("bob")
         running.quit()
-        log = self.host.read("/var/log/popper/popper.log")
-        self.assertIn(b"user=bob", log)
-        self.assertNotIn(b"user=alice", log)
-        self.assertIn(b"dialogue", self.host.read("/var/log/popper/trace.log"))
+        for name, text in (("popper", b"user=bob"), ("trace", b"dialogue")):
+            path = "/var/log/popper/%s.log" % name
+            self.wait_for(lambda p=path, t=text: t in self.host.read(p), path)
+        self.assertNotIn(b"user=alice",
+                         self.host.read("/var/log/popper/popper.log"))
         # What ran before goes on where it has begun.
         self.wait_for(lambda: self.host.read(
             "/var/log/popper/popper.log.1").count(
@@ -575,7 +576,7 @@ class Reload(again.Again):
             self.configure(fronts=2, max_sessions_per_address=1000,
                            hostname="n%d.example.org" % i)
             main.kill(signal.SIGHUP)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 90
         while b" at n99.example.org " not in self.connect().greeting:
             self.assertLess(time.monotonic(), end, "the last one was lost")
             time.sleep(0.05)

@@ -151,13 +151,21 @@ class Family(unittest.TestCase):
         pop.login(user, PASSWORD)
         return pop
 
-    def ask(self, user="sloth"):
-        """A stranger whose worker thinks."""
+    def asked_about(self, user="sloth"):
+        """A stranger, as soon as his password is sent."""
         pop = self.connect()
         pop.cmd("USER", user)
         pop.send(b"PASS x\r\n")
-        self.wait_for(lambda: len(self.children()) == 2, "a worker")
         return pop
+
+    def ask(self, user="sloth"):
+        """A stranger whose worker thinks."""
+        pop = self.asked_about(user)
+        self.wait_for(self.worker_there, "a worker")
+        return pop
+
+    def worker_there(self):
+        return len(self.children()) == 2
 
     def ended(self, pop, seconds=30):
         """The connection has a clean end; what came before it."""
@@ -181,6 +189,19 @@ class Family(unittest.TestCase):
         self.assertFalse(self.host.exists("/var/mail/alice.lock"))
 
     # -- processes --------------------------------------------------------
+
+    def heard(self, pop):
+        """Until popper has read all that this client has said, and then some:
+        what it does for QUIT shows nowhere."""
+        port = ":%04X" % pop.sock.getsockname()[1]
+
+        def unread():
+            with open("/proc/%d/net/tcp" % self.host.pid,
+                      encoding="ascii") as f:
+                return [w for w in map(str.split, f) if w[2].endswith(port)
+                        and not w[4].endswith(":00000000")]
+        self.wait_for(lambda: not unread(), "reader")
+        time.sleep(0.4)
 
     def wait_for(self, condition, what, seconds=40):
         end = time.monotonic() + seconds

@@ -64,7 +64,7 @@ class Attempts(family.Family):
 
     def test_auth_timeout(self):
         self.serve(auth_timeout=1)
-        pop = self.ask()
+        pop = self.asked_about()
         self.ended(pop)
         self.lines(r'login-failed .*reason=error detail="see auth-timeout"')
 

@@ -62,7 +62,7 @@ class Phases(family.Family):
         self.addCleanup(self.holder.close)
         fcntl.lockf(self.holder, fcntl.LOCK_EX)
         pop.send(b"QUIT\r\n")
-        time.sleep(0.4)
+        self.heard(pop)
         return pop
 
     def lock_seen(self):

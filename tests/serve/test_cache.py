@@ -24,13 +24,12 @@ class Cache(house.House):
     def setUpClass(cls):
         super().setUpClass()
         cls.host.add_user("dora", 1004, password="x")
-        cls.hashed = {p: crypt(p, HEAVY) for p in ("wonderland", "new")}
-
-    def setUp(self):
-        super().setUp()
-        began = time.process_time()
-        crypt("wonderland", HEAVY)
-        self.cost = time.process_time() - began
+        cls.hashed, costs = {}, []
+        for password in ("wonderland", "new", "wonderland"):
+            began = time.process_time()
+            cls.hashed[password] = crypt(password, HEAVY)
+            costs.append(time.process_time() - began)
+        cls.cost = min(costs)           # a busy machine only adds
 
     def row(self, password, more=""):
         self.host.write(USERS, "dora:%s:1004:1004::/home/dora::%s\n"
@@ -81,7 +80,7 @@ class Cache(house.House):
 
     def changed(self, password, want):
         """Within a second of a change, and not much later."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while self.try_login(password) != want:
             if time.monotonic() > end:
                 self.fail("%s: still not %s" % (password, want))

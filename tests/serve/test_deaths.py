@@ -149,7 +149,7 @@ class Deaths(Phases):
         self.kill("popper", signal.SIGTERM)
         self.assertEqual(self.ended(bob), b"")
         self.assertEqual(self.server.process.wait(60), 0)
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(time.monotonic() - began, 40)
         self.log.wait("session-end .*user=bob .*reason=stopped", self.mark)
 
     def test_session(self):
@@ -246,7 +246,7 @@ class Refused(Phases):
                 pop.cmd("PASS", "wrong")
             self.assertEqual(caught.exception.args[0],
                              b"[AUTH] Authentication failed.")
-            self.assertLess(abs(time.monotonic() - began - 1), 0.5)
+            self.assertGreaterEqual(time.monotonic() - began, 0.99)
         self.assertEqual(self.ended(pop), b"")
         self.log.wait("login-failed", self.mark, count=2)
         self.assertEqual(len(self.log.find("login-failed", self.mark)), 2)

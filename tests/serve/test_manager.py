@@ -67,8 +67,14 @@ class Manager:
 class Case(house.House):
     """With a manager, and popper serve that it has started."""
 
-    def managed(self, *rows, name="@popper-test", usec=None, pid="$$",
-                args=(), **options):
+    def managed(self, *rows, **kw):
+        self.start(*rows, **kw)
+        got = self.manager.wait("READY", "1")
+        self.ready = time.monotonic()
+        return got
+
+    def start(self, *rows, name="@popper-test", usec=None, pid="$$",
+              args=(), **options):
         self.configure(*rows, **options)
         self.manager = Manager(self.host, name)
         self.addCleanup(self.manager.close)
@@ -81,7 +87,6 @@ class Case(house.House):
         self.process = self.host.popen(["/usr/bin/start-it", *args], env=env)
         self.server = type("Server", (), {"process": self.process})
         self.addCleanup(self.process.stop)
-        return self.manager.wait("READY", "1")
 
 
 class Told(Case):
@@ -101,10 +106,9 @@ class Told(Case):
     def test_not_ready_when_it_cannot_listen(self):
         taken = self.host.listen(110)
         self.addCleanup(taken.close)
-        with self.assertRaises(AssertionError):
-            self.managed("listen = 127.0.0.1:109", "listen = 127.0.0.1:110")
-        self.assertEqual(self.process.wait(5), 1)
-        self.assertEqual(self.manager.heard, [])
+        self.start("listen = 127.0.0.1:109", "listen = 127.0.0.1:110")
+        self.assertEqual(self.process.wait(60), 1)
+        self.assertEqual(self.manager.hear(), [])
 
     def test_status_counts_the_sessions(self):
         self.managed(max_sessions=7)
@@ -118,7 +122,7 @@ class Told(Case):
         for _ in range(15):
             self.login().quit()
         told = [got for got in self.manager.hear(2.5) if "STATUS" in got]
-        self.assertLessEqual(len(told), 5)
+        self.assertLessEqual(len(told), 2 + time.monotonic() - self.ready)
 
     def test_nothing_else_is_told(self):
         """No watchdog that nobody has asked for."""
@@ -154,7 +158,7 @@ class Told(Case):
         self.addCleanup(filler.close)
         began = time.monotonic()
         self.login().quit()
-        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(time.monotonic() - began, 40)
 
     def test_address_that_is_none(self):
         self.configure()
@@ -171,17 +175,24 @@ class Watchdog(Case):
         return [got for got in self.manager.hear(seconds)
                 if got.get("WATCHDOG") == "1"]
 
+    def most(self):
+        """Beats that there may be by now: twice a second."""
+        return 2 + 2 * (time.monotonic() - self.ready)
+
     def test_twice_in_the_time(self):
         self.managed(usec=self.USEC)
         found = len(self.beats(4))
-        self.assertTrue(6 <= found <= 10, found)
+        self.assertGreaterEqual(found, 4)
+        self.assertLessEqual(found, self.most())
 
     def test_not_faster_when_busy(self):
         self.managed(usec=self.USEC, max_sessions_per_address=100)
         end = time.monotonic() + 3
         while time.monotonic() < end:
             self.connect().quit()
-        self.assertTrue(4 <= len(self.beats(0.2)) <= 8)
+        found = len(self.beats(0.2))
+        self.assertGreaterEqual(found, 3)
+        self.assertLessEqual(found, self.most())
 
     def test_not_for_another_process(self):
         self.managed(usec=self.USEC, pid="1")
@@ -189,14 +200,14 @@ class Watchdog(Case):
 
     def test_loop_that_hangs(self):
         self.managed(usec=self.USEC)
-        self.assertTrue(self.beats(1))
+        self.manager.wait("WATCHDOG", "1")
         server = self.process.inner()
         os.kill(server, signal.SIGSTOP)
-        self.beats(0.1)
+        self.beats(0.5)
         self.assertEqual(self.beats(1.5), [])
         os.kill(server, signal.SIGCONT)
         os.kill(self.process.pid, signal.SIGCONT)   # nsenter stops along
-        self.assertTrue(self.beats(1.2))
+        self.manager.wait("WATCHDOG", "1")
 
 
 if __name__ == "__main__":

@@ -528,8 +528,8 @@ class Deaths(Shared):
         for pop in self.pops:
             self.assertEqual(self.ended(pop), b"")
         self.holder.close()
-        self.ended(self.update, 5)
-        self.only_server(8)
+        self.ended(self.update)
+        self.only_server()
         self.assertEqual([self.number(u) for u in VIRTUAL[:4]], [3] * 4)
         self.assertIn(self.number("v4"), (2, 3))
         # Files, not locks: whose they were are gone.
@@ -543,7 +543,7 @@ class Deaths(Shared):
         self.holder.close()
         self.assertIn(b"signing off", self.update.reply())
         self.assertEqual(self.server.process.wait(60), 0)
-        self.only_server(8)
+        self.only_server()
         self.log.wait("session-end .*reason=stopped", self.mark, count=4)
         self.assertEqual([self.number(u) for u in VIRTUAL[:5]], [3] * 4 + [2])
 
@@ -565,7 +565,7 @@ class Deaths(Shared):
             self.assertEqual(self.ended(pop), b"")
         self.holder.close()
         self.assertIn(b"signing off", self.update.reply())
-        self.only_server(12)
+        self.only_server()
         self.assertEqual([self.number(u) for u in VIRTUAL[:5]], [3] * 4 + [2])
 
     def test_killed_in_update(self):

@@ -141,7 +141,7 @@ class Served(Everywhere, house_tls.Tls):
             with self.subTest(name):
                 self.lacks(self.come(certificate))
         self.logs_in(self.come(good))
-        line, = self.log.find("tls-client-refused", self.mark)
+        line = self.log.wait("tls-client-refused", self.mark)[0]
         self.assertRegex(line, r'ip=127\.0\.0\.1 subject="CN=Old" times=1 '
                          'detail="certificate has expired"')
 
@@ -235,17 +235,17 @@ class Served(Everywhere, house_tls.Tls):
         pop = self.come(self.alice)
         mark = self.log.mark()
         self.host.write("/etc/popper/client-users", "", 0o644)
-        self.log.wait("tls-renewed", mark, timeout=30)
+        self.log.wait("tls-renewed", mark, timeout=60)
         self.refused(pop, "")
         self.lacks(self.come(self.alice))
         mark = self.log.mark()
         self.rows()
-        self.log.wait("tls-renewed", mark, timeout=30)
+        self.log.wait("tls-renewed", mark, timeout=60)
         self.logs_in(self.come(self.alice))
         self.ca.revoke(self.alice[0])
         mark = self.log.mark()
         self.host.write(crl, self.ca.crl(), 0o644)
-        self.log.wait("tls-renewed", mark, timeout=30)
+        self.log.wait("tls-renewed", mark, timeout=60)
         self.lacks(self.come(self.alice))
 
 

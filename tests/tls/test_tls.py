@@ -94,7 +94,7 @@ class Dialogue(Both, house_tls.Tls):
                   "r+b") as holder:
             fcntl.lockf(holder, fcntl.LOCK_EX)
             pop.send(b"QUIT\r\n")
-            time.sleep(0.5)
+            self.heard(pop)
             self.server.process.send_signal(15)
             time.sleep(0.5)
         self.assertTrue(pop.reply().endswith(b"signing off."))
@@ -124,7 +124,7 @@ class Dialogue(Both, house_tls.Tls):
         self.serve(timeout=2, drain_timeout=1)
         pop = self.pops()
         pop.login("alice", PASSWORD)
-        self.assertEqual(self.ended(pop, 10), b"")
+        self.assertEqual(self.ended(pop), b"")
         self.log.wait("session-end .*reason=timeout", self.mark)
         self.no_sessions()
 
@@ -247,7 +247,7 @@ class Stls(house_tls.Tls):
             sock.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")
             while sock.recv(100):
                 pass
-            self.assertLess(time.monotonic() - began, 6)
+            self.assertLess(time.monotonic() - began, 30)
 
 
 class Clear(house_tls.Tls):
@@ -472,7 +472,7 @@ class Renewal(house_tls.Tls):
         time.sleep(3)       # so that the next one sees nothing change
         before.kill()
         self.wait_for(lambda: self.shown().split() == cert.split(),
-                      "the new one", 15)
+                      "the new one")
         self.assertEqual(self.log.find("tls-renewed", self.mark), [])
 
     def test_front_dies(self):

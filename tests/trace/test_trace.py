@@ -347,7 +347,7 @@ class Bounds(Trace):
         t.read()
         # The first lines behind the gap say how large that was.
         self.wait_for(lambda: pop.cmd("NOOP") is not None and
-                      '"lost"' in t.text(), "a count of what was lost", 20)
+                      '"lost"' in t.text(), "a count of what was lost")
         pop.quit()
         t.wait("signing off")
         t.process.send_signal(signal.SIGINT)

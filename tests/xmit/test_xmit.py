@@ -113,7 +113,7 @@ class Xmit:
             self.xmit(pop, message)
         return e.exception.args[0]
 
-    def mail(self, user, count=1, timeout=30):
+    def mail(self, user, count=1, timeout=120):
         """The messages in the user's spool, once there are so many."""
         deadline = time.monotonic() + timeout
         while True:
