@@ -45,23 +45,29 @@ static const char usage_text[] =
 
 static const char version_text[] =
 "popper " POPPER_VERSION "\n"
-"authentication: PAM, password file\n"
+"authentication: PAM, password file, SQLite, PostgreSQL, bearer tokens,\n"
+"    Kerberos, client certificates\n"
 "maildrops: mbox\n";
+
+/* Standard error is no client's: a terminal, or a file or pipe of its own. */
+static bool
+somebody_reads(void)
+{
+	return term_shows() ||
+	    (!fd_is_socket(2) && !fd_same(2, 0) && !fd_same(2, 1));
+}
 
 /* Where the client is: taken off 0, 1 and 2, so that no library's message can
  * ever reach it. */
 static int
-take_client(int *in_r, int *out_r, bool *terminal_r, struct fault *f)
+take_client(int *in_r, int *out_r, struct fault *f)
 {
-	*terminal_r = term_shows();
 	if (fd_dup_high(0, in_r, f) != 0)
 		return -1;
 	*out_r = *in_r;
 	if (!fd_same(0, 1) && fd_dup_high(1, out_r, f) != 0)
 		return -1;
-	if (*terminal_r)
-		return 0;	/* somebody tries it by hand */
-	return fd_null_standard(f);
+	return somebody_reads() ? 0 : fd_null_standard(f);
 }
 
 static int
@@ -70,18 +76,21 @@ cmd_session(int argc, char **argv)
 	static struct settings	s;
 	struct fault		f;
 	char			hostname[HOSTNAME_MAX];
-	bool			terminal;
+	bool			told = somebody_reads();
 	int			in;
 	int			out;
 	int			status;
 
-	if (take_client(&in, &out, &terminal, &f) != 0)
+	if (take_client(&in, &out, &f) != 0)
 		return STATUS_FAILED;
-	status = start(argc, argv, OLD_FLAGS, terminal, &s);
+	status = start(argc, argv, OLD_FLAGS, told, &s);
 	if (status == STATUS_OK)
-		status = start_allowed(&s, terminal);
+		status = start_allowed(&s, told);
 	if (status != STATUS_OK)
 		return status;
+	/* What was to be told there is told; the rest is for the log. */
+	if (told && !term_shows() && fd_null_standard(&f) != 0)
+		return STATUS_FAILED;
 	monitor_hostname(&s, hostname, sizeof(hostname));
 	status = monitor_run(&s, hostname, in, out);
 	log_close();

@@ -106,6 +106,14 @@ class Check(Checking):
         r = self.host.run(["/usr/sbin/popper", "--version"])
         self.assertEqual((r.returncode, r.stderr), (0, b""))
         self.assertRegex(r.stdout, rb"\Apopper \d+\.\d+")
+        self.assertIn(b"PostgreSQL", r.stdout)
+
+    def test_wrong_word(self):
+        """Is told where it was typed, a terminal or not; no client hears it."""
+        for args in (["chekc"], ["-z"], ["-T", "soon"], ["-b"]):
+            r = self.host.run(["/usr/sbin/popper", *args])
+            self.assertEqual((r.returncode, r.stdout), (64, b""), args)
+            self.assertRegex(r.stderr, rb"\Apopper: .*\n\Z", args)
 
     def test_named_file_is_missing(self):
         r = self.host.run(["/usr/sbin/popper", "check", "--config",
