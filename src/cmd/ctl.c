@@ -11,6 +11,7 @@
 #include "cmd/tail.h"
 #include "role/ctl.h"
 #include "role/host.h"
+#include "role/offers.h"
 #include "role/permit.h"
 #include "role/trace.h"
 
@@ -418,6 +419,18 @@ show_rules(struct job *j)
 		show_delay(j, &v.id);
 }
 
+/* Whether the client gets as far as to be judged. */
+static void
+show_connection(struct job *j)
+{
+	const char *why = offers_hinder(&j->settings, j->method, &j->whom.addr,
+	    &j->way);
+
+	show(j, "connection", why == NULL ? "passed" : "refused", 0);
+	if (why != NULL)
+		show(j, "connection_detail", why, 0);
+}
+
 static bool
 is_limit(const char *name)
 {
@@ -440,6 +453,7 @@ do_why(struct job *j)
 
 	if (j->whom.kind != CTL_BOTH)
 		return bad_usage("why USER@ADDRESS");
+	show_connection(j);
 	show_rules(j);
 	status = ask(j, MSG_CTL_PENALTIES, &n);
 	j->wants = is_limit;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/offers.h"
 
+#include "role/listen.h"
 #include "role/sasl_words.h"
 
 #include <assert.h>
@@ -43,6 +44,36 @@ offers_later(const struct settings *c, const struct words *w)
 {
 	return offers(c, (w->way & WORDS_BOUND) != 0) |
 	    ((w->way & WORDS_EXTERNAL) != 0 ? 1u << BY_EXTERNAL : 0);
+}
+
+static bool
+says_secret(enum auth_method m)
+{
+	return m <= AUTH_METHOD_EXTERNAL || auth_by_token(m);
+}
+
+const char *
+offers_hinder(const struct settings *c, enum auth_method m,
+    const struct sock_addr *client, const struct auth_way *way)
+{
+	unsigned		mask = offers(c, way->tls) | 1u << BY_PASS | 1u << BY_RPOP;
+	struct listen_rules	rules;
+
+	if (way->local.family != 0) {
+		listen_rules_at(&c->role.listen, &way->local, &rules);
+		if (!listen_takes(&rules, client))
+			return "networks= of that line of listen";
+	}
+	if (c->auth.client_ca[0] != '\0')
+		mask |= 1u << BY_EXTERNAL;
+	if (token_wanted(&c->token))
+		mask |= AUTHORIZE_TOKENS;
+	if ((mask & 1u << m) == 0)
+		return "the method is not offered";
+	if (says_secret(m) && !way->tls && listen_needs_tls(&c->role, client))
+		return "without TLS no password is taken from there"
+		    " (plaintext_networks)";
+	return NULL;
 }
 
 struct wire_asked

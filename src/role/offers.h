@@ -19,6 +19,11 @@ unsigned	offers_of(const struct settings *c, const struct secure *s);
 unsigned	offers_later(const struct settings *c,
 			    const struct words *w);
 
+/* Why a client may not even begin that method, there and under TLS or not; NULL: he
+ * may. */
+const char	*offers_hinder(const struct settings *c, enum auth_method m,
+		    const struct sock_addr *client, const struct auth_way *way);
+
 /* Views, good until authorize_asked. */
 struct wire_asked	asked_of(const struct authorize *a,
 			    const struct secure *s, const struct auth_way *way,

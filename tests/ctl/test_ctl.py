@@ -390,6 +390,31 @@ class Guesses(Ctl):
         self.assertEqual(why("bob", "--listener", "192.0.2.9:995"), bob)
         self.ctl("why", "@192.0.2.1", code=64)
 
+    def test_why_without_a_word_said(self):
+        """Who is not even asked for a password is told so before any rule."""
+        self.serve("listen = *:110", "listen = 127.0.0.1:1110 networks=10.0.0.0/8",
+                   plaintext_networks="192.0.2.0/24")
+
+        def why(where, *how):
+            said = json.loads(self.ctl("--json", "why", *how, "alice@" + where))
+            self.assertEqual(said["rules"], "passed")
+            return said["connection"], said.get("connection_detail", "")
+        self.assertEqual(why("192.0.2.1"), ("passed", ""))
+        self.assertEqual(why("127.0.0.1"), ("passed", ""))
+        for method in ("pass", "plain"):
+            refused, text = why("198.51.100.1", "--method", method)
+            self.assertEqual(refused, "refused")
+            self.assertIn("plaintext_networks", text)
+            self.assertEqual(why("198.51.100.1", "--tls", "--method", method),
+                             ("passed", ""))
+        for method in ("scram-sha-256", "external", "apop", "oauthbearer"):
+            self.assertEqual(why("192.0.2.1", "--method", method),
+                             ("refused", "the method is not offered"))
+        self.assertEqual(why("192.0.2.1", "--listener", "127.0.0.1:1110"),
+                         ("refused", "networks= of that line of listen"))
+        self.assertEqual(why("10.0.0.1", "--tls", "--listener",
+                             "127.0.0.1:1110"), ("passed", ""))
+
     def test_why_with_accounts(self):
         self.host.add_user("low", 999, password="x")
         self.host.add_user("noshell", 1011, password="x", shell="/bin/nosh")
