@@ -56,7 +56,7 @@ has_word(struct span words, struct span word)
 {
 	struct span one;
 
-	while ((one = span_word(&words)).n > 0)
+	while (words.n > 0 && (one = span_word(&words)).n > 0)
 		if (span_eq(one, word))
 			return true;
 	return false;
@@ -345,7 +345,10 @@ on_layer(struct krb_exchange *x, struct span in)
 			    refuse_by(x, major, minor) :
 			    judge_layer(x, span_of(said.value, said.length));
 
-	(void)gss_release_buffer(&ignored, &said);
+	if (said.length == 0)		/* then they do not release it */
+		free(said.value);
+	else
+		(void)gss_release_buffer(&ignored, &said);
 	return step;
 }
 
