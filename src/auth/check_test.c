@@ -44,6 +44,8 @@
 	"odd:{ODD}x::::::\n" \
 	"closed:{PLAIN}x::::::nologin\n" \
 	"tabbed:{PLAIN}x::::/h\tx::\n" \
+	"slow:{PLAIN}x::::::login_delay=60\n" \
+	"slower:{PLAIN}x::::::login_delay=1m\n" \
 	"nets:{PLAIN}x::::::allow_nets=127.0.0.1\n" \
 	"denied:{PLAIN}x::::::\n" \
 	"hashed:" HASHED "::::::\n" \
@@ -201,6 +203,7 @@ static const struct {
 	{ "relative",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "maildir",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
 	{ "tabbed",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "slower",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "maildir",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "homeless",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "root",	"x",		AUTH_REFUSED,	REASON_UID },
@@ -288,7 +291,11 @@ identities(void **state)
 	assert_int_equal(v.id.ngids, 0);
 	assert_true(v.id.virtual);
 	/* Two users with one password stay two. */
+	ask_pass("slow", SPAN("x"), &v);
+	assert_true(v.result == AUTH_OK && v.id.own_delay);
+	assert_int_equal(v.id.login_delay_s, 60);
 	ask_pass("bob", SPAN("wonderland"), &v);
+	assert_false(v.id.own_delay);
 	assert_string_equal(v.id.user, "bob");
 	assert_int_equal(v.id.uid, 1500);
 	assert_int_equal(v.id.gid, 1501);

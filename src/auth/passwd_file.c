@@ -75,6 +75,9 @@ extra_field(struct span word, struct passwd_row *out)
 	else if (span_eq(key, SPAN("nologin")) ||
 	    (span_eq(key, SPAN("pop3")) && span_eq(value, SPAN("no"))))
 		out->nologin = true;
+	/* With nothing behind the = it is no number, either. */
+	else if (span_eq(key, SPAN("login_delay")))
+		out->login_delay = value.n > 0 ? value : key;
 	/* Each of these narrows who may log in here, and we cannot obey. */
 	else if (span_eq(key, SPAN("allow_nets")) ||
 	    span_eq(key, SPAN("proxy")) || span_eq(key, SPAN("proxy_maybe")))

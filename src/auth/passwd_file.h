@@ -5,8 +5,9 @@
  * Floor 2.  Passwords are crypt(3) hashes, with or without a scheme in braces
  * ({CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, {YESCRYPT}..., {PLAIN}, {NOLOGIN}).
  * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop; with
- * :INBOX=PATH behind it, that path), nologin, pop3=no; allow_nets, proxy and other
- * parameters of userdb_mail, which popper cannot obey, close the row.
+ * :INBOX=PATH behind it, that path), nologin, pop3=no, and login_delay=SECONDS, which
+ * is popper's own; allow_nets, proxy and other parameters of userdb_mail, which popper
+ * cannot obey, close the row.
  * The first row of a user counts; lines that start with '#' are comments.
  */
 #ifndef AUTH_PASSWD_FILE_H
@@ -29,6 +30,7 @@ struct passwd_row {
 	struct span	extra;		/* words "key" or "key=value" */
 	struct span	maildrop;	/* from the extra fields */
 	bool		nologin;
+	struct span	login_delay;	/* seconds; empty: none of his own */
 	struct span	unsupported;	/* a field that we must not ignore */
 };
 

@@ -22,7 +22,12 @@ static const struct {
 	const char	*maildrop;
 	bool		 nologin;
 	const char	*unsupported;
+	const char	*login_delay;	/* NULL: "" */
 } rows[] = {
+	{ "ann:x::::::nologin login_delay=60", "ann", "x", "", "", "", "", "",
+	    true, "", "60" },
+	{ "ann:x::::::login_delay=", "ann", "x", "", "", "", "", "", false, "",
+	    "login_delay" },
 	{ "ann:x", "ann", "x", "", "", "", "", "", false, "" },
 	{ "ann:", "ann", "", "", "", "", "", "", false, "" },
 	{ "ann:{PLAIN}x:1:2:Ann A.:/h:/bin/sh:", "ann", "{PLAIN}x", "1", "2",
@@ -98,6 +103,8 @@ parse_table(void **state)
 		check_span(row.maildrop, rows[i].maildrop);
 		assert_int_equal(row.nologin, rows[i].nologin);
 		check_span(row.unsupported, rows[i].unsupported);
+		check_span(row.login_delay, rows[i].login_delay == NULL ? "" :
+		    rows[i].login_delay);
 	}
 }
 

@@ -56,6 +56,13 @@ maildrop_of(const struct passwd_row *row, struct identity *id)
 }
 
 static bool
+delay_of(const struct passwd_row *row, struct identity *id)
+{
+	id->own_delay = row->login_delay.n > 0;
+	return id_of(row->login_delay, 0, &id->login_delay_s);
+}
+
+static bool
 one_line(struct span text)
 {
 	for (size_t i = 0; i < text.n; i++)
@@ -92,6 +99,9 @@ row_accept(const struct identity *virtual_user, const struct passwd_row *row,
 	else if (!maildrop_of(row, id))
 		verdict_refuse(v, REASON_ROW,
 		    "the row's userdb_mail is no mbox path");
+	else if (!delay_of(row, id))
+		verdict_refuse(v, REASON_ROW,
+		    "the row's login_delay is no number of seconds");
 	/* An identity's texts become lines (wire_get_identity). */
 	else if (!one_line(row->home) || !one_line(row->maildrop))
 		verdict_refuse(v, REASON_ROW,

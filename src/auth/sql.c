@@ -20,7 +20,7 @@
 
 enum column {
 	COL_USER, COL_PASSWORD, COL_UID, COL_GID, COL_HOME, COL_MAILDROP,
-	COL_NOLOGIN, COL_COUNT
+	COL_NOLOGIN, COL_LOGIN_DELAY, COL_COUNT
 };
 
 static const char *const column_names[COL_COUNT] = {
@@ -31,6 +31,7 @@ static const char *const column_names[COL_COUNT] = {
 	[COL_HOME]	= "home",
 	[COL_MAILDROP]	= "maildrop",
 	[COL_NOLOGIN]	= "nologin",
+	[COL_LOGIN_DELAY] = "login_delay",
 };
 
 struct sql {
@@ -205,7 +206,7 @@ judge_columns(struct sql *q, struct fault *f)
 		if (k == COL_COUNT || seen[k])
 			return fault_set(f, FAULT_PERM, "query: a column %.40s is "
 			    "%s; there are user, password, uid, gid, home, "
-			    "maildrop and nologin, see AS", name,
+			    "maildrop, nologin and login_delay, see AS", name,
 			    k == COL_COUNT ? "not known" : "there twice");
 		seen[k] = true;
 	}
@@ -295,6 +296,7 @@ sql_lookup(void *state, const char *user, struct passwd_row *row_r,
 		.home = value(q, COL_HOME),
 		.maildrop = value(q, COL_MAILDROP),
 		.nologin = says_yes(value(q, COL_NOLOGIN)),
+		.login_delay = value(q, COL_LOGIN_DELAY),
 	};
 	remember_sample(q, row_r->password);
 	return 1;

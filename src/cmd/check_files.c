@@ -102,6 +102,10 @@ on_row(void *ctx, unsigned line, const struct identity *id, const char *wrong)
 		    "in: %s; see \"The file\" in popper-passwd(8)", wrong);
 		return;
 	}
+	if (id->own_delay && c->s->role.login_delay_max_s == 0)
+		check_tell(c, CONF_WARNING, path, line, "login_delay has no "
+		    "effect here without login_delay_max; set that, or remove "
+		    "the field");
 	if (id->maildrop[0] != '\0')
 		template = id->maildrop;
 	if (drop_path_expand(template, id->user, id->home, maildrop,

@@ -12,6 +12,7 @@
 #include "role/ctl.h"
 #include "role/host.h"
 #include "role/offers.h"
+#include "role/pace.h"
 #include "role/permit.h"
 #include "role/trace.h"
 
@@ -368,10 +369,11 @@ show_verdict(struct job *j, const struct auth_conf *c,
 static void
 show_delay(struct job *j, const struct identity *id)
 {
+	const unsigned	delay_s = pace_of(&j->settings.role, id);
 	struct fault	f;
 	unsigned	wait_s;
 
-	if (j->settings.role.login_delay_s == 0)
+	if (delay_s == 0)
 		return;
 	if (host_login_wait(&j->settings, id, &wait_s, &f) != 0) {
 		show(j, "login_delay", "not seen", 0);
@@ -379,6 +381,7 @@ show_delay(struct job *j, const struct identity *id)
 		return;
 	}
 	show(j, "login_delay", wait_s > 0 ? "refused" : "passed", 0);
+	show(j, "login_delay_s", NULL, delay_s);
 	show(j, "login_delay_left_s", NULL, wait_s);
 }
 

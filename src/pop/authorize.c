@@ -636,6 +636,7 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.no_user = a->needs_tls && !a->secure,
 		.sasl = sasl,
 		.login_delay_s = a->login_delay_s,
+		.own_delays = a->own_delays,
 		.expire = a->expire,
 		.utf8_user = a->prep != NULL,
 	};

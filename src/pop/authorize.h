@@ -103,6 +103,7 @@ struct authorize {
 						   of who acts for him; '\0': no
 						   one may; set it as the above */
 	unsigned	 login_delay_s;		/* for CAPA; 0: none */
+	bool		 own_delays;		/* likewise: that is the largest */
 	const char	*expire;		/* likewise; NULL: NEVER */
 	const struct prep_ops	*prep;		/* of names beyond ASCII; NULL:
 						   there are none; set it before

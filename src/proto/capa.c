@@ -43,7 +43,8 @@ reply_capa(struct buf *out, const struct capa_facts *facts)
 	    reply_line(out, "SASL %s", facts->sasl) < 0)
 		return -1;
 	if (facts->login_delay_s > 0 &&
-	    reply_line(out, "LOGIN-DELAY %u", facts->login_delay_s) < 0)
+	    reply_line(out, "LOGIN-DELAY %u%s", facts->login_delay_s,
+	    facts->own_delays ? " USER" : "") < 0)
 		return -1;
 	if (facts->stls && reply_line(out, "STLS") < 0)
 		return -1;

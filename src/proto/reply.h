@@ -71,6 +71,8 @@ struct capa_facts {
 						   taken in the clear */
 	const char	*sasl;			/* mechanisms; NULL or "": none */
 	unsigned	 login_delay_s;		/* 0: none */
+	bool		 own_delays;		/* before login: it is the largest
+						   that a user may have */
 	const char	*expire;		/* days; NULL: NEVER */
 	bool		 utf8_user;		/* in names and passwords, too */
 };

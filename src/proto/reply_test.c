@@ -172,6 +172,9 @@ test_capa(void **state UNUSED)
 	facts.login_delay_s = 900;
 	assert_int_equal(reply_capa(&out, &facts), 0);
 	expect(&out, COMMON "LOGIN-DELAY 900\r\n");
+	facts.own_delays = true;		/* RFC 2449 s.6.5 */
+	assert_int_equal(reply_capa(&out, &facts), 0);
+	expect(&out, COMMON "LOGIN-DELAY 900 USER\r\n");
 	facts.login_delay_s = 0;
 	facts.expire = "30";
 	assert_int_equal(reply_capa(&out, &facts), 0);

@@ -31,6 +31,7 @@
 #include "role/offers.h"
 #include "role/permit.h"
 #include "role/proxied.h"
+#include "role/pace.h"
 #include "role/pump.h"
 #include "role/relay.h"
 #include "role/secure.h"
@@ -897,7 +898,8 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
 	    r->max_bad_commands, r->max_commands_before_login,
 	    h->a->conf->auth.rpop_file[0] != '\0');
-	s->auth.login_delay_s = r->login_delay_s;
+	s->auth.login_delay_s = pace_most(r);
+	s->auth.own_delays = r->login_delay_max_s > 0;
 	s->auth.prep = prep_library();
 	s->auth.expire = drop_expire_told(&h->a->conf->drop);
 	s->auth.preferred = (uint8_t)r->language;

@@ -588,7 +588,8 @@ host_login(struct host *h, const char *sid, const char *ip, struct fault *f)
 {
 	if (host_session_lock(h, sid, ip, f) != 0)
 		return -1;
-	h->wait_s = pace_begin(&h->conf->role, h->lock);
+	h->wait_s = pace_begin(&h->conf->role, pace_of(&h->conf->role, h->id),
+	    h->lock);
 	if (h->wait_s == 0)
 		return 0;
 	fd_close(&h->journal);
@@ -603,7 +604,8 @@ host_login_wait(const struct settings *conf, const struct identity *id,
 {
 	struct host	h = { .conf = conf, .id = id, .dirfd = -1 };
 	int		result = find_out(&h, f) != 0 ? -1 :
-			    pace_left(&conf->role, h.lock, wait_s_r, f);
+			    pace_left(&conf->role, pace_of(&conf->role, id),
+			    h.lock, wait_s_r, f);
 
 	fd_close(&h.dirfd);
 	return result;

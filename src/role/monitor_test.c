@@ -212,6 +212,8 @@ put_grant(struct link_out *m, const struct identity *id)
 	link_put_u8(m, 0);
 	link_put_span(m, SPAN("file"));
 	link_put_u8(m, AUTH_METHODS - 1);
+	link_put_u8(m, 1);
+	link_put_u32(m, 60);
 }
 
 void
@@ -906,7 +908,7 @@ test_grant_texts(void **state UNUSED)
 		refuse(&m, "grant-refused");
 	}
 	put_grant(&m, &user);
-	m.b[m.n - 1] = AUTH_METHODS;
+	m.b[m.n - 6] = AUTH_METHODS;
 	refuse(&m, "grant-refused");
 }
 

@@ -735,6 +735,26 @@ static const struct conf_option role_options[] = {
 		    "one for all who serve these maildrops.",
 	},
 	{
+		.name = "login_delay_max", .type = CONF_SECONDS,
+		.offset = AT(login_delay_max_s), .fallback = "0",
+		.max = 86400,
+		.meaning = "how long a user's own login_delay may be; 0: there "
+		    "is none",
+		.man = "The longest delay that a user may have of his own, in "
+		    "place of\n"
+		    ".Ic login_delay :\n"
+		    "the field\n"
+		    ".Li login_delay= Ns Ar seconds\n"
+		    "of his row in a password file, or a column of that name in "
+		    "SQL; 0 there is none for him.\n"
+		    "What is longer is cut to this.\n"
+		    "CAPA tells the largest before the login, as "
+		    "RFC 2449 wants it\n"
+		    ".Pq Ql LOGIN-DELAY 3600 USER ,\n"
+		    "and the user's own behind it.\n"
+		    "With 0 what rows say has no effect.",
+	},
+	{
 		.name = "auth_tries", .type = CONF_COUNT,
 		.offset = AT(auth_tries), .fallback = "1",
 		.min = 1, .max = 100,

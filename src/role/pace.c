@@ -2,7 +2,7 @@
 /*
  * Runs as: root (the user himself with isolation = single).  Reads from: a file of
  * its own; any octets are a row, and a row makes nobody wait longer than
- * login_delay.
+ * his delay.
  */
 #include "role/pace.h"
 
@@ -97,38 +97,54 @@ left(const struct table *t, unsigned delay_s)
 	return since < delay_s ? delay_s - since : 0;
 }
 
+unsigned
+pace_of(const struct role_settings *r, const struct identity *id)
+{
+	if (!id->own_delay || r->login_delay_max_s == 0)
+		return r->login_delay_s;
+	return id->login_delay_s < r->login_delay_max_s ? id->login_delay_s :
+	    r->login_delay_max_s;
+}
+
+unsigned
+pace_most(const struct role_settings *r)
+{
+	return r->login_delay_s > r->login_delay_max_s ? r->login_delay_s :
+	    r->login_delay_max_s;
+}
+
 int
-pace_left(const struct role_settings *r, const char *lock, unsigned *wait_s_r,
-    struct fault *f)
+pace_left(const struct role_settings *r, unsigned delay_s, const char *lock,
+    unsigned *wait_s_r, struct fault *f)
 {
 	struct table t;
 
 	*wait_s_r = 0;
-	if (r->login_delay_s == 0)
+	if (delay_s == 0)
 		return 0;
 	if (table_open(&t, r, lock, FILE_READ, f) != 0)
 		return f->err == ENOENT ? 0 : -1;
-	*wait_s_r = left(&t, r->login_delay_s);
+	*wait_s_r = left(&t, delay_s);
 	fd_close(&t.fd);
 	return 0;
 }
 
 unsigned
-pace_begin(const struct role_settings *r, const char *lock)
+pace_begin(const struct role_settings *r, unsigned delay_s, const char *lock)
 {
 	struct table	t;
 	struct fault	f;
 	unsigned	wait_s;
 
-	if (r->login_delay_s == 0)
+	if (delay_s == 0)
 		return 0;
 	if (table_open(&t, r, lock, WRITE, &f) != 0) {
 		log_fault(LEVEL_WARN, "login-delay-lost", &f);
 		return 0;
 	}
-	wait_s = left(&t, r->login_delay_s);
+	wait_s = left(&t, delay_s);
 	if (wait_s == 0) {
-		if (age(&t, t.row->begun) < r->login_delay_s)
+		if (age(&t, t.row->begun) < delay_s)
 			t.row->counted = t.now;
 		t.row->begun = t.now;
 		if (table_write(&t, &f) != 0)
@@ -144,7 +160,7 @@ pace_end(const struct role_settings *r, const char *lock)
 	struct table	t;
 	struct fault	f;
 
-	if (r->login_delay_s == 0)
+	if (pace_most(r) == 0)
 		return;
 	if (table_open(&t, r, lock, WRITE, &f) != 0) {
 		log_fault(LEVEL_WARN, "login-delay-lost", &f);

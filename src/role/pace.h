@@ -18,15 +18,21 @@
 #include "base/attr.h"
 #include "role/settings.h"
 
+/* login_delay of this user; 0: none.  And what CAPA tells who is not known yet: the
+ * largest of all. */
+unsigned	pace_of(const struct role_settings *r, const struct identity *id);
+unsigned	pace_most(const struct role_settings *r);
+
 /*
  * Seconds that this maildrop, by the name of its session lock, must wait yet: then
- * it has no session.  0: it begins one now.  A table that cannot be used makes
- * nobody wait, and is told.
+ * it has no session.  0: it begins one now.  delay_s: pace_of its user.  A table that cannot
+ * be used makes nobody wait, and is told.
  */
-unsigned	pace_begin(const struct role_settings *r, const char *lock) MUSTUSE;
+unsigned	pace_begin(const struct role_settings *r, unsigned delay_s,
+		    const char *lock) MUSTUSE;
 /* The same without a session. */
-int		pace_left(const struct role_settings *r, const char *lock,
-		    unsigned *wait_s_r, struct fault *f) MUSTUSE;
+int		pace_left(const struct role_settings *r, unsigned delay_s,
+		    const char *lock, unsigned *wait_s_r, struct fault *f) MUSTUSE;
 /* That session has come to its QUIT; before the lock is given back. */
 void		pace_end(const struct role_settings *r, const char *lock);
 

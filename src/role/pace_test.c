@@ -44,7 +44,7 @@ looks(const char *lock)
 	struct fault	f;
 	unsigned	wait_s;
 
-	assert_int_equal(pace_left(&conf, lock, &wait_s, &f), 0);
+	assert_int_equal(pace_left(&conf, conf.login_delay_s, lock, &wait_s, &f), 0);
 	return wait_s;
 }
 
@@ -55,40 +55,73 @@ after_s(unsigned s)
 }
 
 static void
+test_whose_delay(void **state)
+{
+	static const struct {
+		unsigned	all;		/* login_delay, login_delay_max */
+		unsigned	max;
+		bool		own;
+		unsigned	its;
+		unsigned	want;
+		unsigned	most;
+	} cases[] = {
+		{ 0, 0, true, 9, 0, 0 }, { 60, 0, true, 9, 60, 60 },
+		{ 60, 90, false, 0, 60, 90 }, { 60, 90, true, 9, 9, 90 },
+		{ 60, 90, true, 0, 0, 90 }, { 60, 90, true, 99, 90, 90 },
+		{ 60, 30, true, 99, 30, 60 }, { 0, 90, false, 0, 0, 90 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct role_settings	r = {
+			.login_delay_s = cases[i].all,
+			.login_delay_max_s = cases[i].max,
+		};
+		const struct identity		id = {
+			.own_delay = cases[i].own,
+			.login_delay_s = cases[i].its,
+		};
+
+		assert_int_equal(pace_of(&r, &id), cases[i].want);
+		assert_int_equal(pace_most(&r), cases[i].most);
+	}
+}
+
+static void
 test_counts(void **state)
 {
 	(void)state;
 	assert_int_equal(looks("a"), 0);
 	assert_int_equal(access(file, F_OK), -1);	/* a look makes nothing */
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 	after_s(20);
 	pace_end(&conf, "a");
 	/* From the login on, not from QUIT. */
 	assert_int_equal(looks("a"), 40);
-	assert_int_equal(pace_begin(&conf, "a"), 40);
-	assert_int_equal(pace_begin(&conf, "b"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 40);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "b"), 0);
 	/* Who was refused has not begun anything. */
 	after_s(39);
-	assert_int_equal(pace_begin(&conf, "a"), 1);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 1);
 	after_s(1);
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 }
 
 static void
 test_unfinished(void **state)
 {
 	(void)state;
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 	after_s(5);
-	assert_int_equal(pace_begin(&conf, "a"), 0);	/* the line was lost */
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);	/* the line was lost */
 	after_s(5);
-	assert_int_equal(pace_begin(&conf, "a"), 55);	/* twice in that time */
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 55);	/* twice in that time */
 	after_s(55);
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 	after_s(60);
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 	after_s(5);
-	assert_int_equal(pace_begin(&conf, "a"), 0);	/* once each minute */
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);	/* once each minute */
 }
 
 static void
@@ -96,9 +129,9 @@ test_off(void **state)
 {
 	(void)state;
 	conf.login_delay_s = 0;
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 	pace_end(&conf, "a");
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 	assert_int_equal(looks("a"), 0);
 	assert_int_equal(access(file, F_OK), -1);
 }
@@ -118,9 +151,9 @@ test_garbage(void **state)
 	assert_int_equal(fclose(f), 0);
 	for (int i = 0; i < 200; i++) {
 		(void)snprintf(name, sizeof(name), "u%d", i);
-		assert_int_equal(pace_begin(&conf, name), 0);
+		assert_int_equal(pace_begin(&conf, conf.login_delay_s, name), 0);
 		pace_end(&conf, name);
-		assert_int_equal(pace_begin(&conf, name), 60);
+		assert_int_equal(pace_begin(&conf, conf.login_delay_s, name), 60);
 	}
 }
 
@@ -131,10 +164,10 @@ test_reboot(void **state)
 	uint64_t then = now_ms;
 
 	(void)state;
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 	pace_end(&conf, "a");
 	now_ms = 1000;
-	assert_int_equal(pace_begin(&conf, "a"), 0);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
 	now_ms = then;
 }
 
@@ -149,7 +182,7 @@ test_crowd(void **state)
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
 		(void)snprintf(name, sizeof(name), "%d", i);
-		assert_int_equal(pace_begin(&conf, name), 0);
+		assert_int_equal(pace_begin(&conf, conf.login_delay_s, name), 0);
 		pace_end(&conf, name);
 		if (i % 400 == 0)
 			after_s(1);
@@ -173,11 +206,11 @@ test_no_file(void **state)
 
 	(void)state;
 	nowhere.run_dir = "/nonexistent";
-	assert_int_equal(pace_begin(&nowhere, "a"), 0);
+	assert_int_equal(pace_begin(&nowhere, 60, "a"), 0);
 	pace_end(&nowhere, "a");
 	assert_int_equal(mkdir(file, 0700), 0);
-	assert_int_equal(pace_begin(&conf, "a"), 0);
-	assert_int_equal(pace_left(&conf, "a", &wait_s, &f), -1);
+	assert_int_equal(pace_begin(&conf, conf.login_delay_s, "a"), 0);
+	assert_int_equal(pace_left(&conf, conf.login_delay_s, "a", &wait_s, &f), -1);
 	assert_int_equal(rmdir(file), 0);
 }
 
@@ -185,6 +218,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whose_delay),
 		cmocka_unit_test_setup(test_counts, make),
 		cmocka_unit_test_setup(test_unfinished, make),
 		cmocka_unit_test_setup(test_off, make),

@@ -138,8 +138,8 @@ enum msg_type {
 				   take who waits, 1 << index; 0 for auth */
 	MSG_LEAVES,		/* it takes nobody any more */
 	MSG_SEAT,		/* u32 slot, u64 sid, u64 octets of the copy,
-				   peer, span user, u8 cached, u8 words; fds:
-				   client, copy */
+				   peer, span user, u8 cached, u8 words, span db,
+				   u32 s of login_delay; fds: client, copy */
 	MSG_SEAT_REST,		/* and a pipe with what is left of its input */
 	MSG_SEAT_RELAY,		/* relay, copy, and the client to be looked at */
 	MSG_LEFT,		/* u32 slot, u8, then as SUMMARY: that session is

@@ -15,6 +15,7 @@
 #include "role/ask.h"
 #include "role/offers.h"
 #include "role/permit.h"
+#include "role/pace.h"
 #include "role/pump.h"
 #include "role/reach.h"
 #include "role/session_end.h"
@@ -345,7 +346,7 @@ set_pop_conf(struct session *s)
 		.preferred = (uint8_t)c->role.language,
 		.utf8 = (enum pop_utf8)c->role.utf8_messages,
 		.status = c->drop.status_headers,
-		.login_delay_s = c->role.login_delay_s,
+		.login_delay_s = pace_of(&c->role, s->c->id),
 		.expire = drop_expire_told(&c->drop),
 		.utf8_user = c->auth.utf8_user,
 		.expire_before = drop_expire_before(&c->drop,

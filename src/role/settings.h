@@ -62,6 +62,8 @@ struct role_settings {
 	unsigned		 client_gone_s;
 	unsigned		 login_delay_s;	/* between two logins of a
 						   maildrop; 0: none */
+	unsigned		 login_delay_max_s;	/* of a user's own; 0:
+						   nobody has one */
 	unsigned		 auth_tries;
 	unsigned		 auth_fail_delay_s;
 	unsigned		 auth_timeout_s;

@@ -414,7 +414,6 @@ seat_conf(struct seat *s)
 		.preferred = (uint8_t)c->role.language,
 		.utf8 = (enum pop_utf8)c->role.utf8_messages,
 		.status = true,
-		.login_delay_s = c->role.login_delay_s,
 		.expire = drop_expire_told(&c->drop),
 		.utf8_user = c->auth.utf8_user,
 		.expire_before = drop_expire_before(&c->drop,
@@ -496,8 +495,10 @@ take_seat(struct link_in *m, struct fault *f)
 		return fault_set(f, FAULT_PEER, "a seat");
 	cached = link_get_u8(m) != 0;
 	if (!words_unpack(link_get_u8(m), &s->conf.words) ||
-	    !link_get_cstr(m, db, sizeof(db)) || link_get_end(m, f) != 0 ||
-	    *find(s->slot) != NULL)
+	    !link_get_cstr(m, db, sizeof(db)))
+		return fault_set(f, FAULT_PEER, "a seat");
+	s->conf.login_delay_s = link_get_u32(m);
+	if (link_get_end(m, f) != 0 || *find(s->slot) != NULL)
 		return fault_set(f, FAULT_PEER, "a seat");
 	s->conf.offers = offers_later(sh.c->conf, &s->conf.words);
 	s->user = xstrdup(user);

@@ -16,6 +16,7 @@
 #include "role/kerberos.h"
 #include "role/listen.h"
 #include "role/offers.h"
+#include "role/pace.h"
 #include "role/pump.h"
 #include "role/secure.h"
 #include "role/session.h"
@@ -379,7 +380,8 @@ single_run(const struct settings *conf, const char *hostname,
 	    conf->role.auth_tries, conf->role.max_bad_commands,
 	    conf->role.max_commands_before_login,
 	    conf->auth.rpop_file[0] != '\0');
-	s.auth.login_delay_s = conf->role.login_delay_s;
+	s.auth.login_delay_s = pace_most(&conf->role);
+	s.auth.own_delays = conf->role.login_delay_max_s > 0;
 	s.auth.prep = prep_library();
 	s.auth.expire = drop_expire_told(&conf->drop);
 	s.auth.preferred = (uint8_t)conf->role.language;

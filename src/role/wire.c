@@ -31,6 +31,8 @@ wire_put_identity(struct link_out *m, const struct identity *id)
 	link_put_u8(m, id->virtual ? 1 : 0);
 	link_put_span(m, span_str(id->db));
 	link_put_u8(m, id->method);
+	link_put_u8(m, id->own_delay ? 1 : 0);
+	link_put_u32(m, id->login_delay_s);
 }
 
 static bool
@@ -65,6 +67,8 @@ wire_get_identity(struct link_in *m, struct identity *id, struct fault *f)
 	if (!link_get_cstr(m, id->db, sizeof(id->db)) || !one_line(id->db))
 		return fault_set(f, FAULT_PEER, "grant: database");
 	id->method = link_get_u8(m);
+	id->own_delay = link_get_u8(m) != 0;
+	id->login_delay_s = link_get_u32(m);
 	return id->method < AUTH_METHODS ? 0 :
 	    fault_set(f, FAULT_PEER, "grant: method");
 }

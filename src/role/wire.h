@@ -16,7 +16,7 @@
 #define WIRE_IDENTITY_MAX	(2 * (4u + IDENTITY_PATH_MAX) + 4u + \
 				 IDENTITY_USER_MAX + 3 * 4u + \
 				 4u * IDENTITY_GIDS_MAX + 1 + \
-				 4u + IDENTITY_DB_MAX + 1)
+				 4u + IDENTITY_DB_MAX + 1 + 1 + 4)
 #define WIRE_PEER_MAX		(1 + 4u + 16 + 4)
 #define WIRE_WAY_MAX		(WIRE_PEER_MAX + 1)
 #define WIRE_SID_MAX		24	/* octets of a sid as text */

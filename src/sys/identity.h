@@ -30,6 +30,8 @@ struct identity {
 	char	db[IDENTITY_DB_MAX + 1];	/* which user database says so, for
 						   the log; may be "" */
 	uint8_t	method;				/* how, likewise: enum auth_method */
+	bool	own_delay;			/* in place of login_delay: */
+	uint32_t login_delay_s;
 };
 
 /*

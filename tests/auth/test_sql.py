@@ -77,7 +77,7 @@ class Sql(logins.Logins):
                          % (self.TYPE, PLACE), virtual_user="vmail",
                          listen="127.0.0.1:%d" % SERVED,
                          sasl_mechanisms="plain login scram-sha-256",
-                         maildrop="/var/mail/%u")
+                         maildrop="/var/mail/%u", login_delay_max="1h")
 
     @classmethod
     def people(cls):
@@ -156,6 +156,10 @@ class Sql(logins.Logins):
         for user, say in [("two", "db +sql"), ("nosuch", "unknown-user")]:
             r = self.host.run([POPPER, "ctl", "why", user + "@192.0.2.1"])
             self.assertRegex(r.stdout.decode(), say)
+        self.settings(query=(SELECT + self.PARAMETER).replace(
+            " nologin ", " nologin, 60 AS login_delay "))
+        r = self.host.run([POPPER, "ctl", "why", "two@192.0.2.1"])
+        self.assertRegex(r.stdout.decode(), "login_delay_s +60\n")
 
     def scram(self, pop, user, password):
         """The last reply, or the refusal."""

@@ -375,6 +375,7 @@ class Check(Checking):
                ("rel:{PLAIN}x::::home", "home is no absolute path"),
                ("nets:{PLAIN}x::::::allow_nets=::1", "allow_nets"),
                ("uid:{PLAIN}x:12x:1000", "no number"),
+               ("slow:{PLAIN}x::::::login_delay=1m", "no number of seconds"),
                ("low:{PLAIN}x:999:1000", "uid 999 is not in 1000..60000"),
                ("root:{PLAIN}x:0:0", "uid 0 is not"),
                ("gid:{PLAIN}x:1000:27", "gid 27 is below"),
@@ -390,6 +391,10 @@ class Check(Checking):
         self.file(path, "".join(r + "\n" for r in rows), 0o600)
         self.complains(FILE, *[("%s:%d: error:" % (path, i), part)
                                for i, (_, part) in enumerate(bad, 1)])
+        self.host.write(path, "joe:*::::::login_delay=60\n", 0o600)
+        self.complains(FILE, (path + ":1: warning: login_delay has no effect",
+                              "login_delay_max"), status=0)
+        self.complains(FILE + "login_delay_max = 1h\n", status=0)
         self.host.write(path, "joe:*\n", 0o600)
         self.complains(FILE + "maildrop = ~/mbox\n",
                        (path + ":1: error: this user has no maildrop",

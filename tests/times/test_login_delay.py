@@ -4,6 +4,7 @@ whatever becomes of its processes; nobody learns of it without the password."""
 
 import json
 import os
+import re
 import signal
 import sys
 import unittest
@@ -20,6 +21,7 @@ PASSWORD = house.family.PASSWORD
 TOO_SOON = r"\[LOGIN-DELAY\] Too soon after the last login, wait 3\d{3} seconds"
 ANNOUNCED = b"\r\nLOGIN-DELAY 3600\r\n"
 VIRTUAL = ("v0", "v1", "v2")
+OWN = {"o0": 7200, "o1": 0, "o2": 86400}       # in their rows
 
 
 class LoginDelay(house.House):
@@ -29,13 +31,14 @@ class LoginDelay(house.House):
         cls.host.add_user("vmail", 5000)
         users = cls.host.read("/etc/popper/users").decode()
         cls.host.write("/etc/popper/users", users + "".join(
-            "%s:%s:5000:5000::/nonexistent\n"
-            % (u, crypt(PASSWORD, "$5$rounds=1000$salt$")) for u in VIRTUAL),
-            0o600)
+            "%s:%s:5000:5000::/nonexistent::%s\n"
+            % (u, crypt(PASSWORD, "$5$rounds=1000$salt$"),
+               "login_delay=%d" % OWN[u] if u in OWN else "")
+            for u in (*VIRTUAL, *OWN)), 0o600)
 
     def setUp(self):
         super().setUp()
-        for user in VIRTUAL:
+        for user in (*VIRTUAL, *OWN):
             self.host.write("/var/mail/" + user, self.mail, 0o660, "vmail",
                             "mail")
         self.host.run(["/bin/rm", "-f", "/run/popper/logins"])
@@ -116,6 +119,38 @@ class LoginDelay(house.House):
         self.ended(pop)
         self.too_soon("v2")
         self.assertFalse(self.host.call(os.listdir, "/run/popper/lock"))
+
+    def test_users_own(self):
+        """The largest is told before the login, the user's own behind it; with
+        one process for many, with one for each, and by a monitor."""
+        self.serve(login_delay="1h", login_delay_max="3h",
+                   sessions_per_process=10)
+        inetd = Inetd(self.host, 1100)
+        self.addCleanup(inetd.stop)
+        for user, own in (("v0", 3600), ("o0", 7200), ("o1", 0), ("o2", 10800)):
+            pop = self.connect()
+            self.assertIn(b"\r\nLOGIN-DELAY 10800 USER\r\n",
+                          pop.multi("CAPA")[1])
+            pop.login(user, PASSWORD)
+            self.assertEqual(re.findall(rb"(?m)^LOGIN-DELAY(.*)\r$",
+                                        pop.multi("CAPA")[1]),
+                             [b" %d" % own] if own else [])
+            pop.quit()
+            if not own:
+                self.login(user).quit()
+                continue
+            text = r"\[LOGIN-DELAY\] .*, wait %d\d{3} seconds" % (
+                (own - 60) // 1000)
+            self.too_soon(user, text=text)
+            self.too_soon(user, port=1100, text=text)
+            said = json.loads(self.ctl("--json", "why", user + "@192.0.2.1"))
+            self.assertEqual((said["login_delay"], said["login_delay_s"]),
+                             ("refused", own))
+        with Pop(self.host.connect(1100)) as pop:
+            pop.login("o1", PASSWORD)
+            self.assertNotIn(b"DELAY", pop.multi("CAPA")[1])
+            pop.quit()
+        self.login("o1").quit()
 
     def test_inetd(self):
         self.configure(login_delay="1h")
