@@ -27,7 +27,8 @@ class Kdc:
     def __init__(self, host, orders):
         self.host = host
         host.write("/etc/krb5.conf", KRB5 + "".join(
-            "%s = {\n kdc = 127.0.0.1:88\n}\n" % r for r in orders))
+            "%s = {\n kdc = 127.0.0.1:88\n}\n" % r for r in orders) +
+                   "[domain_realm]\n.example.org = %s\n" % REALM)
         host.mkdir("/etc/krb5kdc", 0o700)
         host.mkdir("/var/lib/krb5kdc", 0o700)
         host.write("/etc/krb5kdc/kdc.conf", KDC + "".join(

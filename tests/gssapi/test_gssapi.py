@@ -5,20 +5,26 @@ each connection, and one process for all of it."""
 import base64
 import json
 import os
+import ssl
 import subprocess
 import sys
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.dirname(HERE), HERE]
+TESTS = os.path.dirname(HERE)
+sys.path[:0] = [TESTS, HERE, TESTS + "/tls"]
 
 from lib.host import HOSTNAME, Host                             # noqa: E402
 from lib.popper import Inetd, Pop, Serve, conf                  # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
+from authority import Authority                                 # noqa: E402
 from kdc import PACKAGES, REALM, Kdc                            # noqa: E402
 
 REFUSED = b"-ERR [AUTH] Authentication failed."
 USERS = ("ann", "bob", "off", "eve", "dan", "ann/admin")
+OTHER = "EXAMPLE.NET"           # it and REALM trust each other
+KEYTAB, FRESH = "/etc/popper/keytab", "/etc/popper/fresh"
 ROWS = "".join("%s:%s:5000:5000::/nonexistent:%s\n" % row for row in (
     ("ann", "*", ""), ("bob", "{PLAIN}x", ""), ("off", "*", ":nologin"),
     ("dan", "*", "")))
@@ -26,20 +32,38 @@ HOUSE = {"peer_check": "no", "auth_fail_delay": 0, "drain_timeout": 1,
          "auth_tries": 3, "auth": "file", "listen": "127.0.0.1:110",
          "plaintext_networks": "127.0.0.0/8",
          "access": "deny user=dan method=gssapi",
-         "gssapi_keytab": "/etc/popper/keytab"}
+         "gssapi_keytab": KEYTAB,
+         "tls_certificate": "/etc/popper/cert.pem key=/etc/popper/key.pem"}
 
 
 def furnish(host):
-    """A realm, and a ticket for each user."""
+    """A realm and another, and a ticket for each user."""
+    global KDC                          # pylint: disable=global-statement
+    trust = ["addprinc -pw %s krbtgt/%s@%s" % (a + b, a, b)
+             for a, b in ((REALM, OTHER), (OTHER, REALM))]
     orders = ["addprinc -pw x " + u for u in USERS]
     for service in ("pop", "imap"):
         orders += ["addprinc -randkey %s/%s" % (service, HOSTNAME)]
-    orders += ["ktadd -k /etc/popper/keytab pop/" + HOSTNAME,
+    orders += ["ktadd -k %s pop/%s" % (KEYTAB, HOSTNAME),
                "ktadd -k /etc/popper/others imap/" + HOSTNAME]
-    kdc = Kdc(host, {REALM: orders})
-    unittest.addModuleCleanup(kdc.stop)
+    KDC = Kdc(host, {REALM: trust + orders,
+                     OTHER: trust + ["addprinc -pw x ann"]})
+    unittest.addModuleCleanup(KDC.stop)
     for user in USERS:
-        kdc.ticket(user, "/tmp/cc-" + user.replace("/", "-"))
+        ticket(user)
+    ticket("ann@" + OTHER)
+
+
+def ticket(user, kept_as=None):
+    KDC.ticket(user, "/tmp/cc-" + (kept_as or user).replace("/", "-"))
+
+
+def certify(host):
+    """The server's certificate, and its key."""
+    ca = Authority("Servers")
+    unittest.addModuleCleanup(ca.close)
+    for name, text in zip(("cert", "key"), ca.make(HOSTNAME)):
+        host.write("/etc/popper/%s.pem" % name, text, 0o600)
 
 
 def setUpModule():
@@ -50,6 +74,7 @@ def setUpModule():
     HOST.write("/etc/popper/users", ROWS, 0o600)
     HOST.write("/etc/popper/popper.conf", conf(**HOUSE))
     furnish(HOST)
+    certify(HOST)
     HOST.install(os.path.join(HERE, "client.py"), "/etc/client.py")
     CLIENT = HOST.popen(["/usr/bin/python3", "/etc/client.py"],
                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -117,11 +142,33 @@ class Core:
         self.accepted("ann", initial=False)
         self.accepted("bob", last=b"\1\0\0\0bob")
 
+    def stls(self):
+        pop = self.connect()
+        pop.cmd("STLS")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        pop.sock = context.wrap_socket(pop.sock)
+        return pop
+
+    def test_under_tls(self):
+        """Where nobody hears it one side's word is enough."""
+        for mutual in (True, False):
+            with self.stls() as pop:
+                self.assertRegex(self.auth(pop, "ann", mutual=mutual), rb"^\+OK ")
+                pop.stat()
+                pop.quit()
+        mark = HOST.syslog.mark()
+        with self.stls() as pop:
+            self.assertEqual(self.auth(pop, "ann", mutual=False,
+                                       last=b"\1\0\0\0bob"), REFUSED)
+        self.line_of(mark, "token")
+
     def test_who_is_refused(self):
         self.refused("eve", "unknown-user")
         self.refused("off", "locked")
         self.refused("dan", "rule")
         self.refused("ann/admin", "token", "no user's")
+        self.refused("ann@" + OTHER, "token", "another realm")
 
     def test_what_is_refused(self):
         self.refused("ann", "token", "somebody else", last=b"\1\0\0\0bob")
@@ -189,6 +236,31 @@ class InServe(Core, unittest.TestCase):
             self.begin(self.connect(), "ann")
         self.accepted("ann")
 
+    def test_new_key(self):
+        """What the keytab says counts soon, and old tickets while it has their key."""
+        old = HOST.read(KEYTAB)
+        self.accepted("ann")
+        KDC.admin("ktadd -k %s pop/%s" % (FRESH, HOSTNAME))
+        new = HOST.read(FRESH)
+        ticket("bob", "late")
+        self.refused("late", "token")
+        HOST.write(KEYTAB, new, 0o600)
+        self.wait_for("late")
+        self.refused("ann", "token")
+        HOST.write(KEYTAB, old + new[2:], 0o600)        # 2: the format's version
+        self.wait_for("ann")
+        self.accepted("late")
+
+    def wait_for(self, user):
+        deadline = time.monotonic() + 20
+        while True:
+            with self.connect() as pop:
+                got = self.auth(pop, user)
+            if got != REFUSED:
+                return self.assertRegex(got, rb"^\+OK ")
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
 
 class Bare(Core, unittest.TestCase):
     """A popper for each connection."""
@@ -204,8 +276,12 @@ class Bare(Core, unittest.TestCase):
         self.addCleanup(HOST.write, "/etc/popper/popper.conf", conf(**HOUSE))
 
     def test_other_realm(self):
-        self.other_settings(gssapi_realms="EXAMPLE.NET")
+        self.other_settings(gssapi_realms=OTHER)
         self.refused("ann", "token", "another realm")
+        self.accepted("ann@" + OTHER)
+        self.other_settings(gssapi_realms=REALM + " " + OTHER)
+        self.accepted("ann")
+        self.accepted("ann@" + OTHER)
 
     def test_other_databases(self):
         """Whoever the first one does not know."""
@@ -221,11 +297,15 @@ class Bare(Core, unittest.TestCase):
         def said():
             return HOST.run(["/usr/sbin/popper", "check"]).stdout.decode()
         self.assertNotIn("gssapi", said())
-        HOST.run(["/bin/chmod", "644", "/etc/popper/keytab"], check=True)
-        self.addCleanup(HOST.run, ["/bin/chmod", "600", "/etc/popper/keytab"])
+        HOST.run(["/bin/chmod", "644", KEYTAB], check=True)
+        self.addCleanup(HOST.run, ["/bin/chmod", "600", KEYTAB])
         self.assertIn("nobody can log in by GSSAPI", said())
         self.other_settings(gssapi_keytab="/etc/popper/others")
         self.assertIn("no key of the service pop", said())
+        self.other_settings(gssapi_keytab="/etc/popper/none")
+        self.assertIn("nobody can log in by GSSAPI", said())
+        self.other_settings(gssapi_keytab="", gssapi_realms=OTHER)
+        self.assertIn("gssapi_realms: has no effect", said())
 
 
 class Single(Core, unittest.TestCase):
@@ -239,12 +319,14 @@ class Single(Core, unittest.TestCase):
         HOST.mkdir("/home/own/pop", 0o755, "own")
         HOST.write("/home/own/pop/users", ROWS.replace("5000", "5001").
                    replace("/nonexistent", "/home/own"), 0o600, "own")
-        HOST.write("/home/own/pop/keytab", HOST.read("/etc/popper/keytab"),
-                   0o600, "own")
+        for name in ("keytab", "cert.pem", "key.pem"):
+            HOST.write("/home/own/pop/" + name, HOST.read("/etc/popper/" + name),
+                       0o600, "own")
         HOST.write("/home/own/pop/conf", conf(**{**HOUSE, **{
             "isolation": "single", "passwd_file": "users", "maildrop": "~/mbox",
             "state_dir": "state", "run_dir": "run", "deny_file": "none",
-            "gssapi_keytab": "keytab", "listen": "127.0.0.1:1110"}}), 0o644,
+            "gssapi_keytab": "keytab", "tls_certificate": "cert.pem key=key.pem",
+            "listen": "127.0.0.1:1110"}}), 0o644,
                    "own")
         server = HOST.popen(["/usr/sbin/popper", "serve", "--config",
                              "/home/own/pop/conf"], user="own")
