@@ -10,10 +10,12 @@ import gssapi
 FLAGS = gssapi.RequirementFlag
 
 
-def start(user, service="pop@pophost.example.org", mutual=True):
+def start(user, service="pop@pophost.example.org", mutual=True, delegate=False):
     cred = gssapi.Credentials(usage="initiate", store={
         "ccache": "FILE:/tmp/cc-" + user.replace("/", "-")})
     flags = FLAGS.integrity | FLAGS.out_of_sequence_detection
+    if delegate:
+        flags |= FLAGS.delegate_to_peer
     return gssapi.SecurityContext(
         name=gssapi.Name(service, gssapi.NameType.hostbased_service),
         creds=cred, usage="initiate", mech=gssapi.MechType.kerberos,

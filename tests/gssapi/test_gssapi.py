@@ -55,7 +55,7 @@ def furnish(host):
 
 
 def ticket(user, kept_as=None):
-    KDC.ticket(user, "/tmp/cc-" + (kept_as or user).replace("/", "-"))
+    KDC.ticket(user, "/tmp/cc-" + (kept_as or user).replace("/", "-"), "x", "-f")
 
 
 def certify(host):
@@ -141,6 +141,12 @@ class Core:
         self.accepted("ann")
         self.accepted("ann", initial=False)
         self.accepted("bob", last=b"\1\0\0\0bob")
+
+    def test_delegated(self):
+        """A client gives a ticket to do all in its name: nobody takes it."""
+        self.assertGreater(len(gss("start", user="ann", delegate=True)),
+                           len(gss("start", user="ann")) + 500)
+        self.accepted("ann", delegate=True)
 
     def stls(self):
         pop = self.connect()
@@ -292,6 +298,9 @@ class Bare(Core, unittest.TestCase):
         HOST.add_user("eve", uid=5010, password="y")
         self.other_settings(auth="file pam")
         self.accepted("eve")
+        HOST.account("eve").expire = "1"
+        HOST.add_user("gone", uid=5011)         # writes them all
+        self.refused("eve", "expired")
 
     def test_check(self):
         def said():
