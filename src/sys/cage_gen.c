@@ -90,6 +90,7 @@ static const struct rule rules[] = {
 	{ CALL(mremap),			ALL },
 	{ CALL(madvise),		ALL },
 	{ CALL(mlock),			ALL },
+	{ CALL(mlock2),			ALL },
 	{ CALL(munlock),		ALL },
 
 	/* oneself: the end, signals, time, chance */

@@ -15,7 +15,10 @@ secmem_lock(void *p, size_t n)
 	uintptr_t	from = (uintptr_t)p & ~(page - 1);
 	uintptr_t	to = ((uintptr_t)p + n + page - 1) & ~(page - 1);
 
-	/* Both are best effort; neighbours in those pages take no harm. */
-	(void)mlock((void *)from, to - from);
+	/*
+	 * Both are best effort; neighbours in those pages take no harm.  A page
+	 * that nobody has touched holds no secret, and is locked when it does.
+	 */
+	(void)mlock2((void *)from, to - from, MLOCK_ONFAULT);
 	(void)madvise((void *)from, to - from, MADV_DONTDUMP);
 }
