@@ -62,36 +62,6 @@ fill_groups(const struct auth_policy *p, struct account *out)
 	free(all);
 }
 
-int
-account_find(const char *name, const struct auth_policy *p,
-    struct account *out, struct fault *f)
-{
-	struct passwd	 pw;
-	struct passwd	*hit = NULL;
-	bool		 fits = false;
-	int		 rc = ERANGE;
-
-	if (!span_is_ascii(span_str(name)))
-		return 0;
-	for (size_t n = ENTRY_FIRST; rc == ERANGE && n <= ENTRY_MAX; n *= 4) {
-		char *b = xalloc(n, 1);
-
-		rc = getpwnam_r(name, &pw, b, n, &hit);
-		if (hit != NULL)
-			fits = fill(hit, out);
-		free(b);
-	}
-	if (hit == NULL && no_such_entry(rc))
-		return 0;
-	if (hit == NULL)
-		return fault_errno(f, FAULT_TEMP, rc, "account");
-	if (!fits)
-		return fault_set(f, FAULT_PERM,
-		    "the account's name, home or shell is too long");
-	fill_groups(p, out);
-	return 1;
-}
-
 /* As shadow(5) has it: -1 and absent fields set no limit. */
 static bool
 is_expired(const struct spwd *sp)
@@ -136,37 +106,67 @@ judge_passwd(const char *name)
 	return hit->pw_passwd[0] == '\0' ? ACCOUNT_BLANK : ACCOUNT_HASHED;
 }
 
-enum account_password
-account_password(const char *name)
+/* *print_r: struct account's. */
+static enum account_password
+look_into_shadow(const char *name, uint64_t *print_r)
 {
-	enum account_password	 state = ACCOUNT_HASHED;
+	enum account_password	 state;
 	struct spwd		 sp;
 	struct spwd		*hit = NULL;
 	char			*b = xalloc(ENTRY_FIRST, 1);
 
-	if (getspnam_r(name, &sp, b, ENTRY_FIRST, &hit) == 0 && hit != NULL)
+	*print_r = 0;
+	if (getspnam_r(name, &sp, b, ENTRY_FIRST, &hit) == 0 && hit != NULL) {
 		state = judge(hit);
-	else
+		if (hit->sp_pwdp != NULL)
+			*print_r = passwd_print(span_str(hit->sp_pwdp));
+	} else {
 		state = judge_passwd(name);
+	}
+	if (*print_r == 0)
+		*print_r = 1;
 	explicit_bzero(b, ENTRY_FIRST);
 	free(b);
 	return state;
 }
 
-uint64_t
-account_print(const char *name)
+enum account_password
+account_password(const char *name)
 {
-	uint64_t	 print = 0;
-	struct spwd	 sp;
-	struct spwd	*hit = NULL;
-	char		*b = xalloc(ENTRY_FIRST, 1);
+	uint64_t print;
 
-	if (getspnam_r(name, &sp, b, ENTRY_FIRST, &hit) == 0 && hit != NULL &&
-	    hit->sp_pwdp != NULL)
-		print = passwd_print(span_str(hit->sp_pwdp));
-	explicit_bzero(b, ENTRY_FIRST);
-	free(b);
-	return print == 0 ? 1 : print;
+	return look_into_shadow(name, &print);
+}
+
+int
+account_find(const char *name, const struct auth_policy *p,
+    struct account *out, struct fault *f)
+{
+	struct passwd	 pw;
+	struct passwd	*hit = NULL;
+	bool		 fits = false;
+	int		 rc = ERANGE;
+
+	if (!span_is_ascii(span_str(name)))
+		return 0;
+	for (size_t n = ENTRY_FIRST; rc == ERANGE && n <= ENTRY_MAX; n *= 4) {
+		char *b = xalloc(n, 1);
+
+		rc = getpwnam_r(name, &pw, b, n, &hit);
+		if (hit != NULL)
+			fits = fill(hit, out);
+		free(b);
+	}
+	if (hit == NULL && no_such_entry(rc))
+		return 0;
+	if (hit == NULL)
+		return fault_errno(f, FAULT_TEMP, rc, "account");
+	if (!fits)
+		return fault_set(f, FAULT_PERM,
+		    "the account's name, home or shell is too long");
+	fill_groups(p, out);
+	out->password = look_into_shadow(out->id.user, &out->print);
+	return 1;
 }
 
 size_t

@@ -135,7 +135,7 @@ struct auth_state {
 	struct buf		 app_rows;	/* owns: text of app_password_file */
 	struct app_index	*apps;		/* owns; NULL: they are not taken */
 	int			 app_used;	/* owns; -1: cannot be noted */
-	struct pam_lib		*pam;		/* owns; see pam.c */
+	struct pam_lib		*pam;		/* borrows; see pam.c */
 	struct sql		*sql;		/* sql.c's, which frees it */
 };
 
@@ -231,18 +231,22 @@ void	verdict_error(struct auth_verdict *v, const char *fmt, ...)
 
 /* ---- accounts of the host (account.c); may ask the network by NSS ---- */
 
-struct account {
-	struct identity	id;
-	uint64_t	groups[AUTH_GROUPS_MAX / 64];	/* struct auth_verdict's */
-	char		shell[IDENTITY_PATH_MAX + 1];
-};
-
 enum account_password {
 	ACCOUNT_HASHED,			/* or it is where we do not see it */
 	ACCOUNT_BLANK,			/* no password at all */
 	ACCOUNT_UNUSABLE,		/* "*" and the like */
 	ACCOUNT_LOCKED,			/* '!' before it, as passwd -l does */
 	ACCOUNT_EXPIRED,		/* the account or its password */
+};
+
+struct account {
+	struct identity	id;
+	uint64_t	groups[AUTH_GROUPS_MAX / 64];	/* struct auth_verdict's */
+	char		shell[IDENTITY_PATH_MAX + 1];
+	enum account_password	password;	/* as account_password has it */
+	/* Changes when shadow(5) has another hash for this account; never 0.
+	 * Where the hash is elsewhere it does not. */
+	uint64_t	print;
 };
 
 /*
@@ -255,12 +259,6 @@ int	account_find(const char *name, const struct auth_policy *p,
 
 /* What shadow(5) says about the password; root alone can read it. */
 enum account_password	account_password(const char *name);
-
-/*
- * Changes when shadow(5) has another hash for this account; never 0.  Where the
- * hash is elsewhere it does not.
- */
-uint64_t	account_print(const char *name);
 
 /*
  * Rows "name:hash" of accounts that have a hash, of the first few entries of

@@ -26,7 +26,7 @@
 
 /* popper itself is not linked with libpam: other roles need not carry it. */
 struct pam_lib {
-	void				*handle;
+	bool				 is_open;
 	__typeof__(pam_start)		*start;
 	__typeof__(pam_end)		*end;
 	__typeof__(pam_set_item)	*set_item;
@@ -36,39 +36,38 @@ struct pam_lib {
 	__typeof__(pam_strerror)	*strerror;
 };
 
+/* Opened once in a process, or in who has forked it; nobody closes it. */
+static struct pam_lib loaded;
+
 static int
-lib_open(struct pam_lib *lib, struct fault *f)
+lib_open(struct fault *f)
 {
+	void *handle;
 	const struct {
 		const char	 *name;
 		void		**where;
 	} calls[] = {
-		{ "pam_start",		(void **)&lib->start },
-		{ "pam_end",		(void **)&lib->end },
-		{ "pam_set_item",	(void **)&lib->set_item },
-		{ "pam_get_item",	(void **)&lib->get_item },
-		{ "pam_authenticate",	(void **)&lib->authenticate },
-		{ "pam_acct_mgmt",	(void **)&lib->acct_mgmt },
-		{ "pam_strerror",	(void **)&lib->strerror },
+		{ "pam_start",		(void **)&loaded.start },
+		{ "pam_end",		(void **)&loaded.end },
+		{ "pam_set_item",	(void **)&loaded.set_item },
+		{ "pam_get_item",	(void **)&loaded.get_item },
+		{ "pam_authenticate",	(void **)&loaded.authenticate },
+		{ "pam_acct_mgmt",	(void **)&loaded.acct_mgmt },
+		{ "pam_strerror",	(void **)&loaded.strerror },
 	};
 
-	lib->handle = dlopen(PAM_LIBRARY, RTLD_NOW);
-	if (lib->handle == NULL)
+	if (loaded.is_open)
+		return 0;
+	handle = dlopen(PAM_LIBRARY, RTLD_NOW);
+	if (handle == NULL)
 		return fault_set(f, FAULT_PERM, "%s", dlerror());
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-		*calls[i].where = dlsym(lib->handle, calls[i].name);
+		*calls[i].where = dlsym(handle, calls[i].name);
 		if (*calls[i].where == NULL)
 			return fault_set(f, FAULT_PERM, "%s", dlerror());
 	}
+	loaded.is_open = true;
 	return 0;
-}
-
-static void
-lib_close(struct pam_lib *lib)
-{
-	if (lib->handle != NULL)
-		dlclose(lib->handle);
-	free(lib);
 }
 
 /* ---- the conversation ---- */
@@ -212,7 +211,6 @@ static bool
 account_allowed(const struct auth_state *s, struct account *a,
     bool unasked, struct auth_verdict *v)
 {
-	enum account_password	password = account_password(a->id.user);
 	enum auth_reason	why;
 	char			detail[sizeof(v->detail)];
 
@@ -223,10 +221,10 @@ account_allowed(const struct auth_state *s, struct account *a,
 		verdict_refuse(v, REASON_SHELL, "%s is not in %s",
 		    a->shell[0] == '\0' ? "no shell" : a->shell,
 		    s->policy.c->shells_file);
-	else if (password == ACCOUNT_BLANK)
+	else if (a->password == ACCOUNT_BLANK)
 		verdict_refuse(v, REASON_EMPTY_PASSWORD,
 		    "the account has no password");
-	else if (unasked && password == ACCOUNT_LOCKED)
+	else if (unasked && a->password == ACCOUNT_LOCKED)
 		verdict_refuse(v, REASON_LOCKED, "%s", "");
 	else
 		return true;
@@ -337,7 +335,6 @@ ask_pam(struct auth_state *s, const struct auth_conf *c,
 	const struct pam_conv	 conv = { .conv = converse,
 				    .appdata_ptr = &talk };
 	pam_handle_t		*h = NULL;
-	uint64_t		 print = account_print(q->user);
 
 	talk.rc = s->pam->start(auth_place(c), q->user, &conv, &h);
 	if (talk.rc != PAM_SUCCESS) {
@@ -346,12 +343,12 @@ ask_pam(struct auth_state *s, const struct auth_conf *c,
 	}
 	if (!set_items(s->pam, h, q))
 		verdict_error(v, "PAM takes no PAM_RHOST");
-	else if (ask(s, h, &talk, q->vouched == print, v))
+	else if (ask(s, h, &talk, q->vouched == known->print, v))
 		accept_user(s, h, q, known, v);
 	/* A user whom the first step renamed must go through it. */
 	if (v->result == AUTH_OK && !auth_method_vouched(q->method) &&
 	    span_eq(span_str(v->id.user), span_str(q->user)))
-		v->print = print;
+		v->print = known->print;
 	if (v->reason == REASON_ERROR)
 		v->result = AUTH_ERROR;
 	(void)s->pam->end(h, talk.rc);	/* nothing can be done about it */
@@ -409,7 +406,7 @@ pam_foresee(void *state, const char *user, struct auth_verdict *v)
 	}
 	if (!account_allowed(s, &a, false, v))
 		return;
-	switch (account_password(user)) {
+	switch (a.password) {
 	case ACCOUNT_LOCKED:
 	case ACCOUNT_UNUSABLE:
 		verdict_refuse(v, REASON_LOCKED, "its password in shadow");
@@ -427,13 +424,7 @@ pam_foresee(void *state, const char *user, struct auth_verdict *v)
 static void
 pam_done(void *state)
 {
-	struct auth_state *s = state;
-
-	if (s == NULL)
-		return;
-	if (s->pam != NULL)
-		lib_close(s->pam);
-	state_free(s);
+	state_free(state);
 }
 
 static int
@@ -452,13 +443,12 @@ static int
 pam_preload(const struct auth_conf *c, struct fault *f)
 {
 	static const struct pam_conv	 conv = { .conv = converse_not };
-	static struct pam_lib		 lib;
 	static pam_handle_t		*kept;
 	int				 rc;
 
-	if (lib_open(&lib, f) < 0)
+	if (lib_open(f) < 0)
 		return -1;
-	rc = lib.start(auth_place(c), NULL, &conv, &kept);
+	rc = loaded.start(auth_place(c), NULL, &conv, &kept);
 	return rc == PAM_SUCCESS ? 0 :
 	    fault_set(f, FAULT_TEMP, "pam_start: error %d", rc);
 }
@@ -471,11 +461,11 @@ pam_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 	*state_r = NULL;
 	if (s == NULL)
 		return -1;
-	s->pam = xalloc(1, sizeof(*s->pam));
-	if (lib_open(s->pam, f) < 0) {
-		pam_done(s);
+	if (lib_open(f) < 0) {
+		state_free(s);
 		return -1;
 	}
+	s->pam = &loaded;
 	*state_r = s;
 	return 0;
 }
