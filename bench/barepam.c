@@ -3,8 +3,10 @@
  * What PAM alone costs: pam_authenticate and pam_acct_mgmt of one user after
  * the other, in one process, for some seconds.  The floor of every login of a
  * system user.
- *	barepam SERVICE SECONDS USERS_FILE
- * The file has `name password` a line, as load's --users.
+ *	barepam SERVICE SECONDS USERS_FILE [each]
+ * The file has `name password` a line, as load's --users.  each: the first process
+ * keeps PAM's modules in memory, and forks one for each question that asks it and
+ * ends: the floor of every server that has PAM asked so.
  */
 #include <security/pam_appl.h>
 #include <stdbool.h>
@@ -12,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define USERS_MAX	100000
 #define WORD_MAX	64
@@ -57,6 +61,27 @@ check(const char *service, struct user *u)
 	return rc == PAM_SUCCESS;
 }
 
+/* A handle that is never closed: as long as it is there, so are the modules. */
+static bool
+keep_modules(const char *service)
+{
+	static const struct pam_conv	 conv = { .conv = answer };
+	static pam_handle_t		*kept;
+
+	return pam_start(service, NULL, &conv, &kept) == PAM_SUCCESS;
+}
+
+static bool
+check_apart(const char *service, struct user *u)
+{
+	int	status = 1;
+	pid_t	pid = fork();
+
+	if (pid == 0)
+		_exit(check(service, u) ? 0 : 1);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 static void
 read_users(const char *path)
 {
@@ -97,23 +122,27 @@ cpu_seconds(void)
 int
 main(int argc, char **argv)
 {
+	bool		(*ask)(const char *, struct user *) = check;
 	unsigned	seconds;
 	size_t		n = 0;
 	int		errors = 0;
 	double		cpu;
 	time_t		end;
 
-	if (argc != 4 || sscanf(argv[2], "%u", &seconds) != 1) {
-		fputs("usage: barepam SERVICE SECONDS USERS_FILE\n", stderr);
+	if (argc == 5 && strcmp(argv[4], "each") == 0)
+		ask = check_apart;
+	if ((argc != 4 && ask == check) || sscanf(argv[2], "%u", &seconds) != 1) {
+		fputs("usage: barepam SERVICE SECONDS USERS_FILE [each]\n", stderr);
 		return 64;
 	}
 	read_users(argv[3]);
-	if (users_n == 0 || !check(argv[1], &users[0]))
+	if (users_n == 0 || !check(argv[1], &users[0]) ||
+	    (ask == check_apart && !keep_modules(argv[1])))
 		return EXIT_FAILURE;
 	cpu = cpu_seconds();		/* modules are loaded */
 	end = time(NULL) + (time_t)seconds;
 	for (; time(NULL) < end && errors < 10; n++)
-		errors += check(argv[1], &users[n % users_n]) ? 0 : 1;
+		errors += ask(argv[1], &users[n % users_n]) ? 0 : 1;
 	cpu = cpu_seconds() - cpu;
 	printf("result scenario=pam sessions=%zu errors=%d cpu_ms=%.4f\n", n,
 	    errors, n > 0 ? cpu * 1000 / (double)n : 0.0);

@@ -21,8 +21,8 @@ sys.dont_write_bytecode = True
 from house import SYSTEM, TOP, VIRTUAL, House                   # noqa: E402
 from lib.unpack import build_dir                                # noqa: E402
 from peers import Server, all_peers, archives                   # noqa: E402
-from report import (PAM, SHAKE, SUBJECT, Results, markdown,     # noqa: E402
-                    svg)
+from report import (PAM, PAM_APART, SHAKE, SUBJECT, Results,    # noqa: E402
+                    markdown, svg)
 from scenarios import (BULKY, HOLDING, PROBE_USERS, SCENARIOS,  # noqa: E402
                        SHAKES, WITH_SCRAM, WITH_TLS, Void, bare_pam,
                        bare_shake)
@@ -114,8 +114,9 @@ class Bench:
             self._record(house.kind, n, scenario, SHAKE,
                          lambda: bare_shake(house, self.c, *SHAKES[scenario]))
         if scenario == "login" and house.kind == SYSTEM:
-            self._record(house.kind, n, scenario, PAM,
-                         lambda: bare_pam(house, self.c))
+            for name, words in ((PAM, ()), (PAM_APART, ("each",))):
+                self._record(house.kind, n, scenario, name,
+                             lambda w=words: bare_pam(house, self.c, *w))
 
     def _serve(self, house, peer, scenario):
         # Dovecot leaves fields of its own, which others do not hide.

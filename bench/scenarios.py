@@ -334,9 +334,10 @@ WITH_SCRAM = {"scram", "tls_scram"}
 SHAKES = {"tls": (), "stls": (), "resumed": ("resumed",)}
 
 
-def bare_pam(house, c):
+def bare_pam(house, c, *words):
     """PAM alone, for the same users: no server."""
-    r = house.run(["/usr/sbin/barepam", "popper", str(c.seconds), PAIRS])
+    r = house.run(["/usr/sbin/barepam", "popper", str(c.seconds), PAIRS,
+                   *words])
     values = _pairs(r.stdout.decode().strip())
     if r.returncode != 0:
         raise Void(_first(r.stderr))

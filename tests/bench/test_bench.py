@@ -64,8 +64,10 @@ class Frame(unittest.TestCase):
                                    "--rounds", "2")
         self.assertEqual(
             [r["peer"] for r in results.runs],
-            ["popper", "floor", "PAM alone"] * 2, "interleaved")
-        self.assertRegex(text, r"popper above PAM alone: [\d.]+ \(")
+            ["popper", "floor", "PAM alone", "PAM, a process each"] * 2,
+            "interleaved")
+        for bare in ("PAM alone", "PAM, a process each"):
+            self.assertRegex(text, r"popper above %s: [-\d.]+ \(" % bare)
 
 
 class House20(unittest.TestCase):
