@@ -394,8 +394,10 @@ class Fetchmail(Thorough if LONG else Client, unittest.TestCase):
         return wire if b"\r\n\r\n" in wire else wire + b"\r\n"
 
     def fetch(self, keep):
+        # A child that ends before getmail waits for it, it waits for in vain.
         self.host.write("/home/reader/mda", "#!/bin/sh\n"
-                        "n=$(ls ~/in | wc -l)\n"
+                        "until grep -q '^State:.S' /proc/$PPID/status\n"
+                        "do sleep 0.01; done\nn=$(ls ~/in | wc -l)\n"
                         "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
         self.host.write(
             "/home/reader/rc",
@@ -467,8 +469,10 @@ class Getmail(Thorough if LONG else Client, unittest.TestCase):
         return header + blank + body + (b"" if blank else b"\n")
 
     def fetch(self, keep):
+        # A child that ends before getmail waits for it, it waits for in vain.
         self.host.write("/home/reader/mda", "#!/bin/sh\n"
-                        "n=$(ls ~/in | wc -l)\n"
+                        "until grep -q '^State:.S' /proc/$PPID/status\n"
+                        "do sleep 0.01; done\nn=$(ls ~/in | wc -l)\n"
                         "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
         self.host.write(
             "/home/reader/rc",

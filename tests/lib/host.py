@@ -18,6 +18,7 @@ place of our log daemon.
 """
 
 import ctypes
+import fcntl
 import glob
 import json
 import os
@@ -29,6 +30,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -521,7 +523,8 @@ class Syslog:
     def _collect(self, sock):
         while True:
             try:
-                data = sock.recv(65536)
+                # It stays in the queue until it is a line: see settle().
+                data = sock.recv(65536, socket.MSG_PEEK)
             except OSError:
                 return
             if not data:
@@ -530,12 +533,25 @@ class Syslog:
             self.priorities.append(int(m.group(1)) if m else -1)
             text = data[m.end():] if m else data
             self.lines.append(text.rstrip(b"\n\0").decode("utf-8", "replace"))
+            sock.recv(1)
+
+    def settle(self):
+        """Until all is in `lines` that was said before."""
+        end = time.monotonic() + 20
+        while self._waiting() and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def _waiting(self):
+        return self._sock is not None and any(fcntl.ioctl(
+            self._sock, termios.FIONREAD, b"\0" * 4))
 
     def mark(self):
         """A place in the log, for find() and wait()."""
+        self.settle()
         return len(self.lines)
 
     def find(self, pattern, start=0):
+        self.settle()
         return [s for s in self.lines[start:] if re.search(pattern, s)]
 
     def wait(self, pattern, start=0, timeout=40, count=1):

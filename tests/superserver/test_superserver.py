@@ -141,11 +141,11 @@ class SuperServer:
         with self.assertRaises(PopError):
             pop.cmd("PASS", "wonderlanD")
         pop.at_end()
+        self.log.wait(OURS + "login-failed .*user=alice", self.mark)
         trace = self.host.read("/var/lib/popper/trace")
         self.assertIn(b"alice", trace)
         self.assertIn(b"dialogue", trace)
         self.assertNotIn(b"wonderlan", trace)
-        self.log.wait(OURS + "login-failed .*user=alice", self.mark)
         self.assertEqual(self.log.find(OURS + "dialogue", self.mark), [])
 
     def test_second_session_is_told_in_use(self):

@@ -205,6 +205,7 @@ class Whom(Trace):
     def test_odd_names(self):
         """What is typed as a name is escaped; what may be a password is not
         shown."""
+        self.without_sloth()
         self.serve(max_bad_commands=50, auth_tries=3)
         t = self.trace("@127.0.0.1")
         pop = self.connect()
