@@ -128,12 +128,15 @@ class House(Host):
         self._write_accounts()
         self.pairs(PAIRS, self.names)
 
-    def lay_certificate(self):
-        """ECDSA P-256, which mail hosts mostly have by now."""
+    def lay_certificate(self, rsa=False):
+        """ECDSA P-256, which mail hosts mostly have by now, or RSA of 2048
+        bits, which others have."""
+        kind = ["rsa:2048"] if rsa else [
+            "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         for path in (CERTIFICATE, KEY):
             self.write(path, "", 0o600)
-        self.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec",
-                  "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "30",
+        self.run(["openssl", "req", "-x509", "-nodes", "-newkey", *kind,
+                  "-days", "30",
                   "-subj", "/CN=" + HOST, "-addext",
                   "subjectAltName=DNS:" + HOST, "-keyout", KEY,
                   "-out", CERTIFICATE], check=True)

@@ -19,6 +19,7 @@ SHAKE = "handshake alone"
 TITLES = {
     "login": "Login sessions (USER, PASS, STAT, QUIT)",
     "tls": "Login sessions under TLS 1.3",
+    "tls_rsa": "Login sessions under TLS 1.3, RSA certificate",
     "stls": "Login sessions after STLS",
     "resumed": "Login sessions under TLS 1.3, resumed",
     "scram": "Login sessions by SCRAM-SHA-256, stored as such",
@@ -58,7 +59,7 @@ COLUMNS = {
                ("held", "held", "%d")],
 }
 COLUMNS["retr"] = COLUMNS["scram"] = COLUMNS["tls_scram"] = COLUMNS["login"]
-COLUMNS["tls"] = COLUMNS["stls"] = COLUMNS["login"] + [
+COLUMNS["tls"] = COLUMNS["tls_rsa"] = COLUMNS["stls"] = COLUMNS["login"] + [
     ("plain_ms", "CPU in the clear, ms/session", "%.3f")]
 COLUMNS["resumed"] = COLUMNS["tls"] + [("resumed", "resumed", "%.2f")]
 COLUMNS["bulk"] = COLUMNS["tls_bulk"] = [

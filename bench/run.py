@@ -24,8 +24,8 @@ from peers import Server, all_peers, archives                   # noqa: E402
 from report import (PAM, PAM_APART, SHAKE, SUBJECT, Results,    # noqa: E402
                     markdown, svg)
 from scenarios import (BULKY, HOLDING, PROBE_USERS, SCENARIOS,  # noqa: E402
-                       SHAKES, WITH_SCRAM, WITH_TLS, Void, bare_pam,
-                       bare_shake)
+                       SHAKES, WITH_RSA, WITH_SCRAM, WITH_TLS, Void,
+                       bare_pam, bare_shake)
 
 SYSTEM_USERS_MAX = 1000     # /etc/passwd is read from its beginning each time
 
@@ -105,6 +105,8 @@ class Bench:
                     self._round(house, n, scenario, peers)
 
     def _round(self, house, n, scenario, peers):
+        if scenario in WITH_TLS:
+            house.lay_certificate(rsa=scenario in WITH_RSA)
         for peer in peers:
             if (peer.tls or scenario not in WITH_TLS) and (
                     peer.scram or scenario not in WITH_SCRAM):

@@ -139,6 +139,11 @@ def tls(server, c):
     return _secured(server, c, *TLS)
 
 
+def tls_rsa(server, c):
+    """As tls; the server's certificate is an RSA one."""
+    return tls(server, c)
+
+
 def stls(server, c):
     """After STLS."""
     return _secured(server, c, "--stls", CERTIFICATE)
@@ -319,19 +324,21 @@ def tls_bulk(server, c):
 
 TLS = ("--tls", CERTIFICATE)
 SCENARIOS = {f.__name__: f for f in (
-    login, tls, stls, resumed, scram, tls_scram, retr, bulk, tls_bulk, strangers, tls_strangers,
-    sessions, beside, attack)}
+    login, tls, tls_rsa, stls, resumed, scram, tls_scram, retr, bulk, tls_bulk,
+    strangers, tls_strangers, sessions, beside, attack)}
 # By how many users, with what mail, each is run.
 HOLDING = {"strangers", "tls_strangers", "sessions", "beside", "attack"}
 BULKY = {"bulk", "tls_bulk"}
 BULK_TIMES = 4
 # Servers that have no TLS are left out.
-WITH_TLS = {"tls", "stls", "resumed", "tls_scram", "tls_bulk",
+WITH_TLS = {"tls", "tls_rsa", "stls", "resumed", "tls_scram", "tls_bulk",
             "tls_strangers"}
+# The others have an ECDSA one.
+WITH_RSA = {"tls_rsa"}
 # Servers without SCRAM are, too, and users of PAM, which cannot do it.
 WITH_SCRAM = {"scram", "tls_scram"}
 # Beside which the bare handshake is measured, and its words for that.
-SHAKES = {"tls": (), "stls": (), "resumed": ("resumed",)}
+SHAKES = {"tls": (), "tls_rsa": (), "stls": (), "resumed": ("resumed",)}
 
 
 def bare_pam(house, c, *words):

@@ -25,7 +25,7 @@ from scenarios import (PROBE_USERS, SCENARIOS, TLS,             # noqa: E402
 TINY = ["--seconds", "1", "--users", "20", "--hold", "20", "--rate", "20",
         "--connections", "4", "--bulk", "1"]
 # They differ in a word for the load from what is tried always.
-LONG_ONES = {"stls", "resumed", "tls_scram", "bulk"}
+LONG_ONES = {"tls_rsa", "stls", "resumed", "tls_scram", "bulk"}
 
 
 class Frame(unittest.TestCase):
