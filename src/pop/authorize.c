@@ -326,6 +326,15 @@ ask_digest(struct authorize *a, enum authorize_method method,
 }
 
 static enum authorize_next
+on_apop(struct authorize *a, struct span user, struct span digest,
+    struct buf *out)
+{
+	if (a->prep == NULL && !span_is_ascii(user))
+		return bad(a, out, command_error(COMMAND_MALFORMED));
+	return ask_digest(a, BY_APOP, a->stamp, user, digest);
+}
+
+static enum authorize_next
 on_cram(struct authorize *a, struct span message)
 {
 	struct span	user;
@@ -651,8 +660,7 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		return on_secret(a, cmd->id == CMD_RPOP, cmd->word[0], out);
 	a->named = false;
 	if (cmd->id == CMD_APOP)
-		return ask_digest(a, BY_APOP, a->stamp, cmd->word[0],
-		    cmd->word[1]);
+		return on_apop(a, cmd->word[0], cmd->word[1], out);
 	if (cmd->id == CMD_STLS)
 		return on_stls(a, out);
 	if (cmd->id == CMD_AUTH)

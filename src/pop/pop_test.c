@@ -883,6 +883,7 @@ test_authorize_apop(void **state UNUSED)
 		{ "USER ann", AUTHORIZE_MORE, "+OK" },
 		{ "apop", AUTHORIZE_MORE, "-ERR Too few" },
 		{ "APOP ann", AUTHORIZE_MORE, "-ERR Too few" },
+		{ "APOP \xc3\xa4nn " DIGEST, AUTHORIZE_MORE, "-ERR Malformed" },
 		{ "APOP ann " DIGEST " x", AUTHORIZE_MORE, "-ERR Too many" },
 		{ "APOP ann " DIGEST, AUTHORIZE_ASK, "" },
 	};

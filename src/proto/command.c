@@ -26,7 +26,7 @@ static const struct command_row rows[] = {
 	    CMD_SECRET_ARGS, "1939 s.7"),
 	[CMD_RPOP] = ROW("RPOP", IN_A, 1, 1, ARGS(ARG_WORD), 0, "1081"),
 	[CMD_APOP] = ROW("APOP", IN_A, 2, 2, ARGS(ARG_WORD, ARG_WORD),
-	    CMD_SECRET_ARGS, "1939 s.7"),
+	    CMD_SECRET_ARGS | CMD_UTF8_ARGS, "1939 s.7, 6856 s.2.2"),
 	[CMD_QUIT] = ROW("QUIT", IN_A | IN_T, 0, 0, NO_ARGS, 0, "1939 s.4, 6"),
 	[CMD_CAPA] = ROW("CAPA", IN_A | IN_T, 0, 0, NO_ARGS,
 	    CMD_MULTILINE, "2449 s.5"),

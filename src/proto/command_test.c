@@ -104,6 +104,8 @@ static const struct parse_case cases[] = {
 	CASE("USER a\xc3", A, COMMAND_MALFORMED, CMD_USER),
 	CASE("USER \xc0\xaf" "a", A, COMMAND_MALFORMED, CMD_USER),
 	CASE("USER a\xc3\xa4\x1b", A, COMMAND_MALFORMED, CMD_USER),
+	CASE("APOP a\xc3\xa4 x", A, COMMAND_OK, CMD_APOP,
+	    { SPAN("a\xc3\xa4"), SPAN("x") }),
 	CASE("RPOP a\xc3\xa4", A, COMMAND_MALFORMED, CMD_RPOP),
 	CASE("USER a\x7f", A, COMMAND_MALFORMED, CMD_USER),
 	CASE("STAT\r", T, COMMAND_MALFORMED, CMD_COUNT),

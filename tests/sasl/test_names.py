@@ -3,6 +3,7 @@
 for each connection, and one process for all of it."""
 
 import base64
+import hashlib
 import os
 import sqlite3
 import sys
@@ -19,6 +20,7 @@ POPPER = "/usr/sbin/popper"
 PORT = 1110
 JOERG, WIDE = "jörg", "jo\u0308\N{SOFT HYPHEN}r\uff47"         # it is the same
 LONG, SHORT = "\u017f\u2126-größe\u00a0x", "s\u03a9-gro\u0308ße x"
+PREPARED = "s\u03a9-größe x"
 MAIL = b"From x Thu Jan  1 00:00:00 1970\nSubject: %s\n\n.\n\n"
 REFUSED = b"-ERR [AUTH] Authentication failed."
 # Whom nobody can be called.
@@ -45,6 +47,7 @@ class Names:
         "auth_fail_delay": 0, "auth_tries": 99, "drain_timeout": 1,
         "plaintext_networks": "127.0.0.0/8", "listen": "127.0.0.1:%d" % PORT,
         "sasl_mechanisms": "plain login scram-sha-256", "utf8_user": "yes",
+        "recoverable_secrets": "yes",
         "deny_file": "denied", "master_users": "masters",
         "access": "deny user=mädi"}
     FOLDER, USER = "/etc/popper", "root"
@@ -129,7 +132,7 @@ class Names:
             return self.line(pop, b64(SHORT.encode()))
 
         def scram(pop, user):
-            client = Scram(JOERG, "s\u03a9-größe x")
+            client = Scram(JOERG, PREPARED)
             b64 = base64.b64encode
             got = self.line(pop, b"AUTH SCRAM-SHA-256 " + b64(client.first()))
             got = self.line(pop, b64(client.final(base64.b64decode(got[2:]))))
@@ -142,6 +145,14 @@ class Names:
             pop = self.open()
             self.line(pop, "UTF8")
             self.sees(pop, way(pop, WIDE), JOERG)
+
+    def test_apop(self):
+        for user in (JOERG, WIDE):
+            pop = self.open()
+            stamp = pop.greeting[pop.greeting.index(b"<"):]
+            self.line(pop, "UTF8")
+            self.sees(pop, self.line(pop, "APOP", user, hashlib.md5(
+                stamp + PREPARED.encode()).hexdigest()), JOERG)
 
     def test_sql(self):
         for user in ("zoë", "zoe\u0308"):
