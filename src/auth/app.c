@@ -313,6 +313,14 @@ is_from(struct span list, const struct sock_addr *peer)
 	return false;
 }
 
+const char *
+app_hindered(const struct app_row *row, const struct sock_addr *peer, int64_t now)
+{
+	if (row->expires <= now)
+		return "it has expired";
+	return is_from(row->networks, peer) ? NULL : "it is for other networks";
+}
+
 bool
 app_match(const struct app_index *x, struct span user,
     const struct secret *password, const struct sock_addr *peer, int64_t now,
@@ -340,10 +348,7 @@ app_match(const struct app_index *x, struct span user,
 	explicit_bzero(plain, sizeof(plain));
 	if (!found)
 		return false;
-	if (row_r->expires <= now)
-		*why_r = "it has expired";
-	else if (!is_from(row_r->networks, peer))
-		*why_r = "it is for other networks";
+	*why_r = app_hindered(row_r, peer, now);
 	return *why_r == NULL;
 }
 

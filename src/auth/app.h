@@ -54,6 +54,11 @@ bool	app_match(const struct app_index *x, struct span user,
 	    const struct secret *password, const struct sock_addr *peer,
 	    int64_t now, struct app_row *row_r, const char **why_r) MUSTUSE;
 
+/* Why the password of this row would be refused from there and now; NULL: it would
+ * not. */
+const char	*app_hindered(const struct app_row *row,
+		    const struct sock_addr *peer, int64_t now);
+
 /* ---- when each was used last: a file of records, one for each id ---- */
 
 /* Made when it is missing; -1: cannot be opened, as when we are not root. */

@@ -5,8 +5,10 @@
  */
 #include "cmd/ctl.h"
 
+#include "auth/app.h"
 #include "auth/prep.h"
 #include "base/num.h"
+#include "cmd/foresee.h"
 #include "cmd/start.h"
 #include "cmd/tail.h"
 #include "role/ctl.h"
@@ -24,6 +26,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #define WAIT_MS		30000
 #define TRACE_S		60
@@ -385,8 +388,53 @@ show_delay(struct job *j, const struct identity *id)
 	show(j, "login_delay_left_s", NULL, wait_s);
 }
 
-/* By the code that judges logins, in this process: the first database that knows
- * the name decides. */
+struct apps {
+	struct job	*j;
+	uint64_t	 n;
+};
+
+/* Which of these is meant is not known. */
+static void
+show_app(void *ctx, unsigned line UNUSED, const struct app_row *row)
+{
+	struct apps	*a = ctx;
+	const int64_t	 now = (int64_t)time(NULL);
+	const char	*why;
+	char		 name[CTL_NAME_MAX + 1];
+	char		 text[CTL_TEXT_MAX + 1];
+
+	if (row == NULL || !span_eq(row->user, span_str(a->j->whom.user)) ||
+	    a->n == APP_MAX)
+		return;
+	a->n++;
+	why = app_hindered(row, &a->j->whom.addr, now);
+	(void)snprintf(name, sizeof(name), "app_password_%" PRIu64, a->n);
+	(void)snprintf(text, sizeof(text), "%.*s %s%s%s%.*s",
+	    (int)row->name.n, (const char *)row->name.p, why == NULL ? "passed" :
+	    "refused: ", why == NULL ? "" : why, row->networks.n == 0 ? "" :
+	    ", networks=", (int)row->networks.n, (const char *)row->networks.p);
+	show(a->j, name, text, 0);
+}
+
+/* For who says a password: of one that is hashed there is no digest. */
+static void
+show_apps(struct job *j)
+{
+	struct apps	a = { .j = j };
+	struct fault	f;
+
+	if (j->settings.auth.app_passwords == AUTH_APP_NO ||
+	    auth_method_vouched(j->method) || auth_by_digest(j->method) ||
+	    auth_by_exchange(j->method))
+		return;
+	if (app_each(j->settings.auth.app_password_file, show_app, &a, &f) != 0 &&
+	    f.err != ENOENT)
+		show(j, "app_passwords", f.text, 0);
+	else
+		show(j, "app_passwords", NULL, a.n);
+}
+
+/* By the code that judges logins: the first database that knows the name decides. */
 static void
 show_rules(struct job *j)
 {
@@ -400,26 +448,25 @@ show_rules(struct job *j)
 	q.way = j->way;
 	memcpy(q.user, j->whom.user, sizeof(q.user));
 	for (size_t i = 0; i < n; i++) {
-		struct fault	 f;
-		void		*state;
+		struct fault f;
 
 		auth_select(&one, i);
-		if (auth_open(&one, &state, &f) != 0) {
+		if (foresee(&j->settings, &one, &q, &v, &f) != 0) {
 			show(j, "rules", "not seen", 0);
 			show(j, "db", one.db, 0);
 			show(j, "detail", f.text, 0);
 			return;
 		}
-		auth_foresee(&one, state, &q, &v);
-		auth_ops_of(&one)->done(state);
 		if (!auth_passes_on(&one, &v))
 			break;
 	}
 	show_verdict(j, &one, &v);
 	if (v.reason != REASON_UNKNOWN_USER)
 		show(j, "db", one.db, 0);
-	if (v.result == AUTH_OK)
-		show_delay(j, &v.id);
+	if (v.result != AUTH_OK)
+		return;
+	show_apps(j);
+	show_delay(j, &v.id);
 }
 
 /* Whether the client gets as far as to be judged. */

@@ -184,6 +184,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_ABORT:
 	case MSG_DENY_USER:
 	case MSG_WENT_ON:
+	case MSG_FORESEEN:
 		break;
 	}
 	return fault_set(f, FAULT_PEER, "message %u", type);

@@ -349,3 +349,11 @@ const struct link_permit permit_trace[] = {
 	{ MSG_TRACE_LINE,	1, TRACE_LINE_MAX, 0, ANY },
 };
 const size_t permit_trace_n = ARRAY_LEN(permit_trace);
+
+#define FORESEEN_MAX	(3u + SPAN_SIZE(sizeof(((struct auth_verdict *)0)->detail)) + \
+			 WIRE_IDENTITY_MAX)
+
+const struct link_permit permit_foreseen[] = {
+	{ MSG_FORESEEN,		3, FORESEEN_MAX, 0, ANY },
+};
+const size_t permit_foreseen_n = ARRAY_LEN(permit_foreseen);

@@ -189,6 +189,8 @@ enum msg_type {
 				   or a token that said no name */
 	MSG_WENT_ON,		/* a challenge is there, or the response */
 	MSG_TRACE_LINE,		/* role/trace.h */
+	MSG_FORESEEN,		/* u8 1: it could be asked, u8 enum auth_result, u8
+				   enum auth_reason, span text, identity */
 };
 
 /* Its session lock was given back by who held it. */
@@ -263,6 +265,8 @@ extern const struct link_permit	permit_ctl_end[];	/* likewise, later */
 extern const size_t		permit_ctl_end_n;
 extern const struct link_permit	permit_trace[];		/* to who reads them */
 extern const size_t		permit_trace_n;
+extern const struct link_permit	permit_foreseen[];	/* within popper ctl why */
+extern const size_t		permit_foreseen_n;
 extern const struct link_permit	permit_ctl_act[];	/* ctl to master */
 extern const size_t		permit_ctl_act_n;
 extern const struct link_permit	permit_ctl_answer[];	/* to the client */

@@ -241,6 +241,14 @@ class Sqlite(Sql, unittest.TestCase):
     def find(self):
         self.host.call(os.rename, LITE + ".away", LITE)
 
+    def test_why_as_a_worker(self):
+        """What auth_user may not read root does not read for it."""
+        self.host.call(os.chmod, LITE, 0o600)
+        self.addCleanup(self.host.call, os.chmod, LITE, 0o644)
+        r = self.host.run([POPPER, "ctl", "why", "two@192.0.2.1"])
+        self.assertRegex(r.stdout.decode(),
+                         r'rules +"not seen"\ndb +sql\ndetail .*%s: ' % LITE)
+
     def test_gone_in_mid_exchange(self):
         """The next database is not asked about the last step of an exchange that
         it has not begun, and whoever else is in one goes on."""

@@ -340,9 +340,9 @@ class Guesses(Ctl):
 
     # -- why --------------------------------------------------------------
 
-    def why(self, user, **kw):
-        return json.loads(self.ctl("--json", "why", user + "@" + self.FROM,
-                                   **kw))
+    def why(self, user, *how):
+        return json.loads(self.ctl("--json", "why", *how,
+                                   user + "@" + self.FROM))
 
     def rules(self, user):
         said = self.why(user)
@@ -426,6 +426,34 @@ class Guesses(Ctl):
                              ("locked", "locked"), ("root", "uid"),
                              ("nobody-here", "unknown-user")):
             self.assertEqual(self.rules(user), ("refused", reason), user)
+
+    def test_why_by_app_passwords(self):
+        """Which would do from there, and no secret."""
+        self.serve(app_passwords="yes")
+        self.addCleanup(self.host.call, os.unlink, "/etc/popper/app-passwords")
+        secrets = [self.host.run(
+            ["/usr/sbin/popper", "passwd", "app", "add", *words],
+            check=True).stdout.decode().split()[-1] for words in (
+                ("alice", "phone"), ("bob", "tablet"),
+                ("--networks", "10.0.0.0/8", "alice", "desk"),
+                ("--expires", "2099-01-01", "alice", "old"))]
+        rows = self.host.read("/etc/popper/app-passwords").decode()
+        self.host.write("/etc/popper/app-passwords",
+                        rows.replace("=2099-", "=2001-"), 0o600)
+        text = self.ctl("--json", "why", "alice@192.0.2.1")
+        for secret in secrets:
+            self.assertNotIn(secret, text)
+        said = json.loads(text)
+        self.assertEqual(
+            {k: v for k, v in said.items() if k.startswith("app_")},
+            {"app_password_1": "phone passed",
+             "app_password_2": "desk refused: it is for other networks, "
+                               "networks=10.0.0.0/8",
+             "app_password_3": "old refused: it has expired",
+             "app_passwords": 3})
+        self.assertEqual(self.why("alice", "--method", "apop")["rules"],
+                         "passed")
+        self.assertNotIn("app_passwords", self.why("alice", "--method", "apop"))
 
     def test_why_as_a_member(self):
         """What only root can read is not seen, and that is said."""
