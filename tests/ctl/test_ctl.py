@@ -210,7 +210,7 @@ class Server(Ctl):
     def test_socket_of_an_earlier_server(self):
         self.serve()
         self.named("popper")[0].kill()
-        self.only_server(8)
+        self.only_server()
         self.serve()
         self.assertEqual(self.ctl("who"), "")
 
@@ -283,7 +283,7 @@ class Guesses(Ctl):
             waits = [pool.submit(self.guess, "bob", "wrong%d" % i)
                      for i in range(4)]
             self.wait_for(lambda: self.penalties("@" + self.FROM)
-                          ["not_judged_for_s"] > 0, "penalty", 30)
+                          ["not_judged_for_s"] > 0, "penalty")
             self.assertGreater(self.why("bob")["not_judged_for_s"], 0)
             self.assertIn(b"[SYS/TEMP]", self.guess("bob", PASSWORD))
             self.ctl("penalties", "--clear", "@" + self.FROM)

@@ -157,7 +157,7 @@ class Json(Scene):
     def test_syslog(self):
         mark = self.host.syslog.mark()
         self.run_sessions()
-        self.host.syslog.wait('"id":"stats"', mark)
+        self.host.syslog.settle()
         lines = self.host.syslog.lines[mark:]
         for line in lines:
             self.assertRegex(line, r"^popper\[\d+\]: \{.*\}$")

@@ -124,11 +124,11 @@ class Haproxy(house.House):
         self.balance(max_sessions_per_address=2, debug="yes")
         mark = self.log.mark()
         self.wait_for(lambda: self.checked() == {"v1", "v2", "rough"},
-                      "servers that are up", 20)
+                      "servers that are up", 60)
         # Of v2 the checks that talk, of the others those that go away.
-        self.log.wait("stranger-end .*ip=::1 reason=quit", mark, 30, 20)
+        self.log.wait("stranger-end .*ip=::1 reason=quit", mark, 90, 20)
         self.log.wait("stranger-end .*ip=%s reason=client-gone" % self.GONE,
-                      mark, 30, self.CHECKS)
+                      mark, 90, self.CHECKS)
         loud = [s for s, p in zip(self.log.lines[mark:],
                                   self.log.priorities[mark:])
                 if p & 7 != 7 and s.startswith("popper")]
@@ -137,7 +137,7 @@ class Haproxy(house.House):
         for n in range(10, 20):
             self.through(V2, "127.0.0.%d" % n).quit()
         self.wait_for(lambda: self.checked() == {"v1", "v2", "rough"},
-                      "servers that are still up", 20)
+                      "servers that are still up", 60)
 
     def test_of_an_address_that_is_not_named(self):
         self.balance()

@@ -40,7 +40,7 @@ class Again(house.House):
     def main(self):
         return family.Member(self.server.process.inner())
 
-    def settled(self, seconds=10):
+    def settled(self, seconds=60):
         """Nobody of an earlier crew is left."""
         self.wait_for(lambda: self.count() == house.ROLES, "end of all earlier"
                       " processes", seconds)

@@ -46,7 +46,7 @@ class Reload(again.Again):
         old = self.login()
         self.again(timeout=1)
         new = self.login("bob")
-        self.ended(new, 10)
+        self.ended(new)
         self.assertEqual(old.stat()[0], 3)
 
     def test_flags_still_win(self):
@@ -56,7 +56,7 @@ class Reload(again.Again):
         self.again("timeout = 400", hide_version="yes")
         pop = self.login()
         self.assertNotIn(b"(version", pop.greeting)
-        self.ended(pop, 10)
+        self.ended(pop)
 
     def test_fewer_sessions_than_there_are(self):
         """Those of both settings count."""
@@ -201,7 +201,7 @@ class Reload(again.Again):
         pop = self.connect()
         self.again(login_timeout=600)
         began = time.monotonic()
-        self.ended(pop, 10)
+        self.ended(pop)
         self.assertLess(time.monotonic() - began, 8)
         self.settled()
 

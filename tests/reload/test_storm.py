@@ -143,14 +143,14 @@ class Storm(again.Again):
         before = sum(c.sessions for c in self.clients)
         self.wait_for(lambda: self.failures() or sum(
             c.sessions for c in self.clients) >= before + more,
-            "%d sessions" % more, 60)
+            "%d sessions" % more, 120)
         return not self.failures()
 
     def end(self, what):
         for c in self.clients:
             c.stop.set()
         for c in self.clients:
-            c.join(60)
+            c.join(120)
             self.assertFalse(c.is_alive(), c.user)
         self.assertEqual(self.failures(), [])
         for c in self.clients:
@@ -199,9 +199,9 @@ class Storm(again.Again):
         stranger.quit()
         self.end("reloads")
         self.again(*self.ROWS, **self.STORM)
-        self.settled(20)
+        self.settled(60)
         self.wait_for(lambda: self.open_files(self.main()) == self.fds,
-                      "%d descriptors" % self.fds, 20)
+                      "%d descriptors" % self.fds, 60)
         if not flavour.SANITIZED:
             self.assertLess(size[ROUNDS - 1] - size[ROUNDS // 5], 150)
         self.assertEqual(self.log.find("role-died|misbehaved|crash",
@@ -216,7 +216,7 @@ class Storm(again.Again):
             if not self.served(1):
                 break
             self.wait_for(lambda: self.count() == again.house.ROLES,
-                          "all roles", 20)
+                          "all roles", 60)
         self.assertEqual(self.failures(), [])
         self.end("rounds of killed fronts")
         self.assertEqual(self.log.find("misbehaved|crash", self.mark), [])
@@ -241,7 +241,7 @@ class Storm(again.Again):
         self.assertEqual(self.failures(), [])
         self.again(*self.ROWS, **self.STORM)
         self.end("reloads with killed fronts")
-        self.settled(20)
+        self.settled(60)
         self.assertEqual(self.log.find("misbehaved|crash", self.mark), [])
 
 

@@ -42,6 +42,8 @@ class Attempts(family.Family):
         pop = self.connect()
         pop.send(b"USER alice\r\nPASS wrong\r\n")
         pop.close()
+        self.log.wait("login-failed", self.mark)
+        self.only_server()              # else it is stopped without a verdict
         self.lines(r"login-failed .*user=alice .*reason=bad-password")
 
     def test_no_attempt(self):

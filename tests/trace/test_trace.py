@@ -123,6 +123,7 @@ def said(lines, who="CS"):
 class Whom(Trace):
     def test_stranger(self):
         """By the name that he types; his password is not there."""
+        self.without_sloth()
         self.serve()
         t = self.trace("--json", "mallory")
         self.guess("bob", "not-this-one")
