@@ -86,6 +86,14 @@ struct stranger {
 	struct loop_watch	 session;	/* its other side */
 };
 
+struct front_house;
+
+/* A listener, by its number. */
+struct door {
+	struct front_house	*house;
+	size_t			 i;
+};
+
 struct front_house {
 	const struct fronts_start	*a;
 	struct loop			*loop;
@@ -100,6 +108,7 @@ struct front_house {
 	struct quiet			 no_verdict;
 	struct listen_rules		 rules[LISTENERS_MAX];
 	struct loop_watch		 listeners[LISTENERS_MAX];
+	struct door			 doors[LISTENERS_MAX];	/* of them */
 	size_t				 nlisteners;
 	bool				 leaving;
 	struct loop_watch		 auth;
@@ -1186,17 +1195,17 @@ accept_some(struct front_house *h, size_t i, unsigned most)
 	return 0;
 }
 
+/* Another front may have been faster: nobody is there then. */
 static void
 on_listener(void *ctx, unsigned what UNUSED)
 {
-	struct front_house *h = ctx;
+	struct door		*d = ctx;
+	struct front_house	*h = d->house;
 
-	for (size_t i = 0; i < h->nlisteners; i++)
-		if (accept_some(h, i, ACCEPTS) != 0) {
-			pause_all(h);
-			return;
-		}
-	listen_on(h);
+	if (accept_some(h, d->i, ACCEPTS) == 0)
+		loop_watch_set(&h->listeners[d->i], LOOP_READ, LOOP_NEVER);
+	else
+		pause_all(h);
 }
 
 static void
@@ -1312,8 +1321,9 @@ house_init(struct front_house *h, const struct fronts_start *a)
 		struct sock_addr	local;
 		struct fault		f;
 
+		h->doors[i] = (struct door){ h, i };
 		loop_watch_init(&h->listeners[i], h->loop, a->listeners[i],
-		    on_listener, h);
+		    on_listener, &h->doors[i]);
 		/* Not to know the rules must not mean that there are none. */
 		ASSERT(sock_local(a->listeners[i], &local, &f) == 0);
 		listen_rules_at(&a->conf->role.listen, &local, &h->rules[i]);

@@ -364,8 +364,6 @@ int
 host_attach(struct host *h, const struct settings *conf,
     const struct identity *id, const struct host_facts *facts, struct fault *f)
 {
-	char dir[IDENTITY_PATH_MAX + 1];
-
 	*h = (struct host){
 		.conf = conf,
 		.id = id,
@@ -376,15 +374,22 @@ host_attach(struct host *h, const struct settings *conf,
 		.locked = facts->locked,
 		.dotlock = facts->dotlock,
 	};
-	if (path_printf(h->path, sizeof(h->path), f, "%s", facts->path) != 0 ||
+	return path_printf(h->path, sizeof(h->path), f, "%s", facts->path) != 0 ||
 	    path_printf(h->key, sizeof(h->key), f, "%s", facts->key) != 0 ||
-	    path_printf(h->lock, sizeof(h->lock), f, "%s", facts->lock) != 0 ||
-	    split(h, dir, sizeof(dir), f) != 0)
-		return -1;
-	if (!h->system_spool)
+	    path_printf(h->lock, sizeof(h->lock), f, "%s", facts->lock) != 0 ?
+	    -1 : 0;
+}
+
+/* Who is attached has no folder open, until there is a dotlock to do with. */
+static int
+need_folder(struct host *h, struct fault *f)
+{
+	char dir[IDENTITY_PATH_MAX + 1];
+
+	if (!h->system_spool || h->dirfd >= 0)
 		return 0;
-	return file_open(FILE_CWD, dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
-	    &h->dirfd, f);
+	return split(h, dir, sizeof(dir), f) != 0 ? -1 : file_open(FILE_CWD,
+	    dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &h->dirfd, f);
 }
 
 void
@@ -717,7 +722,7 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 
 	if (!h->system_spool)
 		return fault_set(f, FAULT_PEER, "no dotlock of ours here");
-	if (host_rights_begin(h, f) != 0)
+	if (need_folder(h, f) != 0 || host_rights_begin(h, f) != 0)
 		return -1;
 	/* One that is held is of a session that died: recovery. */
 	result = h->dotlock.ino == 0 ? -1 : dotlock_repid(h->dirfd, h->name,
@@ -747,7 +752,7 @@ host_refresh(struct host *h, struct fault *f)
 
 	if (h->dotlock.ino == 0)
 		return fault_set(f, FAULT_PEER, "no dotlock is held");
-	if (host_rights_begin(h, f) != 0)
+	if (need_folder(h, f) != 0 || host_rights_begin(h, f) != 0)
 		return -1;
 	result = dotlock_refresh(h->dirfd, h->name, &h->dotlock, f);
 	host_rights_end();
@@ -761,7 +766,7 @@ host_unlock(struct host *h, struct fault *f)
 
 	if (h->dotlock.ino == 0)
 		return fault_set(f, FAULT_PEER, "no dotlock is held");
-	if (host_rights_begin(h, f) != 0)
+	if (need_folder(h, f) != 0 || host_rights_begin(h, f) != 0)
 		return -1;
 	result = dotlock_release(h->dirfd, h->name, &h->dotlock, f);
 	host_rights_end();

@@ -67,8 +67,8 @@ int	host_open(struct host *h, const struct settings *conf,
 /*
  * The same in another process, which serves many: what host_open found out, and
  * id with uid, gid and user alone.  For host_lock, host_refresh, host_unlock,
- * host_session_unlock and host_leave; opens the spool's folder when it is root's.
- * host_detach closes what that opened, releases nothing, and keeps in the facts
+ * host_session_unlock and host_leave; those open the spool's folder when it is
+ * root's.  host_detach closes what they opened, releases nothing, and keeps in the facts
  * what is held.
  */
 struct host_facts {

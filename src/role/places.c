@@ -451,8 +451,8 @@ start_recovery(struct place *x)
 static void
 finish(struct place *x)
 {
-	struct identity	id;
-	struct host	h;
+	UNZEROED struct identity	id;
+	UNZEROED struct host	h;
 	struct fault	f;
 	bool		open = false;
 
@@ -604,8 +604,8 @@ give_hand(struct place *x, struct link_in *in)
 static int
 on_question(struct place *x, struct link_in *in, struct fault *f)
 {
-	struct identity	id;
-	struct host	h;
+	UNZEROED struct identity	id;
+	UNZEROED struct host	h;
 	enum metric	end;
 	int		r;
 

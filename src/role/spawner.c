@@ -28,7 +28,8 @@
 
 #include <stdlib.h>
 
-#define LISTS		4096u		/* of children, by pid and by slot */
+#define LISTS		256u		/* of children, by pid and by slot; a page each
+					   would be copied at each fork */
 #define BROOD_MAX	256		/* children who share our memory */
 #define SWEEP_MS	500
 

@@ -460,7 +460,7 @@ static void
 take(const struct link_in *m, struct order *o)
 {
 	struct seat	*s = seat_new(m, o);
-	struct host	 h;
+	UNZEROED struct host	 h;
 	struct fault	 refused = { 0 };
 	char		 sid[WIRE_SID_MAX];
 	bool		 there = shared_is_there();

@@ -90,6 +90,8 @@ limit_to(__rlimit_resource_t what, rlim_t most, struct fault *f)
 
 	if (getrlimit(what, &limit) == -1)
 		return SYS_FAULT(f, "getrlimit");
+	if (limit.rlim_cur <= most && limit.rlim_max <= most)
+		return 0;
 	if (limit.rlim_cur > most)
 		limit.rlim_cur = most;
 	if (limit.rlim_max > most)
