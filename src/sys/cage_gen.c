@@ -14,6 +14,8 @@
  * the table also has what the run time of the sanitizers and of the coverage
  * needs.
  */
+#include "sys/cage_pack.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -379,18 +381,23 @@ make(unsigned who)
 static void
 print(scmp_filter_ctx ctx, const char *name)
 {
-	FILE			*file = tmpfile();
-	struct sock_filter	 op;
+	static struct sock_filter	full[CAGE_PACK_MAX];
+	static struct sock_filter	packed[CAGE_PACK_MAX];
+	FILE				*file = tmpfile();
+	size_t				 n;
 
 	must(file == NULL ? -errno : 0, "temporary file");
 	must(seccomp_export_bpf(ctx, fileno(file)), "export");
 	must(fseek(file, 0, SEEK_SET) == -1 ? -errno : 0, "rewind");
-	(void)printf("static const struct sock_filter filter_%s[] = {\n", name);
-	while (fread(&op, sizeof(op), 1, file) == 1)
-		(void)printf("\t{ 0x%04x, %u, %u, 0x%08x },\n", op.code, op.jt,
-		    op.jf, op.k);
-	(void)printf("};\n\n");
+	n = fread(full, sizeof(full[0]), CAGE_PACK_MAX, file);
 	(void)fclose(file);
+	n = cage_pack(full, n, packed);
+	must(n == 0 ? -ENOTSUP : 0, "a program that cannot be packed");
+	(void)printf("static const struct sock_filter filter_%s[] = {\n", name);
+	for (size_t i = 0; i < n; i++)
+		(void)printf("\t{ 0x%04x, %u, %u, 0x%08x },\n", packed[i].code,
+		    packed[i].jt, packed[i].jf, packed[i].k);
+	(void)printf("};\n\n");
 }
 
 int
