@@ -143,10 +143,13 @@ static void *
 pg_open(const struct sql_conf *c, struct fault *f)
 {
 	char			 seconds[16];
-	/* Of two for one keyword the later one counts. */
+	/* Of two for one keyword the later one counts.  HOME is root's yet: who may
+	 * not look there for a certificate gets no TLS; so there is none, but where
+	 * connect says so. */
 	const char *const	 words[] = { "fallback_application_name",
-				    "connect_timeout", "dbname", NULL };
-	const char *const	 values[] = { "popper", seconds, c->connect, NULL };
+				    "connect_timeout", "sslcert", "dbname", NULL };
+	const char *const	 values[] = { "popper", seconds, "/nonexistent",
+				    c->connect, NULL };
 	struct pg		*p = xalloc(1, sizeof(*p));
 
 	(void)snprintf(seconds, sizeof(seconds), "%u", c->timeout_s);

@@ -10,13 +10,12 @@ import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))), "sasl"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [TESTS, *(os.path.join(TESTS, name)
+                         for name in ("auth", "sasl", "tls"))]
 
 import logins                                                   # noqa: E402
+from authority import Authority                                 # noqa: E402
 from scram import Scram                                         # noqa: E402
 from lib.host import crypt                                      # noqa: E402
 from lib.popper import Pop, PopError, Serve                     # noqa: E402
@@ -269,6 +268,21 @@ class Sqlite(Sql, unittest.TestCase):
         self.assertEqual(said, [b"-E", b"+ ", b"+ "])
         self.assertIn("reason=no-secret", line)
 
+    def test_decided_before_the_last_word(self):
+        """That tells who was right, so nothing is asked behind it."""
+        self.change("INSERT INTO users (name, password) VALUES ('guest', "
+                    "'{PLAIN}x')")
+        with Serve(self.host, SERVED), Pop(self.host.connect(SERVED)) as pop:
+            s = Scram("guest", "x")
+            pop.send(b"AUTH SCRAM-SHA-256 %s\r\n" % b64encode(s.first()))
+            last = s.final(b64decode(pop.line()[2:]))
+            pop.send(b64encode(last) + b"\r\n")
+            self.assertTrue(s.knows(b64decode(pop.line()[2:])))
+            self.change("DELETE FROM users WHERE name = 'guest'")
+            pop.send(b"\r\n")
+            self.assertEqual(pop.line()[:3], b"+OK")
+            pop.quit()
+
     def gone_between(self):
         """Three exchanges; one's user is deleted before the last step."""
         self.change("INSERT INTO users (name, password) VALUES ('guest', "
@@ -343,6 +357,7 @@ class Postgres(Sql, unittest.TestCase):
             cls.host.mkdir(folder, owner="postgres")
         cls.pg("initdb", "-A", "scram-sha-256", "-D", "/srv/pg", "-N",
                "--pwfile=/etc/popper/pw", "--no-locale", "-E", "UTF8")
+        cls.certify()
         cls.up()
         cls.addClassCleanup(cls.pg, "pg_ctl", "-D", "/srv/pg", "stop", "-m",
                             "immediate")
@@ -369,8 +384,21 @@ class Postgres(Sql, unittest.TestCase):
     @classmethod
     def up(cls):
         cls.pg("pg_ctl", "-D", "/srv/pg", "-w", "-l", "/srv/pg/log", "-o",
-               "-c listen_addresses= -c unix_socket_directories=/run/pg "
-               "-c fsync=off", "start")
+               "-c listen_addresses=127.0.0.1 -c ssl=on "
+               "-c ssl_cert_file=/srv/pg-cert.pem -c ssl_key_file=/srv/pg-key.pem "
+               "-c unix_socket_directories=/run/pg -c fsync=off", "start")
+
+    @classmethod
+    def certify(cls):
+        ca, other = Authority("Databases"), Authority("Others")
+        cls.addClassCleanup(ca.close)
+        cls.addClassCleanup(other.close)
+        chain, key = ca.make("pg", "subjectAltName=DNS:pg.example.org")
+        for name, text, owner in (("/srv/pg-cert.pem", chain, "postgres"),
+                                  ("/srv/pg-key.pem", key, "postgres"),
+                                  ("/srv/pg-ca.pem", ca.pem, "root"),
+                                  ("/srv/pg-other.pem", other.pem, "root")):
+            cls.host.write(name, text, 0o600 if "key" in name else 0o644, owner)
 
     @classmethod
     def sql(cls, statement):
@@ -385,6 +413,27 @@ class Postgres(Sql, unittest.TestCase):
 
     def find(self):
         self.up()
+
+    def test_tls(self):
+        """verify-full: the connection is made before the cage."""
+        def connect(name, ca):
+            self.settings(connect="host=%s hostaddr=127.0.0.1 dbname=postgres "
+                          "user=popper password=secret sslmode=verify-full "
+                          "sslrootcert=%s" % (name, ca))
+        connect("pg.example.org", "/srv/pg-ca.pem")
+        with Serve(self.host, SERVED):
+            self.assertIsNone(self.served(b"two", b"wonderland"))
+            self.lose()
+            self.find()
+            self.assertIsNone(self.served(b"two", b"wonderland"))
+            self.assertEqual(self.served(b"two", b"wonder"), logins.REFUSAL)
+        for name, ca in (("pg.example.net", "/srv/pg-ca.pem"),
+                         ("pg.example.org", "/srv/pg-other.pem")):
+            connect(name, ca)
+            mark = self.host.syslog.mark()
+            with Serve(self.host, SERVED):
+                self.assertIn(b"[SYS/TEMP]", self.served(b"two", b"wonderland"))
+                self.host.syslog.wait(r"\bauth-error .*certificate", mark)
 
     def test_a_restart_while_nobody_asks(self):
         with Serve(self.host, SERVED):
