@@ -22,6 +22,9 @@ struct exchange {
 	enum sasl_hash		 hash;
 	struct sasl		*x;		/* owns */
 	enum auth_reason	 why;		/* whatever the proof is worth */
+	struct passwd_row	 row;		/* NONE: that was found; good for the
+						   rest of a step */
+	struct auth_verdict	 verdict;	/* before our last word */
 	struct fault		 lost;		/* the database could not be asked */
 };
 
@@ -59,16 +62,18 @@ static enum auth_reason
 find_secret(struct exchange *e, const char *user, bool keys,
     struct sasl_scram *out)
 {
-	struct passwd_row	row = { 0 };
-	enum auth_reason	why = find_row(e, user, &row);
-	struct span		text;
+	const struct passwd_row	*row = &e->row;
+	enum auth_reason	 why;
+	struct span		 text;
 
+	e->row = (struct passwd_row){ 0 };
+	why = find_row(e, user, &e->row);
 	if (why != REASON_NONE)
 		return why;
-	if (passwd_scram(row.password, e->hash, &text))
+	if (passwd_scram(row->password, e->hash, &text))
 		return scram_parse(text, e->hash, out) ? REASON_NONE :
 		    REASON_ROW;
-	if (!passwd_plain(row.password, &text))
+	if (!passwd_plain(row->password, &text))
 		return REASON_NO_SECRET;
 	return !keys || scram_library()->keys(e->hash, text, out) ?
 	    REASON_NONE : REASON_ROW;
@@ -149,18 +154,6 @@ deny(const struct exchange *e, enum auth_reason why, struct auth_verdict *v)
 }
 
 static void
-accept(struct exchange *e, struct auth_verdict *v)
-{
-	struct passwd_row	row = { 0 };
-	enum auth_reason	why = find_row(e, e->q->user, &row);
-
-	if (why == REASON_NONE)
-		row_accept(&e->s->virtual_user, &row, v);
-	else
-		deny(e, why, v);
-}
-
-static void
 refuse(const struct exchange *e, struct auth_verdict *v)
 {
 	if (e->q->user[0] == '\0')
@@ -172,17 +165,18 @@ refuse(const struct exchange *e, struct auth_verdict *v)
 		verdict_refuse(v, REASON_BAD_PASSWORD, "%s", "");
 }
 
-/* That he was right is told by our last word already: so all else is judged before it,
- * or who may not log in could try passwords, and stop there. */
+/* That he was right is told by our last word already: so all is judged before it, by
+ * the row whose keys were right, or who may not log in could try passwords, and stop
+ * there. */
 static enum auth_step
-judge_before(struct exchange *e, struct auth_verdict *v)
+judge(struct exchange *e, struct auth_verdict *v)
 {
-	accept(e, v);
-	verdict_judge_late(e->c, e->s, e->q, v);
-	if (v->result != AUTH_OK)
-		return AUTH_STEP_DONE;
-	verdict_error(v, "no verdict");
-	return AUTH_STEP_MORE;
+	row_accept(&e->s->virtual_user, &e->row, &e->verdict);
+	verdict_judge_late(e->c, e->s, e->q, &e->verdict);
+	if (e->verdict.result == AUTH_OK)
+		return AUTH_STEP_MORE;
+	*v = e->verdict;
+	return AUTH_STEP_DONE;
 }
 
 static enum auth_step
@@ -203,9 +197,9 @@ step(void *own, struct span message, struct buf *challenge,
 		return auth_passes_on(e->c, v) ? AUTH_STEP_DONE :
 		    AUTH_STEP_MORE;
 	case SASL_PROVEN:
-		return judge_before(e, v);
+		return judge(e, v);
 	case SASL_DONE:
-		accept(e, v);
+		*v = e->verdict;
 		break;
 	case SASL_WRONG:
 		refuse(e, v);

@@ -357,7 +357,10 @@ const struct conf_option auth_options[] = {
 		    "nobody can; nor can users of\n"
 		    ".Ic auth No = Cm pam .\n"
 		    "Behind STLS there is no APOP, since the greeting was sent in "
-		    "the clear.",
+		    "the clear.\n"
+		    "Half-made digests, as Dovecot's\n"
+		    ".Li {CRAM-MD5} ,\n"
+		    "are no password here: nobody logs in by them.",
 	},
 	{
 		.name = "app_password_file", .type = CONF_PATH,
