@@ -31,7 +31,7 @@ class Journal(Syslog):
     def _collect(self, sock):
         while True:
             try:
-                data = sock.recv(65536)
+                data = sock.recv(65536, socket.MSG_PEEK)
             except OSError:
                 return
             if not data:
@@ -43,6 +43,7 @@ class Journal(Syslog):
             self.entries.append(entry)
             self.priorities.append(int(entry["PRIORITY"]))
             self.lines.append(entry["MESSAGE"])
+            sock.recv(1)
 
 
 class Journald:
