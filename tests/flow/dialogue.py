@@ -15,6 +15,8 @@
     C: USER ann
     S: +OK Password required.
     C= b"x" * 5000 + b"\\r\\n"       exactly these octets
+    C= scram("ann")                 her messages of SCRAM: first, with a name, and
+                                    C= scram() then, to what came last
     S= message(1)                   exactly these octets
 
 `C:` and `S:` are lines; their CRLF is not written.  In `S:`, braces hold a

@@ -8,6 +8,7 @@ skipped`.
 """
 
 import argparse
+import base64
 import os
 import re
 import sys
@@ -15,12 +16,13 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
-sys.path[:0] = [TESTS, HERE]
+sys.path[:0] = [TESTS, HERE, os.path.join(TESTS, "sasl")]
 sys.dont_write_bytecode = True
 
 import dialogue                                                  # noqa: E402
 from fixture import Fixture                                      # noqa: E402
 from lib.host import binary                                      # noqa: E402
+from scram import Scram                                          # noqa: E402
 from ways import WAYS, Gone                                      # noqa: E402
 
 # What may differ between two ways of one dialogue, and nothing else.
@@ -28,6 +30,7 @@ FILTER = [
     (rb"\(version [^)]*\)", b"(version)"),
     (rb"at \S+ (starting|signing off)", rb"at HOST \1"),
     (rb"(?m)^\+ cj[A-Za-z0-9+/=]*\r$", b"+ r=(nonce)\r"),       # of SCRAM
+    (rb"(?m)^\+ dj[A-Za-z0-9+/=]*\r$", b"+ v=(verifier)\r"),    # likewise
 ]
 
 
@@ -40,7 +43,9 @@ class Run:
 
     def __init__(self, d, way, fixture):
         self.d, self.way, self.fixture = d, way, fixture
-        self.names = fixture.names()
+        self.heard = b""                # the last line
+        self.names = {**fixture.names(), "scram": self.scram}
+        self.client = None
         self.open, self.done, self.values = {}, [], {}
         self.step = None
 
@@ -78,6 +83,19 @@ class Run:
         return eval(s.value, dict(self.names)) if s.exact \
             else s.value.encode() + b"\r\n"
 
+    def scram(self, user=None, password="secret"):
+        """What a client by SCRAM-SHA-256 says next; a name begins."""
+        if user:
+            self.client = Scram(user, password)
+            said = self.client.first()
+        elif self.client.verifier is None:
+            said = self.client.final(base64.b64decode(self.heard[2:]))
+        elif self.client.knows(base64.b64decode(self.heard[2:])):
+            said = b""
+        else:
+            raise Wrong("the server does not know the secret")
+        return base64.b64encode(said) + b"\r\n"
+
     def do_C(self, s):
         if not self.way.ahead:
             self.conn(s.conn).send(self._said(s))
@@ -93,7 +111,7 @@ class Run:
                 raise Wrong("octet %d: %r, not %r" % (
                     at, have[at:at + 60], want[at:at + 60]))
             return
-        line = conn.line()
+        line = self.heard = conn.line()
         regex, groups = dialogue.pattern(s.value, self.names)
         m = regex.fullmatch(line[:-2])
         if m is None or not line.endswith(b"\r\n"):

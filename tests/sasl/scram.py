@@ -14,6 +14,7 @@ class Scram:
         self.nonce = secrets.token_urlsafe(18)
         self.gs2 = flag + ",,"
         self.binding = binding
+        self.verifier = None
         self.bare = "n=%s,r=%s" % (user, self.nonce)
 
     def first(self):
