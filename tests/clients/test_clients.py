@@ -341,7 +341,7 @@ class Curl(Thorough if LONG else Client, unittest.TestCase):
     # It says OAUTHBEARER where it is told XOAUTH2.
     mechanisms = {"APOP": "+APOP", **dict.fromkeys((
         "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL", "GSSAPI", "OAUTHBEARER"))}
-    mutual = False
+    mutual = False          # for POP3 it has no way to ask for it (7.88)
 
     def expected(self, wire):
         return wire
