@@ -174,7 +174,7 @@ bool			 row_index_find(const struct row_index *x,
 void	rows_verify(const struct auth_ops *ops, struct auth_state *s,
 	    const struct auth_request *q, struct auth_verdict *v);
 void	rows_foresee(const struct auth_ops *ops, struct auth_state *s,
-	    const char *user, struct auth_verdict *v);
+	    const struct auth_request *q, struct auth_verdict *v);
 
 /*
  * Whose identity rows without a uid get.  Without virtual_user it is our own

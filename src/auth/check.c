@@ -389,7 +389,10 @@ auth_foresee(const struct auth_conf *c, void *state,
 	else if (file != NULL)
 		verdict_refuse(v, REASON_DENIED, "%s", file);
 	else if (ops->lookup != NULL)
-		rows_foresee(ops, s, q->user, v);
+		rows_foresee(ops, s, q, v);
+	else if (auth_by_digest(q->method) || auth_by_own_exchange(q->method))
+		/* PAM shows nobody what is stored. */
+		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
 	else
 		ops->foresee(state, q->user, v);
 	verdict_judge_late(c, s, q, v);

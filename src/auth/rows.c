@@ -178,20 +178,38 @@ rows_verify(const struct auth_ops *ops, struct auth_state *s,
 		judge(s, &row, known > 0, q, v);
 }
 
+/* Can the method use what is stored? */
+static bool
+secret_fits(const struct passwd_row *row, enum auth_method m)
+{
+	struct span text;
+
+	if (!auth_by_digest(m) && !auth_by_own_exchange(m))
+		return true;
+	return passwd_plain(row->password, &text) ||
+	    ((m == AUTH_METHOD_SCRAM_SHA_1 || m == AUTH_METHOD_SCRAM_SHA_1_PLUS) &&
+	    passwd_scram(row->password, SASL_SHA_1, &text)) ||
+	    ((m == AUTH_METHOD_SCRAM_SHA_256 ||
+	    m == AUTH_METHOD_SCRAM_SHA_256_PLUS) &&
+	    passwd_scram(row->password, SASL_SHA_256, &text));
+}
+
 void
 rows_foresee(const struct auth_ops *ops, struct auth_state *s,
-    const char *user, struct auth_verdict *v)
+    const struct auth_request *q, struct auth_verdict *v)
 {
 	struct passwd_row	row = { 0 };
 	struct fault		f = { 0 };
-	int			known = ops->lookup(s, user, &row, &f);
+	int			known = ops->lookup(s, q->user, &row, &f);
 
 	if (known < 0)
 		verdict_error(v, "%s", f.text);
 	else if (known == 0)
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
-	else if (closed(&row, AUTH_METHOD_PASS, v))
+	else if (closed(&row, q->method, v))
 		return;
+	else if (!secret_fits(&row, q->method))
+		verdict_refuse(v, REASON_NO_SECRET, "%s", "");
 	else if (row_is_no_hash(&row, &f))
 		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
 	else

@@ -98,6 +98,7 @@ need_folders(struct check *c)
 	need_folder_of(c, "metrics", s->role.metrics);
 	if (s->log.to == LOG_TO_FILE)
 		need_folder_of(c, "log_file", s->log.file);
+	need_folder_of(c, "trace_file", s->log.trace_file);
 }
 
 void

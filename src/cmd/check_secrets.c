@@ -125,6 +125,9 @@ check_secrets(struct check *c)
 	if ((t.mask & IS(CRAM_MD5)) != 0 && !on)
 		check_warn(c, "sasl_mechanisms", "cram-md5 has no effect without "
 		    "recoverable_secrets = yes; remove the word, or set that");
+	if ((t.mask & scram) != 0 && !auth_has_rows(&c->s->auth))
+		check_warn(c, "sasl_mechanisms", "SCRAM has no effect with auth = "
+		    "pam, which shows no password to popper; take it out");
 	if ((t.mask & scram) == 0 && !on)
 		return;
 	all = look_at_rows(c, &t);

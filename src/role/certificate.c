@@ -51,6 +51,17 @@ certificate_names(const char *name, const char *host)
 	return span_eq_nocase(span_str(name), span_str(host));
 }
 
+size_t
+certificate_due(int64_t left_s)
+{
+	static const int64_t	days[CERTIFICATE_WARNINGS] = { 21, 7, 1, 0 };
+	size_t			due = 0;
+
+	while (due < CERTIFICATE_WARNINGS && left_s <= days[due] * 86400)
+		due++;
+	return due;
+}
+
 bool
 certificate_fits(const char *line, char *expected, size_t cap)
 {

@@ -37,14 +37,11 @@
 #define LOOK_MS		5000u
 #define DAY_S		86400
 
-/* Told when so many days are left. */
-static const int64_t days_left[] = { 21, 7, 1, 0 };
-
 struct kept {
 	struct certificate_row	row;
 	struct stamp		seen[CERTIFICATE_FILES];
 	int64_t			ends;		/* seconds since 1970; 0: unknown */
-	size_t			told;		/* of days_left */
+	size_t			told;		/* see certificate_due */
 };
 
 struct keeper {
@@ -245,15 +242,12 @@ tell_expiry(struct keeper *k)
 
 	for (size_t i = 0; i < k->n; i++) {
 		struct kept	*c = &k->kept[i];
-		size_t		 due = c->told;
+		size_t		 due = certificate_due(c->ends - now);
 
 		if (c->ends == 0)
 			continue;
 		first = first == 0 || c->ends < first ? c->ends : first;
-		while (due < ARRAY_LEN(days_left) &&
-		    c->ends - now <= days_left[due] * DAY_S)
-			due++;
-		if (due == c->told)
+		if (due <= c->told)
 			continue;
 		c->told = due;
 		log_begin(&l, c->ends <= now ? LEVEL_ERR : LEVEL_WARN,

@@ -56,7 +56,7 @@ const char *
 offers_hinder(const struct settings *c, enum auth_method m,
     const struct sock_addr *client, const struct auth_way *way)
 {
-	unsigned		mask = offers(c, way->tls) | 1u << BY_PASS | 1u << BY_RPOP;
+	unsigned		mask = offers(c, way->tls) | 1u << BY_PASS;
 	struct listen_rules	rules;
 
 	if (way->local.family != 0) {
@@ -64,6 +64,8 @@ offers_hinder(const struct settings *c, enum auth_method m,
 		if (!listen_takes(&rules, client))
 			return "networks= of that line of listen";
 	}
+	if (c->auth.rpop_file[0] != '\0')
+		mask |= 1u << BY_RPOP;
 	if (c->auth.client_ca[0] != '\0')
 		mask |= 1u << BY_EXTERNAL;
 	if (token_wanted(&c->token))

@@ -388,7 +388,8 @@ static const struct conf_option role_options[] = {
 		.name = "sasl_mechanisms", .type = CONF_TEXT,
 		.offset = AT(sasl_mechanisms), .fallback = "plain login",
 		.valid = are_mechanisms,
-		.meaning = "which mechanisms AUTH has",
+		.meaning = "which of plain, login, scram-sha-256, scram-sha-1 and "
+		    "cram-md5 AUTH has (others have options of their own)",
 		.man = "The mechanisms of AUTH, words of\n"
 		    ".Cm plain ,\n"
 		    ".Cm login ,\n"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/settings.h"
 
+#include "role/certificate.h"
+
 #include "base/alloc.h"
 #include "proto/lang.h"
 
@@ -363,6 +365,25 @@ test_languages(void **state UNUSED)
 	assert_null(row->words[lang_count()]);
 }
 
+/* Once at each of 21, 7 and 1 days, and when it is over. */
+static void
+test_certificate_due(void **state)
+{
+	static const int64_t	day = 86400;
+
+	(void)state;
+	assert_int_equal(certificate_due(22 * day), 0);
+	assert_int_equal(certificate_due(21 * day + 1), 0);
+	assert_int_equal(certificate_due(21 * day), 1);
+	assert_int_equal(certificate_due(7 * day + 1), 1);
+	assert_int_equal(certificate_due(7 * day), 2);
+	assert_int_equal(certificate_due(day + 1), 2);
+	assert_int_equal(certificate_due(day), 3);
+	assert_int_equal(certificate_due(1), 3);
+	assert_int_equal(certificate_due(0), CERTIFICATE_WARNINGS);
+	assert_int_equal(certificate_due(-400 * day), CERTIFICATE_WARNINGS);
+}
+
 int
 main(void)
 {
@@ -377,6 +398,7 @@ main(void)
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_a_flag_that_is_not_allowed_here),
 		cmocka_unit_test(test_judged),
+		cmocka_unit_test(test_certificate_due),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -109,7 +109,8 @@ class Check(Checking):
         self.assertIn(b"PostgreSQL", r.stdout)
 
     def test_wrong_word(self):
-        """Is told where it was typed, a terminal or not; no client hears it."""
+        """Is told where it was typed, a terminal or not."""
+        self.host.write(CONF, QUIET)
         for args in (["chekc"], ["-z"], ["-T", "soon"], ["-b"]):
             r = self.host.run(["/usr/sbin/popper", *args])
             self.assertEqual((r.returncode, r.stdout), (64, b""), args)
@@ -353,6 +354,12 @@ class Check(Checking):
         self.complains(FILE + scram, (words, "1 user (ann)"), status=0)
         self.complains(FILE + on + cram, (secrets, "who can read"), (
             where % (CONF, n + 1, "sasl_mechanisms"), "1 user (ann)"), status=0)
+        self.complains(QUIET + scram, (
+            where % (CONF, QUIET.count("\n") + 1, "sasl_mechanisms"),
+            "auth = pam"), status=0)
+        self.complains(QUIET + "sasl_mechanisms = plain gssapi\n", (
+            "%s:%d: error: sasl_mechanisms:" % (CONF, QUIET.count("\n") + 1),
+            "options of their own"))
         self.complains(FILE + on + "app_passwords = only\n",
                        (where % (CONF, n + 1, "app_passwords"), "nobody can"),
                        (secrets, "app_passwords = only"), status=0)
@@ -455,6 +462,9 @@ class Check(Checking):
         self.file("/var/lib/trace", "", 0o600, "ann")
         self.complains(QUIET + "trace_file = /var/lib/trace\n",
                        (CONF + ":3: error: trace_file:", "will not use it"))
+        self.complains(QUIET + "trace_file = /var/lib/none/trace\n",
+                       (CONF + ":3: warning: trace_file:", "cannot be made"),
+                       status=0)
 
     # -- mail -------------------------------------------------------------
 

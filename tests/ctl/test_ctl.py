@@ -390,6 +390,24 @@ class Guesses(Ctl):
         self.assertEqual(why("bob", "--listener", "192.0.2.9:995"), bob)
         self.ctl("why", "@192.0.2.1", code=64)
 
+    def test_why_by_what_is_stored(self):
+        """By a mechanism that cannot use it nobody logs in."""
+        users = self.host.read("/etc/popper/users")
+        self.addCleanup(self.host.write, "/etc/popper/users", users, 0o600)
+        self.host.write("/etc/popper/users", users + b"hashed:%s:1001:1001"
+                        b"::/home/alice\n" % crypt("x").encode(), 0o600)
+        self.serve(sasl_mechanisms="plain scram-sha-256 cram-md5",
+                   recoverable_secrets="yes")
+        for method in ("scram-sha-256", "cram-md5", "apop", "plain"):
+            for user, reason in (("hashed", "no-secret"), ("alice", None)):
+                said = json.loads(self.ctl(
+                    "--json", "why", "--tls", "--method", method,
+                    user + "@192.0.2.1"))
+                self.assertEqual(said["connection"], "passed")
+                self.assertEqual(said.get("reason"),
+                                 reason if method != "plain" else None,
+                                 (user, method))
+
     def test_why_without_a_word_said(self):
         """Who is not even asked for a password is told so before any rule."""
         self.serve("listen = *:110", "listen = 127.0.0.1:1110 networks=10.0.0.0/8",
@@ -407,7 +425,8 @@ class Guesses(Ctl):
             self.assertIn("plaintext_networks", text)
             self.assertEqual(why("198.51.100.1", "--tls", "--method", method),
                              ("passed", ""))
-        for method in ("scram-sha-256", "external", "apop", "oauthbearer"):
+        for method in ("scram-sha-256", "external", "apop", "oauthbearer",
+                       "rpop", "gssapi"):
             self.assertEqual(why("192.0.2.1", "--method", method),
                              ("refused", "the method is not offered"))
         self.assertEqual(why("192.0.2.1", "--listener", "127.0.0.1:1110"),
