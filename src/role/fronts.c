@@ -1171,7 +1171,8 @@ pause_all(struct front_house *h)
 	loop_watch_set(&h->pause, 0, PAUSE_MS);
 }
 
-/* Whoever waits there, `most` at a time.  -1: there is no room for more. */
+/* Whoever waits there, `most` at a time.  -1: there is no room for more; 1: another
+ * front has left it. */
 static int
 accept_some(struct front_house *h, size_t i, unsigned most)
 {
@@ -1186,6 +1187,8 @@ accept_some(struct front_house *h, size_t i, unsigned most)
 			arrive(h, fd, &peer, &h->rules[i]);
 		} else if (f.err == EAGAIN) {
 			return 0;
+		} else if (f.err == EINVAL) {
+			return 1;
 		} else if (f.err != ECONNABORTED) {
 			if (quiet_speak(&h->no_accept, &times))
 				log_fault(LEVEL_ERR, "accept", &f);
@@ -1201,10 +1204,11 @@ on_listener(void *ctx, unsigned what UNUSED)
 {
 	struct door		*d = ctx;
 	struct front_house	*h = d->house;
+	int			 rc = accept_some(h, d->i, ACCEPTS);
 
-	if (accept_some(h, d->i, ACCEPTS) == 0)
+	if (rc == 0)
 		loop_watch_set(&h->listeners[d->i], LOOP_READ, LOOP_NEVER);
-	else
+	else if (rc < 0)
 		pause_all(h);
 }
 
@@ -1220,7 +1224,9 @@ close_listeners(struct front_house *h)
 	}
 }
 
-/* Who waits at one that nobody else has was taken by the kernel already. */
+/* Who waits at one that nobody else has was taken by the kernel already.  Then it is
+ * over for all: a process that has just been forked may have a copy still, and nobody
+ * must come to that. */
 static void
 leave_listeners(struct front_house *h, uint32_t ours)
 {
@@ -1228,8 +1234,10 @@ leave_listeners(struct front_house *h, uint32_t ours)
 	struct fault	f;
 
 	for (size_t i = 0; i < h->nlisteners; i++)
-		if ((ours >> i & 1) != 0)
+		if ((ours >> i & 1) != 0) {
 			(void)accept_some(h, i, LEAVE_ACCEPTS);
+			sock_shutdown(h->listeners[i].fd);
+		}
 	close_listeners(h);
 	link_out_init(&m, MSG_LEAVES);
 	if (link_send_wait(h->a->master, &m, &f) != 0)

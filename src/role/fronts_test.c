@@ -293,6 +293,48 @@ test_busy_master(void **state UNUSED)
 }
 
 static void
+leave_all(void)
+{
+	struct fault f = { .text = "the end" };
+
+	link_out_init(&it.out, MSG_LEAVE);
+	link_put_u32(&it.out, 1);
+	assert_int_equal(link_send(it.master, &it.out, NULL, 0, &f), 0);
+	if (link_recv(it.master, permit_start, permit_start_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("no LEAVES: %s", f.text);
+	assert_int_equal(it.in.type, MSG_LEAVES);
+	link_in_fini(&it.in);
+}
+
+/* The test has a copy of the listener, and nobody can come to it. */
+static void
+test_a_listener_that_leaves(void **state UNUSED)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (geteuid() != 0)
+		skip();
+	leave_all();
+	assert_int_equal(connect(fd, (struct sockaddr *)&it.address,
+	    sizeof(it.address)), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	fd_close(&fd);
+}
+
+/* Another front has left it: that is no failure, and nothing to look at again. */
+static void
+test_a_listener_that_another_has_left(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	(void)shutdown(it.listener, SHUT_RDWR);
+	(void)usleep(100000);
+	leave_all();
+	assert_int_equal(count("accept"), 0);
+}
+
+static void
 hear_again(int *fd)
 {
 	static const char	again[] = "-ERR [SYS/TEMP]";
@@ -536,6 +578,8 @@ main(void)
 		CASE(test_mad_auth),
 		CASE(test_false_verdicts),
 		CASE(test_new_auth),
+		CASE(test_a_listener_that_leaves),
+		CASE(test_a_listener_that_another_has_left),
 		cmocka_unit_test_setup_teardown(test_small_pipes, begin_small,
 		    end),
 	};

@@ -242,6 +242,7 @@ close_leaving(struct serve *s)
 
 		for (int i = 0; i < LEAVING_MAX && take(s, *fd); i++)
 			continue;
+		sock_shutdown(*fd);	/* a child may have a copy still */
 		fd_close(fd);
 		s->leaving.n--;
 	}

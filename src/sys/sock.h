@@ -86,7 +86,8 @@ void	sock_tune(int fd, unsigned gone_s);
 bool	sock_peer_gone(int fd, unsigned gone_ms, unsigned *look_ms_r);
 /* Two connected ends of a stream, close-on-exec. */
 int	sock_pair(int *a_r, int *b_r, struct fault *f) MUSTUSE;
-/* Neither direction any more: whoever waits for this socket wakes. */
+/* Neither direction any more: whoever waits for this socket wakes.  Of one that
+ * listens: nobody can come, by whatever copy, and who was not accepted is cut off. */
 void	sock_shutdown(int fd);
 /* SO_DEBUG; -1 with the reason, which is only worth a note. */
 int	sock_debug(int fd, struct fault *f) MUSTUSE;
