@@ -187,7 +187,7 @@ static int
 name_journal(struct host *h, const char *safe, struct fault *f)
 {
 	char		path[IDENTITY_PATH_MAX + 1];
-	char		hex[2 * DIGEST_SIZE + 1];
+	char		hex[2 * DIGEST_SIZE + 1] = "";
 	uint8_t		d[DIGEST_SIZE];
 	struct digest	c;
 
@@ -196,8 +196,8 @@ name_journal(struct host *h, const char *safe, struct fault *f)
 	digest_init(&c);
 	digest_add(&c, span_str(path));
 	digest_take(&c, d);
-	for (size_t i = 0; i < sizeof(d); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", d[i]);
+	for (size_t i = 0; i < 2 * sizeof(d); i++)
+		hex[i] = "0123456789abcdef"[d[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
 	return path_printf(h->key, sizeof(h->key), f, "%s-%s", hex, safe);
 }
 
