@@ -161,7 +161,11 @@ class Fail2ban(Scene):
             x = name.hex() or "20"
             end = "ip=%s method=%s reason=%s" % (
                 HONEST.encode().hex(), b"pass".hex(), b"bad-password".hex())
+            master = "ip=%s method=%s master=%s reason=%s" % (
+                HONEST.encode().hex(), b"scram-sha-256-plus".hex(), x[:200],
+                b"bad-password".hex())
             words += ["@login-failed user=%s %s" % (x, end),
+                      "@login-failed user=%s %s" % (x, master),
                       "@login-failed user=%s ip=%s" % (x, b"local".hex()),
                       "@login user=%s ip=%s" % (x, HONEST.encode().hex()),
                       "@dialogue from=43 line=%s" % x,
@@ -184,7 +188,7 @@ class Fail2ban(Scene):
                     self.host.write(LOG, said)
                     self.assertGreater(said.count(b"\n"), 5 * len(FORGED))
                     self.assertEqual(self.addresses(),
-                                     [HONEST] * len(FORGED))
+                                     [HONEST] * 2 * len(FORGED))
 
     # -- the journal ------------------------------------------------------
 
@@ -203,7 +207,7 @@ class Fail2ban(Scene):
         self.say("journal", "text", SOCKET)
         journald.wait("POPPER_ID=stats", count=len(FORGED))
         self.assertEqual(self.addresses(journal, own),
-                         want + [HONEST] * len(FORGED))
+                         want + [HONEST] * 2 * len(FORGED))
 
     # -- the server -------------------------------------------------------
 
