@@ -121,7 +121,8 @@ complain(const struct fault *f)
 		    f->text);
 		return STATUS_FAILED;
 	}
-	fprintf(stderr, "popper ctl: %s\n", f->text);
+	fprintf(stderr, "popper ctl: %s%s\n", f->text, f->err == EACCES ?
+	    "; root, and members of ctl_group, may ask" : "");
 	if (f->class == FAULT_AUTH || f->err == EACCES)
 		return STATUS_DENIED;
 	if (f->class == FAULT_PERM)

@@ -274,7 +274,7 @@ const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
 /* --- sessions that share a process -------------------------------------------- */
 
 #define SEAT_MAX	(4u + SID + 8 + WIRE_PEER_MAX + SPAN_SIZE(IDENTITY_USER_MAX) + \
-			 2 + SPAN_SIZE(IDENTITY_DB_MAX) + 4)
+			 2 + SPAN_SIZE(IDENTITY_DB_MAX) + 4 + 1)
 #define MOVE_MAX	(4u + 1 + 4 * 8 + 4 + SPAN_SIZE(POP_MARKS_MAX) + \
 			 SPAN_SIZE(LIMIT_LINE) + 1)
 

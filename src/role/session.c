@@ -586,7 +586,7 @@ session_run(const struct session_start *c)
 	init(&s, c);
 	if (c->moved == NULL)
 		session_log_login(c->id->user, c->peer->text, c->id->uid,
-		    c->id->db, c->cached);
+		    c->id->db, c->cached, (enum auth_method)c->id->method);
 	pump_init(&s.pump);
 	s.pump.in = c->in;
 	s.pump.out_fd = c->out;

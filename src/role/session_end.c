@@ -19,7 +19,7 @@ line_begin(struct log_line *l, const char *id, const char *user,
 
 void
 session_log_login(const char *user, const char *ip, uid_t uid, const char *db,
-    bool cached)
+    bool cached, enum auth_method method)
 {
 	struct log_line l;
 
@@ -29,6 +29,7 @@ session_log_login(const char *user, const char *ip, uid_t uid, const char *db,
 		log_str(&l, "db", db);
 	if (cached)
 		log_str(&l, "cached", "yes");
+	log_str(&l, "method", auth_method_word(method));
 	log_end(&l);
 }
 

@@ -29,7 +29,7 @@ struct session_sum {
 
 /* cached: the password was not hashed (role/verdict.h). */
 void	session_log_login(const char *user, const char *ip, uid_t uid,
-	    const char *db, bool cached);
+	    const char *db, bool cached, enum auth_method method);
 void	session_log_end(const struct session_sum *s);
 /* The same of one that could not say so itself: its process ended with that status;
  * with SESSION_UNBORN it never began.  0: it has. */

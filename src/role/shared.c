@@ -444,7 +444,8 @@ seat_pump(struct seat *s)
 }
 
 static void
-begin(struct seat *s, uint64_t size, const char *db, bool cached)
+begin(struct seat *s, uint64_t size, const char *db, bool cached,
+    enum auth_method method)
 {
 	UNZEROED struct pop_marks marks;
 	struct drop		*d;
@@ -462,7 +463,7 @@ begin(struct seat *s, uint64_t size, const char *db, bool cached)
 		return;
 	}
 	session_log_login(s->user, s->peer.text, sh.c->id->uid, db,
-	    cached);
+	    cached, method);
 	pop_welcome(s->pop, &s->pump.out);
 	go_on(s, pump_start(&s->pump, PUMP_LINE));
 }
@@ -476,6 +477,7 @@ take_seat(struct link_in *m, struct fault *f)
 	uint64_t		 size;
 	char			 db[IDENTITY_DB_MAX + 1];
 	bool			 cached;
+	uint8_t			 method;
 
 	s->client = link_get_fd(m, 0);
 	s->copy = link_get_fd(m, 1);
@@ -498,7 +500,8 @@ take_seat(struct link_in *m, struct fault *f)
 	    !link_get_cstr(m, db, sizeof(db)))
 		return fault_set(f, FAULT_PEER, "a seat");
 	s->conf.login_delay_s = link_get_u32(m);
-	if (link_get_end(m, f) != 0 || *find(s->slot) != NULL)
+	method = link_get_u8(m);
+	if (link_get_end(m, f) != 0 || method >= AUTH_METHODS || *find(s->slot) != NULL)
 		return fault_set(f, FAULT_PEER, "a seat");
 	s->conf.offers = offers_later(sh.c->conf, &s->conf.words);
 	s->user = xstrdup(user);
@@ -508,7 +511,7 @@ take_seat(struct link_in *m, struct fault *f)
 	wire_log_sid(s->sid);
 	if (rest >= 0)
 		pump_preload(&s->pump, session_read_rest(rest));
-	begin(s, size, db, cached);
+	begin(s, size, db, cached, (enum auth_method)method);
 	return 0;
 }
 

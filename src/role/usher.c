@@ -426,6 +426,7 @@ send_seat(const struct seat *s, const struct order *o, struct fault *f)
 	link_put_u8(&m, words_pack(o->words));
 	link_put_span(&m, span_str(o->id.db));
 	link_put_u32(&m, pace_of(&u.c->conf->role, &o->id));
+	link_put_u8(&m, o->id.method);
 	return link_send(u.shared.link.a, &m, fds, fds[2] >= 0 ? 3 : 2, f);
 }
 

@@ -101,8 +101,9 @@ class Cache(house.House):
     def in_log(self, logins, cached):
         """The login lines say which of them were not hashed."""
         self.log.wait(" login ", self.mark, count=logins)
-        self.assertEqual(len(self.log.find(" login .* uid=1004 db=.* cached=yes$",
-                                           self.mark)), cached)
+        self.assertEqual(len(self.log.find(
+            " login .* uid=1004 db=.* cached=yes method=pass$", self.mark)),
+            cached)
 
     def test_off(self):
         self.row("wonderland")

@@ -116,7 +116,7 @@ class Counts(Shared):
         for _ in range(2):
             self.login("hashed").quit()
         lines = self.log.wait(" login .*user=hashed", self.mark, count=2)
-        self.assertEqual([line.endswith(" uid=%d db=file cached=yes" % VMAIL)
+        self.assertEqual([line.endswith(" uid=%d db=file cached=yes method=pass" % VMAIL)
                           for line in lines], [False, True])
         self.assertEqual(len(self.shared()), 1)
 
