@@ -97,7 +97,7 @@ class Sql(logins.Logins):
             return None
 
     def wait_served(self, want, user, password):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         said = b"never asked"
         while said != want and time.monotonic() < deadline:
             said = self.served(user, password)

@@ -346,7 +346,7 @@ esac
         self.assertEqual((r.returncode, r.stdout + r.stderr), (0, b""))
 
     def told(self, path, text):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self.host.exists(path) or text not in self.host.read(path):
             self.assertLess(time.monotonic(), deadline, text)
             time.sleep(0.02)

@@ -259,7 +259,7 @@ class InServe(Core, unittest.TestCase):
 
     def wait_for(self, user, want):
         """There are several processes with the keys: one may be told later."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         mark, got = HOST.syslog.mark(), [b""]
         while not got[-1].startswith(want):
             self.assertLess(time.monotonic(), deadline, got[-1])

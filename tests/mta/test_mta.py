@@ -303,7 +303,7 @@ class Delivery:
             pop.reply()
             pop.quit()
         self.mta.wait_empty()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.host.spool("bob") and time.monotonic() < deadline:
             time.sleep(0.1)
         (m,) = spool.messages(self.host.spool("bob"))
