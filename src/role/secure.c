@@ -242,8 +242,7 @@ secure_log_old(const struct secure *s, struct span user,
 	struct log_line		l;
 
 	s->tls->facts(s->stream, &facts);
-	if (strcmp(facts.protocol, "TLSv1.3") == 0 ||
-	    strcmp(facts.protocol, "TLSv1.2") == 0)
+	if (!facts.old)
 		return;
 	log_begin(&l, LEVEL_NOTE, "tls-old");
 	log_field(&l, "user", user);

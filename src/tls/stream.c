@@ -290,6 +290,25 @@ stream_end(struct tls_stream *s, struct fault *f)
 	return result >= 0 ? 0 : outcome(s, result, "close", f);
 }
 
+/* Would CIPHERS, and the digests of its security level, be without this one? */
+static bool
+is_old(SSL *ssl)
+{
+	const SSL_CIPHER	*c = SSL_get_current_cipher(ssl);
+	int			 version = SSL_version(ssl);
+	int			 nid = c == NULL ? NID_undef :
+				    SSL_CIPHER_get_cipher_nid(c);
+	int			 signed_by;
+
+	if (version != TLS1_2_VERSION)
+		return version < TLS1_2_VERSION;
+	return SSL_CIPHER_get_kx_nid(c) != NID_kx_ecdhe ||
+	    (nid != NID_aes_128_gcm && nid != NID_aes_256_gcm &&
+	    nid != NID_chacha20_poly1305) ||
+	    (SSL_get_signature_nid(ssl, &signed_by) == 1 &&
+	    signed_by == NID_sha1);
+}
+
 void
 stream_facts(const struct tls_stream *s, struct tls_facts *out)
 {
@@ -297,7 +316,10 @@ stream_facts(const struct tls_stream *s, struct tls_facts *out)
 			    TLSEXT_NAMETYPE_host_name);
 	const char	*cipher = SSL_get_cipher_name(s->ssl);
 
-	*out = (struct tls_facts){ .resumed = SSL_session_reused(s->ssl) == 1 };
+	*out = (struct tls_facts){
+		.resumed = SSL_session_reused(s->ssl) == 1,
+		.old = is_old(s->ssl),
+	};
 	(void)span_cstr(span_str(SSL_get_version(s->ssl)), out->protocol,
 	    sizeof(out->protocol));
 	if (cipher != NULL)

@@ -84,6 +84,7 @@ struct tls_facts {
 	char		cipher[64];
 	char		name[TLS_NAME_MAX];	/* that the client asked for; "" */
 	bool		resumed;
+	bool		old;			/* good enough with setup.old alone */
 };
 
 /* A client's certificate, verified.  A name of which there is none, or there are

@@ -359,10 +359,28 @@ class Certificates(house_tls.Tls):
         line, = self.log.wait("tls-old ", self.mark)
         self.assertRegex(line, r" user=alice ip=127\.0\.0\.1 protocol=TLSv1\.1 "
                          r"cipher=\S+$")
+        # Not by its version, but by its cipher.
+        context = trusting(self.cert)
+        context.set_ciphers("ECDHE-ECDSA-AES128-SHA")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.pops(context)
+        pop = Pop(self.wrap(self.open(1995), context))
+        pop.login("alice", PASSWORD)
+        pop.quit()
+        self.no_sessions()
+        line = self.log.wait("tls-old ", self.mark, count=2)[1]
+        self.assertRegex(line, r" user=alice ip=127\.0\.0\.1 protocol=TLSv1\.2 "
+                         r"cipher=ECDHE-ECDSA-AES128-SHA$")
+        context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+        pop = Pop(self.wrap(self.open(1995), context))
+        pop.login("alice", PASSWORD)
+        pop.quit()
+        self.no_sessions()
         pop = self.pops()
         pop.login("alice", PASSWORD)
         pop.quit()
-        self.assertEqual(len(self.log.find("tls-old ", self.mark)), 1)
+        self.assertEqual(len(self.log.find("tls-old ", self.mark)), 2)
 
     def test_counts(self):
         self.serve(*self.ROWS, metrics="127.0.0.1:9110")
