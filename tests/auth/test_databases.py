@@ -37,7 +37,7 @@ class Databases(logins.Logins, unittest.TestCase):
     def known(self, user, password, db):
         mark = self.host.syslog.mark()
         self.assertIsNone(self.attempt(user, password)[1])
-        self.host.syslog.wait(r"\blogin .*user=%s .* db=%s$"
+        self.host.syslog.wait(r"\blogin .*user=%s .* db=%s( |$)"
                               % (user.decode(), db), mark)
         self.host.syslog.wait(r"\bsession-end ", mark)
         self.assertNotIn("login-failed",

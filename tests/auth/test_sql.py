@@ -108,7 +108,7 @@ class Sql(logins.Logins):
             with self.subTest(user=user):
                 mark = self.host.syslog.mark()
                 self.assertIsNone(self.attempt(user.encode(), b"wonderland")[1])
-                self.host.syslog.wait(r"\blogin .* db=sql$", mark)
+                self.host.syslog.wait(r"\blogin .* db=sql( |$)", mark)
         self.assertIsNone(self.attempt(b"local", b"of the file")[1])
 
     def test_who_does_not(self):

@@ -3,6 +3,7 @@
 keys or by its word; users of a password file and of the host."""
 
 import base64
+import collections
 import json
 import os
 import shutil
@@ -446,16 +447,24 @@ class Bare(Core, Opaque, House):
         cls.start(Inetd)
 
     def _processes(self, login):
-        """How many it takes; the host counts them by itself."""
+        """How many it takes; the host counts them by itself.  One that has
+        been late may count for another, so the same must be seen three times."""
         def now():
             return int(self.host.run(["sh", "-c", "echo $$"], check=True).stdout)
-        idle = now()
-        idle = now() - idle
-        begin = now()
-        with self.connect() as pop:
-            login(pop)
-            pop.quit()
-        return now() - begin - idle
+
+        def once():
+            before = now()
+            begin = now()
+            with self.connect() as pop:
+                login(pop)
+                pop.quit()
+            return now() - begin - (begin - before)
+
+        seen = collections.Counter()
+        while not seen or max(seen.values()) < 3:
+            seen[once()] += 1
+            self.assertLess(sum(seen.values()), 20, seen)
+        return seen.most_common(1)[0][0]
 
     def test_password_costs_no_more(self):
         """What tokens and exchanges need, who says a password does not get."""
