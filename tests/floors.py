@@ -47,7 +47,6 @@ LISTED = [
     ("auth/account.c", "shadow.h", "has the account a password?"),
     ("auth/rows.c", "unistd.h", "geteuid: rows without a uid"),
     ("auth/file_load.c", "unistd.h", "geteuid: is the file ours?"),
-    ("auth/pam.c", "dlfcn.h", "libpam is opened by the worker alone"),
     ("auth/pam.c", "security/pam_appl.h", "PAM"),
     ("auth/passwd_hash.c", "crypt.h", "crypt_rn"),
     ("auth/policy.c", "grp.h", "gids_denied has names of groups"),
@@ -60,8 +59,6 @@ LISTED = [
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
     ("cmd/passwd_app.c", "getopt.h", "the options of popper passwd"),
     ("auth/passwd_hash.c", "xxhash.h", "a digest, computes only"),
-    ("role/exporter.c", "dlfcn.h", "libmicrohttpd is opened by that role "
-     "alone"),
     ("role/exporter.c", "microhttpd.h", "HTTP"),
     ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
     ("auth/app.c", "sodium.h", "a keyed hash, computes only"),

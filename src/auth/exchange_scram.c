@@ -116,8 +116,7 @@ begin(const struct auth_conf *c, void *state, struct auth_request *q,
 	struct exchange		*e = xalloc(1, sizeof(*e));
 	struct span		 binding = span_of(q->binding, q->binding_n);
 	struct sasl_setup	 setup = {
-		.hash = q->method >= AUTH_METHOD_SCRAM_SHA_256 ?
-		    SASL_SHA_256 : SASL_SHA_1,
+		.hash = scram_hash(q->method),
 		.plus = is_plus(q->method),
 		.exporter = span_first(binding, AUTH_BINDING_EXPORTER),
 		.unique = span_skip(binding, AUTH_BINDING_EXPORTER),

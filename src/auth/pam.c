@@ -15,8 +15,8 @@
 #include "auth/auth_priv.h"
 
 #include "base/alloc.h"
+#include "sys/library.h"
 
-#include <dlfcn.h>
 #include <security/pam_appl.h>
 #include <stdlib.h>
 
@@ -42,11 +42,7 @@ static struct pam_lib loaded;
 static int
 lib_open(struct fault *f)
 {
-	void *handle;
-	const struct {
-		const char	 *name;
-		void		**where;
-	} calls[] = {
+	const struct library_call calls[] = {
 		{ "pam_start",		(void **)&loaded.start },
 		{ "pam_end",		(void **)&loaded.end },
 		{ "pam_set_item",	(void **)&loaded.set_item },
@@ -58,16 +54,8 @@ lib_open(struct fault *f)
 
 	if (loaded.is_open)
 		return 0;
-	handle = dlopen(PAM_LIBRARY, RTLD_NOW);
-	if (handle == NULL)
-		return fault_set(f, FAULT_PERM, "%s", dlerror());
-	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-		*calls[i].where = dlsym(handle, calls[i].name);
-		if (*calls[i].where == NULL)
-			return fault_set(f, FAULT_PERM, "%s", dlerror());
-	}
-	loaded.is_open = true;
-	return 0;
+	loaded.is_open = library_open(PAM_LIBRARY, calls, ARRAY_LEN(calls), f) == 0;
+	return loaded.is_open ? 0 : -1;
 }
 
 /* ---- the conversation ---- */

@@ -7,6 +7,7 @@
 #include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
 #include "auth/recoverable.h"
+#include "auth/scram.h"
 
 #include "base/num.h"
 
@@ -187,11 +188,8 @@ secret_fits(const struct passwd_row *row, enum auth_method m)
 	if (!auth_by_digest(m) && !auth_by_own_exchange(m))
 		return true;
 	return passwd_plain(row->password, &text) ||
-	    ((m == AUTH_METHOD_SCRAM_SHA_1 || m == AUTH_METHOD_SCRAM_SHA_1_PLUS) &&
-	    passwd_scram(row->password, SASL_SHA_1, &text)) ||
-	    ((m == AUTH_METHOD_SCRAM_SHA_256 ||
-	    m == AUTH_METHOD_SCRAM_SHA_256_PLUS) &&
-	    passwd_scram(row->password, SASL_SHA_256, &text));
+	    (auth_by_own_exchange(m) &&
+	    passwd_scram(row->password, scram_hash(m), &text));
 }
 
 void

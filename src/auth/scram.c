@@ -85,6 +85,12 @@ decode(struct span text, uint8_t *out, size_t cap, size_t *n_r)
 	return base64_decode(text, out, cap, n_r) && *n_r > 0;
 }
 
+enum sasl_hash
+scram_hash(enum auth_method m)
+{
+	return m >= AUTH_METHOD_SCRAM_SHA_256 ? SASL_SHA_256 : SASL_SHA_1;
+}
+
 bool
 scram_parse(struct span text, enum sasl_hash hash, struct sasl_scram *out)
 {

@@ -23,6 +23,9 @@ void	scram_open(const char *state_dir);
 /* NULL: it was not opened, or is not there. */
 const struct sasl_ops	*scram_library(void);
 
+/* Which hash a method of SCRAM has. */
+enum sasl_hash	scram_hash(enum auth_method m);
+
 /* What stands behind "{SCRAM-SHA-256}" (Dovecot's form): iterations, and in base64
  * salt, StoredKey, ServerKey, commas between.  False: it is none. */
 bool	scram_parse(struct span text, enum sasl_hash hash,

@@ -85,3 +85,14 @@ base64_encode(struct span s, char *out)
 	}
 	return n;
 }
+
+void
+hex_encode(struct span s, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < s.n; i++) {
+		out[2 * i] = digits[s.p[i] >> 4];
+		out[2 * i + 1] = digits[s.p[i] & 15];
+	}
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Octets as text: base64 (RFC 4648 s.4).  Floor 0, pure.
+ * Octets as text: base64 (RFC 4648 s.4), hexadecimal.  Floor 0, pure.
  */
 #ifndef BASE_CODEC_H
 #define BASE_CODEC_H
@@ -18,5 +18,8 @@ bool	base64_decode(struct span text, uint8_t *out, size_t cap, size_t *out_n)
 	    MUSTUSE;
 /* out has BASE64_SIZE(s.n) octets; returns how many were written: all of them. */
 size_t	base64_encode(struct span s, char *out);
+
+/* Two digits an octet, in lower case, without a NUL: out has 2 * s.n octets. */
+void	hex_encode(struct span s, char *out);
 
 #endif

@@ -85,6 +85,17 @@ test_there_and_back(void **state)
 	}
 }
 
+static void
+test_hex(void **state)
+{
+	static const uint8_t	octets[] = { 0x00, 0x0f, 0x9a, 0xff };
+	char			text[] = "........|";
+
+	(void)state;
+	hex_encode(span_of(octets, sizeof(octets)), text);
+	assert_string_equal(text, "000f9aff|");
+}
+
 int
 main(void)
 {
@@ -92,6 +103,7 @@ main(void)
 		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_hex),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

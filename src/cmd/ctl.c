@@ -168,8 +168,7 @@ print_row_json(const struct ctl_row *row, const char *sid)
 	print_json_text(v->path);
 	printf(",\"db\":");
 	print_json_text(row->db);
-	printf(",\"method\":\"%s\"", auth_method_word(row->method));
-	printf("}\n");
+	printf(",\"method\":\"%s\"}\n", auth_method_word(row->method));
 }
 
 static int

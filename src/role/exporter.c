@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "sys/cage.h"
 #include "sys/file.h"
+#include "sys/library.h"
 #include "sys/local.h"
 #include "sys/loop.h"
 #include "sys/sock.h"
@@ -23,7 +24,6 @@
 #include "watch/log.h"
 #include "watch/metrics.h"
 
-#include <dlfcn.h>
 #include <microhttpd.h>
 #include <string.h>
 
@@ -64,10 +64,7 @@ static struct exporter {
 int
 exporter_library(struct fault *f)
 {
-	const struct {
-		const char	 *name;
-		void		**where;
-	} calls[] = {
+	const struct library_call calls[] = {
 		{ "MHD_start_daemon",			(void **)&http.start },
 		{ "MHD_run",				(void **)&http.run },
 		{ "MHD_get_timeout",			(void **)&http.timeout },
@@ -79,16 +76,8 @@ exporter_library(struct fault *f)
 		{ "MHD_queue_response",			(void **)&http.queue },
 		{ "MHD_destroy_response",		(void **)&http.destroy },
 	};
-	void *lib = dlopen(LIBRARY, RTLD_NOW);
 
-	if (lib == NULL)
-		return fault_set(f, FAULT_PERM, "%s", dlerror());
-	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-		*calls[i].where = dlsym(lib, calls[i].name);
-		if (*calls[i].where == NULL)
-			return fault_set(f, FAULT_PERM, "%s", dlerror());
-	}
-	return 0;
+	return library_open(LIBRARY, calls, ARRAY_LEN(calls), f);
 }
 
 /* --- one request --------------------------------------------------------------- */

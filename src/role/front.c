@@ -16,7 +16,6 @@
 #include "role/offers.h"
 #include "role/permit.h"
 #include "role/proxied.h"
-#include "role/pace.h"
 #include "role/pump.h"
 #include "role/relay.h"
 #include "role/secure.h"
@@ -510,15 +509,7 @@ front_main(const struct front *c)
 	secmem_lock(&s, sizeof(s));
 	s.c = c;
 	s.peer = *c->peer;
-	authorize_init(&s.auth, c->host,
-	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
-	    r->max_bad_commands, r->max_commands_before_login,
-	    c->conf->auth.rpop_file[0] != '\0');
-	s.auth.login_delay_s = pace_most(r);
-	s.auth.own_delays = r->login_delay_max_s > 0;
-	s.auth.prep = prep_library();
-	s.auth.expire = drop_expire_told(&c->conf->drop);
-	s.auth.preferred = (uint8_t)r->language;
+	offers_begin(&s.auth, c->host, c->conf);
 	use_certificates(&s, &files);
 	pump_init(&s.pump);
 	s.pump.in = c->in;

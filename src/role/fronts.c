@@ -31,7 +31,6 @@
 #include "role/offers.h"
 #include "role/permit.h"
 #include "role/proxied.h"
-#include "role/pace.h"
 #include "role/pump.h"
 #include "role/relay.h"
 #include "role/secure.h"
@@ -903,15 +902,7 @@ stranger_new(struct front_house *h, int fd, const struct sock_addr *peer,
 	s->rules = rules;
 	s->sid = wire_new_sid();
 	map_put(&h->strangers, &s->in, s->sid, s);
-	authorize_init(&s->auth, h->a->host,
-	    r->hide_version ? NULL : POPPER_VERSION, r->auth_tries,
-	    r->max_bad_commands, r->max_commands_before_login,
-	    h->a->conf->auth.rpop_file[0] != '\0');
-	s->auth.login_delay_s = pace_most(r);
-	s->auth.own_delays = r->login_delay_max_s > 0;
-	s->auth.prep = prep_library();
-	s->auth.expire = drop_expire_told(&h->a->conf->drop);
-	s->auth.preferred = (uint8_t)r->language;
+	offers_begin(&s->auth, h->a->host, h->a->conf);
 	pump_init(&s->pump);
 	s->pump.in = s->pump.out_fd = fd;
 	s->pump.room = h->room;

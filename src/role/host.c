@@ -13,6 +13,7 @@
 #include "role/pace.h"
 
 #include "base/buf.h"
+#include "base/codec.h"
 #include "base/num.h"
 #include "sys/file.h"
 #include "sys/lock.h"
@@ -196,8 +197,7 @@ name_journal(struct host *h, const char *safe, struct fault *f)
 	digest_init(&c);
 	digest_add(&c, span_str(path));
 	digest_take(&c, d);
-	for (size_t i = 0; i < 2 * sizeof(d); i++)
-		hex[i] = "0123456789abcdef"[d[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+	hex_encode(span_of(d, sizeof(d)), hex);
 	return path_printf(h->key, sizeof(h->key), f, "%s-%s", hex, safe);
 }
 
@@ -271,7 +271,8 @@ put_aside(struct host *h, uid_t owner, struct fault *f)
 	AUTO(fd_close) int	dirfd = -1;
 	char			name[HOST_KEY_MAX + 32];
 
-	if (journal_folder(h->conf, &dirfd, f) != 0 || path_printf(name, sizeof(name), f, HOST_KEPT "%lld.%s",
+	if (journal_folder(h->conf, &dirfd, f) != 0 ||
+	    path_printf(name, sizeof(name), f, HOST_KEPT "%lld.%s",
 	    (long long)time(NULL), h->key) != 0 ||
 	    file_rename(dirfd, h->key, name, f) != 0)
 		return fault_prefix(f, "journal %s of uid %u: ", h->key, owner);

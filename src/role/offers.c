@@ -2,7 +2,10 @@
 #include "role/offers.h"
 
 #include "role/listen.h"
+#include "role/pace.h"
 #include "role/sasl_words.h"
+
+#include "auth/prep.h"
 
 #include <assert.h>
 
@@ -31,6 +34,21 @@ offers(const struct settings *c, bool bound)
 	if (krb_wanted(&c->krb))
 		mask |= 1u << BY_GSSAPI;
 	return bound && c->role.channel_binding ? mask : mask & ~AUTHORIZE_PLUS;
+}
+
+void
+offers_begin(struct authorize *a, const char *host, const struct settings *c)
+{
+	const struct role_settings *r = &c->role;
+
+	authorize_init(a, host, r->hide_version ? NULL : POPPER_VERSION,
+	    r->auth_tries, r->max_bad_commands, r->max_commands_before_login,
+	    c->auth.rpop_file[0] != '\0');
+	a->login_delay_s = pace_most(r);
+	a->own_delays = r->login_delay_max_s > 0;
+	a->prep = prep_library();
+	a->expire = drop_expire_told(&c->drop);
+	a->preferred = (uint8_t)r->language;
 }
 
 unsigned

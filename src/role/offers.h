@@ -12,12 +12,15 @@
 #include "role/settings.h"
 #include "role/wire.h"
 
+/* authorize_init, and all of it that is alike for every client.  host is borrowed. */
+void		offers_begin(struct authorize *a, const char *host,
+		    const struct settings *c);
+
 /* struct authorize's offers; s->stream NULL: in the clear. */
 unsigned	offers_of(const struct settings *c, const struct secure *s);
 
 /* The same after the login, for CAPA. */
-unsigned	offers_later(const struct settings *c,
-			    const struct words *w);
+unsigned	offers_later(const struct settings *c, const struct words *w);
 
 /* Why a client may not even begin that method, there and under TLS or not; NULL: he
  * may. */

@@ -23,12 +23,7 @@ order_read_person(struct span person, struct identity *id, struct fault *f)
 	UNZEROED struct link_in	in;
 	struct sock_addr	peer;
 
-	in.type = MSG_SPAWN;
-	in.n = person.n;
-	in.off = in.nfds = 0;
-	in.bad = person.n > sizeof(in.b);
-	if (!in.bad)
-		memcpy(in.b, person.p, person.n);
+	link_in_again(&in, MSG_SPAWN, person);
 	return wire_get_peer(&in, &peer, f) != 0 ||
 	    wire_get_identity(&in, id, f) != 0 ? -1 : 0;
 }

@@ -139,7 +139,8 @@ enum msg_type {
 	MSG_LEAVES,		/* it takes nobody any more */
 	MSG_SEAT,		/* u32 slot, u64 sid, u64 octets of the copy,
 				   peer, span user, u8 cached, u8 words, span db,
-				   u32 s of login_delay; fds: client, copy */
+				   u32 s of login_delay, u8 method; fds:
+				   client, copy */
 	MSG_SEAT_REST,		/* and a pipe with what is left of its input */
 	MSG_SEAT_RELAY,		/* relay, copy, and the client to be looked at */
 	MSG_LEFT,		/* u32 slot, u8, then as SUMMARY: that session is

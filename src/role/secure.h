@@ -68,7 +68,7 @@ void	secure_know(struct secure *s, const struct secure_house *h,
 	    const struct sock_addr *peer, struct authorize *a);
 /* A handshake that came to nothing. */
 void	secure_log_failed(const struct sock_addr *peer, const struct fault *f);
-/* Who has logged in under a version that others have given up: whom to help. */
+/* Who has logged in with what old_tls alone lets him have: whom to help. */
 void	secure_log_old(const struct secure *s, struct span user,
 	    const struct sock_addr *peer);
 /* Whether anything can tie an exchange to it. */

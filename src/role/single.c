@@ -16,7 +16,6 @@
 #include "role/kerberos.h"
 #include "role/listen.h"
 #include "role/offers.h"
-#include "role/pace.h"
 #include "role/pump.h"
 #include "role/secure.h"
 #include "role/session.h"
@@ -375,16 +374,7 @@ single_run(const struct settings *conf, const char *hostname,
 		log_fault(LEVEL_ERR, "auth-error", &f);
 		return 1;
 	}
-	authorize_init(&s.auth, hostname,
-	    conf->role.hide_version ? NULL : POPPER_VERSION,
-	    conf->role.auth_tries, conf->role.max_bad_commands,
-	    conf->role.max_commands_before_login,
-	    conf->auth.rpop_file[0] != '\0');
-	s.auth.login_delay_s = pace_most(&conf->role);
-	s.auth.own_delays = conf->role.login_delay_max_s > 0;
-	s.auth.prep = prep_library();
-	s.auth.expire = drop_expire_told(&conf->drop);
-	s.auth.preferred = (uint8_t)conf->role.language;
+	offers_begin(&s.auth, hostname, conf);
 	s.auth.master = auth_master_mark(&conf->auth);
 	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
 	s.auth.stls = s.house.tls != NULL && !rules->tls;

@@ -218,11 +218,8 @@ order_again(const struct seat *s, struct order *o, struct fault *f)
 {
 	static struct link_in m;
 
-	m.type = s->far < 0 ? MSG_SPAWN : MSG_SPAWN_RELAY;
-	m.n = s->n;
-	m.off = 0;
-	m.bad = false;
-	memcpy(m.b, s->order, s->n);
+	link_in_again(&m, s->far < 0 ? MSG_SPAWN : MSG_SPAWN_RELAY,
+	    span_of(s->order, s->n));
 	m.nfds = s->far < 0 ? 2 : 3;
 	m.fds[0] = s->link;
 	m.fds[1] = s->client;

@@ -2,6 +2,8 @@
 /* MD5 and HMAC-MD5 by OpenSSL. */
 #include "sasl/md5.h"
 
+#include "base/codec.h"
+
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
@@ -10,16 +12,11 @@
 static bool
 put_text(const uint8_t *sum, size_t n, bool ok, char out[SASL_MD5_TEXT])
 {
-	static const char digits[] = "0123456789abcdef";
-
 	if (!ok || n != MD5_SIZE) {
 		ERR_clear_error();
 		return false;
 	}
-	for (size_t i = 0; i < MD5_SIZE; i++) {
-		out[2 * i] = digits[sum[i] >> 4];
-		out[2 * i + 1] = digits[sum[i] & 15];
-	}
+	hex_encode(span_of(sum, n), out);
 	return true;
 }
 

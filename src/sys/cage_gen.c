@@ -396,11 +396,14 @@ print(scmp_filter_ctx ctx, const char *name)
 	(void)fclose(file);
 	n = cage_pack(full, nfull, packed);
 	/* Of another architecture, perhaps: a matter of costs alone. */
-	if (n == 0)
+	op = packed;
+	if (n == 0) {
 		(void)fprintf(stderr, "cage_gen: %s is not packed\n", name);
-	op = n == 0 ? full : packed;
+		op = full;
+		n = nfull;
+	}
 	(void)printf("static const struct sock_filter filter_%s[] = {\n", name);
-	for (size_t i = 0; i < (n == 0 ? nfull : n); i++)
+	for (size_t i = 0; i < n; i++)
 		(void)printf("\t{ 0x%04x, %u, %u, 0x%08x },\n", op[i].code,
 		    op[i].jt, op[i].jf, op[i].k);
 	(void)printf("};\n\n");

@@ -205,6 +205,17 @@ link_get_end(struct link_in *m, struct fault *f)
 }
 
 void
+link_in_again(struct link_in *m, uint16_t type, struct span octets)
+{
+	m->type = type;
+	m->n = octets.n;
+	m->off = m->nfds = 0;
+	m->bad = octets.n > sizeof(m->b);
+	if (!m->bad)
+		memcpy(m->b, octets.p, octets.n);
+}
+
+void
 link_in_fini(struct link_in *m)
 {
 	for (uint8_t i = 0; i < m->nfds; i++)

@@ -57,6 +57,9 @@ struct link_in {
 	uint8_t		b[LINK_PACKET_MAX];
 };
 
+/* Octets of a message that came before, or of the beginning of one, to be read again;
+ * it has no descriptors. */
+void		link_in_again(struct link_in *m, uint16_t type, struct span octets);
 uint8_t		link_get_u8(struct link_in *m);
 uint32_t	link_get_u32(struct link_in *m);
 uint64_t	link_get_u64(struct link_in *m);

@@ -9,6 +9,8 @@
  */
 #include "tls/tls_priv.h"
 
+#include "base/codec.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -259,17 +261,13 @@ take_subject(const X509_NAME *name, char out[TLS_NAME_MAX])
 static bool
 take_fingerprint(const X509 *x, char out[TLS_FINGERPRINT_MAX])
 {
-	static const char	digits[] = "0123456789abcdef";
-	unsigned char		hash[EVP_MAX_MD_SIZE];
-	unsigned		n;
+	unsigned char	hash[EVP_MAX_MD_SIZE];
+	unsigned	n;
 
 	if (X509_digest(x, EVP_sha256(), hash, &n) != 1 ||
 	    2 * n + 1 != TLS_FINGERPRINT_MAX)
 		return false;
-	for (unsigned i = 0; i < n; i++) {
-		out[2 * i] = digits[hash[i] >> 4];
-		out[2 * i + 1] = digits[hash[i] & 15];
-	}
+	hex_encode(span_of(hash, n), out);
 	out[2 * n] = '\0';
 	return true;
 }

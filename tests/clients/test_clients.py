@@ -225,6 +225,14 @@ class Client:
                 self.lay()
                 self.compare(self.fetch(keep=True))
 
+    def lay_mda(self):
+        """A delivery agent that makes a file of each message.  A child that ends
+        before getmail waits for it, it waits for in vain."""
+        self.host.write("/home/reader/mda", "#!/bin/sh\n"
+                        "until grep -q '^State:.S' /proc/$PPID/status\n"
+                        "do sleep 0.01; done\nn=$(ls ~/in | wc -l)\n"
+                        "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
+
     def offered(self):
         with Pop(self.host.connect(110)) as pop:
             _, lines = pop.multi("CAPA")
@@ -394,11 +402,7 @@ class Fetchmail(Thorough if LONG else Client, unittest.TestCase):
         return wire if b"\r\n\r\n" in wire else wire + b"\r\n"
 
     def fetch(self, keep):
-        # A child that ends before getmail waits for it, it waits for in vain.
-        self.host.write("/home/reader/mda", "#!/bin/sh\n"
-                        "until grep -q '^State:.S' /proc/$PPID/status\n"
-                        "do sleep 0.01; done\nn=$(ls ~/in | wc -l)\n"
-                        "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
+        self.lay_mda()
         self.host.write(
             "/home/reader/rc",
             'poll localhost protocol %s no dns username "alice" '
@@ -469,11 +473,7 @@ class Getmail(Thorough if LONG else Client, unittest.TestCase):
         return header + blank + body + (b"" if blank else b"\n")
 
     def fetch(self, keep):
-        # A child that ends before getmail waits for it, it waits for in vain.
-        self.host.write("/home/reader/mda", "#!/bin/sh\n"
-                        "until grep -q '^State:.S' /proc/$PPID/status\n"
-                        "do sleep 0.01; done\nn=$(ls ~/in | wc -l)\n"
-                        "exec cat > ~/in/$(printf %03d $n)\n", 0o755)
+        self.lay_mda()
         self.host.write(
             "/home/reader/rc",
             "[retriever]\ntype = %s\nserver = localhost\nport = %d\n"
