@@ -2,10 +2,13 @@
 #include "drop/uidl.h"
 
 #include "base/alloc.h"
+#include "base/num.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define LETTERS	"abcdefghijklmnopqrstuvwxyz234567"
 
 static_assert(UIDL_BASE == (MBOX_DIGEST * 8 + 4) / 5, "letters of a digest");
 static_assert(UIDL_BASE + sizeof(".4294967295") <= DROP_UIDL_MAX + 1,
@@ -28,8 +31,7 @@ uidl_format(const uint8_t digest[MBOX_DIGEST], uint32_t twin,
     char out[DROP_UIDL_MAX + 1])
 {
 	for (size_t i = 0; i < UIDL_BASE; i++)
-		out[i] = "abcdefghijklmnopqrstuvwxyz234567"
-		    [five_bits(digest, 5 * i)];
+		out[i] = LETTERS[five_bits(digest, 5 * i)];
 	out[UIDL_BASE] = '\0';
 	if (twin > 1)
 		(void)snprintf(out + UIDL_BASE, DROP_UIDL_MAX + 1 - UIDL_BASE,
@@ -79,14 +81,45 @@ struct placed {
 	size_t			 place;
 };
 
+/* Without the number of a twin, where the id is a digest; else all of it. */
+static struct span
+id_base(const char *uidl)
+{
+	struct span s = span_str(uidl);
+	struct span base = span_first(s, UIDL_BASE);
+	uint64_t twin;
+
+	if (strspn(uidl, LETTERS) < UIDL_BASE || (s.n > UIDL_BASE &&
+	    (uidl[UIDL_BASE] != '.' || !num_parse(span_skip(s, UIDL_BASE + 1),
+	    UINT32_MAX, &twin))))
+		return s;
+	return base;
+}
+
 static int
 by_base_and_place(const void *a, const void *b)
 {
 	const struct placed *x = a;
 	const struct placed *y = b;
-	int c = memcmp(x->entry->uidl, y->entry->uidl, UIDL_BASE);
+	struct span s = id_base(x->entry->uidl);
+	struct span t = id_base(y->entry->uidl);
+	int c = memcmp(s.p, t.p, s.n < t.n ? s.n : t.n);
 
+	if (c == 0 && s.n != t.n)
+		return s.n < t.n ? -1 : 1;
 	return c != 0 ? c : x->place < y->place ? -1 : x->place > y->place;
+}
+
+/* Digests alone have twins; an id of another kind stays what it is. */
+static void
+number(char uidl[DROP_UIDL_MAX + 1], unsigned twin)
+{
+	if (id_base(uidl).n != UIDL_BASE)
+		return;
+	uidl[UIDL_BASE] = '\0';
+	if (twin > 1)
+		(void)snprintf(uidl + UIDL_BASE,
+		    DROP_UIDL_MAX + 1 - UIDL_BASE, ".%u", twin);
 }
 
 void
@@ -99,14 +132,9 @@ drop_distinct(struct drop_entry **entries, size_t n)
 		order[i] = (struct placed){ entries[i], i };
 	qsort(order, n, sizeof(*order), by_base_and_place);
 	for (size_t i = 0; i < n; i++) {
-		char *uidl = order[i].entry->uidl;
-
-		twin = i > 0 && memcmp(order[i - 1].entry->uidl, uidl,
-		    UIDL_BASE) == 0 ? twin + 1 : 1;
-		uidl[UIDL_BASE] = '\0';
-		if (twin > 1)
-			(void)snprintf(uidl + UIDL_BASE,
-			    DROP_UIDL_MAX + 1 - UIDL_BASE, ".%u", twin);
+		twin = i > 0 && span_eq(id_base(order[i - 1].entry->uidl),
+		    id_base(order[i].entry->uidl)) ? twin + 1 : 1;
+		number(order[i].entry->uidl, twin);
 	}
 	free(order);
 }
