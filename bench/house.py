@@ -21,6 +21,7 @@ from lib.spool import messages                                  # noqa: E402
 from lib.unpack import build_dir                                # noqa: E402
 
 VIRTUAL, SYSTEM = "virtual", "system"
+MBOX, MAILDIR = "mbox", "maildir"
 VMAIL = 5000                    # uid and gid of all virtual users' mail
 FIRST_UID = 10001               # of system users
 USERS = "/etc/popper/users"     # the password file of virtual users
@@ -74,28 +75,34 @@ def stuffed(wire):
 class House(Host):
     """A host with `users` users of one kind and the same mail for each."""
 
+    form = MBOX
+
     def __init__(self, kind, users, packages=(), count=4, octets=2000,
-                 size="4g"):
-        super().__init__(packages=packages, size=size)
+                 size="4g", store=None):
+        super().__init__(packages=packages, size=size, store=store)
         try:
             self.kind, self.users = kind, users
             self.names = ["user%05d" % i for i in range(users)]
             self.password = "sesame"
-            self.mbox = mailbox(count, octets)
-            found = messages(self.mbox)
-            self.stat = "%d %d" % (len(found), sum(len(m.wire)
-                                                   for m in found))
-            self.mail = ["/run/bench/mail.%d" % (i + 1)
-                         for i in range(len(found))]
             self._programs()
-            for path, m in zip(self.mail, found):
-                self.write(path, stuffed(m.wire))
+            self._lay_patterns(count, octets)
             self._users()
             self.lay_certificate()
             self.lay_mail()
         except BaseException:
             self.close()
             raise
+
+    def _lay_patterns(self, count, octets):
+        """What each maildrop will hold, and for the load what RETR gives."""
+        self.mbox = mailbox(count, octets)
+        found = messages(self.mbox)
+        self.count = len(found)
+        self.stat = "%d %d" % (self.count, sum(len(m.wire) for m in found))
+        self.mail = ["/run/bench/mail.%d" % (i + 1)
+                     for i in range(self.count)]
+        for path, m in zip(self.mail, found):
+            self.write(path, stuffed(m.wire))
 
     def _programs(self):
         for name in PROGRAMS:
@@ -113,7 +120,7 @@ class House(Host):
                 self.accounts.append(Account(
                     name, FIRST_UID + i, FIRST_UID + i, "/home/" + name,
                     "/bin/sh", hashed))
-            for service in ("dovecot", "popa3d"):
+            for service in ("dovecot", "popa3d", "pop3", "gnu-pop3d"):
                 self.write("/etc/pam.d/" + service, PAM)
         else:
             self.groups["vmail"] = [VMAIL, []]

@@ -31,6 +31,18 @@ static const enum word retr_script[] = {
 	WORD_GREETING, WORD_USER, WORD_PASS, WORD_STAT, WORD_RETR, WORD_QUIT,
 	WORD_END,
 };
+static const enum word poll_script[] = {
+	WORD_GREETING, WORD_USER, WORD_PASS, WORD_STAT, WORD_UIDL, WORD_LIST,
+	WORD_QUIT, WORD_END,
+};
+static const enum word top_script[] = {
+	WORD_GREETING, WORD_USER, WORD_PASS, WORD_STAT, WORD_TOP, WORD_QUIT,
+	WORD_END,
+};
+static const enum word drain_script[] = {
+	WORD_GREETING, WORD_USER, WORD_PASS, WORD_STAT, WORD_DELE, WORD_QUIT,
+	WORD_END,
+};
 /* Nothing of it is to be stored. */
 static const enum word bulk_script[] = {
 	WORD_GREETING, WORD_USER, WORD_PASS, WORD_STAT, WORD_RETR, WORD_LEAVE,
@@ -63,6 +75,9 @@ static const struct scenario {
 	{ "login",		login_script,		USERS | END },
 	{ "retr",		retr_script,		USERS | END | MAIL },
 	{ "bulk",		bulk_script,		USERS | END | MAIL },
+	{ "poll",		poll_script,		USERS | END | MAIL },
+	{ "top",		top_script,		USERS | END | MAIL },
+	{ "drain",		drain_script,		USERS | END | MAIL },
 	{ "probe",		login_script,		USERS | END | RATE },
 	{ "idle-strangers",	strangers_script,	HOLD },
 	{ "idle-sessions",	sessions_script,	USERS | HOLD },
@@ -74,6 +89,9 @@ static const char usage_text[] =
 "  login           USER, PASS, STAT, QUIT, as fast as they end\n"
 "  retr            the same, and every message fetched\n"
 "  bulk            the same, and then they hang up\n"
+"  poll            login with UIDL and LIST\n"
+"  top             login with TOP n 0 of every message\n"
+"  drain           login with every message deleted\n"
 "  probe           as login, begun --rate times a second\n"
 "  idle-strangers  hold connections after the greeting\n"
 "  idle-sessions   hold logged-in sessions; then NOOP each once, and QUIT\n"
@@ -87,13 +105,19 @@ static const char usage_text[] =
 "  --from ADDRESS    first source address (127.0.0.1)\n"
 "  --sources N       use N addresses from there on, in turn\n"
 "  --line WORD=TEXT  the whole line that answers WORD (greeting, stls, user,\n"
-"                    pass, stat, retr, noop, quit); else any +OK, and numbers\n"
+"                    pass, stat, uidl, list, retr, top, dele, noop, quit); else\n"
+"                    any +OK, and numbers\n"
 "  --mail FILE       what follows +OK of RETR 1; again: of RETR 2, and so on\n"
+"  --count N         so many messages: those of --mail in turn, with the\n"
+"                    number in seven digits where " MAIL_MARK " stands (as many as\n"
+"                    --mail)\n"
+"  --ahead N         send so many RETR, TOP or DELE without an answer (1)\n"
 "  --tls FILE        TLS 1.3 from the first octet; FILE (PEM): who may have\n"
 "                    signed a certificate for " SECURE_HOST "\n"
 "  --stls FILE       the same after STLS\n"
 "  --scram           AUTH SCRAM-SHA-256 instead of USER and PASS\n"
 "  --resume          with the last ticket that was given\n"
+"  --any-size        LIST may tell any size\n"
 "  --drip MS         held strangers send an octet so often\n"
 "  --timeout S       for an answer (30)\n";
 
@@ -173,13 +197,14 @@ read_users(struct plan *p, const char *path)
 static void
 read_mail(struct plan *p, const char *path, size_t *cap)
 {
-	struct answers	*a = &p->answers;
-	struct buf	 b = read_file(path);
+	static struct mail	*mail;
+	struct answers		*a = &p->answers;
+	struct buf		 b = read_file(path);	/* as long as we live */
 
-	a->mail = xgrow(a->mail, a->mails, cap, sizeof(*a->mail));
-	a->mail[a->mails] = buf_span(&b);	/* lives as long as we do */
-	if (a->mail[a->mails++].n == 0)
-		usage("--mail: an empty file");
+	mail = xgrow(mail, a->mails, cap, sizeof(*mail));
+	if (!mail_init(&mail[a->mails++], buf_span(&b)))
+		usage("--mail: no message");
+	a->mail = mail;
 }
 
 static void
@@ -251,7 +276,7 @@ amend_script(struct plan *p, bool scram)
 
 static void
 read_options(struct plan *p, int argc, char **argv, const char **ca_r,
-    bool *scram_r, bool *resume_r)
+    bool *scram_r, bool *resume_r, size_t *count_r)
 {
 	static const struct option	options[] = {
 		{ "to",			required_argument, NULL, 't' },
@@ -265,6 +290,9 @@ read_options(struct plan *p, int argc, char **argv, const char **ca_r,
 		{ "sources",		required_argument, NULL, 'n' },
 		{ "line",		required_argument, NULL, 'l' },
 		{ "mail",		required_argument, NULL, 'm' },
+		{ "count",		required_argument, NULL, 'N' },
+		{ "ahead",		required_argument, NULL, 'a' },
+		{ "any-size",		no_argument,	   NULL, 'L' },
 		{ "drip",		required_argument, NULL, 'd' },
 		{ "tls",		required_argument, NULL, 'x' },
 		{ "stls",		required_argument, NULL, 'X' },
@@ -312,6 +340,15 @@ read_options(struct plan *p, int argc, char **argv, const char **ca_r,
 		case 'm':
 			read_mail(p, optarg, &mail_cap);
 			break;
+		case 'N':
+			*count_r = number(optarg, MAIL_COUNT_MAX);
+			break;
+		case 'a':
+			p->ahead = number(optarg, SWARM_AHEAD_MAX);
+			break;
+		case 'L':
+			p->answers.any_size = true;
+			break;
 		case 'd':
 			p->drip_ns = (int64_t)number(optarg, 3600000) * MS;
 			break;
@@ -346,6 +383,8 @@ check_plan(const struct plan *p, unsigned needs)
 		usage("--to is missing");
 	if (p->connections == 0)
 		usage("--connections: at least one");
+	if (p->ahead == 0)
+		usage("--ahead: at least one");
 	if ((needs & USERS) != 0 && p->users_n == 0)
 		usage("--users is missing");
 	if ((needs & HOLD) != 0 ? p->hold == 0 : p->hold > 0)
@@ -394,15 +433,17 @@ raise_limit(void)
 int
 main(int argc, char **argv)
 {
-	static struct plan	p = { .connections = 8,
+	static struct plan	p = { .connections = 8, .ahead = 1,
 	    .timeout_ns = 30000 * MS };
+	size_t			count = SIZE_MAX;
 	unsigned		needs = 0;
 	const char		*ca = NULL;
 	bool			scram = false;
 	bool			resume = false;
 
 	set_address(&p.from, "127.0.0.1", false);
-	read_options(&p, argc, argv, &ca, &scram, &resume);
+	read_options(&p, argc, argv, &ca, &scram, &resume, &count);
+	p.answers.count = count == SIZE_MAX ? p.answers.mails : count;
 	if (optind != argc - 1)
 		usage("one scenario, please");
 	set_scenario(&p, argv[optind], &needs);

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import time
 
-from house import CERTIFICATE, KEY, SECRETS, SYSTEM, USERS, VIRTUAL
+from house import (CERTIFICATE, KEY, MAILDIR, MBOX, SECRETS, SYSTEM, USERS,
+                   VIRTUAL)
 from lib.unpack import TOP, unpack
 from measure import Group
 
@@ -35,6 +36,11 @@ class Peer:
     kinds = (VIRTUAL, SYSTEM)
     packages = ()
     tls = scram = False         # whether it can
+    forms = ()                  # of large maildrops that it is tried with
+    logins = True               # whether it is tried with small ones
+    sizes = True                # STAT and LIST say what RETR sends
+    skips = ()                  # scenarios that would take all day
+    canned = False              # knows what it will be asked from the start
     most = {"strangers": 100000, "sessions": 100000}
 
     def __init__(self, name):
@@ -52,6 +58,8 @@ class Peer:
 
 
 class Floor(Peer):
+    forms = (MBOX, MAILDIR)
+    canned = True
     # One process, 20,000 descriptors.
     most = {"strangers": 19000, "sessions": 9900}
 
@@ -61,13 +69,14 @@ class Floor(Peer):
 
     def argv(self, house):
         out = ["/usr/sbin/floor", "--listen", "%s:%d" % (ADDRESS, PORT),
-               "--stat", house.stat]
+               "--stat", house.stat, "--count", str(house.count)]
         for path in house.mail:
             out += ["--mail", path]
         return out + (["--wrong", self.wrong] if self.wrong else [])
 
     def lines(self, house):
-        return dict.fromkeys(("greeting", "user", "pass", "noop", "quit"),
+        return dict.fromkeys(("greeting", "user", "pass", "uidl", "list",
+                              "retr", "top", "dele", "noop", "quit"),
                              "+OK ready")
 
 
@@ -76,9 +85,9 @@ class Popper(Peer):
 
     tls = scram = True
 
-    def __init__(self, name="popper", options=""):
+    def __init__(self, name="popper", options="", forms=()):
         super().__init__(name)
-        self.options = options
+        self.options, self.forms = options, forms
 
     def furnish(self, house, tls=False, scram=False):
         more = text("popper-tls.conf", cert=CERTIFICATE, key=KEY)
@@ -111,9 +120,9 @@ class Dovecot(Peer):
     packages = ("dovecot-pop3d",)
     tls = scram = True
 
-    def __init__(self, name, **most):
+    def __init__(self, name, forms=(), logins=True, **most):
         super().__init__(name)
-        self.most = most
+        self.forms, self.logins, self.most = forms, logins, most
 
     def furnish(self, house, tls=False, scram=False):
         for name, uid in (("dovecot", 911), ("dovenull", 912)):
@@ -131,7 +140,9 @@ class Dovecot(Peer):
         house.write("/etc/dovecot/local.conf", text("dovecot-common.conf")
                     + ssl
                     + (text("dovecot-scram.conf") if scram else "")
-                    + text(self.name + ".conf", cores=os.cpu_count()))
+                    + text(self.name + ".conf", cores=os.cpu_count())
+                    + (text("dovecot-maildir.conf") if house.form == MAILDIR
+                       else ""))
         if house.kind == VIRTUAL:
             # The switch that the file itself tells of.
             path = "/etc/dovecot/conf.d/10-auth.conf"
@@ -151,6 +162,10 @@ class Popa3d(Peer):
 
     kinds = (SYSTEM,)
     packages = ("popa3d", "openbsd-inetd")
+    forms = (MBOX,)
+    # Line and text go in packets of their own, and the second one waits until
+    # the client's kernel acknowledges the first: 44 ms for each message.
+    skips = ("fetch", "top")
 
     def furnish(self, house, tls=False, scram=False):
         if "popa3d" not in house.groups:
@@ -163,16 +178,63 @@ class Popa3d(Peer):
         return ["/usr/sbin/inetd", "-i", "-R", "0", "/etc/inetd.conf"]
 
 
+class Courier(Peer):
+    """Knows Maildirs alone; as its package starts it, but in sight."""
+
+    kinds = (SYSTEM,)
+    packages = ("courier-pop",)
+    forms = (MAILDIR,)
+    logins = False
+    skips = ("fetch",)          # as popa3d
+
+    def furnish(self, house, tls=False, scram=False):
+        if "courier" not in house.groups:
+            house.add_user("courier", 914, home="/var/lib/courier",
+                           shell="/usr/sbin/nologin")
+        house.mkdir("/run/courier", 0o775, "root", "courier")
+        house.mkdir("/run/courier/authdaemon", 0o750, "courier", "courier")
+        house.write("/usr/sbin/courier-start", text("courier.sh"), 0o755)
+
+    def argv(self, house):
+        return ["/usr/sbin/courier-start"]
+
+
+class Mailutils(Peer):
+    """Knows system users."""
+
+    kinds = (SYSTEM,)
+    # It overwrites /usr/sbin/pop3d of courier-pop, whose name comes before
+    # its own: Courier is started without that script.
+    packages = ("mailutils-pop3d",)
+    forms = (MBOX,)
+    logins = False
+    # STAT forgets a CR of each message, and who asks for UIDL makes it add a
+    # field to each, in memory and then in the file.
+    sizes = False
+    skips = ("fetch", "fetch_pipelined", "fetch_large", "top")
+
+    def furnish(self, house, tls=False, scram=False):
+        house.write("/etc/mailutils.conf", text("mailutils.conf"))
+
+    def argv(self, house):
+        return ["/usr/sbin/pop3d", "--daemon", "--foreground"]
+
+
 def all_peers():
     """In the order of the tables."""
     return [
-        Popper(),
+        Popper(forms=(MBOX,)),
         Popper("popper-shared", options="sessions_per_process = 100\n"),
         # One login process holds one stranger, and there are 100 of them.
-        Dovecot("dovecot-default", strangers=90, sessions=1000),
+        Dovecot("dovecot-default", forms=(MBOX, MAILDIR), strangers=90,
+                sessions=1000),
         Dovecot("dovecot-high", strangers=10000, sessions=5000),
         Dovecot("dovecot-fast", strangers=10000, sessions=5000),
         Dovecot("dovecot-reuse", strangers=10000, sessions=5000),
+        # With index files, which small maildrops are better without.
+        Dovecot("dovecot-index", forms=(MBOX, MAILDIR), logins=False),
+        Courier("courier"),
+        Mailutils("mailutils"),
         Popa3d("popa3d"),
         Floor(),
     ]
@@ -202,9 +264,16 @@ class Server:
             self.stop()
             raise RuntimeError("%s does not listen: %s" % (
                 peer.name, self.process.stderr.read().decode())) from None
-        self.load_words = ["--line", "stat=+OK " + house.stat]
-        for word, line in peer.lines(house).items():
-            self.load_words += ["--line", "%s=%s" % (word, line)]
+
+    @property
+    def load_words(self):
+        """What the load is told of the answers, as the mail is by now."""
+        house = self.house
+        out = ["--line", "stat=+OK " + house.stat] if self.peer.sizes \
+            else ["--any-size"]
+        for word, line in self.peer.lines(house).items():
+            out += ["--line", "%s=%s" % (word, line)]
+        return out
 
     def to(self, words):
         """The load's words for where to connect; under TLS, if they say so."""

@@ -3,7 +3,7 @@
 
 A number is the median of the rounds, with the least and the greatest in
 brackets.  A ratio is taken within each round, then its median: popper's value
-by the peer's, so that less than 1 is good for popper.  Every server whose name
+by the peer's, so that less than 1 is good for popper (but for MORE).  Every server whose name
 begins with popper has a column of ratios.
 """
 
@@ -32,9 +32,29 @@ TITLES = {
     "sessions": "Idle logged-in sessions",
     "beside": "Logins beside idle sessions and idle strangers",
     "attack": "Logins beside strangers who drip",
+    "poll": "Polls (USER, PASS, STAT, UIDL, LIST, QUIT)",
+    "fetch": "Every message fetched",
+    "fetch_pipelined": "Every message fetched, commands sent ahead",
+    "fetch_large": "The one large message fetched",
+    "top": "TOP n 0 of every message",
+    "drain": "Every message deleted",
 }
 KINDS = {VIRTUAL: "virtual users, {PLAIN} passwords unless told",
          SYSTEM: "system users, PAM"}
+
+
+def drop_kind(form, count):
+    """As virtual and system are: what a table of large maildrops is about."""
+    return "%s-%d" % (form, count)
+
+
+def kind_text(kind):
+    if kind in KINDS:
+        return KINDS[kind]
+    form, _, count = kind.rpartition("-")
+    return "one system user, PAM; messages in the %s: %s" % (form, count)
+
+
 # Below that a number is noise, and no ratio to it is told.
 LEAST = {"pss_kib": 1.0}
 # key, heading, format; the first one is what ratios and plots are about.
@@ -69,6 +89,28 @@ COLUMNS["tls_strangers"] = COLUMNS["strangers"]
 COLUMNS["sessions"] = COLUMNS["strangers"] + [
     ("noop_p99_ms", "NOOP p99, ms", "%.2f")]
 COLUMNS["attack"] = COLUMNS["beside"]
+COLUMNS["poll"] = [("cpu_ms", "server CPU, ms/session", "%.2f"),
+                   ("stat_cpu_ms", "STAT alone", "%.2f"),
+                   ("new_cpu_ms", "one new message", "%.2f"),
+                   ("cold_cpu_ms", "cold", "%.1f"),
+                   ("session_ms", "session p50, ms", "%.1f"),
+                   ("cold_ms", "cold session, ms", "%.0f")]
+COLUMNS["fetch"] = COLUMNS["fetch_pipelined"] = COLUMNS["fetch_large"] = [
+    ("cpu_ms_mb", "server CPU, ms/MB", "%.2f"),
+    ("mb_s", "MB/s", "%.0f"),
+    ("cpu_ms", "server CPU, ms/session", "%.0f")]
+COLUMNS["top"] = [("cpu_ms", "server CPU, ms/session", "%.0f"),
+                  ("each_us", "microseconds each", "%.1f")]
+COLUMNS["drain"] = [("cpu_ms", "server CPU, ms/session", "%.0f"),
+                    ("session_ms", "session, ms", "%.0f")]
+# Where ratios are told of more than the first one.
+RATED = {"poll": ["cpu_ms", "stat_cpu_ms", "new_cpu_ms", "cold_cpu_ms",
+                  "cold_ms"],
+         "top": ["cpu_ms"], "drain": ["cpu_ms", "session_ms"]}
+RATED.update(dict.fromkeys(("fetch", "fetch_pipelined", "fetch_large"),
+                           ["cpu_ms_mb", "mb_s"]))
+MORE = {"mb_s"}             # is better
+NO_SERVERS = {"floor", PAM, PAM_APART, SHAKE}
 
 
 def spread(values, form):
@@ -136,15 +178,44 @@ class Results:
         return self.paired(table, subject, peer, key,
                            lambda a, b: a / b if b > least else None)
 
+    def best(self, table, key):
+        """The real server, not ours, whose median is best; or None."""
+        found = [(statistics.median(values), peer)
+                 for peer in self.peers(table)
+                 if not peer.startswith(SUBJECT) and peer not in NO_SERVERS
+                 and (values := self.values(table, peer, key))]
+        return (max if key in MORE else min)(found, default=(0, None))[1]
+
+
+def rated(scenario):
+    """[(key, heading)] of what is told as ratios."""
+    heads = {k: h for k, h, _ in COLUMNS[scenario]}
+    return [(k, heads[k]) for k in RATED.get(
+        scenario, [COLUMNS[scenario][0][0]])]
+
+
+def best_lines(results, table):
+    for s in results.subjects(table):
+        for key, head in rated(table[0]) if table[0] in RATED else ():
+            peer = results.best(table, key)
+            found = results.ratios(table, s, peer, key)
+            if found:
+                yield "%s by the best of the others, %s (%s): %s." % (
+                    s, head, peer, spread(found, "%.3f"))
+                yield ""
+
 
 def table_lines(results, table):
     scenario, kind = table
     columns = COLUMNS[scenario]
     key = columns[0][0]
     subjects = results.subjects(table)
+    ratios = [(s, k, "%s by this one" % s if k == key else
+               "%s by this one, %s" % (s, h))
+              for s in subjects for k, h in rated(scenario)]
     heads = (["server"] + [h for _, h, _ in columns]
-             + ["%s by this one" % s for s in subjects])
-    yield "### %s; %s" % (TITLES[scenario], KINDS[kind])
+             + [h for _, _, h in ratios])
+    yield "### %s; %s" % (TITLES[scenario], kind_text(kind))
     yield ""
     yield "| " + " | ".join(heads) + " |"
     yield "|---" * len(heads) + "|"
@@ -152,10 +223,11 @@ def table_lines(results, table):
         cells = [peer] + [spread(results.values(table, peer, k), form)
                           for k, _, form in columns]
         cells += ["" if peer == s else
-                  spread(results.ratios(table, s, peer, key), "%.3f")
-                  for s in subjects]
+                  spread(results.ratios(table, s, peer, k), "%.3f")
+                  for s, k, _ in ratios]
         yield "| " + " | ".join(cells) + " |"
     yield ""
+    yield from best_lines(results, table)
     for peer in results.peers(table):
         voids = results.voids(table, peer)
         if voids:
@@ -180,7 +252,8 @@ def markdown(results, facts):
     lines = ["# Benchmark", ""]
     lines += ["- %s: %s" % kv for kv in facts] + [""]
     lines += ["Medians of the rounds (least to greatest). A last column is "
-              "popper's first number by this server's, round by round.", ""]
+              "popper's first number by this server's, round by round; where there "
+              "are more of them, their heads say which.", ""]
     for table in results.tables():
         lines += table_lines(results, table)
     return "\n".join(lines)
@@ -215,7 +288,7 @@ def svg(results, table):
            '<text x="8" y="20" font-size="15">%s</text>'
            % escape(TITLES[scenario]),
            '<text x="8" y="38" fill="#555">%s; %s</text>'
-           % (escape(head), escape(KINDS[kind]))]
+           % (escape(head), escape(kind_text(kind)))]
     for i, (peer, values) in enumerate(rows):
         y = 50 + i * (BAR + GAP)
         middle = statistics.median(values)

@@ -18,20 +18,26 @@ import time
 
 sys.dont_write_bytecode = True
 
-from house import SYSTEM, TOP, VIRTUAL, House                   # noqa: E402
+from drops import DropHouse                                     # noqa: E402
+from house import MAILDIR, MBOX, SYSTEM, TOP, VIRTUAL, House    # noqa: E402
 from lib.unpack import build_dir                                # noqa: E402
 from peers import Server, all_peers, archives                   # noqa: E402
 from report import (PAM, PAM_APART, SHAKE, SUBJECT, Results,    # noqa: E402
-                    markdown, svg)
-from scenarios import (BULKY, HOLDING, PROBE_USERS, SCENARIOS,  # noqa: E402
-                       SHAKES, WITH_RSA, WITH_SCRAM, WITH_TLS, Void,
-                       bare_pam, bare_shake)
+                    drop_kind, markdown, svg)
+from scenarios import (BULKY, DROPS, HOLDING, LARGE, POLLING,   # noqa: E402
+                       PROBE_USERS, SCENARIOS, SHAKES, WHOLE, WITH_RSA,
+                       WITH_SCRAM, WITH_TLS, Void, bare_pam, bare_shake)
 
+WHOLE_OCTETS = 8000
 SYSTEM_USERS_MAX = 1000     # /etc/passwd is read from its beginning each time
 
 
 def names(text):
     return [w for w in text.split(",") if w]
+
+
+def numbers(text):
+    return [int(w) for w in names(text)]
 
 
 def arguments(argv=None):
@@ -49,6 +55,18 @@ def arguments(argv=None):
                    help="logins a second beside others (50)")
     p.add_argument("--bulk", type=int, default=200, metavar="MIB",
                    help="size of the large message (200)")
+    p.add_argument("--forms", type=names, default=[MBOX, MAILDIR],
+                   metavar="FORM,...",
+                   help="of large maildrops (mbox,maildir)")
+    p.add_argument("--counts", type=numbers, default=[1, 100, 10000, 100000],
+                   metavar="N,...",
+                   help="messages to poll (1,100,10000,100000)")
+    p.add_argument("--octets", type=int, default=10000,
+                   help="of each of those, about (10000)")
+    p.add_argument("--polls", type=int, default=1000,
+                   help="sessions of a stretch, at most (1000)")
+    p.add_argument("--messages", type=int, default=10000,
+                   help="to fetch and delete, 8,000 octets each (10000)")
     p.add_argument("--peers", type=names, default=[], metavar="NAME,...")
     p.add_argument("--scenarios", type=names, metavar="NAME,...",
                    default=[s for s in SCENARIOS],
@@ -59,7 +77,8 @@ def arguments(argv=None):
     c = p.parse_args(argv)
     for given, known in ((c.peers, [x.name for x in all_peers()]),
                          (c.scenarios, SCENARIOS),
-                         (c.kinds, (VIRTUAL, SYSTEM))):
+                         (c.kinds, (VIRTUAL, SYSTEM)),
+                         (c.forms, (MBOX, MAILDIR))):
         for name in given:
             if name not in known:
                 p.error("no %s; there are: %s" % (name, " ".join(known)))
@@ -78,19 +97,41 @@ class Bench:
     def run(self):
         """Every table: a house, and in it the rounds."""
         for kind in self.c.kinds:
-            peers = [p for p in self.peers if kind in p.kinds]
+            peers = [p for p in self.peers if p.logins and kind in p.kinds]
             for group, words in self._houses(kind):
                 wanted = [s for s in SCENARIOS if s in self.c.scenarios
                           and s in group and (kind == VIRTUAL
                                               or s not in WITH_SCRAM)]
                 if wanted and peers:
                     self._in_house(kind, words, wanted, peers)
+        for form in self.c.forms:
+            peers = [p for p in self.peers if form in p.forms]
+            for group, count, octets in self._drops():
+                wanted = [s for s in SCENARIOS if s in self.c.scenarios
+                          and s in group]
+                if wanted and peers:
+                    self._in_drop(form, count, octets, wanted, peers)
         return Results(self.runs)
+
+    def _drops(self):
+        """(scenarios, messages, octets of each) of large maildrops."""
+        for count in self.c.counts:
+            yield POLLING, count, self.c.octets
+        yield WHOLE, self.c.messages, WHOLE_OCTETS
+        yield LARGE, 1, self.c.bulk << 20
+
+    def _in_drop(self, form, count, octets, wanted, peers):
+        with DropHouse(form, count, octets, archives(peers)) as house:
+            for n in range(1, self.c.rounds + 1):
+                for scenario in wanted:
+                    self._round(house, n, scenario, peers,
+                                drop_kind(form, count))
 
     def _houses(self, kind):
         """(scenarios, what their users and mail are)."""
         n = self.c.hold + PROBE_USERS
-        yield set(SCENARIOS) - HOLDING - BULKY, {"users": self.c.users}
+        yield (set(SCENARIOS) - HOLDING - BULKY - DROPS,
+               {"users": self.c.users})
         yield HOLDING, {"users": min(n, SYSTEM_USERS_MAX)
                         if kind == SYSTEM else n}
         # A large message does not know whose it is.
@@ -102,22 +143,23 @@ class Bench:
         with House(kind, packages=archives(peers), **words) as house:
             for n in range(1, self.c.rounds + 1):
                 for scenario in wanted:
-                    self._round(house, n, scenario, peers)
+                    self._round(house, n, scenario, peers, kind)
 
-    def _round(self, house, n, scenario, peers):
+    def _round(self, house, n, scenario, peers, kind):
         if scenario in WITH_TLS:
             house.lay_certificate(rsa=scenario in WITH_RSA)
         for peer in peers:
-            if (peer.tls or scenario not in WITH_TLS) and (
+            if scenario not in peer.skips and (
+                    peer.tls or scenario not in WITH_TLS) and (
                     peer.scram or scenario not in WITH_SCRAM):
-                self._record(house.kind, n, scenario, peer.name,
+                self._record(kind, n, scenario, peer.name,
                              lambda p=peer: self._serve(house, p, scenario))
         if scenario in SHAKES:
-            self._record(house.kind, n, scenario, SHAKE,
+            self._record(kind, n, scenario, SHAKE,
                          lambda: bare_shake(house, self.c, *SHAKES[scenario]))
         if scenario == "login" and house.kind == SYSTEM:
             for name, words in ((PAM, ()), (PAM_APART, ("each",))):
-                self._record(house.kind, n, scenario, name,
+                self._record(kind, n, scenario, name,
                              lambda w=words: bare_pam(house, self.c, *w))
 
     def _serve(self, house, peer, scenario):
@@ -137,7 +179,7 @@ class Bench:
             run["void"] = str(e)
             told = "VOID: " + str(e)
         self.runs.append(run)
-        print("round %d  %-13s %-7s %-16s %s" % (n, scenario, kind, name,
+        print("round %d  %-15s %-13s %-16s %s" % (n, scenario, kind, name,
                                                 told), flush=True)
 
     def facts(self):
@@ -153,6 +195,7 @@ class Bench:
             ("seconds of a stretch", c.seconds),
             ("users", c.users), ("held", c.hold),
             ("logins a second beside others", c.rate),
+            ("messages of large maildrops", "%s, %d" % (c.counts, c.messages)),
             ("processor time by", self.how)]
 
 

@@ -322,14 +322,103 @@ def tls_bulk(server, c):
     return _bulk(server, c, *TLS)
 
 
+def _mail(house):
+    """The load's words for what is in every maildrop."""
+    return [w for path in house.mail for w in ("--mail", path)] + [
+        "--count", house.count]
+
+
+def _timed(server, name, *words):
+    """Sessions of the one user of a large maildrop, one after the other:
+    (how many, CPU of all of them, what the load found)."""
+    before = server.group.cpu_ms()
+    found = run_load(server, name, "--users", PAIRS, "--connections", 1,
+                     "--timeout", PATIENCE, *_mail(server.house), *words)
+    time.sleep(SETTLE)
+    return (int(found["result"]["sessions"]),
+            server.group.cpu_ms() - before, found)
+
+
+def poll(server, c):
+    """USER PASS STAT UIDL LIST QUIT of one maildrop, cold, then unchanged,
+    then without UIDL and LIST, then with one new message each time."""
+    _, cold, found = _timed(server, "poll", "--sessions", 1)
+    out = {"cold_cpu_ms": cold, "cold_ms": float(found["session"]["p50_ms"])}
+    # What it keeps may take another session to be complete.
+    _timed(server, "poll", "--sessions", 1)
+    for key, name in (("", "poll"), ("stat_", "login")):
+        n, cpu, found = _timed(server, name, "--seconds", c.seconds,
+                               "--sessions", c.polls)
+        out[key + "cpu_ms"] = cpu / n
+        out[key + "session_ms"] = float(found["session"]["p50_ms"])
+    if not server.peer.canned:
+        cpu = 0
+        for _ in range(NEW_TIMES):
+            server.house.deliver()
+            cpu += _timed(server, "poll", "--sessions", 1)[1]
+        out["new_cpu_ms"] = cpu / NEW_TIMES
+    return out
+
+
+def _whole(server, name, *words):
+    """A command for each message, once, when the maildrop is known: for the
+    session, for each message and for each MB."""
+    _timed(server, "poll", "--sessions", 1)
+    _, cpu, found = _timed(server, name, "--sessions", 1, *words)
+    house, ms = server.house, float(found["each"]["p50_ms"])
+    mb = house.drop.wire_octets / 1e6
+    return {"cpu_ms": cpu, "cpu_ms_mb": cpu / mb,
+            "mb_s": 1000 * mb / ms, "each_ms": ms,
+            "each_us": 1000 * ms / house.count}
+
+
+def fetch(server, c):
+    """RETR of every message, one after the other's last octet."""
+    return _whole(server, "retr")
+
+
+def fetch_pipelined(server, c):
+    """The same, and several commands are on their way."""
+    return _whole(server, "retr", "--ahead", AHEAD)
+
+
+def fetch_large(server, c):
+    """A maildrop of one large message."""
+    return _whole(server, "retr")
+
+
+def top(server, c):
+    """TOP n 0 of every message."""
+    return _whole(server, "top")
+
+
+def drain(server, c):
+    """Every message is deleted; and then they must be gone."""
+    _timed(server, "poll", "--sessions", 1)
+    _, cpu, found = _timed(server, "drain", "--sessions", 1)
+    if not server.peer.canned:
+        server.house.emptied()
+        _timed(server, "poll", "--sessions", 1)
+    return {"cpu_ms": cpu, "session_ms": float(found["session"]["p50_ms"])}
+
+
 TLS = ("--tls", CERTIFICATE)
 SCENARIOS = {f.__name__: f for f in (
     login, tls, tls_rsa, stls, resumed, scram, tls_scram, retr, bulk, tls_bulk,
-    strangers, tls_strangers, sessions, beside, attack)}
+    strangers, tls_strangers, sessions, beside, attack, poll, fetch,
+    fetch_pipelined, fetch_large, top, drain)}
 # By how many users, with what mail, each is run.
 HOLDING = {"strangers", "tls_strangers", "sessions", "beside", "attack"}
 BULKY = {"bulk", "tls_bulk"}
 BULK_TIMES = 4
+# Of large maildrops: these of --counts messages, of --messages, and of one.
+POLLING = {"poll"}
+WHOLE = {"fetch", "fetch_pipelined", "top", "drain"}
+LARGE = {"fetch_large"}
+DROPS = POLLING | WHOLE | LARGE
+NEW_TIMES = 3
+AHEAD = 100
+PATIENCE = 60          # seconds for an answer
 # Servers that have no TLS are left out.
 WITH_TLS = {"tls", "tls_rsa", "stls", "resumed", "tls_scram", "tls_bulk",
             "tls_strangers"}

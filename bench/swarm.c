@@ -18,6 +18,7 @@
 #include "tally.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@
 #define MS		INT64_C(1000000)
 #define SECOND		(1000 * MS)
 #define COMMAND_MAX	600
+#define EACH_MAX	16		/* octets of a command with a number */
 #define SLICES		100		/* of the time between two octets */
 
 enum state { CLIENT_FREE, CLIENT_AT_WORK, CLIENT_HELD };
@@ -48,7 +50,9 @@ struct client {
 	size_t			 place;		/* in the script */
 	const struct user	*user;		/* borrows from the plan */
 	int64_t			 due_ns;	/* when it should begin */
+	size_t			 asked;		/* messages, by this word */
 	int64_t			 asked_ns;	/* last command */
+	int64_t			 each_ns;	/* first of this word */
 	struct client		*next;		/* in the free list */
 };
 
@@ -79,6 +83,9 @@ struct swarm {
 	struct tally		 login;		/* begin to PASS answered */
 	struct tally		 noop;		/* the command alone */
 	struct tally		 retr;		/* to its last octet */
+	struct tally		 each;		/* first command to last answer */
+	bool			 has_ids;
+	uint64_t		 ids_sum;	/* what UIDL said at first */
 };
 
 static int64_t
@@ -171,6 +178,34 @@ scram_line(struct client *c, enum word w, struct span challenge, char *line,
 	    "AUTH SCRAM-SHA-256 " : "", message);
 }
 
+/* Commands of a word that is said for each message: as many as may be on their
+ * way, together, when half of them have been answered. */
+static bool
+client_ask_each(struct swarm *s, struct client *c, enum word w)
+{
+	static char	lines[SWARM_AHEAD_MAX * EACH_MAX];
+	size_t		upto = c->talk.index + s->plan->ahead;
+	size_t		n = 0;
+
+	if (upto > s->plan->answers.count)
+		upto = s->plan->answers.count;
+	if (c->asked == 0)
+		c->each_ns = now_ns();
+	if (c->asked <= c->talk.index + s->plan->ahead / 2) {
+		for (; c->asked < upto; c->asked++)
+			n += (size_t)snprintf(lines + n, sizeof(lines) - n,
+			    w == WORD_RETR ? "RETR %zu\r\n" : w == WORD_TOP ?
+			    "TOP %zu 0\r\n" : "DELE %zu\r\n", c->asked + 1);
+	}
+	c->talk.ahead = c->asked - c->talk.index - 1;
+	c->asked_ns = now_ns();
+	if (n > 0 && client_send(c, lines, n) != (ssize_t)n) {
+		client_fail(s, c, "cannot send: %s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
 /* The command of the current word; false when the client has failed. */
 static bool
 client_ask(struct swarm *s, struct client *c, struct span challenge)
@@ -179,6 +214,8 @@ client_ask(struct swarm *s, struct client *c, struct span challenge)
 	char		line[COMMAND_MAX];
 	int		n = 0;
 
+	if (word_is_each(w))
+		return client_ask_each(s, c, w);
 	if (w == WORD_SCRAM || w == WORD_PROOF ||
 	    (w == WORD_PASS && c->prove != NULL)) {
 		n = scram_line(c, w, challenge, line, sizeof(line));
@@ -191,14 +228,12 @@ client_ask(struct swarm *s, struct client *c, struct span challenge)
 	else if (w == WORD_PASS)
 		n = snprintf(line, sizeof(line), "PASS %s\r\n",
 		    c->user->password);
-	else if (w == WORD_RETR)
-		n = snprintf(line, sizeof(line), "RETR %zu\r\n",
-		    c->talk.index + 1);
-	else if (w == WORD_STAT || w == WORD_NOOP || w == WORD_QUIT ||
-	    w == WORD_STLS)
-		n = snprintf(line, sizeof(line), "%s\r\n",
-		    w == WORD_STAT ? "STAT" : w == WORD_NOOP ? "NOOP" :
-		    w == WORD_STLS ? "STLS" : "QUIT");
+	else if (w == WORD_STAT || w == WORD_UIDL || w == WORD_LIST ||
+	    w == WORD_NOOP || w == WORD_QUIT || w == WORD_STLS) {
+		n = snprintf(line, sizeof(line), "%s\r\n", word_name(w));
+		for (int i = 0; i < n; i++)
+			line[i] = (char)toupper((unsigned char)line[i]);
+	}
 	c->asked_ns = now_ns();
 	if (n > 0 && client_send(c, line, (size_t)n) != n) {
 		client_fail(s, c, "cannot send: %s", strerror(errno));
@@ -254,6 +289,28 @@ client_secure(struct swarm *s, struct client *c)
 	return client_shake(s, c);
 }
 
+/* One user's ids are what they were, while this load goes on. */
+static bool
+ids_remain(struct swarm *s, const struct client *c)
+{
+	if (s->plan->users_n != 1)
+		return true;
+	if (!s->has_ids)
+		s->ids_sum = c->talk.ids_sum;
+	s->has_ids = true;
+	return s->ids_sum == c->talk.ids_sum;
+}
+
+/* The script's next word that has something to say. */
+static void
+client_next_word(struct swarm *s, struct client *c)
+{
+	do
+		c->place++;
+	while (word_is_each(current(s, c)) && s->plan->answers.count == 0);
+	c->asked = 0;
+}
+
 /* The current word's answer was right: what comes next. */
 static bool
 client_advance(struct swarm *s, struct client *c)
@@ -262,18 +319,25 @@ client_advance(struct swarm *s, struct client *c)
 	size_t		index = 0;
 	struct span	challenge = SPAN("");
 
+	if (w == WORD_UIDL && !ids_remain(s, c)) {
+		client_fail(s, c, "not the ids of the session before");
+		return false;
+	}
 	if (w == WORD_SCRAM || w == WORD_PROOF)
 		challenge = talk_challenge(&c->talk);
 	if (w == WORD_PASS)
 		tally_add(&s->login, now_ns() - c->due_ns);
 	else if (w == WORD_NOOP)
 		tally_add(&s->noop, now_ns() - c->asked_ns);
-	else if (w == WORD_RETR)
+	else if (w == WORD_RETR && s->plan->ahead == 1)
 		tally_add(&s->retr, now_ns() - c->asked_ns);
-	if (w == WORD_RETR && c->talk.index + 1 < s->plan->answers.mails)
+	if (word_is_each(w) && c->talk.index + 1 < s->plan->answers.count) {
 		index = c->talk.index + 1;
-	else
-		c->place++;
+	} else {
+		if (word_is_each(w))
+			tally_add(&s->each, now_ns() - c->each_ns);
+		client_next_word(s, c);
+	}
 	talk_expect(&c->talk, current(s, c), index);
 	if (current(s, c) == WORD_LEAVE) {
 		client_done(s, c);
@@ -286,6 +350,29 @@ client_advance(struct swarm *s, struct client *c)
 	}
 	return w == WORD_STLS ? client_secure(s, c) :
 	    client_ask(s, c, challenge);
+}
+
+/* Octets of one answer, or of several that were asked for. */
+static bool
+client_take(struct swarm *s, struct client *c, struct span in)
+{
+	char	why[512];
+
+	do {
+		switch (talk_feed(&c->talk, &s->plan->answers, &in, why,
+		    sizeof(why))) {
+		case TALK_MORE:
+			return true;
+		case TALK_ANSWERED:
+			if (!client_advance(s, c))
+				return false;
+			break;
+		case TALK_WRONG:
+			client_fail(s, c, "%s", why);
+			return false;
+		}
+	} while (in.n > 0);
+	return true;
 }
 
 /* Something came, or the end.  False: nothing more is to be had of it now. */
@@ -312,17 +399,7 @@ client_read(struct swarm *s, struct client *c)
 		client_fail(s, c, "closed by the server");
 		return false;
 	}
-	switch (talk_feed(&c->talk, &s->plan->answers, span_of(buf, (size_t)n),
-	    why, sizeof(why))) {
-	case TALK_MORE:
-		return true;
-	case TALK_ANSWERED:
-		return client_advance(s, c);
-	case TALK_WRONG:
-		client_fail(s, c, "%s", why);
-		break;
-	}
-	return false;
+	return client_take(s, c, span_of(buf, (size_t)n));
 }
 
 /* What TLS has read beyond what it gives us no event will tell of. */
@@ -377,6 +454,7 @@ client_begin(struct swarm *s, int64_t due_ns)
 	s->free_list = c->next;
 	c->state = CLIENT_AT_WORK;
 	c->place = 0;
+	c->asked = 0;
 	c->shaking = false;
 	c->due_ns = due_ns;
 	c->asked_ns = now_ns();
@@ -554,6 +632,7 @@ report(struct swarm *s)
 	tally_print(&s->login, "login");
 	tally_print(&s->noop, "noop");
 	tally_print(&s->retr, "retr");
+	tally_print(&s->each, "each");
 	if (s->plan->hold == 0)
 		tally_print(&s->session, "session");
 	printf("result scenario=%s connections=%zu begun=%zu sessions=%zu "
@@ -617,6 +696,9 @@ swarm_run(const struct plan *p)
 	tally_fini(&s.login);
 	tally_fini(&s.noop);
 	tally_fini(&s.retr);
+	tally_fini(&s.each);
+	for (size_t i = 0; i < s.room; i++)
+		talk_fini(&s.clients[i].talk);
 	free(s.clients);
 	free(s.queue);
 	close(s.ep);

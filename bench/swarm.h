@@ -11,6 +11,8 @@
 
 #include <netinet/in.h>
 
+#define SWARM_AHEAD_MAX	256
+
 struct user {
 	char		*name;		/* owns */
 	char		*password;	/* owns */
@@ -29,6 +31,8 @@ struct plan {
 	const struct user	*users;		/* borrows */
 	size_t			 users_n;
 	size_t			 connections;	/* at work at a time */
+	size_t			 ahead;		/* RETR, TOP, DELE: how many may
+						   be without an answer */
 	size_t			 hold;		/* to be held; 0: none */
 	size_t			 sessions;	/* stop after so many; 0: no */
 	int64_t			 for_ns;	/* stop after so long; 0: no */

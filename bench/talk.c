@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "talk.h"
 
+#include "base/alloc.h"
 #include "base/num.h"
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#define UIDL_MAX	70		/* RFC 1939 s.7 */
 #define SHOWN_MAX	80		/* octets of an answer in a complaint */
 
 static const char *const names[] = {
@@ -16,7 +19,11 @@ static const char *const names[] = {
 	[WORD_USER]	= "user",
 	[WORD_PASS]	= "pass",
 	[WORD_STAT]	= "stat",
+	[WORD_UIDL]	= "uidl",
+	[WORD_LIST]	= "list",
 	[WORD_RETR]	= "retr",
+	[WORD_TOP]	= "top",
+	[WORD_DELE]	= "dele",
 	[WORD_NOOP]	= "noop",
 	[WORD_QUIT]	= "quit",
 	[WORD_END]	= "end",
@@ -43,13 +50,35 @@ word_find(struct span name, enum word *out)
 	return false;
 }
 
+bool
+word_is_each(enum word w)
+{
+	return w == WORD_RETR || w == WORD_TOP || w == WORD_DELE;
+}
+
+const struct mail *
+answers_mail(const struct answers *a, size_t index)
+{
+	return &a->mail[index % a->mails];
+}
+
 void
 talk_expect(struct talk *t, enum word word, size_t index)
 {
 	t->word = word;
 	t->index = index;
+	t->ahead = 0;
 	t->in_text = false;
 	t->at = 0;
+	t->listed = 0;
+	t->ids_sum = 0;
+}
+
+void
+talk_fini(struct talk *t)
+{
+	free(t->ids);
+	t->ids = NULL;
 }
 
 struct span
@@ -121,9 +150,9 @@ judge_line(const struct talk *t, const struct answers *a, struct span line,
 	return TALK_ANSWERED;
 }
 
-/* Takes octets up to the LF off *in. */
+/* Takes octets up to the LF off *in; the line is without CRLF. */
 static enum verdict
-feed_line(struct talk *t, const struct answers *a, struct span *in, char *why,
+take_line(struct talk *t, struct span *in, struct span *line_r, char *why,
     size_t cap)
 {
 	size_t	n = span_find(*in, '\n');
@@ -139,50 +168,159 @@ feed_line(struct talk *t, const struct answers *a, struct span *in, char *why,
 		return TALK_MORE;
 	if (t->at < 2 || t->line[t->at - 2] != '\r')
 		return wrong(t, span_of(t->line, t->at), "CRLF", why, cap);
-	return judge_line(t, a, span_of(t->line, t->at - 2), why, cap);
+	*line_r = span_of(t->line, t->at - 2);
+	return TALK_ANSWERED;
 }
 
-/* The text behind RETR's status line, octet by octet. */
+/* The text behind a status line of RETR or TOP, octet by octet. */
 static enum verdict
 feed_text(struct talk *t, const struct answers *a, struct span *in, char *why,
     size_t cap)
 {
-	struct span	want = span_skip(a->mail[t->index], t->at);
-	size_t		n = in->n < want.n ? in->n : want.n;
-	char		text[SHOWN_MAX * 4 + 1];
-	size_t		i = 0;
+	const struct mail	*m = answers_mail(a, t->index);
+	size_t			 upto = t->word == WORD_TOP ? m->head :
+				    m->text.n;
+	struct span		 end = SPAN(MAIL_END);
+	char			 text[SHOWN_MAX * 4 + 1];
+	size_t			 n = 0;
 
-	if (memcmp(in->p, want.p, n) != 0) {
-		while (in->p[i] == want.p[i])
-			i++;
-		snprintf(why, cap, "message %zu, octet %zu: \"%s\" is wrong",
-		    t->index + 1, t->at + i,
-		    shown(span_skip(*in, i), text, sizeof(text)));
+	if (t->at < upto) {
+		n = mail_agrees(m, t->index, t->at, upto, *in);
+		t->at += n;
+		*in = span_skip(*in, n);
+	}
+	for (; t->at >= upto && t->at < upto + end.n && in->n > 0 &&
+	    in->p[0] == end.p[t->at - upto]; t->at++)
+		*in = span_skip(*in, 1);
+	if (t->at == upto + end.n)
+		return TALK_ANSWERED;
+	if (in->n == 0)
+		return TALK_MORE;
+	snprintf(why, cap, "message %zu, octet %zu: \"%s\" is wrong",
+	    t->index + 1, t->at, shown(*in, text, sizeof(text)));
+	return TALK_WRONG;
+}
+
+/* FNV-1a: nobody here means to collide. */
+static uint64_t
+hash(struct span s)
+{
+	uint64_t	h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ s.p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint64_t	x = *(const uint64_t *)a;
+	uint64_t	y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The end of UIDL or LIST: as many as there are, and no id twice. */
+static enum verdict
+judge_list(struct talk *t, const struct answers *a, char *why, size_t cap)
+{
+	if (t->listed != a->count) {
+		snprintf(why, cap, "answer to %s: %zu messages instead of %zu",
+		    word_name(t->word), t->listed, a->count);
 		return TALK_WRONG;
 	}
-	t->at += n;
-	*in = span_skip(*in, n);
-	return t->at == a->mail[t->index].n ? TALK_ANSWERED : TALK_MORE;
+	if (t->word != WORD_UIDL || t->listed == 0)
+		return TALK_ANSWERED;
+	qsort(t->ids, t->listed, sizeof(*t->ids), compare);
+	for (size_t i = 1; i < t->listed; i++) {
+		if (t->ids[i] == t->ids[i - 1]) {
+			snprintf(why, cap, "answer to uidl: an id twice");
+			return TALK_WRONG;
+		}
+	}
+	return TALK_ANSWERED;
+}
+
+/* What a line of UIDL says behind the number. */
+static bool
+take_id(struct talk *t, struct span id)
+{
+	if (id.n == 0 || id.n > UIDL_MAX)
+		return false;
+	for (size_t i = 0; i < id.n; i++) {
+		if (id.p[i] <= ' ' || id.p[i] > '~')
+			return false;
+	}
+	t->ids = xgrow(t->ids, t->listed, &t->ids_cap, sizeof(*t->ids));
+	t->ids[t->listed] = hash(id);
+	t->ids_sum = t->ids_sum * 31 + t->ids[t->listed];
+	return true;
+}
+
+static bool
+is_listed(struct talk *t, const struct answers *a, struct span line)
+{
+	size_t		blank = span_find(line, ' ');
+	struct span	what = span_skip(line, blank + 1);
+	uint64_t	n;
+
+	if (!num_parse(span_first(line, blank), SIZE_MAX, &n) ||
+	    n != t->listed + 1 || n > a->count)
+		return false;
+	if (t->word == WORD_UIDL)
+		return take_id(t, what);
+	return num_parse(what, UINT64_MAX, &n) &&
+	    (a->any_size || n == answers_mail(a, t->listed)->octets);
+}
+
+/* Lines behind the status line of UIDL or LIST. */
+static enum verdict
+feed_list(struct talk *t, const struct answers *a, struct span *in, char *why,
+    size_t cap)
+{
+	struct span	line;
+	enum verdict	v;
+
+	while (in->n > 0) {
+		v = take_line(t, in, &line, why, cap);
+		if (v != TALK_ANSWERED)
+			return v;
+		t->at = 0;
+		if (span_eq(line, SPAN(".")))
+			return judge_list(t, a, why, cap);
+		if (!is_listed(t, a, line))
+			return wrong(t, line, "the next message's", why, cap);
+		t->listed++;
+	}
+	return TALK_MORE;
 }
 
 enum verdict
-talk_feed(struct talk *t, const struct answers *a, struct span in, char *why,
+talk_feed(struct talk *t, const struct answers *a, struct span *in, char *why,
     size_t cap)
 {
+	bool		is_list = t->word == WORD_UIDL || t->word == WORD_LIST;
+	bool		has_text = t->word == WORD_RETR || t->word == WORD_TOP;
 	enum verdict	v = TALK_MORE;
+	struct span	line;
 
 	if (t->word == WORD_END || t->word == WORD_HOLD)
-		return wrong(t, in, "silence", why, cap);
-	if (!t->in_text)
-		v = feed_line(t, a, &in, why, cap);
-	if (v == TALK_ANSWERED && t->word == WORD_RETR) {
+		return wrong(t, *in, "silence", why, cap);
+	if (!t->in_text) {
+		v = take_line(t, in, &line, why, cap);
+		if (v == TALK_ANSWERED)
+			v = judge_line(t, a, line, why, cap);
+	}
+	if (v == TALK_ANSWERED && (is_list || has_text)) {
 		t->in_text = true;
 		t->at = 0;
 		v = TALK_MORE;
 	}
-	if (t->in_text && in.n > 0)
-		v = feed_text(t, a, &in, why, cap);
-	if (v == TALK_ANSWERED && in.n > 0)
-		return wrong(t, in, "silence behind it", why, cap);
+	if (t->in_text && in->n > 0)
+		v = is_list ? feed_list(t, a, in, why, cap) :
+		    feed_text(t, a, in, why, cap);
+	if (v == TALK_ANSWERED && in->n > 0 && t->ahead == 0)
+		return wrong(t, *in, "silence behind it", why, cap);
 	return v;
 }

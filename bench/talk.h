@@ -7,8 +7,7 @@
 #ifndef BENCH_TALK_H
 #define BENCH_TALK_H
 
-#include "base/attr.h"
-#include "base/span.h"
+#include "mail.h"
 
 #define TALK_LINE_MAX	512	/* octets with CRLF, RFC 2449 s.4 */
 
@@ -20,7 +19,11 @@ enum word {
 	WORD_USER,
 	WORD_PASS,
 	WORD_STAT,
+	WORD_UIDL,
+	WORD_LIST,
 	WORD_RETR,
+	WORD_TOP,		/* of no line of the body */
+	WORD_DELE,
 	WORD_NOOP,
 	WORD_QUIT,
 	WORD_END,		/* no answer: the server's end of file */
@@ -32,16 +35,21 @@ enum word {
 const char	*word_name(enum word w);
 /* False when there is no such word with an answer. */
 bool		 word_find(struct span name, enum word *out) MUSTUSE;
+/* Whether it is said for each message, one after the other. */
+bool		 word_is_each(enum word w);
 
 /* What is known of the answers before they come; the same for all users. */
 struct answers {
 	const char	*line[WORD_COUNT];	/* borrows; status line without
 						   CRLF, or NULL: any +OK */
-	struct span	*mail;			/* borrows; what comes behind
-						   +OK of RETR n: stuffed,
-						   with the last dot */
+	const struct mail *mail;		/* borrows; of RETR and TOP */
 	size_t		 mails;
+	size_t		 count;			/* of messages: mail[i % mails]
+						   for each i below it */
+	bool		 any_size;		/* LIST is not held to octets */
 };
+
+const struct mail	*answers_mail(const struct answers *a, size_t index);
 
 enum verdict {
 	TALK_MORE,		/* so far so good */
@@ -51,24 +59,33 @@ enum verdict {
 
 struct talk {
 	enum word	word;		/* whose answer is awaited */
-	size_t		index;		/* WORD_RETR: which message, 0..n-1 */
-	bool		in_text;	/* behind the status line of RETR */
+	size_t		index;		/* which message, 0..n-1 */
+	size_t		ahead;		/* answers that may come behind this */
+	bool		in_text;	/* behind the status line */
 	size_t		at;		/* octets of the line, or of the text */
+	size_t		listed;		/* lines of UIDL or LIST so far */
+	uint64_t	*ids;		/* owns; UIDL: a hash of each */
+	size_t		ids_cap;
+	uint64_t	ids_sum;	/* of all in their order */
 	uint8_t		line[TALK_LINE_MAX];
 };
+
+/* All zeros is a talk that has not begun. */
+void		talk_fini(struct talk *t);
 
 /* What the last challenge said, in base64: borrows from *t, which has not been
  * told of another word. */
 struct span	talk_challenge(const struct talk *t);
 
-/* The next answer will be one to this word. */
+/* The next answer will be one to this word, and the last for now. */
 void		talk_expect(struct talk *t, enum word word, size_t index);
 
 /*
- * Judge octets as they come.  What goes beyond the answer is wrong: nothing is
- * pipelined here.  TALK_WRONG leaves the reason in why, at most cap octets.
+ * Judge octets as they come; those of this answer are taken off *in.  What goes
+ * beyond it is wrong, unless others are awaited.  TALK_WRONG leaves the reason
+ * in why, at most cap octets.
  */
 enum verdict	talk_feed(struct talk *t, const struct answers *a,
-		    struct span in, char *why, size_t cap) MUSTUSE;
+		    struct span *in, char *why, size_t cap) MUSTUSE;
 
 #endif

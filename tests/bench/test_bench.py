@@ -4,9 +4,11 @@ for each stretch.  What it measures is not judged here, but that it measures,
 and that a wrong octet makes a run void.
 """
 
+import glob
 import os
 import sys
 import unittest
+import unittest.mock
 import xml.dom.minidom
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -14,18 +16,29 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path.insert(0, os.path.join(TOP, "bench"))
 
 import measure                                                  # noqa: E402
-from house import PAIRS, SYSTEM, VIRTUAL, House                 # noqa: E402
+import scenarios                                                # noqa: E402
+from drops import MARK, Drop, DropHouse                         # noqa: E402
+from house import (MAILDIR, MBOX, PAIRS, SYSTEM, VIRTUAL,       # noqa: E402
+                   House)
+from lib.spool import messages                                  # noqa: E402
 from peers import Floor, Popper, Server                         # noqa: E402
 from report import COLUMNS, Results, markdown, svg              # noqa: E402
 from run import Bench, arguments                                # noqa: E402
-from scenarios import (PROBE_USERS, SCENARIOS, TLS,             # noqa: E402
-                       WITH_SCRAM, WITH_TLS,
-                       Void, login, retr, run_load, sessions, strangers)
+from scenarios import (DROPS, PROBE_USERS, SCENARIOS, TLS,      # noqa: E402
+                       WITH_SCRAM, WITH_TLS, Void, drain, fetch, login,
+                       poll, retr, run_load, sessions, strangers, top)
 
 TINY = ["--seconds", "1", "--users", "20", "--hold", "20", "--rate", "20",
-        "--connections", "4", "--bulk", "1"]
+        "--connections", "4", "--bulk", "1", "--counts", "20",
+        "--messages", "20", "--polls", "2"]
 # They differ in a word for the load from what is tried always.
 LONG_ONES = {"tls_rsa", "stls", "resumed", "tls_scram", "bulk"}
+
+
+def at_once():
+    """Not a moment is left for what a session began to end: what is measured
+    here is not looked at."""
+    return unittest.mock.patch.object(scenarios, "SETTLE", 0)
 
 
 class Frame(unittest.TestCase):
@@ -47,8 +60,8 @@ class Frame(unittest.TestCase):
         return results, text
 
     def test_virtual_users(self):
-        wanted = [s for s in SCENARIOS if s not in LONG_ONES
-                  or "POPPER_LONG" in os.environ]
+        wanted = [s for s in SCENARIOS if s not in DROPS
+                  and (s not in LONG_ONES or "POPPER_LONG" in os.environ)]
         results, text = self.check("--kinds", VIRTUAL, "--scenarios",
                                    ",".join(wanted))
         self.assertEqual(len(results.tables()), len(wanted))
@@ -68,6 +81,45 @@ class Frame(unittest.TestCase):
             "interleaved")
         for bare in ("PAM alone", "PAM, a process each"):
             self.assertRegex(text, r"popper above %s: [-\d.]+ \(" % bare)
+
+
+    def test_large_maildrops(self):
+        """Of both forms; popper in those that it has."""
+        c = arguments([*TINY, "--kinds", "", "--scenarios", ",".join(DROPS)])
+        bench = Bench(c, [Popper(forms=(MBOX,)), Floor()])
+        with at_once():
+            results = bench.run()
+        self.assertEqual([r for r in results.runs if "void" in r], [])
+        self.assertEqual(sorted(results.tables()), sorted(
+            (s, "%s-%d" % (form, 1 if s == "fetch_large" else 20))
+            for s in DROPS for form in (MBOX, MAILDIR)))
+        for table in results.tables():
+            for key, _, _ in COLUMNS[table[0]]:
+                self.assertEqual(
+                    len(results.values(table, "popper", key)),
+                    1 if table[1].startswith(MBOX) else 0, (table, key))
+            xml.dom.minidom.parseString(svg(results, table))
+        self.assertIn("messages in the mbox: 20", markdown(results, []))
+
+
+class Patterns(unittest.TestCase):
+    """What the load is told is what an independent reader finds."""
+
+    def test_as_an_mbox(self):
+        drop = Drop(20, 700)
+        found = messages(b"".join(
+            b"From a@example.net Mon Jan  1 12:00:00 2024\n" + drop.text(i)
+            + b"\n" for i in range(20)))
+        self.assertEqual([m.disk for m in found],
+                         [drop.text(i) for i in range(20)])
+        self.assertEqual(drop.stat, "20 %d" % sum(len(m.wire) for m in found))
+        self.assertEqual(len({m.wire for m in found}), 20)
+        self.assertGreater(len({len(m.wire) for m in found}), 4)
+
+    def test_one_large(self):
+        drop = Drop(1, 1 << 20)
+        self.assertNotIn(MARK, drop.text(0))
+        self.assertLess(abs(len(drop.text(0)) - (1 << 20)), 70000)
 
 
 class House20(unittest.TestCase):
@@ -109,6 +161,51 @@ class WrongOctets(House20):
         with self.serve(Floor()) as server:
             for scenario in (login, retr, strangers, sessions):
                 scenario(server, self.c)
+
+
+class WrongDrops(unittest.TestCase):
+    """The same of large maildrops."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.c = arguments(TINY)
+        cls.enterClassContext(at_once())
+        cls.house = DropHouse(MBOX, 20, 700)
+        cls.addClassCleanup(cls.house.close)
+
+    def setUp(self):
+        self.house.lay_mail()
+
+    def void(self, floor, scenario, why):
+        with Server(floor, self.house) as server, \
+                self.assertRaisesRegex(Void, why):
+            scenario(server, self.c)
+
+    def test_nothing_is_left(self):
+        house = DropHouse(MAILDIR, 1, 700)
+        folder = house.folder
+        self.assertTrue(glob.glob(folder + "*/*_home/user*/Maildir/cur/*"))
+        house.close()
+        self.assertEqual(glob.glob(folder + "*"), [])
+
+    def test_an_octet(self):
+        for word, scenario, why in (
+                ("uidl", poll, "an id twice"), ("list", poll, "to list"),
+                ("retr", fetch, "message 1, octet"),
+                ("top", top, "message 1, octet"), ("dele", drain, "to dele")):
+            with self.subTest(word):
+                self.void(Floor(wrong=word), scenario, why)
+
+    def test_who_keeps_what_was_deleted(self):
+        """The floor deletes nothing; here it must."""
+        floor = Floor()
+        floor.canned = False
+        self.void(floor, drain, "answer to stat")
+
+    def test_who_sees_no_new_mail(self):
+        floor = Floor()
+        floor.canned = False
+        self.void(floor, poll, "answer to stat")
 
 
 class Losses(House20):
@@ -183,6 +280,19 @@ class Report(unittest.TestCase):
         text = markdown(Results(runs), [])
         self.assertIn("Void: 1 of 3 runs of other: answer to stat", text)
         self.assertIn("| 0.292 (0.250 to 0.333) |", text)
+
+    def test_the_best_of_the_others(self):
+        """Of both directions; the floor is nobody to be compared with."""
+        runs = [{"scenario": "fetch", "kind": "mbox-7", "peer": peer,
+                 "round": 1, "values": {"cpu_ms_mb": cpu, "mb_s": rate}}
+                for peer, cpu, rate in (("popper", 4, 50), ("one", 8, 100),
+                                        ("other", 16, 200),
+                                        ("floor", 1, 1000))]
+        text = markdown(Results(runs), [])
+        self.assertIn("server CPU, ms/MB (one): 0.500.", text)
+        self.assertIn("MB/s (other): 0.250.", text)
+        self.assertIn("| other | 16.00 | 200 | - |  | 0.250 | 0.250 |"
+                      .replace(" |  | ", " | "), text)
 
     def test_nothing_but_void_runs(self):
         runs = [{"scenario": "login", "kind": VIRTUAL, "peer": "popper",
