@@ -297,22 +297,63 @@ journal_put(struct journal *j, const struct journal_state *next,
 	return 0;
 }
 
-/* Where octets are appended while their digest is made. */
+/*
+ * Where octets are appended while their digest is made.  They are gathered: marks
+ * and lines are of a few octets, and there may be thousands of them.
+ */
 struct filler {
 	int		fd;
-	uint64_t	off;
+	uint64_t	off;		/* of the first that is gathered */
 	bool		stubborn;	/* a lost dotlock does not stop it: the
 					   commit has been made */
 	struct digest	digest;
+	size_t		n;		/* gathered in `gathered` */
 };
+
+/* Of the one filler that there is at a time. */
+static uint8_t	gathered[BLOCK];
+
+static int
+fill_flush(struct filler *to, struct fault *f)
+{
+	struct span	all = span_of(gathered, to->n);
+
+	if (all.n == 0)
+		return 0;
+	if (file_pwrite(to->fd, all.p, all.n, to->off, f) == -1)
+		return -1;
+	digest_add(&to->digest, all);
+	to->off += all.n;
+	to->n = 0;
+	return 0;
+}
+
+/* Where the next octet goes. */
+static uint64_t
+fill_place(const struct filler *to)
+{
+	return to->off + to->n;
+}
+
+/* Octets were put behind what is gathered. */
+static int
+fill_gathered(struct filler *to, size_t n, struct fault *f)
+{
+	to->n += n;
+	return to->n == sizeof(gathered) ? fill_flush(to, f) : 0;
+}
 
 static int
 fill_text(struct filler *to, struct span text, struct fault *f)
 {
-	if (file_pwrite(to->fd, text.p, text.n, to->off, f) == -1)
-		return -1;
-	digest_add(&to->digest, text);
-	to->off += text.n;
+	while (text.n > 0) {
+		struct span part = span_first(text, sizeof(gathered) - to->n);
+
+		memcpy(gathered + to->n, part.p, part.n);
+		if (fill_gathered(to, part.n, f) == -1)
+			return -1;
+		text = span_skip(text, part.n);
+	}
 	return 0;
 }
 
@@ -320,18 +361,17 @@ static int
 fill_from(struct filler *to, int fd, uint64_t off, uint64_t len,
     struct spool *s, struct fault *f)
 {
-	static uint8_t	block[BLOCK];
-
 	while (len > 0) {
-		size_t	want = len < BLOCK ? (size_t)len : BLOCK;
-		ssize_t	got = file_pread(fd, block, want, off, f);
+		size_t	room = sizeof(gathered) - to->n;
+		size_t	want = len < room ? (size_t)len : room;
+		ssize_t	got = file_pread(fd, gathered + to->n, want, off, f);
 
 		if (got == -1)
 			return -1;
 		if ((size_t)got < want)
 			return fault_set(f, FAULT_TEMP,
 			    "a file became shorter while it was read");
-		if (fill_text(to, span_of(block, want), f) == -1)
+		if (fill_gathered(to, want, f) == -1)
 			return -1;
 		if (spool_tick(s, f) == -1 && !to->stubborn)
 			return -1;
@@ -374,6 +414,16 @@ fill_marks(struct filler *to, const struct journal_state *s, int spool,
 	return 0;
 }
 
+/* All of it is in the file; its digest. */
+static int
+fill_end(struct filler *to, uint8_t digest[JOURNAL_DIGEST], struct fault *f)
+{
+	if (fill_flush(to, f) == -1)
+		return -1;
+	digest_take(&to->digest, digest);
+	return 0;
+}
+
 /* The window's octets from the sources on: as many as fit, or as there are. */
 int
 journal_fill(struct journal *j, struct spool *s, struct journal_state *next,
@@ -404,11 +454,9 @@ journal_fill(struct journal *j, struct spool *s, struct journal_state *next,
 			next->source_off = 0;
 		}
 	}
-	next->len = to.off - next->data;
-	if (fill_marks(&to, next, s->fd, f) == -1)
-		return -1;
-	digest_take(&to.digest, next->data_digest);
-	return 0;
+	next->len = fill_place(&to) - next->data;
+	return fill_marks(&to, next, s->fd, f) == -1 ? -1 :
+	    fill_end(&to, next->data_digest, f);
 }
 
 /* ------------------------------------------------------------ beginning */
@@ -488,8 +536,7 @@ write_plan(struct journal *j, struct journal_state *s,
 			return -1;
 		j->plan[i] = w->kept[i];
 	}
-	digest_take(&to.digest, s->plan_digest);
-	return 0;
+	return fill_end(&to, s->plan_digest, f);
 }
 
 static int
@@ -508,12 +555,10 @@ write_image(struct journal *j, struct journal_state *s, struct spool *spool,
 		if (r == -1)
 			return -1;
 	}
-	s->len = to.off - s->data;
+	s->len = fill_place(&to) - s->data;
 	ASSERT(w->nimage == 0 || s->len == w->size - w->from);
-	if (fill_marks(&to, s, spool->fd, f) == -1)
-		return -1;
-	digest_take(&to.digest, s->data_digest);
-	return 0;
+	return fill_marks(&to, s, spool->fd, f) == -1 ? -1 :
+	    fill_end(&to, s->data_digest, f);
 }
 
 /*

@@ -775,6 +775,48 @@ test_full_disk(void **state)
 	fake_fini(&w);
 }
 
+/*
+ * More pieces, and more octets, than the journal gathers for one write: a line
+ * for each of those that stay, every third goes.
+ */
+static void
+test_many(void **state)
+{
+	enum { MANY = 2003 };
+	static char		 want[sizeof(big)];
+	static bool		 deleted[MANY];
+	static bool		 retrieved[MANY];
+	struct drop_change	 c = { .deleted = deleted,
+				    .retrieved = retrieved, .extra_fd = -1 };
+	struct drop_outcome	 out;
+	struct fake		 w;
+	struct drop		*d;
+	struct fault		 f;
+	size_t			 n = 0;
+	size_t			 len = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		deleted[i] = i % 3 == 1;
+		retrieved[i] = true;
+		n += (size_t)snprintf(big + n, sizeof(big) - n, F("a", "1")
+		    "Subject: %d\n\n%*d\n\n", i, i % 200, i);
+		if (!deleted[i])
+			len += (size_t)snprintf(want + len, sizeof(want) - len,
+			    F("a", "1") "Subject: %d\nStatus: RO\n\n%*d\n\n",
+			    i, i % 200, i);
+	}
+	fake_init(&w, false);
+	fake_write(w.spool, span_of(big, n));
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+	assert_int_equal(out.deleted, (MANY + 1) / 3);
+	assert_int_equal(out.vanished, 0);
+	fake_expect(w.spool, span_of(want, len));
+	mbox_ops.close(d);
+	fake_fini(&w);
+}
+
 /* Room for the old spool, not for more. */
 static void
 test_full_disk_steps(void **state)
@@ -982,6 +1024,7 @@ main(void)
 		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_legacy),
 		cmocka_unit_test(test_legacy_in_use),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_full_disk_steps),
 		cmocka_unit_test(test_no_room_for_legacy),
