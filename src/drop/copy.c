@@ -19,6 +19,9 @@ make_copy(const struct drop_conf *c, const struct spool *s, int *fd_r,
 	if ((size > c->memory_max || file_open_memory(&fd, f) == -1) &&
 	    h->tempfile(h->ctx, &fd, f) == -1)
 		return -1;
+	if (size > c->memory_max && file_may_clone(s->fd) &&
+	    file_clone(s->fd, fd))
+		size = 0;			/* all is there */
 	if (size > 0 && file_copy(s->fd, 0, fd, 0, size, f) == -1)
 		return -1;
 	*fd_r = fd_take(&fd);

@@ -6,7 +6,8 @@
  * XXH3 (xxHash), which is no cryptographic function, on purpose: it runs at
  * memory speed where SHA-256 needs seconds for a large maildrop.  Who finds
  * another text with the same digest makes twins, which get distinct unique-ids
- * and are compared octet by octet before one is deleted: he has won nothing.
+ * and, where the session has a copy, are compared octet by octet before one is
+ * deleted: he has won nothing.
  * The value is defined for all machines and versions.
  */
 #ifndef DROP_DIGEST_H

@@ -96,6 +96,9 @@ struct drop_conf {
 						   verified in place */
 	uint64_t		 memory_max;	/* one of no more octets is copied
 						   into memory */
+	bool			 in_place;	/* what cannot be cloned is not
+						   copied either, but verified in
+						   place */
 	const struct drop_host	*host;
 };
 

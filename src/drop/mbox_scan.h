@@ -45,6 +45,8 @@ enum {					/* mbox_msg.flags */
 	MBOX_GONE	= 1u << 5,	/* no longer in the spool (in place) */
 	MBOX_8BIT	= 1u << 6,	/* octets beyond ASCII in it (or in the
 					   next From_ line) */
+	MBOX_DOUBTED	= 1u << 7,	/* to be looked at before it is read (in
+					   place) */
 };
 
 /* Offsets in octets from the file's start. */

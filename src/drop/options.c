@@ -89,6 +89,12 @@ static const char *const expire_clocks[] = {
 	NULL
 };
 
+static const char *const temps[] = {
+	[TEMP_MAILDROP_AUTO]	= "auto",
+	[TEMP_MAILDROP_ALWAYS]	= "always",
+	NULL
+};
+
 const struct conf_option drop_options[] = {
 	{
 		.name = "maildrop", .type = CONF_TEXT, .offset = AT(maildrop),
@@ -135,6 +141,38 @@ const struct conf_option drop_options[] = {
 		.meaning = "how long to wait for a locked maildrop",
 		.man = "How long to try to lock a maildrop that a mail "
 		    "transfer agent or a mail reader holds.",
+	},
+	{
+		.name = "temp_maildrop", .type = CONF_WORD,
+		.offset = AT(temp_maildrop), .fallback = "always",
+		.words = temps,
+		.meaning = "whether a session reads a copy of the maildrop "
+		    "whatever it costs (always), or where it costs nothing "
+		    "(auto)",
+		.man = "Of what a session reads, while other programs change "
+		    "the maildrop.\n"
+		    "With\n"
+		    ".Cm always\n"
+		    "of a copy that is made at login, within\n"
+		    ".Ic temp_max .\n"
+		    "With\n"
+		    ".Cm auto\n"
+		    "of a copy where that costs nothing: a maildrop of at most "
+		    "32 KiB, and any on a file system whose files can share "
+		    "octets\n"
+		    ".Pq XFS and Btrfs , if Ic temp_dir No is there, too .\n"
+		    "On other file systems of this host the maildrop itself is "
+		    "read, and looked at before and after: when it was changed, "
+		    "the session's messages are looked up again by what is in "
+		    "them.\n"
+		    "A copy is made where nobody can tell in time that a file "
+		    "was changed\n"
+		    ".Pq NFS .\n"
+		    "To read in place promises less than a copy: a message that another "
+		    "program removes, or changes in one octet, is refused from "
+		    "then on\n"
+		    ".Pq Ql [SYS/TEMP] ,\n"
+		    "never replaced by other octets.",
 	},
 	{
 		.name = "expire", .type = CONF_TEXT, .offset = AT(expire),

@@ -11,9 +11,15 @@ struct drop_settings {
 	const char	*maildrop;		/* template of the spool's path */
 	bool		 status_headers;	/* write Status: at QUIT */
 	unsigned	 lock_timeout_s;
+	int		 temp_maildrop;		/* enum drop_temp */
 	const char	*expire;		/* "never", or days */
 	bool		 expire_delete;
 	int		 expire_clock;		/* enum drop_expire_clock */
+};
+
+enum drop_temp {
+	TEMP_MAILDROP_AUTO,
+	TEMP_MAILDROP_ALWAYS,
 };
 
 enum drop_expire_clock {

@@ -2,13 +2,16 @@
 /*
  * The temporary maildrop: what a session reads while others change the spool.
  *
- * Strategy `always`: the spool is copied at login; a small one into memory, since
- * for it the making of a file costs more than all the rest.  When there is no room for
- * the copy (the user with the full disk is the one who must delete) the
- * session reads the spool itself, verified in place: its state (size, times,
- * inode) is compared before and after each read; when it changed, the messages
- * are looked up again, by the digests of all their octets.  A message that is
- * no longer there gives a fault, never another message's octets.
+ * A small spool is copied into memory, since for it the making of a file costs
+ * more than all the rest.  A larger one is cloned, where the file system can do that:
+ * such a file is a copy that costs nothing.  What cannot be cloned is copied at
+ * login (temp_maildrop = always), or not (auto, or there is no room for the copy:
+ * the user with the full disk is the one who must delete).  Then the session reads
+ * the spool itself, verified in place: its state (size, times, inode) is compared
+ * before and after each read; when it changed, the messages are compared with the
+ * digests of all their octets, and looked up again by those when they are not where
+ * they were.  A message that is no longer there gives a
+ * fault, never another message's octets.
  *
  * Runs as: the user.  Reads from: the spool.
  */
@@ -19,14 +22,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define BLOCK		16384
 #define READ_TRIES	4
 /*
- * Times of files advance by the kernel's tick, at most 10 ms.  After such a
- * pause under the lock, whatever is written later has another time.
+ * Times of files are those of the kernel's coarse clock, which advances at least
+ * every 10 ms, or, where a file system has no room for more, every second.  All that
+ * is written in one such tick has one time.
  */
 #define TICK_MS		20
+#define COARSE_TICK_MS	1020
 
 bool
 mbox_is_full(const struct fault *f)
@@ -36,16 +42,45 @@ mbox_is_full(const struct fault *f)
 
 /* ------------------------------------------------------------- the copy */
 
-/* to -1: scan alone.  *kept_r: the copy is whole. */
+static unsigned
+tick_ms(const struct file_facts *facts)
+{
+	return facts->ctime.tv_nsec == 0 ? COARSE_TICK_MS : TICK_MS;
+}
+
+/*
+ * Wait until the state of the file is one that any later change can be told from
+ * by its time: what is read from then on is what *facts speaks of, for as long as
+ * they stay.  The clock that the times come from is read first, since it may lag
+ * behind all others.
+ */
 static int
-copy_and_scan(struct spool *s, int to, struct mbox_table *out, bool *kept_r,
-    struct fault *f)
+settle(int fd, struct file_facts *facts, struct fault *f)
+{
+	for (int try = 0; try < READ_TRIES; try++) {
+		uint64_t	now = clock_file_ms();
+		uint64_t	changed;
+
+		if (file_facts(fd, facts, f) == -1)
+			return -1;
+		changed = (uint64_t)facts->ctime.tv_sec * 1000 +
+		    (uint64_t)facts->ctime.tv_nsec / 1000000;
+		if ((now > changed ? now - changed : changed - now) >
+		    tick_ms(facts))
+			return 0;
+		clock_sleep(tick_ms(facts));
+	}
+	return fault_set(f, FAULT_TEMP, "the spool changes all the time");
+}
+
+/* to -1: scan alone.  1; 0: there is no room for the copy; -1: a fault. */
+static int
+copy_and_scan(struct spool *s, int to, struct mbox_table *out, struct fault *f)
 {
 	struct mbox_scan	scan;
 	struct fault		lost;
 	static uint8_t	block[BLOCK];
 
-	*kept_r = to != -1;
 	mbox_scan_init(&scan, out);
 	while (scan.pos < s->facts.size && !mbox_scan_foreign(&scan)) {
 		uint64_t left = s->facts.size - scan.pos;
@@ -59,31 +94,47 @@ copy_and_scan(struct spool *s, int to, struct mbox_table *out, bool *kept_r,
 			return fault_set(f, FAULT_TEMP,
 			    "it became shorter while it was read");
 		mbox_scan_feed(&scan, span_of(block, want));
-		if (*kept_r && file_pwrite(to, block, want, at, &lost) == -1)
-			*kept_r = false;
+		if (to != -1 && file_pwrite(to, block, want, at, &lost) == -1)
+			return 0;
 		if (spool_tick(s, f) == -1)
 			return -1;
 	}
-	return mbox_scan_end(&scan, f);
+	return mbox_scan_end(&scan, f) == -1 ? -1 : 1;
 }
 
 int
 tempdrop_scan(struct spool *s, struct mbox_table *out, struct fault *f)
 {
-	bool kept;
-
-	return copy_and_scan(s, -1, out, &kept, f);
+	return copy_and_scan(s, -1, out, f) == -1 ? -1 : 0;
 }
 
-/* What is recorded now will tell any later change. */
+/* A file that shares the spool's octets; -1: there is none. */
 static int
-note_state(struct drop *d, struct spool *s, struct fault *f)
+clone_open(const struct drop *d, const struct spool *s)
 {
-	clock_sleep(TICK_MS);
-	return file_facts(s->fd, &d->facts, f);
+	const struct drop_host	*h = d->conf.host;
+	AUTO(fd_close) int	 clone = -1;
+	struct fault		 why;
+
+	if (s->facts.size <= d->conf.memory_max || !file_may_clone(s->fd) ||
+	    h->tempfile(h->ctx, &clone, &why) == -1 ||
+	    !file_clone(s->fd, clone))
+		return -1;
+	return fd_take(&clone);
 }
 
-/* Where the copy goes; -1: nowhere. */
+/* An empty file in memory, for a small spool; -1: there is none. */
+static int
+memory_open(const struct drop *d, uint64_t size)
+{
+	struct fault	why;
+	int		fd = -1;
+
+	return size <= d->conf.memory_max && size <= d->conf.copy_max &&
+	    file_open_memory(&fd, &why) == 0 ? fd : -1;
+}
+
+/* An empty file for a copy; -1: there is no room for one. */
 static int
 copy_open(const struct drop *d, uint64_t size)
 {
@@ -93,36 +144,74 @@ copy_open(const struct drop *d, uint64_t size)
 
 	if (size > d->conf.copy_max)
 		h->tell(h->ctx, "drop-in-place", "larger than temp_max");
-	else if ((size > d->conf.memory_max || file_open_memory(&copy, &why) == -1) &&
-	    h->tempfile(h->ctx, &copy, &why) == -1)
+	else if (h->tempfile(h->ctx, &copy, &why) == -1)
 		h->tell(h->ctx, "drop-in-place", why.text);
 	else
 		return copy;
 	return -1;
 }
 
+static int
+scan_in_place(struct drop *d, struct spool *s, struct fault *f)
+{
+	if (tempdrop_scan(s, &d->table, f) == -1)
+		return -1;
+	d->own_fd = true;
+	d->in_place = true;
+	d->facts = s->facts;
+	d->fd = s->fd;
+	return 0;
+}
+
+static int
+serve_in_place(struct drop *d, struct spool *s, struct fault *f)
+{
+	return settle(s->fd, &s->facts, f) == -1 ? -1 : scan_in_place(d, s, f);
+}
+
+/* Takes fd, where the session reads. */
+static int
+serve_copy(struct drop *d, int fd)
+{
+	d->own_fd = true;
+	d->fd = fd;
+	return 0;
+}
+
+static int
+serve_clone(struct drop *d, struct spool *s, int fd, struct fault *f)
+{
+	spool_unlock(s);		/* who has a clone holds nobody up */
+	(void)serve_copy(d, fd);
+	return mbox_scan_file(fd, 0, s->facts.size, &d->table, f);
+}
+
 int
 tempdrop_make(struct drop *d, struct spool *s, struct fault *f)
 {
 	const struct drop_host	*h = d->conf.host;
-	AUTO(fd_close) int	 copy = copy_open(d, s->facts.size);
-	bool			 whole;
+	AUTO(fd_close) int	 copy = clone_open(d, s);
+	struct fault		 why;
+	int			 r;
 
-	if (copy_and_scan(s, copy, &d->table, &whole, f) == -1)
-		return -1;
-	d->own_fd = true;
-	if (whole) {
-		d->fd = fd_take(&copy);
-		return 0;
-	}
 	if (copy != -1)
-		h->tell(h->ctx, "drop-in-place",
-		    "no room for a temporary copy");
-	if (note_state(d, s, f) == -1)
+		return serve_clone(d, s, fd_take(&copy), f);
+	copy = memory_open(d, s->facts.size);
+	if (copy == -1 && d->conf.in_place && file_times_tell(s->fd) &&
+	    settle(s->fd, &s->facts, &why) == 0)
+		return scan_in_place(d, s, f);
+	if (copy == -1)
+		copy = copy_open(d, s->facts.size);
+	if (copy == -1)
+		return serve_in_place(d, s, f);
+	r = copy_and_scan(s, copy, &d->table, f);
+	if (r == 1)
+		return serve_copy(d, fd_take(&copy));
+	if (r == -1)
 		return -1;
-	d->in_place = true;
-	d->fd = s->fd;
-	return 0;
+	h->tell(h->ctx, "drop-in-place", "no room for a temporary copy");
+	mbox_table_fini(&d->table);
+	return serve_in_place(d, s, f);
 }
 
 /* ------------------------------------------------------------- in place */
@@ -171,11 +260,12 @@ tempdrop_match(struct mbox_table *want, const struct mbox_table *found)
 		    x[k]->size_wire != w[i]->size_wire ||
 		    /* an LF was cut off: there is less than was promised */
 		    x[k]->end - x[k]->text < w[i]->end - w[i]->text) {
+			w[i]->flags &= ~(uint32_t)MBOX_DOUBTED;
 			w[i]->flags |= MBOX_GONE;
 			gone++;
 			continue;
 		}
-		w[i]->flags &= ~(uint32_t)MBOX_GONE;
+		w[i]->flags &= ~(uint32_t)(MBOX_GONE | MBOX_DOUBTED);
 		w[i]->from = x[k]->from;
 		w[i]->text = x[k]->text;
 		w[i]->end = x[k]->end;
@@ -195,7 +285,7 @@ old_inode_serves(struct drop *d)
 	struct file_facts	facts;
 	bool			serves = false;
 
-	if (file_facts(d->fd, &facts, NULL) == 0 &&
+	if (settle(d->fd, &facts, NULL) == 0 &&
 	    mbox_scan_file(d->fd, 0, facts.size, &t, NULL) == 0 &&
 	    tempdrop_match(&d->table, &t) == 0) {
 		d->facts = facts;
@@ -215,33 +305,61 @@ rescan(struct drop *d, struct spool *s, struct fault *f)
 		r = tempdrop_scan(s, &t, f);
 	if (r == -1 && f->class == FAULT_PERM)	/* no mailbox any more */
 		r = 0;
-	if (r == 0 && s->fd != -1)
-		r = note_state(d, s, f);
 	if (r == 0)
 		(void)tempdrop_match(&d->table, &t);
+	if (r == 0 && s->fd != -1)
+		d->facts = s->facts;
 	mbox_table_fini(&t);
 	return r;
 }
 
+/*
+ * Mostly there is new mail at the end, or other times, and nothing has moved: each
+ * message that is to be served is looked at before, and no other one.
+ */
+static void
+doubt(struct drop *d, const struct file_facts *facts)
+{
+	for (size_t i = 0; i < d->table.n; i++)
+		d->table.m[i].flags |= MBOX_DOUBTED;
+	d->facts = *facts;
+}
+
+static bool
+is_same_file(const struct drop *d, const struct spool *s)
+{
+	return s->fd != -1 && s->facts.ino == d->facts.ino &&
+	    s->facts.dev == d->facts.dev;
+}
+
 /* The spool is not what it was: find the messages again, under the lock. */
 static int
-find_again(struct drop *d, struct fault *f)
+find_locked(struct drop *d, struct spool *s, bool moved, struct fault *f)
+{
+	if (!is_same_file(d, s) && old_inode_serves(d))
+		return 0;
+	if (s->fd != -1 && settle(s->fd, &s->facts, f) == -1)
+		return -1;
+	if (is_same_file(d, s) && !moved && s->facts.size >= d->facts.size) {
+		doubt(d, &s->facts);
+		return 0;
+	}
+	return rescan(d, s, f);
+}
+
+/* moved: it is known that they are no longer where they were. */
+static int
+find_again(struct drop *d, bool moved, struct fault *f)
 {
 	struct spool	s;
 	int		r;
 
 	spool_init(&s, &d->conf);
 	r = spool_lock(&s, DROP_LOCK_SCAN, 0, f);
-	if (r == 0 && (s.fd == -1 || s.facts.ino != d->facts.ino ||
-	    s.facts.dev != d->facts.dev) && old_inode_serves(d)) {
-		spool_unlock(&s);
-		spool_fini(&s);
-		return 0;
-	}
 	if (r == 0)
-		r = rescan(d, &s, f);
+		r = find_locked(d, &s, moved, f);
 	spool_unlock(&s);
-	if (r == 0 && s.fd != -1) {
+	if (r == 0 && is_same_file(d, &s)) {
 		fd_close(&d->fd);
 		d->fd = fd_take(&s.fd);
 	}
@@ -262,21 +380,54 @@ unchanged(const struct drop *d, bool *same_r, struct fault *f)
 	return 0;
 }
 
+/* Is the message of a doubted row where it was? */
+static bool
+is_there(const struct drop *d, const struct mbox_msg *m)
+{
+	struct mbox_table	t = { 0 };
+	bool			same;
+
+	same = mbox_scan_file(d->fd, m->from, m->next - m->from, &t,
+	    NULL) == 0 && t.n == 1 && compare_octets(&t.m[0], m) == 0 &&
+	    t.m[0].text == m->text && t.m[0].end == m->end;
+	mbox_table_fini(&t);
+	return same;
+}
+
+/* 1: by all that is known the message is where its row says; 0: look again; -1. */
+static int
+locate(struct drop *d, struct mbox_msg *m, struct fault *f)
+{
+	bool same;
+
+	if (unchanged(d, &same, f) == -1)
+		return -1;
+	if (!same)
+		return find_again(d, false, f);
+	if ((m->flags & MBOX_DOUBTED) == 0)
+		return 1;
+	if (!is_there(d, m))
+		return find_again(d, true, f);
+	m->flags &= ~(uint32_t)MBOX_DOUBTED;
+	return 1;
+}
+
 static ssize_t
-read_in_place(struct drop *d, const struct mbox_msg *m, uint64_t off, void *p,
+read_in_place(struct drop *d, struct mbox_msg *m, uint64_t off, void *p,
     size_t n, struct fault *f)
 {
 	for (int try = 0; try < READ_TRIES; try++) {
+		int	r = locate(d, m, f);
 		ssize_t	got;
 		bool	same;
 
-		if (unchanged(d, &same, f) == -1 ||
-		    (!same && find_again(d, f) == -1))
+		if (r == -1)
 			return -1;
 		if (m->flags & MBOX_GONE)
 			return fault_set(f, FAULT_TEMP, "another program "
-			    "removed the message, and there was no room for a "
-			    "copy");
+			    "removed the message, and there is no copy of it");
+		if (r == 0)
+			continue;
 		got = file_pread(d->fd, p, n, m->text + off, f);
 		if (got == -1 || unchanged(d, &same, f) == -1)
 			return -1;
@@ -290,7 +441,7 @@ ssize_t
 tempdrop_read(struct drop *d, const struct drop_entry *e, uint64_t off, void *p,
     size_t n, struct fault *f)
 {
-	const struct mbox_msg *m = &d->table.m[e->locator];
+	struct mbox_msg *m = &d->table.m[e->locator];
 
 	if (off >= e->size_disk)
 		return 0;

@@ -262,6 +262,7 @@ drop_conf(const struct session *s)
 		.lock_timeout_s = s->c->conf->drop.lock_timeout_s,
 		.copy_max = s->c->conf->role.temp_max,
 		.memory_max = MEMORY_MOST,
+		.in_place = s->c->conf->drop.temp_maildrop == TEMP_MAILDROP_AUTO,
 		.host = &s->drop_host,
 	};
 }

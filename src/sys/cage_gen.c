@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -212,6 +213,7 @@ static const struct rule rules[] = {
 	{ CALL(ftruncate64),		S },
 	{ CALL(fallocate),		S },
 	{ CALL(fadvise64),		S },
+	{ CALL(ioctl),			S, INT_IS(1, FICLONE) },
 	{ CALL(fchmod),			S },
 	{ CALL(fchmodat),		S },
 	{ CALL(fchown),			S },

@@ -261,6 +261,10 @@ work_session(void)
 	MUST(file_pwrite(copy, block, sizeof(block), 0, &f) == 0);
 	MUST(file_copy(copy, 0, box, 0, sizeof(block), &f) == 0);
 	MUST(file_pread(box, block, 10, 100, &f) == 10);
+	(void)file_times_tell(box);
+	errno = 0;			/* whatever the file system says */
+	MUST(file_may_clone(box) || !file_clone(box, copy));
+	MUST(file_clone(box, copy) || errno != ENOSYS);
 	MUST(file_truncate(box, 20, &f) == 0);
 	MUST(file_sync(box, &f) == 0 && file_datasync(box, &f) == 0);
 	MUST(file_facts(box, &facts, &f) == 0 && facts.size == 20);

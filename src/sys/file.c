@@ -13,11 +13,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static_assert(FILE_CWD == AT_FDCWD, "FILE_CWD is the kernel's AT_FDCWD");
@@ -436,6 +440,38 @@ file_copy(int from, uint64_t from_off, int to, uint64_t to_off, uint64_t len,
 		done += want;
 	}
 	return 0;
+}
+
+bool
+file_may_clone(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type != EXT4_SUPER_MAGIC &&
+	    fs.f_type != TMPFS_MAGIC;
+}
+
+bool
+file_times_tell(int fd)
+{
+	static const long known[] = {
+		BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+		OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC,
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) == -1)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if ((long)fs.f_type == known[i])
+			return true;
+	return false;
+}
+
+bool
+file_clone(int from, int to)
+{
+	return SYS_RETRY(ioctl(to, FICLONE, from)) == 0;
 }
 
 int

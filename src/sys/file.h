@@ -121,6 +121,22 @@ int	file_path(int fd, char *out, size_t cap, struct fault *f) MUSTUSE;
  * two of its writes meet within a page of the file written to. */
 int	file_copy(int from, uint64_t from_off, int to, uint64_t to_off,
 	    uint64_t len, struct fault *f) MUSTUSE;
+/*
+ * Do the times of fd's file show each change of its octets at once, whoever makes it?
+ * False: its file system is not known to see to that (as NFS does not, which
+ * remembers for seconds what a file was).
+ */
+bool	file_times_tell(int fd);
+/*
+ * May the file system of fd make files share octets, as XFS and Btrfs can?  False:
+ * it is one that is known not to.
+ */
+bool	file_may_clone(int fd) MUSTUSE;
+/*
+ * `to`, an empty file, gets all octets of `from` as they are now, and shares them
+ * until one of both is written to: O(1).  False: that cannot be done here.
+ */
+bool	file_clone(int from, int to) MUSTUSE;
 int	file_sync(int fd, struct fault *f) MUSTUSE;
 int	file_datasync(int fd, struct fault *f) MUSTUSE;
 int	file_truncate(int fd, uint64_t size, struct fault *f) MUSTUSE;

@@ -384,6 +384,48 @@ test_names(void **state)
 	assert_int_equal(names_in(d->fd), 2);	/* not at the end by now */
 }
 
+/* What cannot be cloned stays as it is; what can is the same. */
+static void
+test_clone(void **state)
+{
+	const struct test_dir	*d = *state;
+	AUTO(fd_close) int	 from = -1;
+	AUTO(fd_close) int	 to = -1;
+	struct file_facts	 facts;
+	char			 b[8];
+	bool			 done;
+
+	assert_int_equal(file_open_unnamed(d->path, &from, NULL), 0);
+	assert_int_equal(file_open_unnamed(d->path, &to, NULL), 0);
+	assert_int_equal(file_pwrite(from, "octets", 6, 0, NULL), 0);
+	done = file_clone(from, to);
+	assert_true(!done || file_may_clone(from));
+	assert_int_equal(file_facts(to, &facts, NULL), 0);
+	assert_int_equal(facts.size, done ? 6 : 0);
+	assert_int_equal(file_pwrite(from, "OCTETS", 6, 0, NULL), 0);
+	assert_int_equal(file_pread(to, b, 8, 0, NULL), done ? 6 : 0);
+	assert_memory_equal(b, "octets", done ? 6 : 0);
+	fd_close(&to);
+	assert_int_equal(file_open_memory(&to, NULL), 0);
+	assert_false(file_may_clone(to));
+}
+
+/* Of what is no file system of files nobody knows. */
+static void
+test_times_tell(void **state)
+{
+	AUTO(fd_close) int fd = -1;
+
+	(void)state;
+	assert_int_equal(file_open(FILE_CWD, "/proc/self/maps", FILE_READ, 0, &fd,
+	    NULL), 0);
+	assert_false(file_times_tell(fd));
+	assert_false(file_times_tell(-1));
+	fd_close(&fd);
+	assert_int_equal(file_open_memory(&fd, NULL), 0);
+	assert_true(file_times_tell(fd));
+}
+
 static void
 test_descriptors(void **state)
 {
@@ -453,6 +495,9 @@ main(void)
 		IN_DIR(test_replace),
 		IN_DIR(test_slurp),
 		IN_DIR(test_names),
+		cmocka_unit_test_setup_teardown(test_clone, test_dir_setup,
+		    test_dir_teardown),
+		cmocka_unit_test(test_times_tell),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_close_others),
 	};

@@ -615,6 +615,15 @@ clock_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+uint64_t
+clock_file_ms(void)
+{
+	struct timespec t;
+
+	ASSERT(clock_gettime(CLOCK_REALTIME_COARSE, &t) == 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 bool
 clock_is_kept(void)
 {

@@ -120,6 +120,8 @@ int	sock_wait(struct wait_for *w, size_t n, int timeout_ms);
 
 /* Milliseconds of a clock that is never set back. */
 uint64_t clock_ms(void);
+/* Milliseconds since 1970 by the clock that the times of files come from. */
+uint64_t clock_file_ms(void);
 /* Whether the kernel says that a time service keeps the clock of the day (adjtimex).
  * Not in a cage.  A host without one, or where nobody may ask: false. */
 bool	clock_is_kept(void);

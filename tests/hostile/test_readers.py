@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Mail readers that change the spool while a session has it."""
 
+import itertools
 import json
 import os
 import random
@@ -225,9 +226,12 @@ class Readers(Scene):
     def test_in_place_while_it_changes(self):
         """Without a copy a message is found again, or an error: never
         another one's octets."""
-        self.configure(temp_max="1", status_headers="no")
-        for way in ("in place", "rename"):
+        for options, way in itertools.product(
+                ({"temp_max": "1"}, {"temp_maildrop": "auto"}),
+                ("in place", "rename")):
+            self.configure(status_headers="no", **options)
             parts = self.parts(6)
+            parts[4] += message(b"not for memory", b"text\n" * 8000)
             want = self.put("ann", b"".join(parts))
             pop = self.pop()
             self.assertEqual(pop.retr(2), want[1])
@@ -241,7 +245,7 @@ class Readers(Scene):
                 self.assertEqual(pop.body(), want[0])
             else:
                 self.assertRegex(reply, rb"^-ERR \[SYS/TEMP\]")
-            self.assertEqual(pop.retr(6), want[5])
+            self.assertEqual(pop.retr(7), want[6])
             pop.dele(3)
             pop.quit()
             self.inetd.wait()
