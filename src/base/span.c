@@ -2,6 +2,7 @@
 #include "base/span.h"
 
 #include "base/attr.h"
+#include "base/wide.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,33 @@ span_find(struct span s, uint8_t c)
 	return hit == NULL ? s.n : (size_t)(hit - s.p);
 }
 
+/* No pair begins in front of there, and one does soon, or s ends. */
+static size_t
+find_near_pair(struct span s, uint8_t a, uint8_t b)
+{
+	size_t i = 0;
+
+	for (; s.n - i > 2 * WIDE; i += 2 * WIDE) {
+		const uint8_t *p = s.p + i;
+
+		if (wide_any((wide_eq(wide_at(p), a) &
+		    wide_eq(wide_at(p + 1), b)) |
+		    (wide_eq(wide_at(p + WIDE), a) &
+		    wide_eq(wide_at(p + WIDE + 1), b))))
+			break;
+	}
+	return i;
+}
+
+size_t
+span_find_pair(struct span s, uint8_t a, uint8_t b)
+{
+	for (size_t i = find_near_pair(s, a, b); i + 1 < s.n; i++)
+		if (s.p[i] == a && s.p[i + 1] == b)
+			return i;
+	return s.n;
+}
+
 static bool
 is_blank(uint8_t c)
 {
@@ -98,16 +126,14 @@ span_line(struct span *rest, struct span *line_r)
 bool
 span_is_ascii(struct span s)
 {
-	uint64_t	all = 0;
-	uint64_t	word;
+	wide	all = { 0 };
+	uint8_t	rest = 0;
 
-	for (; s.n >= sizeof(word); s = span_skip(s, sizeof(word))) {
-		memcpy(&word, s.p, sizeof(word));
-		all |= word;
-	}
+	for (; s.n >= 2 * WIDE; s = span_skip(s, 2 * WIDE))
+		all |= wide_at(s.p) | wide_at(s.p + WIDE);
 	for (size_t i = 0; i < s.n; i++)
-		all |= s.p[i];
-	return (all & 0x8080808080808080u) == 0;
+		rest |= s.p[i];
+	return rest < 0x80 && !wide_any(all & 0x80);
 }
 
 bool

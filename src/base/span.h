@@ -56,6 +56,9 @@ bool	span_starts_nocase(struct span s, struct span prefix);
 /* Index of the first c, or s.n when there is none. */
 size_t	span_find(struct span s, uint8_t c);
 
+/* Index of the first a that a b follows, or s.n. */
+size_t	span_find_pair(struct span s, uint8_t a, uint8_t b);
+
 /* Without leading and trailing blanks and tabs. */
 struct span	span_trim(struct span s);
 

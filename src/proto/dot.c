@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "proto/dot.h"
 
+#include "base/wide.h"
+
 /*
  * What one turn of the encoder may write besides a run of the text: a doubled
  * dot and CRLF.  With less room it waits for the next call, so that no state
@@ -91,24 +93,40 @@ dot_encode_end(struct dot_encoder *e, struct buf *out)
 	return 0;
 }
 
+/* Line ends, from the second octet on, that have no CR. */
+static size_t
+count_bare(struct span text)
+{
+	const uint8_t	*p = text.p + 1;
+	const uint8_t	*end = text.p + text.n;
+	size_t		 n = 0;
+
+	while ((size_t)(end - p) >= WIDE) {
+		size_t	turns = min((size_t)(end - p) / WIDE, WIDE_COUNT_MAX);
+		wide	sum = { 0 };
+
+		for (; turns > 0; turns--, p += WIDE)
+			sum -= wide_eq(wide_at(p), '\n') &
+			    ~wide_eq(wide_at(p - 1), '\r');
+		n += wide_sum(sum);
+	}
+	for (; p < end; p++)
+		n += p[0] == '\n' && p[-1] != '\r';
+	return n;
+}
+
 void
 dot_count(struct dot_counter *c, struct span text)
 {
-	while (text.n > 0) {
-		size_t lf = span_find(text, '\n');
+	uint8_t last;
 
-		if (lf > 0) {
-			c->mid_line = true;
-			c->after_cr = text.p[lf - 1] == '\r';
-		}
-		c->octets += lf;
-		if (lf == text.n)
-			return;
-		c->octets += c->after_cr ? 1 : 2;
-		c->mid_line = false;
-		c->after_cr = false;
-		text = span_skip(text, lf + 1);
-	}
+	if (text.n == 0)
+		return;
+	c->octets += text.n + (text.p[0] == '\n' && !c->after_cr) +
+	    count_bare(text);
+	last = text.p[text.n - 1];
+	c->mid_line = last != '\n';
+	c->after_cr = last == '\r';
 }
 
 uint64_t

@@ -33,7 +33,7 @@ int	dot_encode_end(struct dot_encoder *e, struct buf *out) MUSTUSE;
 
 /*
  * Octets of the text on the wire; the same state, no output.  Start with {0}.
- * O(n), a memchr a line.
+ * O(n), sixteen octets at a time.
  */
 struct dot_counter {
 	uint64_t	octets;

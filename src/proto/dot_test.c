@@ -279,6 +279,35 @@ test_long_line(void **state UNUSED)
 	check_count(span_of(text, sizeof(text)), 7, sizeof(text) + 2);
 }
 
+/* Long enough for every way to count; all octets are line ends of some kind. */
+static void
+test_count_long(void **state UNUSED)
+{
+	static uint8_t		text[3 * 16 * 255];
+	struct dot_counter	plain = { 0 };
+	uint64_t		seed = 88172645463325252u;
+
+	for (size_t i = 0; i < sizeof(text); i++) {
+		seed ^= seed << 13;
+		seed ^= seed >> 7;
+		seed ^= seed << 17;
+		text[i] = seed % 4 == 3 ? '\r' : '\n';
+	}
+	for (size_t n = 0; n < sizeof(text); n++) {
+		struct dot_counter	c = { 0 };
+		size_t			cut = n / 3;
+
+		dot_count(&c, span_of(text, cut));
+		dot_count(&c, span_of(text + cut, n - cut));
+		assert_int_equal(c.octets, plain.octets);
+		assert_int_equal(c.mid_line, plain.mid_line);
+		assert_int_equal(c.after_cr, plain.after_cr);
+		plain.octets += text[n] == '\n' && !plain.after_cr ? 2 : 1;
+		plain.mid_line = text[n] != '\n';
+		plain.after_cr = text[n] == '\r';
+	}
+}
+
 static void
 test_end_needs_room(void **state UNUSED)
 {
@@ -300,6 +329,7 @@ main(void)
 		cmocka_unit_test(test_decode_stops),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_count_long),
 		cmocka_unit_test(test_end_needs_room),
 	};
 

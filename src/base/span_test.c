@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/span.h"
+
+#include "base/attr.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* More than what is looked at in one turn, at any place of it. */
+#define LONG	150
+
+static uint8_t	text[LONG];
+
+static size_t
+plain_find_pair(struct span s, uint8_t a, uint8_t b)
+{
+	for (size_t i = 1; i < s.n; i++)
+		if (s.p[i - 1] == a && s.p[i] == b)
+			return i - 1;
+	return s.n;
+}
+
+static void
+test_find_pair(void **state UNUSED)
+{
+	srand(4711);
+	for (unsigned round = 0; round < 20000; round++) {
+		unsigned	spread = 2 + round % 60;
+		size_t		from = (size_t)rand() % LONG;
+		size_t		n = (size_t)rand() % (LONG + 1 - from);
+		struct span	s = span_of(text + from, n);
+
+		for (size_t i = 0; i < LONG; i++)
+			text[i] = (uint8_t)((unsigned)rand() % spread);
+		assert_int_equal(span_find_pair(s, 0, 1),
+		    plain_find_pair(s, 0, 1));
+		assert_int_equal(span_find_pair(s, 1, 1),
+		    plain_find_pair(s, 1, 1));
+	}
+}
+
+static void
+test_is_ascii(void **state UNUSED)
+{
+	for (size_t i = 0; i < LONG; i++)
+		text[i] = (uint8_t)(i % 0x80);
+	for (size_t n = 0; n <= LONG; n++) {
+		assert_true(span_is_ascii(span_of(text, n)));
+		for (size_t at = 0; at < LONG; at++) {
+			text[at] |= 0x80;
+			assert_int_equal(span_is_ascii(span_of(text, n)),
+			    at >= n);
+			text[at] &= 0x7f;
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find_pair),
+		cmocka_unit_test(test_is_ascii),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

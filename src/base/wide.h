@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Sixteen octets at a time, by the compiler's vectors (gcc and clang have them on
+ * every machine, in registers where it has some).  Floor 0, pure.
+ *
+ * A comparison of two of them gives 0xff where it is true and 0 elsewhere:
+ * `&` and `|` join such answers, and `sum -= answer` counts, up to 255 in a lane.
+ */
+#ifndef BASE_WIDE_H
+#define BASE_WIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef uint8_t wide __attribute__((vector_size(16)));
+
+#define WIDE		sizeof(wide)
+#define WIDE_COUNT_MAX	255
+
+static inline wide
+wide_at(const uint8_t *p)
+{
+	wide v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline wide
+wide_eq(wide v, uint8_t c)
+{
+	return (wide)(v == c);
+}
+
+static inline bool
+wide_any(wide v)
+{
+	uint64_t half[2];
+
+	memcpy(half, &v, sizeof(v));
+	return (half[0] | half[1]) != 0;
+}
+
+/* Of all lanes. */
+static inline size_t
+wide_sum(wide v)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < WIDE; i++)
+		sum += v[i];
+	return sum;
+}
+
+#endif
