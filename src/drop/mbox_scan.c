@@ -423,6 +423,56 @@ hold(struct mbox_scan *s, struct span in)
 	return n;
 }
 
+/* Does a field with such a first letter have to be looked at? */
+static bool
+is_telling(struct span line)
+{
+	return span_find(SPAN("CLSXclsx"), line.p[0]) < 8 &&
+	    mbox_field_mutable(mbox_field_name(span_first(line, MBOX_HELD)));
+}
+
+/*
+ * Whole header lines that are part of the identity and tell nothing else: how
+ * much of `in`, which begins with a line, they are.
+ */
+static size_t
+header_run(const struct mbox_scan *s, struct span in)
+{
+	bool	kept = !s->mutable;
+	size_t	n = 0;
+
+	while (n < in.n) {
+		struct span	line = span_skip(in, n);
+		size_t		lf;
+
+		if (line.p[0] == '\n' || line.p[0] == '\r' || is_telling(line) ||
+		    (!kept && (line.p[0] == ' ' || line.p[0] == '\t')))
+			break;
+		lf = span_find(line, '\n');
+		if (lf == line.n)
+			break;
+		kept = true;
+		n += lf + 1;
+	}
+	return n;
+}
+
+/* In the first message of a file each field might be a sign. */
+static size_t
+begin_lines(struct mbox_scan *s, struct span in)
+{
+	size_t n = s->part == PART_HEAD && s->nheld == 0 && s->out->n > 0 ?
+	    header_run(s, in) : 0;
+
+	if (n == 0)
+		return hold(s, in);
+	put_kept(s, span_first(in, n));
+	s->pos += n;
+	s->mutable = false;
+	s->cur.flags &= ~(uint32_t)MBOX_HEAD_OPEN;
+	return n;
+}
+
 /* The rest of a header line that is longer than what is held. */
 static size_t
 pass_header(struct mbox_scan *s, struct span in)
@@ -445,25 +495,48 @@ pass_header(struct mbox_scan *s, struct span in)
 }
 
 /*
- * Body text, as many lines as there are up to one that might be blank: after
- * a line with text in it no other can mean anything.
+ * Where the last line begins of those that end in front of in.p[at], if it is a
+ * blank one; else `at`.  What stands in front of `in` is text of in's first line.
  */
+static size_t
+blank_before(struct span in, size_t at)
+{
+	size_t begin = at - 1;
+
+	if (begin > 0 && in.p[begin - 1] == '\r')
+		begin--;
+	return begin > 0 && in.p[begin - 1] == '\n' ? begin : at;
+}
+
+/*
+ * How much of `in`, which goes on a line with text in it, is text for sure: all
+ * up to a blank line in front of what might be a From_ line, or of the end.
+ */
+static size_t
+body_run(struct span in)
+{
+	size_t	at = 0;
+	size_t	begin;
+
+	while ((at += span_find_pair(span_skip(in, at), '\n', 'F')) < in.n) {
+		begin = blank_before(in, ++at);
+		if (begin < at)
+			return begin;
+	}
+	if (in.p[in.n - 1] == '\n')
+		return blank_before(in, in.n);
+	return in.n > 1 && in.p[in.n - 1] == '\r' && in.p[in.n - 2] == '\n' ?
+	    in.n - 1 : in.n;
+}
+
 static size_t
 pass_body(struct mbox_scan *s, struct span in)
 {
-	size_t n = 0;
+	size_t n = body_run(in);
 
-	s->take = TAKE_KEEP;
-	while (s->take == TAKE_KEEP && n < in.n) {
-		n += span_find(span_skip(in, n), '\n');
-		if (n == in.n)
-			break;
-		n++;
-		if (n == in.n || in.p[n] == '\n' || in.p[n] == '\r')
-			s->take = TAKE_HOLD;
-	}
 	put_kept(s, span_first(in, n));
 	s->pos += n;
+	s->take = in.p[n - 1] == '\n' ? TAKE_HOLD : TAKE_KEEP;
 	return n;
 }
 
@@ -498,7 +571,7 @@ mbox_scan_feed(struct mbox_scan *s, struct span in)
 		if (s->part == PART_FOREIGN || s->part == PART_REST)
 			s->pos += n;
 		else if (s->take == TAKE_HOLD)
-			n = hold(s, in);
+			n = begin_lines(s, in);
 		else if (s->take == TAKE_FROM)
 			n = pass_from_line(s, in);
 		else if (s->part == PART_HEAD)

@@ -2,6 +2,7 @@
 #include "drop/mbox_scan.h"
 
 #include "base/alloc.h"
+#include "drop/mbox_plain.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -568,6 +569,63 @@ test_random(void **state)
 	}
 }
 
+/* Whatever might be taken for something else, next to everything else. */
+static size_t
+random_mbox(char *out, size_t room)
+{
+#define PART(lit)	{ lit, sizeof(lit) - 1 }
+	static const struct { const char *p; size_t n; } parts[] = {
+		PART("\n"), PART("\n"), PART("\n\n"), PART("\r\n"), PART("\r"),
+		PART("\r\n\r\n"), PART("\n\r"), PART("From "), PART("F"),
+		PART("Fr"), PART(F1), PART("\n" F1), PART("\n\n" F2),
+		PART("\r\n\r\n" FC), PART("\n\n" FC), PART("\n\nFrom x\n"),
+		PART("\n\nFar from it"), PART("\nStatus: RO\n"),
+		PART("Status: R\n"), PART("status : O\n"), PART("Status\n:"),
+		PART("X-UID: 4\n 5\n"), PART("Subject: x\n y\n"), PART("A: b\n"),
+		PART("X-Spam: no\n"), PART("Content-Length: 4\n"), PART(" "),
+		PART("\t"), PART("Content-Type: text/plain\n"), PART("\0"),
+		PART("Lines: 3"), PART("."), PART("\xe4"), PART("text"),
+		PART("0123456789abcdefghijklmnopqrstuvwxyz"),
+		PART("0123456789abcdefghijklmnopqrstuvwxyz\n"),
+	};
+#undef PART
+	size_t	n = 0;
+	size_t	k = 0;
+
+	add(out, &n, rand() % 16 == 0 ? "\n" F1 : rand() % 4 == 0 ? FC : F1);
+	for (int left = rand() % 40; left > 0; left--) {
+		k = rand() % 4 == 0 ? k : (size_t)rand() % ARRAY_LEN(parts);
+		assert_true(parts[k].n < room - n);
+		memcpy(out + n, parts[k].p, parts[k].n);
+		n += parts[k].n;
+	}
+	return n;
+}
+
+/* In one piece, and in random ones: what the plain way finds. */
+static void
+test_against_the_plain_way(void **state UNUSED)
+{
+	static char		b[8192];
+	struct mbox_table	t;
+	struct mbox_table	plain;
+
+	srand(4712);
+	for (int round = 0; round < 6000; round++) {
+		size_t	n = random_mbox(b, sizeof(b));
+
+		plain = (struct mbox_table){ 0 };
+		assert_true(mbox_plain(span_of(b, n), &plain));
+		for (int i = 0; i < 4; i++) {
+			assert_int_equal(scan_split(b, n,
+			    i == 0 ? 0 : (size_t)rand() % n, &t), 0);
+			assert_same(&plain, &t);
+			mbox_table_fini(&t);
+		}
+		mbox_table_fini(&plain);
+	}
+}
+
 static void
 test_more_than_the_table_takes(void **state)
 {
@@ -623,6 +681,7 @@ main(void)
 		cmocka_unit_test(test_digests_stay),
 		cmocka_unit_test(test_long_foreign_line),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_against_the_plain_way),
 		cmocka_unit_test(test_more_than_the_table_takes),
 		cmocka_unit_test(test_sizes_are_64_bit),
 	};
