@@ -8,8 +8,6 @@
 
 #include <stdlib.h>
 
-#define SCAN_BLOCK	16384
-
 enum {					/* mbox_scan.signs */
 	SIGN_SUBJECT	= 1u << 0,
 	SIGN_X_IMAP	= 1u << 1,
@@ -598,27 +596,44 @@ mbox_scan_end(struct mbox_scan *s, struct fault *f)
 	return 0;
 }
 
+uint8_t *
+mbox_block_new(uint64_t len, size_t *size_r)
+{
+	*size_r = len < MBOX_BLOCK ? (size_t)len : MBOX_BLOCK;
+	return xalloc(*size_r, 1);
+}
+
+/* The next octets of the file, up to `end`. */
+static int
+feed_block(struct mbox_scan *s, int fd, uint64_t end, uint8_t *block, size_t size,
+    struct fault *f)
+{
+	size_t	want = end - s->pos < size ? (size_t)(end - s->pos) : size;
+	ssize_t	got = file_pread(fd, block, want, s->pos, f);
+
+	if (got == -1)
+		return -1;
+	if (got == 0)
+		return fault_set(f, FAULT_TEMP,
+		    "the file became shorter while it was read");
+	mbox_scan_feed(s, span_of(block, (size_t)got));
+	return 0;
+}
+
 int
 mbox_scan_file(int fd, uint64_t off, uint64_t len, struct mbox_table *out,
     struct fault *f)
 {
-	struct mbox_scan	s;
-	static uint8_t	block[SCAN_BLOCK];
-	uint64_t		end = off + len;
+	struct mbox_scan	 s;
+	uint64_t		 end = off + len;
+	size_t			 size;
+	uint8_t			*block = mbox_block_new(len, &size);
+	int			 r = 0;
 
 	mbox_scan_init(&s, out);
 	s.pos = off;
-	while (s.pos < end && !mbox_scan_foreign(&s)) {
-		size_t	want = end - s.pos < sizeof(block) ?
-			    (size_t)(end - s.pos) : sizeof(block);
-		ssize_t	got = file_pread(fd, block, want, s.pos, f);
-
-		if (got == -1)
-			return -1;
-		if (got == 0)
-			return fault_set(f, FAULT_TEMP,
-			    "the file became shorter while it was read");
-		mbox_scan_feed(&s, span_of(block, (size_t)got));
-	}
-	return mbox_scan_end(&s, f);
+	while (r == 0 && s.pos < end && !mbox_scan_foreign(&s))
+		r = feed_block(&s, fd, end, block, size, f);
+	free(block);
+	return r == 0 ? mbox_scan_end(&s, f) : -1;
 }

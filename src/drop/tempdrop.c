@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define BLOCK		16384
 #define READ_TRIES	4
 /*
  * Times of files are those of the kernel's coarse clock, which advances at least
@@ -73,33 +72,45 @@ settle(int fd, struct file_facts *facts, struct fault *f)
 	return fault_set(f, FAULT_TEMP, "the spool changes all the time");
 }
 
-/* to -1: scan alone.  1; 0: there is no room for the copy; -1: a fault. */
+/*
+ * The next octets of a locked spool; to -1: scan alone.  1; 0: there is no room for
+ * the copy; -1: a fault.
+ */
+static int
+copy_block(struct spool *s, struct mbox_scan *scan, int to, uint8_t *block,
+    size_t size, struct fault *f)
+{
+	uint64_t	at = scan->pos;
+	uint64_t	left = s->facts.size - at;
+	size_t		want = left < size ? (size_t)left : size;
+	struct fault	lost;
+	ssize_t		got = file_pread(s->fd, block, want, at, f);
+
+	if (got == -1)
+		return -1;
+	if ((size_t)got < want)
+		return fault_set(f, FAULT_TEMP,
+		    "it became shorter while it was read");
+	mbox_scan_feed(scan, span_of(block, want));
+	if (to != -1 && file_pwrite(to, block, want, at, &lost) == -1)
+		return 0;
+	return spool_tick(s, f) == -1 ? -1 : 1;
+}
+
+/* The same of all of them. */
 static int
 copy_and_scan(struct spool *s, int to, struct mbox_table *out, struct fault *f)
 {
-	struct mbox_scan	scan;
-	struct fault		lost;
-	static uint8_t	block[BLOCK];
+	struct mbox_scan	 scan;
+	size_t			 size;
+	uint8_t			*block = mbox_block_new(s->facts.size, &size);
+	int			 r = 1;
 
 	mbox_scan_init(&scan, out);
-	while (scan.pos < s->facts.size && !mbox_scan_foreign(&scan)) {
-		uint64_t left = s->facts.size - scan.pos;
-		size_t	 want = left < BLOCK ? (size_t)left : BLOCK;
-		uint64_t at = scan.pos;
-		ssize_t	 got = file_pread(s->fd, block, want, at, f);
-
-		if (got == -1)
-			return -1;
-		if ((size_t)got < want)
-			return fault_set(f, FAULT_TEMP,
-			    "it became shorter while it was read");
-		mbox_scan_feed(&scan, span_of(block, want));
-		if (to != -1 && file_pwrite(to, block, want, at, &lost) == -1)
-			return 0;
-		if (spool_tick(s, f) == -1)
-			return -1;
-	}
-	return mbox_scan_end(&scan, f) == -1 ? -1 : 1;
+	while (r == 1 && scan.pos < s->facts.size && !mbox_scan_foreign(&scan))
+		r = copy_block(s, &scan, to, block, size, f);
+	free(block);
+	return r == 1 && mbox_scan_end(&scan, f) == -1 ? -1 : r;
 }
 
 int
