@@ -38,17 +38,6 @@ uidl_format(const uint8_t digest[MBOX_DIGEST], uint32_t twin,
 		    ".%u", twin);
 }
 
-/* Rows are in one array, so their addresses tell their order. */
-static int
-by_digest_and_place(const void *a, const void *b)
-{
-	const struct mbox_msg *x = *(const struct mbox_msg *const *)a;
-	const struct mbox_msg *y = *(const struct mbox_msg *const *)b;
-	int c = memcmp(x->digest, y->digest, MBOX_DIGEST);
-
-	return c != 0 ? c : x < y ? -1 : x > y;
-}
-
 int
 mbox_compare(const struct mbox_msg *a, const struct mbox_msg *b)
 {
@@ -57,19 +46,40 @@ mbox_compare(const struct mbox_msg *a, const struct mbox_msg *b)
 	return c != 0 ? c : a->twin < b->twin ? -1 : a->twin > b->twin;
 }
 
+/* What is sorted: rows are too far apart to be looked at for each comparison. */
+struct ranked {
+	uint64_t	 first;		/* octets of the digest */
+	struct mbox_msg	*m;		/* in one array: addresses tell their order */
+};
+
+static int
+by_digest_and_place(const void *a, const void *b)
+{
+	const struct ranked *x = a;
+	const struct ranked *y = b;
+	int c;
+
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	c = memcmp(x->m->digest, y->m->digest, MBOX_DIGEST);
+	return c != 0 ? c : x->m < y->m ? -1 : x->m > y->m;
+}
+
 void
 mbox_number_twins(struct mbox_table *t)
 {
-	struct mbox_msg	**order = xalloc(t->n, sizeof(struct mbox_msg *));
-	const struct mbox_msg *before;
+	struct ranked *order = xalloc(t->n, sizeof(*order));
 
-	for (size_t i = 0; i < t->n; i++)
-		order[i] = &t->m[i];
-	qsort(order, t->n, sizeof(struct mbox_msg *), by_digest_and_place);
 	for (size_t i = 0; i < t->n; i++) {
-		before = i > 0 ? order[i - 1] : NULL;
-		order[i]->twin = before != NULL && memcmp(before->digest,
-		    order[i]->digest, MBOX_DIGEST) == 0 ? before->twin + 1 : 1;
+		order[i].m = &t->m[i];
+		memcpy(&order[i].first, t->m[i].digest, sizeof(order[i].first));
+	}
+	qsort(order, t->n, sizeof(*order), by_digest_and_place);
+	for (size_t i = 0; i < t->n; i++) {
+		struct mbox_msg *m = order[i].m;
+
+		m->twin = i > 0 && memcmp(order[i - 1].m->digest, m->digest,
+		    MBOX_DIGEST) == 0 ? order[i - 1].m->twin + 1 : 1;
 	}
 	free(order);
 }
