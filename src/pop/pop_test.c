@@ -27,6 +27,8 @@ struct drop {
 	size_t			 nextra;
 	bool			 unreadable;	/* from this octet on */
 	uint64_t		 readable;
+	bool			 whole;		/* gives all that is asked for */
+	size_t			 given;		/* octets */
 	bool			 cannot_commit;
 };
 
@@ -45,11 +47,12 @@ mem_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 	if (d->unreadable && off >= d->readable)
 		return fault_set(f, FAULT_TEMP, "planted");
 	/* small pieces: every block border is met */
-	if (n > 7)
+	if (n > 7 && !d->whole)
 		n = 7;
 	if (n > len - off)
 		n = len - (size_t)off;
 	memcpy(p, d->texts[i] + off, n);
+	d->given += n;
 	return (ssize_t)n;
 }
 
@@ -571,6 +574,27 @@ test_unreadable_message(void **state UNUSED)
 	drop.readable = 7;
 	(void)say("RETR 1");
 	assert_int_equal(last_next, POP_NEXT_ABORT);
+}
+
+/* Of a long message no more than a header's worth, until more is wanted. */
+static void
+test_top_reads_little(void **state UNUSED)
+{
+	static char	text[60000];
+	size_t		n = 0;
+
+	for (; n < sizeof(text) - 100; n += 2)
+		memcpy(text + n, n == 6 ? "\n\n" : "a\n", 2);
+	drop.whole = true;
+	add(&drop, text, 0);
+	pop_free(pop);
+	pop = pop_new(&conf, &drop, NULL, NULL, -1, NULL);
+	assert_string_equal(say("TOP 4 0"), "+OK Top of message follows.\r\n"
+	    "a\r\na\r\na\r\n\r\n.\r\n");
+	assert_int_equal(drop.given, TEXT_FIRST);
+	drop.given = 0;
+	(void)say("TOP 4 1300");
+	assert_int_equal(drop.given, TEXT_FIRST + 2 * TEXT_FIRST);
 }
 
 static void
@@ -1391,6 +1415,8 @@ main(void)
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable_message, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(test_top_reads_little,
+		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_commands_end, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize, setup,

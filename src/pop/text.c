@@ -43,6 +43,7 @@ text_init(struct text *t, const struct view_item *m)
 	t->pos = 0;
 	t->n = 0;
 	t->mid_line = false;
+	t->most = TEXT_FIRST;
 	t->recoder = m->recoded ? recoder_new() : NULL;
 }
 
@@ -113,19 +114,24 @@ at_end(const struct text *t)
 	    t->off == t->m->entry.size_disk;
 }
 
-/* Make at least `want` octets available, fewer only at the end. */
+/* Make at least `want` octets available, fewer only at the end; read no more
+ * than `most` at once. */
 static int
-fill(struct text *t, size_t want, struct fault *f)
+fill(struct text *t, size_t want, size_t most, struct fault *f)
 {
-	ssize_t got;
+	size_t	room;
+	ssize_t	got;
 
 	while (t->n - t->pos < want && !at_end(t)) {
 		memmove(t->block, t->block + t->pos, t->n - t->pos);
 		t->n -= t->pos;
 		t->pos = 0;
-		got = t->recoder != NULL ? read_recoded(t, t->block + t->n,
-		    sizeof(t->block) - t->n, f) : read_on(t->m, &t->off,
-		    t->block + t->n, sizeof(t->block) - t->n, f);
+		room = sizeof(t->block) - t->n;
+		if (room > most)
+			room = most;
+		got = t->recoder != NULL ?
+		    read_recoded(t, t->block + t->n, room, f) :
+		    read_on(t->m, &t->off, t->block + t->n, room, f);
 		if (got < 0)
 			return -1;
 		t->n += (size_t)got;
@@ -162,7 +168,7 @@ text_measure(const struct view_item *m, bool *recoded_r, uint64_t *size_r,
 int
 text_block(struct text *t, struct span *out, struct fault *f)
 {
-	if (fill(t, 1, f) != 0)
+	if (fill(t, 1, sizeof(t->block), f) != 0)
 		return -1;
 	*out = span_of(t->block + t->pos, t->n - t->pos);
 	t->pos = t->n;
@@ -175,8 +181,12 @@ text_piece(struct text *t, struct text_piece *out, struct fault *f)
 	struct span	ahead;
 	size_t		lf;
 
-	if (fill(t, TEXT_AHEAD, f) != 0)
-		return -1;
+	if (t->n - t->pos < TEXT_AHEAD && !at_end(t)) {
+		if (fill(t, TEXT_AHEAD, t->most, f) != 0)
+			return -1;
+		t->most = t->most < sizeof(t->block) / 2 ? 2 * t->most :
+		    sizeof(t->block);
+	}
 	ahead = span_of(t->block + t->pos, t->n - t->pos);
 	lf = span_find(ahead, '\n');
 	out->ends_line = lf < ahead.n;

@@ -11,6 +11,9 @@
 #include "pop/view.h"
 
 #define TEXT_BLOCK	32768u
+/* Who looks at pieces mostly wants a header: so much is read at first, and twice
+ * as much each time. */
+#define TEXT_FIRST	2048u
 /* A piece that begins a line has at least so many octets of it (or all). */
 #define TEXT_AHEAD	1024u
 
@@ -19,6 +22,7 @@ struct text {
 	uint64_t		 off;		/* next octet to read */
 	size_t			 pos;
 	size_t			 n;
+	size_t			 most;		/* of the next read, for pieces */
 	bool			 mid_line;	/* the last piece ended no line */
 	struct text_recoder	*recoder;	/* owns; of a message so sent */
 	uint8_t			 block[TEXT_BLOCK];
