@@ -196,6 +196,7 @@ class Server(Ctl):
 
     def test_role_has_no_rights(self):
         self.serve()
+        self.ctl("status")      # it answers, so it is in its cage
         role, = self.named("popper-ctl")
         self.assertEqual((role.uid, role.status["Seccomp"],
                           role.status["CapEff"]), (990, ["2"], ["0" * 16]))
