@@ -22,6 +22,7 @@
 enum {					/* drop_entry.flags */
 	DROP_SEEN	= 1u << 0,	/* an earlier session RETRieved it */
 	DROP_8BIT	= 1u << 1,	/* octets beyond ASCII in it */
+	DROP_PROMISED	= 1u << 2,	/* its uidl is one of drop/promise.h */
 };
 
 struct drop_entry {
@@ -85,6 +86,7 @@ struct drop_host {
 };
 #define DROP_RESERVE	(1u << 20)
 
+struct promises;
 /* What it points to must live as long as the drop. */
 struct drop_conf {
 	const char		*path;		/* the spool file */
@@ -99,6 +101,7 @@ struct drop_conf {
 	bool			 in_place;	/* what cannot be cloned is not
 						   copied either, but verified in
 						   place */
+	const struct promises	*promises;	/* unique-ids; NULL: none */
 	const struct drop_host	*host;
 };
 
@@ -205,7 +208,7 @@ const struct drop_ops	*drop_ops_of(const struct drop *d);
 /*
  * Unique-ids of several lists that are shown as one (maildrop, then
  * bulletins): give twins the suffixes that they would have in one maildrop.
- * Entries are changed in place.  O(n log n).
+ * What was promised stays as it is.  Entries are changed in place.  O(n log n).
  */
 void	drop_distinct(struct drop_entry **entries, size_t n);
 

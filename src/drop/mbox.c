@@ -6,6 +6,7 @@
 #include "drop/mbox_priv.h"
 
 #include "base/alloc.h"
+#include "drop/promise.h"
 #include "drop/uidl.h"
 
 #include <errno.h>
@@ -33,7 +34,10 @@ make_entries(struct drop *d)
 		e->delivered = m->delivered;
 		e->flags = (m->flags & MBOX_SEEN ? DROP_SEEN : 0u) |
 		    (m->flags & MBOX_8BIT ? DROP_8BIT : 0u);
-		uidl_format(m->digest, m->twin, e->uidl);
+		if (promises_find(d->conf.promises, m->digest, m->twin, e->uidl))
+			e->flags |= DROP_PROMISED;
+		else
+			uidl_format(m->digest, m->twin, e->uidl);
 		d->n++;
 	}
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "drop/mbox_priv.h"
+#include "drop/promise.h"
 #include "sys/lock.h"
 
 #include <fcntl.h>
@@ -1006,6 +1007,71 @@ test_note_alone_and_failing(void **state)
 	fake_fini(&w);
 }
 
+/* Ids promised to the second and the fourth of the messages A B A A D. */
+static void
+promise_some(struct promises *p)
+{
+	static const char	*mbox = A B A A D;
+	struct mbox_table	 t = { 0 };
+	struct mbox_scan	 s;
+	struct promise		 rows[2] = {
+		{ .uidl = "second" }, { .uidl = "fourth" },
+	};
+	struct buf		 b;
+
+	mbox_scan_init(&s, &t);
+	mbox_scan_feed(&s, span_str(mbox));
+	assert_int_equal(mbox_scan_end(&s, NULL), 0);
+	for (size_t i = 0; i < 2; i++) {
+		memcpy(rows[i].digest, t.m[2 * i + 1].digest, MBOX_DIGEST);
+		rows[i].twin = t.m[2 * i + 1].twin;
+	}
+	mbox_table_fini(&t);
+	buf_init(&b, PROMISE_TEXT_MAX);
+	assert_int_equal(promises_pack(rows, 2, &b, NULL), 0);
+	assert_int_equal(promises_read(buf_span(&b), p, NULL), 0);
+	buf_fini(&b);
+}
+
+/* They are kept while other mail comes and goes, and Status changes. */
+static void
+test_promised(void **state)
+{
+	static const bool	 first[5] = { true };
+	static const bool	 all[5] = { true, true, true, true, true };
+	struct drop_change	 c = { .deleted = first, .retrieved = all,
+				    .extra_fd = -1 };
+	struct drop_outcome	 out;
+	struct promises		 p;
+	struct snapshot		 s;
+	struct fake		 w;
+	struct drop		*d;
+	struct fault		 f;
+
+	(void)state;
+	promise_some(&p);
+	fake_init(&w, false);
+	w.conf.promises = &p;
+	fake_write(w.spool, SPAN(C B A A A));
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	mbox_ops.snapshot(d, &s);
+	assert_string_equal(s.entries[1].uidl, "second");
+	assert_string_equal(s.entries[4].uidl, "fourth");
+	assert_int_equal(s.entries[4].flags & DROP_PROMISED, DROP_PROMISED);
+	for (size_t i = 0; i < 4; i += i == 0 ? 2 : 1)
+		assert_int_equal(strcspn(s.entries[i].uidl, "."), 26);
+	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+	assert_int_equal(out.deleted, 1);
+	mbox_ops.close(d);
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	mbox_ops.snapshot(d, &s);
+	assert_string_equal(s.entries[0].uidl, "second");
+	assert_string_equal(s.entries[3].uidl, "fourth");
+	mbox_ops.close(d);
+	promises_fini(&p);
+	fake_fini(&w);
+}
+
 int
 main(void)
 {
@@ -1022,6 +1088,7 @@ main(void)
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_expired),
 		cmocka_unit_test(test_image),
+		cmocka_unit_test(test_promised),
 		cmocka_unit_test(test_legacy),
 		cmocka_unit_test(test_legacy_in_use),
 		cmocka_unit_test(test_many),

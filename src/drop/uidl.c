@@ -136,12 +136,14 @@ void
 drop_distinct(struct drop_entry **entries, size_t n)
 {
 	struct placed	*order = xalloc(n, sizeof(*order));
+	size_t		 derived = 0;
 	unsigned	 twin = 1;
 
 	for (size_t i = 0; i < n; i++)
-		order[i] = (struct placed){ entries[i], i };
-	qsort(order, n, sizeof(*order), by_base_and_place);
-	for (size_t i = 0; i < n; i++) {
+		if ((entries[i]->flags & DROP_PROMISED) == 0)
+			order[derived++] = (struct placed){ entries[i], i };
+	qsort(order, derived, sizeof(*order), by_base_and_place);
+	for (size_t i = 0; i < derived; i++) {
 		twin = i > 0 && span_eq(id_base(order[i - 1].entry->uidl),
 		    id_base(order[i].entry->uidl)) ? twin + 1 : 1;
 		number(order[i].entry->uidl, twin);

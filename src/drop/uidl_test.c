@@ -160,6 +160,24 @@ test_distinct(void **state)
 	drop_distinct(list, 0);
 }
 
+/* A promised id is shown as it is, whatever it looks like. */
+static void
+test_distinct_promised(void **state)
+{
+	struct drop_entry e[] = {
+		entry(A), entry(A "-of-another-server"), entry(B ".7"), entry(A),
+	};
+	struct drop_entry *list[] = { &e[0], &e[1], &e[2], &e[3] };
+
+	(void)state;
+	e[1].flags = e[2].flags = DROP_PROMISED;
+	drop_distinct(list, ARRAY_LEN(e));
+	assert_string_equal(e[0].uidl, A);
+	assert_string_equal(e[1].uidl, A "-of-another-server");
+	assert_string_equal(e[2].uidl, B ".7");
+	assert_string_equal(e[3].uidl, A ".2");
+}
+
 int
 main(void)
 {
@@ -169,6 +187,7 @@ main(void)
 		cmocka_unit_test(test_stable),
 		cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_distinct),
+		cmocka_unit_test(test_distinct_promised),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,6 +306,25 @@ find_journal(struct host *h, struct fault *f)
 }
 
 static int
+find_promises(struct host *h, struct fault *f)
+{
+	UNZEROED char path[PLACE_MAX];
+
+	if (place(path, h->conf->role.state_dir, "uidl", h->key, f) != 0)
+		return -1;
+	return file_open(FILE_CWD, path, FILE_READ, 0, &h->promises, f) == 0 ||
+	    f->err == ENOENT ? 0 :
+	    fault_prefix(f, "promised unique-ids, %s: ", path);
+}
+
+/* What there is of this maildrop's besides the spool. */
+static int
+find_files(struct host *h, struct fault *f)
+{
+	return find_journal(h, f) != 0 ? -1 : find_promises(h, f);
+}
+
+static int
 sender_of(struct host *h, struct fault *f)
 {
 	const char *t = h->conf->xtnd.xmit_sender;
@@ -352,6 +371,7 @@ host_open(struct host *h, const struct settings *conf,
 		.dirfd = -1,
 		.session_lock = -1,
 		.journal = -1,
+		.promises = -1,
 	};
 	if (find_out(h, f) != 0 || user_folder(h, f) != 0 ||
 	    sender_of(h, f) != 0) {
@@ -371,6 +391,7 @@ host_attach(struct host *h, const struct settings *conf,
 		.dirfd = -1,
 		.session_lock = -1,
 		.journal = -1,
+		.promises = -1,
 		.system_spool = facts->system_spool,
 		.locked = facts->locked,
 		.dotlock = facts->dotlock,
@@ -462,6 +483,7 @@ host_close(struct host *h)
 	drop_dotlock(h);
 	host_session_unlock(h);
 	fd_close(&h->journal);
+	fd_close(&h->promises);
 	fd_close(&h->dirfd);
 }
 
@@ -583,7 +605,7 @@ host_session_lock(struct host *h, const char *sid, const char *ip,
 	write_holder(path, facts.size == 0 ? 0 : FILE_TRUNCATE,
 	    h->server != 0 ? h->server : spawn_self(), sid, ip, clock_ms());
 	/* Not before: the last session may have made one and died since. */
-	if (find_journal(h, f) == 0)
+	if (find_files(h, f) == 0)
 		return 0;
 	host_session_unlock(h);
 	return -1;
@@ -599,6 +621,7 @@ host_login(struct host *h, const char *sid, const char *ip, struct fault *f)
 	if (h->wait_s == 0)
 		return 0;
 	fd_close(&h->journal);
+	fd_close(&h->promises);
 	host_session_unlock(h);
 	return fault_set(f, FAULT_DELAY, "%u s of login_delay are left",
 	    h->wait_s);
@@ -630,7 +653,7 @@ host_session_adopt(struct host *h, int lock, struct fault *f)
 {
 	h->session_lock = lock;
 	h->locked = true;
-	return find_journal(h, f);
+	return find_files(h, f);
 }
 
 void
@@ -785,6 +808,68 @@ host_tempfile(struct host *h, int *fd_r, struct fault *f)
 		return fault_prefix(f, "temporary file in %s: ", h->temp);
 	*fd_r = fd_take(&fd);
 	return 0;
+}
+
+/* Root's, in the midst of what is done with the user's rights on files. */
+static int
+copy_tempfile(void *ctx, int *fd_r, struct fault *f)
+{
+	struct host	*h = ctx;
+	int		 r;
+
+	host_rights_end();
+	r = host_tempfile(h, fd_r, f);
+	ASSERT(host_rights_begin(h, f) == 0);
+	return r;
+}
+
+static void
+copy_tell(void *ctx, const char *id, const char *text)
+{
+	const struct host	*h = ctx;
+	struct log_line		 l;
+
+	log_begin(&l, LEVEL_WARN, id);
+	log_str(&l, "user", h->id->user);
+	log_str(&l, "text", text);
+	log_end(&l);
+}
+
+/* We have the rights of a program of the user's that is set-gid mail, so the dotlock
+ * is made as in a folder of his own. */
+int
+host_copy(struct host *h, uint64_t most, int *fd_r, uint64_t *size_r,
+    struct fault *f)
+{
+	const struct drop_host	ask = {
+		.ctx = h,
+		.tempfile = copy_tempfile,
+		.tell = copy_tell,
+	};
+	const struct drop_conf	c = {
+		.path = h->path,
+		.uid = h->id->uid,
+		.journal_fd = -1,
+		.memory_max = HOST_MEMORY_MAX,
+		.host = &ask,
+	};
+	int			r;
+
+	if (host_rights_begin(h, f) != 0)
+		return -1;
+	r = mbox_copy(&c, most, fd_r, size_r, f);
+	host_rights_end();
+	return r;
+}
+
+int
+host_promise(const struct host *h, struct span text, struct fault *f)
+{
+	AUTO(fd_close) int dirfd = -1;
+
+	return our_folder(h->conf->role.state_dir, "uidl", 0700, &dirfd, f) != 0 ||
+	    file_replace(dirfd, h->key, 0600, text, f) != 0 ?
+	    fault_prefix(f, "promised unique-ids: ") : 0;
 }
 
 static int

@@ -19,6 +19,7 @@
 #include "sys/sock.h"
 
 #define HOST_KEY_MAX	320
+#define HOST_MEMORY_MAX	32768		/* octets of a maildrop copied there */
 #define HOST_OWNER	"owner."	/* + key: whose that journal is */
 #define HOST_KEPT	"kept."		/* + time.key: of another user, put aside */
 
@@ -51,6 +52,7 @@ struct host {
 						   whoever finds it in use; 0: this
 						   process */
 	int			 journal;	/* an existing one; owns; or -1 */
+	int			 promises;	/* likewise: drop/promise.h */
 	bool			 has_home;	/* it need not be there now */
 	char			 user_dir[IDENTITY_PATH_MAX + 1];
 						/* state folder, "" if none */
@@ -97,7 +99,7 @@ void	host_close(struct host *h);
 /*
  * The lock against a second session, for the session `sid` of the client at
  * `ip`; FAULT_IN_USE, and h->holder tells who has it, if that can be read.  With
- * the lock comes a journal that exists.
+ * the lock comes a journal that exists, and a file of promised unique-ids.
  */
 int	host_session_lock(struct host *h, const char *sid, const char *ip,
 	    struct fault *f) MUSTUSE;
@@ -123,6 +125,17 @@ void	host_session_hold(const struct host *h, const char *sid, const char *ip,
 /* Is there anything besides the spool: an unfinished UPDATE, mail that an older
  * popper left?  Needs the session lock. */
 bool	host_has_remains(const struct host *h);
+/*
+ * A copy of the spool, with the user's rights, in the hands of root: nobody has
+ * looked at what is in it (mbox_copy).  The caller owns *fd_r.  Needs the session
+ * lock, and no remains.
+ */
+int	host_copy(struct host *h, uint64_t most, int *fd_r, uint64_t *size_r,
+	    struct fault *f) MUSTUSE;
+/* Replace the promised unique-ids of this maildrop, durably.  Needs the session
+ * lock. */
+int	host_promise(const struct host *h, struct span text, struct fault *f)
+	    MUSTUSE;
 
 /*
  * Work on files as the user, in the group of the spool's folder when that is

@@ -10,6 +10,7 @@
 
 #include "bull/bull.h"
 #include "drop/drop.h"
+#include "drop/promise.h"
 #include "pop/say.h"
 #include "pop/transact.h"
 #include "role/ask.h"
@@ -30,7 +31,6 @@
 #include <time.h>
 
 #define EXIT_TEMP	75
-#define MEMORY_MOST	32768		/* octets of a maildrop copied there */
 #define STATE_MAX	128		/* octets of a small state file */
 #define TRACE_WAIT_MS	30000
 #define MINUTES_FROM_S	120		/* an age is told in minutes from here */
@@ -46,6 +46,7 @@ struct session {
 	int				 state_fd;	/* state folder, owns, or -1 */
 	int				 bulletins_fd;	/* owns */
 	struct bull_set			 set;
+	struct promises			 promises;
 	struct pop			*pop;
 	struct pump			 pump;
 	uint64_t			 began_ms;
@@ -261,8 +262,8 @@ drop_conf(const struct session *s)
 		.status = s->c->conf->drop.status_headers,
 		.lock_timeout_s = s->c->conf->drop.lock_timeout_s,
 		.copy_max = s->c->conf->role.temp_max,
-		.memory_max = MEMORY_MOST,
 		.in_place = s->c->conf->drop.temp_maildrop == TEMP_MAILDROP_AUTO,
+		.memory_max = HOST_MEMORY_MAX,
 		.host = &s->drop_host,
 	};
 }
@@ -358,6 +359,20 @@ set_pop_conf(struct session *s)
 	};
 }
 
+/* Other unique-ids than the promised ones would be worse than none. */
+static int
+load_promises(struct session *s, struct drop_conf *c, struct fault *f)
+{
+	int fd = s->c->facts->promises;
+
+	if (fd < 0)
+		return 0;
+	if (promises_load(fd, &s->promises, f) != 0)
+		return fault_prefix(f, "%s: ", c->path);
+	c->promises = &s->promises;
+	return 0;
+}
+
 static int
 open_maildrop(struct session *s, struct fault *f)
 {
@@ -372,8 +387,11 @@ open_maildrop(struct session *s, struct fault *f)
 		*f = *s->c->refused;
 		return -1;
 	}
-	result = s->c->moved == NULL ? mbox_ops.open(&c, &d, f) :
-	    mbox_open_copy(&c, s->c->moved->copy, s->c->moved->size, &d, f);
+	result = load_promises(s, &c, f);
+	if (result == 0)
+		result = s->c->moved == NULL ? mbox_ops.open(&c, &d, f) :
+		    mbox_open_copy(&c, s->c->moved->copy, s->c->moved->size, &d,
+		    f);
 	/* There was nothing to scan. */
 	if (s->drop_host.dotlocked && q_unlock(s, &why) != 0)
 		tell(s, "drop-unlock", why.text);
@@ -570,6 +588,7 @@ fini(struct session *s)
 	if (s->pop != NULL)
 		pop_free(s->pop);
 	bull_set_fini(&s->set);
+	promises_fini(&s->promises);
 	fd_close(&s->bulletins_fd);
 	fd_close(&s->place_fd);
 	fd_close(&s->state_fd);
@@ -641,6 +660,7 @@ become_user(const struct session_start *c, enum reach_for why, struct fault *f)
 	AUTO(fd_close) int dirfd = c->facts->dirfd;	/* of the maildrop */
 	const int keep[] = {
 		c->in, c->out, c->far, c->link, c->log_link, c->facts->journal,
+		c->facts->promises,
 		c->facts->session_lock,		/* held as long as we live */
 		c->rest_fd, dirfd,
 		c->moved != NULL ? c->moved->copy : -1,

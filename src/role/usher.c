@@ -37,7 +37,6 @@
 #include <stdlib.h>
 
 #define LISTS		256u		/* of seats, by slot */
-#define MEMORY_MOST	32768		/* octets of a copy in memory */
 #define AGAIN_MS	1000		/* a process that dies at once */
 
 struct seat {
@@ -287,61 +286,6 @@ be_moved(const struct seat *s, struct move *v)
 	session_main(&start);
 }
 
-/* --- what a shared process must not do --------------------------------------------- */
-
-/* Root's, in the midst of what is done with the user's rights on files. */
-static int
-q_tempfile(void *ctx, int *fd_r, struct fault *f)
-{
-	struct host	*h = ctx;
-	int		 r;
-
-	host_rights_end();
-	r = host_tempfile(h, fd_r, f);
-	ASSERT(host_rights_begin(h, f) == 0);
-	return r;
-}
-
-static void
-tell(void *ctx, const char *id, const char *text)
-{
-	const struct host	*h = ctx;
-	struct log_line		 l;
-
-	log_begin(&l, LEVEL_WARN, id);
-	log_str(&l, "user", h->id->user);
-	log_str(&l, "text", text);
-	log_end(&l);
-}
-
-/*
- * -1: it is nothing for a shared process.  We have the rights of a program of the
- * user's that is set-gid mail, so the dotlock is made as in a folder of his own.
- */
-static int
-take_copy(struct host *h, int *fd_r, uint64_t *size_r, struct fault *f)
-{
-	const struct drop_host	ask = {
-		.ctx = h,
-		.tempfile = q_tempfile,
-		.tell = tell,
-	};
-	const struct drop_conf	c = {
-		.path = h->path,
-		.uid = h->id->uid,
-		.journal_fd = -1,
-		.memory_max = MEMORY_MOST,
-		.host = &ask,
-	};
-	int			r;
-
-	if (host_rights_begin(h, f) != 0)
-		return -1;
-	r = mbox_copy(&c, USHER_COPY_MAX, fd_r, size_r, f);
-	host_rights_end();
-	return r;
-}
-
 /* --- the shared process ---------------------------------------------------------------- */
 
 static int
@@ -436,7 +380,8 @@ seat_it(struct seat *s, struct order *o, struct host *h, bool *told_r)
 {
 	struct fault f;
 
-	if (host_has_remains(h) || take_copy(h, &s->copy, &s->size, &f) != 0)
+	if (host_has_remains(h) || h->promises >= 0 ||
+	    host_copy(h, USHER_COPY_MAX, &s->copy, &s->size, &f) != 0)
 		return -1;
 	*told_r = order_send_facts(o->link, h, 0, 0, &f) == 0;
 	if (!*told_r || send_seat(s, o, &f) != 0) {

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC */
+#include "drop/promise.h"
+
+#include "base/alloc.h"
+#include "sys/file.h"
+
+#include <stdlib.h>
+
+#define MAGIC		"popperu1"
+#define MAGIC_N		8
+#define HEAD_N		(MAGIC_N + 8)
+
+bool
+promise_legal(struct span uidl)
+{
+	for (size_t i = 0; i < uidl.n; i++)
+		if (uidl.p[i] < 0x21 || uidl.p[i] > 0x7e)
+			return false;
+	return uidl.n >= 1 && uidl.n <= DROP_UIDL_MAX;
+}
+
+/* ----------------------------------------------------------------- rows */
+
+static uint64_t
+number_at(const uint8_t *p, size_t n)
+{
+	uint64_t v = 0;
+
+	while (n > 0)
+		v = v << 8 | p[--n];
+	return v;
+}
+
+static uint32_t
+twin_of(const uint8_t *row)
+{
+	return (uint32_t)number_at(row + MBOX_DIGEST, 4);
+}
+
+static struct span
+uidl_of(const uint8_t *row)
+{
+	return span_of(row + PROMISE_FIXED, row[PROMISE_FIXED - 1]);
+}
+
+/* Its order among others. */
+static int
+compare(const uint8_t *row, const uint8_t digest[MBOX_DIGEST], uint32_t twin)
+{
+	int		c = memcmp(row, digest, MBOX_DIGEST);
+	uint32_t	its = twin_of(row);
+
+	return c != 0 ? c : its < twin ? -1 : its > twin;
+}
+
+/* The row that rest begins with; false: there is none, or not whole. */
+static bool
+next_row(struct span *rest, const uint8_t **row_r)
+{
+	size_t n;
+
+	if (rest->n < PROMISE_FIXED)
+		return false;
+	n = PROMISE_FIXED + rest->p[PROMISE_FIXED - 1];
+	if (rest->n < n || !promise_legal(uidl_of(rest->p)) ||
+	    twin_of(rest->p) == 0)
+		return false;
+	*row_r = rest->p;
+	*rest = span_skip(*rest, n);
+	return true;
+}
+
+/* -------------------------------------------------------------- reading */
+
+static void
+digest_text(struct span text, uint8_t out[MBOX_DIGEST])
+{
+	struct digest d;
+
+	digest_init(&d);
+	digest_add(&d, text);
+	digest_take(&d, out);
+}
+
+static int
+damaged(struct fault *f, const char *why)
+{
+	return fault_set(f, FAULT_PERM, "the promised unique-ids are damaged: %s",
+	    why);
+}
+
+static int
+find_rows(struct promises *p, struct fault *f)
+{
+	struct span	rest = span_of(p->text, p->size);
+	uint8_t		digest[MBOX_DIGEST];
+	uint64_t	rows;
+
+	if (rest.n < HEAD_N + MBOX_DIGEST || !span_starts(rest, SPAN(MAGIC)))
+		return damaged(f, "not a file of them");
+	rest = span_first(rest, rest.n - MBOX_DIGEST);
+	digest_text(rest, digest);
+	if (memcmp(rest.p + rest.n, digest, MBOX_DIGEST) != 0)
+		return damaged(f, "its digest is another");
+	rows = number_at(rest.p + MAGIC_N, 8);
+	rest = span_skip(rest, HEAD_N);
+	if (rows > rest.n / PROMISE_FIXED)
+		return damaged(f, "there are fewer rows");
+	p->rows = xalloc((size_t)rows, sizeof(*p->rows));
+	for (; p->n < rows; p->n++) {
+		if (!next_row(&rest, &p->rows[p->n]))
+			return damaged(f, "a row");
+		if (p->n > 0 && compare(p->rows[p->n - 1], p->rows[p->n],
+		    twin_of(p->rows[p->n])) >= 0)
+			return damaged(f, "the order of rows");
+	}
+	return rest.n == 0 ? 0 : damaged(f, "more than its rows");
+}
+
+int
+promises_read(struct span text, struct promises *out, struct fault *f)
+{
+	*out = (struct promises){ 0 };
+	if (text.n > PROMISE_TEXT_MAX)
+		return damaged(f, "too long");
+	out->text = xalloc(text.n + 1, 1);
+	if (text.n > 0)
+		memcpy(out->text, text.p, text.n);
+	out->size = text.n;
+	return find_rows(out, f);
+}
+
+int
+promises_load(int fd, struct promises *out, struct fault *f)
+{
+	struct file_facts	facts;
+	ssize_t			n;
+
+	*out = (struct promises){ 0 };
+	if (file_facts(fd, &facts, f) == -1)
+		return -1;
+	if (facts.size > PROMISE_TEXT_MAX)
+		return damaged(f, "too long");
+	out->text = xalloc((size_t)facts.size + 1, 1);
+	n = file_pread(fd, out->text, (size_t)facts.size, 0, f);
+	if (n == -1)
+		return fault_prefix(f, "promised unique-ids: ");
+	out->size = (size_t)n;
+	return find_rows(out, f);
+}
+
+void
+promises_fini(struct promises *p)
+{
+	free(p->text);
+	free(p->rows);
+	*p = (struct promises){ 0 };
+}
+
+bool
+promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
+    uint32_t twin, char out[DROP_UIDL_MAX + 1])
+{
+	size_t	from = 0;
+	size_t	end = p == NULL ? 0 : p->n;
+
+	while (from < end) {
+		size_t	mid = from + (end - from) / 2;
+		int	c = compare(p->rows[mid], digest, twin);
+
+		if (c == 0)
+			return span_cstr(uidl_of(p->rows[mid]), out,
+			    DROP_UIDL_MAX + 1);
+		if (c < 0)
+			from = mid + 1;
+		else
+			end = mid;
+	}
+	return false;
+}
+
+/* -------------------------------------------------------------- writing */
+
+static int
+by_message(const void *a, const void *b)
+{
+	const struct promise *x = a;
+	const struct promise *y = b;
+	int c = memcmp(x->digest, y->digest, MBOX_DIGEST);
+
+	return c != 0 ? c : x->twin < y->twin ? -1 : x->twin > y->twin;
+}
+
+static int
+by_uidl(const void *a, const void *b)
+{
+	return strcmp(((const struct promise *)a)->uidl,
+	    ((const struct promise *)b)->uidl);
+}
+
+static int
+check(struct promise *rows, size_t n, struct fault *f)
+{
+	if (n > PROMISE_MAX)
+		return fault_set(f, FAULT_LIMIT, "too many unique-ids");
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].twin == 0 || !promise_legal(span_str(rows[i].uidl)))
+			return fault_set(f, FAULT_PROTO, "a unique-id has 1 to "
+			    "%d octets of printable ASCII without blanks",
+			    DROP_UIDL_MAX);
+	if (n == 0)
+		return 0;		/* rows may be NULL: not for qsort */
+	qsort(rows, n, sizeof(*rows), by_uidl);
+	for (size_t i = 1; i < n; i++)
+		if (by_uidl(&rows[i - 1], &rows[i]) == 0)
+			return fault_set(f, FAULT_PROTO, "the unique-id %s is "
+			    "that of two messages", rows[i].uidl);
+	qsort(rows, n, sizeof(*rows), by_message);
+	for (size_t i = 1; i < n; i++)
+		if (by_message(&rows[i - 1], &rows[i]) == 0)
+			return fault_set(f, FAULT_PROTO, "%s and %s are of one "
+			    "message", rows[i - 1].uidl, rows[i].uidl);
+	return 0;
+}
+
+static bool
+put_number(struct buf *out, uint64_t v, size_t n)
+{
+	uint8_t b[8];
+
+	for (size_t i = 0; i < n; i++)
+		b[i] = (uint8_t)(v >> 8 * i);
+	return buf_append(out, span_of(b, n)) == 0;
+}
+
+static bool
+put_row(struct buf *out, const struct promise *r)
+{
+	struct span uidl = span_str(r->uidl);
+
+	return buf_append(out, span_of(r->digest, MBOX_DIGEST)) == 0 &&
+	    put_number(out, r->twin, 4) && put_number(out, uidl.n, 1) &&
+	    buf_append(out, uidl) == 0;
+}
+
+int
+promises_pack(struct promise *rows, size_t n, struct buf *out, struct fault *f)
+{
+	uint8_t	digest[MBOX_DIGEST];
+	bool	ok;
+
+	if (check(rows, n, f) == -1)
+		return -1;
+	ok = buf_append(out, SPAN(MAGIC)) == 0 && put_number(out, n, 8);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = put_row(out, &rows[i]);
+	if (ok) {
+		digest_text(buf_span(out), digest);
+		ok = buf_append(out, span_of(digest, MBOX_DIGEST)) == 0;
+	}
+	return ok ? 0 : fault_set(f, FAULT_LIMIT, "too many unique-ids");
+}
