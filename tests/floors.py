@@ -56,6 +56,7 @@ LISTED = [
     ("auth/sql_sqlite.c", "unistd.h", "close of that"),
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
     ("cmd/ctl.c", "getopt.h", "the options of popper ctl"),
+    ("cmd/uidl.c", "getopt.h", "the options of popper uidl"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
     ("cmd/passwd_app.c", "getopt.h", "the options of popper passwd"),
     ("auth/passwd_hash.c", "xxhash.h", "a digest, computes only"),

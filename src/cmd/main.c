@@ -8,6 +8,7 @@
 #include "cmd/passwd.h"
 #include "cmd/reload.h"
 #include "cmd/start.h"
+#include "cmd/uidl.h"
 #include "role/master.h"
 #include "role/monitor.h"
 #include "role/recover.h"
@@ -32,6 +33,7 @@ static const char usage_text[] =
 "       popper bulletin add|list|remove     manage bulletins\n"
 "       popper recover [--config FILE]      finish interrupted updates\n"
 "       popper ctl WORD...                  look at popper serve, and tell it\n"
+"       popper uidl export|import|verify    unique-ids of another server\n"
 "       popper --help | --version\n"
 "\n"
 "  -b dir         bulletins: the folder they are in\n"
@@ -195,6 +197,7 @@ static const struct command_word {
 	{ "bulletin",	cmd_bulletin },
 	{ "recover",	cmd_recover },
 	{ "ctl",	cmd_ctl },
+	{ "uidl",	cmd_uidl },
 	{ "--help",	cmd_help },
 	{ "--version",	cmd_version },
 };

@@ -549,8 +549,10 @@ static const struct conf_option role_options[] = {
 		.min = 1,
 		.meaning = "which folder keeps journals and what must survive "
 		    "a restart",
-		.man = "The folder of journals of interrupted updates and "
-		    "of other things that must survive a restart.\n"
+		.man = "The folder of journals of interrupted updates, of "
+		    "promised unique-ids\n"
+		    ".Pq see Xr popper-uidl 8 ,\n"
+		    "and of other things that must survive a restart.\n"
 		    "It belongs to root (with\n"
 		    ".Ic isolation No = Cm single ,\n"
 		    "to the user who runs popper).\n"

@@ -112,6 +112,20 @@ class Names:
         self.assertIn(b"Subject: " + name.encode(), pop.retr(1))
         pop.quit()
 
+    def test_uidl(self):
+        """popper uidl finds a user by either form, in whatever database."""
+        def uidl(*words, said=b""):
+            return self.host.run([POPPER, "uidl", "--config", self.FOLDER
+                                  + "/popper.conf", *words], user=self.USER,
+                                 input=said, check=True).stdout
+        for user in (WIDE, "zoë"):
+            own = uidl("export", user)
+            self.assertRegex(own, rb"\A1 \d+ [a-z2-7]{26}\n\Z")
+            uidl("import", user, said=b"1 old\n")
+            self.assertRegex(uidl("export", user), rb"\A1 \d+ old\n\Z")
+            uidl("import", "--fresh", user)
+            self.assertEqual(uidl("export", user), own)
+
     def test_either_form(self):
         mark = self.log.mark()
         for user in (JOERG, WIDE):

@@ -184,6 +184,17 @@ class Same(Shared):
             with self.subTest(dialogue=name, mailbox=mailbox[:20]):
                 self.assertEqual(one, said[1, name, mailbox])
 
+    def test_promised_ids(self):
+        """Who has unique-ids of another server has a process of his own."""
+        self.serve()
+        r = self.host.run(["/usr/sbin/popper", "uidl", "import", "v0"],
+                          input=b"1 promised\n")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        with self.login("v0") as pop:
+            self.assertEqual(pop.uidl()[1], b"promised")
+            self.assertEqual(len(self.sessions()), 1)
+            pop.quit()
+
     def test_what_is_moved_goes_on(self):
         """Marks, LAST and counts come along."""
         self.serve()

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Runs as: an operator, root with isolation = split.  Reads from: the configuration
+ * and the user databases; what is in a maildrop, or in a list of unique-ids, is
+ * read by a child that is as powerless as a session (uidl_work.c); its answer is
+ * checked.
+ */
+#include "cmd/uidl.h"
+
+#include "auth/prep.h"
+#include "cmd/foresee.h"
+#include "cmd/start.h"
+#include "cmd/uidl_priv.h"
+#include "drop/former.h"
+#include "drop/promise.h"
+#include "role/host.h"
+#include "sys/cage.h"
+#include "sys/file.h"
+#include "sys/spawn.h"
+#include "watch/log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage_text[] =
+"usage: popper uidl [--config FILE] export USER\n"
+"       popper uidl [options] import USER [LIST]\n"
+"       popper uidl [options] verify USER [LIST]\n"
+"\n"
+"Unique-ids that clients know from another server, so that they need not fetch\n"
+"all mail again after a move.\n"
+"\n"
+"  export           print number, octets and unique-id of each message\n"
+"  import           promise the ids of the old server for the messages here\n"
+"  verify           print where the old server's ids are not ours\n"
+"\n"
+"  --from list      they are in LIST (standard input): the old server's answer to\n"
+"                   UIDL, or what popper uidl export prints; this is the default\n"
+"  --from x-uidl    in the X-UIDL: fields of the messages (qpopper)\n"
+"  --from uid       made of X-UID: and X-IMAPbase: (Dovecot, UW), see --format\n"
+"  --from popa3d    made of header fields, as popa3d does\n"
+"  --format FORM    dovecot (default), uw, cyrus, courier, or a form like\n"
+"                   Dovecot's pop3_uidl_format: %08Xu%08Xv\n"
+"  --dry-run        say what would change, and change nothing\n"
+"  --fresh          forget what was promised before\n"
+"  --config FILE    instead of " POPPER_SYSCONFDIR "/popper.conf\n"
+"\n"
+"Manual: popper-uidl(8)\n";
+
+enum { OPT_FROM = 256, OPT_FORMAT, OPT_DRY_RUN, OPT_FRESH, OPT_CONFIG, OPT_HELP };
+
+static const struct option options[] = {
+	{ "from",	required_argument,	NULL,	OPT_FROM },
+	{ "format",	required_argument,	NULL,	OPT_FORMAT },
+	{ "dry-run",	no_argument,		NULL,	OPT_DRY_RUN },
+	{ "fresh",	no_argument,		NULL,	OPT_FRESH },
+	{ "config",	required_argument,	NULL,	OPT_CONFIG },
+	{ "help",	no_argument,		NULL,	OPT_HELP },
+	{ NULL,		0,			NULL,	0 }
+};
+
+struct job {
+	struct uidl_work	 work;
+	const char		*user;
+	const char		*file;		/* LIST; NULL: standard input */
+	char			*config;
+	bool			 fresh;
+	bool			 help;
+};
+
+static int
+bad_usage(const char *why)
+{
+	return start_usage("uidl", why);
+}
+
+int
+uidl_complain(const struct fault *f)
+{
+	fprintf(stderr, "popper uidl: %s\n", f->text);
+	if (f->err == EACCES || f->err == EPERM || f->err == EROFS)
+		return STATUS_DENIED;
+	return f->class == FAULT_IN_USE ||
+	    (f->class == FAULT_TEMP && f->err != ENOENT) ? STATUS_TEMP :
+	    STATUS_FAILED;
+}
+
+/* ---- the command line ---- */
+
+static int
+take_words(char **words, int n, struct job *job)
+{
+	if (n < 2)
+		return bad_usage("the commands are export USER, import USER "
+		    "[LIST], and verify USER [LIST]");
+	job->work.word = words[0];
+	job->user = words[1];
+	if (n > 2 && strcmp(words[2], "-") != 0)
+		job->file = words[2];
+	if (!uidl_word_known(job->work.word) || n > 3)
+		return bad_usage("the commands are export USER, import USER "
+		    "[LIST], and verify USER [LIST]");
+	return 0;
+}
+
+static int
+parse(int argc, char **argv, struct job *job)
+{
+	int c;
+
+	/* 0, not 1: getopt starts anew, whoever used it before. */
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case OPT_FROM:		job->work.from = optarg; break;
+		case OPT_FORMAT:	job->work.format = optarg; break;
+		case OPT_DRY_RUN:	job->work.dry_run = true; break;
+		case OPT_FRESH:		job->fresh = true; break;
+		case OPT_CONFIG:	job->config = optarg; break;
+		case OPT_HELP:		job->help = true; return 0;
+		default:		return bad_usage(NULL);
+		}
+	}
+	return take_words(argv + optind, argc - optind, job);
+}
+
+/* What goes with what; then the defaults. */
+static int
+check(struct job *job)
+{
+	struct uidl_work	*w = &job->work;
+	bool			 export = strcmp(w->word, "export") == 0;
+	bool			 import = strcmp(w->word, "import") == 0;
+
+	if (export && (w->from != NULL || w->format != NULL || job->file != NULL))
+		return bad_usage("export prints, and reads nothing");
+	if (!import && (w->dry_run || job->fresh))
+		return bad_usage("--dry-run and --fresh go with import");
+	if (export)
+		return 0;
+	if (w->from == NULL)
+		w->from = "list";
+	if (!uidl_from_known(w->from))
+		return bad_usage("--from list, x-uidl, uid or popa3d");
+	if (strcmp(w->from, "list") != 0 && job->file != NULL)
+		return bad_usage("LIST goes with --from list alone");
+	if (w->format != NULL && strcmp(w->from, "uid") != 0)
+		return bad_usage("--format goes with --from uid");
+	if (w->format == NULL)
+		w->format = "dovecot";
+	return former_format(w->format) != NULL ? 0 : bad_usage("--format is a "
+	    "server's name, or has %u, %v, %08Xu or %08Xv in it, and a %u");
+}
+
+/* ---- whose maildrop ---- */
+
+/* Of a login under TLS on this host, the password apart. */
+static int
+find_user(const struct settings *s, const char *user, struct identity *id,
+    struct fault *f)
+{
+	static struct auth_verdict	 v;
+	static struct auth_request	 q;
+	struct auth_conf		 one = s->auth;
+	size_t				 n = auth_databases(&one);
+
+	q.way.tls = true;
+	if (!sock_addr_parse("127.0.0.1", &q.peer) ||
+	    strlen(user) > IDENTITY_USER_MAX)
+		return fault_set(f, FAULT_PROTO, "the user's name is too long");
+	if (prep_open(&s->auth, f) != 0)
+		return -1;
+	prep_name(user, q.user);
+	for (size_t i = 0; i < n; i++) {
+		auth_select(&one, i);
+		if (foresee(s, &one, &q, &v, f) != 0)
+			return -1;
+		if (!auth_passes_on(&one, &v))
+			break;
+	}
+	*id = v.id;
+	return v.result == AUTH_OK ? 0 : fault_set(f, FAULT_AUTH,
+	    "%s could not log in: %s", user, auth_reason_word(v.reason));
+}
+
+/* ---- the work ---- */
+
+/* With the rights and the cage of a session, and the descriptors of the work. */
+static NORETURN void
+be_worker(const struct identity *id, const struct uidl_work *w)
+{
+	const int	keep[] = { w->list, w->mbox, w->promises, w->out };
+	struct fault	f;
+	bool		degraded;
+	int		status;
+
+	fd_close_others(3, keep, ARRAY_LEN(keep));
+	if (cage_limits(CAGE_SESSION, &f) != 0 ||
+	    identity_become(id, true, &f) != 0 ||
+	    cage_enter(CAGE_SESSION, &degraded, &f) != 0)
+		spawn_exit(uidl_complain(&f));
+	status = uidl_do(w);
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "popper uidl: %s\n", strerrordesc_np(errno));
+		status = STATUS_FAILED;
+	}
+	spawn_exit(status);
+}
+
+/* The exit status, or -1. */
+static int
+work(const struct identity *id, const struct uidl_work *w, struct fault *f)
+{
+	pid_t	pid;
+	int	status;
+
+	if (uidl_prepare(w, f) != 0)
+		return -1;
+	pid = spawn_fork(f);
+	if (pid == 0)
+		be_worker(id, w);
+	if (pid < 0)
+		return -1;
+	(void)spawn_wait(pid, -1, &status);
+	return status < 128 ? status : fault_set(f, FAULT_TEMP, "who reads the "
+	    "maildrop died of signal %d", status - 128);
+}
+
+/* What the child has made is kept if it is what it should be. */
+static int
+keep(const struct host *h, int fd, struct fault *f)
+{
+	struct promises	p;
+	size_t		n;
+	int		r = promises_load(fd, &p, f);
+
+	n = p.n;
+	if (r == 0 && (n > 0 || h->promises >= 0))
+		r = host_promise(h, span_of(p.text, p.size), f);
+	promises_fini(&p);
+	return r;
+}
+
+static int
+run_locked(const struct job *job, struct host *h, const struct identity *id,
+    struct fault *f)
+{
+	AUTO(fd_close) int	out = -1;
+	AUTO(fd_close) int	mbox = -1;
+	struct uidl_work	w = job->work;
+	int			status;
+
+	if (host_has_remains(h))
+		return fault_set(f, FAULT_TEMP, "an update of %s is unfinished, or "
+		    "an older popper left mail beside it: let the user log in "
+		    "once", h->path);
+	if (host_copy(h, UINT64_MAX, &mbox, &w.size, f) != 0 ||
+	    file_open_memory(&out, f) != 0)
+		return -1;
+	w.mbox = mbox;
+	w.out = out;
+	w.promises = job->fresh ? -1 : h->promises;
+	status = work(id, &w, f);
+	if (status == STATUS_OK && strcmp(w.word, "import") == 0 &&
+	    !w.dry_run && keep(h, out, f) != 0)
+		return -1;
+	return status;
+}
+
+static int
+run_for(const struct job *job, const struct settings *s)
+{
+	static struct host	h;
+	struct identity		id;
+	struct fault		f = { 0 };
+	int			status = -1;
+
+	if (find_user(s, job->user, &id, &f) != 0 ||
+	    host_open(&h, s, &id, &f) != 0)
+		return uidl_complain(&f);
+	if (host_session_lock(&h, "uidl", "local", &f) == 0)
+		status = run_locked(job, &h, &id, &f);
+	host_close(&h);
+	return status >= 0 ? status : uidl_complain(&f);
+}
+
+int
+cmd_uidl(int argc, char **argv)
+{
+	static struct settings	s;
+	AUTO(fd_close) int	fd = -1;
+	struct job		job = { 0 };
+	char			program[] = "popper";
+	char			option[] = "--config";
+	char			*words[] = { program, option, NULL, NULL };
+	struct fault		f;
+	int			status = parse(argc, argv, &job);
+
+	if (status == 0 && job.help) {
+		fputs(usage_text, stdout);
+		return STATUS_OK;
+	}
+	if (status == 0)
+		status = check(&job);
+	if (status != 0)
+		return status;
+	/* Before start, which leaves for the folder of the configuration. */
+	if (job.file != NULL && file_open(FILE_CWD, job.file, FILE_READ |
+	    FILE_FOLLOW, 0, &fd, &f) != 0)
+		return uidl_complain(&f);
+	job.work.list = fd >= 0 ? fd : 0;
+	words[2] = job.config;
+	status = start(job.config != NULL ? 3 : 1, words, "", true, &s);
+	if (status == STATUS_OK)
+		status = start_allowed(&s, true);
+	if (status == STATUS_OK)
+		status = run_for(&job, &s);
+	log_close();
+	settings_fini(&s);
+	return status;
+}

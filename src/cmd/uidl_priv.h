@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Shared by uidl.c, which has the rights, and uidl_work.c, which reads what others
+ * have written and has the user's alone.  Floor 5.
+ */
+#ifndef CMD_UIDL_PRIV_H
+#define CMD_UIDL_PRIV_H
+
+#include "base/attr.h"
+#include "base/fault.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct uidl_work {
+	const char	*word;		/* export, import or verify */
+	const char	*from;		/* where the old ids are; NULL: export */
+	const char	*format;	/* from = uid: how they are made */
+	bool		 dry_run;	/* import: it will not be kept */
+	int		 list;		/* from = list: that file */
+	int		 mbox;		/* a copy of the maildrop */
+	uint64_t	 size;		/* of that, octets */
+	int		 promises;	/* the file there is, or -1 */
+	int		 out;		/* import: an empty file for the new one */
+};
+
+bool	uidl_word_known(const char *word);
+bool	uidl_from_known(const char *from);
+/* Before the process becomes the user: what is needed of popper itself. */
+int	uidl_prepare(const struct uidl_work *w, struct fault *f) MUSTUSE;
+/*
+ * Do it: prints to standard output.  The exit status.  O(octets of the maildrop).
+ */
+int	uidl_do(const struct uidl_work *w);
+
+/* What went wrong, for people; the exit status. */
+int	uidl_complain(const struct fault *f);
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: ISC */
+#include "drop/former.h"
+
+#include "base/num.h"
+#include "drop/promise.h"
+#include "proto/header.h"
+
+#include <stdio.h>
+
+#define WIDTH_MAX	20
+
+/* ----------------------------------------------------------------- list */
+
+static struct span
+without_cr(struct span line)
+{
+	return line.n > 0 && line.p[line.n - 1] == '\r' ?
+	    span_first(line, line.n - 1) : line;
+}
+
+enum former_line
+former_list_line(struct span line, struct former_row *out)
+{
+	struct span	number;
+	struct span	second;
+	struct span	third;
+
+	*out = (struct former_row){ 0 };
+	line = without_cr(line);
+	if (span_eq(line, SPAN(".")))
+		return FORMER_END;
+	if (span_starts(line, SPAN("+OK")))
+		return FORMER_NOTHING;
+	number = span_word(&line);
+	second = span_word(&line);
+	third = span_word(&line);
+	if (number.n == 0)
+		return FORMER_NOTHING;
+	out->sized = third.n > 0;
+	out->uidl = out->sized ? third : second;
+	if (!num_parse(number, UINT32_MAX, &out->number) || out->number == 0 ||
+	    (out->sized && !num_parse(second, INT64_MAX, &out->size)) ||
+	    !promise_legal(out->uidl) || span_word(&line).n > 0)
+		return FORMER_BAD;
+	return FORMER_ROW;
+}
+
+/* --------------------------------------------------------------- header */
+
+/* The first word of a field's value, as a number; 0: it is none. */
+static uint64_t
+first_number(struct span value)
+{
+	uint64_t v;
+
+	return num_parse(span_word(&value), UINT32_MAX, &v) ? v : 0;
+}
+
+static bool
+is_base(struct span name)
+{
+	return span_eq_nocase(name, SPAN("X-IMAP")) ||
+	    span_eq_nocase(name, SPAN("X-IMAPbase"));
+}
+
+void
+former_head(struct span header, struct former_head *out)
+{
+	struct header_field	field;
+	struct span		xuidl;
+
+	*out = (struct former_head){ 0 };
+	while (header_next(&header, &field)) {
+		if (out->xuidl.n == 0 &&
+		    span_eq_nocase(field.name, SPAN("X-UIDL"))) {
+			xuidl = span_trim(field.value);
+			if (promise_legal(xuidl))
+				out->xuidl = xuidl;
+		} else if (out->uid == 0 &&
+		    span_eq_nocase(field.name, SPAN("X-UID"))) {
+			out->uid = first_number(field.value);
+		} else if (out->validity == 0 && is_base(field.name)) {
+			out->validity = first_number(field.value);
+		}
+	}
+}
+
+/* -------------------------------------------------------------- formats */
+
+/* A variable of a format: *at is behind its percent sign, then behind it. */
+struct variable {
+	unsigned	width;
+	bool		zeros;
+	bool		hex;
+	char		letter;
+};
+
+static bool
+read_variable(const char **at, struct variable *v)
+{
+	const char *p = *at;
+
+	*v = (struct variable){ .zeros = *p == '0' };
+	for (; *p >= '0' && *p <= '9'; p++) {
+		v->width = 10 * v->width + (unsigned)(*p - '0');
+		if (v->width > WIDTH_MAX)
+			return false;
+	}
+	v->hex = *p == 'X';
+	p += v->hex;
+	v->letter = *p;
+	*at = p + 1;
+	if (v->letter == '%')
+		return v->width == 0 && !v->hex;
+	return (v->letter == 'u' || v->letter == 'v') &&
+	    (v->width == 0 || v->zeros);
+}
+
+static bool
+is_format(const char *format)
+{
+	struct variable	v;
+	bool		has_uid = false;
+
+	while (*format != '\0') {
+		if (*format++ != '%')
+			continue;
+		if (!read_variable(&format, &v))
+			return false;
+		has_uid |= v.letter == 'u';
+	}
+	return has_uid;
+}
+
+const char *
+former_format(const char *word)
+{
+	static const struct {
+		const char	*server;
+		const char	*format;
+	} known[] = {
+		{ "dovecot",	"%08Xu%08Xv" },
+		{ "uw",		"%08Xv%08Xu" },
+		{ "cyrus",	"%v.%u" },
+		{ "courier",	"UID%u-%v" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcmp(word, known[i].server) == 0)
+			return known[i].format;
+	return is_format(word) ? word : NULL;
+}
+
+/* As text of at most 20 digits and a NUL. */
+static size_t
+put_variable(const struct variable *v, uint64_t uid, uint64_t validity,
+    char out[WIDTH_MAX + 1])
+{
+	uint64_t n = v->letter == 'u' ? uid : validity;
+
+	if (v->letter == '%')
+		return (size_t)snprintf(out, WIDTH_MAX + 1, "%%");
+	return (size_t)snprintf(out, WIDTH_MAX + 1, v->hex ? "%0*llx" : "%0*llu",
+	    (int)v->width, (unsigned long long)n);
+}
+
+bool
+former_make(const char *format, uint64_t uid, uint64_t validity,
+    char out[DROP_UIDL_MAX + 1])
+{
+	struct variable	v;
+	char		part[WIDTH_MAX + 1];
+	size_t		n = 0;
+	size_t		more;
+
+	while (*format != '\0') {
+		part[0] = *format++;
+		more = 1;
+		if (part[0] == '%') {
+			if (!read_variable(&format, &v))
+				return false;
+			more = put_variable(&v, uid, validity, part);
+		}
+		if (more > DROP_UIDL_MAX - n)
+			return false;
+		memcpy(out + n, part, more);
+		n += more;
+	}
+	out[n] = '\0';
+	return promise_legal(span_of(out, n));
+}
+
+/* --------------------------------------------------------------- popa3d */
+
+/* Is this field a part of it?  Behind a Received: fewer are. */
+static bool
+popa3d_counts(struct span name, bool *received)
+{
+	if (span_eq_nocase(name, SPAN("Received"))) {
+		bool first = !*received;
+
+		*received = true;
+		return first;
+	}
+	if (span_eq_nocase(name, SPAN("Date")) ||
+	    span_eq_nocase(name, SPAN("Message-ID")))
+		return !*received;
+	return span_eq_nocase(name, SPAN("Delivered-To")) ||
+	    span_eq_nocase(name, SPAN("X-Delivery-ID"));
+}
+
+int
+former_popa3d_text(struct span header, struct buf *out)
+{
+	struct header_field	field;
+	bool			received = false;
+
+	for (;;) {
+		struct span start = header;
+
+		if (!header_next(&header, &field))
+			return 0;
+		if (popa3d_counts(field.name, &received) && buf_append(out,
+		    span_first(start, start.n - header.n)) == -1)
+			return -1;
+	}
+}
+
+void
+former_popa3d(const char *md5, char out[DROP_UIDL_MAX + 1])
+{
+	static const uint8_t order[] = { 3, 2, 1, 0, 7, 6, 5, 4 };
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		memcpy(out + 2 * i, md5 + 2 * (size_t)order[i], 2);
+	out[2 * ARRAY_LEN(order)] = '\0';
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Unique-ids as other servers make them, or have written them down.  Floor 2,
+ * pure.  What is read here anybody may have written: a sender can put an
+ * X-UIDL: field into his message.
+ */
+#ifndef DROP_FORMER_H
+#define DROP_FORMER_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "drop/drop.h"
+
+/* ---- a list: an answer to UIDL (RFC 1939 s.7), or `popper uidl export` ---- */
+
+enum former_line {
+	FORMER_ROW,
+	FORMER_NOTHING,		/* an empty line, or a line of status */
+	FORMER_END,		/* the dot that ends the answer */
+	FORMER_BAD,
+};
+struct former_row {
+	uint64_t	number;		/* from 1 on */
+	uint64_t	size;		/* octets, as LIST says; when sized */
+	bool		sized;
+	struct span	uidl;		/* legal; borrows from the line */
+};
+/* A line without its LF: "number id", or "number size id". */
+enum former_line	former_list_line(struct span line,
+			    struct former_row *out);
+
+/* ---- what mail programs put into the header of a message ---- */
+
+struct former_head {
+	struct span	xuidl;		/* X-UIDL: (qpopper), legal; else empty */
+	uint64_t	uid;		/* X-UID: (c-client, Dovecot); 0: none */
+	uint64_t	validity;	/* X-IMAP: or X-IMAPbase:, in the first
+					   message of a mailbox; 0: none */
+};
+/* The first field of each name counts.  O(octets); borrows from header. */
+void	former_head(struct span header, struct former_head *out);
+
+/*
+ * How a server makes an id of a uid and the mailbox's uidvalidity: %u and %v,
+ * as decimal numbers or, with a width in front and an X before the letter, as
+ * Dovecot's pop3_uidl_format has it (%08Xu).  Or the name of a server whose
+ * form it is.  NULL: no such form.
+ */
+const char	*former_format(const char *word) MUSTUSE;
+/* False: what format makes of these is no legal id. */
+bool	former_make(const char *format, uint64_t uid, uint64_t validity,
+	    char out[DROP_UIDL_MAX + 1]) MUSTUSE;
+
+/* ---- popa3d ---- */
+
+/*
+ * The text whose MD5 is popa3d's digest of a message: Date: and Message-ID:
+ * up to the first Received:, that one, each Delivered-To: and X-Delivery-ID:;
+ * whole lines as they stand in the mailbox.  -1: *out has no room.
+ */
+int	former_popa3d_text(struct span header, struct buf *out) MUSTUSE;
+/* Its id, of the 32 hexadecimal digits of that MD5. */
+void	former_popa3d(const char *md5, char out[DROP_UIDL_MAX + 1]);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC */
+#include "drop/former.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define LONGEST	"1234567890123456789012345678901234567890123456789012345678901234567890"
+
+static void
+test_list(void **state)
+{
+	static const struct {
+		const char		*line;
+		enum former_line	 want;
+		uint64_t		 number;
+		uint64_t		 size;
+		const char		*uidl;
+	} table[] = {
+		{ "1 abc",		FORMER_ROW, 1, 0, "abc" },
+		{ "1 abc\r",		FORMER_ROW, 1, 0, "abc" },
+		{ "2\t120\tabc",	FORMER_ROW, 2, 120, "abc" },
+		{ "4294967295 !",	FORMER_ROW, UINT32_MAX, 0, "!" },
+		{ "1 " LONGEST,		FORMER_ROW, 1, 0, LONGEST },
+		{ "3 9",		FORMER_ROW, 3, 0, "9" },
+		{ "",			FORMER_NOTHING, 0, 0, "" },
+		{ " \r",		FORMER_NOTHING, 0, 0, "" },
+		{ "+OK",		FORMER_NOTHING, 0, 0, "" },
+		{ "+OK 2 messages",	FORMER_NOTHING, 0, 0, "" },
+		{ ".",			FORMER_END, 0, 0, "" },
+		{ ".\r",		FORMER_END, 0, 0, "" },
+		{ "1",			FORMER_BAD, 0, 0, "" },
+		{ "0 abc",		FORMER_BAD, 0, 0, "" },
+		{ "x abc",		FORMER_BAD, 0, 0, "" },
+		{ "4294967296 abc",	FORMER_BAD, 0, 0, "" },
+		{ "1 x abc",		FORMER_BAD, 0, 0, "" },
+		{ "1 2 3 4",		FORMER_BAD, 0, 0, "" },
+		{ "1 " LONGEST "1",	FORMER_BAD, 0, 0, "" },
+		{ "1 a\177",		FORMER_BAD, 0, 0, "" },
+		{ "1 \303\244",		FORMER_BAD, 0, 0, "" },
+		{ "-ERR what?",		FORMER_BAD, 0, 0, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct former_row r;
+
+		print_message("%s\n", table[i].line);
+		assert_int_equal(former_list_line(span_str(table[i].line), &r),
+		    table[i].want);
+		if (table[i].want != FORMER_ROW)
+			continue;
+		assert_int_equal(r.number, table[i].number);
+		assert_int_equal(r.size, table[i].size);
+		assert_int_equal(r.sized, table[i].size != 0);
+		assert_true(span_eq(r.uidl, span_str(table[i].uidl)));
+	}
+}
+
+static void
+test_head(void **state)
+{
+	static const struct {
+		const char	*header;
+		const char	*xuidl;
+		uint64_t	 uid;
+		uint64_t	 validity;
+	} table[] = {
+		{ "Subject: x\n", "", 0, 0 },
+		{ "X-UIDL: f\"9!!#8\n", "f\"9!!#8", 0, 0 },
+		{ "x-uidl:\tabc \r\nX-UIDL: def\r\n", "abc", 0, 0 },
+		{ "X-UIDL:\n abc\n", "", 0, 0 },	/* no program folds it */
+		{ "X-UIDL: a b\nX-UIDL: c\n", "c", 0, 0 },
+		{ "X-UIDL:" LONGEST "\n", LONGEST, 0, 0 },
+		{ "X-UIDL:" LONGEST "1\n", "", 0, 0 },
+		{ "X-IMAPbase: 1700000001 0000000042 $Junk\nX-UID: 42\n", "", 42,
+		    1700000001 },
+		{ "X-IMAP: 5 7\nX-UID:                        \n", "", 0, 5 },
+		{ "X-UID: 4294967295\nX-UID: 2\n", "", UINT32_MAX, 0 },
+		{ "X-UID: 4294967296\nX-IMAP: -1 2\n", "", 0, 0 },
+		{ "Subject: x\n\nX-UIDL: body\nX-UID: 3\n", "", 0, 0 },
+		{ "", "", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct former_head h;
+
+		print_message("%s", table[i].header);
+		former_head(span_str(table[i].header), &h);
+		assert_true(span_eq(h.xuidl, span_str(table[i].xuidl)));
+		assert_int_equal(h.uid, table[i].uid);
+		assert_int_equal(h.validity, table[i].validity);
+	}
+}
+
+static void
+test_format(void **state)
+{
+	static const struct {
+		const char	*word;
+		uint64_t	 uid;
+		uint64_t	 validity;
+		const char	*want;	/* NULL: no format; "": no legal id */
+	} table[] = {
+		{ "dovecot", 7, 0x500c3ab1, "00000007500c3ab1" },
+		{ "dovecot", UINT32_MAX, UINT32_MAX, "ffffffffffffffff" },
+		{ "uw", 7, 0x500c3ab1, "500c3ab100000007" },
+		{ "cyrus", 7, 1700000001, "1700000001.7" },
+		{ "courier", 7, 1700000001, "UID7-1700000001" },
+		{ "%u", 7, 1, "7" },
+		{ "%v-%u", 7, 1, "1-7" },
+		{ "%Xu", 255, 1, "ff" },
+		{ "%04u%%", 7, 1, "0007%" },
+		{ "%020u%020u%020u%010u", 1, 1, "000000000000000000010000000000"
+		    "00000000010000000000000000000100" "00000001" },
+		{ "%020u%020u%020u%011u", 1, 1, "" },
+		{ "%u x", 7, 1, "" },
+		{ "%v", 7, 1, NULL },		/* the same for all */
+		{ "", 7, 1, NULL },
+		{ "qpopper", 7, 1, NULL },
+		{ "%", 7, 1, NULL },
+		{ "%u%", 7, 1, NULL },
+		{ "%021u", 7, 1, NULL },
+		{ "%8Xu", 7, 1, NULL },		/* blanks are no id */
+		{ "%d%u", 7, 1, NULL },
+		{ "%08X%%u", 7, 1, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const char	*format = former_format(table[i].word);
+		char		 out[DROP_UIDL_MAX + 1];
+		bool		 made;
+
+		print_message("%s\n", table[i].word);
+		assert_int_equal(format == NULL, table[i].want == NULL);
+		if (format == NULL)
+			continue;
+		made = former_make(format, table[i].uid, table[i].validity, out);
+		assert_int_equal(made, table[i].want[0] != '\0');
+		if (made)
+			assert_string_equal(out, table[i].want);
+	}
+}
+
+static void
+test_popa3d(void **state)
+{
+	static const char	 header[] =
+		"Return-Path: <a@x>\n"
+		"Delivered-To: ann\n"
+		"Date: first\n"
+		"message-id: <1@x>\n"
+		"Received: from a\n"
+		"\tby b\n"
+		"Received: from c\n"
+		"Message-ID: <2@x>\n"
+		"Date: second\n"
+		"Delivered-To: bob\n"
+		"X-Delivery-ID: 5\n"
+		"\nDate: body\n";
+	static const char	 want[] =
+		"Delivered-To: ann\n"
+		"Date: first\n"
+		"message-id: <1@x>\n"
+		"Received: from a\n"
+		"\tby b\n"
+		"Delivered-To: bob\n"
+		"X-Delivery-ID: 5\n";
+	char			 out[DROP_UIDL_MAX + 1];
+	struct buf		 b;
+
+	(void)state;
+	buf_init(&b, sizeof(header));
+	assert_int_equal(former_popa3d_text(span_str(header), &b), 0);
+	assert_true(span_eq(buf_span(&b), span_str(want)));
+	buf_fini(&b);
+	buf_init(&b, 20);
+	assert_int_equal(former_popa3d_text(span_str(header), &b), -1);
+	buf_fini(&b);
+	former_popa3d("00112233445566778899aabbccddeeff", out);
+	assert_string_equal(out, "3322110077665544");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_popa3d),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: ISC
+"""Unique-ids of another server: popper uidl, and what clients see afterwards.
+
+popa3d's digests are computed here, apart from popper.
+"""
+
+import hashlib
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from lib.host import Host                                       # noqa: E402
+from lib.popper import Inetd, Pop, PopError, conf               # noqa: E402
+
+BASIC = {"peer_check": "no", "auth_fail_delay": "1"}
+FOLDER = "/var/lib/popper/uidl"
+
+
+def message(n, *fields, body=b"text\n"):
+    return b"From a@x Mon Jan  1 10:00:%02d 2024\nSubject: %d\n" % (n, n) + \
+        b"".join(f + b"\n" for f in fields) + b"\n" + body + b"\n"
+
+
+def popa3d(*lines):
+    h = hashlib.md5(b"".join(l + b"\n" for l in lines)).hexdigest()
+    return "".join(h[2 * i:2 * i + 2] for i in (3, 2, 1, 0, 7, 6, 5, 4))
+
+
+class Uidl(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Host()
+        cls.addClassCleanup(cls.host.close)
+        cls.host.add_user("ann", password="ann")
+        cls.inetd = Inetd(cls.host)
+        cls.addClassCleanup(cls.inetd.stop)
+        cls.host.write("/etc/popper/popper.conf", conf(**BASIC))
+
+    def setUp(self):
+        self.host.run(["rm", "-rf", FOLDER, "/var/mail/ann"], check=True)
+        self.mark = self.host.syslog.mark()
+
+    def uidl(self, *args, status=0, **kw):
+        kw.setdefault("input", b"")
+        r = self.host.run(["/usr/sbin/popper", "uidl", *args], **kw)
+        self.assertEqual(r.returncode, status, (r.stdout, r.stderr))
+        return r
+
+    def login(self):
+        pop = Pop(self.host.connect(110))
+        pop.login("ann", "ann")
+        return pop
+
+    def shown(self):
+        """The ids that a client sees, in order."""
+        with self.login() as pop:
+            ids = pop.uidl()
+            pop.quit()
+        return [ids[n] for n in sorted(ids)]
+
+    def mail(self, *messages):
+        self.host.spool("ann", b"".join(messages))
+        return self.shown()
+
+    def test_list(self):
+        own = self.mail(message(1), message(2), message(3))
+        said = b"+OK\r\n1 00000001500c3ab1\r\n2 00000002500c3ab1\r\n.\r\n"
+        r = self.uidl("import", "--dry-run", "ann", input=said)
+        self.assertIn(b"3 messages, 2 with an id of the old server (dry run):"
+                      b" 2 change, 2 promised", r.stdout)
+        self.assertEqual(self.shown(), own)
+        self.assertFalse(self.host.exists(FOLDER))
+        self.uidl("verify", "ann", input=said, status=1)
+        self.uidl("import", "ann", input=said)
+        new = [b"00000001500c3ab1", b"00000002500c3ab1", own[2]]
+        self.assertEqual(self.shown(), new)
+        r = self.uidl("verify", "ann", input=said, status=1)
+        self.assertEqual(r.stdout, b"3 %s -\n" % own[2])
+        # What is exported is a list, and says the same.
+        r = self.uidl("export", "ann")
+        self.assertEqual([l.split()[2] for l in r.stdout.splitlines()], new)
+        self.uidl("verify", "ann", input=r.stdout)
+        # Deleted mail, new mail, a Status: the ids stay.
+        with self.login() as pop:
+            pop.retr(2)
+            pop.dele(1)
+            pop.quit()
+        data = self.host.read("/var/mail/ann")
+        self.assertIn(b"Status: RO", data)
+        self.host.spool("ann", data + message(4))
+        self.assertEqual(self.shown()[:2], new[1:])
+        # A second import keeps what it does not name, and sweeps.
+        r = self.uidl("import", "ann", input=b"3 fourth\n")
+        self.assertIn(b"1 change, 2 promised", r.stdout)
+        self.assertEqual(self.shown(), new[1:] + [b"fourth"])
+        self.uidl("import", "--fresh", "ann")
+        self.assertEqual(self.shown()[:2], own[1:])
+
+    def test_refused(self):
+        own = self.mail(message(1), message(2))
+        for said, why in (
+                (b"1 a\n2 a\n", b"messages 1 and 2 would both be a"),
+                (b"1 a\n1 b\n", b"message 1 twice"),
+                (b"3 a\n", b"has a message 3, the maildrop has 2"),
+                (b"1 a\nx\n", b"line 2 of the list"),
+                (b"1 99 a\n", b"has 99 octets in the list"),
+                (b"1 " + own[1] + b"\n", b"would both be " + own[1]),
+                (b"1 " + b"x" * 71 + b"\n", b"line 1 of the list")):
+            with self.subTest(said):
+                r = self.uidl("import", "ann", input=said, status=1)
+                self.assertIn(why, r.stderr)
+        self.assertFalse(self.host.exists(FOLDER))
+        self.assertEqual(self.shown(), own)
+        self.uidl("import", "nobody-of-this-name", status=1)
+        for args in (("export",), ("inport", "ann"), ("export", "ann", "x"),
+                     ("export", "--fresh", "ann"), ("verify", "--dry-run",
+                                                    "ann"),
+                     ("import", "--from", "tea", "ann"),
+                     ("import", "--format", "uw", "ann"),
+                     ("import", "--from", "uid", "--format", "%v", "ann")):
+            with self.subTest(args):
+                self.uidl(*args, status=64)
+
+    def test_terminal(self):
+        """What is printed there asks the kernel what it is."""
+        own, = self.mail(message(1))
+        ours, its = os.openpty()
+        with open(ours, "rb", buffering=0) as terminal:
+            with open(its, "wb") as out:
+                self.host.popen(["/usr/sbin/popper", "uidl", "export", "ann"],
+                                stdout=out).wait()
+            self.assertRegex(terminal.read(200), b" " + own + b"\r\n")
+
+    def test_in_use(self):
+        self.mail(message(1))
+        with self.login() as pop:
+            self.uidl("import", "ann", input=b"1 a\n", status=75)
+            pop.quit()
+        self.uidl("import", "ann", input=b"1 a\n")
+
+    def test_damaged(self):
+        self.mail(message(1))
+        self.uidl("import", "ann", input=b"1 a\n")
+        name, = self.host.run(["ls", FOLDER]).stdout.decode().split()
+        path = FOLDER + "/" + name
+        data = self.host.read(path)
+        facts = self.host.run(["stat", "-c", "%a %U", FOLDER, path]).stdout
+        self.assertEqual(facts, b"700 root\n600 root\n")
+        self.host.write(path, data[:-1] + b"?", mode=0o600)
+        with Pop(self.host.connect(110)) as pop:
+            with self.assertRaisesRegex(PopError, r"\[SYS/PERM\]"):
+                pop.login("ann", "ann")
+        self.inetd.wait()               # its lock is free
+        self.host.syslog.wait(r"drop-failed.*promised unique-ids are damaged",
+                              self.mark)
+        self.uidl("export", "ann", status=1)
+        self.uidl("import", "ann", input=b"1 b\n", status=1)
+        self.host.write(path, data, mode=0o600)
+        self.assertEqual(self.shown(), [b"a"])
+        self.host.write(path, b"", mode=0o600)
+        self.uidl("import", "--fresh", "ann", input=b"1 b\n")
+        self.assertEqual(self.shown(), [b"b"])
+
+    def test_x_uidl(self):
+        self.mail(message(1, b"X-UIDL: Q]#\"!kd!!"), message(2),
+                  message(3, b"X-UIDL: Q]#\"!kd!!"), message(4, b"X-UIDL: a b"),
+                  message(5, b"X-UIDL: fifth"))
+        own = self.shown()
+        r = self.uidl("import", "--from", "x-uidl", "ann")
+        self.assertIn(b"5 messages, 2 with an id", r.stdout)
+        self.assertIn(b"1 came a second time", r.stderr)
+        self.assertEqual(self.shown(), [b"Q]#\"!kd!!"] + own[1:4] + [b"fifth"])
+
+    def test_uid(self):
+        self.mail(message(1, b"X-IMAPbase: 1700000001 0000000009", b"X-UID: 3"),
+                  message(2, b"X-UID: 9                  "), message(3))
+        own = self.shown()
+        self.uidl("import", "--from", "uid", "ann")
+        self.assertEqual(self.shown(), [b"000000036553f101", b"000000096553f101",
+                                        own[2]])
+        self.uidl("import", "--from", "uid", "--format", "%v.%u", "ann")
+        self.assertEqual(self.shown(), [b"1700000001.3", b"1700000001.9",
+                                        own[2]])
+        self.mail(message(1))
+        r = self.uidl("import", "--from", "uid", "ann", status=1)
+        self.assertIn(b"no X-IMAPbase:", r.stderr)
+
+    def test_popa3d(self):
+        fields = [b"Delivered-To: ann", b"Date: now", b"Received: from a",
+                  b"\tby b", b"Received: from c", b"Date: then"]
+        own = self.mail(message(1, *fields), message(2, *fields), message(3))
+        self.uidl("import", "--from", "popa3d", "ann")
+        want = popa3d(*fields[:4]).encode()
+        self.assertEqual(self.shown(), [want, own[1], popa3d().encode()])
+
+
+if __name__ == "__main__":
+    unittest.main()
