@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: ISC
+"""Real servers from Debian: the same maildrop shown by one of them, then by
+popper, must have the same unique-ids after popper uidl import.
+"""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from lib import nasty                                           # noqa: E402
+from lib.host import Host                                       # noqa: E402
+from lib.popper import Inetd, Pop, conf                         # noqa: E402
+from lib.unpack import unpack                                   # noqa: E402
+
+LONG = os.environ.get("POPPER_LONG")
+OLD = 1110
+DELIVERED = (b"Return-Path: <a@x>\nDelivered-To: ann@example.org\n"
+             b"Received: from a.example.org\n\tby b id %d; Mon, 1 Jan 2024 10:00:00\n"
+             b"Date: Mon, 1 Jan 2024 10:00:00 +0000\nMessage-ID: <%d@x>\n"
+             b"Subject: %d\n\ntext %d\n\n")
+MAIL = nasty.mbox(nasty.NASTY[:3]) + b"".join(
+    b"From a@x Mon Jan  1 10:00:%02d 2024\n" % n + DELIVERED % (n, n, n, n)
+    for n in range(10, 30))
+DOVECOT = """
+protocols = pop3
+ssl = no
+disable_plaintext_auth = no
+log_path = /tmp/dovecot.log
+mail_location = mbox:~/mail:INBOX=/var/mail/%%u
+mail_privileged_group = mail
+pop3_uidl_format = %s
+service pop3-login {
+  inet_listener pop3 {
+    address = 127.0.0.1
+    port = %d
+  }
+}
+passdb {
+  driver = passwd-file
+  args = /etc/dovecot/users
+}
+userdb {
+  driver = passwd-file
+  args = /etc/dovecot/users
+}
+"""
+
+
+class Move(unittest.TestCase):
+    packages = None             # of the old server
+    argv = None                 # one process a connection, as under inetd
+
+    @classmethod
+    def setUpClass(cls):
+        if cls.packages is None:
+            raise unittest.SkipTest("for those that have an old server")
+        cls.host = Host(packages=[unpack(*cls.packages)])
+        cls.addClassCleanup(cls.host.close)
+        cls.host.add_user("ann", password="ann")
+        cls.host.write("/etc/popper/popper.conf", conf(peer_check="no"))
+        cls.inetd = Inetd(cls.host)
+        cls.addClassCleanup(cls.inetd.stop)
+
+    def old_server(self):
+        return Inetd(self.host, OLD, self.argv)
+
+    def old_ids(self):
+        """As the old server says them, in order."""
+        server = self.old_server()
+        try:
+            with Pop(self.host.connect(OLD)) as pop:
+                pop.cmd("USER", "ann")
+                pop.cmd("PASS", "ann")
+                ids = pop.uidl()
+                pop.retr(2)
+                pop.cmd("QUIT")
+        finally:
+            server.stop()
+        return [ids[n] for n in sorted(ids)]
+
+    def our_ids(self):
+        with Pop(self.host.connect(110)) as pop:
+            pop.login("ann", "ann")
+            ids = pop.uidl()
+            pop.quit()
+        return [ids[n] for n in sorted(ids)]
+
+    def moves(self, *args, said=None):
+        text = b"".join(b"%d %s\r\n" % (i + 1, said[i])
+                        for i in range(len(said)))
+        for words in (("--fresh", "import", "ann"), ("import", *args, "ann")):
+            self.host.run(["/usr/sbin/popper", "uidl", *words],
+                          input=text if words[-2] == "import" and not args
+                          else b"", check=True)
+        self.assertEqual(self.our_ids(), said)
+        self.host.run(["/usr/sbin/popper", "uidl", "verify", "ann"],
+                      input=text, check=True)
+
+    def before(self, mail=MAIL):
+        """The old server's ids; popper's are others."""
+        self.host.spool("ann", mail)
+        said = self.old_ids()
+        self.assertEqual(len(said), 23)
+        self.assertEqual(len(set(said) & set(self.our_ids())), 0)
+        return said
+
+
+class Dovecot(Move):
+    packages = ("dovecot-pop3d",)
+    form = "%08Xu%08Xv"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for name, uid in (("dovecot", 911), ("dovenull", 912)):
+            cls.host.add_user(name, uid, home="/nonexistent",
+                              shell="/usr/sbin/nologin")
+        cls.host.write("/etc/dovecot/users", "ann:{PLAIN}ann:%d:%d::/home/ann\n"
+                       % (cls.host.account("ann").uid,
+                          cls.host.account("ann").gid))
+
+    def old_server(self):
+        self.host.write("/etc/dovecot/dovecot.conf", DOVECOT % (self.form, OLD))
+        p = self.host.popen(["/usr/sbin/dovecot", "-F"])
+        self.host.wait_port(OLD)
+        return p
+
+    def test_move(self):
+        said = self.before()
+        self.moves(said=said)
+        self.moves("--from", "uid", said=said)
+
+    @unittest.skipUnless(LONG, "long run only (make test-long)")
+    def test_forms(self):
+        for self.form in ("%08Xv%08Xu", "%v.%u", "UID%u-%v", "%u"):
+            said = self.before()
+            self.moves("--from", "uid", "--format", self.form, said=said)
+
+
+@unittest.skipUnless(LONG, "long run only (make test-long)")
+class Popa3d(Move):
+    packages = ("popa3d",)
+    argv = ("/usr/sbin/popa3d",)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.add_user("popa3d", 913, home="/var/lib/popa3d",
+                          shell="/usr/sbin/nologin")
+        cls.host.mkdir("/var/lib/popa3d")
+        cls.host.write("/etc/pam.d/popa3d", cls.host.read("/etc/pam.d/popper"))
+
+    def test_move(self):
+        said = self.before()
+        self.moves("--from", "popa3d", said=said)
+        self.moves(said=said)
+
+
+@unittest.skipUnless(LONG, "long run only (make test-long)")
+class GNU(Move):
+    packages = ("mailutils-pop3d",)
+    argv = ("/usr/sbin/pop3d", "--inetd")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.write("/etc/pam.d/gnu-pop3d", cls.host.read("/etc/pam.d/popper"))
+        cls.host.write("/etc/pam.d/pop3d", cls.host.read("/etc/pam.d/popper"))
+
+    def test_move(self):
+        self.moves(said=self.before())
+
+
+if __name__ == "__main__":
+    unittest.main()
