@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Fuzz target: unique-ids of other servers (src/drop/former.c) and the file of
+ * promised ones (src/drop/promise.c).  The first octet of the input chooses who reads
+ * the rest.
+ */
+#include "drop/former.h"
+#include "drop/promise.h"
+
+int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void
+check_list(struct span rest)
+{
+	struct former_row	r;
+	struct span		line;
+
+	while (span_line(&rest, &line)) {
+		if (former_list_line(line, &r) != FORMER_ROW)
+			continue;
+		ASSERT(promise_legal(r.uidl) && r.number > 0);
+		ASSERT(r.uidl.p > line.p &&
+		    r.uidl.p + r.uidl.n <= line.p + line.n);
+	}
+}
+
+static void
+check_head(struct span in)
+{
+	struct former_head	h;
+	struct buf		b;
+
+	former_head(in, &h);
+	ASSERT(h.xuidl.n == 0 || promise_legal(h.xuidl));
+	ASSERT(h.uid <= UINT32_MAX && h.validity <= UINT32_MAX);
+	buf_init(&b, in.n);
+	ASSERT(former_popa3d_text(in, &b) == 0);
+	buf_fini(&b);
+}
+
+static void
+check_format(struct span in)
+{
+	char		word[256];
+	char		out[DROP_UIDL_MAX + 1];
+	const char	*format;
+
+	if (!span_cstr(in, word, sizeof(word)))
+		return;
+	format = former_format(word);
+	if (format != NULL && former_make(format, UINT32_MAX, 1, out))
+		ASSERT(promise_legal(span_str(out)));
+}
+
+/* Whoever can make the digest of a text can write all of it. */
+static void
+sign(struct span in, struct buf *out)
+{
+	uint8_t		sum[MBOX_DIGEST];
+	struct digest	d;
+
+	digest_init(&d);
+	digest_add(&d, in);
+	digest_take(&d, sum);
+	ASSERT(buf_append(out, in) == 0);
+	ASSERT(buf_append(out, span_of(sum, sizeof(sum))) == 0);
+}
+
+static void
+check_promises(struct span in)
+{
+	struct promises	p;
+	struct buf	b;
+	char		uidl[DROP_UIDL_MAX + 1];
+
+	buf_init(&b, in.n + MBOX_DIGEST);
+	sign(in, &b);
+	if (promises_read(buf_span(&b), &p, NULL) == 0)
+		for (size_t i = 0; i < p.n; i++)
+			ASSERT(promises_find(&p, p.rows[i], (uint32_t)(
+			    p.rows[i][MBOX_DIGEST] |
+			    p.rows[i][MBOX_DIGEST + 1] << 8 |
+			    p.rows[i][MBOX_DIGEST + 2] << 16 |
+			    (uint32_t)p.rows[i][MBOX_DIGEST + 3] << 24), uidl));
+	promises_fini(&p);
+	buf_fini(&b);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct span in = span_of(data, n);
+
+	if (n == 0)
+		return 0;
+	in = span_skip(in, 1);
+	switch (data[0] % 4) {
+	case 0:
+		check_list(in);
+		break;
+	case 1:
+		check_head(in);
+		break;
+	case 2:
+		check_format(in);
+		break;
+	default:
+		check_promises(in);
+	}
+	return 0;
+}
