@@ -68,6 +68,11 @@ struct drop_host {
 	 * (DROP_RESERVE octets).  The caller owns *fd_r.
 	 */
 	int	(*journal)(void *ctx, bool reserve, int *fd_r, struct fault *f);
+	/*
+	 * The drop's promised unique-ids may be rid of some (promise_use_end).
+	 * NULL: the host keeps none.  Without success they just stay.
+	 */
+	int	(*forget)(void *ctx, struct span dead, struct fault *f);
 	/* Remove the .user.pop that an older popper left beside the spool; its
 	 * mail is in the spool by now, durably. */
 	int	(*drop_legacy)(void *ctx, struct fault *f);

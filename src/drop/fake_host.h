@@ -20,6 +20,9 @@ struct fake {
 	char			popbull[FAKE_PATH];	/* the same, as a file */
 	char			note[DROP_NOTE_MAX + 1];	/* made true */
 	char			told[64];	/* last id */
+	uint8_t			forgot[32];	/* which promised unique-ids */
+	size_t			nforgot;	/* octets of it; 0: was not asked */
+	bool			forget_fails;
 	unsigned		notes;
 	unsigned		locks;		/* by the host's lock */
 	bool			held;

@@ -66,6 +66,18 @@ host_journal(void *ctx, bool reserve, int *fd_r, struct fault *f)
 }
 
 static int
+host_forget(void *ctx, struct span dead, struct fault *f)
+{
+	struct fake *w = ctx;
+
+	assert_false(w->held || fake_locked(w));
+	assert_true(dead.n <= sizeof(w->forgot));
+	memcpy(w->forgot, dead.p, dead.n);
+	w->nforgot = dead.n;
+	return w->forget_fails ? fault_set(f, FAULT_TEMP, "forget") : 0;
+}
+
+static int
 host_drop_legacy(void *ctx, struct fault *f)
 {
 	const struct fake *w = ctx;
@@ -115,6 +127,7 @@ fake_init(struct fake *w, bool host_locks)
 		.unlock		= host_locks ? host_unlock : NULL,
 		.tempfile	= host_tempfile,
 		.journal	= host_journal,
+		.forget		= host_forget,
 		.drop_legacy	= host_drop_legacy,
 		.note		= host_note,
 		.tell		= host_tell,

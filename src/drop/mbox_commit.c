@@ -13,6 +13,7 @@
 #include "drop/mbox_priv.h"
 
 #include "base/alloc.h"
+#include "drop/promise.h"
 #include "drop/uidl.h"
 
 #include <stdio.h>
@@ -521,6 +522,39 @@ merge_locked(struct commit *k, struct drop_outcome *out, struct fault *f)
 	return write_spool(k, out, f);
 }
 
+/*
+ * Promised unique-ids that no message has any more cost each login a little: they go
+ * when they are half of all.  So a row is written twice at the most, on average.
+ */
+static void
+forget_promises(const struct commit *k)
+{
+	const struct promises	*p = k->d->conf.promises;
+	const struct drop_host	*h = host_of(k);
+	struct promise_use	 u;
+	struct buf		 dead;
+	struct fault		 f;
+	size_t			 n = 0;
+
+	if (p == NULL || p->n == 0 || h->forget == NULL)
+		return;
+	promise_use_begin(&u, p);
+	for (size_t i = 0; i < k->now.n; i++) {
+		const struct mbox_msg *m = &k->now.m[i];
+
+		while (n < k->nedits && (k->edits[n].len > 0 ||
+		    k->edits[n].off < m->from))
+			n++;
+		if (n == k->nedits || k->edits[n].off != m->from)
+			promise_use_message(&u, m->digest);
+	}
+	buf_init(&dead, PROMISE_DEAD_MAX);
+	if (2 * promise_use_end(&u, &dead) >= p->n &&
+	    h->forget(h->ctx, buf_span(&dead), &f) != 0)
+		h->tell(h->ctx, "drop-forget", f.text);
+	buf_fini(&dead);
+}
+
 /* What the session did, by rows of its table; false: nothing. */
 static bool
 collect(struct commit *k)
@@ -565,6 +599,8 @@ mbox_commit(struct drop *d, const struct drop_change *c,
 		if (r == -1)
 			*out = (struct drop_outcome){ 0 };
 		spool_unlock(&k.spool);
+		if (out->deleted > 0)
+			forget_promises(&k);
 	}
 	spool_fini(&k.spool);
 	mbox_table_fini(&k.now);

@@ -1007,28 +1007,29 @@ test_note_alone_and_failing(void **state)
 	fake_fini(&w);
 }
 
-/* Ids promised to the second and the fourth of the messages A B A A D. */
+/* Ids promised to the second, the fourth and the last of the messages A B A A D. */
 static void
 promise_some(struct promises *p)
 {
 	static const char	*mbox = A B A A D;
 	struct mbox_table	 t = { 0 };
 	struct mbox_scan	 s;
-	struct promise		 rows[2] = {
-		{ .uidl = "second" }, { .uidl = "fourth" },
+	static const size_t	 which[3] = { 1, 3, 4 };
+	struct promise		 rows[3] = {
+		{ .uidl = "second" }, { .uidl = "fourth" }, { .uidl = "fifth" },
 	};
 	struct buf		 b;
 
 	mbox_scan_init(&s, &t);
 	mbox_scan_feed(&s, span_str(mbox));
 	assert_int_equal(mbox_scan_end(&s, NULL), 0);
-	for (size_t i = 0; i < 2; i++) {
-		memcpy(rows[i].digest, t.m[2 * i + 1].digest, MBOX_DIGEST);
-		rows[i].twin = t.m[2 * i + 1].twin;
+	for (size_t i = 0; i < 3; i++) {
+		memcpy(rows[i].digest, t.m[which[i]].digest, MBOX_DIGEST);
+		rows[i].twin = t.m[which[i]].twin;
 	}
 	mbox_table_fini(&t);
 	buf_init(&b, PROMISE_TEXT_MAX);
-	assert_int_equal(promises_pack(rows, 2, &b, NULL), 0);
+	assert_int_equal(promises_pack(rows, 3, &b, NULL), 0);
 	assert_int_equal(promises_read(buf_span(&b), p, NULL), 0);
 	buf_fini(&b);
 }
@@ -1072,6 +1073,73 @@ test_promised(void **state)
 	fake_fini(&w);
 }
 
+/*
+ * A session of the maildrop B A A A D deletes some of it, and would have so many of
+ * the three rows forgotten; 0: says nothing.
+ */
+static void
+check_forgets(struct fake *w, const bool deleted[5], size_t want)
+{
+	const struct promises	*p = w->conf.promises;
+	struct drop_change	 c = { .deleted = deleted, .retrieved = deleted,
+				    .extra_fd = -1 };
+	struct drop_outcome	 out;
+	struct promises		 then;
+	struct buf		 text;
+	struct drop		*d;
+	struct fault		 f;
+	size_t			 left;
+
+	fake_write(w->spool, SPAN(B A A A D));
+	w->nforgot = 0;
+	w->told[0] = '\0';
+	assert_int_equal(fake_open(w, &d, &f), 0);
+	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+	mbox_ops.close(d);
+	assert_string_equal(w->told, w->forget_fails && want > 0 ?
+	    "drop-forget" : "");
+	assert_int_equal(w->nforgot > 0, want > 0);
+	if (want == 0)
+		return;
+	buf_init(&text, PROMISE_TEXT_MAX);
+	assert_int_equal(promises_forget(p, span_of(w->forgot, w->nforgot), &text,
+	    &left, &f), 0);
+	assert_int_equal(left, p->n - want);
+	assert_int_equal(promises_read(buf_span(&text), &then, &f), 0);
+	assert_int_equal(then.n, left);
+	promises_fini(&then);
+	buf_fini(&text);
+}
+
+/* Ids whose messages are gone are forgotten when they are half of all; an UPDATE is
+ * none the worse when that fails. */
+static void
+test_forgets(void **state)
+{
+	static const bool	none[5] = { false };
+	static const bool	b[5] = { true };
+	static const bool	two_as[5] = { false, true, true };
+	static const bool	b_and_a[5] = { true, true };
+	static const bool	all[5] = { true, true, true, true, true };
+	struct promises		p;
+	struct fake		w;
+
+	(void)state;
+	promise_some(&p);		/* B, the third A, D */
+	fake_init(&w, false);
+	w.conf.promises = &p;
+	for (int i = 0; i < 2; i++) {
+		w.forget_fails = i > 0;
+		check_forgets(&w, none, 0);
+		check_forgets(&w, b, 0);
+		check_forgets(&w, two_as, 0);
+		check_forgets(&w, b_and_a, 2);
+		check_forgets(&w, all, 3);
+	}
+	promises_fini(&p);
+	fake_fini(&w);
+}
+
 int
 main(void)
 {
@@ -1089,6 +1157,7 @@ main(void)
 		cmocka_unit_test(test_expired),
 		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_promised),
+		cmocka_unit_test(test_forgets),
 		cmocka_unit_test(test_legacy),
 		cmocka_unit_test(test_legacy_in_use),
 		cmocka_unit_test(test_many),

@@ -157,26 +157,84 @@ promises_fini(struct promises *p)
 	*p = (struct promises){ 0 };
 }
 
-bool
-promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
-    uint32_t twin, char out[DROP_UIDL_MAX + 1])
+/* The first row that is not before that one; p->n: there is none. */
+static size_t
+place_of(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
+    uint32_t twin)
 {
 	size_t	from = 0;
-	size_t	end = p == NULL ? 0 : p->n;
+	size_t	end = p->n;
 
 	while (from < end) {
-		size_t	mid = from + (end - from) / 2;
-		int	c = compare(p->rows[mid], digest, twin);
+		size_t mid = from + (end - from) / 2;
 
-		if (c == 0)
-			return span_cstr(uidl_of(p->rows[mid]), out,
-			    DROP_UIDL_MAX + 1);
-		if (c < 0)
+		if (compare(p->rows[mid], digest, twin) < 0)
 			from = mid + 1;
 		else
 			end = mid;
 	}
-	return false;
+	return from;
+}
+
+bool
+promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
+    uint32_t twin, char out[DROP_UIDL_MAX + 1])
+{
+	size_t i = p == NULL ? 0 : place_of(p, digest, twin);
+
+	return p != NULL && i < p->n &&
+	    compare(p->rows[i], digest, twin) == 0 &&
+	    span_cstr(uidl_of(p->rows[i]), out, DROP_UIDL_MAX + 1);
+}
+
+/* --------------------------------------------------------------- sweeping */
+
+void
+promise_use_begin(struct promise_use *u, const struct promises *p)
+{
+	u->p = p;
+	u->left = xalloc(p->n, sizeof(*u->left));
+}
+
+void
+promise_use_message(struct promise_use *u, const uint8_t digest[MBOX_DIGEST])
+{
+	size_t i = place_of(u->p, digest, 0);
+
+	if (i < u->p->n && memcmp(u->p->rows[i], digest, MBOX_DIGEST) == 0)
+		u->left[i]++;
+}
+
+static struct span
+digest_of(const struct promises *p)
+{
+	return span_of(p->text + p->size - MBOX_DIGEST, MBOX_DIGEST);
+}
+
+size_t
+promise_use_end(struct promise_use *u, struct buf *out)
+{
+	const struct promises	*p = u->p;
+	size_t			 dead = 0;
+	size_t			 first = 0;	/* row of the same digest */
+	uint8_t			 bits = 0;
+
+	ASSERT(buf_append(out, digest_of(p)) == 0);
+	for (size_t i = 0; i < p->n; i++) {
+		if (memcmp(p->rows[i], p->rows[first], MBOX_DIGEST) != 0)
+			first = i;
+		if (twin_of(p->rows[i]) > u->left[first]) {
+			bits |= (uint8_t)(1u << i % 8);
+			dead++;
+		}
+		if (i % 8 == 7 || i + 1 == p->n) {
+			ASSERT(buf_append(out, span_of(&bits, 1)) == 0);
+			bits = 0;
+		}
+	}
+	free(u->left);
+	u->left = NULL;
+	return dead;
 }
 
 /* -------------------------------------------------------------- writing */
@@ -243,20 +301,56 @@ put_row(struct buf *out, const struct promise *r)
 	    buf_append(out, uidl) == 0;
 }
 
-int
-promises_pack(struct promise *rows, size_t n, struct buf *out, struct fault *f)
+static bool
+put_head(struct buf *out, size_t rows)
 {
-	uint8_t	digest[MBOX_DIGEST];
-	bool	ok;
+	return buf_append(out, SPAN(MAGIC)) == 0 && put_number(out, rows, 8);
+}
 
-	if (check(rows, n, f) == -1)
-		return -1;
-	ok = buf_append(out, SPAN(MAGIC)) == 0 && put_number(out, n, 8);
-	for (size_t i = 0; ok && i < n; i++)
-		ok = put_row(out, &rows[i]);
+/* The digest of what is there; ok: all of it has found room. */
+static int
+put_end(struct buf *out, bool ok, struct fault *f)
+{
+	uint8_t digest[MBOX_DIGEST];
+
 	if (ok) {
 		digest_text(buf_span(out), digest);
 		ok = buf_append(out, span_of(digest, MBOX_DIGEST)) == 0;
 	}
 	return ok ? 0 : fault_set(f, FAULT_LIMIT, "too many unique-ids");
+}
+
+int
+promises_pack(struct promise *rows, size_t n, struct buf *out, struct fault *f)
+{
+	bool ok;
+
+	if (check(rows, n, f) == -1)
+		return -1;
+	ok = put_head(out, n);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = put_row(out, &rows[i]);
+	return put_end(out, ok, f);
+}
+
+int
+promises_forget(const struct promises *p, struct span dead, struct buf *out,
+    size_t *left_r, struct fault *f)
+{
+	struct span	bits = span_skip(dead, MBOX_DIGEST);
+	size_t		left = 0;
+	bool		ok;
+
+	if (!span_starts(dead, digest_of(p)) || bits.n != (p->n + 7) / 8)
+		return fault_set(f, FAULT_PEER, "that is not about the promised "
+		    "unique-ids that there are");
+	for (size_t i = 0; i < p->n; i++)
+		left += (bits.p[i / 8] >> i % 8 & 1) == 0;
+	ok = put_head(out, left);
+	for (size_t i = 0; ok && i < p->n; i++)
+		if ((bits.p[i / 8] >> i % 8 & 1) == 0)
+			ok = buf_append(out, span_of(p->rows[i],
+			    PROMISE_FIXED + uidl_of(p->rows[i]).n)) == 0;
+	*left_r = left;
+	return put_end(out, ok, f);
 }

@@ -13,7 +13,7 @@
  *
  * A message is known by its digest and, among messages with the same one, by
  * its number (drop/mbox_scan.h): what uidl_format makes an id of.  A row
- * whose message is gone is of no effect.
+ * whose message is gone is of no effect, and is swept out when there are many.
  */
 #ifndef DROP_PROMISE_H
 #define DROP_PROMISE_H
@@ -54,6 +54,34 @@ void	promises_fini(struct promises *p);
 /* The id of a message, if there is one for it; p may be NULL.  O(log n). */
 bool	promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
 	    uint32_t twin, char out[DROP_UIDL_MAX + 1]) MUSTUSE;
+
+/*
+ * Which rows a maildrop has no use for any more: of the rows of one digest those
+ * with a twin beyond the messages that are left.  Not just those of the messages
+ * that went: their twins move up.
+ */
+struct promise_use {
+	const struct promises	*p;	/* borrows */
+	uint32_t		*left;	/* owns; messages, by the first row of
+					   their digest */
+};
+void	promise_use_begin(struct promise_use *u, const struct promises *p);
+/* Such a message stays.  O(log n). */
+void	promise_use_message(struct promise_use *u,
+	    const uint8_t digest[MBOX_DIGEST]);
+/*
+ * Which file that is about (its digest), then a bit for each row, in order, least
+ * bit first: 1, nobody needs it.  *out: PROMISE_DEAD_MAX.  Returns how many.
+ */
+size_t	promise_use_end(struct promise_use *u, struct buf *out);
+#define PROMISE_DEAD_MAX	(MBOX_DIGEST + (PROMISE_MAX + 7) / 8)
+
+/*
+ * Append to *out (PROMISE_TEXT_MAX) the text of p without those rows; *left_r is how
+ * many it has.  FAULT_PEER: dead is about another file, or has another length.
+ */
+int	promises_forget(const struct promises *p, struct span dead,
+	    struct buf *out, size_t *left_r, struct fault *f) MUSTUSE;
 
 /* What the text is made of; in any order, each message and each id once. */
 struct promise {

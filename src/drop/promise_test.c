@@ -88,6 +88,97 @@ test_none(void **state)
 	buf_fini(&b);
 }
 
+/* What stays of the five rows when such messages are left. */
+static void
+check_use(const struct promises *p, const uint8_t *left, size_t n,
+    const char *want)
+{
+	struct promise_use	u;
+	struct promises		then;
+	struct buf		dead;
+	struct buf		text;
+	struct fault		f;
+	size_t			rows;
+	size_t			ndead;
+	char			uidls[256] = "";
+
+	buf_init(&dead, PROMISE_DEAD_MAX);
+	buf_init(&text, PROMISE_TEXT_MAX);
+	promise_use_begin(&u, p);
+	for (size_t i = 0; i < n; i++)
+		promise_use_message(&u, row(left[i], 1, "").digest);
+	ndead = promise_use_end(&u, &dead);
+	assert_int_equal(promises_forget(p, buf_span(&dead), &text, &rows, &f), 0);
+	assert_int_equal(rows, p->n - ndead);
+	assert_int_equal(promises_read(buf_span(&text), &then, &f), 0);
+	assert_int_equal(then.n, rows);
+	for (size_t i = 0; i < then.n; i++) {
+		size_t at = strlen(uidls);
+
+		(void)snprintf(uidls + at, sizeof(uidls) - at, "%.*s ",
+		    then.rows[i][PROMISE_FIXED - 1],
+		    (const char *)then.rows[i] + PROMISE_FIXED);
+	}
+	assert_string_equal(uidls, want);
+	promises_fini(&then);
+	buf_fini(&text);
+	buf_fini(&dead);
+}
+
+static void
+test_use(void **state)
+{
+	static const uint8_t	all[] = { 2, 9, 0, 2, 77, 255 };
+	struct promises		p;
+	struct buf		b;
+
+	(void)state;
+	pack(&b);
+	assert_int_equal(promises_read(buf_span(&b), &p, NULL), 0);
+	check_use(&p, all, 0, "");
+	/* Of twins the first rows stay, whichever went; there are not 2^32 - 1. */
+	check_use(&p, all, 1, "a ");
+	check_use(&p, all, 3, LONGEST " a 00000007500c3ab1 ");
+	check_use(&p, all, 6, LONGEST " a b 00000007500c3ab1 ");
+	promises_fini(&p);
+	buf_fini(&b);
+}
+
+/* A session can say what it likes: no row is changed, and none is another's. */
+static void
+test_forget_bad(void **state)
+{
+	struct promises	p;
+	struct buf	b;
+	struct buf	text;
+	struct fault	f;
+	uint8_t		dead[MBOX_DIGEST + 2];
+	size_t		rows;
+
+	(void)state;
+	pack(&b);
+	assert_int_equal(promises_read(buf_span(&b), &p, NULL), 0);
+	memcpy(dead, p.text + p.size - MBOX_DIGEST, MBOX_DIGEST);
+	memset(dead + MBOX_DIGEST, 0xff, 2);
+	for (size_t n = 0; n <= sizeof(dead); n++) {
+		buf_init(&text, PROMISE_TEXT_MAX);
+		assert_int_equal(promises_forget(&p, span_of(dead, n), &text,
+		    &rows, &f), n == MBOX_DIGEST + 1 ? 0 : -1);
+		if (n == MBOX_DIGEST + 1)
+			assert_int_equal(rows, 0);
+		else
+			assert_int_equal(f.class, FAULT_PEER);
+		buf_fini(&text);
+	}
+	dead[0] ^= 1;
+	buf_init(&text, PROMISE_TEXT_MAX);
+	assert_int_equal(promises_forget(&p, span_of(dead, MBOX_DIGEST + 1),
+	    &text, &rows, &f), -1);
+	buf_fini(&text);
+	promises_fini(&p);
+	buf_fini(&b);
+}
+
 /* A damaged file is never taken for one with fewer promises. */
 static void
 test_damage(void **state)
@@ -232,6 +323,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_use),
+		cmocka_unit_test(test_forget_bad),
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_forged),

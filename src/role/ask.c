@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: the session (ask_host), root (ask_serve).  The monitor reads from
- * the session nothing but a type and, for SUBMIT, a descriptor.
+ * the session nothing but a type and, for SUBMIT and FORGET, a descriptor.
  */
 #include "role/ask.h"
 
@@ -109,6 +109,8 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 		return 0;
 	case MSG_SUBMIT:
 		return host_submit(h, message, f);
+	case MSG_FORGET:
+		return host_forget(h, message, f);
 	case MSG_ASK:
 	case MSG_CLIENT:
 	case MSG_CLIENT_ITSELF:
@@ -210,7 +212,7 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	struct fault		why = { 0 };
 	UNZEROED struct link_out		out;
 
-	if (m->type == MSG_SUBMIT)
+	if (m->type == MSG_SUBMIT || m->type == MSG_FORGET)
 		message = link_get_fd(m, 0);
 	/* What went well may have met a fault on its way. */
 	if (ask_direct(h, m->type, message, &fd, &why) == 0)

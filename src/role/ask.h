@@ -2,7 +2,7 @@
 /*
  * The session's end of its link to the monitor: the questions of drop_host and
  * pop_host as messages, and the monitor's answers.  Each is sent and waited
- * for; none has an argument that a session could choose.  Floor 4.
+ * for; none has an argument that a session could choose, files apart.  Floor 4.
  */
 #ifndef ROLE_ASK_H
 #define ROLE_ASK_H
@@ -17,7 +17,8 @@ int	ask_host(int link, uint16_t type, const int *fd, int *fd_r,
 	    struct fault *f) MUSTUSE;
 
 /* The same without a link: what a message of this type asks for is done here
- * and now.  message: MSG_SUBMIT's file, else -1.  For isolation = single. */
+ * and now.  message: the file of MSG_SUBMIT or MSG_FORGET, else -1.  For
+ * isolation = single. */
 int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	    struct fault *f) MUSTUSE;
 

@@ -10,8 +10,10 @@
 
 #include "drop/digest.h"
 #include "drop/path.h"
+#include "drop/promise.h"
 #include "role/pace.h"
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/num.h"
@@ -868,6 +870,7 @@ host_promise(const struct host *h, struct span text, struct fault *f)
 	AUTO(fd_close) int dirfd = -1;
 
 	return our_folder(h->conf->role.state_dir, "uidl", 0700, &dirfd, f) != 0 ||
+	    (h->promises >= 0 && lock_flock(h->promises, f) != 0) ||
 	    file_replace(dirfd, h->key, 0600, text, f) != 0 ?
 	    fault_prefix(f, "promised unique-ids: ") : 0;
 }
@@ -1117,7 +1120,7 @@ count_submission(struct host *h, struct fault *f)
 
 /* What the session hands over must be a file as host_tempfile makes them. */
 static int
-check_message(const struct host *h, int fd, struct fault *f)
+check_handed(const struct host *h, int fd, struct fault *f)
 {
 	struct file_facts facts;
 
@@ -1125,7 +1128,7 @@ check_message(const struct host *h, int fd, struct fault *f)
 		return -1;
 	if (!facts.is_regular || facts.nlink != 0 || facts.uid != h->id->uid)
 		return fault_set(f, FAULT_PEER,
-		    "what is to be sent is not a temporary file");
+		    "what was handed over is not a temporary file");
 	return 0;
 }
 
@@ -1161,11 +1164,71 @@ host_submit(struct host *h, int fd, struct fault *f)
 		argv[3] = "-f";
 		argv[4] = h->sender;
 	}
-	if (check_message(h, fd, f) != 0 || count_submission(h, f) != 0 ||
+	if (check_handed(h, fd, f) != 0 || count_submission(h, f) != 0 ||
 	    spawn_run(&s, said, sizeof(said), &status, f) != 0)
 		return -1;
 	if (status != 0)
 		return fault_set(f, FAULT_TEMP, "%s ended with %d: %s", s.path,
 		    status, said);
 	return 0;
+}
+
+/* --- promised unique-ids that no message has ---------------------------------- */
+
+/*
+ * Its session may be dead by now, and somebody else have its lock.  So the file that
+ * is there is locked, and written only while it is there.
+ */
+static int
+lock_promises(struct host *h, struct fault *f)
+{
+	struct file_facts facts;
+
+	fd_close(&h->promises);
+	if (find_promises(h, f) != 0)
+		return -1;
+	if (h->promises < 0)
+		return fault_set(f, FAULT_PEER, "there are no promised unique-ids");
+	if (lock_flock(h->promises, f) != 0 ||
+	    file_facts(h->promises, &facts, f) != 0)
+		return -1;
+	return facts.nlink > 0 ? 0 :
+	    fault_set(f, FAULT_IN_USE, "the promised unique-ids are others now");
+}
+
+/* What is left of them. */
+static int
+replace_promises(struct host *h, struct span text, size_t rows, struct fault *f)
+{
+	char path[PLACE_MAX];
+
+	if (rows > 0)
+		return host_promise(h, text, f);
+	return place(path, h->conf->role.state_dir, "uidl", h->key, f) != 0 ? -1 :
+	    file_unlink(FILE_CWD, path, f);
+}
+
+int
+host_forget(struct host *h, int fd, struct fault *f)
+{
+	struct promises	 p = { 0 };
+	struct buf	 text;
+	uint8_t		*dead = NULL;
+	ssize_t		 n = -1;
+	size_t		 rows;
+	int		 r = -1;
+
+	buf_init(&text, PROMISE_TEXT_MAX);
+	if (check_handed(h, fd, f) == 0 && lock_promises(h, f) == 0 &&
+	    promises_load(h->promises, &p, f) == 0) {
+		dead = xalloc(PROMISE_DEAD_MAX, 1);
+		n = file_slurp(fd, dead, PROMISE_DEAD_MAX, f);
+	}
+	if (n >= 0 && promises_forget(&p, span_of(dead, (size_t)n), &text, &rows,
+	    f) == 0)
+		r = replace_promises(h, buf_span(&text), rows, f);
+	free(dead);
+	buf_fini(&text);
+	promises_fini(&p);
+	return r;
 }

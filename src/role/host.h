@@ -154,6 +154,12 @@ int	host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
 	    MUSTUSE;
 int	host_drop_legacy(struct host *h, struct fault *f) MUSTUSE;
 int	host_submit(struct host *h, int fd, struct fault *f) MUSTUSE;
+/*
+ * The promised unique-ids of this maildrop without those rows: fd is a temporary
+ * file of the session's with what promise_use_end says.  FAULT_IN_USE: somebody
+ * else writes them.
+ */
+int	host_forget(struct host *h, int fd, struct fault *f) MUSTUSE;
 
 /* Is an UPDATE of this maildrop unfinished? */
 bool	host_journal_open(const struct host *h);

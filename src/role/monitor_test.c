@@ -576,9 +576,11 @@ session_answer(const struct say *s, bool recovery)
 		[MSG_LEGACY]		= { 'd', 'd' },	/* there is none */
 		[MSG_RELEASE]		= { 'D', '\0' },
 		[MSG_SUBMIT]		= { 'd', '\0' }, /* a pipe is no file */
+		[MSG_FORGET]		= { 'd', '\0' },
 	};
+	bool file = s->type == MSG_SUBMIT || s->type == MSG_FORGET;
 
-	if (s->n != 0 || s->fds != (s->type == MSG_SUBMIT))
+	if (s->n != 0 || s->fds != file)
 		return '\0';
 	return recovery ? answers[s->type].in_recovery :
 	    answers[s->type].in_session;

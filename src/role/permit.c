@@ -67,6 +67,7 @@ const struct link_permit permit_from_session[] = {
 	{ MSG_LEGACY,		0, 0,	0, IN_SESSION },
 	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
+	{ MSG_FORGET,		0, 0,	1, IN(PHASE_SESSION) },
 };
 const size_t permit_from_session_n = ARRAY_LEN(permit_from_session);
 
@@ -264,6 +265,7 @@ const struct link_permit permit_from_served[] = {
 	{ MSG_LEGACY,		0, 0,	0, ANY },
 	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
+	{ MSG_FORGET,		0, 0,	1, IN(PHASE_SESSION) },
 	{ MSG_LOG_ASK,		0, 0,	0, ANY },
 	{ MSG_SUMMARY,		WIRE_SUMMARY_SIZE, WIRE_SUMMARY_SIZE, 0,
 	  IN(PHASE_SESSION) },

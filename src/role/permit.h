@@ -12,6 +12,7 @@
  *   worker  -> front     CHALLENGE                (nor that)
  *   worker  -> monitor   GRANT | DENY | WENT_ON
  *   session -> monitor   the questions of drop_host and pop_host, no argument
+ *                        but a file
  *   monitor -> session   DONE | FILE+fd
  *   caged   -> monitor   LOG_ASK
  *   monitor -> caged     LOG_FD+fd | LOG_NONE
@@ -92,6 +93,8 @@ enum msg_type {
 	MSG_LEGACY,
 	MSG_RELEASE,
 	MSG_SUBMIT,		/* fd: an unnamed file of this user's */
+	MSG_FORGET,		/* fd: likewise: which promised unique-ids have no
+				   message (drop/promise.h) */
 	MSG_DONE,		/* u8 fault class, u32 errno, span text */
 	MSG_FILE,		/* instead of DONE, with what was asked for */
 	MSG_LOG_ASK,
@@ -204,7 +207,7 @@ enum monitor_phase {
 	PHASE_EXCHANGE,		/* it waits for the client's next message */
 	PHASE_GRANTED,		/* waiting for the front's HANDOVER */
 	PHASE_SESSION,
-	PHASE_RECOVERY,		/* the same questions but SUBMIT */
+	PHASE_RECOVERY,		/* the same questions but SUBMIT and FORGET */
 };
 
 extern const struct link_permit	permit_from_front[];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: root, in the master.  Reads from: the first message of a session's
- * link, which is root's; then questions without an argument, SUBMIT's file apart.
+ * link, which is root's; then questions without an argument, a file apart.
  *
  *   EXPECTED --START--> RUNS --end--> (gone)
  *      | 10 s             | died in UPDATE
@@ -585,7 +585,7 @@ give_hand(struct place *x, struct link_in *in)
 {
 	UNZEROED struct link_out	m;
 	struct fault	f;
-	bool		file = in->type == MSG_SUBMIT;
+	bool		file = in->type == MSG_SUBMIT || in->type == MSG_FORGET;
 	int		fds[2] = { -1, -1 };
 
 	if (fd_dup_high(x->link, &fds[0], &f) != 0) {

@@ -550,6 +550,7 @@ effect_of(enum phase phase, const struct mad *c)
 	case MSG_SUMMARY:
 		return c->chance ? '-' : 's';	/* taken, once */
 	case MSG_SUBMIT:
+	case MSG_FORGET:
 		return 'f';			/* for a hand, with a file */
 	default:
 		return 'h';			/* for a hand */

@@ -104,6 +104,17 @@ q_journal(void *ctx, bool reserve, int *fd_r, struct fault *f)
 	    f);
 }
 
+/* In a file, as a message that is to be sent. */
+static int
+q_forget(void *ctx, struct span dead, struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	return q_tempfile(ctx, &fd, f) != 0 ||
+	    file_pwrite(fd, dead.p, dead.n, 0, f) != 0 ? -1 :
+	    question(ctx, MSG_FORGET, &fd, NULL, f);
+}
+
 static int
 q_legacy(void *ctx, struct fault *f)
 {
@@ -235,6 +246,7 @@ init(struct session *s, const struct session_start *c)
 			.unlock = q_unlock,
 			.tempfile = q_tempfile,
 			.journal = q_journal,
+			.forget = q_forget,
 			.drop_legacy = q_legacy,
 			.note = note,
 			.tell = tell,

@@ -12,7 +12,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib.host import Host                                       # noqa: E402
-from lib.popper import Inetd, Pop, PopError, conf               # noqa: E402
+from lib.popper import Inetd, Pop, PopError, Serve, conf        # noqa: E402
 
 BASIC = {"peer_check": "no", "auth_fail_delay": "1"}
 FOLDER = "/var/lib/popper/uidl"
@@ -28,15 +28,12 @@ def popa3d(*lines):
     return "".join(h[2 * i:2 * i + 2] for i in (3, 2, 1, 0, 7, 6, 5, 4))
 
 
-class Uidl(unittest.TestCase):
+class Mailbox(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.host = Host()
         cls.addClassCleanup(cls.host.close)
         cls.host.add_user("ann", password="ann")
-        cls.inetd = Inetd(cls.host)
-        cls.addClassCleanup(cls.inetd.stop)
-        cls.host.write("/etc/popper/popper.conf", conf(**BASIC))
 
     def setUp(self):
         self.host.run(["rm", "-rf", FOLDER, "/var/mail/ann"], check=True)
@@ -63,6 +60,36 @@ class Uidl(unittest.TestCase):
     def mail(self, *messages):
         self.host.spool("ann", b"".join(messages))
         return self.shown()
+
+    def promises(self):
+        """Octets of ann's file, None when there is none."""
+        names = self.host.run(["ls", FOLDER], check=True).stdout.decode().split()
+        return len(self.host.read(FOLDER + "/" + names[0])) if names else None
+
+    def sweep(self):
+        """Ids whose messages are gone go when they are half of all."""
+        self.mail(*(message(n) for n in range(1, 6)))
+        self.uidl("import", "ann", input=b"1 a\n2 b\n3 c\n4 d\n")
+        size = self.promises()
+        for dele, rows, left in (((2,), 4, [b"a", b"c", b"d"]),
+                                 ((2,), 2, [b"a", b"d"]),
+                                 ((1, 2), 0, [])):
+            with self.login() as pop:
+                for n in dele:
+                    pop.dele(n)
+                pop.quit()
+            self.assertEqual(self.promises(),
+                             size - (4 - rows) * 22 if rows else None)
+            self.assertEqual(self.shown()[:-1], left)
+
+
+class Uidl(Mailbox):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.inetd = Inetd(cls.host)
+        cls.addClassCleanup(cls.inetd.stop)
+        cls.host.write("/etc/popper/popper.conf", conf(**BASIC))
 
     def test_list(self):
         own = self.mail(message(1), message(2), message(3))
@@ -194,6 +221,19 @@ class Uidl(unittest.TestCase):
         self.uidl("import", "--from", "popa3d", "ann")
         want = popa3d(*fields[:4]).encode()
         self.assertEqual(self.shown(), [want, own[1], popa3d().encode()])
+
+    def test_swept(self):
+        self.sweep()
+
+
+class Served(Mailbox):
+    """Sessions of popper serve, whose questions a process of their own answers."""
+
+    def test_swept(self):
+        self.host.write("/etc/popper/popper.conf", conf(**BASIC))
+        server = Serve(self.host)
+        self.addCleanup(server.stop)
+        self.sweep()
 
 
 if __name__ == "__main__":
