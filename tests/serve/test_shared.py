@@ -194,6 +194,8 @@ class Same(Shared):
             self.assertEqual(pop.uidl()[1], b"promised")
             self.assertEqual(len(self.sessions()), 1)
             pop.quit()
+        self.host.run(["/usr/sbin/popper", "uidl", "--fresh", "import", "v0"],
+                      input=b"", check=True)
 
     def test_what_is_moved_goes_on(self):
         """Marks, LAST and counts come along."""
