@@ -2,11 +2,11 @@
 /*
  * UPDATE: merge what the session did with what is in the spool by now.
  *
- * The spool is scanned again under its locks.  A message of it is the
- * session's when its digest is; it is removed only when all its octets are
- * those that the session had, mutable header fields left out.  Everything else
- * stays: new mail, odd octets between messages, what mail readers changed; and
- * what they removed stays removed.
+ * The spool is scanned again under its locks, unless the session reads it in place
+ * and it is what it was then.  A message of it is the session's when its digest is;
+ * it is removed only when all its octets are those that the session had, mutable
+ * header fields left out.  Everything else stays: new mail, odd octets between
+ * messages, what mail readers changed; and what they removed stays removed.
  *
  * Runs as: the user.  Reads from: the spool and the session's copy.
  */
@@ -36,7 +36,9 @@ struct commit {
 	struct drop			*d;
 	const struct drop_change	*change;
 	struct spool			 spool;
-	struct mbox_table		 now;	/* the spool, by octets */
+	struct mbox_table		 scanned;
+	const struct mbox_table		*now;	/* the spool, by octets: that,
+						   or the session's own */
 	size_t				*whose;	/* row of now -> row of the
 						   session's table, or NOBODY */
 	bool				*deleted;	/* by session row */
@@ -103,7 +105,7 @@ match_twins(struct commit *k, const struct mbox_msg *const *old, size_t nold,
 		if (k->deleted[o] && may_go == 0)
 			continue;
 		may_go -= k->deleted[o];
-		k->whose[now[i] - k->now.m] = o;
+		k->whose[now[i] - k->now->m] = o;
 	}
 }
 
@@ -111,13 +113,13 @@ static void
 match(struct commit *k)
 {
 	const struct mbox_msg	**old = sorted(&k->d->table);
-	const struct mbox_msg	**now = sorted(&k->now);
+	const struct mbox_msg	**now = sorted(k->now);
 	size_t			  i = 0;
 
-	for (size_t n = 0; n < k->now.n; n++)
+	for (size_t n = 0; n < k->now->n; n++)
 		k->whose[n] = NOBODY;
-	for (size_t n = 0; n < k->now.n;) {
-		size_t	n_end = end_of_twins(now, n, k->now.n);
+	for (size_t n = 0; n < k->now->n;) {
+		size_t	n_end = end_of_twins(now, n, k->now->n);
 		size_t	i_end;
 		int	c = -1;
 
@@ -212,12 +214,12 @@ static const char *
 gap_before_extra(struct commit *k)
 {
 	size_t	 gone = k->nedits;
-	size_t	 i = k->now.n;
+	size_t	 i = k->now->n;
 
-	if (k->now.n > 0 && k->now.m[i - 1].next != k->spool.facts.size)
+	if (k->now->n > 0 && k->now->m[i - 1].next != k->spool.facts.size)
 		return "\n\n";		/* a rest that was not looked at */
 	for (; i > 0; i--) {
-		const struct mbox_msg *m = &k->now.m[i - 1];
+		const struct mbox_msg *m = &k->now->m[i - 1];
 		uint8_t last;
 
 		while (gone > 0 && k->edits[gone - 1].off > m->from)
@@ -246,10 +248,10 @@ make_edits(struct commit *k, struct drop_outcome *out, struct fault *f)
 {
 	size_t wanted = 0;
 
-	for (size_t i = 0; i < k->now.n; i++) {
+	for (size_t i = 0; i < k->now->n; i++) {
 		if (k->whose[i] == NOBODY)
 			k->nnew++;
-		else if (edit_message(k, &k->now.m[i], k->whose[i], out,
+		else if (edit_message(k, &k->now->m[i], k->whose[i], out,
 		    f) == -1 || spool_tick(&k->spool, f) == -1)
 			return -1;
 	}
@@ -508,13 +510,34 @@ write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 	return r;
 }
 
+/* Whose is what, in a spool that the session has seen just so. */
+static void
+match_itself(struct commit *k)
+{
+	k->now = &k->d->table;
+	k->whose = xalloc(k->now->n, sizeof(*k->whose));
+	for (size_t i = 0; i < k->now->n; i++)
+		k->whose[i] = i;
+}
+
+static int
+match_anew(struct commit *k, struct fault *f)
+{
+	if (tempdrop_scan(&k->spool, &k->scanned, f) == -1)
+		return fault_prefix(f, "%s: ", k->d->conf.path);
+	k->now = &k->scanned;
+	k->whose = xalloc(k->now->n, sizeof(*k->whose));
+	match(k);
+	return 0;
+}
+
 static int
 merge_locked(struct commit *k, struct drop_outcome *out, struct fault *f)
 {
-	if (tempdrop_scan(&k->spool, &k->now, f) == -1)
-		return fault_prefix(f, "%s: ", k->d->conf.path);
-	k->whose = xalloc(k->now.n, sizeof(*k->whose));
-	match(k);
+	if (k->d->whole && spool_same_state(&k->spool.facts, &k->d->facts))
+		match_itself(k);
+	else if (match_anew(k, f) == -1)
+		return -1;
 	if (make_edits(k, out, f) == -1)
 		return -1;
 	if (!is_something(k, 0))
@@ -539,8 +562,8 @@ forget_promises(const struct commit *k)
 	if (p == NULL || p->n == 0 || h->forget == NULL)
 		return;
 	promise_use_begin(&u, p);
-	for (size_t i = 0; i < k->now.n; i++) {
-		const struct mbox_msg *m = &k->now.m[i];
+	for (size_t i = 0; i < k->now->n; i++) {
+		const struct mbox_msg *m = &k->now->m[i];
 
 		while (n < k->nedits && (k->edits[n].len > 0 ||
 		    k->edits[n].off < m->from))
@@ -603,7 +626,7 @@ mbox_commit(struct drop *d, const struct drop_change *c,
 			forget_promises(&k);
 	}
 	spool_fini(&k.spool);
-	mbox_table_fini(&k.now);
+	mbox_table_fini(&k.scanned);
 	free(k.whose);
 	free(k.deleted);
 	free(k.expired);

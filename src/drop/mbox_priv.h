@@ -23,6 +23,8 @@ struct drop {
 	bool			 in_place;
 	struct file_facts	 facts;		/* in place: of the state that
 						   the table speaks of */
+	bool			 whole;		/* in place: and it is all that
+						   is there in that state */
 };
 
 /* tempdrop.c: copy and scan a locked spool; takes s->fd when in place. */

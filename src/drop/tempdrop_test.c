@@ -45,6 +45,7 @@ static char		*original[MESSAGES];	/* with From_ line and separator */
 static bool		 can_clone;
 static bool		 cloned_whole;	/* it had not happened by then */
 static unsigned		 countdown;		/* reads until it happens */
+static uint64_t		 octets_read;
 static void		 (*change)(void);
 /* Time stands still but for who sleeps: all that is done at once has one time. */
 static uint64_t		 now_ms = 1000000;
@@ -186,6 +187,7 @@ __wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
 		change();
 		changed_ms = now_ms;
 	}
+	octets_read += n;
 	return __real_file_pread(fd, p, n, off, f);
 }
 
@@ -414,6 +416,42 @@ test_ways(void **state)
 	}
 }
 
+/* Who reads in place and finds the spool as it was need not read it again. */
+static void
+test_quit_reads(void **state)
+{
+	static const bool	 deleted[MESSAGES] = { [MESSAGES - 1] = true };
+	static const bool	 no[MESSAGES];
+	const struct drop_change c = { .deleted = deleted, .retrieved = no,
+				    .extra_fd = -1 };
+
+	(void)state;
+	set_way(IN_PLACE);
+	for (int touched = 0; touched < 2; touched++) {
+		struct drop_outcome	 out;
+		struct drop		*d;
+		struct fault		 f;
+		struct buf		 want;
+
+		write_those(w.spool, "0123");
+		changed_ms = now_ms;
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		if (touched)
+			changed_ms = ++now_ms;
+		octets_read = 0;
+		assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+		assert_int_equal(octets_read > LARGE, touched);
+		assert_int_equal(out.deleted, 1);
+		buf_init(&want, 2 * LARGE);
+		for (int i = 0; i < MESSAGES - 1; i++)
+			assert_int_equal(buf_append(&want,
+			    span_str(original[i])), 0);
+		fake_expect(w.spool, buf_span(&want));
+		buf_fini(&want);
+		mbox_ops.close(d);
+	}
+}
+
 /* A change in the tick in which the session began has the same time, but it is seen
  * all the same. */
 static void
@@ -461,6 +499,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_tick),
+		cmocka_unit_test(test_quit_reads),
 		cmocka_unit_test(test_changes),
 	};
 
