@@ -33,6 +33,16 @@ static int		fail_with;
 static unsigned		calls_left;	/* before the trouble */
 static unsigned		calls;		/* seen in all */
 static unsigned		dice;		/* which writes a power cut takes */
+static bool		long_ago;	/* the last change of any file */
+
+uint64_t	__real_clock_file_ms(void);
+uint64_t	__wrap_clock_file_ms(void);
+
+uint64_t
+__wrap_clock_file_ms(void)
+{
+	return __real_clock_file_ms() + (long_ago ? 60000 : 0);
+}
 
 int	__real_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
 	    struct fault *f);
@@ -293,7 +303,8 @@ limit(rlim_t n)
 }
 
 /* Open and QUIT; the trouble begins with the QUIT (with a legacy file: at
- * once, for it is taken in at open). */
+ * once, for it is taken in at open).  Every second time it is known that nobody
+ * else has changed the spool. */
 static int
 session(struct fake *w, const struct scenario *t)
 {
@@ -309,6 +320,7 @@ session(struct fake *w, const struct scenario *t)
 	if (t->legacy == NULL)
 		trouble = NO_TROUBLE;
 	calls = 0;
+	long_ago = calls_left % 2 == 1;
 	if (fake_open(w, &d, &f) == -1)
 		return 1;
 	mbox_ops.snapshot(d, &s);

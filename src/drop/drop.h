@@ -168,8 +168,8 @@ struct drop_ops {
 	 * lost; mail that came meanwhile survives.  -1: nothing was deleted
 	 * (or recovery will finish it: then FAULT_TEMP says so).
 	 * With a note and nothing to write, the note alone is made true.
-	 * O(octets of the spool); twice the octets behind the first change on
-	 * the disk.
+	 * O(octets of the spool), or, when nobody else has changed it, of what
+	 * stands behind the first change; those twice on the disk.
 	 */
 	int	(*commit)(struct drop *d, const struct drop_change *c,
 		    struct drop_outcome *out, struct fault *f) MUSTUSE;

@@ -2,11 +2,11 @@
 /*
  * UPDATE: merge what the session did with what is in the spool by now.
  *
- * The spool is scanned again under its locks, unless the session reads it in place
- * and it is what it was then.  A message of it is the session's when its digest is;
- * it is removed only when all its octets are those that the session had, mutable
- * header fields left out.  Everything else stays: new mail, odd octets between
- * messages, what mail readers changed; and what they removed stays removed.
+ * The spool is scanned again under its locks, unless its times say that it is what
+ * the login saw.  A message of it is the session's when its digest is; it is removed
+ * only when all its octets are those that the session had, mutable header fields
+ * left out.  Everything else stays: new mail, odd octets between messages, what mail
+ * readers changed; and what they removed stays removed.
  *
  * Runs as: the user.  Reads from: the spool and the session's copy.
  */
@@ -189,7 +189,7 @@ edit_message(struct commit *k, const struct mbox_msg *m, size_t row,
 	bool same = true;
 
 	if (k->deleted[row] && (m->flags & MBOX_HIDDEN) == 0) {
-		if (!d->in_place && mbox_same(d->fd, &d->table.m[row],
+		if (!d->in_place && k->now != &d->table && mbox_same(d->fd, &d->table.m[row],
 		    k->spool.fd, m, &same, f) == -1)
 			return -1;
 		if (!same)
@@ -534,7 +534,7 @@ match_anew(struct commit *k, struct fault *f)
 static int
 merge_locked(struct commit *k, struct drop_outcome *out, struct fault *f)
 {
-	if (k->d->whole && spool_same_state(&k->spool.facts, &k->d->facts))
+	if (spool_same_state(&k->spool.facts, &k->d->seen))
 		match_itself(k);
 	else if (match_anew(k, f) == -1)
 		return -1;

@@ -23,8 +23,9 @@ struct drop {
 	bool			 in_place;
 	struct file_facts	 facts;		/* in place: of the state that
 						   the table speaks of */
-	bool			 whole;		/* in place: and it is all that
-						   is there in that state */
+	struct file_facts	 seen;		/* the spool's when it was scanned at
+						   login, if any later change has
+						   another time; else {0} */
 };
 
 /* tempdrop.c: copy and scan a locked spool; takes s->fd when in place. */

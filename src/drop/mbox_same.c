@@ -88,16 +88,25 @@ next_kept(struct reader *r, struct span *out, struct fault *f)
 static void
 reader_init(struct reader *r, int fd, const struct mbox_msg *m)
 {
-	*r = (struct reader){ .fd = fd, .m = m, .off = m->from, .end = m->end,
-	    .last = '\n' };
+	/* But for the block: there are many messages. */
+	r->fd = fd;
+	r->m = m;
+	r->off = m->from;
+	r->end = m->end;
+	r->at = 0;
+	r->n = 0;
+	r->body = false;
+	r->skipping = false;
+	r->ended = false;
+	r->last = '\n';
 }
 
 int
 mbox_same(int fd_a, const struct mbox_msg *a, int fd_b,
     const struct mbox_msg *b, bool *same_r, struct fault *f)
 {
-	struct reader	ra;
-	struct reader	rb;
+	static struct reader	ra;
+	static struct reader	rb;
 	struct span	x = { 0 };
 	struct span	y = { 0 };
 

@@ -36,6 +36,18 @@
 	"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"	\
 	"X-IMAP: 1 2\n\nThis text is part of the format\n\n"
 
+/* The last change of any file was long ago: any later one will show. */
+static bool	long_ago;
+
+uint64_t	__real_clock_file_ms(void);
+uint64_t	__wrap_clock_file_ms(void);
+
+uint64_t
+__wrap_clock_file_ms(void)
+{
+	return __real_clock_file_ms() + (long_ago ? 60000 : 0);
+}
+
 /* ---------------------------------------------------------------- commit */
 
 /* deleted, retrieved: digits are numbers of messages, 1.. */
@@ -144,6 +156,20 @@ free_change(struct drop_change *c)
 	free((bool *)(uintptr_t)c->retrieved);
 }
 
+/* As another program does, at another time than the last change. */
+static void
+change_spool(const struct fake *w, const char *text)
+{
+	struct file_facts before;
+	struct file_facts now;
+
+	assert_int_equal(file_facts_at(FILE_CWD, w->spool, &before, NULL), 0);
+	do {
+		fake_write(w->spool, span_str(text));
+		assert_int_equal(file_facts_at(FILE_CWD, w->spool, &now, NULL), 0);
+	} while (spool_same_state(&before, &now));
+}
+
 static void
 run_session(struct fake *w, const struct session *t)
 {
@@ -163,7 +189,9 @@ run_session(struct fake *w, const struct session *t)
 	fake_expect(w->spool, span_str(t->before));
 	mbox_ops.snapshot(d, &s);
 	make_change(t, &s, &c, extra);
-	if (t->meanwhile != NULL)
+	if (t->meanwhile != NULL && long_ago)
+		change_spool(w, t->meanwhile);
+	else if (t->meanwhile != NULL)
 		fake_write(w->spool, span_str(t->meanwhile));
 	if (mbox_ops.commit(d, &c, &out, &f) != 0)
 		fail_msg("%s", f.text);
@@ -187,12 +215,14 @@ test_sessions(void **state)
 	struct fake w;
 
 	(void)state;
-	for (int host_locks = 0; host_locks < 2; host_locks++) {
-		fake_init(&w, host_locks);
+	for (int how = 0; how < 4; how++) {
+		fake_init(&w, how & 1);
+		long_ago = how & 2;
 		for (size_t i = 0; i < ARRAY_LEN(sessions); i++)
 			run_session(&w, &sessions[i]);
 		fake_fini(&w);
 	}
+	long_ago = false;
 }
 
 static void

@@ -48,28 +48,48 @@ tick_ms(const struct file_facts *facts)
 }
 
 /*
+ * now: what the clock that the times come from said before the facts were asked for,
+ * since it may lag behind all others.  True: any later change has another time.
+ */
+static bool
+is_settled(uint64_t now, const struct file_facts *facts)
+{
+	uint64_t changed = (uint64_t)facts->ctime.tv_sec * 1000 +
+	    (uint64_t)facts->ctime.tv_nsec / 1000000;
+
+	return (now > changed ? now - changed : changed - now) > tick_ms(facts);
+}
+
+/*
  * Wait until the state of the file is one that any later change can be told from
  * by its time: what is read from then on is what *facts speaks of, for as long as
- * they stay.  The clock that the times come from is read first, since it may lag
- * behind all others.
+ * they stay.
  */
 static int
 settle(int fd, struct file_facts *facts, struct fault *f)
 {
 	for (int try = 0; try < READ_TRIES; try++) {
-		uint64_t	now = clock_file_ms();
-		uint64_t	changed;
+		uint64_t now = clock_file_ms();
 
 		if (file_facts(fd, facts, f) == -1)
 			return -1;
-		changed = (uint64_t)facts->ctime.tv_sec * 1000 +
-		    (uint64_t)facts->ctime.tv_nsec / 1000000;
-		if ((now > changed ? now - changed : changed - now) >
-		    tick_ms(facts))
+		if (is_settled(now, facts))
 			return 0;
 		clock_sleep(tick_ms(facts));
 	}
 	return fault_set(f, FAULT_TEMP, "the spool changes all the time");
+}
+
+/* Before the scan: will UPDATE be able to tell that nothing has changed since? */
+static void
+note_state(struct drop *d, const struct spool *s)
+{
+	uint64_t		now = clock_file_ms();
+	struct file_facts	facts;
+
+	if (file_times_tell(s->fd) && file_facts(s->fd, &facts, NULL) == 0 &&
+	    spool_same_state(&facts, &s->facts) && is_settled(now, &facts))
+		d->seen = facts;
 }
 
 /*
@@ -170,7 +190,8 @@ scan_in_place(struct drop *d, struct spool *s, struct fault *f)
 	d->own_fd = true;
 	d->in_place = true;
 	d->facts = s->facts;
-	d->whole = file_times_tell(s->fd);
+	if (file_times_tell(s->fd))
+		d->seen = s->facts;
 	d->fd = s->fd;
 	return 0;
 }
@@ -202,10 +223,12 @@ int
 tempdrop_make(struct drop *d, struct spool *s, struct fault *f)
 {
 	const struct drop_host	*h = d->conf.host;
-	AUTO(fd_close) int	 copy = clone_open(d, s);
+	AUTO(fd_close) int	 copy = -1;
 	struct fault		 why;
 	int			 r;
 
+	note_state(d, s);
+	copy = clone_open(d, s);
 	if (copy != -1)
 		return serve_clone(d, s, fd_take(&copy), f);
 	copy = memory_open(d, s->facts.size);
@@ -301,7 +324,6 @@ old_inode_serves(struct drop *d)
 	    mbox_scan_file(d->fd, 0, facts.size, &t, NULL) == 0 &&
 	    tempdrop_match(&d->table, &t) == 0) {
 		d->facts = facts;
-		d->whole = false;
 		serves = true;
 	}
 	mbox_table_fini(&t);
@@ -322,7 +344,6 @@ rescan(struct drop *d, struct spool *s, struct fault *f)
 		(void)tempdrop_match(&d->table, &t);
 	if (r == 0 && s->fd != -1)
 		d->facts = s->facts;
-	d->whole = false;
 	mbox_table_fini(&t);
 	return r;
 }
@@ -337,7 +358,6 @@ doubt(struct drop *d, const struct file_facts *facts)
 	for (size_t i = 0; i < d->table.n; i++)
 		d->table.m[i].flags |= MBOX_DOUBTED;
 	d->facts = *facts;
-	d->whole = false;
 }
 
 static bool
@@ -369,6 +389,7 @@ find_again(struct drop *d, bool moved, struct fault *f)
 	struct spool	s;
 	int		r;
 
+	d->seen = (struct file_facts){ 0 };
 	spool_init(&s, &d->conf);
 	r = spool_lock(&s, DROP_LOCK_SCAN, 0, f);
 	if (r == 0)
