@@ -26,6 +26,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEFAULT_ROOTS	"/etc/ssl/certs/ca-certificates.crt"
+
 static const char usage_text[] =
 "usage: popper uidl [--config FILE] export USER\n"
 "       popper uidl [options] import USER [LIST]\n"
@@ -43,6 +45,12 @@ static const char usage_text[] =
 "  --from x-uidl    in the X-UIDL: fields of the messages (qpopper)\n"
 "  --from uid       made of X-UID: and X-IMAPbase: (Dovecot, UW), see --format\n"
 "  --from popa3d    made of header fields, as popa3d does\n"
+"  --from pop3s://USER@HOST   what the old server itself says, or pop3:// with\n"
+"                   STARTTLS; asks for the password, or reads a line of standard\n"
+"                   input\n"
+"  --plaintext      pop3:// without TLS: whoever is between reads the password\n"
+"  --ca-file FILE   certificates that vouch for that server\n"
+"                   (" DEFAULT_ROOTS ")\n"
 "  --format FORM    dovecot (default), uw, cyrus, courier, or a form like\n"
 "                   Dovecot's pop3_uidl_format: %08Xu%08Xv\n"
 "  --dry-run        say what would change, and change nothing\n"
@@ -51,13 +59,18 @@ static const char usage_text[] =
 "\n"
 "Manual: popper-uidl(8)\n";
 
-enum { OPT_FROM = 256, OPT_FORMAT, OPT_DRY_RUN, OPT_FRESH, OPT_CONFIG, OPT_HELP };
+enum {
+	OPT_FROM = 256, OPT_FORMAT, OPT_DRY_RUN, OPT_FRESH, OPT_PLAINTEXT, OPT_CA_FILE,
+	OPT_CONFIG, OPT_HELP,
+};
 
 static const struct option options[] = {
 	{ "from",	required_argument,	NULL,	OPT_FROM },
 	{ "format",	required_argument,	NULL,	OPT_FORMAT },
 	{ "dry-run",	no_argument,		NULL,	OPT_DRY_RUN },
 	{ "fresh",	no_argument,		NULL,	OPT_FRESH },
+	{ "plaintext",	no_argument,		NULL,	OPT_PLAINTEXT },
+	{ "ca-file",	required_argument,	NULL,	OPT_CA_FILE },
 	{ "config",	required_argument,	NULL,	OPT_CONFIG },
 	{ "help",	no_argument,		NULL,	OPT_HELP },
 	{ NULL,		0,			NULL,	0 }
@@ -65,6 +78,7 @@ static const struct option options[] = {
 
 struct job {
 	struct uidl_work	 work;
+	struct uidl_server	 server;	/* url NULL: nobody is asked */
 	const char		*user;
 	const char		*file;		/* LIST; NULL: standard input */
 	char			*config;
@@ -120,6 +134,8 @@ parse(int argc, char **argv, struct job *job)
 		case OPT_FORMAT:	job->work.format = optarg; break;
 		case OPT_DRY_RUN:	job->work.dry_run = true; break;
 		case OPT_FRESH:		job->fresh = true; break;
+		case OPT_PLAINTEXT:	job->server.plaintext = true; break;
+		case OPT_CA_FILE:	job->server.roots = optarg; break;
 		case OPT_CONFIG:	job->config = optarg; break;
 		case OPT_HELP:		job->help = true; return 0;
 		default:		return bad_usage(NULL);
@@ -136,7 +152,8 @@ check(struct job *job)
 	bool			 export = strcmp(w->word, "export") == 0;
 	bool			 import = strcmp(w->word, "import") == 0;
 
-	if (export && (w->from != NULL || w->format != NULL || job->file != NULL))
+	if (export && (w->from != NULL || w->format != NULL || job->file != NULL ||
+	    job->server.plaintext || job->server.roots != NULL))
 		return bad_usage("export prints, and reads nothing");
 	if (!import && (w->dry_run || job->fresh))
 		return bad_usage("--dry-run and --fresh go with import");
@@ -144,8 +161,19 @@ check(struct job *job)
 		return 0;
 	if (w->from == NULL)
 		w->from = "list";
-	if (!uidl_from_known(w->from))
-		return bad_usage("--from list, x-uidl, uid or popa3d");
+	if (strncmp(w->from, "pop3", 4) == 0 && strstr(w->from, "://") != NULL) {
+		job->server.url = w->from;
+		job->server.user = job->user;
+		w->from = "pop3";
+	} else if (strcmp(w->from, "pop3") == 0 || !uidl_from_known(w->from)) {
+		return bad_usage("--from list, x-uidl, uid, popa3d, or a URL: "
+		    "pop3s://user@host");
+	}
+	if (job->server.url == NULL && (job->server.plaintext ||
+	    job->server.roots != NULL))
+		return bad_usage("--plaintext and --ca-file go with a URL");
+	if (job->server.roots == NULL)
+		job->server.roots = DEFAULT_ROOTS;
 	if (strcmp(w->from, "list") != 0 && job->file != NULL)
 		return bad_usage("LIST goes with --from list alone");
 	if (w->format != NULL && strcmp(w->from, "uid") != 0)
@@ -272,16 +300,26 @@ run_locked(const struct job *job, struct host *h, const struct identity *id,
 }
 
 static int
-run_for(const struct job *job, const struct settings *s)
+run_for(struct job *job, const struct settings *s)
 {
 	static struct host	h;
+	AUTO(fd_close) int	answer = -1;
 	struct identity		id;
 	struct fault		f = { 0 };
 	int			status = -1;
 
-	if (find_user(s, job->user, &id, &f) != 0 ||
-	    host_open(&h, s, &id, &f) != 0)
+	if (find_user(s, job->user, &id, &f) != 0)
 		return uidl_complain(&f);
+	if (job->server.url != NULL)
+		status = uidl_ask(s, &job->server, &answer, &f);
+	if (job->server.url != NULL && answer < 0)
+		return status >= 0 ? status : uidl_complain(&f);
+	if (answer >= 0)
+		job->work.list = answer;
+	job->work.asked = answer >= 0;
+	if (host_open(&h, s, &id, &f) != 0)
+		return uidl_complain(&f);
+	status = -1;
 	if (host_session_lock(&h, "uidl", "local", &f) == 0)
 		status = run_locked(job, &h, &id, &f);
 	host_close(&h);

@@ -8,16 +8,21 @@
 
 #include "base/attr.h"
 #include "base/fault.h"
+#include "role/settings.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define UIDL_HEADER_MAX	(256u << 10)	/* of one message; more is not looked at */
+#define UIDL_LIST_MAX	(256u << 20)	/* octets of a list */
 
 struct uidl_work {
 	const char	*word;		/* export, import or verify */
 	const char	*from;		/* where the old ids are; NULL: export */
 	const char	*format;	/* from = uid: how they are made */
 	bool		 dry_run;	/* import: it will not be kept */
-	int		 list;		/* from = list: that file */
+	int		 list;		/* from = list, pop3: that file */
+	bool		 asked;		/* it is one of uidl_ask's */
 	int		 mbox;		/* a copy of the maildrop */
 	uint64_t	 size;		/* of that, octets */
 	int		 promises;	/* the file there is, or -1 */
@@ -32,6 +37,20 @@ int	uidl_prepare(const struct uidl_work *w, struct fault *f) MUSTUSE;
  * Do it: prints to standard output.  The exit status.  O(octets of the maildrop).
  */
 int	uidl_do(const struct uidl_work *w);
+
+/* An old server that answers. */
+struct uidl_server {
+	const char	*url;		/* pop3[s]://[user@]host[:port] */
+	const char	*user;		/* the one here */
+	const char	*roots;		/* a file of certificates that vouch for it */
+	bool		 plaintext;	/* the password may go in the clear */
+};
+/*
+ * Ask for the password, then it for its messages: *fd_r, which the caller owns, is what
+ * form "pop3" reads.  The exit status, of which the operator has been told, or -1.
+ */
+int	uidl_ask(const struct settings *s, const struct uidl_server *from, int *fd_r,
+	    struct fault *f) MUSTUSE;
 
 /* What went wrong, for people; the exit status. */
 int	uidl_complain(const struct fault *f);

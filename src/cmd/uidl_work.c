@@ -6,6 +6,7 @@
 #include "cmd/uidl_priv.h"
 
 #include "base/alloc.h"
+#include "base/codec.h"
 #include "cmd/start.h"
 #include "drop/former.h"
 #include "drop/mbox_scan.h"
@@ -18,9 +19,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define HEADER_MAX	(256u << 10)	/* of one message; more is not looked at */
-#define LIST_MAX	(64u << 20)	/* octets of a list */
 
 struct message {
 	const struct mbox_msg	*m;		/* borrows */
@@ -116,27 +114,32 @@ take_lines(struct drops *d, struct span rest, struct fault *f)
 	return 0;
 }
 
+/* All of the list, in *b, which the caller gives back. */
+static int
+slurp(const struct drops *d, struct buf *b, struct fault *f)
+{
+	uint8_t	*p;
+	ssize_t	 n = 1;
+
+	buf_init(b, UIDL_LIST_MAX);
+	while (n > 0) {
+		p = buf_reserve(b, 65536);
+		if (p == NULL)
+			return fault_set(f, FAULT_LIMIT, "the list is too long");
+		n = d->w->asked ? file_pread(d->w->list, p, 65536, buf_len(b), f) :
+		    file_read(d->w->list, p, 65536, f);
+		if (n > 0)
+			buf_extend(b, (size_t)n);
+	}
+	return n == 0 ? 0 : -1;
+}
+
 static int
 read_list(struct drops *d, struct fault *f)
 {
 	struct buf	b;
-	uint8_t		*p;
-	ssize_t		n = 1;
-	int		r = 0;
+	int		r = slurp(d, &b, f);
 
-	buf_init(&b, LIST_MAX);
-	while (n > 0) {
-		p = buf_reserve(&b, 65536);
-		if (p == NULL) {
-			r = fault_set(f, FAULT_LIMIT, "the list is too long");
-			break;
-		}
-		n = file_read(d->w->list, p, 65536, f);
-		if (n == -1)
-			r = -1;
-		else
-			buf_extend(&b, (size_t)n);
-	}
 	if (r == 0)
 		r = take_lines(d, buf_span(&b), f);
 	buf_fini(&b);
@@ -145,7 +148,7 @@ read_list(struct drops *d, struct fault *f)
 
 /* -------------------------------------------------------- from the header */
 
-static uint8_t header[HEADER_MAX];
+static uint8_t header[UIDL_HEADER_MAX];
 
 /* *whole_r: it is not longer than what is looked at. */
 static int
@@ -153,10 +156,10 @@ read_header(const struct drops *d, const struct mbox_msg *m, struct span *out,
     bool *whole_r, struct fault *f)
 {
 	uint64_t	len = m->head_end - m->text;
-	size_t		want = len < HEADER_MAX ? (size_t)len : HEADER_MAX;
+	size_t		want = len < UIDL_HEADER_MAX ? (size_t)len : UIDL_HEADER_MAX;
 	ssize_t		got = file_pread(d->w->mbox, header, want, m->text, f);
 
-	*whole_r = len <= HEADER_MAX;
+	*whole_r = len <= UIDL_HEADER_MAX;
 	*out = span_of(header, got < 0 ? 0 : (size_t)got);
 	return got < 0 ? -1 : 0;
 }
@@ -179,7 +182,7 @@ by_popa3d(const struct drops *d UNUSED, struct span head, bool whole,
 	char		hex[SASL_MD5_TEXT];
 	struct buf	b;
 
-	buf_init(&b, HEADER_MAX);
+	buf_init(&b, UIDL_HEADER_MAX);
 	if (whole && former_popa3d_text(head, &b) == 0 &&
 	    md5->apop(buf_span(&b), SPAN(""), hex))
 		former_popa3d(hex, v->old);
@@ -244,6 +247,163 @@ read_uid(struct drops *d, struct fault *f)
 	return 0;
 }
 
+/* ------------------------------------------- from a server that answers */
+
+/* A message, here or there. */
+struct key {
+	uint8_t		digest[MBOX_DIGEST];	/* of its header */
+	uint64_t	size;
+	size_t		place;			/* here, or there */
+	struct span	uidl;			/* there */
+};
+struct keys {
+	struct key	*v;		/* owns */
+	size_t		 n;
+};
+
+static int
+by_text(const struct key *a, const struct key *b)
+{
+	return memcmp(a->digest, b->digest, MBOX_DIGEST);
+}
+
+static int
+by_text_and_size(const struct key *a, const struct key *b)
+{
+	int c = by_text(a, b);
+
+	return c != 0 ? c : a->size < b->size ? -1 : a->size > b->size;
+}
+
+static int
+by_place(const struct key *a, const struct key *b)
+{
+	return a->place < b->place ? -1 : a->place > b->place;
+}
+
+static int
+order_by_text(const void *a, const void *b)
+{
+	int c = by_text(a, b);
+
+	return c != 0 ? c : by_place(a, b);
+}
+
+static int
+order_by_text_and_size(const void *a, const void *b)
+{
+	int c = by_text_and_size(a, b);
+
+	return c != 0 ? c : by_place(a, b);
+}
+
+/* Those that are alike, in the order that they have; who is left is left in both. */
+static void
+pair(struct drops *d, struct keys *here, struct keys *there,
+    int (*same)(const struct key *, const struct key *),
+    int (*order)(const void *, const void *))
+{
+	struct keys	h = { here->v, 0 };
+	struct keys	t = { there->v, 0 };
+	size_t		i = 0;
+	size_t		j = 0;
+
+	qsort(here->v, here->n, sizeof(*here->v), order);
+	qsort(there->v, there->n, sizeof(*there->v), order);
+	while (i < here->n || j < there->n) {
+		int c = i == here->n ? 1 : j == there->n ? -1 :
+		    same(&here->v[i], &there->v[j]);
+
+		if (c < 0) {
+			h.v[h.n++] = here->v[i++];
+		} else if (c > 0) {
+			t.v[t.n++] = there->v[j++];
+		} else {
+			struct message *v = &d->v[here->v[i++].place];
+
+			ASSERT(span_cstr(there->v[j++].uidl, v->old,
+			    sizeof(v->old)));
+		}
+	}
+	*here = h;
+	*there = t;
+}
+
+static int
+key_messages(struct drops *d, struct keys *out, struct fault *f)
+{
+	out->v = xalloc(d->n + 1, sizeof(*out->v));
+	for (size_t i = 0; i < d->n; i++) {
+		struct key	*k = &out->v[out->n];
+		struct span	 head;
+		bool		 whole;
+
+		if (read_header(d, d->v[i].m, &head, &whole, f) == -1)
+			return -1;
+		*k = (struct key){ .size = d->v[i].m->size_wire, .place = i };
+		out->n += former_head_digest(head, whole, k->digest);
+	}
+	return 0;
+}
+
+/* What uidl_live.c has written. */
+static int
+key_lines(struct span rest, struct keys *out, size_t *unknown_r, struct fault *f)
+{
+	size_t			cap = 0;
+	struct former_row	r;
+	struct span		line;
+	struct span		digest;
+	size_t			n;
+
+	for (size_t i = 0; span_line(&rest, &line); i++) {
+		struct key k = { .place = i };
+
+		digest = span_word(&line);
+		if (former_list_line(line, &r) != FORMER_ROW || !r.sized)
+			return fault_set(f, FAULT_PEER, "who asked the old server "
+			    "has written nonsense");
+		k.size = r.size;
+		k.uidl = r.uidl;
+		if (!base64_decode(digest, k.digest, sizeof(k.digest), &n) ||
+		    n != sizeof(k.digest)) {
+			++*unknown_r;
+			continue;
+		}
+		out->v = xgrow(out->v, out->n, &cap, sizeof(*out->v));
+		out->v[out->n++] = k;
+	}
+	return 0;
+}
+
+/* By the header, and by the size as well if there is one with it: some servers count
+ * what others do not. */
+static int
+read_pop3(struct drops *d, struct fault *f)
+{
+	struct keys	here = { 0 };
+	struct keys	there = { 0 };
+	struct buf	b;
+	size_t		unknown = 0;
+	int		r = slurp(d, &b, f);
+
+	if (r == 0)
+		r = key_lines(buf_span(&b), &there, &unknown, f);
+	if (r == 0)
+		r = key_messages(d, &here, f);
+	if (r == 0 && there.n > 0) {
+		pair(d, &here, &there, by_text_and_size, order_by_text_and_size);
+		pair(d, &here, &there, by_text, order_by_text);
+	}
+	if (r == 0 && there.n + unknown > 0)
+		fprintf(stderr, "popper uidl: %zu messages of the old server are "
+		    "not here\n", there.n + unknown);
+	buf_fini(&b);
+	free(here.v);
+	free(there.v);
+	return r;
+}
+
 static const struct form {
 	const char	*word;
 	bool		 header;	/* senders may have written it */
@@ -251,6 +411,7 @@ static const struct form {
 	int		(*read)(struct drops *d, struct fault *f);
 } forms[] = {
 	{ "list",	false,	false,	read_list },
+	{ "pop3",	false,	false,	read_pop3 },
 	{ "x-uidl",	true,	false,	read_xuidl },
 	{ "uid",	true,	false,	read_uid },
 	{ "popa3d",	true,	true,	read_popa3d },

@@ -85,6 +85,40 @@ former_head(struct span header, struct former_head *out)
 	}
 }
 
+/* As it would be with LF alone. */
+static void
+add_lines(struct digest *d, struct span s)
+{
+	while (s.n > 0) {
+		size_t n = span_find(s, '\r');
+
+		digest_add(d, span_first(s, n));
+		s = span_skip(s, n);
+		if (s.n > 0 && (s.n == 1 || s.p[1] != '\n'))
+			digest_add(d, SPAN("\r"));
+		s = span_skip(s, 1);
+	}
+	digest_add(d, SPAN("\n"));
+}
+
+bool
+former_head_digest(struct span text, bool whole, uint8_t out[MBOX_DIGEST])
+{
+	struct header_field	field;
+	struct digest		d;
+
+	digest_init(&d);
+	while (header_next(&text, &field)) {
+		if (mbox_field_mutable(field.name))
+			continue;
+		digest_add(&d, field.name);
+		digest_add(&d, SPAN(":"));
+		add_lines(&d, field.value);
+	}
+	digest_take(&d, out);
+	return whole || text.n > 0;
+}
+
 /* -------------------------------------------------------------- formats */
 
 /* A variable of a format: *at is behind its percent sign, then behind it. */

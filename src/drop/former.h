@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "drop/drop.h"
+#include "drop/mbox_scan.h"
 
 /* ---- a list: an answer to UIDL (RFC 1939 s.7), or `popper uidl export` ---- */
 
@@ -50,6 +51,14 @@ const char	*former_format(const char *word) MUSTUSE;
 /* False: what format makes of these is no legal id. */
 bool	former_make(const char *format, uint64_t uid, uint64_t validity,
 	    char out[DROP_UIDL_MAX + 1]) MUSTUSE;
+
+/*
+ * What tells a message's header from others', however it is kept and sent: without the
+ * fields that servers put in (mbox_field_mutable), and alike with LF and CRLF.  whole:
+ * text has all of the header.  False: it has not.
+ */
+bool	former_head_digest(struct span text, bool whole,
+	    uint8_t out[MBOX_DIGEST]) MUSTUSE;
 
 /* ---- popa3d ---- */
 

@@ -185,6 +185,36 @@ test_popa3d(void **state)
 	assert_string_equal(out, "3322110077665544");
 }
 
+static void
+check_head(const char *text, bool whole, bool known, bool same)
+{
+	uint8_t a[MBOX_DIGEST];
+	uint8_t b[MBOX_DIGEST];
+
+	assert_true(former_head_digest(span_str("A: 1\nB: 2\n 3\n\nx"), true, a));
+	assert_int_equal(former_head_digest(span_str(text), whole, b),
+	    known);
+	assert_int_equal(memcmp(a, b, sizeof(a)) == 0, same);
+}
+
+/* The same however it was kept and sent, and with any body. */
+static void
+test_head_digest(void **state)
+{
+	(void)state;
+	check_head("A: 1\r\nB: 2\r\n 3\r\n\r\nother", true, true, true);
+	check_head("A: 1\nB: 2\n 3", true, true, true);
+	check_head("A: 1\nStatus: RO\nX-UIDL: a\n b\nB: 2\n 3\n\n", true, true,
+	    true);
+	check_head("A: 1\nB: 2\n 3\n\nx", false, true, true);
+	check_head("A: 1\nB: 2\n 3\n", false, false, true);
+	check_head("A: 1\nB: 2\n 4\n\n", true, true, false);
+	check_head("B: 2\n 3\nA: 1\n\n", true, true, false);
+	check_head("A: 1\rB: 2\n 3\n\n", true, true, false);
+	check_head("A: 1B: 2\n 3\n\n", true, true, false);
+	check_head("", true, true, false);
+}
+
 int
 main(void)
 {
@@ -192,6 +222,7 @@ main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_head_digest),
 		cmocka_unit_test(test_popa3d),
 	};
 

@@ -6,6 +6,7 @@
 #include "token/token_priv.h"
 
 #include "base/alloc.h"
+#include "sys/netcurl.h"
 
 #include <curl/curl.h>
 #include <openssl/rand.h>
@@ -295,7 +296,7 @@ token_look_up(const struct token_conf *c, struct buf *out, struct fault *f)
 	buf_init(out, TOKEN_HOSTS_MAX);
 	for (size_t i = 0; i < ARRAY_LEN(urls) && rc == 0; i++)
 		if (token_is_url(urls[i]))
-			rc = fetch_look_up(urls[i], out, f);
+			rc = netcurl_look_up(urls[i], out, f);
 	return rc;
 }
 

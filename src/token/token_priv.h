@@ -91,9 +91,7 @@ const char	*claims_judge(const struct token_conf *c, const json_t *claims,
 
 struct fetch;
 
-/* Append a line: where the host of this URL is. */
-int	fetch_look_up(const char *url, struct buf *out, struct fault *f) MUSTUSE;
-/* One URL; hosts: lines of fetch_look_up, that of its host among them.  client:
+/* One URL; hosts: lines of netcurl_look_up, that of its host among them.  client:
  * "name:secret", or empty; roots: PEM, as long as it lives. */
 struct fetch	*fetch_new(const char *url, unsigned timeout_s, struct span hosts,
 		    struct span client, struct span roots, struct fault *f);

@@ -29,7 +29,9 @@ check_head(struct span in)
 {
 	struct former_head	h;
 	struct buf		b;
+	uint8_t			digest[MBOX_DIGEST];
 
+	ASSERT(former_head_digest(in, true, digest));
 	former_head(in, &h);
 	ASSERT(h.xuidl.n == 0 || promise_legal(h.xuidl));
 	ASSERT(h.uid <= UINT32_MAX && h.validity <= UINT32_MAX);

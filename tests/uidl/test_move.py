@@ -98,6 +98,19 @@ class Move(unittest.TestCase):
         self.host.run(["/usr/sbin/popper", "uidl", "verify", "ann"],
                       input=text, check=True)
 
+    def moves_live(self, said):
+        """Asked by popper, which finds the messages by their headers."""
+        server = self.old_server()
+        try:
+            for words, text in ((("--fresh", "import", "ann"), b""),
+                                (("--from", "pop3://ann@127.0.0.1:%d" % OLD,
+                                  "import", "ann"), b"ann\n")):
+                self.host.run(["/usr/sbin/popper", "uidl", *words], input=text,
+                              check=True)
+        finally:
+            server.stop()
+        self.assertEqual(self.our_ids(), said)
+
     def before(self, mail=MAIL):
         """The old server's ids; popper's are others."""
         self.host.spool("ann", mail)
@@ -131,6 +144,7 @@ class Dovecot(Move):
         said = self.before()
         self.moves(said=said)
         self.moves("--from", "uid", said=said)
+        self.moves_live(said)
 
     @unittest.skipUnless(LONG, "long run only (make test-long)")
     def test_forms(self):
@@ -156,6 +170,7 @@ class Popa3d(Move):
         said = self.before()
         self.moves("--from", "popa3d", said=said)
         self.moves(said=said)
+        self.moves_live(said)
 
 
 @unittest.skipUnless(LONG, "long run only (make test-long)")
@@ -170,7 +185,9 @@ class GNU(Move):
         cls.host.write("/etc/pam.d/pop3d", cls.host.read("/etc/pam.d/popper"))
 
     def test_move(self):
-        self.moves(said=self.before())
+        said = self.before()
+        self.moves(said=said)
+        self.moves("--from", "x-uidl", said=said)
 
 
 if __name__ == "__main__":
