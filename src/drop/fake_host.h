@@ -17,6 +17,7 @@ struct fake {
 	char			journal[FAKE_PATH];
 	struct drop_host	host;
 	struct drop_conf	conf;
+	const struct drop_ops	*ops;		/* mbox_ops, at first */
 	char			popbull[FAKE_PATH];	/* the same, as a file */
 	char			note[DROP_NOTE_MAX + 1];	/* made true */
 	char			told[64];	/* last id */

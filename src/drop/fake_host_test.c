@@ -112,7 +112,7 @@ host_tell(void *ctx, const char *id, const char *text)
 void
 fake_init(struct fake *w, bool host_locks)
 {
-	*w = (struct fake){ .host_locks = host_locks };
+	*w = (struct fake){ .host_locks = host_locks, .ops = &mbox_ops };
 	(void)snprintf(w->dir, sizeof(w->dir), "%s/popper-drop.XXXXXX",
 	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
@@ -251,5 +251,5 @@ fake_open(struct fake *w, struct drop **drop_r, struct fault *f)
 	AUTO(fd_close) int	fd = -1;
 	struct drop_conf	c = with_journal(w, &fd);
 
-	return mbox_ops.open(&c, drop_r, f);
+	return w->ops->open(&c, drop_r, f);
 }
