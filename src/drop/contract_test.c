@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,9 +107,97 @@ mbox_foreign(const struct fake *w)
 	fake_write(w->spool, SPAN("Dear diary\n"));
 }
 
+/* -------------------------------------------------------------- Maildir */
+
+static const char *const folders[] = { "tmp", "new", "cur" };
+
+static void
+maildir_make(const struct fake *w)
+{
+	char path[FAKE_PATH + 8];
+
+	(void)mkdir(w->spool, 0700);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", w->spool,
+		    folders[i]);
+		(void)mkdir(path, 0700);
+	}
+}
+
+static void
+maildir_path(const struct fake *w, bool new, size_t k, const char *info,
+    char out[FAKE_PATH + 64])
+{
+	(void)snprintf(out, FAKE_PATH + 64, "%s/%s/%zu.1.host%s", w->spool,
+	    new ? "new" : "cur", 1700000000 + k, info);
+}
+
+/* Every second one was moved to cur/ by a mail reader. */
+static void
+maildir_deliver(const struct fake *w, size_t k)
+{
+	char path[FAKE_PATH + 64];
+
+	maildir_make(w);
+	maildir_path(w, k % 2 == 0, k, k % 2 == 0 ? "" : ":2,", path);
+	fake_write(path, span_str(corpus[k].text));
+}
+
+static void
+maildir_remove(const struct fake *w, size_t k)
+{
+	char path[FAKE_PATH + 64];
+
+	maildir_path(w, k % 2 == 0, k, k % 2 == 0 ? "" : ":2,", path);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+maildir_mark(const struct fake *w, size_t k)
+{
+	char from[FAKE_PATH + 64];
+	char to[FAKE_PATH + 64];
+
+	maildir_path(w, k % 2 == 0, k, k % 2 == 0 ? "" : ":2,", from);
+	maildir_path(w, false, k, ":2,FS", to);
+	assert_int_equal(rename(from, to), 0);
+}
+
+static void
+maildir_clear(const struct fake *w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		char		 path[FAKE_PATH + 8];
+		char		 file[FAKE_PATH + 300];
+		struct dirent	*e;
+		DIR		*dir;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", w->spool,
+		    folders[i]);
+		dir = opendir(path);
+		while (dir != NULL && (e = readdir(dir)) != NULL) {
+			(void)snprintf(file, sizeof(file), "%s/%s", path,
+			    e->d_name);
+			(void)unlink(file);
+		}
+		if (dir != NULL)
+			closedir(dir);
+		(void)rmdir(path);
+	}
+	(void)rmdir(w->spool);
+}
+
+static void
+maildir_foreign(const struct fake *w)
+{
+	assert_int_equal(mkdir(w->spool, 0700), 0);
+}
+
 static const struct kind kinds[] = {
 	{ &mbox_ops, mbox_deliver, mbox_remove, mbox_mark, mbox_clear,
 	    mbox_foreign },
+	{ &maildir_ops, maildir_deliver, maildir_remove, maildir_mark,
+	    maildir_clear, maildir_foreign },
 };
 
 /* --------------------------------------------------------------- helpers */

@@ -21,7 +21,8 @@
 
 enum {					/* drop_entry.flags */
 	DROP_SEEN	= 1u << 0,	/* an earlier session RETRieved it */
-	DROP_8BIT	= 1u << 1,	/* octets beyond ASCII in it */
+	DROP_8BIT	= 1u << 1,	/* octets beyond ASCII in it, or it was not
+					   looked at */
 	DROP_PROMISED	= 1u << 2,	/* its uidl is one of drop/promise.h */
 };
 
@@ -94,7 +95,7 @@ struct drop_host {
 struct promises;
 /* What it points to must live as long as the drop. */
 struct drop_conf {
-	const char		*path;		/* the spool file */
+	const char		*path;		/* the spool file, the Maildir */
 	uid_t			 uid;		/* who must own it */
 	int			 journal_fd;	/* one that exists, or -1; borrows */
 	bool			 status;	/* write Status: at commit */
@@ -166,7 +167,8 @@ struct drop_ops {
 	 * RFC 1939 s.6.  After a crash at any point, followed by recovery, the
 	 * maildrop is the old one or the new one; no undeleted message is
 	 * lost; mail that came meanwhile survives.  -1: nothing was deleted
-	 * (or recovery will finish it: then FAULT_TEMP says so).
+	 * (or recovery will finish it: then FAULT_TEMP says so).  A Maildir is
+	 * many files: there each message is deleted or not, for itself.
 	 * With a note and nothing to write, the note alone is made true.
 	 * O(octets of the spool), or, when nobody else has changed it, of what
 	 * stands behind the first change; those twice on the disk.
@@ -177,6 +179,7 @@ struct drop_ops {
 };
 
 extern const struct drop_ops	mbox_ops;
+extern const struct drop_ops	maildir_ops;
 
 /*
  * Finish an interrupted commit of this maildrop, as the user: at once when a

@@ -12,7 +12,7 @@
 #include "drop/spool.h"
 
 struct drop {
-	const struct drop_ops	*ops;
+	const struct drop_ops	*ops;		/* first: see drop_ops_of */
 	struct drop_conf	 conf;
 	struct mbox_table	 table;		/* offsets into fd */
 	struct drop_entry	*entries;	/* owns; locator: row of table */

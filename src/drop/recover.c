@@ -3,6 +3,7 @@
  * Finishing what a journal says: after the last step of a commit, and for
  * whoever comes after a crash.  Runs as: the user (session or recovery child).
  */
+#include "drop/maildir_journal.h"
 #include "drop/mbox_priv.h"
 
 /*
@@ -141,6 +142,8 @@ drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
 	*did_r = false;
 	if (c->journal_fd == -1)
 		return 0;
+	if (maildir_journal_is(c->journal_fd))
+		return maildir_recover(c, did_r, f);
 	r = journal_load(&j, c->journal_fd, f);
 	if (r == 0) {
 		/* The remains of a commit that was never made: whoever finds
