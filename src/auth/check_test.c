@@ -24,9 +24,10 @@
 	"cy@example.org:{PLAIN}of all 3:::::::\n" \
 	"home:{PLAIN}x:::::/h:\n" \
 	"tilde:{PLAIN}x:::" ":/h/t::userdb_mail=~/mbox\n" \
+	"folder:{PLAIN}x:::" ":/h/f::userdb_mail=maildir:~/m\n" \
 	"homeless:{PLAIN}x::::::userdb_mail=~/mbox\n" \
 	"relative:{PLAIN}x::::h::\n" \
-	"maildir:{PLAIN}x::::::userdb_mail=maildir:/m\n" \
+	"sdbox:{PLAIN}x::::::userdb_mail=sdbox:/m\n" \
 	"root:{PLAIN}x:0:0::::\n" \
 	"toor:{PLAIN}x:0:1501::::\n" \
 	"low:{PLAIN}x:999:1501::::\n" \
@@ -201,10 +202,10 @@ static const struct {
 	{ "wrap",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "huge",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "relative",	"x",		AUTH_REFUSED,	REASON_ROW },
-	{ "maildir",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
+	{ "sdbox",	"y",		AUTH_REFUSED,	REASON_BAD_PASSWORD },
 	{ "tabbed",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "slower",	"x",		AUTH_REFUSED,	REASON_ROW },
-	{ "maildir",	"x",		AUTH_REFUSED,	REASON_ROW },
+	{ "sdbox",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "homeless",	"x",		AUTH_REFUSED,	REASON_ROW },
 	{ "root",	"x",		AUTH_REFUSED,	REASON_UID },
 	{ "toor",	"x",		AUTH_REFUSED,	REASON_UID },
@@ -303,6 +304,8 @@ identities(void **state)
 	assert_string_equal(v.id.maildrop, "/m/bob");
 	ask_pass("tilde", SPAN("x"), &v);
 	assert_string_equal(v.id.maildrop, "/h/t/mbox");
+	ask_pass("folder", SPAN("x"), &v);
+	assert_string_equal(v.id.maildrop, "maildir:/h/f/m");
 }
 
 static void

@@ -38,24 +38,30 @@ take(struct span *rest)
 /*
  * A mail location of Dovecot's: [mbox:]PATH[:PARAMETER=VALUE...].  INBOX= is
  * where the spool is, then PATH has only the user's other folders.  Any other
- * parameter says something about the mailbox that we do not know.  Other kinds
- * than mbox keep their word, so that the path is seen to be none.
+ * parameter says something about the mailbox that we do not know, and so does
+ * each of maildir:PATH.  Other kinds keep their word, so that the path is seen to
+ * be none; so does an mbox that is a folder.
  */
 static void
 location(struct span value, struct passwd_row *out)
 {
 	struct span rest = value;
 	struct span word = take(&rest);
+	bool	    mbox = span_eq(word, SPAN("mbox"));
+	bool	    maildir = span_eq(word, SPAN("maildir"));
 
 	out->maildrop = value;
-	if (span_eq(word, SPAN("mbox")))
+	if (mbox || maildir)
 		word = take(&rest);
 	if (word.n == 0 || (word.p[0] != '/' && word.p[0] != '~'))
 		return;
-	out->maildrop = word;
+	if (maildir)
+		out->maildrop.n = (size_t)(word.p - value.p) + word.n;
+	else if (!mbox || word.p[word.n - 1] != '/')
+		out->maildrop = word;
 	while (rest.n > 0) {
 		word = take(&rest);
-		if (span_starts(word, SPAN("INBOX=")) && word.n > 6)
+		if (!maildir && span_starts(word, SPAN("INBOX=")) && word.n > 6)
 			out->maildrop = span_skip(word, 6);
 		else if (word.n > 0)
 			out->unsupported = span_first(word,

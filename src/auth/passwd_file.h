@@ -5,7 +5,7 @@
  * Floor 2.  Passwords are crypt(3) hashes, with or without a scheme in braces
  * ({CRYPT}, {SHA512-CRYPT}, {BLF-CRYPT}, {YESCRYPT}..., {PLAIN}, {NOLOGIN}).
  * Extra fields: userdb_mail=mbox:PATH or userdb_mail=PATH (the maildrop; with
- * :INBOX=PATH behind it, that path), nologin, pop3=no, and login_delay=SECONDS, which
+ * :INBOX=PATH behind it, that path), or userdb_mail=maildir:PATH, nologin, pop3=no, and login_delay=SECONDS, which
  * is popper's own; allow_nets, proxy and other parameters of userdb_mail, which popper
  * cannot obey, close the row.
  * The first row of a user counts; lines that start with '#' are comments.
@@ -28,7 +28,8 @@ struct passwd_row {
 	struct span	home;
 	struct span	shell;
 	struct span	extra;		/* words "key" or "key=value" */
-	struct span	maildrop;	/* from the extra fields */
+	struct span	maildrop;	/* from the extra fields: a path, perhaps
+					   with "maildir:" before it */
 	bool		nologin;
 	struct span	login_delay;	/* seconds; empty: none of his own */
 	struct span	unsupported;	/* a field that we must not ignore */

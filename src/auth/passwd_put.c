@@ -117,7 +117,8 @@ put_extra(struct buf *out, struct span extra, const struct passwd_change *c)
 	}
 	if (maildrop == NULL || maildrop[0] == '\0')
 		return 0;
-	return buf_appendf(out, "%suserdb_mail=mbox:%s", first ? "" : " ",
+	return buf_appendf(out, "%suserdb_mail=%s:%s", first ? "" : " ",
+	    maildrop[strlen(maildrop) - 1] == '/' ? "maildir" : "mbox",
 	    maildrop);
 }
 

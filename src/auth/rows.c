@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define MAILDIR	"maildir:"	/* as drop/path.h reads it */
+
 int
 rows_virtual_user(const struct auth_conf *c, struct identity *out,
     struct fault *f)
@@ -43,17 +45,25 @@ static bool
 maildrop_of(const struct passwd_row *row, struct identity *id)
 {
 	struct span	path = row->maildrop;
+	const char	*home = "";
+	const char	*kind = "";
 	int		n;
 
 	if (path.n == 0)
 		return true;
-	if (span_starts(path, SPAN("~/")) && id->home[0] != '\0') {
-		n = snprintf(id->maildrop, sizeof(id->maildrop), "%s/%.*s",
-		    id->home, (int)(path.n - 2), path.p + 2);
-		return n > 0 && (size_t)n < sizeof(id->maildrop);
+	if (span_starts(path, SPAN(MAILDIR))) {
+		path = span_skip(path, sizeof(MAILDIR) - 1);
+		kind = MAILDIR;
 	}
-	return path.p[0] == '/' &&
-	    span_cstr(path, id->maildrop, sizeof(id->maildrop));
+	if (span_starts(path, SPAN("~/")) && id->home[0] != '\0') {
+		home = id->home;
+		path = span_skip(path, 1);
+	}
+	if (path.n == 0 || path.p[0] != '/')
+		return false;
+	n = snprintf(id->maildrop, sizeof(id->maildrop), "%s%s%.*s", kind,
+	    home, (int)path.n, path.p);
+	return n > 0 && (size_t)n < sizeof(id->maildrop);
 }
 
 static bool
@@ -99,7 +109,8 @@ row_accept(const struct identity *virtual_user, const struct passwd_row *row,
 		    "the row's home is no absolute path");
 	else if (!maildrop_of(row, id))
 		verdict_refuse(v, REASON_ROW,
-		    "the row's userdb_mail is no mbox path");
+		    "the row's userdb_mail is no path of an mbox or "
+		    "a Maildir");
 	else if (!delay_of(row, id))
 		verdict_refuse(v, REASON_ROW,
 		    "the row's login_delay is no number of seconds");

@@ -6,6 +6,7 @@
 #include "cmd/check_priv.h"
 
 #include "bull/bull.h"
+#include "drop/path.h"
 #include "role/host.h"
 #include "xtnd/bboards.h"
 
@@ -25,9 +26,12 @@
 static bool
 spool_folder(const char *template, char *out, size_t cap, unsigned *levels_r)
 {
-	size_t	n = span_find(span_str(template), '%');
+	size_t	n;
 	size_t	slash = 0;
 
+	if (strncmp(template, DROP_PATH_MAILDIR, strlen(DROP_PATH_MAILDIR)) == 0)
+		template += strlen(DROP_PATH_MAILDIR);
+	n = span_find(span_str(template), '%');
 	if (template[0] == '~' || strstr(template, "%h") != NULL)
 		return false;
 	for (size_t i = 0; i < n; i++) {
@@ -36,7 +40,7 @@ spool_folder(const char *template, char *out, size_t cap, unsigned *levels_r)
 	}
 	*levels_r = 0;
 	for (const char *p = template + n; *p != '\0'; p++)
-		*levels_r += *p == '/';
+		*levels_r += *p == '/' && p[1] != '\0';
 	if (slash == 0)
 		return snprintf(out, cap, ".") > 0;
 	if (slash > 1)
@@ -50,6 +54,7 @@ judge_spool(struct check *c, const char *path, const struct file_facts *facts)
 {
 	struct identity	mail;
 	struct fault	f;
+	bool		maildirs = drop_path_is_maildir(c->s->drop.maildrop);
 	bool		mails = identity_service("mail", &mail, &f) == 0 &&
 	    facts->gid == mail.gid && (facts->mode & GROUP_WRITE) != 0;
 
@@ -58,7 +63,7 @@ judge_spool(struct check *c, const char *path, const struct file_facts *facts)
 		    "everybody can exchange the maildrops of others; chown "
 		    "root:mail %s; chmod 2775 %s", path, facts->mode, path,
 		    path);
-	else if (facts->uid == 0 && !mails)
+	else if (facts->uid == 0 && !mails && !maildirs)
 		check_warn(c, "maildrop", "the folder %s is not writable by "
 		    "the group mail (mode %04o, gid %u), so that mail programs "
 		    "cannot make lock files in it; chown root:mail %s; chmod "
@@ -161,6 +166,8 @@ mail_spool(struct check *c)
 	struct file_facts	 temp;
 	struct fault		 f;
 	char			 path[PATH_MAX_HERE];
+	bool			 maildirs = drop_path_is_maildir(
+				    c->s->drop.maildrop);
 
 	if (!spool_folder(c->s->drop.maildrop, path, sizeof(path), &l.levels))
 		return;
@@ -171,13 +178,15 @@ mail_spool(struct check *c)
 		return;
 	}
 	judge_spool(c, path, &facts);
-	if (c->s->role.temp_dir[0] != '\0' &&
+	if (!maildirs && c->s->role.temp_dir[0] != '\0' &&
 	    check_look(c->s->role.temp_dir, &temp, &f) == 0 &&
 	    temp.dev != facts.dev)
 		check_warn(c, "temp_dir", "%s is not on the file system of %s: "
 		    "it needs room of its own for the copies of all maildrops "
 		    "that are open at a time; remove the line to copy beside "
 		    "the spool", c->s->role.temp_dir, path);
+	if (maildirs)
+		return;		/* no older popper knows them */
 	l.path = path;
 	if (l.levels > LEVELS_MAX)
 		l.levels = LEVELS_MAX;

@@ -49,7 +49,7 @@ static const char version_text[] =
 "popper " POPPER_VERSION "\n"
 "authentication: PAM, password file, SQLite, PostgreSQL, bearer tokens,\n"
 "    Kerberos, client certificates\n"
-"maildrops: mbox\n";
+"maildrops: mbox, Maildir\n";
 
 /* Standard error is no client's: a terminal, or a file or pipe of its own. */
 static bool

@@ -2,6 +2,7 @@
 #include "drop/options.h"
 
 #include "base/num.h"
+#include "drop/path.h"
 
 #include <string.h>
 
@@ -9,8 +10,11 @@
 static bool
 is_template(const char *value)
 {
-	bool user = false, home = value[0] == '~';
+	bool user = false, home;
 
+	if (span_starts(span_str(value), SPAN(DROP_PATH_MAILDIR)))
+		value += strlen(DROP_PATH_MAILDIR);
+	home = value[0] == '~';
 	if (value[0] == '\0' || (home && value[1] != '/'))
 		return false;
 	for (const char *p = value; *p != '\0'; p++) {
@@ -99,9 +103,20 @@ const struct conf_option drop_options[] = {
 	{
 		.name = "maildrop", .type = CONF_TEXT, .offset = AT(maildrop),
 		.fallback = "/var/mail/%u", .valid = is_template,
-		.meaning = "which file is a user's maildrop, with %u (or a "
-		    "home folder, %h or ~/) in it, and perhaps %1, %2 or %%",
-		.man = "The file that is a user's maildrop.\n"
+		.meaning = "which file is a user's maildrop, or with a slash "
+		    "at the end which Maildir, with %u (or a home folder, %h "
+		    "or ~/) in it, and perhaps %1, %2 or %%",
+		.man = "The file, an mbox, that is a user's maildrop, or the\n"
+		    "folder: with a slash at the end, or\n"
+		    ".Ql maildir:\n"
+		    "before it, a Maildir\n"
+		    ".Pq Pa \\(ti/Maildir/ ;\n"
+		    "a path without either is an mbox, but where it leads to "
+		    "a folder with\n"
+		    ".Pa cur , new\n"
+		    "and\n"
+		    ".Pa tmp\n"
+		    "in it.\n"
 		    ".Ql %u\n"
 		    "stands for the user's name,\n"
 		    ".Ql %1\n"
@@ -119,7 +134,19 @@ const struct conf_option drop_options[] = {
 		    ".Pa \\(ti/mbox .\n"
 		    "A user of\n"
 		    ".Ic passwd_file\n"
-		    "may have another one in his row.",
+		    "may have another one in his row.\n"
+		    "In a Maildir, mail programs may deliver, mark and "
+		    "remove messages at any time; its subfolders are left "
+		    "alone.\n"
+		    "The sizes\n"
+		    ".Ql S=\n"
+		    "and\n"
+		    ".Ql W=\n"
+		    "in the names of files are believed where they can be "
+		    "right; without them each login reads the mail once.\n"
+		    "A message's unique-id is the name of its file up to the "
+		    "colon, as with qmail-pop3d, where that is printable "
+		    "ASCII of at most 70 characters.",
 	},
 	{
 		.name = "status_headers", .type = CONF_BOOL,
@@ -128,7 +155,10 @@ const struct conf_option drop_options[] = {
 		    "maildrop",
 		.man = "Whether QUIT writes\n"
 		    ".Ql Status: RO\n"
-		    "into the header of a retrieved message.\n"
+		    "into the header of a retrieved message; in a Maildir, "
+		    "its file goes to\n"
+		    ".Pa cur\n"
+		    "and gets the flag S.\n"
 		    "With\n"
 		    ".Cm no\n"
 		    "what LAST needs is kept in\n"

@@ -65,6 +65,20 @@ is_file_name(const char *user)
 	return user[0] != '\0' && user[0] != '.' && strchr(user, '/') == NULL;
 }
 
+static bool
+has_word(const char *t)
+{
+	return strncmp(t, DROP_PATH_MAILDIR, strlen(DROP_PATH_MAILDIR)) == 0;
+}
+
+bool
+drop_path_is_maildir(const char *t)
+{
+	size_t n = strlen(t);
+
+	return has_word(t) || (n > 1 && t[n - 1] == '/');
+}
+
 int
 drop_path_expand(const char *template, const char *user, const char *home,
     char *out, size_t cap, struct fault *f)
@@ -76,6 +90,8 @@ drop_path_expand(const char *template, const char *user, const char *home,
 	if (!is_file_name(user))
 		return fault_set(f, FAULT_PERM,
 		    "the user's name is no file name");
+	if (has_word(t))
+		t += strlen(DROP_PATH_MAILDIR);
 	if (home[0] == '\0' && wants_home(t))
 		return fault_set(f, FAULT_PERM,
 		    "maildrop = %s, but the user has no home folder", template);
@@ -94,6 +110,8 @@ drop_path_expand(const char *template, const char *user, const char *home,
 	if (b.full)
 		return fault_set(f, FAULT_PERM, "maildrop = %s: too long",
 		    template);
+	while (b.n > 1 && out[b.n - 1] == '/')
+		out[--b.n] = '\0';
 	return 0;
 }
 

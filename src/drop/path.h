@@ -18,9 +18,17 @@
  * "~/" at the start is the home folder, too.  FAULT_PERM: an unknown letter; a
  * user name that is no file name (empty, with '/', beginning with '.'); no
  * home where one is wanted; a result that does not fit.
+ * What says that it is a Maildir is left out: see drop_path_is_maildir.
  */
 int	drop_path_expand(const char *template, const char *user,
 	    const char *home, char *out, size_t cap, struct fault *f) MUSTUSE;
+
+/*
+ * Does the template say that it is a Maildir: "maildir:PATH", as Dovecot writes it,
+ * or a slash at its end, as Postfix and procmail do?
+ */
+#define DROP_PATH_MAILDIR	"maildir:"
+bool	drop_path_is_maildir(const char *template);
 
 /* Is the template well formed?  For popper.conf. */
 bool	drop_path_valid(const char *template);

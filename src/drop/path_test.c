@@ -22,6 +22,12 @@ static const struct {
 	{ "/100%%/%u",		"ann",	"",	"/100%/ann" },
 	{ "mail/%u",		"a@b",	"",	"mail/a@b" },
 	{ "~ann/x",		"ann",	"/h",	"~ann/x" },
+	{ "~/Maildir/",		"ann",	"/h/a",	"/h/a/Maildir" },
+	{ "maildir:~/Maildir",	"ann",	"/h/a",	"/h/a/Maildir" },
+	{ "maildir:%h/m//",	"ann",	"/h",	"/h/m" },
+	{ "maildir:/v/%u/",	"ann",	"",	"/v/ann" },
+	{ "/",			"ann",	"",	"/" },
+	{ "maildir:~/m",	"ann",	"",	NULL },
 	{ "~/mbox",		"ann",	"",	NULL },
 	{ "%h/mbox",		"ann",	"",	NULL },
 	{ "/m/%x",		"ann",	"",	NULL },
@@ -54,10 +60,25 @@ test_expand(void **state)
 	}
 }
 
+static void
+test_is_maildir(void **state)
+{
+	(void)state;
+	assert_true(drop_path_is_maildir("maildir:~/m"));
+	assert_true(drop_path_is_maildir("/v/%u/"));
+	assert_false(drop_path_is_maildir("/v/%u"));
+	assert_false(drop_path_is_maildir("/v/maildir:/%u"));
+	assert_false(drop_path_is_maildir("/"));
+	assert_false(drop_path_is_maildir(""));
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_expand) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_expand),
+		cmocka_unit_test(test_is_maildir),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -337,6 +337,44 @@ sender_of(struct host *h, struct fault *f)
 	    sizeof(h->sender), f);
 }
 
+/* As Maildirs are made: with all three folders in it. */
+static bool
+has_folders(const struct host *h)
+{
+	static const char *const folders[] = { "cur", "new", "tmp" };
+	AUTO(fd_close) int	 fd = -1;
+	struct file_facts	 facts;
+	struct fault		 f;
+
+	if (file_open(h->dirfd, h->name, FILE_READ | FILE_DIR, 0, &fd, &f) != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+		if (file_facts_at(fd, folders[i], &facts, &f) != 0 ||
+		    !facts.is_dir)
+			return false;
+	return true;
+}
+
+/* What is no folder is none: nobody's rights are needed to see that. */
+static bool
+is_maildir(const struct host *h, const char *template)
+{
+	struct file_facts	facts;
+	struct fault		f;
+	bool			result;
+
+	if (drop_path_is_maildir(template))
+		return true;
+	if (file_facts_at(h->dirfd, h->name, &facts, &f) == 0 ? !facts.is_dir :
+	    f.err != EACCES)
+		return false;
+	if (host_rights_begin(h, &f) != 0)
+		return false;
+	result = has_folders(h);
+	host_rights_end();
+	return result;
+}
+
 static int
 find_out(struct host *h, struct fault *f)
 {
@@ -353,7 +391,8 @@ find_out(struct host *h, struct fault *f)
 	    open_folder(h, dirname, f) != 0 ||
 	    file_facts(h->dirfd, &dir, f) != 0 || make_names(h, &dir, f) != 0)
 		return -1;
-	h->system_spool = identity_is_root() && dir.uid == 0 &&
+	h->maildir = is_maildir(h, template);
+	h->system_spool = !h->maildir && identity_is_root() && dir.uid == 0 &&
 	    !users_path(h);
 	if (c->role.temp_dir[0] != '\0')
 		(void)snprintf(h->temp, sizeof(h->temp), "%s", c->role.temp_dir);
@@ -857,6 +896,8 @@ host_copy(struct host *h, uint64_t most, int *fd_r, uint64_t *size_r,
 	};
 	int			r;
 
+	if (h->maildir)
+		return fault_set(f, FAULT_PERM, "%s is a Maildir", h->path);
 	if (host_rights_begin(h, f) != 0)
 		return -1;
 	r = mbox_copy(&c, most, fd_r, size_r, f);

@@ -35,13 +35,15 @@ struct host_holder {
 struct host {
 	const struct settings	*conf;		/* borrows */
 	const struct identity	*id;		/* borrows */
-	char			 path[IDENTITY_PATH_MAX + 1];	/* the spool */
+	char			 path[IDENTITY_PATH_MAX + 1];	/* the spool, or
+						   the Maildir */
 	char			 name[IDENTITY_PATH_MAX + 1];	/* its last part */
 	char			 lock[HOST_KEY_MAX];	/* names its session lock */
 	char			 key[HOST_KEY_MAX];	/* names its journal */
 	char			 temp[IDENTITY_PATH_MAX + 1];
 	int			 dirfd;		/* the spool's folder; owns */
 	bool			 system_spool;	/* root's folder: we dotlock */
+	bool			 maildir;	/* path is one: no dotlock */
 	struct dotlock		 dotlock;	/* ino 0: not held */
 	int			 session_lock;	/* owns; -1: another process has
 						   it, or nobody */
@@ -128,7 +130,7 @@ bool	host_has_remains(const struct host *h);
 /*
  * A copy of the spool, with the user's rights, in the hands of root: nobody has
  * looked at what is in it (mbox_copy).  The caller owns *fd_r.  Needs the session
- * lock, and no remains.
+ * lock, and no remains.  FAULT_PERM: a Maildir.
  */
 int	host_copy(struct host *h, uint64_t most, int *fd_r, uint64_t *size_r,
 	    struct fault *f) MUSTUSE;

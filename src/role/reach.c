@@ -18,12 +18,14 @@
 #include "watch/log.h"
 #include "xtnd/bboards.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum place {
 	PLACE_ROOTS_SPOOL,	/* spool and .USER.pop; dotlocks are the
 				   monitor's */
 	PLACE_USERS_SPOOL,	/* the session's dotlock, too */
+	PLACE_MAILDIR,		/* new, cur and tmp */
 	PLACE_HOME,		/* .popbull */
 	PLACE_STATE,		/* popbull, last */
 	PLACE_BULLETINS,
@@ -36,6 +38,8 @@ static const unsigned hows[] = {
 	[PLACE_ROOTS_SPOOL]	= CAGE_READ | CAGE_LIST | CAGE_WRITE,
 	[PLACE_USERS_SPOOL]	= CAGE_READ | CAGE_LIST | CAGE_WRITE |
 				  CAGE_NAMES,
+	[PLACE_MAILDIR]		= CAGE_READ | CAGE_LIST | CAGE_WRITE |
+				  CAGE_NAMES | CAGE_FOLDERS,
 	[PLACE_HOME]		= CAGE_READ | CAGE_LIST | CAGE_WRITE |
 				  CAGE_NAMES,
 	[PLACE_STATE]		= CAGE_READ | CAGE_LIST | CAGE_WRITE |
@@ -129,14 +133,37 @@ allow_groups(struct cage_files *c, const char *path, struct fault *f)
 	return result;
 }
 
+/* A Maildir, or the folder in which it may have to be made. */
+static int
+allow_maildir(struct cage_files *c, const struct host *h, struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct fault		none;
+
+	if (file_open(h->dirfd, h->name, FILE_READ | FILE_DIR, 0, &fd,
+	    &none) == 0)
+		return cage_files_allow(c, fd, hows[PLACE_MAILDIR], f);
+	return none.err != ENOENT ? 0 :
+	    cage_files_allow(c, h->dirfd, hows[PLACE_MAILDIR], f);
+}
+
+static int
+allow_drop(struct cage_files *c, const struct host *h, struct fault *f)
+{
+	if (h->dirfd < 0)
+		return 0;
+	if (h->maildir)
+		return allow_maildir(c, h, f);
+	return cage_files_allow(c, h->dirfd, hows[h->system_spool ?
+	    PLACE_ROOTS_SPOOL : PLACE_USERS_SPOOL], f);
+}
+
 /* The user's own: where his mail is, and what popper keeps for him. */
 static int
 allow_own(struct cage_files *c, const struct reach *r, const struct host *h,
     struct fault *f)
 {
-	if (h->dirfd >= 0 && cage_files_allow(c, h->dirfd,
-	    hows[h->system_spool ? PLACE_ROOTS_SPOOL : PLACE_USERS_SPOOL],
-	    f) != 0)
+	if (allow_drop(c, h, f) != 0)
 		return -1;
 	if (r->state_fd >= 0 &&
 	    cage_files_allow(c, r->state_fd, hows[PLACE_STATE], f) != 0)

@@ -29,7 +29,7 @@ struct reach {
 void	reach_open(struct reach *r, const struct host *h);
 
 /*
- * Needs h->dirfd, the folder of the spool.  0; -1: do not go on.  A kernel
+ * Needs h->dirfd, the folder of the spool or of the Maildir.  0; -1: do not go on.  A kernel
  * without Landlock is told in a debug line.
  */
 int	reach_enter(const struct reach *r, const struct host *h,

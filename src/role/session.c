@@ -388,6 +388,8 @@ load_promises(struct session *s, struct drop_conf *c, struct fault *f)
 static int
 open_maildrop(struct session *s, struct fault *f)
 {
+	const struct drop_ops	*ops = s->c->facts->maildir ? &maildir_ops :
+				    &mbox_ops;
 	struct drop_conf	 c = drop_conf(s);
 	struct drop		*d;
 	struct drop		*bulletins;
@@ -401,7 +403,7 @@ open_maildrop(struct session *s, struct fault *f)
 	}
 	result = load_promises(s, &c, f);
 	if (result == 0)
-		result = s->c->moved == NULL ? mbox_ops.open(&c, &d, f) :
+		result = s->c->moved == NULL ? ops->open(&c, &d, f) :
 		    mbox_open_copy(&c, s->c->moved->copy, s->c->moved->size, &d,
 		    f);
 	/* There was nothing to scan. */

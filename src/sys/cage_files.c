@@ -48,8 +48,7 @@ static_assert(sizeof(struct ruleset) == 16, "the kernel's layout");
 
 /*
  * What a version knows, and so all that is refused from now on unless a place
- * allows it.  Version 1 refuses renames to another folder in any case; nobody
- * here needs them, so REFER is never allowed.
+ * allows it.  Version 1 refuses renames to another folder in any case.
  */
 static const struct ruleset versions[] = {
 	[1] = { FS_1, 0 },
@@ -69,6 +68,7 @@ static const struct {
 	{ CAGE_WRITE,	LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE },
 	{ CAGE_NAMES,	LANDLOCK_ACCESS_FS_MAKE_REG |
 			LANDLOCK_ACCESS_FS_REMOVE_FILE },
+	{ CAGE_FOLDERS,	LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REFER },
 };
 
 unsigned

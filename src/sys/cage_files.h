@@ -20,6 +20,10 @@ enum cage_how {
 	CAGE_WRITE	= 1u << 2,	/* write and cut files that are there */
 	CAGE_NAMES	= 1u << 3,	/* make and remove files; rename and
 					   link them within their folder */
+	CAGE_FOLDERS	= 1u << 4,	/* make folders, and rename files from
+					   one to another; without effect on
+					   kernels whose Landlock is version 1,
+					   which refuse such renames */
 };
 
 struct cage_files {

@@ -374,7 +374,7 @@ class Check(Checking):
                ("cost:$2b$99$abcdefghijklmnopqrstuu", "not a usable hash"),
                (" lead:{PLAIN}x", "no user can have this name"),
                ("joe.lock:{PLAIN}x", "no user can have this name"),
-               ("dir:{PLAIN}x::::::userdb_mail=maildir:/m", "no mbox path"),
+               ("dir:{PLAIN}x::::::userdb_mail=sdbox:/m", "no path of"),
                ("idx:{PLAIN}x::::::userdb_mail=mbox:/m:INDEX=/i", "INDEX"),
                ("off:{PLAIN}x::::::userdb_mail=/srv/50%off", "%o"),
                ("home:{PLAIN}x::::::userdb_mail=%h", "userdb_mail"),
