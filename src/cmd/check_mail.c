@@ -242,6 +242,24 @@ mail_journals(struct check *c)
 		    j.open == 1 ? "s" : "");
 }
 
+/* What is of mail in our folders is for nobody else to see. */
+static void
+mail_private(struct check *c, const char *name)
+{
+	struct file_facts	facts;
+	struct fault		f;
+	char			path[PATH_MAX_HERE];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", c->s->role.state_dir, name);
+	if (file_facts_at(FILE_CWD, path, &facts, &f) != 0)
+		return;		/* never used, or not ours to see */
+	if (!facts.is_dir)
+		check_error(c, "state_dir", "%s is not a folder; remove it", path);
+	else if ((facts.mode & 0077u) != 0)
+		check_error(c, "state_dir", "%s has mode %04o, but is for popper "
+		    "alone; chmod 700 %s", path, facts.mode, path);
+}
+
 /* ------------------------------------------------------------- bulletins */
 
 static void
@@ -321,6 +339,8 @@ check_mail(struct check *c)
 {
 	mail_spool(c);
 	mail_journals(c);
+	mail_private(c, "journal");
+	mail_private(c, "index");
 	mail_bulletins(c);
 	mail_boards(c);
 }

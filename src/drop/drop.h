@@ -74,6 +74,11 @@ struct drop_host {
 	 * NULL: the host keeps none.  Without success they just stay.
 	 */
 	int	(*forget)(void *ctx, struct span dead, struct fault *f);
+	/*
+	 * A file for the index of this maildrop, which may hold anything.  NULL:
+	 * there is none.  The caller owns *fd_r.
+	 */
+	int	(*index)(void *ctx, int *fd_r, struct fault *f);
 	/* Remove the .user.pop that an older popper left beside the spool; its
 	 * mail is in the spool by now, durably. */
 	int	(*drop_legacy)(void *ctx, struct fault *f);

@@ -15,6 +15,7 @@ struct fake {
 	char			spool[FAKE_PATH];
 	char			legacy[FAKE_PATH];
 	char			journal[FAKE_PATH];
+	char			index[FAKE_PATH];
 	struct drop_host	host;
 	struct drop_conf	conf;
 	const struct drop_ops	*ops;		/* mbox_ops, at first */
@@ -36,6 +37,8 @@ struct fake {
 
 /* A fresh folder; own dotlocks unless host_locks. */
 void	fake_init(struct fake *w, bool host_locks);
+/* From now on its host keeps an index. */
+void	fake_keep_index(struct fake *w);
 /* Removes the folder. */
 void	fake_fini(struct fake *w);
 

@@ -119,6 +119,7 @@ fake_init(struct fake *w, bool host_locks)
 	(void)snprintf(w->spool, FAKE_PATH, "%s/ann", w->dir);
 	(void)snprintf(w->popbull, FAKE_PATH, "%s/note", w->dir);
 	(void)snprintf(w->legacy, FAKE_PATH, "%s/.ann.pop", w->dir);
+	(void)snprintf(w->index, FAKE_PATH, "%s/index", w->dir);
 	(void)snprintf(w->journal, FAKE_PATH, "%s/journal", w->dir);
 	w->host = (struct drop_host){
 		.ctx		= w,
@@ -136,6 +137,21 @@ fake_init(struct fake *w, bool host_locks)
 		.path = w->spool, .uid = geteuid(), .journal_fd = -1,
 		.status = true, .copy_max = UINT64_MAX, .host = &w->host,
 	};
+}
+
+static int
+host_index(void *ctx, int *fd_r, struct fault *f)
+{
+	const struct fake *w = ctx;
+
+	return file_open(FILE_CWD, w->index, FILE_READ | FILE_WRITE | FILE_CREATE,
+	    0600, fd_r, f);
+}
+
+void
+fake_keep_index(struct fake *w)
+{
+	w->host.index = host_index;
 }
 
 static bool

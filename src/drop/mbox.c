@@ -64,6 +64,7 @@ drop_new(const struct drop_ops *ops)
 
 	d->ops = ops;
 	d->fd = -1;
+	d->index.fd = -1;
 	return d;
 }
 
@@ -74,6 +75,7 @@ mbox_close(struct drop *d)
 		return;
 	if (d->own_fd)
 		fd_close(&d->fd);
+	fd_close(&d->index.fd);
 	mbox_table_fini(&d->table);
 	free(d->entries);
 	free(d);
@@ -119,6 +121,7 @@ mbox_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
 		mbox_close(d);
 		return -1;
 	}
+	indexed_write(&d->index, d->fd, &d->facts, &d->table);
 	make_entries(d);
 	*drop_r = d;
 	return 0;

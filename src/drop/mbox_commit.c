@@ -496,6 +496,7 @@ write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 	if (r == 1) {
 		r = mbox_carry_out(&j, &k->spool, f);
 		out->rewritten = r == 0;
+		indexed_drop(&k->d->index);
 		if (r == 0)
 			set_times(k, k->nnew > 0 || has_extra(k, less));
 	} else if (r == 0 && k->change->nextra == 0) {

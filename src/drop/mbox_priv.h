@@ -7,9 +7,18 @@
 #define DROP_MBOX_PRIV_H
 
 #include "drop/drop.h"
+#include "drop/index.h"
 #include "drop/journal.h"
 #include "drop/mbox_scan.h"
 #include "drop/spool.h"
+
+/* indexed.c: the index of a spool. */
+struct indexed {
+	int			 fd;		/* owns; -1: there is none */
+	bool			 wanted;	/* to be written */
+	size_t			 keep;		/* rows in its blocks that are good */
+	struct index_head	 head;
+};
 
 struct drop {
 	const struct drop_ops	*ops;		/* first: see drop_ops_of */
@@ -21,12 +30,29 @@ struct drop {
 						   place, the spool; -1: empty */
 	bool			 own_fd;
 	bool			 in_place;
-	struct file_facts	 facts;		/* in place: of the state that
-						   the table speaks of */
+	struct file_facts	 facts;		/* in place, or with an index: of
+						   the state that the table
+						   speaks of */
 	struct file_facts	 seen;		/* the spool's when it was scanned at
 						   login, if any later change has
-						   another time; else {0} */
+						   another time; else, or when its
+						   index said what is in it, {0} */
+	struct indexed		 index;
 };
+
+/*
+ * What the index knows of a spool in that state, whose octets are in fd.  SAME: rows
+ * of all messages; GROWN: of all but the last of then, head.last, from which a scan
+ * has to go on; OTHER: none.
+ */
+enum index_fit	indexed_read(struct indexed *x, int fd,
+		    const struct file_facts *facts, struct mbox_table *out) MUSTUSE;
+/* Write what is new in it, if anything is.  Without success there is none. */
+void	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
+	    const struct mbox_table *t);
+
+/* The spool is another one from now on: empty it. */
+void	indexed_drop(struct indexed *x);
 
 /* tempdrop.c: copy and scan a locked spool; takes s->fd when in place. */
 int	tempdrop_make(struct drop *d, struct spool *s, struct fault *f) MUSTUSE;

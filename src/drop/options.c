@@ -202,7 +202,17 @@ const struct conf_option drop_options[] = {
 		    "program removes, or changes in one octet, is refused from "
 		    "then on\n"
 		    ".Pq Ql [SYS/TEMP] ,\n"
-		    "never replaced by other octets.",
+		    "never replaced by other octets.\n"
+		    "A maildrop that is not copied, or shares its octets, is "
+		    "read as a whole only once: what was found out is kept in\n"
+		    ".Pa index\n"
+		    "in\n"
+		    ".Ic state_dir ,\n"
+		    "120 octets a message, and as long as the maildrop stays as "
+		    "it is, or is only added to, the next login uses that.\n"
+		    "A\n"
+		    ".Ql QUIT\n"
+		    "that writes to the maildrop throws it away.",
 	},
 	{
 		.name = "expire", .type = CONF_TEXT, .offset = AT(expire),

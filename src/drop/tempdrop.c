@@ -117,16 +117,19 @@ copy_block(struct spool *s, struct mbox_scan *scan, int to, uint8_t *block,
 	return spool_tick(s, f) == -1 ? -1 : 1;
 }
 
-/* The same of all of them. */
+/* The same of all of them, from an octet on. */
 static int
-copy_and_scan(struct spool *s, int to, struct mbox_table *out, struct fault *f)
+copy_and_scan(struct spool *s, uint64_t from, int to, struct mbox_table *out,
+    struct fault *f)
 {
 	struct mbox_scan	 scan;
 	size_t			 size;
-	uint8_t			*block = mbox_block_new(s->facts.size, &size);
+	uint8_t			*block = mbox_block_new(s->facts.size - from,
+				    &size);
 	int			 r = 1;
 
 	mbox_scan_init(&scan, out);
+	scan.pos = from;
 	while (r == 1 && scan.pos < s->facts.size && !mbox_scan_foreign(&scan))
 		r = copy_block(s, &scan, to, block, size, f);
 	free(block);
@@ -136,23 +139,88 @@ copy_and_scan(struct spool *s, int to, struct mbox_table *out, struct fault *f)
 int
 tempdrop_scan(struct spool *s, struct mbox_table *out, struct fault *f)
 {
-	return copy_and_scan(s, -1, out, f) == -1 ? -1 : 0;
+	return copy_and_scan(s, 0, -1, out, f) == -1 ? -1 : 0;
 }
 
-/* A file that shares the spool's octets; -1: there is none. */
+/* A file that shares the spool's octets; -1: there is none.  *sure_r: they are what
+ * d->seen speaks of. */
 static int
-clone_open(const struct drop *d, const struct spool *s)
+clone_open(const struct drop *d, const struct spool *s, bool *sure_r)
 {
 	const struct drop_host	*h = d->conf.host;
 	AUTO(fd_close) int	 clone = -1;
+	struct file_facts	 now;
 	struct fault		 why;
 
+	*sure_r = false;
 	if (s->facts.size <= d->conf.memory_max || !file_may_clone(s->fd) ||
 	    h->tempfile(h->ctx, &clone, &why) == -1 ||
 	    !file_clone(s->fd, clone))
 		return -1;
+	*sure_r = file_facts(s->fd, &now, &why) == 0 &&
+	    spool_same_state(&now, &d->seen);
 	return fd_take(&clone);
 }
+
+/* ------------------------------------------------------------ with an index */
+
+static void
+open_index(struct drop *d, uint64_t size)
+{
+	const struct drop_host	*h = d->conf.host;
+	struct fault		 why;
+
+	if (h->index == NULL || size <= d->conf.memory_max ||
+	    h->index(h->ctx, &d->index.fd, &why) == 0)
+		return;
+	d->index.fd = -1;
+	h->tell(h->ctx, "drop-index", why.text);
+}
+
+/* fd: the spool itself, which is locked, or a clone of it. */
+static int
+scan_from(struct drop *d, struct spool *s, int fd, uint64_t from, struct fault *f)
+{
+	if (fd != s->fd)
+		return mbox_scan_file(fd, from, s->facts.size - from, &d->table, f);
+	return copy_and_scan(s, from, -1, &d->table, f) == -1 ? -1 : 0;
+}
+
+/*
+ * Behind the rows that an index had, the last message of then and all new ones.  It
+ * must be where it was and what it was: mail that differs in nothing but its header
+ * would otherwise pass when some of it was removed.
+ */
+static bool
+scan_on(struct drop *d, struct spool *s, int fd)
+{
+	size_t			 n = d->table.n;
+	const struct mbox_msg	*last = &d->index.head.last;
+	const struct mbox_msg	*now;
+
+	if (scan_from(d, s, fd, last->from, NULL) == -1 || d->table.n == n)
+		return false;
+	now = &d->table.m[n];
+	return now->from == last->from &&
+	    memcmp(now->digest, last->digest, MBOX_DIGEST) == 0;
+}
+
+static int
+find_messages(struct drop *d, struct spool *s, int fd, struct fault *f)
+{
+	enum index_fit fit = indexed_read(&d->index, fd, &s->facts, &d->table);
+
+	d->facts = s->facts;
+	if (fit == INDEX_SAME || (fit == INDEX_GROWN && scan_on(d, s, fd))) {
+		d->seen = (struct file_facts){ 0 };	/* it was not read */
+		return 0;
+	}
+	mbox_table_fini(&d->table);
+	d->index.keep = 0;
+	return scan_from(d, s, fd, 0, f);
+}
+
+/* ------------------------------------------------------------ the three ways */
 
 /* An empty file in memory, for a small spool; -1: there is none. */
 static int
@@ -185,13 +253,14 @@ copy_open(const struct drop *d, uint64_t size)
 static int
 scan_in_place(struct drop *d, struct spool *s, struct fault *f)
 {
-	if (tempdrop_scan(s, &d->table, f) == -1)
+	if (file_times_tell(s->fd)) {
+		d->seen = s->facts;
+		open_index(d, s->facts.size);
+	}
+	if (find_messages(d, s, s->fd, f) == -1)
 		return -1;
 	d->own_fd = true;
 	d->in_place = true;
-	d->facts = s->facts;
-	if (file_times_tell(s->fd))
-		d->seen = s->facts;
 	d->fd = s->fd;
 	return 0;
 }
@@ -212,11 +281,13 @@ serve_copy(struct drop *d, int fd)
 }
 
 static int
-serve_clone(struct drop *d, struct spool *s, int fd, struct fault *f)
+serve_clone(struct drop *d, struct spool *s, int fd, bool sure, struct fault *f)
 {
+	if (sure)
+		open_index(d, s->facts.size);
 	spool_unlock(s);		/* who has a clone holds nobody up */
 	(void)serve_copy(d, fd);
-	return mbox_scan_file(fd, 0, s->facts.size, &d->table, f);
+	return find_messages(d, s, fd, f);
 }
 
 int
@@ -224,13 +295,14 @@ tempdrop_make(struct drop *d, struct spool *s, struct fault *f)
 {
 	const struct drop_host	*h = d->conf.host;
 	AUTO(fd_close) int	 copy = -1;
+	bool			 sure;
 	struct fault		 why;
 	int			 r;
 
 	note_state(d, s);
-	copy = clone_open(d, s);
+	copy = clone_open(d, s, &sure);
 	if (copy != -1)
-		return serve_clone(d, s, fd_take(&copy), f);
+		return serve_clone(d, s, fd_take(&copy), sure, f);
 	copy = memory_open(d, s->facts.size);
 	if (copy == -1 && d->conf.in_place && file_times_tell(s->fd) &&
 	    settle(s->fd, &s->facts, &why) == 0)
@@ -239,7 +311,7 @@ tempdrop_make(struct drop *d, struct spool *s, struct fault *f)
 		copy = copy_open(d, s->facts.size);
 	if (copy == -1)
 		return serve_in_place(d, s, f);
-	r = copy_and_scan(s, copy, &d->table, f);
+	r = copy_and_scan(s, 0, copy, &d->table, f);
 	if (r == 1)
 		return serve_copy(d, fd_take(&copy));
 	if (r == -1)
@@ -476,6 +548,28 @@ read_in_place(struct drop *d, struct mbox_msg *m, uint64_t off, void *p,
 	return fault_set(f, FAULT_TEMP, "the spool changes all the time");
 }
 
+/* Of a file whose octets stay what they are; a clone's rows may be doubted. */
+static ssize_t
+read_copy(struct drop *d, struct mbox_msg *m, uint64_t off, void *p, size_t n,
+    struct fault *f)
+{
+	struct mbox_table	t = { 0 };
+	int			r = 0;
+
+	if ((m->flags & MBOX_DOUBTED) && is_there(d, m))
+		m->flags &= ~(uint32_t)MBOX_DOUBTED;
+	if (m->flags & MBOX_DOUBTED) {
+		r = mbox_scan_file(d->fd, 0, d->facts.size, &t, f);
+		if (r == 0)
+			(void)tempdrop_match(&d->table, &t);
+		mbox_table_fini(&t);
+	}
+	if (r == 0 && (m->flags & MBOX_GONE))
+		r = fault_set(f, FAULT_TEMP, "another program removed the "
+		    "message before this session");
+	return r == -1 ? -1 : file_pread(d->fd, p, n, m->text + off, f);
+}
+
 ssize_t
 tempdrop_read(struct drop *d, const struct drop_entry *e, uint64_t off, void *p,
     size_t n, struct fault *f)
@@ -487,5 +581,5 @@ tempdrop_read(struct drop *d, const struct drop_entry *e, uint64_t off, void *p,
 	if (n > e->size_disk - off)
 		n = (size_t)(e->size_disk - off);
 	return d->in_place ? read_in_place(d, m, off, p, n, f) :
-	    file_pread(d->fd, p, n, m->text + off, f);
+	    read_copy(d, m, off, p, n, f);
 }

@@ -102,6 +102,8 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 		return host_journal(h, false, fd_r, f);
 	case MSG_RESERVE:
 		return host_journal(h, true, fd_r, f);
+	case MSG_INDEX:
+		return host_index(h, fd_r, f);
 	case MSG_LEGACY:
 		return host_drop_legacy(h, f);
 	case MSG_RELEASE:

@@ -1035,6 +1035,19 @@ host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
 	return fd_dup_high(h->journal, fd_r, f);
 }
 
+/* Ours, so it counts for no user's quota; what is in it the session's to say. */
+int
+host_index(struct host *h, int *fd_r, struct fault *f)
+{
+	AUTO(fd_close) int dirfd = -1;
+
+	if (our_folder(h->conf->role.state_dir, "index", 0700, &dirfd, f) != 0 ||
+	    file_open(dirfd, h->key, FILE_READ | FILE_WRITE | FILE_CREATE, 0600,
+	    fd_r, f) != 0)
+		return fault_prefix(f, "index %s: ", h->key);
+	return 0;
+}
+
 bool
 host_journal_open(const struct host *h)
 {

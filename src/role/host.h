@@ -154,6 +154,7 @@ int	host_unlock(struct host *h, struct fault *f) MUSTUSE;
 int	host_tempfile(struct host *h, int *fd_r, struct fault *f) MUSTUSE;
 int	host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
 	    MUSTUSE;
+int	host_index(struct host *h, int *fd_r, struct fault *f) MUSTUSE;
 int	host_drop_legacy(struct host *h, struct fault *f) MUSTUSE;
 int	host_submit(struct host *h, int fd, struct fault *f) MUSTUSE;
 /*

@@ -573,6 +573,7 @@ session_answer(const struct say *s, bool recovery)
 		[MSG_TEMPFILE]		= { 'F', 'F' },
 		[MSG_JOURNAL]		= { 'F', 'F' },
 		[MSG_RESERVE]		= { 'F', 'F' },
+		[MSG_INDEX]		= { 'F', '\0' },
 		[MSG_LEGACY]		= { 'd', 'd' },	/* there is none */
 		[MSG_RELEASE]		= { 'D', '\0' },
 		[MSG_SUBMIT]		= { 'd', '\0' }, /* a pipe is no file */

@@ -90,6 +90,7 @@ enum msg_type {
 	MSG_TEMPFILE,
 	MSG_JOURNAL,
 	MSG_RESERVE,
+	MSG_INDEX,
 	MSG_LEGACY,
 	MSG_RELEASE,
 	MSG_SUBMIT,		/* fd: an unnamed file of this user's */

@@ -116,6 +116,12 @@ q_forget(void *ctx, struct span dead, struct fault *f)
 }
 
 static int
+q_index(void *ctx, int *fd_r, struct fault *f)
+{
+	return question(ctx, MSG_INDEX, NULL, fd_r, f);
+}
+
+static int
 q_legacy(void *ctx, struct fault *f)
 {
 	return question(ctx, MSG_LEGACY, NULL, NULL, f);
@@ -247,6 +253,7 @@ init(struct session *s, const struct session_start *c)
 			.tempfile = q_tempfile,
 			.journal = q_journal,
 			.forget = q_forget,
+			.index = q_index,
 			.drop_legacy = q_legacy,
 			.note = note,
 			.tell = tell,

@@ -519,6 +519,20 @@ class Check(Checking):
         self.complains(QUIET, (CONF + ": warning: state_dir: journal/kept.1.",
                                "then remove it"), status=0)
 
+    def test_our_folders_are_private(self):
+        for name in ("journal", "index"):
+            path = "/var/lib/popper/" + name
+            self.host.mkdir(path, 0o755)
+            self.addCleanup(self.host.call, shutil.rmtree, path, True)
+            self.complains(QUIET, (CONF + ": error: state_dir: " + path,
+                                   "chmod 700 " + path))
+            self.host.call(os.chmod, path, 0o700)
+            self.complains(QUIET, status=0)
+            self.host.call(os.rmdir, path)
+        self.file(path, "", 0o600)
+        self.complains(QUIET, (CONF + ": error: state_dir: " + path,
+                               "is not a folder"))
+
     def test_no_journal_is_open_after_a_session(self):
         self.host.write(CONF, QUIET + "peer_check = no\nauth_fail_delay = 0\n")
         self.file("/var/mail/ann", MAIL + MAIL, 0o660, "ann", "mail")

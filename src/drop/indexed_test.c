@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * With an index a session sees what it would see without one, whatever became of the
+ * spool or of the index since; and reads no more of the spool than is new.
+ */
+#include "drop/fake_host.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "drop/mbox_priv.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+ssize_t	__real_file_pread(int fd, void *p, size_t n, uint64_t off,
+	    struct fault *f);
+ssize_t	__wrap_file_pread(int fd, void *p, size_t n, uint64_t off,
+	    struct fault *f);
+int	__real_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
+	    struct fault *f);
+int	__wrap_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
+	    struct fault *f);
+int	__real_file_truncate(int fd, uint64_t size, struct fault *f);
+int	__wrap_file_truncate(int fd, uint64_t size, struct fault *f);
+uint64_t __wrap_clock_file_ms(void);
+bool	__wrap_file_times_tell(int fd);
+bool	__wrap_file_may_clone(int fd);
+
+#define MANY	(2 * INDEX_ROWS + 5)
+
+static struct fake	 w;
+static uint64_t		 spool_ino;
+static uint64_t		 spool_octets;	/* read of it */
+static unsigned		 death;		/* writes until the process dies; 0: never */
+static bool		 dead;
+static bool		 full;		/* no room for the index */
+
+ssize_t
+__wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
+{
+	struct file_facts	facts;
+	ssize_t			got = __real_file_pread(fd, p, n, off, f);
+
+	assert_int_equal(file_facts(fd, &facts, NULL), 0);
+	if (got > 0 && facts.ino == spool_ino)
+		spool_octets += (uint64_t)got;
+	return got;
+}
+
+static bool
+is_dead(void)
+{
+	dead = dead || (death > 0 && --death == 0);
+	return dead;
+}
+
+int
+__wrap_file_pwrite(int fd, const void *p, size_t n, uint64_t off, struct fault *f)
+{
+	bool before = dead;
+
+	if (full)
+		return fault_errno(f, FAULT_TEMP, ENOSPC, "full");
+	if (!is_dead())
+		return __real_file_pwrite(fd, p, n, off, f);
+	if (!before)
+		(void)!__real_file_pwrite(fd, p, n / 2, off, f);
+	return fault_errno(f, FAULT_TEMP, EIO, "dead");
+}
+
+int
+__wrap_file_truncate(int fd, uint64_t size, struct fault *f)
+{
+	return is_dead() ? fault_errno(f, FAULT_TEMP, EIO, "dead") :
+	    __real_file_truncate(fd, size, f);
+}
+
+/* All that was written has stood for long: no test here waits. */
+uint64_t
+__wrap_clock_file_ms(void)
+{
+	return ((uint64_t)time(NULL) + 3600) * 1000;
+}
+
+bool
+__wrap_file_times_tell(int fd)
+{
+	(void)fd;
+	return true;
+}
+
+bool
+__wrap_file_may_clone(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+/* ---------------------------------------------------------------- the mail */
+
+static void
+add_messages(size_t from, size_t n)
+{
+	struct buf b;
+
+	buf_init(&b, 1 << 22);
+	for (size_t i = from; i < from + n; i++)
+		assert_int_equal(buf_appendf(&b, "From a@x Mon Jan  1 10:00:00 "
+		    "2024\nSubject: %zu\n%s\nText of %zu\n.\n\n", i / 2, i % 3 == 0 ?
+		    "Status: RO\n" : "", i / 2), 0);
+	fake_append(w.spool, buf_span(&b));
+	buf_fini(&b);
+}
+
+static void
+begin_with(size_t n)
+{
+	(void)unlink(w.spool);
+	(void)unlink(w.index);
+	add_messages(0, n);
+}
+
+static struct drop *
+open_drop(bool indexed)
+{
+	struct drop		*d;
+	struct fault		 f;
+	struct file_facts	 facts;
+
+	assert_int_equal(file_facts_at(FILE_CWD, w.spool, &facts, NULL), 0);
+	spool_ino = facts.ino;
+	spool_octets = 0;
+	w.conf.in_place = indexed;
+	w.conf.memory_max = indexed ? 0 : UINT32_MAX;
+	return fake_open(&w, &d, &f) == 0 ? d : NULL;
+}
+
+/* Both ways find the same messages, or that it is no mailbox. */
+static void
+expect_same(void)
+{
+	struct drop *a = open_drop(true);
+	struct drop *b = open_drop(false);
+
+	assert_int_equal(a == NULL, b == NULL);
+	if (a != NULL) {
+		assert_int_equal(a->table.n, b->table.n);
+		assert_int_equal(a->n, b->n);
+		for (size_t i = 0; i < a->table.n; i++) {
+			a->table.m[i].flags &= ~(uint32_t)MBOX_DOUBTED;
+			assert_memory_equal(&a->table.m[i], &b->table.m[i],
+			    sizeof(*a->table.m));
+		}
+	}
+	mbox_ops.close(a);
+	mbox_ops.close(b);
+}
+
+static uint64_t
+octets_of_a_look(void)
+{
+	mbox_ops.close(open_drop(true));
+	return spool_octets;
+}
+
+/* ------------------------------------------------------------------- tests */
+
+static void
+test_spared(void **state)
+{
+	uint64_t all;
+
+	(void)state;
+	begin_with(MANY);
+	all = octets_of_a_look();
+	assert_true(all > 20000);
+	assert_int_equal(octets_of_a_look(), 0);
+	for (size_t i = 0; i < 3; i++) {
+		add_messages(MANY + i, 1);
+		assert_true(octets_of_a_look() < 2 * INDEX_TAIL + 1000);
+		assert_int_equal(octets_of_a_look(), 0);
+		expect_same();
+	}
+	assert_int_equal(truncate(w.spool, 15000), 0);
+	assert_true(octets_of_a_look() >= 15000);
+	assert_int_equal(octets_of_a_look(), 0);
+}
+
+static void add_one(void) { add_messages(7, 1); }
+static void add_new(void) { add_messages(100000, 3); }
+static void add_block(void) { add_messages(200000, INDEX_ROWS); }
+static void add_text(void) { fake_append(w.spool, SPAN("more text\n")); }
+static void add_torn(void) { fake_append(w.spool, SPAN("\nFrom a@x Mon Jan  1 10:00")); }
+static void add_rest(void) { fake_append(w.spool, SPAN(":00 2024\nLines: 1\n\nx")); }
+static void add_lf(void) { fake_append(w.spool, SPAN("\n")); }
+static void add_cr(void) { fake_append(w.spool, SPAN("\r")); }
+static void empty(void) { fake_write(w.spool, SPAN("")); }
+static void rewrite(void) { empty(); add_messages(5, 400); }
+
+static void
+cut(void)
+{
+	struct file_facts facts;
+
+	assert_int_equal(file_facts_at(FILE_CWD, w.spool, &facts, NULL), 0);
+	assert_int_equal(truncate(w.spool, (off_t)(facts.size / 3 * 2)), 0);
+}
+
+static void
+replace(void)
+{
+	assert_int_equal(unlink(w.spool), 0);
+	add_messages(9, 300);
+}
+
+/* What was there moves; with as many octets as the last message has there may be a
+ * From_ line again where it began. */
+static void
+put_before(struct span text)
+{
+	size_t		 n;
+	struct buf	 b;
+	const char	*old = fake_read(w.spool, &n);
+
+	buf_init(&b, 1 << 23);
+	assert_int_equal(buf_append(&b, text), 0);
+	assert_int_equal(buf_append(&b, span_of(old, n)), 0);
+	fake_write(w.spool, buf_span(&b));
+	buf_fini(&b);
+}
+
+static void
+prepend(void)
+{
+	put_before(SPAN("From b@x Mon Jan  1 10:00:00 2024\n\nbefore all\n\n"));
+}
+
+static void
+prepend_like_last(void)
+{
+	struct drop	*d = open_drop(true);
+	char		 text[200] = "From b@x Mon Jan  1 10:00:00 2024\n\n";
+	size_t		 at = strlen(text);
+	size_t		 n = d == NULL || d->table.n == 0 ? 150 :
+			    d->table.m[d->table.n - 1].next -
+			    d->table.m[d->table.n - 1].from;
+
+	mbox_ops.close(d);
+	if (n > sizeof(text) || n < at + 2)
+		n = sizeof(text);
+	memset(text + at, 'x', n - at);
+	memcpy(text + n - 2, "\n\n", 2);
+	put_before(span_of(text, n));
+}
+
+static void (*const changes[])(void) = {
+	add_one, add_new, add_block, add_text, add_torn, add_rest, add_lf, add_cr,
+	empty, rewrite, cut, replace, prepend,
+	prepend_like_last,
+};
+
+static void
+one_after_another(size_t i, size_t k)
+{
+	begin_with(i % 2 == 0 ? 40 : INDEX_ROWS + 1);
+	mbox_ops.close(open_drop(true));
+	changes[i]();
+	expect_same();
+	changes[k]();
+	expect_same();
+	expect_same();
+}
+
+/* Each after each; without POPPER_LONG a part of them, by a seed. */
+static void
+test_history(void **state)
+{
+	size_t		 step = getenv("POPPER_LONG") == NULL ? 7 : 1;
+	const char	*seed = getenv("POPPER_SEED");
+	size_t		 first = (seed == NULL ? (size_t)time(NULL) :
+			    strtoul(seed, NULL, 10)) % step;
+
+	(void)state;
+	print_message("POPPER_SEED=%zu\n", first);
+	for (size_t i = first; i < ARRAY_LEN(changes) * ARRAY_LEN(changes);
+	    i += step)
+		one_after_another(i % ARRAY_LEN(changes), i / ARRAY_LEN(changes));
+}
+
+/* Mail of one size that differs in its header alone, of which one is removed: where
+ * the last one began another begins, and ends with the same octets. */
+static void
+test_alike(void **state)
+{
+	char		body[2 * INDEX_TAIL];
+	struct buf	b;
+	size_t		n;
+
+	(void)state;
+	memset(body, 'x', sizeof(body));
+	memcpy(body + sizeof(body) - 2, "\n\n", 2);
+	for (int removed = 0; removed < 2; removed++) {
+		buf_init(&b, 1 << 22);
+		for (int i = removed; i < 9 + 2 * removed; i++) {
+			assert_int_equal(buf_appendf(&b, "From a@x Mon Jan  1 "
+			    "10:00:00 2024\nSubject: %02d\n\n", i), 0);
+			assert_int_equal(buf_append(&b,
+			    span_of(body, sizeof(body))), 0);
+		}
+		fake_write(w.spool, buf_span(&b));
+		buf_fini(&b);
+		expect_same();
+	}
+	(void)fake_read(w.index, &n);
+	assert_true(n > 0);
+}
+
+/* Changed where nobody looks while a maildrop grows: whoever reads it sees that. */
+static void
+test_doubt(void **state)
+{
+	size_t			 n;
+	char			*text;
+	char			 read[200];
+	struct drop		*d;
+	struct snapshot		 s;
+	struct fault		 f;
+
+	(void)state;
+	for (int sessions = 1; sessions < 3; sessions++) {
+		begin_with(MANY);
+		mbox_ops.close(open_drop(true));
+		text = xalloc(1, 1 << 20);
+		{
+			const char *there = fake_read(w.spool, &n);
+
+			memcpy(text, there, n);
+		}
+		memcpy(memmem(text, n, "Subject: 1\n", 11), "Subject: x\n", 11);
+		fake_write(w.spool, span_of(text, n));
+		free(text);
+		add_messages(MANY, 1);
+		for (int i = 1; i < sessions; i++)
+			mbox_ops.close(open_drop(true));
+		d = open_drop(true);
+		assert_true(spool_octets < n);
+		mbox_ops.snapshot(d, &s);
+		assert_true(mbox_ops.read(d, 0, 0, read, sizeof(read), &f) > 0);
+		assert_int_equal(mbox_ops.read(d, 2, 0, read, sizeof(read), &f),
+		    -1);
+		assert_true(mbox_ops.read(d, 6, 0, read, sizeof(read), &f) > 0);
+		assert_memory_equal(read, "Subject: 3\n", 11);
+		mbox_ops.close(d);
+	}
+}
+
+/* Whoever has no room for it has no part of it either. */
+static void
+test_no_room(void **state)
+{
+	size_t n;
+
+	(void)state;
+	begin_with(MANY);
+	full = true;
+	mbox_ops.close(open_drop(true));
+	full = false;
+	(void)fake_read(w.index, &n);
+	assert_int_equal(n, 0);
+	expect_same();
+}
+
+/* After an UPDATE there is none: it would be of what is no more. */
+static void
+test_update(void **state)
+{
+	static bool		 deleted[MANY] = { [1] = true };
+	static bool		 retrieved[MANY];
+	struct drop_change	 change = { .deleted = deleted,
+					.retrieved = retrieved };
+	struct drop_outcome	 out;
+	struct drop		*d;
+	size_t			 n;
+
+	(void)state;
+	begin_with(MANY);
+	mbox_ops.close(open_drop(true));
+	d = open_drop(true);
+	assert_int_equal(mbox_ops.commit(d, &change, &out, NULL), 0);
+	mbox_ops.close(d);
+	assert_true(out.rewritten);
+	(void)fake_read(w.index, &n);
+	assert_int_equal(n, 0);
+	expect_same();
+}
+
+static void
+test_damage(void **state)
+{
+	size_t		 n;
+	uint8_t		*good;
+
+	(void)state;
+	begin_with(MANY);
+	expect_same();
+	good = xalloc(1, 1 << 20);
+	{
+		const char *there = fake_read(w.index, &n);
+
+		assert_true(n < 1 << 20);
+		memcpy(good, there, n);
+	}
+	for (size_t i = 0; i < n; i += i < INDEX_HEAD ? 1 : 97) {
+		good[i] ^= (uint8_t)(1u << i % 8);
+		fake_write(w.index, span_of(good, n));
+		good[i] ^= (uint8_t)(1u << i % 8);
+		expect_same();
+	}
+	for (size_t size = 0; size < n; size += 1009) {
+		fake_write(w.index, span_of(good, size));
+		expect_same();
+	}
+	free(good);
+}
+
+/* The process dies at each of its writes; the next one goes on from there. */
+static void
+test_crash(void **state)
+{
+	bool died = true;
+
+	(void)state;
+	for (int grown = 0; grown < 2; grown++)
+		for (unsigned at = 1; died || at == 1; at++) {
+			begin_with(grown ? INDEX_ROWS - 2 : MANY);
+			if (grown) {
+				mbox_ops.close(open_drop(true));
+				add_messages(5000, 10);
+			}
+			dead = false;
+			death = at;
+			mbox_ops.close(open_drop(true));
+			died = dead;
+			death = 0;
+			dead = false;
+			expect_same();
+			assert_int_equal(octets_of_a_look(), 0);
+			add_messages(6000, 2);
+			expect_same();
+		}
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	fake_init(&w, false);
+	fake_keep_index(&w);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	fake_fini(&w);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_spared),
+		cmocka_unit_test(test_history),
+		cmocka_unit_test(test_alike),
+		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_update),
+		cmocka_unit_test(test_crash),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
