@@ -116,6 +116,25 @@ class Popper(Peer):
             "quit": "+OK popper at %s signing off." % where}
 
 
+INETD = ["/usr/sbin/inetd", "-i", "-R", "0", "/etc/inetd.conf"]
+
+
+class PopperInetd(Popper):
+    """One process of it for each connection, from the inetd that starts
+    popa3d."""
+
+    kinds = (SYSTEM,)
+    packages = ("popa3d", "openbsd-inetd")
+    tls = scram = False
+
+    def furnish(self, house, tls=False, scram=False):
+        super().furnish(house)
+        house.write("/etc/inetd.conf", text("inetd.conf", program="popper"))
+
+    def argv(self, house):
+        return INETD
+
+
 class Dovecot(Peer):
     packages = ("dovecot-pop3d",)
     tls = scram = True
@@ -172,10 +191,10 @@ class Popa3d(Peer):
             house.add_user("popa3d", 913, home="/var/lib/popa3d",
                            shell="/usr/sbin/nologin")
         house.mkdir("/var/lib/popa3d")
-        house.write("/etc/inetd.conf", text("inetd.conf"))
+        house.write("/etc/inetd.conf", text("inetd.conf", program="popa3d"))
 
     def argv(self, house):
-        return ["/usr/sbin/inetd", "-i", "-R", "0", "/etc/inetd.conf"]
+        return INETD
 
 
 class Courier(Peer):
@@ -225,6 +244,7 @@ def all_peers():
     return [
         Popper(forms=(MBOX,)),
         Popper("popper-shared", options="sessions_per_process = 100\n"),
+        PopperInetd("popper-inetd"),
         # One login process holds one stranger, and there are 100 of them.
         Dovecot("dovecot-default", forms=(MBOX, MAILDIR), strangers=90,
                 sessions=1000),
