@@ -18,6 +18,7 @@ MARK = b"#######"
 PATTERNS = 7
 FROM = b"From alice@example.net Mon Jan  1 12:00:00 2024\n"
 FIRST_TIME = 1704110400         # of the first message's name
+POPPER_INDEX = "/var/lib/popper/index"
 NUMBERED_MAX = 100000           # octets; of larger ones there is but one
 
 
@@ -95,8 +96,8 @@ class DropHouse(House):
             self.write(self.mail[-1], stuffed(p.replace(b"\n", b"\r\n")))
 
     def lay_mail(self):
-        """The maildrop as new, and an empty home folder; nothing of it is in
-        memory, as far as that can be had."""
+        """The maildrop as new, an empty home folder, and no index; nothing of
+        it is in memory, as far as that can be had."""
         self.drop.count = self.first
         self.call(_lay, self.form, self.names[0], self.uid(0), self.drop)
 
@@ -113,6 +114,7 @@ class DropHouse(House):
 def _lay(form, name, uid, drop):
     home, spool = "/home/" + name, "/var/mail/" + name
     shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(POPPER_INDEX, ignore_errors=True)
     os.mkdir(home, 0o700)
     paths = [spool]
     with open(spool + ".~new", "wb", buffering=1 << 20) as f:

@@ -96,6 +96,8 @@ class Popper(Peer):
                            users=SECRETS if scram else USERS)
                     + (more if tls else "")
                     + (text("popper-scram.conf") if scram else "")
+                    + (text("popper-maildir.conf") if house.form == MAILDIR
+                       else "")
                     + self.options)
 
     def argv(self, house):
@@ -242,7 +244,7 @@ class Mailutils(Peer):
 def all_peers():
     """In the order of the tables."""
     return [
-        Popper(forms=(MBOX,)),
+        Popper(forms=(MBOX, MAILDIR)),
         Popper("popper-shared", options="sessions_per_process = 100\n"),
         PopperInetd("popper-inetd"),
         # One login process holds one stranger, and there are 100 of them.
