@@ -187,6 +187,13 @@ extern const struct drop_ops	mbox_ops;
 extern const struct drop_ops	maildir_ops;
 
 /*
+ * What a promised unique-id of message i of a Maildir goes by, with 1 for the number
+ * among twins (drop/promise.h): a digest of the base name of its file, which is
+ * returned, and borrowed; of files that share it, of the inode, too.
+ */
+struct span	maildir_key(const struct drop *d, size_t i, uint8_t digest[16]);
+
+/*
  * Finish an interrupted commit of this maildrop, as the user: at once when a
  * session died, at boot, before a scan.  0 also when there was nothing to do;
  * *did_r says.  Takes the spool's locks, and keeps the dotlock when the spool is

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "drop/maildir_journal.h"
+#include "drop/promise.h"
 #include "proto/dot.h"
 
 #include <errno.h>
@@ -102,7 +103,6 @@ struct picked {
 	struct maildir_msg	msg;
 	uint64_t		wire;
 	uint32_t		flags;
-	bool			twin;
 };
 
 struct picking {
@@ -220,7 +220,7 @@ pick_group(struct maildir *m, size_t row, size_t n, struct picking *to,
 		if (pick(m, row + i, to, from, f) == -1)
 			return -1;
 	for (size_t i = from; i < to->n; i++)
-		to->list[i].twin = to->n - from > 1;
+		to->list[i].msg.twin = to->n - from > 1;
 	return 0;
 }
 
@@ -254,6 +254,37 @@ by_delivery(const void *a, const void *b)
 	    x->msg.ino > y->msg.ino;
 }
 
+struct span
+maildir_key(const struct drop *d, size_t i, uint8_t digest[DIGEST_SIZE])
+{
+	const struct maildir		*m = (const struct maildir *)(const void *)d;
+	const struct maildir_msg	*msg = &m->msgs[i];
+	struct span			 base = maildir_row_base(&m->first,
+					     &m->first.rows[msg->row]);
+
+	maildir_name_digest(base, msg->twin ? &msg->ino : NULL, digest);
+	return base;
+}
+
+static void
+name_entry(struct maildir *m, size_t i, const struct maildir_name *n)
+{
+	struct drop_entry	*e = &m->entries[i];
+	uint8_t			 digest[DIGEST_SIZE];
+
+	if (m->conf.promises != NULL) {
+		(void)maildir_key((struct drop *)(void *)m, i, digest);
+		if (promises_find(m->conf.promises, digest, 1, e->uidl)) {
+			e->flags |= DROP_PROMISED;
+			return;
+		}
+	}
+	if (m->msgs[i].twin)
+		maildir_name_uidl_twin(n, m->msgs[i].ino, e->uidl);
+	else
+		maildir_name_uidl(n, e->uidl);
+}
+
 static void
 make_entries(struct maildir *m, const struct picking *from)
 {
@@ -273,10 +304,7 @@ make_entries(struct maildir *m, const struct picking *from)
 		e->delivered = p->name.time >= DELIVERED_MIN ?
 		    p->name.time : 0;
 		e->flags = p->flags;
-		if (p->twin)
-			maildir_name_uidl_twin(&p->name, p->msg.ino, e->uidl);
-		else
-			maildir_name_uidl(&p->name, e->uidl);
+		name_entry(m, i, &p->name);
 		all[i] = e;
 	}
 	drop_distinct(all, m->n);

@@ -8,6 +8,8 @@
  */
 #include "drop/maildir_priv.h"
 
+#include "drop/promise.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -176,6 +178,24 @@ sync_folders(const struct maildir *m)
 		m->conf.host->tell(m->conf.host->ctx, "drop-maildir", f.text);
 }
 
+static void
+forget_promises(const struct update *u)
+{
+	const struct drop	*d = (const struct drop *)(const void *)u->m;
+	struct promise_use	 use;
+	uint8_t			 digest[DIGEST_SIZE];
+
+	if (u->out->deleted == 0 || !promise_use_begin(&use, &u->m->conf))
+		return;
+	for (size_t i = 0; i < u->m->n; i++) {
+		if (u->change->deleted[i])
+			continue;
+		(void)maildir_key(d, i, digest);
+		promise_use_message(&use, digest);
+	}
+	promise_use_end(&use);
+}
+
 int
 maildir_commit(struct drop *d, const struct drop_change *c,
     struct drop_outcome *out, struct fault *f)
@@ -195,8 +215,10 @@ maildir_commit(struct drop *d, const struct drop_change *c,
 	mark_all(&u);
 	if (out->rewritten)
 		sync_folders(m);
-	if (u.failed == 0)
+	if (u.failed == 0) {
+		forget_promises(&u);
 		return 0;
+	}
 	*f = u.why;
 	return fault_prefix(f, "%llu of %llu messages not deleted: ",
 	    (unsigned long long)u.failed,

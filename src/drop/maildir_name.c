@@ -182,16 +182,29 @@ bulletin_letters(const struct maildir_name *n)
 	    is_letters(letters) ? letters : (struct span){ 0 };
 }
 
-static void
-hashed(struct span base, struct span more, char out[DROP_UIDL_MAX + 1])
+void
+maildir_name_digest(struct span base, const uint64_t *ino,
+    uint8_t out[DIGEST_SIZE])
 {
-	uint8_t		digest[DIGEST_SIZE];
 	struct digest	d;
+	char		text[32];
 
 	digest_init(&d);
 	digest_add(&d, base);
-	digest_add(&d, more);
-	digest_take(&d, digest);
+	if (ino != NULL) {
+		(void)snprintf(text, sizeof(text), "/%llu",
+		    (unsigned long long)*ino);
+		digest_add(&d, span_str(text));
+	}
+	digest_take(&d, out);
+}
+
+static void
+hashed(struct span base, const uint64_t *ino, char out[DROP_UIDL_MAX + 1])
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	maildir_name_digest(base, ino, digest);
 	uidl_format(digest, 1, out);
 }
 
@@ -201,7 +214,7 @@ maildir_name_uidl(const struct maildir_name *n, char out[DROP_UIDL_MAX + 1])
 	struct span letters = bulletin_letters(n);
 
 	if (letters.n == 0 && !is_id(n->base)) {
-		hashed(n->base, SPAN(""), out);
+		hashed(n->base, NULL, out);
 		return;
 	}
 	ASSERT(span_cstr(letters.n > 0 ? letters : n->base, out,
@@ -212,11 +225,7 @@ void
 maildir_name_uidl_twin(const struct maildir_name *n, uint64_t ino,
     char out[DROP_UIDL_MAX + 1])
 {
-	char	text[32];
-	int	len = snprintf(text, sizeof(text), "/%llu",
-	    (unsigned long long)ino);
-
-	hashed(n->base, span_of(text, (size_t)len), out);
+	hashed(n->base, &ino, out);
 }
 
 void

@@ -14,6 +14,7 @@
 #define DROP_MAILDIR_NAME_H
 
 #include "base/attr.h"
+#include "drop/digest.h"
 #include "drop/drop.h"
 
 #define MAILDIR_NAME_MAX	255	/* octets of a file's name */
@@ -54,6 +55,10 @@ void	maildir_name_uidl(const struct maildir_name *n,
 /* For files that share their base name: an id by the file's number, too. */
 void	maildir_name_uidl_twin(const struct maildir_name *n, uint64_t ino,
 	    char out[DROP_UIDL_MAX + 1]);
+
+/* What such an id is made of; ino NULL: the file has its name for itself. */
+void	maildir_name_digest(struct span base, const uint64_t *ino,
+	    uint8_t out[DIGEST_SIZE]);
 
 /*
  * A name for a bulletin that is kept: it carries the unique-id of the message

@@ -34,6 +34,7 @@ struct maildir_list {
 /* One that is served: the file may get other names, but not other octets. */
 struct maildir_msg {
 	size_t		row;		/* of the first listing */
+	bool		twin;		/* others had its base name */
 	uint64_t	ino;
 	uint64_t	size;
 	struct timespec	mtime;

@@ -546,23 +546,14 @@ merge_locked(struct commit *k, struct drop_outcome *out, struct fault *f)
 	return write_spool(k, out, f);
 }
 
-/*
- * Promised unique-ids that no message has any more cost each login a little: they go
- * when they are half of all.  So a row is written twice at the most, on average.
- */
 static void
 forget_promises(const struct commit *k)
 {
-	const struct promises	*p = k->d->conf.promises;
-	const struct drop_host	*h = host_of(k);
-	struct promise_use	 u;
-	struct buf		 dead;
-	struct fault		 f;
-	size_t			 n = 0;
+	struct promise_use	u;
+	size_t			n = 0;
 
-	if (p == NULL || p->n == 0 || h->forget == NULL)
+	if (!promise_use_begin(&u, &k->d->conf))
 		return;
-	promise_use_begin(&u, p);
 	for (size_t i = 0; i < k->now->n; i++) {
 		const struct mbox_msg *m = &k->now->m[i];
 
@@ -572,11 +563,7 @@ forget_promises(const struct commit *k)
 		if (n == k->nedits || k->edits[n].off != m->from)
 			promise_use_message(&u, m->digest);
 	}
-	buf_init(&dead, PROMISE_DEAD_MAX);
-	if (2 * promise_use_end(&u, &dead) >= p->n &&
-	    h->forget(h->ctx, buf_span(&dead), &f) != 0)
-		h->tell(h->ctx, "drop-forget", f.text);
-	buf_fini(&dead);
+	promise_use_end(&u);
 }
 
 /* What the session did, by rows of its table; false: nothing. */

@@ -189,19 +189,23 @@ promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
 
 /* --------------------------------------------------------------- sweeping */
 
-void
-promise_use_begin(struct promise_use *u, const struct promises *p)
+bool
+promise_use_begin(struct promise_use *u, const struct drop_conf *c)
 {
-	u->p = p;
-	u->left = xalloc(p->n, sizeof(*u->left));
+	if (c->promises == NULL || c->promises->n == 0 || c->host->forget == NULL)
+		return false;
+	u->c = c;
+	u->left = xalloc(c->promises->n, sizeof(*u->left));
+	return true;
 }
 
 void
 promise_use_message(struct promise_use *u, const uint8_t digest[MBOX_DIGEST])
 {
-	size_t i = place_of(u->p, digest, 0);
+	const struct promises	*p = u->c->promises;
+	size_t			 i = place_of(p, digest, 0);
 
-	if (i < u->p->n && memcmp(u->p->rows[i], digest, MBOX_DIGEST) == 0)
+	if (i < p->n && memcmp(p->rows[i], digest, MBOX_DIGEST) == 0)
 		u->left[i]++;
 }
 
@@ -211,10 +215,11 @@ digest_of(const struct promises *p)
 	return span_of(p->text + p->size - MBOX_DIGEST, MBOX_DIGEST);
 }
 
-size_t
-promise_use_end(struct promise_use *u, struct buf *out)
+/* How many, and which. */
+static size_t
+find_dead(const struct promise_use *u, struct buf *out)
 {
-	const struct promises	*p = u->p;
+	const struct promises	*p = u->c->promises;
 	size_t			 dead = 0;
 	size_t			 first = 0;	/* row of the same digest */
 	uint8_t			 bits = 0;
@@ -232,9 +237,23 @@ promise_use_end(struct promise_use *u, struct buf *out)
 			bits = 0;
 		}
 	}
+	return dead;
+}
+
+void
+promise_use_end(struct promise_use *u)
+{
+	const struct drop_host	*h = u->c->host;
+	struct buf		 dead;
+	struct fault		 f;
+
+	buf_init(&dead, PROMISE_DEAD_MAX);
+	if (2 * find_dead(u, &dead) >= u->c->promises->n &&
+	    h->forget(h->ctx, buf_span(&dead), &f) != 0)
+		h->tell(h->ctx, "drop-forget", f.text);
+	buf_fini(&dead);
 	free(u->left);
 	u->left = NULL;
-	return dead;
 }
 
 /* -------------------------------------------------------------- writing */

@@ -61,19 +61,22 @@ bool	promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
  * that went: their twins move up.
  */
 struct promise_use {
-	const struct promises	*p;	/* borrows */
+	const struct drop_conf	*c;	/* borrows */
 	uint32_t		*left;	/* owns; messages, by the first row of
 					   their digest */
 };
-void	promise_use_begin(struct promise_use *u, const struct promises *p);
+/* False: there are none, or none can be forgotten. */
+bool	promise_use_begin(struct promise_use *u, const struct drop_conf *c) MUSTUSE;
 /* Such a message stays.  O(log n). */
 void	promise_use_message(struct promise_use *u,
 	    const uint8_t digest[MBOX_DIGEST]);
 /*
- * Which file that is about (its digest), then a bit for each row, in order, least
- * bit first: 1, nobody needs it.  *out: PROMISE_DEAD_MAX.  Returns how many.
+ * They cost each login a little, so they go when they are half of all, and a row is
+ * written twice at the most, on average: the host is told which file it is about (its
+ * digest), then a bit for each row, in order, least bit first: 1, nobody needs it.
+ * Without success they stay, and the operator is told.
  */
-size_t	promise_use_end(struct promise_use *u, struct buf *out);
+void	promise_use_end(struct promise_use *u);
 #define PROMISE_DEAD_MAX	(MBOX_DIGEST + (PROMISE_MAX + 7) / 8)
 
 /*
