@@ -14,6 +14,7 @@
 #include "drop/former.h"
 #include "drop/promise.h"
 #include "role/host.h"
+#include "role/reach.h"
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/spawn.h"
@@ -42,9 +43,12 @@ static const char usage_text[] =
 "\n"
 "  --from list      they are in LIST (standard input): the old server's answer to\n"
 "                   UIDL, or what popper uidl export prints; this is the default\n"
+"  --from dovecot   in the Maildir's dovecot-uidlist, or in LIST; see --format\n"
+"  --from courier   in the Maildir's courierpop3dsizelist, or in LIST\n"
 "  --from x-uidl    in the X-UIDL: fields of the messages (qpopper)\n"
 "  --from uid       made of X-UID: and X-IMAPbase: (Dovecot, UW), see --format\n"
 "  --from popa3d    made of header fields, as popa3d does\n"
+"  --from tpop3d    made of the first octets of the messages, as tpop3d does\n"
 "  --from pop3s://USER@HOST   what the old server itself says, or pop3:// with\n"
 "                   STARTTLS; asks for the password, or reads a line of standard\n"
 "                   input\n"
@@ -113,6 +117,7 @@ take_words(char **words, int n, struct job *job)
 		    "[LIST], and verify USER [LIST]");
 	job->work.word = words[0];
 	job->user = words[1];
+	job->work.listed = n > 2;
 	if (n > 2 && strcmp(words[2], "-") != 0)
 		job->file = words[2];
 	if (!uidl_word_known(job->work.word) || n > 3)
@@ -166,18 +171,18 @@ check(struct job *job)
 		job->server.user = job->user;
 		w->from = "pop3";
 	} else if (strcmp(w->from, "pop3") == 0 || !uidl_from_known(w->from)) {
-		return bad_usage("--from list, x-uidl, uid, popa3d, or a URL: "
-		    "pop3s://user@host");
+		return bad_usage("--from list, dovecot, courier, x-uidl, uid, "
+		    "popa3d, tpop3d, or a URL: pop3s://user@host");
 	}
 	if (job->server.url == NULL && (job->server.plaintext ||
 	    job->server.roots != NULL))
 		return bad_usage("--plaintext and --ca-file go with a URL");
 	if (job->server.roots == NULL)
 		job->server.roots = DEFAULT_ROOTS;
-	if (strcmp(w->from, "list") != 0 && job->file != NULL)
-		return bad_usage("LIST goes with --from list alone");
-	if (w->format != NULL && strcmp(w->from, "uid") != 0)
-		return bad_usage("--format goes with --from uid");
+	if (!uidl_from_list(w->from) && job->file != NULL)
+		return bad_usage("LIST goes with --from list, dovecot and courier");
+	if (!uidl_from_format(w->from) && w->format != NULL)
+		return bad_usage("--format goes with --from uid and dovecot");
 	if (w->format == NULL)
 		w->format = "dovecot";
 	return former_format(w->format) != NULL ? 0 : bad_usage("--format is a "
@@ -219,16 +224,19 @@ find_user(const struct settings *s, const char *user, struct identity *id,
 
 /* With the rights and the cage of a session, and the descriptors of the work. */
 static NORETURN void
-be_worker(const struct identity *id, const struct uidl_work *w)
+be_worker(const struct host *h, const struct uidl_work *w)
 {
-	const int	keep[] = { w->list, w->mbox, w->promises, w->out };
+	const int	keep[] = { w->list, w->mbox, w->promises, w->out, h->dirfd };
+	struct reach	none = { -1, -1, { 0 }, { 0 } };
 	struct fault	f;
 	bool		degraded;
 	int		status;
 
 	fd_close_others(3, keep, ARRAY_LEN(keep));
 	if (cage_limits(CAGE_SESSION, &f) != 0 ||
-	    identity_become(id, true, &f) != 0 ||
+	    identity_become(h->id, true, &f) != 0 ||
+	    (h->maildir ? reach_enter(&none, h, REACH_RECOVERY, &f) :
+	    reach_nothing(&f)) != 0 ||
 	    cage_enter(CAGE_SESSION, &degraded, &f) != 0)
 		spawn_exit(uidl_complain(&f));
 	status = uidl_do(w);
@@ -241,7 +249,7 @@ be_worker(const struct identity *id, const struct uidl_work *w)
 
 /* The exit status, or -1. */
 static int
-work(const struct identity *id, const struct uidl_work *w, struct fault *f)
+work(const struct host *h, const struct uidl_work *w, struct fault *f)
 {
 	pid_t	pid;
 	int	status;
@@ -250,7 +258,7 @@ work(const struct identity *id, const struct uidl_work *w, struct fault *f)
 		return -1;
 	pid = spawn_fork(f);
 	if (pid == 0)
-		be_worker(id, w);
+		be_worker(h, w);
 	if (pid < 0)
 		return -1;
 	(void)spawn_wait(pid, -1, &status);
@@ -286,13 +294,17 @@ run_locked(const struct job *job, struct host *h, const struct identity *id,
 		return fault_set(f, FAULT_TEMP, "an update of %s is unfinished, or "
 		    "an older popper left mail beside it: let the user log in "
 		    "once", h->path);
-	if (host_copy(h, UINT64_MAX, &mbox, &w.size, f) != 0 ||
-	    file_open_memory(&out, f) != 0)
+	if (h->maildir)
+		w.maildir = h->path;
+	else if (host_copy(h, UINT64_MAX, &mbox, &w.size, f) != 0)
+		return -1;
+	if (file_open_memory(&out, f) != 0)
 		return -1;
 	w.mbox = mbox;
 	w.out = out;
+	w.uid = id->uid;
 	w.promises = job->fresh ? -1 : h->promises;
-	status = work(id, &w, f);
+	status = work(h, &w, f);
 	if (status == STATUS_OK && strcmp(w.word, "import") == 0 &&
 	    !w.dry_run && keep(h, out, f) != 0)
 		return -1;
@@ -316,7 +328,6 @@ run_for(struct job *job, const struct settings *s)
 		return status >= 0 ? status : uidl_complain(&f);
 	if (answer >= 0)
 		job->work.list = answer;
-	job->work.asked = answer >= 0;
 	if (host_open(&h, s, &id, &f) != 0)
 		return uidl_complain(&f);
 	status = -1;

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define UIDL_HEADER_MAX	(256u << 10)	/* of one message; more is not looked at */
 #define UIDL_LIST_MAX	(256u << 20)	/* octets of a list */
@@ -21,9 +22,11 @@ struct uidl_work {
 	const char	*from;		/* where the old ids are; NULL: export */
 	const char	*format;	/* from = uid: how they are made */
 	bool		 dry_run;	/* import: it will not be kept */
-	int		 list;		/* from = list, pop3: that file */
-	bool		 asked;		/* it is one of uidl_ask's */
-	int		 mbox;		/* a copy of the maildrop */
+	int		 list;		/* that file, or one of uidl_ask's */
+	bool		 listed;	/* the operator has named one */
+	const char	*maildir;	/* the maildrop; NULL: */
+	uid_t		 uid;		/* whose it is */
+	int		 mbox;		/* a copy of it */
 	uint64_t	 size;		/* of that, octets */
 	int		 promises;	/* the file there is, or -1 */
 	int		 out;		/* import: an empty file for the new one */
@@ -31,6 +34,9 @@ struct uidl_work {
 
 bool	uidl_word_known(const char *word);
 bool	uidl_from_known(const char *from);
+/* Of those that are known: may a LIST be named, a --format? */
+bool	uidl_from_list(const char *from);
+bool	uidl_from_format(const char *from);
 /* Before the process becomes the user: what is needed of popper itself. */
 int	uidl_prepare(const struct uidl_work *w, struct fault *f) MUSTUSE;
 /*

@@ -224,6 +224,117 @@ former_make(const char *format, uint64_t uid, uint64_t validity,
 	return promise_legal(span_of(out, n));
 }
 
+/* ------------------------------------------------------ files of Maildirs */
+
+static struct span
+base_of(struct span name)
+{
+	return span_first(name, span_find(name, ':'));
+}
+
+/* "3 V1700000001 N42 G...": V is the uidvalidity. */
+bool
+former_dovecot_head(struct span line, uint64_t *validity_r)
+{
+	struct span	word;
+	bool		found = false;
+
+	if (!span_eq(span_word(&line), SPAN("3")))
+		return false;
+	while ((word = span_word(&line)).n > 0)
+		if (word.p[0] == 'V')
+			found = num_parse(span_skip(word, 1), UINT32_MAX,
+			    validity_r) && *validity_r > 0;
+	return found;
+}
+
+/* "7 W2481 P0000000700000001 :1700000000.M1P2.host,S=5:2,S": fields of one
+ * letter each, up to the one that is a colon. */
+bool
+former_dovecot_line(struct span line, uint64_t validity, struct former_file *out)
+{
+	struct span word;
+
+	*out = (struct former_file){ .validity = validity };
+	if (!num_parse(span_word(&line), UINT32_MAX, &out->uid) || out->uid == 0)
+		return false;
+	while (line.n > 0 && (line = span_trim(line)).n > 0 && line.p[0] != ':') {
+		word = span_word(&line);
+		if (word.p[0] == 'P' && promise_legal(span_skip(word, 1)))
+			out->kept = span_skip(word, 1);
+	}
+	if (line.n == 0)
+		return false;
+	out->base = base_of(span_skip(line, 1));
+	return out->base.n > 0;
+}
+
+/* "/3 nextuid uidvalidity", or "/2 ..." of older ones. */
+bool
+former_courier_head(struct span line)
+{
+	struct span	version = span_word(&line);
+	uint64_t	n;
+
+	return (span_eq(version, SPAN("/2")) || span_eq(version, SPAN("/3"))) &&
+	    num_parse(span_word(&line), UINT32_MAX, &n) &&
+	    num_parse(span_word(&line), UINT32_MAX, &n) && line.n == 0;
+}
+
+/* "name size uid:uidvalidity[:flag]". */
+bool
+former_courier_line(struct span line, struct former_file *out)
+{
+	struct span	uid;
+	uint64_t	size;
+	size_t		n;
+
+	*out = (struct former_file){ .base = base_of(span_word(&line)) };
+	if (out->base.n == 0 || !num_parse(span_word(&line), INT64_MAX, &size))
+		return false;
+	uid = span_word(&line);
+	if (!num_prefix(uid, UINT32_MAX, &out->uid, &n) || n == 0 ||
+	    span_word(&line).n > 0)
+		return false;
+	uid = span_skip(uid, n);
+	if (uid.n == 0)
+		return true;
+	uid = span_skip(uid, 1);
+	return num_prefix(uid, UINT32_MAX, &out->validity, &n) && n > 0;
+}
+
+/* Of the name: what cannot be in an id, quotation marks and '+' become +XX. */
+static bool
+courier_name(struct span name, char out[DROP_UIDL_MAX + 1])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < name.n; i++) {
+		uint8_t	c = name.p[i];
+		bool	plain = c > ' ' && c < 127 && c != '\'' && c != '"' &&
+			    c != '+';
+
+		if (n + (plain ? 1 : 3) > DROP_UIDL_MAX)
+			return false;
+		if (plain)
+			out[n++] = (char)c;
+		else
+			n += (size_t)snprintf(out + n, DROP_UIDL_MAX + 1 - n,
+			    "+%02X", c);
+	}
+	out[n] = '\0';
+	return n > 0;
+}
+
+bool
+former_courier(const struct former_file *file, char out[DROP_UIDL_MAX + 1])
+{
+	if (file->uid == 0)
+		return courier_name(file->base, out);
+	return former_make(file->validity == 0 ? "UID%u" : "UID%u-%v", file->uid,
+	    file->validity, out);
+}
+
 /* --------------------------------------------------------------- popa3d */
 
 /* Is this field a part of it?  Behind a Received: fewer are. */

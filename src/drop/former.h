@@ -60,6 +60,31 @@ bool	former_make(const char *format, uint64_t uid, uint64_t validity,
 bool	former_head_digest(struct span text, bool whole,
 	    uint8_t out[MBOX_DIGEST]) MUSTUSE;
 
+/* ---- files that a server keeps in a Maildir ---- */
+
+/*
+ * A line of dovecot-uidlist, version 3, or of courierpop3dsizelist, versions 2 and
+ * 3, without its LF; the first line of a file is its head.
+ */
+struct former_file {
+	struct span	base;		/* of the message's file name, up to its
+					   colon; borrows */
+	uint64_t	uid;		/* 0: Courier's id is the name */
+	uint64_t	validity;	/* 0: Courier's id has none */
+	struct span	kept;		/* P: an id that Dovecot was to keep;
+					   legal, or empty */
+};
+/* False: it is no head of such a file. */
+bool	former_dovecot_head(struct span line, uint64_t *validity_r) MUSTUSE;
+bool	former_courier_head(struct span line) MUSTUSE;
+/* False: it is no such line.  validity: of the head. */
+bool	former_dovecot_line(struct span line, uint64_t validity,
+	    struct former_file *out) MUSTUSE;
+bool	former_courier_line(struct span line, struct former_file *out) MUSTUSE;
+/* Courier's id of such a message; false: it is not legal. */
+bool	former_courier(const struct former_file *file,
+	    char out[DROP_UIDL_MAX + 1]) MUSTUSE;
+
 /* ---- popa3d ---- */
 
 /*

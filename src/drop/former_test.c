@@ -147,6 +147,107 @@ test_format(void **state)
 }
 
 static void
+test_dovecot_file(void **state)
+{
+	static const struct {
+		const char	*line;
+		const char	*base;	/* NULL: it is none */
+		uint64_t	 uid;
+		const char	*kept;
+	} table[] = {
+		{ "7 :1700000000.M1P2.host,S=5:2,S", "1700000000.M1P2.host,S=5", 7,
+		    "" },
+		{ "25 W2481 :a", "a", 25, "" },
+		{ "25 W2481 P00ab S1 O3 :a:2,", "a", 25, "00ab" },
+		{ "1  Gguid  :a b", "a b", 1, "" },
+		{ "1 :P", "P", 1, "" },
+		{ "4294967295 :a", "a", UINT32_MAX, "" },
+		{ "0 :a", NULL, 0, "" },
+		{ "4294967296 :a", NULL, 0, "" },
+		{ "1 :", NULL, 0, "" },
+		{ "1 ::2,S", NULL, 0, "" },
+		{ "1 a", NULL, 0, "" },
+		{ "1", NULL, 0, "" },
+		{ "", NULL, 0, "" },
+	};
+	uint64_t		v;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct former_file	file;
+		bool			is;
+
+		print_message("%s\n", table[i].line);
+		is = former_dovecot_line(span_str(table[i].line), 5, &file);
+		assert_int_equal(is, table[i].base != NULL);
+		if (!is)
+			continue;
+		assert_true(span_eq(file.base, span_str(table[i].base)));
+		assert_int_equal(file.uid, table[i].uid);
+		assert_int_equal(file.validity, 5);
+		assert_true(span_eq(file.kept, span_str(table[i].kept)));
+	}
+	assert_true(former_dovecot_head(SPAN("3 V1700000001 N42 Gabc"), &v));
+	assert_int_equal(v, 1700000001);
+	assert_false(former_dovecot_head(SPAN("1 1700000001 42"), &v));
+	assert_false(former_dovecot_head(SPAN("3 N42"), &v));
+	assert_false(former_dovecot_head(SPAN("3 V0"), &v));
+	assert_false(former_dovecot_head(SPAN("3 V4294967296"), &v));
+	assert_false(former_dovecot_head(SPAN(""), &v));
+}
+
+static void
+test_courier_file(void **state)
+{
+	static const struct {
+		const char	*line;
+		const char	*base;	/* NULL: it is none */
+		const char	*want;	/* NULL: no legal id */
+	} table[] = {
+		{ "a.b.c,S=5:2,S 120 7:1700000001", "a.b.c,S=5",
+		    "UID7-1700000001" },
+		{ "a 120 7:1700000001:0", "a", "UID7-1700000001" },
+		{ "a 120 7:0", "a", "UID7" },
+		{ "a 120 7", "a", "UID7" },
+		{ "a'b+c\"d 120 0:0", "a'b+c\"d", "a+27b+2Bc+22d" },
+		{ "1234567890123456789012345678901234567890123456789012345678"
+		    "901234567890 1 0:0", LONGEST, LONGEST },
+		{ LONGEST "1 1 0:0", LONGEST "1", NULL },
+		{ "a 120", NULL, NULL },
+		{ "a x 7:1", NULL, NULL },
+		{ "a 1 x:1", NULL, NULL },
+		{ "a 1 7:x", NULL, NULL },
+		{ "a 1 7:1 b", NULL, NULL },
+		{ ":2,S 1 7:1", NULL, NULL },
+		{ "", NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct former_file	file;
+		char			out[DROP_UIDL_MAX + 1];
+		bool			is;
+
+		print_message("%s\n", table[i].line);
+		is = former_courier_line(span_str(table[i].line), &file);
+		assert_int_equal(is, table[i].base != NULL);
+		if (!is)
+			continue;
+		assert_true(span_eq(file.base, span_str(table[i].base)));
+		is = former_courier(&file, out);
+		assert_int_equal(is, table[i].want != NULL);
+		if (is)
+			assert_string_equal(out, table[i].want);
+	}
+	assert_true(former_courier_head(SPAN("/3 8 1700000001")));
+	assert_true(former_courier_head(SPAN("/2 8 1700000001")));
+	assert_false(former_courier_head(SPAN("/1 8 1700000001")));
+	assert_false(former_courier_head(SPAN("/3 8")));
+	assert_false(former_courier_head(SPAN("/3 8 1 1")));
+	assert_false(former_courier_head(SPAN("a 1 7:1")));
+}
+
+static void
 test_popa3d(void **state)
 {
 	static const char	 header[] =
@@ -223,6 +324,8 @@ main(void)
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_head_digest),
+		cmocka_unit_test(test_dovecot_file),
+		cmocka_unit_test(test_courier_file),
 		cmocka_unit_test(test_popa3d),
 	};
 

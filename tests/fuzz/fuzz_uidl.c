@@ -88,6 +88,26 @@ check_promises(struct span in)
 	buf_fini(&b);
 }
 
+static void
+check_files(struct span rest)
+{
+	struct former_file	file;
+	struct span		line;
+	uint64_t		validity;
+	char			out[DROP_UIDL_MAX + 1];
+
+	while (span_line(&rest, &line)) {
+		if (former_dovecot_head(line, &validity))
+			ASSERT(validity > 0 && !former_courier_head(line));
+		if (former_dovecot_line(line, 1, &file))
+			ASSERT(file.uid > 0 && file.base.n > 0 &&
+			    (file.kept.n == 0 || promise_legal(file.kept)));
+		if (former_courier_line(line, &file) &&
+		    former_courier(&file, out))
+			ASSERT(promise_legal(span_str(out)));
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -96,7 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n == 0)
 		return 0;
 	in = span_skip(in, 1);
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		check_list(in);
 		break;
@@ -105,6 +125,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		break;
 	case 2:
 		check_format(in);
+		break;
+	case 3:
+		check_files(in);
 		break;
 	default:
 		check_promises(in);

@@ -4,6 +4,7 @@ popper, must have the same unique-ids after popper uidl import.
 """
 
 import os
+import re
 import sys
 import unittest
 
@@ -16,6 +17,9 @@ from lib.unpack import unpack                                   # noqa: E402
 
 LONG = os.environ.get("POPPER_LONG")
 OLD = 1110
+DIR = "/home/ann/Maildir/"
+COURIER = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))), "bench", "peers", "courier.sh")
 DELIVERED = (b"Return-Path: <a@x>\nDelivered-To: ann@example.org\n"
              b"Received: from a.example.org\n\tby b id %d; Mon, 1 Jan 2024 10:00:00\n"
              b"Date: Mon, 1 Jan 2024 10:00:00 +0000\nMessage-ID: <%d@x>\n"
@@ -28,7 +32,7 @@ protocols = pop3
 ssl = no
 disable_plaintext_auth = no
 log_path = /tmp/dovecot.log
-mail_location = mbox:~/mail:INBOX=/var/mail/%%u
+mail_location = %s
 mail_privileged_group = mail
 pop3_uidl_format = %s
 service pop3-login {
@@ -50,6 +54,7 @@ userdb {
 
 class Move(unittest.TestCase):
     packages = None             # of the old server
+    maildir = False             # it knows those alone
     argv = None                 # one process a connection, as under inetd
 
     @classmethod
@@ -59,7 +64,8 @@ class Move(unittest.TestCase):
         cls.host = Host(packages=[unpack(*cls.packages)])
         cls.addClassCleanup(cls.host.close)
         cls.host.add_user("ann", password="ann")
-        cls.host.write("/etc/popper/popper.conf", conf(peer_check="no"))
+        cls.host.write("/etc/popper/popper.conf", conf(
+            peer_check="no", **{"maildrop": "~/Maildir/"} if cls.maildir else {}))
         cls.inetd = Inetd(cls.host)
         cls.addClassCleanup(cls.inetd.stop)
 
@@ -111,9 +117,22 @@ class Move(unittest.TestCase):
             server.stop()
         self.assertEqual(self.our_ids(), said)
 
+    def mail(self, mail):
+        if not self.maildir:
+            self.host.spool("ann", mail)
+            return
+        self.host.run(["rm", "-rf", DIR], check=True)
+        for folder in ("", "cur", "new", "tmp"):
+            self.host.mkdir(DIR + folder, 0o700, "ann", "ann")
+        texts = re.split(rb"(?:\n|\A)From .*\n", mail)[1:]
+        for n, text in enumerate(texts):
+            name = "17000000%02d.M1P1.mx" % n
+            self.host.write(DIR + ("new/%s" if n % 2 else "cur/%s:2,S") % name,
+                            text, mode=0o600, owner="ann", group="ann")
+
     def before(self, mail=MAIL):
         """The old server's ids; popper's are others."""
-        self.host.spool("ann", mail)
+        self.mail(mail)
         said = self.old_ids()
         self.assertEqual(len(said), 23)
         self.assertEqual(len(set(said) & set(self.our_ids())), 0)
@@ -123,6 +142,7 @@ class Move(unittest.TestCase):
 class Dovecot(Move):
     packages = ("dovecot-pop3d",)
     form = "%08Xu%08Xv"
+    location = "mbox:~/mail:INBOX=/var/mail/%u"
 
     @classmethod
     def setUpClass(cls):
@@ -135,7 +155,8 @@ class Dovecot(Move):
                           cls.host.account("ann").gid))
 
     def old_server(self):
-        self.host.write("/etc/dovecot/dovecot.conf", DOVECOT % (self.form, OLD))
+        self.host.write("/etc/dovecot/dovecot.conf", DOVECOT % (
+            self.location, self.form, OLD))
         p = self.host.popen(["/usr/sbin/dovecot", "-F"])
         self.host.wait_port(OLD)
         return p
@@ -144,13 +165,69 @@ class Dovecot(Move):
         said = self.before()
         self.moves(said=said)
         self.moves("--from", "uid", said=said)
-        self.moves_live(said)
+        if LONG:
+            self.moves_live(said)
 
     @unittest.skipUnless(LONG, "long run only (make test-long)")
     def test_forms(self):
         for self.form in ("%08Xv%08Xu", "%v.%u", "UID%u-%v", "%u"):
             said = self.before()
             self.moves("--from", "uid", "--format", self.form, said=said)
+
+
+@unittest.skipUnless(LONG, "long run only (make test-long)")
+class DovecotFiles(Dovecot):
+    maildir = True
+    location = "maildir:~/Maildir"
+
+    def test_move(self):
+        said = self.before()
+        self.moves(said=said)
+        self.moves("--from", "dovecot", said=said)
+        self.moves_live(said)
+
+    def test_forms(self):
+        for self.form in ("%08Xv%08Xu", "%v.%u", "UID%u-%v", "%u"):
+            said = self.before()
+            self.moves("--from", "dovecot", "--format", self.form, said=said)
+
+    def test_names(self):
+        """Dovecot's %f is what popper shows by itself."""
+        self.form = "%f"
+        self.mail(MAIL)
+        self.host.run(["/usr/sbin/popper", "uidl", "--fresh", "import", "ann"],
+                      input=b"", check=True)
+        self.assertEqual(self.old_ids(), self.our_ids())
+
+
+@unittest.skipUnless(LONG, "long run only (make test-long)")
+class Courier(Move):
+    packages = ("courier-pop",)
+    maildir = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.add_user("courier", 914, home="/var/lib/courier",
+                          shell="/usr/sbin/nologin")
+        cls.host.mkdir("/run/courier", 0o775, "root", "courier")
+        cls.host.mkdir("/run/courier/authdaemon", 0o750, "courier", "courier")
+        cls.host.install(COURIER, "/usr/sbin/courier-start")
+        cls.host.write("/etc/pam.d/pop3", cls.host.read("/etc/pam.d/popper"))
+        cls.host.write("/etc/courier/pop3d", re.sub(
+            rb"(?m)^PORT=.*$", b"PORT=%d" % OLD,
+            cls.host.read("/etc/courier/pop3d")))
+
+    def old_server(self):
+        p = self.host.popen(["/usr/sbin/courier-start"])
+        self.host.wait_port(OLD)
+        return p
+
+    def test_move(self):
+        said = self.before()
+        self.moves(said=said)
+        self.moves("--from", "courier", said=said)
+        self.moves_live(said)
 
 
 @unittest.skipUnless(LONG, "long run only (make test-long)")

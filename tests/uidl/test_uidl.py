@@ -222,6 +222,14 @@ class Uidl(Mailbox):
         want = popa3d(*fields[:4]).encode()
         self.assertEqual(self.shown(), [want, own[1], popa3d().encode()])
 
+    def test_tpop3d(self):
+        """Of what is shorter than its 512 octets nobody knows where it ends."""
+        long = [message(n, body=b"%d" % n * 600 + b"\n") for n in (1, 2)]
+        own = self.mail(*long, message(3))
+        self.uidl("import", "--from", "tpop3d", "ann")
+        self.assertEqual(self.shown(), [
+            hashlib.md5(m[:512]).hexdigest().encode() for m in long] + own[2:])
+
     def test_swept(self):
         self.sweep()
 
