@@ -174,7 +174,7 @@ const struct conf_option drop_options[] = {
 	},
 	{
 		.name = "temp_maildrop", .type = CONF_WORD,
-		.offset = AT(temp_maildrop), .fallback = "always",
+		.offset = AT(temp_maildrop), .fallback = "auto",
 		.words = temps,
 		.meaning = "whether a session reads a copy of the maildrop "
 		    "whatever it costs (always), or where it costs nothing "
@@ -198,11 +198,12 @@ const struct conf_option drop_options[] = {
 		    "A copy is made where nobody can tell in time that a file "
 		    "was changed\n"
 		    ".Pq NFS .\n"
-		    "To read in place promises less than a copy: a message that another "
-		    "program removes, or changes in one octet, is refused from "
+		    "To read in place promises less than a copy: a message that "
+		    "another program removes, changes or marks is refused from "
 		    "then on\n"
 		    ".Pq Ql [SYS/TEMP] ,\n"
-		    "never replaced by other octets.\n"
+		    "never replaced by other octets; the next session finds it "
+		    "as it is by then.\n"
 		    "A maildrop that is not copied, or shares its octets, is "
 		    "read as a whole only once: what was found out is kept in\n"
 		    ".Pa index\n"

@@ -207,6 +207,12 @@ class Large(Everything):
     name, size = "large", 150000
 
 
+class LargeCopy(Large):
+    """The session has a copy of it, which needs room."""
+    name, options = "large-copy", {"temp_maildrop": "always"}
+    who = [m for m in MODES if m[0] in ("session-after", "ENOSPC", "EIO")]
+
+
 class OwnFolder(Everything):
     """The session makes the dotlock itself."""
     name, own_folder = "own-folder", True
@@ -407,8 +413,8 @@ class FullDisk(Plan):
 
 
 PLANS = [DeleteFirst, DeleteMiddle, DeleteLast, DeleteAll, StatusOnly,
-         Bulletins, BulletinsEmpty, Everything, Large, OwnFolder, Reader,
-         Expire, Single, Legacy, Board, Recovery, RecoveryAtLogin,
+         Bulletins, BulletinsEmpty, Everything, Large, LargeCopy, OwnFolder,
+         Reader, Expire, Single, Legacy, Board, Recovery, RecoveryAtLogin,
          FullDisk]
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 import time
 import unittest
 
@@ -19,6 +20,8 @@ BASIC = {"peer_check": "no", "auth_fail_delay": "1", "lock_timeout": "1",
          "timeout": "30"}
 CODE = re.compile(rb"\[(IN-USE|SYS/TEMP|SYS/PERM)\] [A-Z].*\.$")
 FROM = b"From %s@example.org Thu Jan  2 03:04:05 2025\n"
+MUTTRC = ("set folder=/home/ann\nset delete=yes\nset quit=yes\n"
+          "set move=no\nset wait_key=no\n")
 BOUND = 60              # seconds, any login whatever was prepared
 
 
@@ -72,6 +75,33 @@ def _remove(path):
         shutil.rmtree(path)
     elif os.path.lexists(path):
         os.unlink(path)
+
+
+def mutt(host, keys, user="ann"):
+    """The real mutt on the user's spool, at a terminal of its own, is pressed
+    these keys; gives its return code."""
+    master, slave = os.openpty()
+    p = host.popen(["mutt", "-F", "/home/%s/.muttrc" % user, "-f",
+                    "/var/mail/" + user, "-e", "push " + keys], user=user,
+                   env={"TERM": "xterm"}, stdin=slave, stdout=slave,
+                   stderr=slave)
+    os.close(slave)
+    screen = threading.Thread(target=_drain, args=(master,), daemon=True)
+    screen.start()
+    try:
+        return p.wait(60)
+    finally:
+        p.stop(9)
+        screen.join(5)
+        os.close(master)
+
+
+def _drain(fd):
+    try:
+        while os.read(fd, 65536):
+            pass
+    except OSError:
+        pass
 
 
 class Scene(unittest.TestCase):

@@ -323,7 +323,7 @@ class Odd(Scene):
     def test_sparse(self):
         """Larger than temp_max: read in place.  Over 4 GiB: exact sizes."""
         hole = (5 << 30) if LONG else 64 * MIB
-        self.configure(temp_max="1M", timeout="600")
+        self.configure(temp_max="1M", temp_maildrop="always", timeout="600")
         head = FROM % b"x" + b"Subject: hole\n\n"
         self.host.spool("ann", message(b"first") + head)
         at = self.stat().st_size
@@ -362,6 +362,7 @@ class Odd(Scene):
         self.root("cat /dev/zero > %s/.full 2>/dev/null || true" % folder)
 
     def full_spool(self, state_too):
+        self.configure(temp_maildrop="always")
         self.root("mount -t tmpfs -o size=4m,mode=2775,gid=8 none /var/mail")
         self.addCleanup(self.root, "umount /var/mail")
         parts = [message(b"number %d" % i, b"x" * 999 + b"\n")

@@ -7,7 +7,6 @@ import os
 import random
 import re
 import sys
-import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -16,7 +15,7 @@ from lib import spool                                           # noqa: E402
 from lib.host import Host, build_dir                            # noqa: E402
 from lib.popper import Inetd, Pop                               # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
-from scene import LONG, Scene, message, texts                   # noqa: E402
+from scene import LONG, MUTTRC, Scene, message, mutt, texts     # noqa: E402
 
 SPOOL = "/var/mail/ann"
 LOCKS = """
@@ -292,9 +291,6 @@ class Mutt(Scene):
     """The real mutt, at a terminal of its own, while a session has the
     spool."""
 
-    MUTTRC = ("set folder=/home/ann\nset delete=yes\nset quit=yes\n"
-              "set move=no\nset wait_key=no\n")
-
     @classmethod
     def setUpClass(cls):
         cls.host = Host(packages=[unpack("mutt")])
@@ -305,23 +301,10 @@ class Mutt(Scene):
         cls.addClassCleanup(cls.inetd.stop)
 
     def mutt(self, keys):
-        master, slave = os.openpty()
-        p = self.host.popen(
-            ["mutt", "-F", "/home/ann/.muttrc", "-f", SPOOL, "-e",
-             "push " + keys], user="ann", env={"TERM": "xterm"}, stdin=slave,
-            stdout=slave, stderr=slave)
-        os.close(slave)
-        screen = threading.Thread(target=_drain, args=(master,), daemon=True)
-        screen.start()
-        try:
-            self.assertEqual(p.wait(60), 0)
-        finally:
-            p.stop(9)
-            screen.join(5)
-            os.close(master)
+        self.assertEqual(mutt(self.host, keys), 0)
 
     def test_mutt(self):
-        self.host.write("/home/ann/.muttrc", self.MUTTRC, 0o644, "ann")
+        self.host.write("/home/ann/.muttrc", MUTTRC, 0o644, "ann")
         parts = [message(b"number %d" % i) for i in range(1, 6)]
         for early in (True, False):
             with self.subTest(early=early):
@@ -353,14 +336,6 @@ class Mutt(Scene):
                 self.mutt("<delete-message><quit>")
                 self.assertEqual(len(self.session()), 2)
                 self.no_locks()
-
-
-def _drain(fd):
-    try:
-        while os.read(fd, 65536):
-            pass
-    except OSError:
-        pass
 
 
 class Ids(Scene):

@@ -9,7 +9,8 @@
 The host sees the real root through a read-only layer and writes into memory;
 unpacked packages' files lie in their real places.
 /var/mail, /var/lib/popper, /etc/popper, /home and /var/spool are real folders
-(of a tmpfs, or of store=FOLDER).  Its processes end with it.  Needs root.
+(of a tmpfs, of store=FOLDER, or of image=FILE, see image.py, which is
+unlinked).  Its processes end with it.  Needs root.
 
 Host(system=TAR) is another system instead, as it lies in that archive: nothing
 of the real root is in it and nothing is put there; its accounts are its own
@@ -146,7 +147,7 @@ def _children(pid):
 
 class Host:
     def __init__(self, packages=(), hostname=HOSTNAME, size="1g", store=None,
-                 popper=True, system=None, init=None):
+                 popper=True, system=None, init=None, image=None):
         if os.geteuid() != 0:
             raise unittest.SkipTest("needs root")
         hosts = os.path.join(build_dir(), "hosts")
@@ -162,7 +163,7 @@ class Host:
         self.groups = {name: [gid, []] for name, gid in GROUPS}
         self.syslog = self._report = None
         orders = {"base": self.base, "packages": list(packages), "size": size,
-                  "hostname": hostname, "store": store,
+                  "hostname": hostname, "store": store, "image": image,
                   "system": [system] if system else [], "init": init}
         try:
             self._start(orders)
@@ -171,6 +172,9 @@ class Host:
             print("%s; once more" % e, file=sys.stderr, flush=True)
             os.makedirs(self.base, exist_ok=True)
             self._start(orders)
+        finally:
+            if image:
+                os.unlink(image)
         try:
             if system and not init:
                 self.syslog = Syslog(self)

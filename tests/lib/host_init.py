@@ -79,6 +79,12 @@ def layers(orders):
 def real_folders(orders, root):
     store = orders["store"] or orders["base"] + "/real"
     folder(store)
+    if orders["image"]:
+        image = orders["base"] + "/image"       # a disk that is memory
+        subprocess.run(["cp", "--sparse=always", orders["image"], image],
+                       check=True)
+        subprocess.run(["mount", "-o", "loop", image, store], check=True)
+        store += "/"
     for path in REAL:
         source = folder(store + path.replace("/", "_"))
         if os.path.islink(root + path):
