@@ -77,6 +77,7 @@ mbox_close(struct drop *d)
 		fd_close(&d->fd);
 	fd_close(&d->index.fd);
 	mbox_table_fini(&d->table);
+	follow_free(d->follow);
 	free(d->entries);
 	free(d);
 }

@@ -7,6 +7,7 @@
 #define DROP_MBOX_PRIV_H
 
 #include "drop/drop.h"
+#include "drop/follow.h"
 #include "drop/index.h"
 #include "drop/journal.h"
 #include "drop/mbox_scan.h"
@@ -33,6 +34,7 @@ struct drop {
 	struct file_facts	 facts;		/* in place, or with an index: of
 						   the state that the table
 						   speaks of */
+	struct follow		*follow;	/* owns; in place, or NULL */
 	struct file_facts	 seen;		/* the spool's when it was scanned at
 						   login, if any later change has
 						   another time; else, or when its

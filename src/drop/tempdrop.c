@@ -11,7 +11,8 @@
  * after each read; when it changed, the messages are compared with the
  * digests of all their octets, and looked up again by those when they are not where
  * they were.  A message that is no longer there gives a
- * fault, never another message's octets.
+ * fault, never another message's octets.  While the last change is only a moment ago,
+ * the digests are taken again of what is served as well.
  *
  * Runs as: the user.  Reads from: the spool.
  */
@@ -32,6 +33,8 @@
  */
 #define TICK_MS		20
 #define COARSE_TICK_MS	1020
+/* No single write(2) takes longer. */
+#define WRITE_MS	10000
 
 bool
 mbox_is_full(const struct fault *f)
@@ -47,6 +50,16 @@ tick_ms(const struct file_facts *facts)
 	return facts->ctime.tv_nsec == 0 ? COARSE_TICK_MS : TICK_MS;
 }
 
+/* In ms; a change that is still to come is as far away as one that was. */
+static uint64_t
+since_change(uint64_t now, const struct file_facts *facts)
+{
+	uint64_t changed = (uint64_t)facts->ctime.tv_sec * 1000 +
+	    (uint64_t)facts->ctime.tv_nsec / 1000000;
+
+	return now > changed ? now - changed : changed - now;
+}
+
 /*
  * now: what the clock that the times come from said before the facts were asked for,
  * since it may lag behind all others.  True: any later change has another time.
@@ -54,10 +67,7 @@ tick_ms(const struct file_facts *facts)
 static bool
 is_settled(uint64_t now, const struct file_facts *facts)
 {
-	uint64_t changed = (uint64_t)facts->ctime.tv_sec * 1000 +
-	    (uint64_t)facts->ctime.tv_nsec / 1000000;
-
-	return (now > changed ? now - changed : changed - now) > tick_ms(facts);
+	return since_change(now, facts) > tick_ms(facts);
 }
 
 /*
@@ -520,9 +530,44 @@ locate(struct drop *d, struct mbox_msg *m, struct fault *f)
 	return 1;
 }
 
+/* Room for them. */
+struct octets {
+	void	*p;		/* borrows */
+	size_t	 n;
+};
+
+/* Is a message that is begun now to be followed? */
+static void
+begin_following(struct drop *d, const struct mbox_msg *m)
+{
+	if (since_change(clock_file_ms(), &d->facts) > WRITE_MS) {
+		follow_free(d->follow);
+		d->follow = NULL;
+		return;
+	}
+	if (d->follow == NULL)
+		d->follow = follow_new();
+	follow_begin(d->follow, d->fd, m);
+}
+
+/* What is there; *same_r: of the message, by what the times tell. */
 static ssize_t
-read_in_place(struct drop *d, struct mbox_msg *m, uint64_t off, void *p,
-    size_t n, struct fault *f)
+read_once(struct drop *d, const struct mbox_msg *m, uint64_t size, uint64_t off,
+    struct octets to, bool *same_r, struct fault *f)
+{
+	ssize_t got;
+
+	if (off == 0)
+		begin_following(d, m);
+	got = file_pread(d->fd, to.p, to.n, m->text + off, f);
+	if (got > 0 && d->follow != NULL && off + (uint64_t)got == size)
+		follow_tail(d->follow, d->fd, m, size);
+	return got == -1 || unchanged(d, same_r, f) == -1 ? -1 : got;
+}
+
+static ssize_t
+read_in_place(struct drop *d, struct mbox_msg *m, uint64_t size, uint64_t off,
+    struct octets to, struct fault *f)
 {
 	for (int try = 0; try < READ_TRIES; try++) {
 		/* Mostly all is as it was, which is known when it was read. */
@@ -539,10 +584,8 @@ read_in_place(struct drop *d, struct mbox_msg *m, uint64_t off, void *p,
 			    "removed the message, and there is no copy of it");
 		if (r == 0)
 			continue;
-		got = file_pread(d->fd, p, n, m->text + off, f);
-		if (got == -1 || unchanged(d, &same, f) == -1)
-			return -1;
-		if (same)
+		got = read_once(d, m, size, off, to, &same, f);
+		if (got == -1 || same)
 			return got;
 	}
 	return fault_set(f, FAULT_TEMP, "the spool changes all the time");
@@ -574,12 +617,21 @@ ssize_t
 tempdrop_read(struct drop *d, const struct drop_entry *e, uint64_t off, void *p,
     size_t n, struct fault *f)
 {
-	struct mbox_msg *m = &d->table.m[e->locator];
+	struct mbox_msg	*m = &d->table.m[e->locator];
+	ssize_t		 got;
 
 	if (off >= e->size_disk)
 		return 0;
 	if (n > e->size_disk - off)
 		n = (size_t)(e->size_disk - off);
-	return d->in_place ? read_in_place(d, m, off, p, n, f) :
-	    read_copy(d, m, off, p, n, f);
+	if (!d->in_place)
+		return read_copy(d, m, off, p, n, f);
+	got = read_in_place(d, m, e->size_disk, off, (struct octets){ p, n }, f);
+	if (got > 0 && d->follow != NULL && !follow_octets(d->follow, m,
+	    e->size_disk, off, span_of(p, (size_t)got))) {
+		m->flags |= MBOX_DOUBTED;
+		return fault_set(f, FAULT_TEMP, "another program is still "
+		    "writing to the message");
+	}
+	return got;
 }

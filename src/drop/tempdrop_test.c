@@ -473,6 +473,33 @@ test_tick(void **state)
 	}
 }
 
+/* Who is inside a write since before the session began changes no time any more. */
+static void
+test_write_goes_on(void **state)
+{
+	struct drop	*d;
+	struct fault	 f;
+	struct snapshot	 s;
+	char		*to = xalloc(1, 2 * LARGE);
+
+	(void)state;
+	set_way(IN_PLACE);
+	write_those(w.spool, "0123");
+	changed_ms = now_ms;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	mbox_ops.snapshot(d, &s);
+	assert_true(read_whole(d, 1, &s.entries[1], to));
+	alter();
+	for (size_t i = 0; i < MESSAGES; i++)
+		assert_false(read_whole(d, i, &s.entries[i], to));
+	/* It is looked for where it may be by now, too. */
+	write_those(w.spool, "3012");
+	for (size_t i = 0; i < MESSAGES; i++)
+		assert_true(read_whole(d, i, &s.entries[i], to));
+	mbox_ops.close(d);
+	free(to);
+}
+
 static int
 set_up(void **state)
 {
@@ -500,6 +527,7 @@ main(void)
 		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_tick),
 		cmocka_unit_test(test_quit_reads),
+		cmocka_unit_test(test_write_goes_on),
 		cmocka_unit_test(test_changes),
 	};
 
