@@ -9,6 +9,7 @@
 #define MAGIC		"popperu1"
 #define MAGIC_N		8
 #define HEAD_N		(MAGIC_N + 8)
+#define BITS_MAX	20		/* of promises.bits */
 
 bool
 promise_legal(struct span uidl)
@@ -70,6 +71,70 @@ next_row(struct span *rest, const uint8_t **row_r)
 	return true;
 }
 
+/* ---------------------------------------------------------------- finding */
+
+static size_t
+bucket_of(const struct promises *p, const uint8_t digest[MBOX_DIGEST])
+{
+	uint32_t v = (uint32_t)digest[0] << 16 | (uint32_t)digest[1] << 8 |
+		     digest[2];
+
+	return v >> (24 - p->bits);
+}
+
+/* Digests are spread evenly: about one row is in each bucket. */
+static void
+make_buckets(struct promises *p)
+{
+	size_t i = 0;
+
+	while (p->bits < BITS_MAX && (size_t)1 << p->bits < p->n)
+		p->bits++;
+	p->first = xalloc(((size_t)1 << p->bits) + 1, sizeof(*p->first));
+	for (size_t b = 0; b < (size_t)1 << p->bits; b++) {
+		p->first[b] = (uint32_t)i;
+		while (i < p->n && bucket_of(p, p->rows[i]) == b)
+			i++;
+	}
+	p->first[(size_t)1 << p->bits] = (uint32_t)p->n;
+}
+
+/* The first row that is not before that one; p->n: there is none. */
+static size_t
+place_of(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
+    uint32_t twin)
+{
+	size_t	b;
+	size_t	from;
+	size_t	end;
+
+	if (p->n == 0)
+		return 0;
+	b = bucket_of(p, digest);
+	from = p->first[b];
+	end = p->first[b + 1];
+	while (from < end) {
+		size_t mid = from + (end - from) / 2;
+
+		if (compare(p->rows[mid], digest, twin) < 0)
+			from = mid + 1;
+		else
+			end = mid;
+	}
+	return from;
+}
+
+bool
+promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
+    uint32_t twin, char out[DROP_UIDL_MAX + 1])
+{
+	size_t i = p == NULL ? 0 : place_of(p, digest, twin);
+
+	return p != NULL && i < p->n &&
+	    compare(p->rows[i], digest, twin) == 0 &&
+	    span_cstr(uidl_of(p->rows[i]), out, DROP_UIDL_MAX + 1);
+}
+
 /* -------------------------------------------------------------- reading */
 
 static void
@@ -114,7 +179,10 @@ find_rows(struct promises *p, struct fault *f)
 		    twin_of(p->rows[p->n])) >= 0)
 			return damaged(f, "the order of rows");
 	}
-	return rest.n == 0 ? 0 : damaged(f, "more than its rows");
+	if (rest.n != 0)
+		return damaged(f, "more than its rows");
+	make_buckets(p);
+	return 0;
 }
 
 int
@@ -154,37 +222,8 @@ promises_fini(struct promises *p)
 {
 	free(p->text);
 	free(p->rows);
+	free(p->first);
 	*p = (struct promises){ 0 };
-}
-
-/* The first row that is not before that one; p->n: there is none. */
-static size_t
-place_of(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
-    uint32_t twin)
-{
-	size_t	from = 0;
-	size_t	end = p->n;
-
-	while (from < end) {
-		size_t mid = from + (end - from) / 2;
-
-		if (compare(p->rows[mid], digest, twin) < 0)
-			from = mid + 1;
-		else
-			end = mid;
-	}
-	return from;
-}
-
-bool
-promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
-    uint32_t twin, char out[DROP_UIDL_MAX + 1])
-{
-	size_t i = p == NULL ? 0 : place_of(p, digest, twin);
-
-	return p != NULL && i < p->n &&
-	    compare(p->rows[i], digest, twin) == 0 &&
-	    span_cstr(uidl_of(p->rows[i]), out, DROP_UIDL_MAX + 1);
 }
 
 /* --------------------------------------------------------------- sweeping */

@@ -35,6 +35,10 @@ struct promises {
 	size_t		  size;		/* of text */
 	const uint8_t	**rows;		/* owns; into text */
 	size_t		  n;
+	uint32_t	 *first;	/* owns; by the first `bits` bits of a
+					   digest: the first row that is not before
+					   them, and n at the end */
+	unsigned	  bits;
 };
 
 /* RFC 1939 s.7: 1 to 70 octets of 0x21 to 0x7E. */

@@ -196,6 +196,43 @@ test_forget_bad(void **state)
 	buf_fini(&b);
 }
 
+/* More of them than buckets, in some of which there are many. */
+static void
+test_many(void **state)
+{
+	enum { MANY = 3000 };
+	struct promise	*rows = xalloc(MANY, sizeof(*rows));
+	struct promises	 p;
+	struct buf	 b;
+	char		 got[DROP_UIDL_MAX + 1];
+	char		 want[DROP_UIDL_MAX + 1];
+
+	(void)state;
+	for (uint32_t i = 0; i < MANY; i++) {
+		rows[i] = row((uint8_t)(i % 5 * 60), i / 5 + 1, "");
+		rows[i].digest[1] = (uint8_t)(i % 3 == 0 ? i : 0);
+		(void)snprintf(rows[i].uidl, sizeof(rows[i].uidl), "n%u", i);
+	}
+	buf_init(&b, PROMISE_TEXT_MAX);
+	assert_int_equal(promises_pack(rows, MANY, &b, NULL), 0);
+	assert_int_equal(promises_read(buf_span(&b), &p, NULL), 0);
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct promise key = row((uint8_t)(i % 5 * 60), i / 5 + 1, "");
+
+		key.digest[1] = (uint8_t)(i % 3 == 0 ? i : 0);
+		(void)snprintf(want, sizeof(want), "n%u", i);
+		assert_true(promises_find(&p, key.digest, key.twin, got));
+		assert_string_equal(got, want);
+		key.digest[15] = 1;
+		assert_false(promises_find(&p, key.digest, key.twin, got));
+		key.digest[0] = 255;
+		assert_false(promises_find(&p, key.digest, key.twin, got));
+	}
+	promises_fini(&p);
+	buf_fini(&b);
+	free(rows);
+}
+
 /* A damaged file is never taken for one with fewer promises. */
 static void
 test_damage(void **state)
@@ -340,6 +377,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_use),
 		cmocka_unit_test(test_forget_bad),
 		cmocka_unit_test(test_none),
