@@ -48,6 +48,7 @@ static const char usage_text[] =
 "  --from x-uidl    in the X-UIDL: fields of the messages (qpopper)\n"
 "  --from uid       made of X-UID: and X-IMAPbase: (Dovecot, UW), see --format\n"
 "  --from popa3d    made of header fields, as popa3d does\n"
+"  --from md5       likewise, as Dovecot does with %m\n"
 "  --from tpop3d    made of the first octets of the messages, as tpop3d does\n"
 "  --from pop3s://USER@HOST   what the old server itself says, or pop3:// with\n"
 "                   STARTTLS; asks for the password, or reads a line of standard\n"
@@ -172,7 +173,7 @@ check(struct job *job)
 		w->from = "pop3";
 	} else if (strcmp(w->from, "pop3") == 0 || !uidl_from_known(w->from)) {
 		return bad_usage("--from list, dovecot, courier, x-uidl, uid, "
-		    "popa3d, tpop3d, or a URL: pop3s://user@host");
+		    "popa3d, md5, tpop3d, or a URL: pop3s://user@host");
 	}
 	if (job->server.url == NULL && (job->server.plaintext ||
 	    job->server.roots != NULL))

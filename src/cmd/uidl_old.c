@@ -144,18 +144,39 @@ by_xuidl(const struct drops *d UNUSED, struct span head, bool whole UNUSED,
 		v->old[0] = '\0';
 }
 
+/* The MD5 of some text of the header; false: it cannot be had. */
+static bool
+header_md5(struct span head, bool whole, int (*text)(struct span, struct buf *),
+    char hex[SASL_MD5_TEXT])
+{
+	struct buf	b;
+	bool		good;
+
+	buf_init(&b, UIDL_HEADER_MAX);
+	good = whole && text(head, &b) == 0 &&
+	    md5->apop(buf_span(&b), SPAN(""), hex);
+	buf_fini(&b);
+	return good;
+}
+
 static void
 by_popa3d(const struct drops *d UNUSED, struct span head, bool whole,
     struct message *v)
 {
-	char		hex[SASL_MD5_TEXT];
-	struct buf	b;
+	char hex[SASL_MD5_TEXT];
 
-	buf_init(&b, UIDL_HEADER_MAX);
-	if (whole && former_popa3d_text(head, &b) == 0 &&
-	    md5->apop(buf_span(&b), SPAN(""), hex))
+	if (header_md5(head, whole, former_popa3d_text, hex))
 		former_popa3d(hex, v->old);
-	buf_fini(&b);
+}
+
+static void
+by_md5(const struct drops *d UNUSED, struct span head, bool whole,
+    struct message *v)
+{
+	char hex[SASL_MD5_TEXT];
+
+	if (header_md5(head, whole, former_dovecot_text, hex))
+		memcpy(v->old, hex, sizeof(hex));
 }
 
 static int
@@ -183,6 +204,12 @@ static int
 read_popa3d(struct drops *d, struct fault *f)
 {
 	return each_header(d, by_popa3d, f);
+}
+
+static int
+read_md5(struct drops *d, struct fault *f)
+{
+	return each_header(d, by_md5, f);
 }
 
 /* The uidvalidity stands in the first message of the file, be it shown or not. */
@@ -575,6 +602,7 @@ static const struct form {
 	{ "x-uidl",	.header = true, .read = read_xuidl },
 	{ "uid",	.header = true, .format = true, .read = read_uid },
 	{ "popa3d",	.header = true, .md5 = true, .read = read_popa3d },
+	{ "md5",	.header = true, .md5 = true, .read = read_md5 },
 	{ "tpop3d",	.md5 = true, .read = read_tpop3d },
 };
 
@@ -635,6 +663,39 @@ first_keeps_it(struct drops *d)
 	free(list);
 }
 
+static int
+by_shown(const void *a, const void *b)
+{
+	const struct message *x = *(const struct message *const *)a;
+	const struct message *y = *(const struct message *const *)b;
+
+	return strcmp(x->shown, y->shown);
+}
+
+/* Nor does who names what another message has here: that would keep it from being
+ * imported at all. */
+static void
+leave_shown(struct drops *d)
+{
+	struct message **list = sorted(d, by_shown);
+
+	for (size_t i = 0; i < d->n; i++) {
+		struct message	*v = &d->v[i];
+		struct message	 key = { 0 };
+		struct message	*want = &key;
+		struct message **found;
+
+		memcpy(key.shown, v->old, sizeof(key.shown));
+		found = bsearch(&want, list, d->n, sizeof(struct message *),
+		    by_shown);
+		if (found != NULL && *found != v) {
+			v->old[0] = '\0';
+			d->foreign++;
+		}
+	}
+	free(list);
+}
+
 int
 uidl_check_distinct(struct drops *d, struct fault *f)
 {
@@ -657,8 +718,10 @@ uidl_read_old(struct drops *d, struct fault *f)
 
 	if (form->read(d, f) == -1)
 		return -1;
-	if (form->header)
+	if (form->header) {
 		first_keeps_it(d);
+		leave_shown(d);
+	}
 	return 0;
 }
 

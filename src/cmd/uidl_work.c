@@ -187,8 +187,8 @@ do_import(struct drops *d, struct fault *f)
 	if (uidl_check_distinct(d, f) == -1 || write_out(d, &rows, f) == -1)
 		return uidl_complain(f);
 	if (d->foreign > 0)
-		fprintf(stderr, "popper uidl: %zu came a second time: the first "
-		    "message keeps the id\n", d->foreign);
+		fprintf(stderr, "popper uidl: %zu are another message's, and "
+		    "left out\n", d->foreign);
 	printf("%zu messages, %zu with an id of the old server%s: %zu change, "
 	    "%zu promised\n", d->n, found, d->w->dry_run ? " (dry run)" : "",
 	    changed, rows);

@@ -31,7 +31,7 @@ struct drops {
 	struct promises		 promises;
 	struct message		*v;		/* owns; as a client numbers them */
 	size_t			 n;
-	size_t			 foreign;	/* ids of headers that came twice */
+	size_t			 foreign;	/* ids of headers that are another's */
 };
 
 /* Fill in what is known of old ids, as w->from says. */

@@ -354,21 +354,54 @@ popa3d_counts(struct span name, bool *received)
 	    span_eq_nocase(name, SPAN("X-Delivery-ID"));
 }
 
+/* A field and all of its lines, as they stand there. */
+static int
+add_whole(struct span whole, const struct header_field *field UNUSED,
+    struct buf *out)
+{
+	return buf_append(out, whole);
+}
+
+static int
+add_value(struct span whole UNUSED, const struct header_field *field,
+    struct buf *out)
+{
+	struct span rest = field->value;
+	struct span line;
+
+	while (rest.n > 0 && (rest.p[0] == ' ' || rest.p[0] == '\t'))
+		rest = span_skip(rest, 1);
+	while (span_line(&rest, &line))
+		if (buf_append(out, without_cr(line)) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+add_fields(struct span header, struct buf *out, int (*add)(struct span whole,
+    const struct header_field *field, struct buf *out))
+{
+	struct header_field	field;
+	struct span		start = header;
+	bool			received = false;
+
+	for (; header_next(&header, &field); start = header)
+		if (popa3d_counts(field.name, &received) &&
+		    add(span_first(start, start.n - header.n), &field, out) == -1)
+			return -1;
+	return 0;
+}
+
 int
 former_popa3d_text(struct span header, struct buf *out)
 {
-	struct header_field	field;
-	bool			received = false;
+	return add_fields(header, out, add_whole);
+}
 
-	for (;;) {
-		struct span start = header;
-
-		if (!header_next(&header, &field))
-			return 0;
-		if (popa3d_counts(field.name, &received) && buf_append(out,
-		    span_first(start, start.n - header.n)) == -1)
-			return -1;
-	}
+int
+former_dovecot_text(struct span header, struct buf *out)
+{
+	return add_fields(header, out, add_value);
 }
 
 void

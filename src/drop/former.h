@@ -93,7 +93,12 @@ bool	former_courier(const struct former_file *file,
  * whole lines as they stand in the mailbox.  -1: *out has no room.
  */
 int	former_popa3d_text(struct span header, struct buf *out) MUSTUSE;
-/* Its id, of the 32 hexadecimal digits of that MD5. */
+/*
+ * The same for Dovecot's %m and mbox_md5 = apop3d: of the same fields the values alone,
+ * without the blanks before them and without line ends.
+ */
+int	former_dovecot_text(struct span header, struct buf *out) MUSTUSE;
+/* popa3d's id, of the 32 hexadecimal digits of that MD5. */
 void	former_popa3d(const char *md5, char out[DROP_UIDL_MAX + 1]);
 
 #endif

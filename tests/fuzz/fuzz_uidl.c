@@ -37,6 +37,8 @@ check_head(struct span in)
 	ASSERT(h.uid <= UINT32_MAX && h.validity <= UINT32_MAX);
 	buf_init(&b, in.n);
 	ASSERT(former_popa3d_text(in, &b) == 0);
+	buf_clear(&b);
+	ASSERT(former_dovecot_text(in, &b) == 0);
 	buf_fini(&b);
 }
 

@@ -173,6 +173,9 @@ class Dovecot(Move):
         for self.form in ("%08Xv%08Xu", "%v.%u", "UID%u-%v", "%u"):
             said = self.before()
             self.moves("--from", "uid", "--format", self.form, said=said)
+        self.form = "%m"
+        said = self.before()
+        self.moves("--from", "md5", said=said)
 
 
 @unittest.skipUnless(LONG, "long run only (make test-long)")

@@ -197,8 +197,16 @@ class Uidl(Mailbox):
         own = self.shown()
         r = self.uidl("import", "--from", "x-uidl", "ann")
         self.assertIn(b"5 messages, 2 with an id", r.stdout)
-        self.assertIn(b"1 came a second time", r.stderr)
+        self.assertIn(b"1 are another message's", r.stderr)
         self.assertEqual(self.shown(), [b"Q]#\"!kd!!"] + own[1:4] + [b"fifth"])
+
+    def test_forged(self):
+        """A field that names the id of another message hinders nobody."""
+        own = self.mail(message(1), message(2, b"X-UIDL: two"))
+        own += self.mail(message(1), message(2, b"X-UIDL: two"),
+                         message(3, b"X-UIDL: " + own[0]))[2:]
+        self.uidl("import", "--from", "x-uidl", "ann")
+        self.assertEqual(self.shown(), [own[0], b"two", own[2]])
 
     def test_uid(self):
         self.mail(message(1, b"X-IMAPbase: 1700000001 0000000009", b"X-UID: 3"),
@@ -221,6 +229,10 @@ class Uidl(Mailbox):
         self.uidl("import", "--from", "popa3d", "ann")
         want = popa3d(*fields[:4]).encode()
         self.assertEqual(self.shown(), [want, own[1], popa3d().encode()])
+        self.uidl("import", "--fresh", "--from", "md5", "ann")
+        text = b"annnowfrom a\tby b", b""
+        self.assertEqual(self.shown()[::2], [
+            hashlib.md5(t).hexdigest().encode() for t in text])
 
     def test_tpop3d(self):
         """Of what is shorter than its 512 octets nobody knows where it ends."""
