@@ -205,6 +205,7 @@ take_one(size_t *part_r)
 	static const struct link_permit any[] = { { 1, 12, 12, 1, 1 } };
 	struct fault	 f = { .text = "the end" };
 	struct part_of	*p;
+	pid_t		 pid;
 	bool		 last;
 
 	if (link_recv(it.ours, any, 1, 0, LONG_MS, &it.in, &f) != 1)
@@ -212,9 +213,12 @@ take_one(size_t *part_r)
 	*part_r = link_get_u32(&it.in);
 	assert_true(*part_r < ARRAY_LEN(it.part));
 	p = &it.part[*part_r];
-	if (p->said == 0)
+	pid = (pid_t)link_get_u32(&it.in);
+	if (p->said == 0 || pid != p->pid) {
+		p->said = 0;		/* whoever began may have been ended */
 		forget_part(p);
-	p->pid = (pid_t)link_get_u32(&it.in);
+	}
+	p->pid = pid;
 	last = link_get_u32(&it.in) != 0;
 	{
 		int *to[] = { &p->master, &p->log, &p->auth[0],
