@@ -524,8 +524,11 @@ locate(struct drop *d, struct mbox_msg *m, struct fault *f)
 		return find_again(d, false, f);
 	if ((m->flags & MBOX_DOUBTED) == 0)
 		return 1;
-	if (!is_there(d, m))
+	if (!is_there(d, m)) {
+		/* If it was the index that was wrong: not once more. */
+		indexed_drop(&d->index);
 		return find_again(d, true, f);
+	}
 	m->flags &= ~(uint32_t)MBOX_DOUBTED;
 	return 1;
 }
@@ -602,6 +605,7 @@ read_copy(struct drop *d, struct mbox_msg *m, uint64_t off, void *p, size_t n,
 	if ((m->flags & MBOX_DOUBTED) && is_there(d, m))
 		m->flags &= ~(uint32_t)MBOX_DOUBTED;
 	if (m->flags & MBOX_DOUBTED) {
+		indexed_drop(&d->index);
 		r = mbox_scan_file(d->fd, 0, d->facts.size, &t, f);
 		if (r == 0)
 			(void)tempdrop_match(&d->table, &t);

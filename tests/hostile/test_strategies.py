@@ -360,6 +360,32 @@ class Strategy(Scene):
                 print("seed %d, round %d: %s" % (SEED, n, self.did))
                 raise
 
+    def test_index_is_wrong(self):
+        """A message was altered, and mail came: it is refused once at the
+        most."""
+        self.configure(status_headers="no")
+        parts = self.parts()
+        parts.insert(0, parts.pop())
+        self.put("ann", b"".join(parts))
+        self.pop().quit()
+        self.inetd.wait()
+        parts[0] = parts[0].replace(b"text", b"Text", 1)
+        data = b"".join([*parts, message(b"new")])
+        self.host.call(write_in_place, b"", data)
+        refused = 0
+        for _ in range(3):
+            pop = self.pop()
+            pop.send(b"RETR 1\r\n")
+            reply = pop.status()
+            if reply.startswith(b"+OK"):
+                self.assertEqual(pop.body(), texts(data)[0])
+            else:
+                self.assertRegex(reply, REFUSED)
+                refused += 1
+            pop.quit()
+            self.inetd.wait()
+        self.assertLessEqual(refused, 1)
+
     def test_in_the_midst(self):
         """While a message is on its way: all of it, or none that looks
         whole."""
