@@ -2,7 +2,8 @@
 /*
  * Runs as: root (or the user, with isolation = single); the work itself is done
  * by a child as the user whose maildrop it is.  Reads from: names and owner files
- * in the journal folder, which only the privileged side writes.
+ * in the folders of journals and of promised unique-ids, which only the privileged
+ * side writes.
  */
 #include "role/recover.h"
 
@@ -57,6 +58,32 @@ remove_litter(const struct walk *w, const char *name)
 }
 
 static bool
+note_other(void *ctx, const char *name)
+{
+	remove_litter(ctx, name);
+	return true;
+}
+
+/* Promised unique-ids are written in the same way. */
+static void
+sweep_promises(const struct settings *conf, uid_t uid)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	struct walk		w = { .conf = conf, .uid = uid };
+	struct fault		f;
+	char			path[IDENTITY_PATH_MAX + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/uidl", conf->role.state_dir);
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR, 0, &dirfd, &f) == 0) {
+		w.dirfd = dirfd;
+		if (file_list(dirfd, note_other, &w, &f) == 0)
+			return;
+	}
+	if (f.err != ENOENT)
+		log_fault(LEVEL_WARN, "journal-litter", &f);
+}
+
+static bool
 note_journal(void *ctx, const char *name)
 {
 	struct walk		*w = ctx;
@@ -97,6 +124,8 @@ recover_run(const struct settings *conf)
 	char			path[IDENTITY_PATH_MAX + 16];
 	int			open = 0;
 
+	identity_own(&own);
+	sweep_promises(conf, own.uid);
 	(void)snprintf(path, sizeof(path), "%s/journal", conf->role.state_dir);
 	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR, 0, &dirfd,
 	    &f) != 0) {
@@ -105,7 +134,6 @@ recover_run(const struct settings *conf)
 		log_fault(LEVEL_ERR, "recovery-failed", &f);
 		return 1;
 	}
-	identity_own(&own);
 	w.uid = own.uid;
 	w.dirfd = dirfd;
 	if (file_list(dirfd, note_journal, &w, &f) != 0) {
