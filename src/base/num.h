@@ -22,6 +22,10 @@ bool	num_parse(struct span s, uint64_t max, uint64_t *out) MUSTUSE;
 bool	num_prefix(struct span s, uint64_t max, uint64_t *out, size_t *len_r)
 	    MUSTUSE;
 
+#define NUM_DIGITS	20		/* of 2^64 */
+/* Its decimal digits, at most NUM_DIGITS, without a NUL; the end of them. */
+char	*num_put(char *out, uint64_t v);
+
 static inline bool MUSTUSE
 num_add(uint64_t a, uint64_t b, uint64_t *sum_r)
 {

@@ -37,8 +37,19 @@ struct drop_entry {
 };
 
 struct snapshot {
-	const struct drop_entry	*entries;	/* owned by the drop */
+	const struct drop_entry	*entries;	/* owned by the drop; NULL: ask
+						   entry() for each */
 	size_t			 n;
+};
+
+/* Of all messages: what is known before one of them is looked at. */
+struct drop_totals {
+	size_t		n;
+	uint64_t	octets;		/* size_wire */
+	uint64_t	last_seen;	/* number of the last one with DROP_SEEN,
+					   from 1; 0 */
+	uint64_t	eight_bit;	/* how many have DROP_8BIT */
+	uint64_t	oldest;		/* the least `delivered` that is known; 0 */
 };
 
 /*
@@ -162,6 +173,14 @@ struct drop_ops {
 	int	(*open)(const struct drop_conf *c, struct drop **drop_r,
 		    struct fault *f) MUSTUSE;
 	void	(*snapshot)(const struct drop *d, struct snapshot *out);
+	/*
+	 * Instead of a snapshot, for who does not want all entries; NULL, both, in
+	 * a back end that has them at hand.  entry: i from 0.  -1: it cannot be
+	 * found out any more, nor will it be.
+	 */
+	void	(*totals)(const struct drop *d, struct drop_totals *out);
+	int	(*entry)(struct drop *d, size_t i, struct drop_entry *out,
+		    struct fault *f) MUSTUSE;
 	/*
 	 * n octets of message i from octet off of its size_disk (without From_
 	 * line and separator).  Fewer only at its end.  O(n).

@@ -14,6 +14,8 @@
 #include "base/alloc.h"
 #include "sys/sock.h"
 
+#include <stdlib.h>
+
 static struct index_spool
 spool_of(const struct file_facts *facts)
 {
@@ -55,25 +57,91 @@ read_head(struct indexed *x)
 	    index_get_head(span_of(b, sizeof(b)), &x->head) && x->head.n > 0;
 }
 
+/* Where the messages of a block begin and end; 0: not read yet. */
+struct index_edge {
+	uint64_t	from;
+	uint64_t	next;
+};
+
+/* Blocks follow one another. */
+static bool
+fits_neighbours(const struct indexed *x, uint64_t k, const struct index_edge *e)
+{
+	const struct index_edge *all = x->edges;
+
+	return (k == 0 || all[k - 1].next == 0 || all[k - 1].next == e->from) &&
+	    (k + 1 == index_blocks(&x->head) || all[k + 1].next == 0 ||
+	    all[k + 1].from == e->next);
+}
+
+static bool
+is_hidden_as_told(const struct indexed *x, const struct mbox_msg *first)
+{
+	return ((first->flags & MBOX_HIDDEN) != 0) ==
+	    (x->head.totals.messages < x->head.n);
+}
+
+static bool
+read_block(struct indexed *x, uint64_t k)
+{
+	static uint8_t	  b[INDEX_BLOCK];
+	ssize_t		  n = file_pread(x->fd, b, sizeof(b), index_place(k), NULL);
+	size_t		  rows = index_rows(&x->head, k);
+	struct index_edge e;
+
+	if (x->block == NULL)
+		x->block = xalloc(INDEX_ROWS, sizeof(*x->block));
+	x->which = UINT64_MAX;
+	if (n == -1 || !index_get_block(&x->head, k, span_of(b, (size_t)n),
+	    x->block))
+		return false;
+	e = (struct index_edge){ x->block[0].from, x->block[rows - 1].next };
+	if (!fits_neighbours(x, k, &e) ||
+	    (k == 0 && !is_hidden_as_told(x, &x->block[0])))
+		return false;
+	x->edges[k] = e;
+	x->which = k;
+	return true;
+}
+
+/* n: of the doubted ones. */
+static void
+doubt(struct mbox_msg *m, size_t rows, uint64_t n)
+{
+	for (size_t i = 0; i < rows && i < n; i++)
+		m[i].flags |= MBOX_DOUBTED;
+}
+
+const struct mbox_msg *
+indexed_row(struct indexed *x, size_t row)
+{
+	uint64_t k = row / INDEX_ROWS;
+	uint64_t before = k * INDEX_ROWS;
+
+	if (row + 1 == x->head.n)
+		return &x->head.last;
+	if (x->block == NULL || x->which != k) {
+		if (!read_block(x, k))
+			return NULL;
+		doubt(x->block, index_rows(&x->head, k), x->head.doubted > before ?
+		    x->head.doubted - before : 0);
+	}
+	return &x->block[row - before];
+}
+
 /* All messages but the last. */
 static bool
-read_blocks(const struct indexed *x, struct mbox_table *out)
+read_blocks(struct indexed *x, struct mbox_table *out)
 {
-	static uint8_t		b[INDEX_BLOCK];
-	static struct mbox_msg	m[INDEX_ROWS];
-
+	out->cap = x->head.n;
+	out->m = xalloc(out->cap, sizeof(*out->m));
 	for (uint64_t k = 0; k < index_blocks(&x->head); k++) {
-		ssize_t	n = file_pread(x->fd, b, sizeof(b), index_place(k), NULL);
-		size_t	rows = index_rows(&x->head, k);
+		size_t rows = index_rows(&x->head, k);
 
-		if (n == -1 || !index_get_block(&x->head, k,
-		    span_of(b, (size_t)n), m) || (out->n > 0 &&
-		    out->m[out->n - 1].next != m[0].from))
+		if (!read_block(x, k))
 			return false;
-		for (size_t i = 0; i < rows; i++) {
-			out->m = xgrow(out->m, out->n, &out->cap, sizeof(*out->m));
-			out->m[out->n++] = m[i];
-		}
+		memcpy(out->m + out->n, x->block, rows * sizeof(*out->m));
+		out->n += rows;
 	}
 	return true;
 }
@@ -87,39 +155,60 @@ same_tail(const struct indexed *x, int fd)
 	    memcmp(now, x->head.tail, DIGEST_SIZE) == 0;
 }
 
-static void
-doubt(struct mbox_table *t, uint64_t n)
+static bool
+read_grown(struct indexed *x, int fd, struct mbox_table *out)
 {
-	for (size_t i = 0; i < n && i < t->n; i++)
-		t->m[i].flags |= MBOX_DOUBTED;
+	if (!same_tail(x, fd) || !read_blocks(x, out))
+		return false;
+	x->keep = out->n;
+	doubt(out->m, out->n, out->n);
+	return true;
+}
+
+/* Rows for all, and what is in them when it is wanted. */
+static void
+promise_rows(struct indexed *x, struct mbox_table *out)
+{
+	x->wanted = false;
+	x->rows_wanted = true;
+	out->n = out->cap = (size_t)x->head.n;
+	out->m = xalloc(out->n, sizeof(*out->m));
+	x->known = xalloc(out->n, sizeof(*x->known));
 }
 
 enum index_fit
 indexed_read(struct indexed *x, int fd, const struct file_facts *facts,
     struct mbox_table *out)
 {
-	struct index_spool	now = spool_of(facts);
-	enum index_fit		fit;
+	struct index_spool now = spool_of(facts);
 
 	x->keep = 0;
 	x->wanted = x->fd != -1;
 	if (x->fd == -1 || !read_head(x))
 		return INDEX_OTHER;
-	fit = index_fit(&x->head.spool, &now);
-	if (fit == INDEX_OTHER || (fit == INDEX_GROWN && !same_tail(x, fd)))
-		return INDEX_OTHER;
-	if (!read_blocks(x, out)) {
-		mbox_table_fini(out);
-		return INDEX_OTHER;
+	x->edges = xalloc(index_blocks(&x->head) + 1, sizeof(*x->edges));
+	switch (index_fit(&x->head.spool, &now)) {
+	case INDEX_SAME:
+		promise_rows(x, out);
+		return INDEX_SAME;
+	case INDEX_GROWN:
+		if (read_grown(x, fd, out))
+			return INDEX_GROWN;
+		break;
+	case INDEX_OTHER:
+		break;
 	}
-	x->keep = out->n;
-	doubt(out, fit == INDEX_GROWN ? out->n : x->head.doubted);
-	if (fit == INDEX_GROWN)
-		return fit;
-	out->m = xgrow(out->m, out->n, &out->cap, sizeof(*out->m));
-	out->m[out->n++] = x->head.last;
-	x->wanted = false;
-	return fit;
+	mbox_table_fini(out);
+	return INDEX_OTHER;
+}
+
+void
+indexed_fini(struct indexed *x)
+{
+	fd_close(&x->fd);
+	free(x->known);
+	free(x->block);
+	free(x->edges);
 }
 
 /* --------------------------------------------------------------- writing */

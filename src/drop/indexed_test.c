@@ -142,6 +142,30 @@ open_drop(bool indexed)
 	return fake_open(&w, &d, &f) == 0 ? d : NULL;
 }
 
+/* As the index tells them, from the last one to the first. */
+static void
+expect_same_entries(struct drop *a, struct drop *b)
+{
+	struct drop_totals	x;
+	struct drop_totals	y;
+	struct drop_entry	e;
+	struct drop_entry	g;
+
+	mbox_ops.totals(a, &x);
+	mbox_ops.totals(b, &y);
+	assert_memory_equal(&x, &y, sizeof(x));
+	for (size_t i = x.n; i-- > 0;) {
+		assert_int_equal(mbox_ops.entry(a, i, &e, NULL), 0);
+		assert_int_equal(mbox_ops.entry(b, i, &g, NULL), 0);
+		assert_string_equal(e.uidl, g.uidl);
+		assert_int_equal(e.size_disk, g.size_disk);
+		assert_int_equal(e.size_wire, g.size_wire);
+		assert_int_equal(e.flags, g.flags);
+		assert_int_equal(e.delivered, g.delivered);
+		assert_int_equal(e.locator, g.locator);
+	}
+}
+
 /* Both ways find the same messages, or that it is no mailbox. */
 static void
 expect_same(void)
@@ -151,6 +175,8 @@ expect_same(void)
 
 	assert_int_equal(a == NULL, b == NULL);
 	if (a != NULL) {
+		expect_same_entries(a, b);
+		assert_int_equal(rows_all(a, NULL), 0);
 		assert_int_equal(a->table.n, b->table.n);
 		assert_int_equal(a->n, b->n);
 		for (size_t i = 0; i < a->table.n; i++) {
@@ -430,6 +456,41 @@ test_damage(void **state)
 	free(good);
 }
 
+/* Who finds it damaged after the login, and the spool changed as well, is told so:
+ * nothing is served or removed by guess. */
+static void
+test_damage_and_change(void **state)
+{
+	static bool		 deleted[MANY] = { [1] = true };
+	static bool		 retrieved[MANY];
+	struct drop_change	 change = { .deleted = deleted,
+					.retrieved = retrieved };
+	struct drop_outcome	 out;
+	struct drop_entry	 e;
+	struct drop_totals	 t;
+	struct drop		*d;
+	struct fault		 f;
+	char			 text[20];
+
+	(void)state;
+	begin_with(MANY);
+	mbox_ops.close(open_drop(true));
+	d = open_drop(true);
+	assert_int_equal(truncate(w.index, INDEX_HEAD), 0);
+	fake_append(w.spool, SPAN("From b@x Mon Jan  1 10:00:00 2024\n\nx\n\n"));
+	assert_int_equal(mbox_ops.entry(d, 1, &e, &f), -1);
+	assert_int_equal(f.class, FAULT_TEMP);
+	assert_int_equal(mbox_ops.read(d, 1, 0, text, sizeof(text), &f), -1);
+	assert_int_equal(mbox_ops.commit(d, &change, &out, &f), -1);
+	assert_int_equal(f.class, FAULT_TEMP);
+	mbox_ops.close(d);
+	expect_same();
+	d = open_drop(true);
+	mbox_ops.totals(d, &t);
+	assert_int_equal(t.n, MANY + 1);
+	mbox_ops.close(d);
+}
+
 /* The process dies at each of its writes; the next one goes on from there. */
 static void
 test_crash(void **state)
@@ -483,6 +544,7 @@ main(void)
 		cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_damage_and_change),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_update),
 		cmocka_unit_test(test_crash),

@@ -6,8 +6,6 @@
 #include "drop/mbox_priv.h"
 
 #include "base/alloc.h"
-#include "drop/promise.h"
-#include "drop/uidl.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,31 +14,7 @@
 
 static const struct drop_ops image_ops;
 
-/* ------------------------------------------------------------- snapshot */
-
-static void
-make_entries(struct drop *d)
-{
-	d->entries = xalloc(d->table.n, sizeof(*d->entries));
-	for (size_t i = 0; i < d->table.n; i++) {
-		const struct mbox_msg *m = &d->table.m[i];
-		struct drop_entry *e = &d->entries[d->n];
-
-		if (m->flags & MBOX_HIDDEN)
-			continue;
-		e->locator = i;
-		e->size_disk = m->end - m->text;
-		e->size_wire = m->size_wire;
-		e->delivered = m->delivered;
-		e->flags = (m->flags & MBOX_SEEN ? DROP_SEEN : 0u) |
-		    (m->flags & MBOX_8BIT ? DROP_8BIT : 0u);
-		if (promises_find(d->conf.promises, m->digest, m->twin, e->uidl))
-			e->flags |= DROP_PROMISED;
-		else
-			uidl_format(m->digest, m->twin, e->uidl);
-		d->n++;
-	}
-}
+/* ------------------------------------------------------------- messages */
 
 static void
 mbox_snapshot(const struct drop *d, struct snapshot *out)
@@ -48,12 +22,30 @@ mbox_snapshot(const struct drop *d, struct snapshot *out)
 	*out = (struct snapshot){ d->entries, d->n };
 }
 
+static void
+mbox_totals(const struct drop *d, struct drop_totals *out)
+{
+	*out = (struct drop_totals){
+		.n = d->n,
+		.octets = d->totals.octets,
+		.last_seen = d->totals.last_seen,
+		.eight_bit = d->totals.eight_bit,
+		.oldest = d->totals.oldest,
+	};
+}
+
 static ssize_t
 mbox_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
     struct fault *f)
 {
-	ASSERT(i < d->n);
-	return tempdrop_read(d, &d->entries[i], off, p, n, f);
+	struct drop_entry e;
+
+	if (d->entries != NULL) {
+		ASSERT(i < d->n);
+		return tempdrop_read(d, &d->entries[i], off, p, n, f);
+	}
+	return rows_find(d, i, &e, f) == -1 ? -1 :
+	    tempdrop_read(d, &e, off, p, n, f);
 }
 
 static struct drop *
@@ -75,7 +67,7 @@ mbox_close(struct drop *d)
 		return;
 	if (d->own_fd)
 		fd_close(&d->fd);
-	fd_close(&d->index.fd);
+	indexed_fini(&d->index);
 	mbox_table_fini(&d->table);
 	follow_free(d->follow);
 	free(d->entries);
@@ -123,7 +115,7 @@ mbox_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
 		return -1;
 	}
 	indexed_write(&d->index, d->fd, &d->facts, &d->table);
-	make_entries(d);
+	rows_begin(d);
 	*drop_r = d;
 	return 0;
 }
@@ -142,7 +134,7 @@ mbox_open_copy(const struct drop_conf *c, int fd, uint64_t size,
 		mbox_close(d);
 		return fault_prefix(f, "%s: ", c->path);
 	}
-	make_entries(d);
+	rows_begin(d);
 	*drop_r = d;
 	return 0;
 }
@@ -190,6 +182,8 @@ const struct drop_ops mbox_ops = {
 	.probe		= mbox_probe,
 	.open		= mbox_open,
 	.snapshot	= mbox_snapshot,
+	.totals		= mbox_totals,
+	.entry		= rows_entry,
 	.read		= mbox_read,
 	.commit		= mbox_commit,
 	.close		= mbox_close,
@@ -244,7 +238,7 @@ mbox_open_image(int fd, uint64_t off, uint64_t len, struct drop **drop_r,
 		mbox_close(d);
 		return -1;
 	}
-	make_entries(d);
+	rows_begin(d);
 	*drop_r = d;
 	return 0;
 }

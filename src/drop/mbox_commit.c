@@ -600,6 +600,8 @@ mbox_commit(struct drop *d, const struct drop_change *c,
 	if (f == NULL)
 		f = &own;
 	*out = (struct drop_outcome){ 0 };
+	if (rows_all(d, f) == -1)
+		return fault_prefix(f, "%s: ", d->conf.path);
 	spool_init(&k.spool, &d->conf);
 	if (!collect(&k)) {
 		r = make_note_true(&k, f);

@@ -17,8 +17,13 @@
 struct indexed {
 	int			 fd;		/* owns; -1: there is none */
 	bool			 wanted;	/* to be written */
+	bool			 rows_wanted;	/* not all are in the table yet, */
+	bool			*known;		/* but those; owns */
 	size_t			 keep;		/* rows in its blocks that are good */
 	struct index_head	 head;
+	struct mbox_msg		*block;		/* owns; the rows of one, or NULL */
+	uint64_t		 which;		/* of that */
+	struct index_edge	*edges;		/* owns; of blocks that were read */
 };
 
 struct drop {
@@ -26,7 +31,7 @@ struct drop {
 	struct drop_conf	 conf;
 	struct mbox_table	 table;		/* offsets into fd */
 	struct drop_entry	*entries;	/* owns; locator: row of table */
-	size_t			 n;
+	size_t			 n;		/* messages that are shown */
 	int			 fd;		/* the copy, the image, or, in
 						   place, the spool; -1: empty */
 	bool			 own_fd;
@@ -40,15 +45,19 @@ struct drop {
 						   another time; else, or when its
 						   index said what is in it, {0} */
 	struct indexed		 index;
+	struct index_totals	 totals;	/* at login */
 };
 
 /*
- * What the index knows of a spool in that state, whose octets are in fd.  SAME: rows
- * of all messages; GROWN: of all but the last of then, head.last, from which a scan
- * has to go on; OTHER: none.
+ * What the index knows of a spool in that state, whose octets are in fd.  SAME: so
+ * many rows are in the table, which indexed_row() tells; GROWN: rows of all but the
+ * last of then, head.last, from which a scan has to go on; OTHER: none.
  */
 enum index_fit	indexed_read(struct indexed *x, int fd,
 		    const struct file_facts *facts, struct mbox_table *out) MUSTUSE;
+/* Valid until the next call; NULL: its block is damaged. */
+const struct mbox_msg	*indexed_row(struct indexed *x, size_t row) MUSTUSE;
+void	indexed_fini(struct indexed *x);
 /* Write what is new in it, if anything is.  Without success there is none. */
 void	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
 	    const struct mbox_table *t);
@@ -56,8 +65,24 @@ void	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
 /* The spool is another one from now on: empty it. */
 void	indexed_drop(struct indexed *x);
 
+/*
+ * rows.c.  An opened drop: make its entries, or leave them until they are wanted.
+ */
+void	rows_begin(struct drop *d);
+/* drop_ops.entry. */
+int	rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
+	    MUSTUSE;
+/* The same, and its row is in the table. */
+int	rows_find(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
+	    MUSTUSE;
+/* All of both are there from now on. */
+int	rows_all(struct drop *d, struct fault *f) MUSTUSE;
+
 /* tempdrop.c: copy and scan a locked spool; takes s->fd when in place. */
 int	tempdrop_make(struct drop *d, struct spool *s, struct fault *f) MUSTUSE;
+/* In place: is the spool in the state that the table speaks of? */
+int	tempdrop_unchanged(const struct drop *d, bool *same_r, struct fault *f)
+	    MUSTUSE;
 /* Scan a locked spool without copying it. */
 int	tempdrop_scan(struct spool *s, struct mbox_table *out,
 	    struct fault *f) MUSTUSE;

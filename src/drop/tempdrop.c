@@ -19,6 +19,7 @@
 #include "drop/mbox_priv.h"
 
 #include "base/alloc.h"
+#include "drop/uidl.h"
 #include "sys/sock.h"
 
 #include <errno.h>
@@ -189,11 +190,12 @@ open_index(struct drop *d, uint64_t size)
 
 /* fd: the spool itself, which is locked, or a clone of it. */
 static int
-scan_from(struct drop *d, struct spool *s, int fd, uint64_t from, struct fault *f)
+scan_from(struct spool *s, int fd, uint64_t from, struct mbox_table *out,
+    struct fault *f)
 {
 	if (fd != s->fd)
-		return mbox_scan_file(fd, from, s->facts.size - from, &d->table, f);
-	return copy_and_scan(s, from, -1, &d->table, f) == -1 ? -1 : 0;
+		return mbox_scan_file(fd, from, s->facts.size - from, out, f);
+	return copy_and_scan(s, from, -1, out, f) == -1 ? -1 : 0;
 }
 
 /*
@@ -206,13 +208,21 @@ scan_on(struct drop *d, struct spool *s, int fd)
 {
 	size_t			 n = d->table.n;
 	const struct mbox_msg	*last = &d->index.head.last;
-	const struct mbox_msg	*now;
+	struct mbox_table	 t = { 0 };
+	bool			 good;
 
-	if (scan_from(d, s, fd, last->from, NULL) == -1 || d->table.n == n)
-		return false;
-	now = &d->table.m[n];
-	return now->from == last->from &&
-	    memcmp(now->digest, last->digest, MBOX_DIGEST) == 0;
+	good = scan_from(s, fd, last->from, &t, NULL) == 0 && t.n > 0 &&
+	    t.m[0].from == last->from && n + t.n <= MBOX_MAX &&
+	    memcmp(t.m[0].digest, last->digest, MBOX_DIGEST) == 0;
+	for (size_t i = 0; good && i < t.n; i++) {
+		d->table.m = xgrow(d->table.m, d->table.n, &d->table.cap,
+		    sizeof(*d->table.m));
+		d->table.m[d->table.n++] = t.m[i];
+	}
+	mbox_table_fini(&t);
+	if (good)
+		mbox_number_new_twins(&d->table, n);
+	return good;
 }
 
 static int
@@ -227,7 +237,7 @@ find_messages(struct drop *d, struct spool *s, int fd, struct fault *f)
 	}
 	mbox_table_fini(&d->table);
 	d->index.keep = 0;
-	return scan_from(d, s, fd, 0, f);
+	return scan_from(s, fd, 0, &d->table, f);
 }
 
 /* ------------------------------------------------------------ the three ways */
@@ -472,6 +482,8 @@ find_again(struct drop *d, bool moved, struct fault *f)
 	int		r;
 
 	d->seen = (struct file_facts){ 0 };
+	if (rows_all(d, f) == -1)
+		return -1;
 	spool_init(&s, &d->conf);
 	r = spool_lock(&s, DROP_LOCK_SCAN, 0, f);
 	if (r == 0)
@@ -487,8 +499,8 @@ find_again(struct drop *d, bool moved, struct fault *f)
 	return r;
 }
 
-static int
-unchanged(const struct drop *d, bool *same_r, struct fault *f)
+int
+tempdrop_unchanged(const struct drop *d, bool *same_r, struct fault *f)
 {
 	struct file_facts now;
 
@@ -518,16 +530,18 @@ locate(struct drop *d, struct mbox_msg *m, struct fault *f)
 {
 	bool same;
 
-	if (unchanged(d, &same, f) == -1)
+	if (tempdrop_unchanged(d, &same, f) == -1)
 		return -1;
 	if (!same)
 		return find_again(d, false, f);
 	if ((m->flags & MBOX_DOUBTED) == 0)
 		return 1;
 	if (!is_there(d, m)) {
+		int r = find_again(d, true, f);
+
 		/* If it was the index that was wrong: not once more. */
 		indexed_drop(&d->index);
-		return find_again(d, true, f);
+		return r;
 	}
 	m->flags &= ~(uint32_t)MBOX_DOUBTED;
 	return 1;
@@ -565,7 +579,7 @@ read_once(struct drop *d, const struct mbox_msg *m, uint64_t size, uint64_t off,
 	got = file_pread(d->fd, to.p, to.n, m->text + off, f);
 	if (got > 0 && d->follow != NULL && off + (uint64_t)got == size)
 		follow_tail(d->follow, d->fd, m, size);
-	return got == -1 || unchanged(d, same_r, f) == -1 ? -1 : got;
+	return got == -1 || tempdrop_unchanged(d, same_r, f) == -1 ? -1 : got;
 }
 
 static ssize_t
@@ -605,8 +619,10 @@ read_copy(struct drop *d, struct mbox_msg *m, uint64_t off, void *p, size_t n,
 	if ((m->flags & MBOX_DOUBTED) && is_there(d, m))
 		m->flags &= ~(uint32_t)MBOX_DOUBTED;
 	if (m->flags & MBOX_DOUBTED) {
+		r = rows_all(d, f);
 		indexed_drop(&d->index);
-		r = mbox_scan_file(d->fd, 0, d->facts.size, &t, f);
+		if (r == 0)
+			r = mbox_scan_file(d->fd, 0, d->facts.size, &t, f);
 		if (r == 0)
 			(void)tempdrop_match(&d->table, &t);
 		mbox_table_fini(&t);

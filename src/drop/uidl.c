@@ -14,24 +14,31 @@ static_assert(UIDL_BASE == (MBOX_DIGEST * 8 + 4) / 5, "letters of a digest");
 static_assert(UIDL_BASE + sizeof(".4294967295") <= DROP_UIDL_MAX + 1,
     "RFC 1939 s.7: 70 characters");
 
-/* Five bits from bit `at` on; zeros behind the end. */
-static unsigned
-five_bits(const uint8_t digest[MBOX_DIGEST], size_t at)
+static uint64_t
+big_endian(const uint8_t *p)
 {
-	size_t		i = at / 8;
-	unsigned	two = (unsigned)digest[i] << 8;
+	uint64_t v = 0;
 
-	if (i + 1 < MBOX_DIGEST)
-		two |= digest[i + 1];
-	return two >> (11 - at % 8) & 31;
+	for (size_t i = 0; i < 8; i++)
+		v = v << 8 | p[i];
+	return v;
 }
 
+static_assert(MBOX_DIGEST == 16, "two numbers");
+
+/* Five bits a letter, from the first on; zeros behind the end. */
 void
 uidl_format(const uint8_t digest[MBOX_DIGEST], uint32_t twin,
     char out[DROP_UIDL_MAX + 1])
 {
-	for (size_t i = 0; i < UIDL_BASE; i++)
-		out[i] = LETTERS[five_bits(digest, 5 * i)];
+	uint64_t high = big_endian(digest);
+	uint64_t low = big_endian(digest + 8);
+
+	for (size_t i = 0; i < UIDL_BASE; i++) {
+		out[i] = "abcdefghijklmnopqrstuvwxyz234567"[high >> 59];
+		high = high << 5 | low >> 59;
+		low <<= 5;
+	}
 	out[UIDL_BASE] = '\0';
 	if (twin > 1)
 		(void)snprintf(out + UIDL_BASE, DROP_UIDL_MAX + 1 - UIDL_BASE,
@@ -65,23 +72,76 @@ by_digest_and_place(const void *a, const void *b)
 	return c != 0 ? c : x->m < y->m ? -1 : x->m > y->m;
 }
 
+/* Rows from one on, by digest and place; the caller frees it. */
+static struct ranked *
+rank(const struct mbox_table *t, size_t first)
+{
+	struct ranked *order = xalloc(t->n - first, sizeof(*order));
+
+	for (size_t i = first; i < t->n; i++) {
+		order[i - first].m = &t->m[i];
+		memcpy(&order[i - first].first, t->m[i].digest,
+		    sizeof(order->first));
+	}
+	qsort(order, t->n - first, sizeof(*order), by_digest_and_place);
+	return order;
+}
+
+static bool
+same_digest(const struct ranked *a, const struct ranked *b)
+{
+	return memcmp(a->m->digest, b->m->digest, MBOX_DIGEST) == 0;
+}
+
+/* How many had these digests before: the number of the last such row, for the first
+ * of each. */
+static void
+count_older(const struct mbox_table *t, size_t first, const struct ranked *order,
+    uint32_t *older)
+{
+	bool	*met = xalloc(UINT16_MAX + 1, sizeof(*met));
+	size_t	 n = t->n - first;
+	uint16_t two;
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(&two, order[i].m->digest, sizeof(two));
+		met[two] = true;
+	}
+	for (size_t i = 0; i < first; i++) {
+		memcpy(&two, t->m[i].digest, sizeof(two));
+		for (size_t k = 0; met[two] && k < n; k++)
+			if (memcmp(order[k].m->digest, t->m[i].digest,
+			    MBOX_DIGEST) == 0)
+				older[k] = t->m[i].twin;
+	}
+	free(met);
+}
+
+#define FEW	64u
+
+void
+mbox_number_new_twins(struct mbox_table *t, size_t first)
+{
+	struct ranked	*order;
+	uint32_t	*older;
+
+	if (t->n - first > FEW)
+		first = 0;
+	order = rank(t, first);
+	older = xalloc(t->n - first, sizeof(*older));
+	if (first > 0)
+		count_older(t, first, order, older);
+	for (size_t i = 0; i < t->n - first; i++)
+		order[i].m->twin = i > 0 && same_digest(&order[i - 1], &order[i]) ?
+		    order[i - 1].m->twin + 1 : older[i] + 1;
+	free(order);
+	free(older);
+}
+
 void
 mbox_number_twins(struct mbox_table *t)
 {
-	struct ranked *order = xalloc(t->n, sizeof(*order));
-
-	for (size_t i = 0; i < t->n; i++) {
-		order[i].m = &t->m[i];
-		memcpy(&order[i].first, t->m[i].digest, sizeof(order[i].first));
-	}
-	qsort(order, t->n, sizeof(*order), by_digest_and_place);
-	for (size_t i = 0; i < t->n; i++) {
-		struct mbox_msg *m = order[i].m;
-
-		m->twin = i > 0 && memcmp(order[i - 1].m->digest, m->digest,
-		    MBOX_DIGEST) == 0 ? order[i - 1].m->twin + 1 : 1;
-	}
-	free(order);
+	mbox_number_new_twins(t, 0);
 }
 
 /* ------------------------------------------------- several lists as one */

@@ -19,6 +19,9 @@
 /* Set twin in every row: 1, 2... among equal digests.  O(n log n). */
 void	mbox_number_twins(struct mbox_table *t);
 
+/* The same when rows before `first` have theirs.  O(n), and sorted are the others. */
+void	mbox_number_new_twins(struct mbox_table *t, size_t first);
+
 /* A total order: by digest, then by twin. */
 int	mbox_compare(const struct mbox_msg *a, const struct mbox_msg *b);
 

@@ -75,8 +75,10 @@ number_messages(struct view *v, uint64_t *maxima_r, struct fault *f)
 
 	*maxima_r = 0;
 	for (size_t i = 0; i < v->n; i++) {
-		n = text_field(&v->items[i], SPAN("BBoard-Id"), id, sizeof(id),
-		    f);
+		const struct view_item *m = view_at(v, i, f);
+
+		n = m == NULL ? -1 : text_field(m, SPAN("BBoard-Id"), id,
+		    sizeof(id), f);
 		if (n < 0)
 			return -1;
 		*maxima_r = bboard_next_maxima(*maxima_r,
@@ -359,8 +361,13 @@ on_xlst(struct pop *p, const struct command *cmd, struct buf *out)
 		return POP_NEXT_LINE;
 	}
 	if (cmd->nargs == 2) {
-		const struct view_item *m = view_find(&p->view, cmd->number[1]);
+		const struct view_item *m = view_find(&p->view, cmd->number[1],
+		    &p->fault);
 
+		if (m == NULL && p->fault.class != FAULT_NONE) {
+			SAY_FAULT(out, &p->fault);
+			return POP_NEXT_LINE;
+		}
 		if (m == NULL || m->deleted) {
 			SAY_ERR(out, CODE_NONE, m == NULL ?
 			    "Message %llu does not exist." :

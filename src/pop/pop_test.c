@@ -30,6 +30,8 @@ struct drop {
 	bool			 whole;		/* gives all that is asked for */
 	size_t			 given;		/* octets */
 	bool			 cannot_commit;
+	unsigned		 asked;		/* for an entry */
+	size_t			 unknown;	/* number of a message that has none */
 };
 
 static void
@@ -89,10 +91,56 @@ static const struct drop_ops mem_ops = {
 	.close = mem_close,
 };
 
+/* The same, but it has its entries not at hand. */
+static void
+lazy_snapshot(const struct drop *d, struct snapshot *out)
+{
+	*out = (struct snapshot){ .n = d->n };
+}
+
+static void
+lazy_totals(const struct drop *d, struct drop_totals *out)
+{
+	*out = (struct drop_totals){ .n = d->n };
+	for (size_t i = 0; i < d->n; i++) {
+		const struct drop_entry *e = &d->entries[i];
+
+		out->octets += e->size_wire;
+		out->eight_bit += (e->flags & DROP_8BIT) != 0;
+		if (e->flags & DROP_SEEN)
+			out->last_seen = i + 1;
+		if (e->delivered > 0 && (out->oldest == 0 ||
+		    e->delivered < out->oldest))
+			out->oldest = e->delivered;
+	}
+}
+
+static int
+lazy_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
+{
+	d->asked++;
+	if (i + 1 == d->unknown)
+		return fault_set(f, FAULT_TEMP, "planted");
+	*out = d->entries[i];
+	return 0;
+}
+
+static const struct drop_ops lazy_ops = {
+	.name = "lazy",
+	.snapshot = lazy_snapshot,
+	.totals = lazy_totals,
+	.entry = lazy_entry,
+	.read = mem_read,
+	.commit = mem_commit,
+	.close = mem_close,
+};
+
+static bool lazy;
+
 const struct drop_ops *
 drop_ops_of(const struct drop *d UNUSED)
 {
-	return &mem_ops;
+	return lazy ? &lazy_ops : &mem_ops;
 }
 
 void
@@ -188,9 +236,17 @@ setup(void **state UNUSED)
 }
 
 static int
+setup_lazy(void **state)
+{
+	lazy = true;
+	return setup(state);
+}
+
+static int
 teardown(void **state UNUSED)
 {
 	pop_free(pop);
+	lazy = false;
 	buf_fini(&out);
 	return 0;
 }
@@ -219,9 +275,12 @@ check_invariants(void)
 	size_t		n = 0;
 
 	for (size_t i = 0; i < pop->view.n; i++)
-		if (!pop->view.items[i].deleted) {
+		if (!view_is_deleted(&pop->view, i)) {
+			struct drop_entry room;
+
 			n++;
-			octets += pop->view.items[i].entry.size_wire;
+			octets += view_entry(&pop->view, i, &room,
+			    NULL)->size_wire;
 		}
 	assert_int_equal(n, pop->view.left);
 	assert_int_equal(octets, pop->view.left_octets);
@@ -559,6 +618,46 @@ test_failed_update_says_so(void **state UNUSED)
 	assert_int_equal(n.deleted, 0);
 	assert_false(n.updated);
 	assert_int_equal(released, 0);
+}
+
+/* Who only polls asks for nothing that he does not show, and writes nothing. */
+static void
+test_asks_for_little(void **state UNUSED)
+{
+	assert_string_equal(say("STAT"), "+OK 3 108\r\n");
+	assert_string_equal(say("LAST"), "+OK 1 is the last message seen.\r\n");
+	(void)say("RSET");
+	assert_false(pop_is_changed(pop));
+	assert_int_equal(drop.asked, 0);
+	assert_string_equal(say("LIST 3"), "+OK 3 36\r\n");
+	assert_int_equal(drop.asked, 1);
+	(void)say("QUIT");
+	assert_int_equal(drop.asked, 1);
+	assert_int_equal(drop.commits, 0);
+	assert_int_equal(released, 1);
+}
+
+/* What the drop cannot find out any more. */
+static void
+test_unknown_message(void **state UNUSED)
+{
+	static const char *const commands[] = {
+		"LIST 2", "UIDL 2", "RETR 2", "TOP 2 1", "DELE 2", "XTND XLST to 2",
+	};
+
+	drop.unknown = 2;
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		assert_true(strncmp(say(commands[i]), "-ERR [SYS/TEMP] ", 16) ==
+		    0);
+		assert_int_equal(last_next, POP_NEXT_LINE);
+	}
+	assert_true(strncmp(say("LIST 1"), "+OK 1 ", 6) == 0);
+	(void)say("LIST");
+	assert_int_equal(last_next, POP_NEXT_ABORT);
+	(void)say("UIDL");
+	assert_int_equal(last_next, POP_NEXT_ABORT);
+	(void)say("XTND XLST to");
+	assert_int_equal(last_next, POP_NEXT_ABORT);
 }
 
 static void
@@ -1389,6 +1488,20 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_script, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_script, setup_lazy,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_quit_updates, setup_lazy,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_expires_by_age, setup_lazy,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_expires_by_a_kept_clock,
+		    setup_lazy, teardown),
+		cmocka_unit_test_setup_teardown(test_utf8, setup_lazy, teardown),
+		cmocka_unit_test_setup_teardown(test_marks, setup_lazy, teardown),
+		cmocka_unit_test_setup_teardown(test_asks_for_little, setup_lazy,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_unknown_message, setup_lazy,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_apop, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_no_apop, setup,

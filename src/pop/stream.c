@@ -118,25 +118,26 @@ finish(struct pop *p, struct buf *out)
 static enum pop_next
 fill_list(struct pop *p, struct buf *out)
 {
-	struct stream *s = &p->stream;
+	struct stream		*s = &p->stream;
+	const struct drop_entry	*e;
+	struct drop_entry	 room;
 
 	for (; s->index < s->stop; s->index++) {
-		const struct view_item	*m = &p->view.items[s->index];
-		unsigned		 msgno = (unsigned)s->index + 1;
-
-		if (m->deleted)
+		if (view_is_deleted(&p->view, s->index))
 			continue;
 		if (buf_room(out) < STREAM_ROOM)
 			return POP_NEXT_FILL;
+		e = view_entry(&p->view, s->index, &room, &p->fault);
+		if (e == NULL)
+			return POP_NEXT_ABORT;
 		if (s->kind == STREAM_UIDL)
-			SAY_LINE(out, "%u %s", msgno, m->entry.uidl);
+			SAY_UIDL(out, s->index + 1, e->uidl);
 		else if (p->view.read_only)
-			SAY_LINE(out, "%u %llu %llu", msgno,
-			    (unsigned long long)m->entry.size_wire,
-			    (unsigned long long)m->maxima);
+			SAY_LINE(out, "%zu %llu %llu", s->index + 1,
+			    (unsigned long long)e->size_wire,
+			    (unsigned long long)p->view.items[s->index].maxima);
 		else
-			SAY_LINE(out, "%u %llu", msgno,
-			    (unsigned long long)m->entry.size_wire);
+			SAY_SIZE(out, s->index + 1, e->size_wire);
 	}
 	return finish(p, out);
 }
@@ -175,24 +176,28 @@ fill_top(struct pop *p, struct buf *out)
 	}
 }
 
-/* XLST: go to the next message that is not deleted; false at the end. */
-static bool
+/* XLST: go to the next message that is not deleted.  0: at the end; -1. */
+static int
 field_next_message(struct pop *p)
 {
-	struct stream *s = &p->stream;
+	struct stream		*s = &p->stream;
+	const struct view_item	*m;
 
-	while (s->index < s->stop && p->view.items[s->index].deleted)
+	while (s->index < s->stop && view_is_deleted(&p->view, s->index))
 		s->index++;
 	if (s->index >= s->stop)
-		return false;
+		return 0;
+	m = view_at(&p->view, s->index, &p->fault);
+	if (m == NULL)
+		return -1;
 	if (s->text == NULL)
 		s->text = xalloc(1, sizeof(*s->text));
 	text_fini(s->text);
-	text_init(s->text, &p->view.items[s->index]);
+	text_init(s->text, m);
 	s->in_field = false;
 	s->matched = false;
 	s->index++;
-	return true;
+	return 1;
 }
 
 /*
@@ -227,10 +232,10 @@ fill_field(struct pop *p, struct buf *out)
 {
 	struct stream		*s = &p->stream;
 	struct text_piece	 piece;
+	int			 more = s->text != NULL ? 1 :
+				    field_next_message(p);
 
-	if (s->text == NULL && !field_next_message(p))
-		return finish(p, out);
-	for (;;) {
+	while (more == 1) {
 		dot_encode(&s->encoder, &s->pending, out);
 		if (s->pending.n > 0 || buf_room(out) < STREAM_ROOM)
 			return POP_NEXT_FILL;
@@ -243,9 +248,9 @@ fill_field(struct pop *p, struct buf *out)
 			s->pending = SPAN("\n");
 			continue;
 		}
-		if (!field_next_message(p))
-			return finish(p, out);
+		more = field_next_message(p);
 	}
+	return more == 0 ? finish(p, out) : POP_NEXT_ABORT;
 }
 
 static enum pop_next

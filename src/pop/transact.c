@@ -15,6 +15,22 @@
 typedef enum pop_next handler(struct pop *p, const struct command *cmd,
     struct buf *out);
 
+/* Mostly it is one of the last. */
+static void
+find_last(struct view *v, const char *uidl)
+{
+	struct fault f;
+
+	for (size_t i = v->n; i > 0; i--) {
+		const struct view_item *m = view_at(v, i - 1, &f);
+
+		if (m != NULL && strcmp(m->entry.uidl, uidl) == 0) {
+			v->last_at_login = (uint32_t)i;
+			return;
+		}
+	}
+}
+
 struct pop *
 pop_new(const struct pop_conf *c, struct drop *maildrop,
     struct drop *bulletins, const struct bull_set *set, int bulletins_fd,
@@ -31,9 +47,8 @@ pop_new(const struct pop_conf *c, struct drop *maildrop,
 	p->words = c->words;
 	view_init(&p->view, maildrop, bulletins);
 	utf8_prepare(p, &p->view);
-	for (size_t i = 0; last_uidl != NULL && i < p->view.n; i++)
-		if (strcmp(p->view.items[i].entry.uidl, last_uidl) == 0)
-			p->view.last_at_login = (uint32_t)(i + 1);
+	if (last_uidl != NULL)
+		find_last(&p->view, last_uidl);
 	p->view.last = p->view.last_at_login;
 	p->counts.left = p->view.left;
 	p->counts.left_octets = p->view.left_octets;
@@ -78,12 +93,24 @@ pop_welcome(struct pop *p, struct buf *out)
 	    octets(p));
 }
 
+static void
+unreadable(struct pop *p, struct buf *out)
+{
+	p->conf->ask->tell(p->conf->ask->ctx, "message-unreadable",
+	    p->fault.text);
+	SAY_FAULT(out, &p->fault);
+}
+
 /* The message meant; NULL after an -ERR. */
 static struct view_item *
 wanted(struct pop *p, uint64_t msgno, struct buf *out)
 {
-	struct view_item *m = view_find(&p->view, msgno);
+	struct view_item *m = view_find(&p->view, msgno, &p->fault);
 
+	if (m == NULL && p->fault.class != FAULT_NONE) {
+		unreadable(p, out);
+		return NULL;
+	}
 	if (m == NULL) {
 		SAY_ERR(out, CODE_NONE, "Message %llu does not exist.",
 		    (unsigned long long)msgno);
@@ -154,9 +181,7 @@ on_text(struct pop *p, const struct command *cmd, struct buf *out)
 		return POP_NEXT_LINE;
 	if (stream_message(p, m, top, top ? cmd->number[1] : 0,
 	    &p->fault) != 0) {
-		p->conf->ask->tell(p->conf->ask->ctx, "message-unreadable",
-		    p->fault.text);
-		SAY_FAULT(out, &p->fault);
+		unreadable(p, out);
 		return POP_NEXT_LINE;
 	}
 	if (top) {
@@ -164,8 +189,7 @@ on_text(struct pop *p, const struct command *cmd, struct buf *out)
 		return POP_NEXT_FILL;
 	}
 	SAY_OK(out, "%llu octets", (unsigned long long)m->entry.size_wire);
-	view_touch(&p->view, m);
-	m->retrieved = true;
+	view_retrieve(&p->view, m);
 	p->counts.retrieved++;
 	return POP_NEXT_FILL;
 }
@@ -343,10 +367,13 @@ pop_marks_set(struct pop *p, const struct pop_marks *in, struct fault *f)
 	if (in->n != v->own || in->last > v->own)
 		return fault_set(f, FAULT_PEER, "marks of %zu messages, LAST"
 		    " %u, for %zu", in->n, in->last, v->own);
+	if (view_all(v, f) == -1)
+		return -1;
 	for (size_t i = 0; i < v->own; i++) {
+		if ((in->of[i] & POP_MARK_RETRIEVED) != 0)
+			view_retrieve(v, &v->items[i]);
 		if ((in->of[i] & POP_MARK_DELETED) != 0)
 			view_delete(v, &v->items[i]);
-		v->items[i].retrieved = (in->of[i] & POP_MARK_RETRIEVED) != 0;
 	}
 	v->last = in->last;
 	p->counts.retrieved = in->retrieved;
@@ -354,10 +381,15 @@ pop_marks_set(struct pop *p, const struct pop_marks *in, struct fault *f)
 }
 
 bool
-pop_is_changed(const struct pop *p)
+pop_is_changed(struct pop *p)
 {
-	const struct view *v = &p->view;
+	struct view	*v = &p->view;
+	struct fault	 f;
 
+	if (update_is_idle(p))
+		return false;
+	if (view_all(v, &f) == -1)
+		return true;		/* UPDATE will say why not */
 	for (size_t i = 0; i < v->n; i++)
 		if (v->items[i].deleted || v->items[i].retrieved ||
 		    update_expires(p, &v->items[i]))

@@ -131,7 +131,7 @@ int		pop_marks_set(struct pop *p, const struct pop_marks *in,
 /* As they are now: for one that goes on elsewhere. */
 struct words	pop_words(const struct pop *p);
 /* May QUIT have something to write?  (With status; else see `last`.) */
-bool		pop_is_changed(const struct pop *p);
+bool		pop_is_changed(struct pop *p);
 /* Why POP_NEXT_ABORT, or why an UPDATE failed. */
 const struct fault	*pop_fault(const struct pop *p);
 

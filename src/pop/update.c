@@ -21,6 +21,19 @@ struct wish {
 	size_t			 note_n;
 };
 
+/* May there be one that is older than clients were told? */
+static bool
+has_old(const struct pop *p)
+{
+	return p->view.oldest != 0 && p->view.oldest < p->conf->expire_before;
+}
+
+bool
+update_is_idle(const struct pop *p)
+{
+	return !p->view.marked && (p->conf->expire_held || !has_old(p));
+}
+
 static bool
 is_old(const struct pop *p, const struct view_item *m)
 {
@@ -99,7 +112,7 @@ count(struct pop *p, const struct drop_outcome *done)
 	c->expired += done->expired;
 	c->left = v->left;
 	c->left_octets = v->left_octets;
-	for (size_t i = 0; i < v->own; i++)
+	for (size_t i = 0; !update_is_idle(p) && i < v->own; i++)
 		if (update_expires(p, &v->items[i])) {
 			c->left--;
 			c->left_octets -= v->items[i].entry.size_wire;
@@ -112,7 +125,7 @@ remember_last(struct pop *p)
 {
 	const struct view *v = &p->view;
 
-	if (p->conf->status || v->last == v->last_at_login)
+	if (p->conf->status || v->last == v->last_at_login || !v->marked)
 		return;
 	for (uint32_t i = v->last; i > 0; i--)
 		if (v->items[i - 1].retrieved) {
@@ -143,7 +156,7 @@ tell_held(struct pop *p)
 	size_t			 n = 0;
 	char			 text[128];
 
-	if (!p->conf->expire_held)
+	if (!p->conf->expire_held || !has_old(p))
 		return;
 	for (size_t i = 0; i < v->own; i++)
 		n += !v->items[i].deleted && is_old(p, &v->items[i]);
@@ -164,10 +177,18 @@ leave(struct pop *p)
 	p->conf->ask->release(p->conf->ask->ctx);
 }
 
-int
-update_run(struct pop *p)
+/* Bulletins that stay, or a number to remember. */
+static bool
+has_news(const struct pop *p)
 {
-	struct drop_outcome	done = { 0 };
+	return p->view.n > p->view.own ||
+	    (p->set != NULL && p->set->highest > p->set->recorded);
+}
+
+/* What the drop is told, and what it makes of it. */
+static int
+commit(struct pop *p, struct drop_outcome *done)
+{
 	struct drop_change	change = { 0 };
 	struct wish		w;
 	int			result;
@@ -180,9 +201,22 @@ update_run(struct pop *p)
 	change.extra = w.extra;
 	change.nextra = w.nextra;
 	change.note = span_of(w.note, w.note_n);
-	result = drop_ops_of(p->maildrop)->commit(p->maildrop, &change, &done,
+	result = drop_ops_of(p->maildrop)->commit(p->maildrop, &change, done,
 	    &p->fault);
 	wish_fini(&w);
+	return result;
+}
+
+int
+update_run(struct pop *p)
+{
+	struct drop_outcome	done = { 0 };
+	int			result = 0;
+
+	if (has_old(p))
+		result = view_all(&p->view, &p->fault);
+	if (result == 0 && (!update_is_idle(p) || has_news(p)))
+		result = commit(p, &done);
 	if (result != 0) {
 		p->conf->ask->tell(p->conf->ask->ctx, "update-failed",
 		    p->fault.text);

@@ -20,19 +20,22 @@ prepare(struct view *v, struct view_item *m, bool sized)
 	m->recoded = true;
 	if (!sized)
 		return;
-	v->left_octets += size - m->entry.size_wire;
-	m->entry.size_wire = size;
+	view_resize(v, m, size);
 }
 
 void
 utf8_prepare(const struct pop *p, struct view *v)
 {
+	struct fault f;
+
 	if (p->words.utf8 || p->conf->utf8 == POP_UTF8_AS_IS)
 		return;
-	for (size_t i = 0; i < v->n; i++)
-		if ((v->items[i].entry.flags & DROP_8BIT) != 0)
-			prepare(v, &v->items[i],
-			    p->conf->utf8 == POP_UTF8_DOWNGRADE);
+	for (size_t i = 0; v->eight_bit && i < v->n; i++) {
+		struct view_item *m = view_at(v, i, &f);
+
+		if (m != NULL && (m->entry.flags & DROP_8BIT) != 0)
+			prepare(v, m, p->conf->utf8 == POP_UTF8_DOWNGRADE);
+	}
 }
 
 bool

@@ -5,38 +5,106 @@
 
 #include <stdlib.h>
 
-static size_t
-count(const struct drop *d)
+static void
+totals_of_entries(const struct snapshot *s, struct drop_totals *t)
 {
-	struct snapshot s;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct drop_entry *e = &s->entries[i];
 
-	if (d == NULL)
-		return 0;
-	drop_ops_of(d)->snapshot(d, &s);
-	return s.n;
+		t->n++;
+		t->octets += e->size_wire;
+		t->eight_bit += (e->flags & DROP_8BIT) != 0;
+		if (e->flags & DROP_SEEN)
+			t->last_seen = t->n;
+		if (e->delivered != 0 &&
+		    (t->oldest == 0 || e->delivered < t->oldest))
+			t->oldest = e->delivered;
+	}
 }
 
 static void
-append(struct view *v, struct drop *d)
+totals(const struct drop *d, struct drop_totals *t)
 {
 	struct snapshot s;
 
+	*t = (struct drop_totals){ 0 };
 	if (d == NULL)
 		return;
+	if (drop_ops_of(d)->totals != NULL) {
+		drop_ops_of(d)->totals(d, t);
+		return;
+	}
 	drop_ops_of(d)->snapshot(d, &s);
-	for (size_t i = 0; i < s.n; i++)
-		v->items[v->n++] = (struct view_item){
-			.drop = d,
-			.index = i,
-			.entry = s.entries[i],
-		};
+	totals_of_entries(&s, t);
 }
 
+/* All that a drop has at hand. */
+static void
+fill(struct view *v, size_t from, struct drop *d)
+{
+	struct snapshot s;
+
+	if (d == NULL || drop_ops_of(d)->entry != NULL)
+		return;
+	drop_ops_of(d)->snapshot(d, &s);
+	for (size_t i = 0; i < s.n; i++) {
+		v->items[from + i].drop = d;
+		v->items[from + i].index = i;
+		v->items[from + i].entry = s.entries[i];
+		v->known[from + i] = true;
+	}
+}
+
+static int
+ask(const struct view *v, size_t i, struct drop_entry *out, struct fault *f)
+{
+	struct drop	*d = i < v->own ? v->maildrop : v->bulletins;
+
+	return drop_ops_of(d)->entry(d, i < v->own ? i : i - v->own, out, f);
+}
+
+struct view_item *
+view_at(struct view *v, size_t i, struct fault *f)
+{
+	struct view_item *m = &v->items[i];
+
+	if (v->known[i])
+		return m;
+	if (ask(v, i, &m->entry, f) == -1)
+		return NULL;
+	m->drop = i < v->own ? v->maildrop : v->bulletins;
+	m->index = i < v->own ? i : i - v->own;
+	v->known[i] = true;
+	return m;
+}
+
+const struct drop_entry *
+view_entry(struct view *v, size_t i, struct drop_entry *room, struct fault *f)
+{
+	if (v->known[i])
+		return &v->items[i].entry;
+	return ask(v, i, room, f) == -1 ? NULL : room;
+}
+
+int
+view_all(struct view *v, struct fault *f)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (view_at(v, i, f) == NULL)
+			return -1;
+	return 0;
+}
+
+/* What cannot be found out is told when it is asked for. */
 static void
 make_distinct(struct view *v)
 {
-	struct drop_entry **list = xalloc(v->n, sizeof(*list));
+	struct drop_entry	**list;
+	struct fault		  f;
 
+	if (view_all(v, &f) == -1)
+		return;
+	list = xalloc(v->n, sizeof(*list));
 	for (size_t i = 0; i < v->n; i++)
 		list[i] = &v->items[i].entry;
 	drop_distinct(list, v->n);
@@ -46,17 +114,29 @@ make_distinct(struct view *v)
 void
 view_init(struct view *v, struct drop *maildrop, struct drop *bulletins)
 {
-	*v = (struct view){ 0 };
-	v->items = xalloc(count(maildrop) + count(bulletins),
-	    sizeof(*v->items));
-	append(v, maildrop);
-	v->own = v->n;
-	append(v, bulletins);
-	if (v->n > v->own)
+	struct drop_totals own;
+	struct drop_totals more;
+
+	totals(maildrop, &own);
+	totals(bulletins, &more);
+	*v = (struct view){
+		.maildrop = maildrop,
+		.bulletins = bulletins,
+		.n = own.n + more.n,
+		.own = own.n,
+		.octets = own.octets + more.octets,
+		.eight_bit = own.eight_bit + more.eight_bit > 0,
+		.oldest = own.oldest,
+		.last_at_login = (uint32_t)own.last_seen,
+	};
+	if (more.last_seen > 0)
+		v->last_at_login = (uint32_t)(own.n + more.last_seen);
+	v->items = xalloc(v->n, sizeof(*v->items));
+	v->known = xalloc(v->n, sizeof(*v->known));
+	fill(v, 0, maildrop);
+	fill(v, own.n, bulletins);
+	if (more.n > 0)
 		make_distinct(v);
-	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i].entry.flags & DROP_SEEN)
-			v->last_at_login = (uint32_t)(i + 1);
 	view_reset(v);
 }
 
@@ -64,13 +144,15 @@ void
 view_fini(struct view *v)
 {
 	free(v->items);
+	free(v->known);
 	*v = (struct view){ 0 };
 }
 
 struct view_item *
-view_find(struct view *v, uint64_t msgno)
+view_find(struct view *v, uint64_t msgno, struct fault *f)
 {
-	return msgno >= 1 && msgno <= v->n ? &v->items[msgno - 1] : NULL;
+	*f = (struct fault){ 0 };
+	return msgno >= 1 && msgno <= v->n ? view_at(v, msgno - 1, f) : NULL;
 }
 
 uint32_t
@@ -89,24 +171,40 @@ view_touch(struct view *v, const struct view_item *m)
 }
 
 void
+view_retrieve(struct view *v, struct view_item *m)
+{
+	view_touch(v, m);
+	m->retrieved = true;
+	v->marked = true;
+}
+
+void
 view_delete(struct view *v, struct view_item *m)
 {
 	view_touch(v, m);
 	if (v->read_only)
 		return;
 	m->deleted = true;
+	v->marked = true;
 	v->left--;
 	v->left_octets -= m->entry.size_wire;
+}
+
+void
+view_resize(struct view *v, struct view_item *m, uint64_t size_wire)
+{
+	v->octets += size_wire - m->entry.size_wire;
+	v->left_octets += size_wire - m->entry.size_wire;
+	m->entry.size_wire = size_wire;
 }
 
 void
 view_reset(struct view *v)
 {
 	v->left = v->n;
-	v->left_octets = 0;
-	for (size_t i = 0; i < v->n; i++) {
-		v->items[i].deleted = false;
-		v->left_octets += v->items[i].entry.size_wire;
-	}
+	v->left_octets = v->octets;
+	for (size_t i = 0; v->marked && i < v->n; i++)
+		if (v->known[i])
+			v->items[i].deleted = false;
 	v->last = v->last_at_login;
 }

@@ -24,12 +24,20 @@ struct view_item {
 };
 
 struct view {
-	struct view_item	*items;		/* owns */
+	struct drop		*maildrop;	/* borrows */
+	struct drop		*bulletins;	/* borrows */
+	struct view_item	*items;		/* owns; zero until view_at */
+	bool			*known;		/* owns; that they are there */
 	size_t			 n;
 	size_t			 own;		/* the first ones are the
 						   maildrop's, the rest bulletins */
 	size_t			 left;		/* not marked deleted */
 	uint64_t		 left_octets;	/* wire */
+	uint64_t		 octets;	/* the same of all */
+	bool			 eight_bit;	/* some have DROP_8BIT */
+	bool			 marked;	/* one was deleted or retrieved */
+	uint64_t		 oldest;	/* least known `delivered` of own
+						   messages; 0: none is known */
 	uint32_t		 last;		/* RFC 1081 LAST */
 	uint32_t		 last_at_login;
 	bool			 read_only;	/* a board: DELE is a no-op */
@@ -37,15 +45,32 @@ struct view {
 
 /*
  * Concatenate.  bulletins may be NULL.  last_at_login comes from the
- * messages' DROP_SEEN flags.  O(n log n).
+ * messages' DROP_SEEN flags.  O(1) where the drops tell totals and there is no
+ * bulletin; else O(n log n).
  */
 void	view_init(struct view *v, struct drop *maildrop, struct drop *bulletins);
 void	view_fini(struct view *v);
 
-/* NULL when there is no such message. */
-struct view_item	*view_find(struct view *v, uint64_t msgno);
+/* i from 0 to n-1.  NULL: its entry cannot be found out. */
+struct view_item	*view_at(struct view *v, size_t i, struct fault *f);
+static inline bool
+view_is_deleted(const struct view *v, size_t i)
+{
+	return v->known[i] && v->items[i].deleted;
+}
+/* Its entry alone, for lists; into *room, if nothing else is known of it. */
+const struct drop_entry	*view_entry(struct view *v, size_t i,
+			    struct drop_entry *room, struct fault *f);
+/* All of them: then what items[] says is so. */
+int	view_all(struct view *v, struct fault *f) MUSTUSE;
+/* NULL when there is no such message: FAULT_NONE; or as above. */
+struct view_item	*view_find(struct view *v, uint64_t msgno,
+			    struct fault *f);
 
 void	view_delete(struct view *v, struct view_item *m);
+void	view_retrieve(struct view *v, struct view_item *m);
+/* Its octets on the wire are others than its drop said. */
+void	view_resize(struct view *v, struct view_item *m, uint64_t size_wire);
 /* RSET: marks off, LAST as at login. */
 void	view_reset(struct view *v);
 /* RETR and DELE raise LAST (RFC 1081). */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The messages of a maildrop, as they are wanted: all of them are known after a scan;
+ * of one that was opened by its index a block of rows is read when a message of it
+ * is asked for.
+ *
+ * Runs as: the user.  Reads from: the index, which the user may have written; the
+ * spool, when the index turns out to be damaged.
+ */
+#include "drop/mbox_priv.h"
+
+#include "base/alloc.h"
+#include "drop/promise.h"
+#include "drop/uidl.h"
+
+#include <stdlib.h>
+
+static void
+make_entry(const struct drop *d, const struct mbox_msg *m, size_t row,
+    struct drop_entry *e)
+{
+	e->locator = row;
+	e->size_disk = m->end - m->text;
+	e->size_wire = m->size_wire;
+	e->delivered = m->delivered;
+	e->flags = (m->flags & MBOX_SEEN ? DROP_SEEN : 0u) |
+	    (m->flags & MBOX_8BIT ? DROP_8BIT : 0u);
+	if (promises_find(d->conf.promises, m->digest, m->twin, e->uidl))
+		e->flags |= DROP_PROMISED;
+	else
+		uidl_format(m->digest, m->twin, e->uidl);
+}
+
+static void
+make_entries(struct drop *d)
+{
+	d->entries = xalloc(d->table.n, sizeof(*d->entries));
+	d->n = 0;
+	for (size_t i = 0; i < d->table.n; i++)
+		if ((d->table.m[i].flags & MBOX_HIDDEN) == 0)
+			make_entry(d, &d->table.m[i], i, &d->entries[d->n++]);
+}
+
+void
+rows_begin(struct drop *d)
+{
+	if (d->index.rows_wanted) {
+		d->totals = d->index.head.totals;
+		d->n = (size_t)d->totals.messages;
+		return;
+	}
+	for (size_t i = 0; i < d->table.n; i++)
+		index_count(&d->totals, &d->table.m[i]);
+	make_entries(d);
+}
+
+/* ---------------------------------------------------------- by the index */
+
+/* Only the first message of all may be hidden. */
+static size_t
+row_of(const struct drop *d, size_t i)
+{
+	return i + (d->table.n - d->n);
+}
+
+/*
+ * The index is damaged: as many messages as it spoke of must be found, with as many
+ * octets, for that was told to the client.
+ */
+static int
+scan_instead(struct drop *d, struct fault *f)
+{
+	struct mbox_table	t = { 0 };
+	struct index_totals	totals = { 0 };
+	bool			same = true;
+	int			r;
+
+	indexed_drop(&d->index);
+	r = mbox_scan_file(d->fd, 0, d->facts.size, &t, f);
+	if (r == 0 && d->in_place)
+		r = tempdrop_unchanged(d, &same, f);
+	for (size_t i = 0; i < t.n; i++)
+		index_count(&totals, &t.m[i]);
+	if (r == 0 && (!same || t.n != d->table.n ||
+	    memcmp(&totals, &d->totals, sizeof(totals)) != 0))
+		r = fault_set(f, FAULT_TEMP, "its index was damaged, and it is "
+		    "not what that said");
+	if (r == 0) {
+		memcpy(d->table.m, t.m, t.n * sizeof(*t.m));
+		d->index.rows_wanted = false;
+		make_entries(d);
+	}
+	mbox_table_fini(&t);
+	return r;
+}
+
+/* In the table, or where it is until the next call. */
+static int
+look(struct drop *d, size_t row, const struct mbox_msg **m_r, struct fault *f)
+{
+	*m_r = &d->table.m[row];
+	if (!d->index.rows_wanted || d->index.known[row])
+		return 0;
+	*m_r = indexed_row(&d->index, row);
+	if (*m_r != NULL)
+		return 0;
+	*m_r = &d->table.m[row];
+	return scan_instead(d, f);
+}
+
+int
+rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
+{
+	const struct mbox_msg *m;
+
+	ASSERT(i < d->n);
+	if (d->entries == NULL && look(d, row_of(d, i), &m, f) == -1)
+		return -1;
+	if (d->entries != NULL)
+		*out = d->entries[i];
+	else
+		make_entry(d, m, row_of(d, i), out);
+	return 0;
+}
+
+static int
+know(struct drop *d, size_t row, struct fault *f)
+{
+	const struct mbox_msg *m;
+
+	if (look(d, row, &m, f) == -1)
+		return -1;
+	if (m != &d->table.m[row]) {
+		d->table.m[row] = *m;
+		d->index.known[row] = true;
+	}
+	return 0;
+}
+
+int
+rows_find(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
+{
+	ASSERT(i < d->n);
+	return rows_entry(d, i, out, f) == -1 ? -1 : know(d, out->locator, f);
+}
+
+int
+rows_all(struct drop *d, struct fault *f)
+{
+	for (size_t i = 0; d->index.rows_wanted && i < d->table.n; i++)
+		if (know(d, i, f) == -1)
+			return -1;
+	d->index.rows_wanted = false;
+	if (d->entries == NULL)
+		make_entries(d);
+	return 0;
+}
