@@ -70,6 +70,28 @@ sign(struct span in, struct buf *out)
 	ASSERT(buf_append(out, span_of(sum, sizeof(sum))) == 0);
 }
 
+/* Whatever a session would have forgotten, what is left is such a file. */
+static void
+check_forget(const struct promises *p, struct span bits)
+{
+	struct promises	then;
+	struct buf	dead;
+	struct buf	left;
+	size_t		rows;
+
+	buf_init(&dead, MBOX_DIGEST + bits.n);
+	buf_init(&left, PROMISE_TEXT_MAX);
+	ASSERT(buf_append(&dead, span_of(p->text + p->size - MBOX_DIGEST,
+	    MBOX_DIGEST)) == 0 && buf_append(&dead, bits) == 0);
+	if (promises_forget(p, buf_span(&dead), &left, &rows, NULL) == 0) {
+		ASSERT(promises_read(buf_span(&left), &then, NULL) == 0);
+		ASSERT(then.n == rows && rows <= p->n);
+		promises_fini(&then);
+	}
+	buf_fini(&dead);
+	buf_fini(&left);
+}
+
 static void
 check_promises(struct span in)
 {
@@ -79,13 +101,15 @@ check_promises(struct span in)
 
 	buf_init(&b, in.n + MBOX_DIGEST);
 	sign(in, &b);
-	if (promises_read(buf_span(&b), &p, NULL) == 0)
+	if (promises_read(buf_span(&b), &p, NULL) == 0) {
+		check_forget(&p, span_first(in, (p.n + 7) / 8));
 		for (size_t i = 0; i < p.n; i++)
 			ASSERT(promises_find(&p, p.rows[i], (uint32_t)(
 			    p.rows[i][MBOX_DIGEST] |
 			    p.rows[i][MBOX_DIGEST + 1] << 8 |
 			    p.rows[i][MBOX_DIGEST + 2] << 16 |
 			    (uint32_t)p.rows[i][MBOX_DIGEST + 3] << 24), uidl));
+	}
 	promises_fini(&p);
 	buf_fini(&b);
 }

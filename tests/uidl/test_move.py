@@ -126,7 +126,7 @@ class Move(unittest.TestCase):
             self.host.mkdir(DIR + folder, 0o700, "ann", "ann")
         texts = re.split(rb"(?:\n|\A)From .*\n", mail)[1:]
         for n, text in enumerate(texts):
-            name = "17000000%02d.M1P1.mx" % n
+            name = "17000000%02d.M1P1.mx,S=%d" % (n, len(text))
             self.host.write(DIR + ("new/%s" if n % 2 else "cur/%s:2,S") % name,
                             text, mode=0o600, owner="ann", group="ann")
 
@@ -195,12 +195,12 @@ class DovecotFiles(Dovecot):
             self.moves("--from", "dovecot", "--format", self.form, said=said)
 
     def test_names(self):
-        """Dovecot's %f is what popper shows by itself."""
-        self.form = "%f"
-        self.mail(MAIL)
+        """Dovecot's %f and %g are what popper shows by itself."""
         self.host.run(["/usr/sbin/popper", "uidl", "--fresh", "import", "ann"],
                       input=b"", check=True)
-        self.assertEqual(self.old_ids(), self.our_ids())
+        for self.form in ("%f", "%g"):
+            self.mail(MAIL)
+            self.assertEqual(self.old_ids(), self.our_ids())
 
 
 @unittest.skipUnless(LONG, "long run only (make test-long)")
