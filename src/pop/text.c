@@ -45,6 +45,10 @@ text_init(struct text *t, const struct view_item *m)
 	t->mid_line = false;
 	t->most = TEXT_FIRST;
 	t->recoder = m->recoded ? recoder_new() : NULL;
+	t->room = TEXT_BLOCK;
+	if (t->recoder == NULL && m->entry.size_disk < TEXT_BLOCK)
+		t->room = (size_t)m->entry.size_disk;
+	t->block = xalloc(t->room, 1);
 }
 
 void
@@ -52,6 +56,8 @@ text_fini(struct text *t)
 {
 	recoder_free(t->recoder);
 	t->recoder = NULL;
+	free(t->block);
+	t->block = NULL;
 }
 
 /* At least one octet, from *off on, which is not the end. */
@@ -126,7 +132,7 @@ fill(struct text *t, size_t want, size_t most, struct fault *f)
 		memmove(t->block, t->block + t->pos, t->n - t->pos);
 		t->n -= t->pos;
 		t->pos = 0;
-		room = sizeof(t->block) - t->n;
+		room = t->room - t->n;
 		if (room > most)
 			room = most;
 		got = t->recoder != NULL ?
@@ -168,7 +174,7 @@ text_measure(const struct view_item *m, bool *recoded_r, uint64_t *size_r,
 int
 text_block(struct text *t, struct span *out, struct fault *f)
 {
-	if (fill(t, 1, sizeof(t->block), f) != 0)
+	if (fill(t, 1, t->room, f) != 0)
 		return -1;
 	*out = span_of(t->block + t->pos, t->n - t->pos);
 	t->pos = t->n;
@@ -184,8 +190,7 @@ text_piece(struct text *t, struct text_piece *out, struct fault *f)
 	if (t->n - t->pos < TEXT_AHEAD && !at_end(t)) {
 		if (fill(t, TEXT_AHEAD, t->most, f) != 0)
 			return -1;
-		t->most = t->most < sizeof(t->block) / 2 ? 2 * t->most :
-		    sizeof(t->block);
+		t->most = t->most < TEXT_BLOCK / 2 ? 2 * t->most : TEXT_BLOCK;
 	}
 	ahead = span_of(t->block + t->pos, t->n - t->pos);
 	lf = span_find(ahead, '\n');

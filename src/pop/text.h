@@ -25,7 +25,9 @@ struct text {
 	size_t			 most;		/* of the next read, for pieces */
 	bool			 mid_line;	/* the last piece ended no line */
 	struct text_recoder	*recoder;	/* owns; of a message so sent */
-	uint8_t			 block[TEXT_BLOCK];
+	size_t			 room;		/* of block: the message's size, or
+						   TEXT_BLOCK */
+	uint8_t			*block;		/* owns */
 };
 
 void	text_init(struct text *t, const struct view_item *m);
