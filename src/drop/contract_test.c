@@ -7,7 +7,6 @@
 
 #include "base/alloc.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,21 +108,6 @@ mbox_foreign(const struct fake *w)
 
 /* -------------------------------------------------------------- Maildir */
 
-static const char *const folders[] = { "tmp", "new", "cur" };
-
-static void
-maildir_make(const struct fake *w)
-{
-	char path[FAKE_PATH + 8];
-
-	(void)mkdir(w->spool, 0700);
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", w->spool,
-		    folders[i]);
-		(void)mkdir(path, 0700);
-	}
-}
-
 static void
 maildir_path(const struct fake *w, bool new, size_t k, const char *info,
     char out[FAKE_PATH + 64])
@@ -138,7 +122,7 @@ maildir_deliver(const struct fake *w, size_t k)
 {
 	char path[FAKE_PATH + 64];
 
-	maildir_make(w);
+	fake_maildir(w->spool);
 	maildir_path(w, k % 2 == 0, k, k % 2 == 0 ? "" : ":2,", path);
 	fake_write(path, span_str(corpus[k].text));
 }
@@ -166,25 +150,7 @@ maildir_mark(const struct fake *w, size_t k)
 static void
 maildir_clear(const struct fake *w)
 {
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		char		 path[FAKE_PATH + 8];
-		char		 file[FAKE_PATH + 300];
-		struct dirent	*e;
-		DIR		*dir;
-
-		(void)snprintf(path, sizeof(path), "%s/%s", w->spool,
-		    folders[i]);
-		dir = opendir(path);
-		while (dir != NULL && (e = readdir(dir)) != NULL) {
-			(void)snprintf(file, sizeof(file), "%s/%s", path,
-			    e->d_name);
-			(void)unlink(file);
-		}
-		if (dir != NULL)
-			closedir(dir);
-		(void)rmdir(path);
-	}
-	(void)rmdir(w->spool);
+	fake_remove_maildir(w->spool);
 }
 
 static void

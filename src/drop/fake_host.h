@@ -47,6 +47,9 @@ void	fake_append(const char *path, struct span text);
 /* The whole file in static memory; NULL when it does not exist. */
 const char	*fake_read(const char *path, size_t *n_r);
 bool	fake_exists(const char *path);
+/* An empty Maildir, if it is none yet; and away with it and all that is in it. */
+void	fake_maildir(const char *path);
+void	fake_remove_maildir(const char *path);
 /* The dotlock of the spool is there. */
 bool	fake_locked(const struct fake *w);
 

@@ -109,6 +109,16 @@ host_tell(void *ctx, const char *id, const char *text)
 	assert_true(span_cstr(span_str(id), w->told, sizeof(w->told)));
 }
 
+static bool
+remove_name(void *ctx, const char *name)
+{
+	char path[FAKE_PATH + 300];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", (const char *)ctx, name);
+	(void)unlink(path);
+	return true;
+}
+
 void
 fake_init(struct fake *w, bool host_locks)
 {
@@ -152,16 +162,6 @@ void
 fake_keep_index(struct fake *w)
 {
 	w->host.index = host_index;
-}
-
-static bool
-remove_name(void *ctx, const char *name)
-{
-	char path[FAKE_PATH + 300];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", (const char *)ctx, name);
-	(void)unlink(path);
-	return true;
 }
 
 void
@@ -216,6 +216,36 @@ bool
 fake_exists(const char *path)
 {
 	return access(path, F_OK) == 0;
+}
+
+static const char *const folders[] = { "/tmp", "/new", "/cur", "" };
+
+void
+fake_maildir(const char *path)
+{
+	char folder[FAKE_PATH + 8];
+
+	(void)mkdir(path, 0700);
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		(void)snprintf(folder, sizeof(folder), "%s%s", path, folders[i]);
+		(void)mkdir(folder, 0700);
+	}
+}
+
+void
+fake_remove_maildir(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		AUTO(fd_close) int	fd = -1;
+		char			folder[FAKE_PATH + 8];
+
+		(void)snprintf(folder, sizeof(folder), "%s%s", path, folders[i]);
+		if (file_open(FILE_CWD, folder, FILE_READ | FILE_DIR, 0, &fd,
+		    NULL) == 0)
+			assert_int_equal(file_list(fd, remove_name, folder,
+			    NULL), 0);
+		(void)rmdir(folder);
+	}
 }
 
 bool

@@ -10,9 +10,11 @@
 #include "drop/maildir_priv.h"
 
 #include "base/alloc.h"
+#include "drop/maildir_index.h"
 #include "drop/maildir_journal.h"
 #include "drop/promise.h"
 #include "proto/dot.h"
+#include "sys/sock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@
 
 #define BLOCK		65536
 #define TRIES		4
+#define READ_ANYWAY	65536	/* octets of a message; to open it costs more */
 #define PATH_MOST	4096
 /* Older than any mail that this host has seen: a name with another number. */
 #define DELIVERED_MIN	631152000u
@@ -106,6 +109,7 @@ struct picked {
 };
 
 struct picking {
+	const struct maildir_index *index;	/* of an earlier listing, or none */
 	struct picked	*list;		/* owns */
 	size_t		 n;
 	size_t		 left_alone;	/* others' files, folders, links */
@@ -139,15 +143,16 @@ read_whole(int fd, struct picked *p, struct fault *f)
 }
 
 /*
- * What a message weighs on the wire, and what is in it: its name is believed
- * when it says what the folder says, else the file is read.
+ * What a message weighs on the wire, and what is in it: a large one's name is
+ * believed when it says what the folder says, else the file is read, once.
  */
 static int
 weigh(int folder, const char *name, struct picked *p, struct fault *f)
 {
 	AUTO(fd_close) int fd = -1;
 
-	if (p->name.has_size && p->name.size == p->msg.size) {
+	if (p->name.has_size && p->name.size == p->msg.size &&
+	    p->msg.size > READ_ANYWAY) {
 		p->wire = p->name.wire;
 		p->flags |= DROP_8BIT;
 		return 1;
@@ -163,6 +168,22 @@ same_file(const struct maildir_msg *a, const struct file_facts *b)
 	return a->ino == b->ino && a->size == b->size &&
 	    a->mtime.tv_sec == b->mtime.tv_sec &&
 	    a->mtime.tv_nsec == b->mtime.tv_nsec;
+}
+
+/* An earlier listing has read it. */
+static bool
+recall(const struct maildir_index *index, struct picked *p)
+{
+	const struct maildir_index_row *r = maildir_index_find(index,
+	    p->name.base);
+
+	if (r == NULL || r->ino != p->msg.ino || r->size != p->msg.size ||
+	    r->mtime_s != p->msg.mtime.tv_sec ||
+	    r->mtime_ns != p->msg.mtime.tv_nsec)
+		return false;
+	p->wire = r->wire;
+	p->flags |= r->flags & MAILDIR_INDEX_8BIT ? DROP_8BIT : 0u;
+	return true;
 }
 
 static bool
@@ -202,7 +223,8 @@ pick(struct maildir *m, size_t row, struct picking *to, size_t from,
 	p.msg.size = facts.size;
 	p.msg.mtime = facts.mtime;
 	p.flags = p.name.seen ? DROP_SEEN : 0;
-	got = weigh(maildir_row_folder(l, r), name, &p, f);
+	got = recall(to->index, &p) ? 1 :
+	    weigh(maildir_row_folder(l, r), name, &p, f);
 	if (got == 1)
 		to->list[to->n++] = p;
 	to->changed |= got == 0;
@@ -231,7 +253,10 @@ pick_all(struct maildir *m, struct picking *to, struct fault *f)
 	size_t				 n;
 
 	free(to->list);
-	*to = (struct picking){ .list = xalloc(l->n, sizeof(*to->list)) };
+	*to = (struct picking){
+		.index = to->index,
+		.list = xalloc(l->n, sizeof(*to->list)),
+	};
 	for (size_t i = 0; i < l->n; i += n) {
 		for (n = 1; i + n < l->n; n++)
 			if (!span_eq(maildir_row_base(l, &l->rows[i]),
@@ -286,6 +311,20 @@ name_entry(struct maildir *m, size_t i, const struct maildir_name *n)
 }
 
 static void
+make_entry(struct maildir *m, size_t i, const struct picked *p)
+{
+	struct drop_entry *e = &m->entries[i];
+
+	m->msgs[i] = p->msg;
+	e->locator = i;
+	e->size_disk = p->msg.size;
+	e->size_wire = p->wire;
+	e->delivered = p->name.time >= DELIVERED_MIN ? p->name.time : 0;
+	e->flags = p->flags;
+	name_entry(m, i, &p->name);
+}
+
+static void
 make_entries(struct maildir *m, const struct picking *from)
 {
 	struct drop_entry **all = xalloc(from->n, sizeof(*all));
@@ -294,18 +333,8 @@ make_entries(struct maildir *m, const struct picking *from)
 	m->entries = xalloc(m->n, sizeof(*m->entries));
 	m->msgs = xalloc(m->n, sizeof(*m->msgs));
 	for (size_t i = 0; i < m->n; i++) {
-		const struct picked	*p = &from->list[i];
-		struct drop_entry	*e = &m->entries[i];
-
-		m->msgs[i] = p->msg;
-		e->locator = i;
-		e->size_disk = p->msg.size;
-		e->size_wire = p->wire;
-		e->delivered = p->name.time >= DELIVERED_MIN ?
-		    p->name.time : 0;
-		e->flags = p->flags;
-		name_entry(m, i, &p->name);
-		all[i] = e;
+		make_entry(m, i, &from->list[i]);
+		all[i] = &m->entries[i];
 	}
 	drop_distinct(all, m->n);
 	free(all);
@@ -325,9 +354,10 @@ tell_left_alone(const struct maildir *m, size_t n)
 }
 
 static int
-take_snapshot(struct maildir *m, struct fault *f)
+list_and_pick(struct maildir *m, const struct maildir_index *index,
+    struct fault *f)
 {
-	struct picking	to = { 0 };
+	struct picking	to = { .index = index };
 	int		tries = 0;
 	int		r;
 
@@ -344,6 +374,112 @@ take_snapshot(struct maildir *m, struct fault *f)
 	}
 	free(to.list);
 	return r;
+}
+
+/* ----------------------------------------------------------- by its index */
+
+static void
+adopt_message(struct maildir *m, size_t row, const struct maildir_index_row *r)
+{
+	const struct picked p = {
+		.name = {
+			.base = maildir_row_base(&m->first, &m->first.rows[row]),
+			.time = r->delivered,
+		},
+		.msg = {
+			.row = row,
+			.ino = r->ino,
+			.size = r->size,
+			.mtime = { .tv_sec = r->mtime_s, .tv_nsec = r->mtime_ns },
+			.twin = (r->flags & MAILDIR_INDEX_TWIN) != 0,
+		},
+		.wire = r->wire,
+		.flags = (r->flags & MAILDIR_INDEX_SEEN ? DROP_SEEN : 0u) |
+		    (r->flags & MAILDIR_INDEX_8BIT ? DROP_8BIT : 0u),
+	};
+
+	make_entry(m, r->order, &p);
+}
+
+/* All that a listing and a look at each file would find. */
+static void
+adopt(struct maildir *m, const struct maildir_index *x)
+{
+	struct maildir_list	*l = &m->first;
+	struct drop_entry	**all = xalloc(x->head.n, sizeof(*all));
+
+	m->n = l->n = l->cap = x->head.n;
+	l->names_n = l->names_cap = x->head.names_n;
+	l->names = xalloc(l->names_n, 1);
+	memcpy(l->names, x->names, l->names_n);
+	l->rows = xalloc(l->n, sizeof(*l->rows));
+	m->entries = xalloc(m->n, sizeof(*m->entries));
+	m->msgs = xalloc(m->n, sizeof(*m->msgs));
+	for (size_t k = 0; k < l->n; k++) {
+		const struct maildir_index_row *r = &x->rows[k];
+
+		l->rows[k] = (struct maildir_row){ .name = r->name,
+		    .base_n = (uint16_t)r->base_n,
+		    .in_new = (r->flags & MAILDIR_INDEX_NEW) != 0 };
+		adopt_message(m, k, r);
+		all[r->order] = &m->entries[r->order];
+	}
+	drop_distinct(all, m->n);
+	free(all);
+	m->indexed = true;
+}
+
+/*
+ * A small Maildir is listed sooner than a file is asked for.  Without an index, or
+ * room for one, all is as it is without.
+ */
+static int
+open_index(const struct maildir *m, int *fd_r)
+{
+	const struct drop_host	*h = m->conf.host;
+	struct fault		 f;
+
+	*fd_r = -1;
+	if (h->index == NULL || m->first.new_facts.size +
+	    m->first.cur_facts.size < MAILDIR_INDEX_FROM)
+		return -1;
+	if (h->index(h->ctx, fd_r, &f) == 0)
+		return 0;
+	h->tell(h->ctx, "drop-index", f.text);
+	return -1;
+}
+
+static int
+take_snapshot(struct maildir *m, struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct maildir_index	x = { .text = NULL };
+	uint64_t		now = clock_file_ms();
+	struct fault		own;
+	int			r = maildir_list_open(&m->first, m->fd, f);
+
+	if (r == 0 && open_index(m, &fd) == 0 && maildir_index_read(fd, &x) &&
+	    maildir_index_holds(&x, &m->first)) {
+		adopt(m, &x);
+	} else if (r == 0 || maildir_went(f)) {
+		r = list_and_pick(m, &x, f);
+		if (r == 0 && fd != -1)
+			m->indexed = maildir_index_write(m, fd, now, &own) == 0;
+	}
+	maildir_index_fini(&x);
+	return r;
+}
+
+/* It was wrong about a file: others changed that, and not its folder. */
+static void
+forget_index(struct maildir *m)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct fault		f;
+
+	if (m->indexed && open_index(m, &fd) == 0 &&
+	    file_truncate(fd, 0, &f) == 0)
+		m->indexed = false;
 }
 
 /* ------------------------------------------------------ opening, closing */
@@ -459,8 +595,9 @@ maildir_where(struct maildir *m, size_t i, const struct maildir_row **row_r,
 }
 
 static int
-gone(const struct maildir *m, size_t i, struct fault *f)
+gone(struct maildir *m, size_t i, struct fault *f)
 {
+	forget_index(m);
 	return fault_set(f, FAULT_TEMP, "%s: another program removed or "
 	    "changed %s", m->conf.path, maildir_row_name(&m->first,
 	    &m->first.rows[m->msgs[i].row]));

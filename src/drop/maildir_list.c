@@ -77,14 +77,16 @@ list_folder(struct maildir_list *l, bool in_new, struct fault *f)
 	return file_list(in_new ? l->new_fd : l->cur_fd, keep_row, &to, f);
 }
 
-static int
-open_folders(struct maildir_list *l, int dirfd, struct fault *f)
+int
+maildir_list_open(struct maildir_list *l, int dirfd, struct fault *f)
 {
 	fd_close(&l->new_fd);
 	fd_close(&l->cur_fd);
 	return file_open(dirfd, "new", FILE_READ | FILE_DIR, 0, &l->new_fd,
 	    f) == -1 || file_open(dirfd, "cur", FILE_READ | FILE_DIR, 0,
-	    &l->cur_fd, f) == -1 ? -1 : 0;
+	    &l->cur_fd, f) == -1 ||
+	    file_facts(l->new_fd, &l->new_facts, f) == -1 ||
+	    file_facts(l->cur_fd, &l->cur_facts, f) == -1 ? -1 : 0;
 }
 
 /* new/ before cur/: what a reader takes over meanwhile is met twice, not never. */
@@ -93,9 +95,7 @@ list_once(struct maildir_list *l, int dirfd, struct fault *f)
 {
 	l->n = 0;
 	l->names_n = 0;
-	if (open_folders(l, dirfd, f) == -1 ||
-	    file_facts(l->new_fd, &l->new_facts, f) == -1 ||
-	    file_facts(l->cur_fd, &l->cur_facts, f) == -1)
+	if (maildir_list_open(l, dirfd, f) == -1)
 		return -1;
 	return list_folder(l, true, f) == -1 ||
 	    list_folder(l, false, f) == -1 ? -1 : 0;
@@ -123,8 +123,8 @@ maildir_list_holds(const struct maildir_list *l)
 
 /* ------------------------------------------------------------- finding */
 
-static int
-compare_bases(struct span a, struct span b)
+int
+maildir_compare_bases(struct span a, struct span b)
 {
 	size_t	n = a.n < b.n ? a.n : b.n;
 	int	c = memcmp(a.p, b.p, n);
@@ -135,7 +135,7 @@ compare_bases(struct span a, struct span b)
 static int
 by_base(const void *a, const void *b, void *list)
 {
-	return compare_bases(maildir_row_base(list, a),
+	return maildir_compare_bases(maildir_row_base(list, a),
 	    maildir_row_base(list, b));
 }
 
@@ -162,7 +162,7 @@ maildir_list_find(const struct maildir_list *l, struct span base, size_t *n_r)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (compare_bases(maildir_row_base(l, &l->rows[middle]),
+		if (maildir_compare_bases(maildir_row_base(l, &l->rows[middle]),
 		    base) < 0)
 			low = middle + 1;
 		else

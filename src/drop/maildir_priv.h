@@ -50,6 +50,7 @@ struct maildir {
 	bool			 listed_again;
 	struct maildir_msg	*msgs;		/* owns; in order of delivery */
 	struct drop_entry	*entries;	/* owns */
+	bool			 indexed;	/* an index has what was listed */
 	size_t			 n;
 	int			 open_fd;	/* message open_i; -1: none */
 	size_t			 open_i;
@@ -58,6 +59,11 @@ struct maildir {
 /* maildir_list.c */
 void	maildir_list_init(struct maildir_list *l);
 void	maildir_list_fini(struct maildir_list *l);
+/* Just open both folders, and see what they are. */
+int	maildir_list_open(struct maildir_list *l, int dirfd, struct fault *f)
+	    MUSTUSE;
+/* The order of rows. */
+int	maildir_compare_bases(struct span a, struct span b);
 /*
  * List both folders.  One that is written to meanwhile is listed again, a few
  * times: readdir may show neither name of a file that is renamed.  O(n log n).

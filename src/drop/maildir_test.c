@@ -16,7 +16,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -131,7 +130,7 @@ static const char *const texts[] = {
 #define HEARD		"Subject: e\n\nbulletin\n"
 #define HEARD_MBOX	"From n@x Mon Jan  1 10:00:00 2024\n" HEARD "\n"
 
-static const char *const folders[] = { "tmp", "new", "cur" };
+static const char *const folders[] = { "new", "cur" };
 
 static void
 make(struct fake *w)
@@ -140,12 +139,7 @@ make(struct fake *w)
 
 	fake_init(w, false);
 	w->ops = &maildir_ops;
-	assert_int_equal(mkdir(w->spool, 0700), 0);
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", w->spool,
-		    folders[i]);
-		assert_int_equal(mkdir(path, 0700), 0);
-	}
+	fake_maildir(w->spool);
 	for (size_t i = 0; i < N; i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s/%zu.1.host%s",
 		    w->spool, i < 2 ? "new" : "cur", 1700000000 + i,
@@ -154,12 +148,12 @@ make(struct fake *w)
 	}
 }
 
-/* Each file of new/ and cur/, or of tmp/ alone. */
+/* Each file of new/ and cur/. */
 static void
-each(const char *maildir, bool tmp, void (*call)(void *ctx, const char *folder,
+each(const char *maildir, void (*call)(void *ctx, const char *folder,
     const char *name), void *ctx)
 {
-	for (size_t i = tmp ? 0 : 1; i < (tmp ? 1 : ARRAY_LEN(folders)); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		char		 path[FAKE_PATH + 8];
 		char		 names[16][256];
 		size_t		 n = 0;
@@ -199,32 +193,13 @@ rename_all(const char *maildir)
 	char copy[FAKE_PATH];
 
 	(void)snprintf(copy, sizeof(copy), "%s", maildir);
-	each(maildir, false, rename_one, copy);
-}
-
-static void
-remove_one(void *ctx, const char *folder, const char *name)
-{
-	char path[FAKE_PATH + 300];
-
-	(void)ctx;
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	assert_int_equal(unlink(path), 0);
+	each(maildir, rename_one, copy);
 }
 
 static void
 end(struct fake *w)
 {
-	each(w->spool, false, remove_one, NULL);
-	each(w->spool, true, remove_one, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		char path[FAKE_PATH + 8];
-
-		(void)snprintf(path, sizeof(path), "%s/%s", w->spool,
-		    folders[i]);
-		assert_int_equal(rmdir(path), 0);
-	}
-	assert_int_equal(rmdir(w->spool), 0);
+	fake_remove_maildir(w->spool);
 	fake_fini(w);
 }
 
@@ -324,7 +299,7 @@ run(enum trouble what, int with, unsigned at)
 	trouble.maildir = w.spool;
 	done = session(&w, &f);
 	assert_int_equal(fake_recover(&w, &did, &f), 0);
-	each(w.spool, false, find_one, &found);
+	each(w.spool, find_one, &found);
 	for (size_t i = 0; i < N; i++)
 		if (GOES(i) ? found.of[i] > (done ? 0u : 1u) : found.of[i] != 1)
 			fail_msg("trouble %d, %s at %u: %u of message %zu",

@@ -180,12 +180,17 @@ by_base_and_place(const void *a, const void *b)
 	return c != 0 ? c : x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* Digests alone have twins; an id of another kind stays what it is. */
+/* These alone have twins; an id of another kind stays what it is. */
+static bool
+is_digest(const char *uidl)
+{
+	return strspn(uidl, LETTERS) >= UIDL_BASE &&
+	    id_base(uidl).n == UIDL_BASE;
+}
+
 static void
 number(char uidl[DROP_UIDL_MAX + 1], unsigned twin)
 {
-	if (id_base(uidl).n != UIDL_BASE)
-		return;
 	uidl[UIDL_BASE] = '\0';
 	if (twin > 1)
 		(void)snprintf(uidl + UIDL_BASE,
@@ -200,7 +205,8 @@ drop_distinct(struct drop_entry **entries, size_t n)
 	unsigned	 twin = 1;
 
 	for (size_t i = 0; i < n; i++)
-		if ((entries[i]->flags & DROP_PROMISED) == 0)
+		if ((entries[i]->flags & DROP_PROMISED) == 0 &&
+		    is_digest(entries[i]->uidl))
 			order[derived++] = (struct placed){ entries[i], i };
 	qsort(order, derived, sizeof(*order), by_base_and_place);
 	for (size_t i = 0; i < derived; i++) {

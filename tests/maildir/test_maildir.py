@@ -24,6 +24,8 @@ PASSWORD = family.PASSWORD
 HOME = "/home/alice/"
 DIR = HOME + "Maildir/"
 CLIENTS = ("curl", "fetchmail", "maildrop", "postfix", "procmail")
+INDEX = "/var/lib/popper/index/"
+LARGE = 900                             # messages; enough for an index
 FIRST = 1700000000                      # the time in the names of the corpus
 
 # As they lie on the disk.
@@ -76,6 +78,14 @@ def fill(folder, uid):
         path = folder + ("cur/" + name(i, ":2,") if i % 2 else "new/" + name(i))
         with open(path, "wb") as f:
             f.write(text)
+        os.chown(path, uid, uid)
+
+
+def fill_large(folder, uid):
+    for i in range(LARGE):
+        path = folder + "cur/" + name(i, ":2,")
+        with open(path, "wb") as f:
+            f.write(b"Subject: %d\n\nx\n" % i)
         os.chown(path, uid, uid)
 
 
@@ -217,13 +227,14 @@ class Session(Maildir):
         self.assertEqual(self.there()["new/" + name(0)], b"Subject: two\n\n")
 
     def test_sizes_in_names(self):
-        """Believed when they can be true; W= alone decides what LIST says."""
+        """Those of large messages are believed when they can be true; W= alone
+        decides what LIST says."""
         self.make(DIR)
-        text = b"Subject: x\n\nline\n"
+        text = b"Subject: x\n\n" + b"line\n" * 20000
         n, w = len(text), len(wire(text))
         rows = [(",S=%d,W=%d" % (n, w), w), (",S=%d,W=%d" % (n, w + 1), w + 1),
                 (",S=%d" % n, w), (",W=%d" % w, w), (",S=%d,W=%d" % (n + 1, w), w),
-                (",S=%d,W=%d" % (n, n - 1), w), (",S=%d,W=99999" % n, w),
+                (",S=%d,W=%d" % (n, n - 1), w), (",S=%d,W=%d" % (n, 3 * n), w),
                 (",S=x,W=y", w)]
         for i, (sizes, _) in enumerate(rows):
             self.put("cur", name(i, sizes + ":2,S"), text)
@@ -234,6 +245,40 @@ class Session(Maildir):
         for i in range(len(rows)):
             self.assertEqual(pop.multi("RETR", i + 1)[1], wire(text))
         pop.quit()
+
+    def test_index(self):
+        """Of a large one: the next login reads no file again, and sees the same;
+        what comes is seen.  (That it need not be listed, maildir_index_test.c
+        shows.)"""
+        self.make(DIR)
+        self.host.call(fill_large, DIR, self.host.account("alice").uid)
+        self.addCleanup(self.host.call, clear, INDEX)
+        self.host.call(clear, INDEX)
+        self.start()
+        seen, reads = [], []
+        for more in (False, False, True):
+            if more:
+                self.put("new", name(LARGE), MAIL[0])
+            pop = self.login()
+            session, = self.sessions()
+            seen.append((pop.stat(), pop.list(), pop.uidl()))
+            reads.append(int(re.search(rb"syscr: (\d+)",
+                                       session.read("io")).group(1)))
+            self.assertEqual(pop.retr(7), wire(b"Subject: 6\n\nx\n"))
+            pop.quit()
+        self.assertEqual(seen[0], seen[1])
+        self.assertGreater(reads[0], LARGE)
+        self.assertLess(reads[1], LARGE)
+        self.assertEqual(seen[2][0][0], LARGE + 1)
+        self.assertEqual(seen[2][2][LARGE + 1], name(LARGE).encode())
+        index, = self.host.call(os.listdir, INDEX)
+        self.assertEqual(self.host.call(os.stat, INDEX + index).st_mode & 0o777,
+                         0o600)
+        pop = self.login()
+        for i in range(1, LARGE + 1):
+            pop.dele(i)
+        pop.quit()
+        self.assertEqual(self.there(), {"new/" + name(LARGE): MAIL[0]})
 
     def test_what_is_not_served(self):
         """Links, folders, FIFOs and files of others are left alone, and told."""
