@@ -459,46 +459,6 @@ is_same_file(const struct drop *d, const struct spool *s)
 	    s->facts.dev == d->facts.dev;
 }
 
-/* The spool is not what it was: find the messages again, under the lock. */
-static int
-find_locked(struct drop *d, struct spool *s, bool moved, struct fault *f)
-{
-	if (!is_same_file(d, s) && old_inode_serves(d))
-		return 0;
-	if (s->fd != -1 && settle(s->fd, &s->facts, f) == -1)
-		return -1;
-	if (is_same_file(d, s) && !moved && s->facts.size >= d->facts.size) {
-		doubt(d, &s->facts);
-		return 0;
-	}
-	return rescan(d, s, f);
-}
-
-/* moved: it is known that they are no longer where they were. */
-static int
-find_again(struct drop *d, bool moved, struct fault *f)
-{
-	struct spool	s;
-	int		r;
-
-	d->seen = (struct file_facts){ 0 };
-	if (rows_all(d, f) == -1)
-		return -1;
-	spool_init(&s, &d->conf);
-	r = spool_lock(&s, DROP_LOCK_SCAN, 0, f);
-	if (r == 0)
-		r = find_locked(d, &s, moved, f);
-	spool_unlock(&s);
-	if (r == 0 && is_same_file(d, &s)) {
-		fd_close(&d->fd);
-		d->fd = fd_take(&s.fd);
-	}
-	spool_fini(&s);
-	if (r == -1 && f->class == FAULT_IN_USE)
-		f->class = FAULT_TEMP;
-	return r;
-}
-
 int
 tempdrop_unchanged(const struct drop *d, bool *same_r, struct fault *f)
 {
@@ -524,24 +484,44 @@ is_there(const struct drop *d, const struct mbox_msg *m)
 	return same;
 }
 
-/* 1: by all that is known the message is where its row says; 0: look again; -1. */
+/* The spool is not what it was: find the message again, under the lock. */
+static int
+find_locked(struct drop *d, struct mbox_msg *m, struct spool *s, struct fault *f)
+{
+	d->seen = (struct file_facts){ 0 };
+	if (!is_same_file(d, s) && old_inode_serves(d))
+		return 0;
+	if (s->fd != -1 && settle(s->fd, &s->facts, f) == -1)
+		return -1;
+	if (is_same_file(d, s) && s->facts.size >= d->facts.size) {
+		doubt(d, &s->facts);
+		if (is_there(d, m)) {
+			m->flags &= ~(uint32_t)MBOX_DOUBTED;
+			return 0;
+		}
+	}
+	return rescan(d, s, f);
+}
+
+/* 1: by all that is known the message is where its row says; 0: who knows; -1. */
 static int
 locate(struct drop *d, struct mbox_msg *m, struct fault *f)
 {
 	bool same;
 
+	/* Mostly all is as it was, which is known when it was read. */
+	if ((m->flags & (MBOX_GONE | MBOX_DOUBTED)) == 0)
+		return 1;
 	if (tempdrop_unchanged(d, &same, f) == -1)
 		return -1;
-	if (!same)
-		return find_again(d, false, f);
-	if ((m->flags & MBOX_DOUBTED) == 0)
-		return 1;
+	if (!same || (m->flags & MBOX_GONE))
+		return same;
 	if (!is_there(d, m)) {
-		int r = find_again(d, true, f);
-
+		if (rows_all(d, f) == -1)
+			return -1;
 		/* If it was the index that was wrong: not once more. */
 		indexed_drop(&d->index);
-		return r;
+		return 0;
 	}
 	m->flags &= ~(uint32_t)MBOX_DOUBTED;
 	return 1;
@@ -574,6 +554,9 @@ read_once(struct drop *d, const struct mbox_msg *m, uint64_t size, uint64_t off,
 {
 	ssize_t got;
 
+	if (m->flags & MBOX_GONE)
+		return fault_set(f, FAULT_TEMP, "another program "
+		    "removed the message, and there is no copy of it");
 	if (off == 0)
 		begin_following(d, m);
 	got = file_pread(d->fd, to.p, to.n, m->text + off, f);
@@ -582,30 +565,48 @@ read_once(struct drop *d, const struct mbox_msg *m, uint64_t size, uint64_t off,
 	return got == -1 || tempdrop_unchanged(d, same_r, f) == -1 ? -1 : got;
 }
 
+/* Those who heed locks, as mail transfer agents, cannot come between. */
+static ssize_t
+read_locked(struct drop *d, struct mbox_msg *m, uint64_t size, uint64_t off,
+    struct octets to, bool *same_r, struct fault *f)
+{
+	struct spool	s;
+	int		fd = d->fd;
+	ssize_t		got = -1;
+
+	if (rows_all(d, f) == -1)
+		return -1;
+	spool_init(&s, &d->conf);
+	if (spool_lock(&s, DROP_LOCK_SCAN, 0, f) == 0 &&
+	    find_locked(d, m, &s, f) == 0) {
+		if (is_same_file(d, &s))
+			d->fd = s.fd;
+		got = read_once(d, m, size, off, to, same_r, f);
+	}
+	spool_unlock(&s);
+	if (d->fd != fd) {
+		(void)fd_take(&s.fd);
+		fd_close(&fd);
+	}
+	spool_fini(&s);
+	if (got == -1 && f->class == FAULT_IN_USE)
+		f->class = FAULT_TEMP;
+	return got;
+}
+
 static ssize_t
 read_in_place(struct drop *d, struct mbox_msg *m, uint64_t size, uint64_t off,
     struct octets to, struct fault *f)
 {
-	for (int try = 0; try < READ_TRIES; try++) {
-		/* Mostly all is as it was, which is known when it was read. */
-		bool	calm = try == 0 &&
-			    (m->flags & (MBOX_GONE | MBOX_DOUBTED)) == 0;
-		int	r = calm ? 1 : locate(d, m, f);
-		ssize_t	got;
-		bool	same;
+	bool	same = false;
+	ssize_t	got = locate(d, m, f);
 
-		if (r == -1)
-			return -1;
-		if (m->flags & MBOX_GONE)
-			return fault_set(f, FAULT_TEMP, "another program "
-			    "removed the message, and there is no copy of it");
-		if (r == 0)
-			continue;
+	if (got == 1)
 		got = read_once(d, m, size, off, to, &same, f);
-		if (got == -1 || same)
-			return got;
-	}
-	return fault_set(f, FAULT_TEMP, "the spool changes all the time");
+	for (int try = 1; got != -1 && !same && try < READ_TRIES; try++)
+		got = read_locked(d, m, size, off, to, &same, f);
+	return got == -1 || same ? got :
+	    fault_set(f, FAULT_TEMP, "the spool changes all the time");
 }
 
 /* Of a file whose octets stay what they are; a clone's rows may be doubted. */

@@ -46,6 +46,7 @@ static bool		 can_clone;
 static bool		 cloned_whole;	/* it had not happened by then */
 static unsigned		 countdown;		/* reads until it happens */
 static uint64_t		 octets_read;
+static bool		 busy;		/* mail comes whenever nobody has the lock */
 static void		 (*change)(void);
 /* Time stands still but for who sleeps: all that is done at once has one time. */
 static uint64_t		 now_ms = 1000000;
@@ -186,6 +187,10 @@ __wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
 	if (countdown > 0 && --countdown == 0) {
 		change();
 		changed_ms = now_ms;
+	}
+	if (busy && !fake_locked(&w)) {
+		append();
+		changed_ms = ++now_ms;
 	}
 	octets_read += n;
 	return __real_file_pread(fd, p, n, off, f);
@@ -500,6 +505,25 @@ test_write_goes_on(void **state)
 	free(to);
 }
 
+/* Whoever heeds locks cannot keep a session from its messages. */
+static void
+test_busy(void **state)
+{
+	struct drop	*d;
+	struct fault	 f;
+
+	(void)state;
+	set_way(IN_PLACE);
+	write_those(w.spool, "0123");
+	changed_ms = now_ms;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	busy = true;
+	read_all(d, true, false);
+	busy = false;
+	mbox_ops.close(d);
+	assert_false(fake_locked(&w));
+}
+
 static int
 set_up(void **state)
 {
@@ -528,6 +552,7 @@ main(void)
 		cmocka_unit_test(test_tick),
 		cmocka_unit_test(test_quit_reads),
 		cmocka_unit_test(test_write_goes_on),
+		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_changes),
 	};
 
