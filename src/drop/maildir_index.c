@@ -209,7 +209,7 @@ maildir_index_find(const struct maildir_index *x, struct span base)
 /* --------------------------------------------------------------- writing */
 
 static struct maildir_index_row
-row_of(const struct maildir *m, size_t i)
+row_of(const struct maildir *m, size_t i, uint64_t name)
 {
 	const struct maildir_msg	*msg = &m->msgs[i];
 	const struct maildir_row	*row = &m->first.rows[msg->row];
@@ -222,7 +222,7 @@ row_of(const struct maildir *m, size_t i)
 		.mtime_s = msg->mtime.tv_sec,
 		.mtime_ns = msg->mtime.tv_nsec,
 		.delivered = e->delivered,
-		.name = (uint32_t)row->name,
+		.name = (uint32_t)name,
 		.order = (uint32_t)i,
 		.flags = (row->in_new ? MAILDIR_INDEX_NEW : 0u) |
 		    (e->flags & DROP_SEEN ? MAILDIR_INDEX_SEEN : 0u) |
@@ -232,19 +232,40 @@ row_of(const struct maildir *m, size_t i)
 	};
 }
 
-/* In the order of the listing, which is that of base names. */
+/* Names lie in the order of rows, whatever that of the folder was: who reads them in
+ * that order finds each of them in the processor's cache. */
 static void
-put_rows(const struct maildir *m, struct maildir_index_row *out)
+put_names(const struct maildir *m, struct maildir_index_row *rows, char *names)
 {
 	uint32_t	*at = xalloc(m->first.n, sizeof(*at));
 	size_t		 n = 0;
+	uint64_t	 place = 0;
 
 	for (size_t i = 0; i < m->n; i++)
 		at[m->msgs[i].row] = (uint32_t)i + 1;
-	for (size_t k = 0; k < m->first.n; k++)
-		if (at[k] > 0)
-			out[n++] = row_of(m, at[k] - 1);
+	for (size_t k = 0; k < m->first.n; k++) {
+		const char	*name = maildir_row_name(&m->first,
+				    &m->first.rows[k]);
+		size_t		 len = strlen(name) + 1;
+
+		if (at[k] == 0)
+			continue;
+		rows[n++] = row_of(m, at[k] - 1, place);
+		memcpy(names + place, name, len);
+		place += len;
+	}
 	free(at);
+}
+
+static uint64_t
+names_of(const struct maildir *m)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		n += strlen(maildir_row_name(&m->first,
+		    &m->first.rows[m->msgs[i].row])) + 1;
+	return n;
 }
 
 /* The first octets come last: who has them has the rest, and without them it is
@@ -265,7 +286,7 @@ maildir_index_write(const struct maildir *m, int fd, uint64_t now,
 {
 	struct maildir_index_head h = {
 		.magic = MAGIC, .mark = MARK,
-		.n = m->n, .names_n = m->first.names_n,
+		.n = m->n, .names_n = names_of(m),
 		.settled = is_settled(&m->first, now),
 		.in_new = folder_of(&m->first.new_facts),
 		.in_cur = folder_of(&m->first.cur_facts),
@@ -278,8 +299,7 @@ maildir_index_write(const struct maildir *m, int fd, uint64_t now,
 		return file_truncate(fd, 0, f);
 	text = xalloc((size_t)n + DIGEST_SIZE, 1);
 	memcpy(text, &h, sizeof(h));
-	put_rows(m, (void *)(text + sizeof(h)));
-	memcpy(text + n - h.names_n, m->first.names, m->first.names_n);
+	put_names(m, (void *)(text + sizeof(h)), (char *)text + n - h.names_n);
 	digest_of(text, n, text + n);
 	r = write_text(fd, text, n + DIGEST_SIZE, f);
 	free(text);
