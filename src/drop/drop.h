@@ -123,7 +123,7 @@ struct drop_conf {
 	bool			 in_place;	/* what cannot be cloned is not
 						   copied either, but verified in
 						   place */
-	const struct promises	*promises;	/* unique-ids; NULL: none */
+	struct promises		*promises;	/* unique-ids; NULL: none */
 	const struct drop_host	*host;
 };
 

@@ -99,6 +99,18 @@ make_buckets(struct promises *p)
 	p->first[(size_t)1 << p->bits] = (uint32_t)p->n;
 }
 
+static int	find_rows(struct promises *p, struct fault *f);
+
+/* Its digest was right, so whoever wrote it wrote these. */
+static void
+need_rows(struct promises *p)
+{
+	struct fault f;
+
+	if (p->pending)
+		ASSERT(find_rows(p, &f) == 0);
+}
+
 /* The first row that is not before that one; p->n: there is none. */
 static size_t
 place_of(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
@@ -125,13 +137,16 @@ place_of(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
 }
 
 bool
-promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
+promises_find(struct promises *p, const uint8_t digest[MBOX_DIGEST],
     uint32_t twin, char out[DROP_UIDL_MAX + 1])
 {
-	size_t i = p == NULL ? 0 : place_of(p, digest, twin);
+	size_t i;
 
-	return p != NULL && i < p->n &&
-	    compare(p->rows[i], digest, twin) == 0 &&
+	if (p == NULL)
+		return false;
+	need_rows(p);
+	i = place_of(p, digest, twin);
+	return i < p->n && compare(p->rows[i], digest, twin) == 0 &&
 	    span_cstr(uidl_of(p->rows[i]), out, DROP_UIDL_MAX + 1);
 }
 
@@ -155,19 +170,26 @@ damaged(struct fault *f, const char *why)
 }
 
 static int
-find_rows(struct promises *p, struct fault *f)
+check_whole(const struct promises *p, struct fault *f)
 {
 	struct span	rest = span_of(p->text, p->size);
 	uint8_t		digest[MBOX_DIGEST];
-	uint64_t	rows;
 
 	if (rest.n < HEAD_N + MBOX_DIGEST || !span_starts(rest, SPAN(MAGIC)))
 		return damaged(f, "not a file of them");
 	rest = span_first(rest, rest.n - MBOX_DIGEST);
 	digest_text(rest, digest);
-	if (memcmp(rest.p + rest.n, digest, MBOX_DIGEST) != 0)
-		return damaged(f, "its digest is another");
-	rows = number_at(rest.p + MAGIC_N, 8);
+	return memcmp(rest.p + rest.n, digest, MBOX_DIGEST) == 0 ? 0 :
+	    damaged(f, "its digest is another");
+}
+
+static int
+find_rows(struct promises *p, struct fault *f)
+{
+	struct span	rest = span_of(p->text, p->size - MBOX_DIGEST);
+	uint64_t	rows = number_at(rest.p + MAGIC_N, 8);
+
+	p->pending = false;
 	rest = span_skip(rest, HEAD_N);
 	if (rows > rest.n / PROMISE_FIXED)
 		return damaged(f, "there are fewer rows");
@@ -195,11 +217,11 @@ promises_read(struct span text, struct promises *out, struct fault *f)
 	if (text.n > 0)
 		memcpy(out->text, text.p, text.n);
 	out->size = text.n;
-	return find_rows(out, f);
+	return check_whole(out, f) == -1 ? -1 : find_rows(out, f);
 }
 
 int
-promises_load(int fd, struct promises *out, struct fault *f)
+promises_open(int fd, struct promises *out, struct fault *f)
 {
 	struct file_facts	facts;
 	ssize_t			n;
@@ -214,7 +236,14 @@ promises_load(int fd, struct promises *out, struct fault *f)
 	if (n == -1)
 		return fault_prefix(f, "promised unique-ids: ");
 	out->size = (size_t)n;
-	return find_rows(out, f);
+	out->pending = true;
+	return check_whole(out, f);
+}
+
+int
+promises_load(int fd, struct promises *out, struct fault *f)
+{
+	return promises_open(fd, out, f) == -1 ? -1 : find_rows(out, f);
 }
 
 void
@@ -231,7 +260,10 @@ promises_fini(struct promises *p)
 bool
 promise_use_begin(struct promise_use *u, const struct drop_conf *c)
 {
-	if (c->promises == NULL || c->promises->n == 0 || c->host->forget == NULL)
+	if (c->promises == NULL || c->host->forget == NULL)
+		return false;
+	need_rows(c->promises);
+	if (c->promises->n == 0)
 		return false;
 	u->c = c;
 	u->left = xalloc(c->promises->n, sizeof(*u->left));

@@ -39,6 +39,8 @@ struct promises {
 					   digest: the first row that is not before
 					   them, and n at the end */
 	unsigned	  bits;
+	bool		  pending;	/* rows and first are made when they are
+					   needed */
 };
 
 /* RFC 1939 s.7: 1 to 70 octets of 0x21 to 0x7E. */
@@ -50,13 +52,16 @@ bool	promise_legal(struct span uidl) MUSTUSE;
  * after -1.
  */
 int	promises_load(int fd, struct promises *out, struct fault *f) MUSTUSE;
-/* The same of a text in memory, which is copied. */
+/* The same, but its rows are looked at when the first id is asked for: then a row that
+ * is none ends the process. */
+int	promises_open(int fd, struct promises *out, struct fault *f) MUSTUSE;
+/* promises_load of a text in memory, which is copied. */
 int	promises_read(struct span text, struct promises *out, struct fault *f)
 	    MUSTUSE;
 void	promises_fini(struct promises *p);
 
 /* The id of a message, if there is one for it; p may be NULL.  O(log n). */
-bool	promises_find(const struct promises *p, const uint8_t digest[MBOX_DIGEST],
+bool	promises_find(struct promises *p, const uint8_t digest[MBOX_DIGEST],
 	    uint32_t twin, char out[DROP_UIDL_MAX + 1]) MUSTUSE;
 
 /*

@@ -38,7 +38,7 @@ pack(struct buf *out)
 }
 
 static void
-expect(const struct promises *p, uint8_t first, uint32_t twin, const char *want)
+expect(struct promises *p, uint8_t first, uint32_t twin, const char *want)
 {
 	struct promise	key = row(first, twin, "");
 	char		got[DROP_UIDL_MAX + 1];
@@ -100,7 +100,7 @@ forget(void *ctx, struct span dead, struct fault *f)
 
 /* What stays of the five rows when such messages are left. */
 static void
-check_use(const struct promises *p, const uint8_t *left, size_t n,
+check_use(struct promises *p, const uint8_t *left, size_t n,
     const char *want)
 {
 	const struct drop_host	host = { .forget = forget };
@@ -231,6 +231,33 @@ test_many(void **state)
 	promises_fini(&p);
 	buf_fini(&b);
 	free(rows);
+}
+
+/* Damage is found when it is opened, rows when they are needed. */
+static void
+test_open(void **state)
+{
+	struct promises	p;
+	struct buf	b;
+	struct fault	f;
+	int		fd;
+
+	(void)state;
+	pack(&b);
+	assert_int_equal(file_open_memory(&fd, NULL), 0);
+	assert_int_equal(file_pwrite(fd, buf_span(&b).p, buf_len(&b), 0, NULL), 0);
+	assert_int_equal(promises_open(fd, &p, NULL), 0);
+	assert_null(p.rows);
+	expect(&p, 2, 2, "b");
+	expect(&p, 3, 1, NULL);
+	assert_int_equal(p.n, 5);
+	promises_fini(&p);
+	assert_int_equal(file_pwrite(fd, "?", 1, buf_len(&b) / 2, NULL), 0);
+	assert_int_equal(promises_open(fd, &p, &f), -1);
+	assert_int_equal(f.class, FAULT_PERM);
+	promises_fini(&p);
+	fd_close(&fd);
+	buf_fini(&b);
 }
 
 /* A damaged file is never taken for one with fewer promises. */
@@ -377,6 +404,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_use),
 		cmocka_unit_test(test_forget_bad),

@@ -386,7 +386,7 @@ load_promises(struct session *s, struct drop_conf *c, struct fault *f)
 
 	if (fd < 0)
 		return 0;
-	if (promises_load(fd, &s->promises, f) != 0)
+	if (promises_open(fd, &s->promises, f) != 0)
 		return fault_prefix(f, "%s: ", c->path);
 	c->promises = &s->promises;
 	return 0;
