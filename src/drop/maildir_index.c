@@ -10,8 +10,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define MAGIC		"popperm1"
-#define MARK		(0x0102030405060700u + sizeof(struct maildir_index_row))
 #define ROWS_MAX	(1u << 21)
 #define NAMES_MAX	((uint64_t)ROWS_MAX * (MAILDIR_NAME_MAX + 1))
 #define SIZE_MAX_HERE	((uint64_t)1 << 40)	/* of a message: 1 TiB */
@@ -91,7 +89,8 @@ static bool
 read_head(int fd, struct maildir_index_head *h)
 {
 	return file_pread(fd, h, sizeof(*h), 0, NULL) == sizeof(*h) &&
-	    memcmp(h->magic, MAGIC, sizeof(h->magic)) == 0 && h->mark == MARK &&
+	    memcmp(h->magic, MAILDIR_INDEX_MAGIC, sizeof(h->magic)) == 0 &&
+	    h->mark == MAILDIR_INDEX_MARK &&
 	    h->n > 0 && h->n <= ROWS_MAX &&
 	    h->names_n > 0 && h->names_n <= NAMES_MAX && h->settled <= 1;
 }
@@ -285,7 +284,7 @@ maildir_index_write(const struct maildir *m, int fd, uint64_t now,
     struct fault *f)
 {
 	struct maildir_index_head h = {
-		.magic = MAGIC, .mark = MARK,
+		.magic = MAILDIR_INDEX_MAGIC, .mark = MAILDIR_INDEX_MARK,
 		.n = m->n, .names_n = names_of(m),
 		.settled = is_settled(&m->first, now),
 		.in_new = folder_of(&m->first.new_facts),

@@ -28,9 +28,13 @@ struct maildir_index_folder {
 	int64_t		ctime_ns;
 };
 
+#define MAILDIR_INDEX_MAGIC	"popperm1"
+#define MAILDIR_INDEX_MARK	\
+	(0x0102030405060700u + sizeof(struct maildir_index_row))
+
 struct maildir_index_head {
-	char				magic[8];
-	uint64_t			mark;
+	char				magic[8];	/* MAILDIR_INDEX_MAGIC */
+	uint64_t			mark;		/* MAILDIR_INDEX_MARK */
 	uint64_t			n;		/* rows */
 	uint64_t			names_n;	/* octets */
 	uint64_t			settled;	/* 1: any later change of a
