@@ -164,7 +164,7 @@ index_fit(const struct index_spool *then, const struct index_spool *now)
 
 #define HEAD_USED	(8 + 8 + 7 * 8 + DIGEST_SIZE + 8 + 5 * 8 + INDEX_ROW)
 
-static_assert(HEAD_USED + 16 <= INDEX_HEAD, "the fields of a head, and its mark");
+static_assert(HEAD_USED + 24 <= INDEX_HEAD, "the fields of a head, and its mark");
 static_assert(INDEX_ROW == 9 * 8 + 4 * 4 + 2 * DIGEST_SIZE, "the fields of a row");
 
 static uint64_t
@@ -197,7 +197,8 @@ index_put_head(const struct index_head *h, uint8_t out[INDEX_HEAD])
 	put(&c, h->totals.oldest, 8);
 	if (h->n > 0)
 		put_row(&c, &h->last);
-	c.p = out + INDEX_HEAD - 16;
+	c.p = out + INDEX_HEAD - 24;
+	put(&c, h->young, 8);
 	put(&c, h->doubted, 8);
 	put(&c, head_mark(out), 8);
 }
@@ -251,7 +252,8 @@ index_get_head(struct span in, struct index_head *h)
 	h->totals.oldest = get_8(&s);
 	if (h->n > 0)
 		get_row(&s, &h->last);
-	s.p = in.p + INDEX_HEAD - 16;
+	s.p = in.p + INDEX_HEAD - 24;
+	h->young = get_8(&s) != 0;
 	h->doubted = get_8(&s);
 	return is_possible_head(h);
 }

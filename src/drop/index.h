@@ -16,7 +16,8 @@
  *
  * Head and blocks have a digest each.  A message that has a successor is no longer
  * changed by what is appended: so rows of blocks stay what they are while the spool
- * grows, and a block that a crash left in an older state can only have fewer.  The
+ * grows, and a block that a crash left in an older state can only have fewer.  Who
+ * changes blocks otherwise (UPDATE does) makes the head unreadable before.  The
  * generation, another one whenever an index is begun, tells blocks of an older file.
  */
 #ifndef DROP_INDEX_H
@@ -61,6 +62,8 @@ struct index_head {
 	uint8_t			tail[DIGEST_SIZE];	/* of its last INDEX_TAIL
 							   octets, or all */
 	uint64_t		n;	/* messages, hidden ones too */
+	bool			young;	/* as are all, for the spool could have been
+					   changed at the same time */
 	uint64_t		doubted;	/* so many at the beginning were not
 						   read again when the spool had
 						   grown */

@@ -171,6 +171,7 @@ promise_rows(struct indexed *x, struct mbox_table *out)
 {
 	x->wanted = false;
 	x->rows_wanted = true;
+	x->good = true;
 	out->n = out->cap = (size_t)x->head.n;
 	out->m = xalloc(out->n, sizeof(*out->m));
 	x->known = xalloc(out->n, sizeof(*x->known));
@@ -189,6 +190,10 @@ indexed_read(struct indexed *x, int fd, const struct file_facts *facts,
 	x->edges = xalloc(index_blocks(&x->head) + 1, sizeof(*x->edges));
 	switch (index_fit(&x->head.spool, &now)) {
 	case INDEX_SAME:
+		if (x->head.young && read_grown(x, fd, out))
+			return INDEX_GROWN;
+		if (x->head.young)
+			break;
 		promise_rows(x, out);
 		return INDEX_SAME;
 	case INDEX_GROWN:
@@ -245,31 +250,58 @@ write_index(struct indexed *x, const struct mbox_table *t)
 	return file_pwrite(x->fd, b, sizeof(b), 0, NULL) == 0;
 }
 
-void
-indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
-    const struct mbox_table *t)
+static void
+write_whole(struct indexed *x, int fd, const struct file_facts *facts,
+    const struct mbox_table *t, bool young)
 {
 	uint64_t generation = x->head.generation;
 
-	if (!x->wanted || t->n == 0)
-		return;
 	x->head = (struct index_head){
 		.generation = generation,
 		.spool = spool_of(facts),
 		.n = t->n,
 		.doubted = x->keep,
+		.young = young,
 		.last = t->m[t->n - 1],
 	};
 	for (size_t i = 0; i < t->n; i++)
 		index_count(&x->head.totals, &t->m[i]);
+	x->good = digest_tail(fd, facts->size, x->head.tail) && write_index(x, t);
 	/* Without room there is none: what is half there is not to grow old. */
-	if (!digest_tail(fd, facts->size, x->head.tail) || !write_index(x, t))
+	if (!x->good)
 		indexed_drop(x);
+}
+
+void
+indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
+    const struct mbox_table *t)
+{
+	if (x->wanted && t->n > 0)
+		write_whole(x, fd, facts, t, false);
+}
+
+void
+indexed_replace(struct indexed *x, int fd, const struct mbox_table *t, size_t same)
+{
+	static const uint8_t	none[8];
+	struct file_facts	facts;
+
+	if (t->n == 0 || file_facts(fd, &facts, NULL) == -1 ||
+	    t->m[t->n - 1].next != facts.size) {
+		indexed_drop(x);
+		return;
+	}
+	x->keep = !x->good ? 0 : same < t->n ? same : t->n - 1;
+	/* Blocks are changed under it. */
+	if (x->keep > 0 && file_pwrite(x->fd, none, sizeof(none), 0, NULL) == -1)
+		x->keep = 0;
+	write_whole(x, fd, &facts, t, true);
 }
 
 void
 indexed_drop(struct indexed *x)
 {
+	x->good = false;
 	if (x->fd != -1)
 		(void)!file_truncate(x->fd, 0, NULL);
 }

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +30,8 @@ int	__wrap_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
 	    struct fault *f);
 int	__real_file_truncate(int fd, uint64_t size, struct fault *f);
 int	__wrap_file_truncate(int fd, uint64_t size, struct fault *f);
+int	__wrap_file_sync(int fd, struct fault *f);
+int	__wrap_file_datasync(int fd, struct fault *f);
 uint64_t __wrap_clock_file_ms(void);
 bool	__wrap_file_times_tell(int fd);
 bool	__wrap_file_may_clone(int fd);
@@ -80,6 +83,23 @@ __wrap_file_truncate(int fd, uint64_t size, struct fault *f)
 {
 	return is_dead() ? fault_errno(f, FAULT_TEMP, EIO, "dead") :
 	    __real_file_truncate(fd, size, f);
+}
+
+/* A process dies here, never the power. */
+int
+__wrap_file_sync(int fd, struct fault *f)
+{
+	(void)fd;
+	(void)f;
+	return 0;
+}
+
+int
+__wrap_file_datasync(int fd, struct fault *f)
+{
+	(void)fd;
+	(void)f;
+	return 0;
 }
 
 /* All that was written has stood for long: no test here waits. */
@@ -403,28 +423,104 @@ test_no_room(void **state)
 	expect_same();
 }
 
-/* After an UPDATE there is none: it would be of what is no more. */
+/* A session that deletes and retrieves some: `dice` tells which. */
+static void
+update(unsigned dice)
+{
+	struct drop_change	 change = { 0 };
+	struct drop_outcome	 out;
+	struct drop_totals	 t;
+	struct drop		*d = open_drop(true);
+	bool			*deleted;
+	bool			*retrieved;
+	size_t			 step = 1 + dice % 7 * 10;
+
+	if (d == NULL)
+		return;
+	mbox_ops.totals(d, &t);
+	deleted = xalloc(t.n, sizeof(*deleted));
+	retrieved = xalloc(t.n, sizeof(*retrieved));
+	for (size_t i = dice % 3 == 0 ? 0 : t.n - t.n / 8; i < t.n; i += step) {
+		deleted[i] = dice % 5 < 3;
+		retrieved[i] = dice % 5 > 1;
+	}
+	change.deleted = deleted;
+	change.retrieved = retrieved;
+	assert_int_equal(mbox_ops.commit(d, &change, &out, NULL), 0);
+	mbox_ops.close(d);
+	free(deleted);
+	free(retrieved);
+}
+
+static void
+update_last(bool deletes)
+{
+	struct drop		*d = open_drop(true);
+	struct drop_totals	 t;
+	struct drop_change	 change = { 0 };
+	struct drop_outcome	 out;
+	bool			*marks;
+
+	if (dead)
+		return;
+	mbox_ops.totals(d, &t);
+	marks = xalloc(2 * t.n, sizeof(*marks));
+	marks[t.n - 1] = true;
+	change.deleted = deletes ? marks : marks + t.n;
+	change.retrieved = deletes ? marks + t.n : marks;
+	assert_true(mbox_ops.commit(d, &change, &out, NULL) == -1 ? dead :
+	    out.rewritten);
+	mbox_ops.close(d);
+	free(marks);
+}
+
 static void
 test_update(void **state)
 {
-	static bool		 deleted[MANY] = { [1] = true };
-	static bool		 retrieved[MANY];
-	struct drop_change	 change = { .deleted = deleted,
-					.retrieved = retrieved };
-	struct drop_outcome	 out;
-	struct drop		*d;
-	size_t			 n;
+	const char	*seed = getenv("POPPER_SEED");
+	unsigned	 dice = seed == NULL ? (unsigned)time(NULL) :
+			    (unsigned)strtoul(seed, NULL, 10);
 
 	(void)state;
+	print_message("POPPER_SEED=%u\n", dice);
+	w.conf.status = true;
+	for (int i = 0; i < (getenv("POPPER_LONG") == NULL ? 12 : 200); i++) {
+		begin_with(i % 2 == 0 ? MANY : 30);
+		for (int k = 0; k < 5; k++) {
+			dice = dice * 1103515245 + 12345;
+			update(dice >> 16);
+			expect_same();
+			dice = dice * 1103515245 + 12345;
+			if ((dice >> 16) % 3 == 0)
+				add_messages(dice >> 16 & 0xff, 1 + (dice >> 16) % 5);
+			if ((dice >> 16) % 5 == 0)
+				expect_same();
+		}
+	}
+	w.conf.status = false;
+}
+
+/* What QUIT did at the end is no reason to read the rest again, neither then nor
+ * after. */
+static void
+test_update_at_the_end(void **state)
+{
+	size_t n;
+
+	(void)state;
+	w.conf.status = true;
 	begin_with(MANY);
 	mbox_ops.close(open_drop(true));
-	d = open_drop(true);
-	assert_int_equal(mbox_ops.commit(d, &change, &out, NULL), 0);
-	mbox_ops.close(d);
-	assert_true(out.rewritten);
-	(void)fake_read(w.index, &n);
-	assert_int_equal(n, 0);
-	expect_same();
+	for (int i = 0; i < 3; i++) {
+		add_messages(3 * (MANY + (size_t)i) + 1, 1);
+		update_last(i % 2 == 0);
+		(void)fake_read(w.spool, &n);
+		assert_true(spool_octets < n / 2);
+		assert_true(octets_of_a_look() < n / 2);
+		assert_int_equal(octets_of_a_look(), 0);
+		expect_same();
+	}
+	w.conf.status = false;
 }
 
 static void
@@ -491,6 +587,33 @@ test_damage_and_change(void **state)
 	mbox_ops.close(d);
 }
 
+static struct drop *
+must_open(void)
+{
+	struct drop *d = open_drop(true);
+
+	assert_non_null(d);
+	return d;
+}
+
+/* In a process of its own, for its locks go with it. */
+static bool
+dies_in_update(unsigned at)
+{
+	pid_t	pid = fork();
+	int	status;
+
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		death = at;
+		update_last(true);
+		_exit(dead ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status) == 1;
+}
+
 /* The process dies at each of its writes; the next one goes on from there. */
 static void
 test_crash(void **state)
@@ -498,6 +621,15 @@ test_crash(void **state)
 	bool died = true;
 
 	(void)state;
+	for (unsigned at = 1; died || at == 1; at++) {
+		begin_with(INDEX_ROWS + 20);
+		mbox_ops.close(open_drop(true));
+		died = dies_in_update(at);
+		expect_same();
+		expect_same();
+		mbox_ops.close(must_open());
+	}
+	died = true;
 	for (int grown = 0; grown < 2; grown++)
 		for (unsigned at = 1; died || at == 1; at++) {
 			begin_with(grown ? INDEX_ROWS - 2 : MANY);
@@ -547,6 +679,7 @@ main(void)
 		cmocka_unit_test(test_damage_and_change),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_update),
+		cmocka_unit_test(test_update_at_the_end),
 		cmocka_unit_test(test_crash),
 	};
 

@@ -21,17 +21,6 @@
 
 #define NOBODY		SIZE_MAX
 #define LETTER(c)	(1u << ((c) - 'A'))
-/* "Status: ", 26 letters, CRLF, NUL. */
-#define STATUS_MAX	40
-
-/* One change of the spool, by its octets; in ascending order. */
-struct edit {
-	uint64_t	off;
-	uint64_t	cut;		/* octets that go */
-	size_t		len;		/* 0: a whole message goes */
-	char		text[STATUS_MAX];	/* what comes instead */
-};
-
 struct commit {
 	struct drop			*d;
 	const struct drop_change	*change;
@@ -44,7 +33,7 @@ struct commit {
 	bool				*deleted;	/* by session row */
 	bool				*expired;
 	bool				*retrieved;
-	struct edit			*edits;
+	struct mbox_edit			*edits;
 	size_t				 nedits;
 	size_t				 cap;
 	size_t				 nremoved;
@@ -139,20 +128,20 @@ match(struct commit *k)
 
 /* ---------------------------------------------------------------- edits */
 
-static struct edit *
+static struct mbox_edit *
 add_edit(struct commit *k, uint64_t off, uint64_t cut)
 {
-	struct edit *e;
+	struct mbox_edit *e;
 
 	k->edits = xgrow(k->edits, k->nedits, &k->cap, sizeof(*k->edits));
 	e = &k->edits[k->nedits++];
-	*e = (struct edit){ .off = off, .cut = cut };
+	*e = (struct mbox_edit){ .off = off, .cut = cut };
 	return e;
 }
 
 /* "Status: RO" and the letters that it had, but not U and N (not seen). */
 static void
-status_line(struct edit *e, const struct mbox_msg *m)
+status_line(struct mbox_edit *e, const struct mbox_msg *m)
 {
 	uint32_t	seen = LETTER('R') | LETTER('O');
 	uint32_t	rest = m->letters & ~(seen | LETTER('U') | LETTER('N'));
@@ -280,7 +269,7 @@ struct plan {
 };
 
 static bool
-left_out(const struct edit *e, unsigned less)
+left_out(const struct mbox_edit *e, unsigned less)
 {
 	return e->len > 0 && (less & LESS_STATUS);
 }
@@ -334,7 +323,7 @@ plan_make(struct plan *p, const struct commit *k, unsigned less)
 	    sizeof(*p->image));
 	p->kept = xalloc(k->nedits + 1, sizeof(*p->kept));
 	for (size_t i = 0; i < k->nedits; i++) {
-		const struct edit *e = &k->edits[i];
+		const struct mbox_edit *e = &k->edits[i];
 
 		if (left_out(e, less))
 			continue;
@@ -484,6 +473,25 @@ make_note_true(const struct commit *k, struct fault *f)
 	    h->note(h->ctx, k->change->note, f);
 }
 
+/* exact: the edits are all that was done. */
+static void
+keep_index(struct commit *k, bool exact)
+{
+	struct indexed		*x = &k->d->index;
+	struct mbox_table	 t = { 0 };
+	size_t			 same;
+
+	if (x->fd == -1)
+		return;
+	if (exact && k->now->n < MBOX_MAX &&
+	    mbox_edited(k->spool.fd, k->now, k->edits, k->nedits, &t, &same))
+		indexed_replace(x, k->spool.fd, &t, k->now == &k->d->table ?
+		    same : 0);
+	else
+		indexed_drop(x);
+	mbox_table_fini(&t);
+}
+
 static int
 write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 {
@@ -496,9 +504,9 @@ write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 	if (r == 1) {
 		r = mbox_carry_out(&j, &k->spool, f);
 		out->rewritten = r == 0;
-		indexed_drop(&k->d->index);
 		if (r == 0)
 			set_times(k, k->nnew > 0 || has_extra(k, less));
+		keep_index(k, r == 0 && less == 0 && !has_extra(k, less));
 	} else if (r == 0 && k->change->nextra == 0) {
 		r = make_note_true(k, f);
 	}
@@ -509,6 +517,25 @@ write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 	out->extra_dropped = k->change->nextra > 0 && (less & LESS_EXTRA);
 	out->status_dropped = k->nstatus > 0 && (less & LESS_STATUS);
 	return r;
+}
+
+/*
+ * What the index said of messages is looked at before they are removed or marked.
+ * When they are many, all are scanned.
+ */
+static bool
+is_sure(const struct commit *k)
+{
+	const struct drop	*d = k->d;
+	size_t			 n = 0;
+
+	if (!d->index.used)
+		return true;
+	for (size_t i = 0; i < d->table.n; i++)
+		if ((k->deleted[i] || k->retrieved[i]) &&
+		    (++n > d->table.n / 4 + 1 || !tempdrop_holds(d, i)))
+			return false;
+	return true;
 }
 
 /* Whose is what, in a spool that the session has seen just so. */
@@ -535,7 +562,7 @@ match_anew(struct commit *k, struct fault *f)
 static int
 merge_locked(struct commit *k, struct drop_outcome *out, struct fault *f)
 {
-	if (spool_same_state(&k->spool.facts, &k->d->seen))
+	if (spool_same_state(&k->spool.facts, &k->d->seen) && is_sure(k))
 		match_itself(k);
 	else if (match_anew(k, f) == -1)
 		return -1;

@@ -17,6 +17,8 @@
 struct indexed {
 	int			 fd;		/* owns; -1: there is none */
 	bool			 wanted;	/* to be written */
+	bool			 used;		/* rows of the table are its */
+	bool			 good;		/* the file is what the table says */
 	bool			 rows_wanted;	/* not all are in the table yet, */
 	bool			*known;		/* but those; owns */
 	size_t			 keep;		/* rows in its blocks that are good */
@@ -42,8 +44,7 @@ struct drop {
 	struct follow		*follow;	/* owns; in place, or NULL */
 	struct file_facts	 seen;		/* the spool's when it was scanned at
 						   login, if any later change has
-						   another time; else, or when its
-						   index said what is in it, {0} */
+						   another time; else {0} */
 	struct indexed		 index;
 	struct index_totals	 totals;	/* at login */
 };
@@ -62,7 +63,10 @@ void	indexed_fini(struct indexed *x);
 void	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
 	    const struct mbox_table *t);
 
-/* The spool is another one from now on: empty it. */
+/* The same after an UPDATE: `same` rows are those that were there before. */
+void	indexed_replace(struct indexed *x, int fd, const struct mbox_table *t,
+	    size_t same);
+/* There is none from now on. */
 void	indexed_drop(struct indexed *x);
 
 /*
@@ -78,8 +82,30 @@ int	rows_find(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 /* All of both are there from now on. */
 int	rows_all(struct drop *d, struct fault *f) MUSTUSE;
 
+/* "Status: ", 26 letters, CRLF, NUL. */
+#define MBOX_STATUS_MAX	40
+
+/* One change of the spool, by its octets; in ascending order. */
+struct mbox_edit {
+	uint64_t	off;
+	uint64_t	cut;		/* octets that go */
+	size_t		len;		/* 0: a whole message goes */
+	char		text[MBOX_STATUS_MAX];	/* what comes instead */
+};
+
+/*
+ * mbox_edited.c: of a spool with the messages of t, to which these edits were made:
+ * its messages, and how many at the beginning are as they were.  False: it has to be
+ * scanned.
+ */
+bool	mbox_edited(int fd, const struct mbox_table *t, const struct mbox_edit *edits,
+	    size_t n, struct mbox_table *out, size_t *same_r) MUSTUSE;
+
 /* tempdrop.c: copy and scan a locked spool; takes s->fd when in place. */
 int	tempdrop_make(struct drop *d, struct spool *s, struct fault *f) MUSTUSE;
+/* In the state that the session saw: is a message just where and what its row says,
+ * and are its neighbours? */
+bool	tempdrop_holds(const struct drop *d, size_t row) MUSTUSE;
 /* In place: is the spool in the state that the table speaks of? */
 int	tempdrop_unchanged(const struct drop *d, bool *same_r, struct fault *f)
 	    MUSTUSE;

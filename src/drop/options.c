@@ -216,10 +216,11 @@ const struct conf_option drop_options[] = {
 		    "in\n"
 		    ".Ic state_dir ,\n"
 		    "120 octets a message, and as long as the maildrop stays as "
-		    "it is, or is only added to, the next login uses that.\n"
-		    "A\n"
+		    "it is, or is only added to, the next login uses that, "
+		    "as it does after a\n"
 		    ".Ql QUIT\n"
-		    "that writes to the maildrop throws it away.",
+		    "that deleted or marked mail, but not after one that added "
+		    "bulletins.",
 	},
 	{
 		.name = "expire", .type = CONF_TEXT, .offset = AT(expire),

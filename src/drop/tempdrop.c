@@ -231,10 +231,10 @@ find_messages(struct drop *d, struct spool *s, int fd, struct fault *f)
 	enum index_fit fit = indexed_read(&d->index, fd, &s->facts, &d->table);
 
 	d->facts = s->facts;
-	if (fit == INDEX_SAME || (fit == INDEX_GROWN && scan_on(d, s, fd))) {
-		d->seen = (struct file_facts){ 0 };	/* it was not read */
+	d->index.used = fit == INDEX_SAME ||
+	    (fit == INDEX_GROWN && scan_on(d, s, fd));
+	if (d->index.used)
 		return 0;
-	}
 	mbox_table_fini(&d->table);
 	d->index.keep = 0;
 	return scan_from(s, fd, 0, &d->table, f);
@@ -482,6 +482,51 @@ is_there(const struct drop *d, const struct mbox_msg *m)
 	    t.m[0].text == m->text && t.m[0].end == m->end;
 	mbox_table_fini(&t);
 	return same;
+}
+
+static bool
+is_as_told(const struct drop *d, const struct mbox_msg *m)
+{
+	const uint32_t		 known = MBOX_SEEN | MBOX_CRLF | MBOX_HEAD_OPEN |
+				    MBOX_SEPARATED;
+	struct mbox_table	 t = { 0 };
+	const struct mbox_msg	*now;
+	bool			 same;
+
+	same = mbox_scan_file(d->fd, m->from, m->next - m->from, &t,
+	    NULL) == 0 && t.n == 1;
+	now = t.m;
+	same = same && compare_octets(now, m) == 0 && now->from == m->from &&
+	    now->text == m->text && now->end == m->end && now->next == m->next &&
+	    now->size_wire == m->size_wire && now->head_end == m->head_end &&
+	    now->status_len == m->status_len && now->letters == m->letters &&
+	    (m->status_len == 0 || now->status == m->status) &&
+	    (now->flags & known) == (m->flags & known);
+	mbox_table_fini(&t);
+	return same;
+}
+
+static bool
+begins_behind_blank_line(const struct drop *d, const struct mbox_msg *m)
+{
+	char	b[3];
+	size_t	n = m->from < sizeof(b) ? (size_t)m->from : sizeof(b);
+
+	if (n == 0)
+		return true;
+	return file_pread(d->fd, b, n, m->from - n, NULL) == (ssize_t)n &&
+	    b[n - 1] == '\n' && (n == 1 || b[n - 2] == '\n' ||
+	    (n == 3 && memcmp(b, "\n\r\n", 3) == 0));
+}
+
+bool
+tempdrop_holds(const struct drop *d, size_t row)
+{
+	const struct mbox_msg *m = &d->table.m[row];
+
+	return begins_behind_blank_line(d, m) && is_as_told(d, m) &&
+	    (row + 1 < d->table.n ? is_as_told(d, m + 1) :
+	    m->next == d->seen.size);
 }
 
 /* The spool is not what it was: find the message again, under the lock. */
