@@ -520,8 +520,9 @@ write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 }
 
 /*
- * What the index said of messages is looked at before they are removed or marked.
- * When they are many, all are scanned.
+ * What the index said of messages, or what is in a spool that somebody may have been
+ * writing to, is looked at before they are removed or marked.  When they are many, or
+ * the session has a copy of its own, all are scanned.
  */
 static bool
 is_sure(const struct commit *k)
@@ -529,8 +530,10 @@ is_sure(const struct commit *k)
 	const struct drop	*d = k->d;
 	size_t			 n = 0;
 
-	if (!d->index.used)
+	if (!d->index.used && !d->fresh)
 		return true;
+	if (d->fresh && !d->in_place)
+		return false;
 	for (size_t i = 0; i < d->table.n; i++)
 		if ((k->deleted[i] || k->retrieved[i]) &&
 		    (++n > d->table.n / 4 + 1 || !tempdrop_holds(d, i)))

@@ -45,6 +45,8 @@ struct drop {
 	struct file_facts	 seen;		/* the spool's when it was scanned at
 						   login, if any later change has
 						   another time; else {0} */
+	bool			 fresh;		/* but that who heeds no lock may
+						   have been inside a write(2) */
 	struct indexed		 index;
 	struct index_totals	 totals;	/* at login */
 };

@@ -91,6 +91,13 @@ settle(int fd, struct file_facts *facts, struct fault *f)
 	return fault_set(f, FAULT_TEMP, "the spool changes all the time");
 }
 
+static void
+see(struct drop *d, const struct file_facts *facts)
+{
+	d->seen = *facts;
+	d->fresh = since_change(clock_file_ms(), facts) <= WRITE_MS;
+}
+
 /* Before the scan: will UPDATE be able to tell that nothing has changed since? */
 static void
 note_state(struct drop *d, const struct spool *s)
@@ -100,7 +107,7 @@ note_state(struct drop *d, const struct spool *s)
 
 	if (file_times_tell(s->fd) && file_facts(s->fd, &facts, NULL) == 0 &&
 	    spool_same_state(&facts, &s->facts) && is_settled(now, &facts))
-		d->seen = facts;
+		see(d, &facts);
 }
 
 /*
@@ -274,7 +281,7 @@ static int
 scan_in_place(struct drop *d, struct spool *s, struct fault *f)
 {
 	if (file_times_tell(s->fd)) {
-		d->seen = s->facts;
+		see(d, &s->facts);
 		open_index(d, s->facts.size);
 	}
 	if (find_messages(d, s, s->fd, f) == -1)
@@ -666,6 +673,7 @@ read_copy(struct drop *d, struct mbox_msg *m, uint64_t off, void *p, size_t n,
 		m->flags &= ~(uint32_t)MBOX_DOUBTED;
 	if (m->flags & MBOX_DOUBTED) {
 		r = rows_all(d, f);
+		d->seen = (struct file_facts){ 0 };
 		indexed_drop(&d->index);
 		if (r == 0)
 			r = mbox_scan_file(d->fd, 0, d->facts.size, &t, f);
