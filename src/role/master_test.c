@@ -104,6 +104,8 @@ tell_test(size_t part, const int *fds, size_t n)
 	struct fault f;
 
 	spawn_tie(getppid());
+	/* First: who has been told of it may make the master stop it at once. */
+	(void)signal(SIGTERM, SIG_DFL);
 	for (size_t i = 0; i < n; i++) {
 		link_out_init(&it.out, 1);
 		link_put_u32(&it.out, (uint32_t)part);
@@ -112,7 +114,6 @@ tell_test(size_t part, const int *fds, size_t n)
 		if (link_send(it.theirs, &it.out, &fds[i], 1, &f) != 0)
 			_exit(1);
 	}
-	(void)signal(SIGTERM, SIG_DFL);
 	for (int fd = 3; fd < 1024; fd++)
 		(void)close(fd);
 	for (;;)
