@@ -20,7 +20,7 @@ LAST_LINE = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 # Suites in which no popper runs (they test the tests or read the source), or
 # only that of the package.
 NOT_SANITIZED = {"deb", "floors", "fuzz", "house", "paper"}
-FUZZ_SECONDS = 18
+FUZZ_SECONDS = 13       # for each target
 ROOT = [] if os.geteuid() == 0 else ["sudo"]
 
 
