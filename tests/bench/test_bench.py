@@ -77,8 +77,9 @@ class Frame(unittest.TestCase):
                                    "--rounds", "2")
         self.assertEqual(
             [r["peer"] for r in results.runs],
-            ["popper", "floor", "PAM alone", "PAM, a process each"] * 2,
-            "interleaved")
+            ["popper", "floor", "PAM alone", "PAM, a process each",
+             "floor", "popper", "PAM alone", "PAM, a process each"],
+            "interleaved, and another one begins each round")
         for bare in ("PAM alone", "PAM, a process each"):
             self.assertRegex(text, r"popper above %s: [-\d.]+ \(" % bare)
 
