@@ -247,6 +247,13 @@ static void add_torn(void) { fake_append(w.spool, SPAN("\nFrom a@x Mon Jan  1 10
 static void add_rest(void) { fake_append(w.spool, SPAN(":00 2024\nLines: 1\n\nx")); }
 static void add_lf(void) { fake_append(w.spool, SPAN("\n")); }
 static void add_cr(void) { fake_append(w.spool, SPAN("\r")); }
+static void
+add_note_like(void)
+{
+	fake_append(w.spool, SPAN("From a@x Mon Jan  1 10:00:00 2024\nFrom: Mail "
+	    "System Internal Data <m@x>\nSubject: DON'T DELETE THIS MESSAGE -- "
+	    "FOLDER INTERNAL DATA\n\nx\n\n"));
+}
 static void empty(void) { fake_write(w.spool, SPAN("")); }
 static void rewrite(void) { empty(); add_messages(5, 400); }
 
@@ -307,7 +314,7 @@ prepend_like_last(void)
 }
 
 static void (*const changes[])(void) = {
-	add_one, add_new, add_block, add_text, add_torn, add_rest, add_lf, add_cr,
+	add_one, add_new, add_block, add_note_like, add_text, add_torn, add_rest, add_lf, add_cr,
 	empty, rewrite, cut, replace, prepend,
 	prepend_like_last,
 };

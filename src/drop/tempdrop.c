@@ -221,6 +221,8 @@ scan_on(struct drop *d, struct spool *s, int fd)
 	good = scan_from(s, fd, last->from, &t, NULL) == 0 && t.n > 0 &&
 	    t.m[0].from == last->from && n + t.n <= MBOX_MAX &&
 	    memcmp(t.m[0].digest, last->digest, MBOX_DIGEST) == 0;
+	if (good && n > 0)		/* a note is the first of all */
+		t.m[0].flags &= ~(uint32_t)MBOX_HIDDEN;
 	for (size_t i = 0; good && i < t.n; i++) {
 		d->table.m = xgrow(d->table.m, d->table.n, &d->table.cap,
 		    sizeof(*d->table.m));
