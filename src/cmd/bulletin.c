@@ -61,13 +61,7 @@ bad_usage(const char *why)
 static int
 complain(const struct fault *f)
 {
-	fprintf(stderr, "popper bulletin: %s\n", f->text);
-	if (f->err == EACCES || f->err == EPERM || f->err == EROFS)
-		return STATUS_DENIED;
-	if (f->class == FAULT_IN_USE ||
-	    (f->class == FAULT_TEMP && f->err != ENOENT))
-		return STATUS_TEMP;
-	return STATUS_FAILED;
+	return start_complain("bulletin", f);
 }
 
 static int

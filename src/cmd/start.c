@@ -6,6 +6,7 @@
 #include "sys/identity.h"
 #include "watch/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static void
@@ -76,6 +77,17 @@ start_usage(const char *word, const char *why)
 		fprintf(stderr, "popper %s: %s\n", word, why);
 	fprintf(stderr, "popper %s: try popper %s --help\n", word, word);
 	return STATUS_USAGE;
+}
+
+int
+start_complain(const char *word, const struct fault *f)
+{
+	fprintf(stderr, "popper %s: %s\n", word, f->text);
+	if (f->err == EACCES || f->err == EPERM || f->err == EROFS)
+		return STATUS_DENIED;
+	return f->class == FAULT_IN_USE ||
+	    (f->class == FAULT_TEMP && f->err != ENOENT) ? STATUS_TEMP :
+	    STATUS_FAILED;
 }
 
 int

@@ -41,5 +41,7 @@ int	start_allowed(const struct settings *s, bool terminal) MUSTUSE;
 /* Tell of a mistake in the arguments of popper WORD (NULL: told by getopt),
  * and of its --help.  The exit status. */
 int	start_usage(const char *word, const char *why);
+/* Tell what popper WORD failed of.  The exit status. */
+int	start_complain(const char *word, const struct fault *f);
 
 #endif

@@ -100,12 +100,7 @@ bad_usage(const char *why)
 int
 uidl_complain(const struct fault *f)
 {
-	fprintf(stderr, "popper uidl: %s\n", f->text);
-	if (f->err == EACCES || f->err == EPERM || f->err == EROFS)
-		return STATUS_DENIED;
-	return f->class == FAULT_IN_USE ||
-	    (f->class == FAULT_TEMP && f->err != ENOENT) ? STATUS_TEMP :
-	    STATUS_FAILED;
+	return start_complain("uidl", f);
 }
 
 /* ---- the command line ---- */

@@ -159,7 +159,7 @@ maildir_foreign(const struct fake *w)
 	assert_int_equal(mkdir(w->spool, 0700), 0);
 }
 
-static const struct kind kinds[] = {
+static struct kind kinds[] = {
 	{ &mbox_ops, mbox_deliver, mbox_remove, mbox_mark, mbox_clear,
 	    mbox_foreign },
 	{ &maildir_ops, maildir_deliver, maildir_remove, maildir_mark,
@@ -274,114 +274,108 @@ change_of(struct marks *m, const char *deleted, const char *retrieved)
 static void
 test_snapshot(void **state)
 {
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
-		struct fake	 w;
-		struct drop	*d;
-		struct drop	*again;
-		struct snapshot	 s;
-		struct snapshot	 t;
+	const struct kind *kind = *state;
+	struct fake	 w;
+	struct drop	*d;
+	struct drop	*again;
+	struct snapshot	 s;
+	struct snapshot	 t;
 
-		start(&w, &kinds[j]);
-		deliver(&w, &kinds[j], "123456");
-		assert_int_equal(w.ops->probe(&w.conf, NULL), 0);
-		d = opened(&w);
-		w.ops->snapshot(d, &s);
-		assert_int_equal(s.n, NCORPUS);
-		for (size_t i = 0; i < s.n; i++) {
-			assert_int_equal(s.entries[i].size_disk,
-			    strlen(corpus[i].text));
-			assert_int_equal(s.entries[i].size_wire,
-			    corpus[i].wire);
-			assert_int_equal(s.entries[i].flags,
-			    corpus[i].plain ? 0 : DROP_8BIT);
-			assert_true(s.entries[i].delivered > 1600000000);
-			assert_in_range(strlen(s.entries[i].uidl), 1,
-			    DROP_UIDL_MAX);
-			for (size_t k = 0; k < i; k++)
-				assert_string_not_equal(s.entries[i].uidl,
-				    s.entries[k].uidl);
-			expect_text(d, i, corpus[i].text);
-		}
-		for (size_t i = s.n; i > 0; i--)
-			expect_text(d, i - 1, corpus[i - 1].text);
-		again = opened(&w);
-		w.ops->snapshot(again, &t);
-		assert_int_equal(s.n, t.n);
-		for (size_t i = 0; i < s.n; i++)
-			assert_string_equal(s.entries[i].uidl,
-			    t.entries[i].uidl);
-		w.ops->close(again);
-		w.ops->close(d);
-		end(&w, &kinds[j]);
+	start(&w, kind);
+	deliver(&w, kind, "123456");
+	assert_int_equal(w.ops->probe(&w.conf, NULL), 0);
+	d = opened(&w);
+	w.ops->snapshot(d, &s);
+	assert_int_equal(s.n, NCORPUS);
+	for (size_t i = 0; i < s.n; i++) {
+		assert_int_equal(s.entries[i].size_disk,
+		    strlen(corpus[i].text));
+		assert_int_equal(s.entries[i].size_wire,
+		    corpus[i].wire);
+		assert_int_equal(s.entries[i].flags,
+		    corpus[i].plain ? 0 : DROP_8BIT);
+		assert_true(s.entries[i].delivered > 1600000000);
+		assert_in_range(strlen(s.entries[i].uidl), 1,
+		    DROP_UIDL_MAX);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(s.entries[i].uidl,
+			    s.entries[k].uidl);
+		expect_text(d, i, corpus[i].text);
 	}
+	for (size_t i = s.n; i > 0; i--)
+		expect_text(d, i - 1, corpus[i - 1].text);
+	again = opened(&w);
+	w.ops->snapshot(again, &t);
+	assert_int_equal(s.n, t.n);
+	for (size_t i = 0; i < s.n; i++)
+		assert_string_equal(s.entries[i].uidl,
+		    t.entries[i].uidl);
+	w.ops->close(again);
+	w.ops->close(d);
+	end(&w, kind);
 }
 
 /* An id is the message's, whatever goes, comes or is marked. */
 static void
 test_ids_stay(void **state)
 {
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
-		struct fake	 w;
-		struct drop	*d;
-		struct drop	*again;
-		struct snapshot	 s;
-		struct snapshot	 t;
+	const struct kind *kind = *state;
+	struct fake	 w;
+	struct drop	*d;
+	struct drop	*again;
+	struct snapshot	 s;
+	struct snapshot	 t;
 
-		start(&w, &kinds[j]);
-		deliver(&w, &kinds[j], "1234");
-		d = opened(&w);
-		w.ops->snapshot(d, &s);
-		kinds[j].remove(&w, 0);
-		kinds[j].mark(&w, 1);
-		kinds[j].mark(&w, 2);
-		deliver(&w, &kinds[j], "56");
-		again = opened(&w);
-		w.ops->snapshot(again, &t);
-		assert_int_equal(t.n, 5);
-		for (size_t i = 0; i < 3; i++)
-			assert_string_equal(s.entries[i + 1].uidl,
-			    t.entries[i].uidl);
-		assert_int_equal(t.entries[0].flags & DROP_SEEN, DROP_SEEN);
-		assert_int_equal(t.entries[2].flags & DROP_SEEN, 0);
-		w.ops->close(again);
-		w.ops->close(d);
-		end(&w, &kinds[j]);
-	}
+	start(&w, kind);
+	deliver(&w, kind, "1234");
+	d = opened(&w);
+	w.ops->snapshot(d, &s);
+	kind->remove(&w, 0);
+	kind->mark(&w, 1);
+	kind->mark(&w, 2);
+	deliver(&w, kind, "56");
+	again = opened(&w);
+	w.ops->snapshot(again, &t);
+	assert_int_equal(t.n, 5);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(s.entries[i + 1].uidl,
+		    t.entries[i].uidl);
+	assert_int_equal(t.entries[0].flags & DROP_SEEN, DROP_SEEN);
+	assert_int_equal(t.entries[2].flags & DROP_SEEN, 0);
+	w.ops->close(again);
+	w.ops->close(d);
+	end(&w, kind);
 }
 
 /* Others work on it: its octets, or a fault; never another message's. */
 static void
 test_read_meanwhile(void **state)
 {
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
-		struct fake	 w;
-		struct drop	*d;
-		struct fault	 f;
-		char		 b[100];
-		ssize_t		 n;
+	const struct kind *kind = *state;
+	struct fake	 w;
+	struct drop	*d;
+	struct fault	 f;
+	char		 b[100];
+	ssize_t		 n;
 
-		start(&w, &kinds[j]);
-		deliver(&w, &kinds[j], "1234");
-		d = opened(&w);
-		kinds[j].mark(&w, 0);
-		expect_text(d, 0, corpus[0].text);
-		kinds[j].mark(&w, 3);
-		deliver(&w, &kinds[j], "5");
-		expect_text(d, 3, corpus[3].text);
-		kinds[j].remove(&w, 1);
-		n = w.ops->read(d, 1, 0, b, sizeof(b), &f);
-		if (n == -1)
-			assert_int_equal(f.class, FAULT_TEMP);
-		else
-			assert_true(span_eq(span_of(b, (size_t)n),
-			    span_str(corpus[1].text)));
-		expect_text(d, 2, corpus[2].text);
-		w.ops->close(d);
-		end(&w, &kinds[j]);
-	}
+	start(&w, kind);
+	deliver(&w, kind, "1234");
+	d = opened(&w);
+	kind->mark(&w, 0);
+	expect_text(d, 0, corpus[0].text);
+	kind->mark(&w, 3);
+	deliver(&w, kind, "5");
+	expect_text(d, 3, corpus[3].text);
+	kind->remove(&w, 1);
+	n = w.ops->read(d, 1, 0, b, sizeof(b), &f);
+	if (n == -1)
+		assert_int_equal(f.class, FAULT_TEMP);
+	else
+		assert_true(span_eq(span_of(b, (size_t)n),
+		    span_str(corpus[1].text)));
+	expect_text(d, 2, corpus[2].text);
+	w.ops->close(d);
+	end(&w, kind);
 }
 
 /* --------------------------------------------------------------- commit */
@@ -449,72 +443,69 @@ run_session(const struct kind *kind, const struct session *t)
 static void
 test_sessions(void **state)
 {
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++)
-		for (size_t i = 0; i < ARRAY_LEN(sessions); i++)
-			run_session(&kinds[j], &sessions[i]);
+	const struct kind *kind = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(sessions); i++)
+		run_session(kind, &sessions[i]);
 }
 
 /* What was retrieved is told to the next session, if it is to be. */
 static void
 test_seen(void **state)
 {
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++)
-		for (int status = 0; status < 2; status++) {
-			struct fake		 w;
-			struct drop		*d;
-			struct marks		 marks;
-			struct drop_change	 c = change_of(&marks, "3",
-						    "123");
-			struct drop_outcome	 out;
-			struct snapshot		 s;
+	const struct kind *kind = *state;
 
-			start(&w, &kinds[j]);
-			w.conf.status = status;
-			deliver(&w, &kinds[j], "1234");
-			d = opened(&w);
-			assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
-			assert_false(out.status_dropped);
-			w.ops->close(d);
-			expect_left(&w, "124");
-			d = opened(&w);
-			w.ops->snapshot(d, &s);
-			for (size_t i = 0; i < 3; i++)
-				assert_int_equal(s.entries[i].flags & DROP_SEEN,
-				    status && i < 2 ? DROP_SEEN : 0);
-			w.ops->close(d);
-			end(&w, &kinds[j]);
-		}
+	for (int status = 0; status < 2; status++) {
+		struct fake		 w;
+		struct drop		*d;
+		struct marks		 marks;
+		struct drop_change	 c = change_of(&marks, "3",
+					    "123");
+		struct drop_outcome	 out;
+		struct snapshot		 s;
+
+		start(&w, kind);
+		w.conf.status = status;
+		deliver(&w, kind, "1234");
+		d = opened(&w);
+		assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
+		assert_false(out.status_dropped);
+		w.ops->close(d);
+		expect_left(&w, "124");
+		d = opened(&w);
+		w.ops->snapshot(d, &s);
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(s.entries[i].flags & DROP_SEEN,
+			    status && i < 2 ? DROP_SEEN : 0);
+		w.ops->close(d);
+		end(&w, kind);
+	}
 }
 
 static void
 test_expired(void **state)
 {
+	const struct kind *kind = *state;
 	static const bool expired[NCORPUS] = { false, true, true };
+	struct fake		 w;
+	struct drop		*d;
+	struct marks		 marks;
+	struct drop_change	 c = change_of(&marks, "123", "");
+	struct drop_outcome	 out;
 
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
-		struct fake		 w;
-		struct drop		*d;
-		struct marks		 marks;
-		struct drop_change	 c = change_of(&marks, "123", "");
-		struct drop_outcome	 out;
-
-		start(&w, &kinds[j]);
-		c.expired = expired;
-		deliver(&w, &kinds[j], "123");
-		d = opened(&w);
-		kinds[j].remove(&w, 2);
-		assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
-		assert_int_equal(out.deleted, 2);
-		assert_int_equal(out.expired, 1);
-		assert_int_equal(out.vanished, 1);
-		assert_int_equal(out.deleted_octets,
-		    corpus[0].wire + corpus[1].wire);
-		w.ops->close(d);
-		end(&w, &kinds[j]);
-	}
+	start(&w, kind);
+	c.expired = expired;
+	deliver(&w, kind, "123");
+	d = opened(&w);
+	kind->remove(&w, 2);
+	assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
+	assert_int_equal(out.deleted, 2);
+	assert_int_equal(out.expired, 1);
+	assert_int_equal(out.vanished, 1);
+	assert_int_equal(out.deleted_octets,
+	    corpus[0].wire + corpus[1].wire);
+	w.ops->close(d);
+	end(&w, kind);
 }
 
 /* ------------------------------------------------------------- bulletins */
@@ -526,81 +517,78 @@ test_expired(void **state)
 static void
 test_bulletins(void **state)
 {
+	const struct kind *kind = *state;
 	static const struct drop_extra extra[2] = {
 		{ 0, sizeof(N) - 1 }, { sizeof(N) - 1, sizeof(N) - 1 }
 	};
 
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++)
-		for (int have = 0; have < 2; have++) {
-			struct fake		 w;
-			struct drop		*d;
-			struct drop		*image;
-			struct marks		 marks;
-			struct drop_change	 c = change_of(&marks,
-						    have ? "1" : "", "");
-			struct drop_outcome	 out;
-			struct snapshot		 s;
-			struct snapshot		 t;
-			bool			 did;
+	for (int have = 0; have < 2; have++) {
+		struct fake		 w;
+		struct drop		*d;
+		struct drop		*image;
+		struct marks		 marks;
+		struct drop_change	 c = change_of(&marks,
+					    have ? "1" : "", "");
+		struct drop_outcome	 out;
+		struct snapshot		 s;
+		struct snapshot		 t;
+		bool			 did;
 
-			start(&w, &kinds[j]);
-			deliver(&w, &kinds[j], have ? "12" : "");
-			d = opened(&w);
-			fake_write(w.legacy, SPAN(N N));
-			c.extra_fd = open(w.legacy, O_RDONLY | O_CLOEXEC);
-			assert_int_equal(unlink(w.legacy), 0);
-			c.extra = extra;
-			c.nextra = 2;
-			c.note = SPAN("popbull 17");
-			assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
-			assert_false(out.extra_dropped);
-			assert_true(out.rewritten);
-			assert_int_equal(w.notes, 1);
-			assert_string_equal(w.note, "popbull 17");
-			w.ops->close(d);
-			assert_int_equal(fake_recover(&w, &did, NULL), 0);
-			assert_false(did);
-			assert_int_equal(mbox_open_image(c.extra_fd, 0,
-			    sizeof(N N) - 1, &image, NULL), 0);
-			drop_ops_of(image)->snapshot(image, &t);
-			d = opened(&w);
-			w.ops->snapshot(d, &s);
-			assert_int_equal(s.n, have + 2);
-			for (size_t i = 0; i < 2; i++) {
-				expect_text(d, (size_t)have + i, N_TEXT);
-				assert_string_equal(s.entries[(size_t)have +
-				    i].uidl, t.entries[i].uidl);
-			}
-			w.ops->close(d);
-			drop_ops_of(image)->close(image);
-			close(c.extra_fd);
-			end(&w, &kinds[j]);
+		start(&w, kind);
+		deliver(&w, kind, have ? "12" : "");
+		d = opened(&w);
+		fake_write(w.legacy, SPAN(N N));
+		c.extra_fd = open(w.legacy, O_RDONLY | O_CLOEXEC);
+		assert_int_equal(unlink(w.legacy), 0);
+		c.extra = extra;
+		c.nextra = 2;
+		c.note = SPAN("popbull 17");
+		assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
+		assert_false(out.extra_dropped);
+		assert_true(out.rewritten);
+		assert_int_equal(w.notes, 1);
+		assert_string_equal(w.note, "popbull 17");
+		w.ops->close(d);
+		assert_int_equal(fake_recover(&w, &did, NULL), 0);
+		assert_false(did);
+		assert_int_equal(mbox_open_image(c.extra_fd, 0,
+		    sizeof(N N) - 1, &image, NULL), 0);
+		drop_ops_of(image)->snapshot(image, &t);
+		d = opened(&w);
+		w.ops->snapshot(d, &s);
+		assert_int_equal(s.n, have + 2);
+		for (size_t i = 0; i < 2; i++) {
+			expect_text(d, (size_t)have + i, N_TEXT);
+			assert_string_equal(s.entries[(size_t)have +
+			    i].uidl, t.entries[i].uidl);
 		}
+		w.ops->close(d);
+		drop_ops_of(image)->close(image);
+		close(c.extra_fd);
+		end(&w, kind);
+	}
 }
 
 static void
 test_note_alone(void **state)
 {
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
-		struct fake		 w;
-		struct drop		*d;
-		struct marks		 marks;
-		struct drop_change	 c = change_of(&marks, "", "");
-		struct drop_outcome	 out;
+	const struct kind *kind = *state;
+	struct fake		 w;
+	struct drop		*d;
+	struct marks		 marks;
+	struct drop_change	 c = change_of(&marks, "", "");
+	struct drop_outcome	 out;
 
-		start(&w, &kinds[j]);
-		deliver(&w, &kinds[j], "12");
-		d = opened(&w);
-		c.note = SPAN("n");
-		assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
-		assert_false(out.rewritten);
-		assert_int_equal(w.notes, 1);
-		w.ops->close(d);
-		expect_left(&w, "12");
-		end(&w, &kinds[j]);
-	}
+	start(&w, kind);
+	deliver(&w, kind, "12");
+	d = opened(&w);
+	c.note = SPAN("n");
+	assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
+	assert_false(out.rewritten);
+	assert_int_equal(w.notes, 1);
+	w.ops->close(d);
+	expect_left(&w, "12");
+	end(&w, kind);
 }
 
 /* ----------------------------------------------------------- what is no drop */
@@ -608,25 +596,23 @@ test_note_alone(void **state)
 static void
 test_missing(void **state)
 {
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
-		struct fake		 w;
-		struct drop		*d;
-		struct marks		 marks;
-		struct drop_change	 c = change_of(&marks, "", "");
-		struct drop_outcome	 out;
-		struct snapshot		 s;
+	const struct kind *kind = *state;
+	struct fake		 w;
+	struct drop		*d;
+	struct marks		 marks;
+	struct drop_change	 c = change_of(&marks, "", "");
+	struct drop_outcome	 out;
+	struct snapshot		 s;
 
-		start(&w, &kinds[j]);
-		assert_int_equal(w.ops->probe(&w.conf, NULL), 0);
-		d = opened(&w);
-		w.ops->snapshot(d, &s);
-		assert_int_equal(s.n, 0);
-		assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
-		w.ops->close(d);
-		assert_false(fake_exists(w.spool));
-		end(&w, &kinds[j]);
-	}
+	start(&w, kind);
+	assert_int_equal(w.ops->probe(&w.conf, NULL), 0);
+	d = opened(&w);
+	w.ops->snapshot(d, &s);
+	assert_int_equal(s.n, 0);
+	assert_int_equal(w.ops->commit(d, &c, &out, NULL), 0);
+	w.ops->close(d);
+	assert_false(fake_exists(w.spool));
+	end(&w, kind);
 }
 
 static void
@@ -646,45 +632,47 @@ expect_refused(struct fake *w)
 static void
 test_refusals(void **state)
 {
+	const struct kind *kind = *state;
 	char other[FAKE_PATH + 8];
+	struct fake w;
 
-	(void)state;
-	for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
-		struct fake w;
-
-		start(&w, &kinds[j]);
-		kinds[j].foreign(&w);
-		expect_refused(&w);
-		kinds[j].clear(&w);
-		deliver(&w, &kinds[j], "1");
-		w.conf.uid++;
-		expect_refused(&w);
-		w.conf.uid--;
-		(void)snprintf(other, sizeof(other), "%s.2", w.spool);
-		assert_int_equal(rename(w.spool, other), 0);
-		assert_int_equal(symlink(other, w.spool), 0);
-		expect_refused(&w);
-		assert_int_equal(unlink(w.spool), 0);
-		assert_int_equal(rename(other, w.spool), 0);
-		expect_left(&w, "1");
-		end(&w, &kinds[j]);
-	}
+	start(&w, kind);
+	kind->foreign(&w);
+	expect_refused(&w);
+	kind->clear(&w);
+	deliver(&w, kind, "1");
+	w.conf.uid++;
+	expect_refused(&w);
+	w.conf.uid--;
+	(void)snprintf(other, sizeof(other), "%s.2", w.spool);
+	assert_int_equal(rename(w.spool, other), 0);
+	assert_int_equal(symlink(other, w.spool), 0);
+	expect_refused(&w);
+	assert_int_equal(unlink(w.spool), 0);
+	assert_int_equal(rename(other, w.spool), 0);
+	expect_left(&w, "1");
+	end(&w, kind);
 }
+
+/* Of each back end. */
+#define EACH(test)						\
+	{ #test " mbox", test, NULL, NULL, &kinds[0] },		\
+	{ #test " Maildir", test, NULL, NULL, &kinds[1] }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_snapshot),
-		cmocka_unit_test(test_ids_stay),
-		cmocka_unit_test(test_read_meanwhile),
-		cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_seen),
-		cmocka_unit_test(test_expired),
-		cmocka_unit_test(test_bulletins),
-		cmocka_unit_test(test_note_alone),
-		cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_refusals),
+		EACH(test_snapshot),
+		EACH(test_ids_stay),
+		EACH(test_read_meanwhile),
+		EACH(test_sessions),
+		EACH(test_seen),
+		EACH(test_expired),
+		EACH(test_bulletins),
+		EACH(test_note_alone),
+		EACH(test_missing),
+		EACH(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

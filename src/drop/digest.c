@@ -23,6 +23,16 @@ digest_take(const struct digest *d, uint8_t out[DIGEST_SIZE])
 	memcpy(out, c.digest, DIGEST_SIZE);
 }
 
+void
+digest_span(struct span s, uint8_t out[DIGEST_SIZE])
+{
+	struct digest d;
+
+	digest_init(&d);
+	digest_add(&d, s);
+	digest_take(&d, out);
+}
+
 uint64_t
 digest_mark(struct span s)
 {

@@ -28,6 +28,8 @@ void	digest_init(struct digest *d);
 void	digest_add(struct digest *d, struct span s);
 /* Most significant octet first. */
 void	digest_take(const struct digest *d, uint8_t out[DIGEST_SIZE]);
+/* All three, for what is at hand as a whole. */
+void	digest_span(struct span s, uint8_t out[DIGEST_SIZE]);
 
 /* A short one, of 64 bits, of a block: has it changed? */
 uint64_t	digest_mark(struct span s);

@@ -36,13 +36,10 @@ digest_tail(int fd, uint64_t size, uint8_t out[DIGEST_SIZE])
 {
 	uint8_t		block[INDEX_TAIL];
 	size_t		n = size < INDEX_TAIL ? (size_t)size : INDEX_TAIL;
-	struct digest	d;
 
 	if (file_pread(fd, block, n, size - n, NULL) != (ssize_t)n)
 		return false;
-	digest_init(&d);
-	digest_add(&d, span_of(block, n));
-	digest_take(&d, out);
+	digest_span(span_of(block, n), out);
 	return true;
 }
 

@@ -65,16 +65,6 @@ blobs(struct journal_state *s, struct span out[BLOBS])
 static_assert(SLOT_TEXT + JOURNAL_DIGEST <= JOURNAL_SLOT, "a slot has room");
 
 static void
-digest_of(const void *p, size_t n, uint8_t out[JOURNAL_DIGEST])
-{
-	struct digest c;
-
-	digest_init(&c);
-	digest_add(&c, span_of(p, n));
-	digest_take(&c, out);
-}
-
-static void
 encode(struct journal_state *s, uint8_t b[JOURNAL_SLOT])
 {
 	uint64_t	*number[NUMBERS];
@@ -90,7 +80,7 @@ encode(struct journal_state *s, uint8_t b[JOURNAL_SLOT])
 	blobs(s, blob);
 	for (size_t i = 0; i < BLOBS; p += blob[i].n, i++)
 		memcpy(p, blob[i].p, blob[i].n);
-	digest_of(b, SLOT_TEXT, b + SLOT_TEXT);
+	digest_span(span_of(b, SLOT_TEXT), b + SLOT_TEXT);
 }
 
 /* A slot that is whole; what it says is still to be checked. */
@@ -102,7 +92,7 @@ decode(const uint8_t b[JOURNAL_SLOT], struct journal_state *s)
 	uint8_t		 digest[JOURNAL_DIGEST];
 	const uint8_t	*p = b + 8;
 
-	digest_of(b, SLOT_TEXT, digest);
+	digest_span(span_of(b, SLOT_TEXT), digest);
 	if (memcmp(b, MAGIC, 8) != 0 ||
 	    memcmp(b + SLOT_TEXT, digest, JOURNAL_DIGEST) != 0)
 		return false;

@@ -10,8 +10,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ROWS_MAX	(1u << 21)
-#define NAMES_MAX	((uint64_t)ROWS_MAX * (MAILDIR_NAME_MAX + 1))
+#define NAMES_MAX	((uint64_t)MAILDIR_ROWS_MAX * (MAILDIR_NAME_MAX + 1))
 #define SIZE_MAX_HERE	((uint64_t)1 << 40)	/* of a message: 1 TiB */
 /* Times of folders tell nothing below that, on some file systems. */
 #define SETTLED_MS	1020
@@ -91,18 +90,8 @@ read_head(int fd, struct maildir_index_head *h)
 	return file_pread(fd, h, sizeof(*h), 0, NULL) == sizeof(*h) &&
 	    memcmp(h->magic, MAILDIR_INDEX_MAGIC, sizeof(h->magic)) == 0 &&
 	    h->mark == MAILDIR_INDEX_MARK &&
-	    h->n > 0 && h->n <= ROWS_MAX &&
+	    h->n > 0 && h->n <= MAILDIR_ROWS_MAX &&
 	    h->names_n > 0 && h->names_n <= NAMES_MAX && h->settled <= 1;
-}
-
-static void
-digest_of(const void *p, uint64_t n, uint8_t out[DIGEST_SIZE])
-{
-	struct digest d;
-
-	digest_init(&d);
-	digest_add(&d, span_of(p, (size_t)n));
-	digest_take(&d, out);
 }
 
 static bool
@@ -115,7 +104,7 @@ read_rest(int fd, struct maildir_index *x)
 	if (file_pread(fd, x->text, (size_t)n + DIGEST_SIZE, 0, NULL) !=
 	    (ssize_t)(n + DIGEST_SIZE))
 		return false;
-	digest_of(x->text, n, digest);
+	digest_span(span_of(x->text, (size_t)n), digest);
 	/* Once more: it may have been written to meanwhile. */
 	if (memcmp(digest, x->text + n, DIGEST_SIZE) != 0 ||
 	    memcmp(x->text, &x->head, sizeof(x->head)) != 0)
@@ -299,7 +288,7 @@ maildir_index_write(const struct maildir *m, int fd, uint64_t now,
 	text = xalloc((size_t)n + DIGEST_SIZE, 1);
 	memcpy(text, &h, sizeof(h));
 	put_names(m, (void *)(text + sizeof(h)), (char *)text + n - h.names_n);
-	digest_of(text, n, text + n);
+	digest_span(span_of(text, (size_t)n), text + n);
 	r = write_text(fd, text, n + DIGEST_SIZE, f);
 	free(text);
 	return r;

@@ -28,16 +28,6 @@ maildir_journal_is(int fd)
 	    memcmp(magic, MAILDIR_JOURNAL, sizeof(magic)) == 0;
 }
 
-static void
-digest_of(struct span body, uint8_t out[DIGEST_SIZE])
-{
-	struct digest d;
-
-	digest_init(&d);
-	digest_add(&d, body);
-	digest_take(&d, out);
-}
-
 /* ------------------------------------------------------------- writing */
 
 /* The first octets come last: a file that has them has the rest. */
@@ -47,7 +37,7 @@ put_record(int fd, struct span body, struct fault *f)
 	uint8_t head[HEAD_SIZE];
 
 	memcpy(head, MAILDIR_JOURNAL, MAGIC_SIZE);
-	digest_of(body, head + MAGIC_SIZE);
+	digest_span(body, head + MAGIC_SIZE);
 	return file_truncate(fd, 0, f) == -1 ||
 	    file_pwrite(fd, body.p, body.n, HEAD_SIZE, f) == -1 ||
 	    file_pwrite(fd, head, HEAD_SIZE, 0, f) == -1 ||
@@ -156,7 +146,7 @@ load(int fd, struct buf *b, struct span *body_r, struct fault *f)
 	*body_r = span_skip(all, HEAD_SIZE);
 	if (body_r->n < LENGTH_SIZE)
 		return 0;
-	digest_of(*body_r, digest);
+	digest_span(*body_r, digest);
 	return memcmp(digest, all.p + MAGIC_SIZE, DIGEST_SIZE) == 0;
 }
 

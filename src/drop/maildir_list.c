@@ -10,8 +10,6 @@
 #include <stdlib.h>
 
 #define TRIES		4
-/* As many messages as a mailbox may have; the rest waits until some are gone. */
-#define ROWS_MAX	(1u << 21)
 
 void
 maildir_list_init(struct maildir_list *l)
@@ -58,7 +56,7 @@ keep_row(void *ctx, const char *name)
 
 	if (!maildir_name_parse(span_str(name), &n))
 		return true;
-	if (l->n == ROWS_MAX)
+	if (l->n == MAILDIR_ROWS_MAX)
 		return false;
 	l->rows = xgrow(l->rows, l->n, &l->cap, sizeof(*l->rows));
 	l->rows[l->n++] = (struct maildir_row){

@@ -10,6 +10,9 @@
 #include "drop/maildir_name.h"
 #include "sys/file.h"
 
+/* As many messages as a mailbox may have; the rest waits until some are gone. */
+#define MAILDIR_ROWS_MAX	(1u << 21)
+
 /* A file in new/ or cur/, as a listing found it. */
 struct maildir_row {
 	size_t		name;		/* place in names */

@@ -152,16 +152,6 @@ promises_find(struct promises *p, const uint8_t digest[MBOX_DIGEST],
 
 /* -------------------------------------------------------------- reading */
 
-static void
-digest_text(struct span text, uint8_t out[MBOX_DIGEST])
-{
-	struct digest d;
-
-	digest_init(&d);
-	digest_add(&d, text);
-	digest_take(&d, out);
-}
-
 static int
 damaged(struct fault *f, const char *why)
 {
@@ -178,7 +168,7 @@ check_whole(const struct promises *p, struct fault *f)
 	if (rest.n < HEAD_N + MBOX_DIGEST || !span_starts(rest, SPAN(MAGIC)))
 		return damaged(f, "not a file of them");
 	rest = span_first(rest, rest.n - MBOX_DIGEST);
-	digest_text(rest, digest);
+	digest_span(rest, digest);
 	return memcmp(rest.p + rest.n, digest, MBOX_DIGEST) == 0 ? 0 :
 	    damaged(f, "its digest is another");
 }
@@ -404,7 +394,7 @@ put_end(struct buf *out, bool ok, struct fault *f)
 	uint8_t digest[MBOX_DIGEST];
 
 	if (ok) {
-		digest_text(buf_span(out), digest);
+		digest_span(buf_span(out), digest);
 		ok = buf_append(out, span_of(digest, MBOX_DIGEST)) == 0;
 	}
 	return ok ? 0 : fault_set(f, FAULT_LIMIT, "too many unique-ids");

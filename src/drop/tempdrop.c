@@ -301,12 +301,11 @@ serve_in_place(struct drop *d, struct spool *s, struct fault *f)
 }
 
 /* Takes fd, where the session reads. */
-static int
+static void
 serve_copy(struct drop *d, int fd)
 {
 	d->own_fd = true;
 	d->fd = fd;
-	return 0;
 }
 
 static int
@@ -315,7 +314,7 @@ serve_clone(struct drop *d, struct spool *s, int fd, bool sure, struct fault *f)
 	if (sure)
 		open_index(d, s->facts.size);
 	spool_unlock(s);		/* who has a clone holds nobody up */
-	(void)serve_copy(d, fd);
+	serve_copy(d, fd);
 	return find_messages(d, s, fd, f);
 }
 
@@ -342,9 +341,9 @@ tempdrop_make(struct drop *d, struct spool *s, struct fault *f)
 		return serve_in_place(d, s, f);
 	r = copy_and_scan(s, 0, copy, &d->table, f);
 	if (r == 1)
-		return serve_copy(d, fd_take(&copy));
-	if (r == -1)
-		return -1;
+		serve_copy(d, fd_take(&copy));
+	if (r != 0)
+		return r == 1 ? 0 : -1;
 	h->tell(h->ctx, "drop-in-place", "no room for a temporary copy");
 	mbox_table_fini(&d->table);
 	return serve_in_place(d, s, f);
@@ -479,9 +478,9 @@ tempdrop_unchanged(const struct drop *d, bool *same_r, struct fault *f)
 	return 0;
 }
 
-/* Is the message of a doubted row where it was? */
+/* Is the message of a doubted row where it was?  *now_r: what is there. */
 static bool
-is_there(const struct drop *d, const struct mbox_msg *m)
+is_still(const struct drop *d, const struct mbox_msg *m, struct mbox_msg *now_r)
 {
 	struct mbox_table	t = { 0 };
 	bool			same;
@@ -489,30 +488,33 @@ is_there(const struct drop *d, const struct mbox_msg *m)
 	same = mbox_scan_file(d->fd, m->from, m->next - m->from, &t,
 	    NULL) == 0 && t.n == 1 && compare_octets(&t.m[0], m) == 0 &&
 	    t.m[0].text == m->text && t.m[0].end == m->end;
+	if (same)
+		*now_r = t.m[0];
 	mbox_table_fini(&t);
 	return same;
 }
 
 static bool
+is_there(const struct drop *d, const struct mbox_msg *m)
+{
+	struct mbox_msg now;
+
+	return is_still(d, m, &now);
+}
+
+static bool
 is_as_told(const struct drop *d, const struct mbox_msg *m)
 {
-	const uint32_t		 known = MBOX_SEEN | MBOX_CRLF | MBOX_HEAD_OPEN |
-				    MBOX_SEPARATED;
-	struct mbox_table	 t = { 0 };
-	const struct mbox_msg	*now;
-	bool			 same;
+	const uint32_t	known = MBOX_SEEN | MBOX_CRLF | MBOX_HEAD_OPEN |
+			    MBOX_SEPARATED;
+	struct mbox_msg	now;
 
-	same = mbox_scan_file(d->fd, m->from, m->next - m->from, &t,
-	    NULL) == 0 && t.n == 1;
-	now = t.m;
-	same = same && compare_octets(now, m) == 0 && now->from == m->from &&
-	    now->text == m->text && now->end == m->end && now->next == m->next &&
-	    now->size_wire == m->size_wire && now->head_end == m->head_end &&
-	    now->status_len == m->status_len && now->letters == m->letters &&
-	    (m->status_len == 0 || now->status == m->status) &&
-	    (now->flags & known) == (m->flags & known);
-	mbox_table_fini(&t);
-	return same;
+	return is_still(d, m, &now) && now.from == m->from &&
+	    now.next == m->next && now.size_wire == m->size_wire &&
+	    now.head_end == m->head_end && now.letters == m->letters &&
+	    now.status_len == m->status_len &&
+	    (m->status_len == 0 || now.status == m->status) &&
+	    (now.flags & known) == (m->flags & known);
 }
 
 static bool

@@ -192,13 +192,10 @@ name_journal(struct host *h, const char *safe, struct fault *f)
 	char		path[IDENTITY_PATH_MAX + 1];
 	char		hex[2 * DIGEST_SIZE + 1] = "";
 	uint8_t		d[DIGEST_SIZE];
-	struct digest	c;
 
 	if (file_path(h->dirfd, path, sizeof(path), f) != 0)
 		return -1;
-	digest_init(&c);
-	digest_add(&c, span_str(path));
-	digest_take(&c, d);
+	digest_span(span_str(path), d);
 	hex_encode(span_of(d, sizeof(d)), hex);
 	return path_printf(h->key, sizeof(h->key), f, "%s-%s", hex, safe);
 }
