@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Tables and plots of what bench/run.py measured.
+"""Tables of what bench/run.py measured.
 
 A number is the median of the rounds, with the least and the greatest in
 brackets.  A ratio is taken within each round, then its median: popper's value
@@ -52,7 +52,8 @@ def kind_text(kind):
     if kind in KINDS:
         return KINDS[kind]
     form, _, count = kind.rpartition("-")
-    return "one system user, PAM; messages in the %s: %s" % (form, count)
+    return "one system user, PAM; messages in the %s: %s" % (
+        form, "{:,}".format(int(count)))
 
 
 # Below that a number is noise, and no ratio to it is told.
@@ -257,51 +258,3 @@ def markdown(results, facts):
     for table in results.tables():
         lines += table_lines(results, table)
     return "\n".join(lines)
-
-
-# -- plots ----------------------------------------------------------------
-
-WIDTH, LABEL, BAR, GAP, RIGHT = 760, 150, 22, 10, 190
-COLOURS = {SUBJECT: "#0b6e4f", "floor": "#999999", PAM: "#999999",
-           PAM_APART: "#999999", SHAKE: "#999999"}
-
-
-def escape(s):
-    return s.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def svg(results, table):
-    """Bars of the first column, with a line from least to greatest."""
-    scenario, kind = table
-    key, head, form = COLUMNS[scenario][0]
-    rows = [(peer, values) for peer in results.peers(table)
-            if (values := results.values(table, peer, key))]
-    if not rows:
-        return None
-    top = max(max(v) for _, v in rows) or 1.0
-    scale = (WIDTH - LABEL - RIGHT) / top
-    height = 60 + len(rows) * (BAR + GAP)
-    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" '
-           'viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">'
-           % (WIDTH, height, WIDTH, height),
-           '<rect width="100%" height="100%" fill="white"/>',
-           '<text x="8" y="20" font-size="15">%s</text>'
-           % escape(TITLES[scenario]),
-           '<text x="8" y="38" fill="#555">%s; %s</text>'
-           % (escape(head), escape(kind_text(kind)))]
-    for i, (peer, values) in enumerate(rows):
-        y = 50 + i * (BAR + GAP)
-        middle = statistics.median(values)
-        low, high = (max(0.0, x) * scale + LABEL
-                     for x in (min(values), max(values)))
-        out += ['<text x="%d" y="%d" text-anchor="end">%s</text>'
-                % (LABEL - 8, y + BAR - 6, escape(peer)),
-                '<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>'
-                % (LABEL, y, max(1.0, middle * scale), BAR,
-                   COLOURS.get(peer, COLOURS[SUBJECT] if
-                               peer.startswith(SUBJECT) else "#4a7ebb")),
-                '<path d="M%.1f %d H%.1f" stroke="black"/>'
-                % (low, y + BAR // 2, high),
-                '<text x="%.1f" y="%d">%s</text>'
-                % (high + 8, y + BAR - 6, escape(spread(values, form)))]
-    return "\n".join(out + ["</svg>", ""])

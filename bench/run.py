@@ -22,8 +22,9 @@ from drops import DropHouse                                     # noqa: E402
 from house import MAILDIR, MBOX, SYSTEM, TOP, VIRTUAL, House    # noqa: E402
 from lib.unpack import build_dir                                # noqa: E402
 from peers import Server, all_peers, archives                   # noqa: E402
+from plots import plots                                         # noqa: E402
 from report import (PAM, PAM_APART, SHAKE, SUBJECT, Results,    # noqa: E402
-                    drop_kind, markdown, svg)
+                    drop_kind, markdown)
 from scenarios import (BULKY, DROPS, HOLDING, LARGE, POLLING,   # noqa: E402
                        PROBE_USERS, SCENARIOS, SHAKES, WHOLE, WITH_RSA,
                        WITH_SCRAM, WITH_TLS, Void, bare_pam, bare_shake)
@@ -207,10 +208,8 @@ def write_all(out, results, facts):
     text = markdown(results, facts)
     files = {"report.md": text,
              "results.json": json.dumps(results.runs, indent=1)}
-    for table in results.tables():
-        plot = svg(results, table)
-        if plot:
-            files["%s-%s.svg" % table] = plot
+    for name, plot in plots(results).items():
+        files[name + ".svg"] = plot
     for name, data in files.items():
         with open(os.path.join(out, name), "w", encoding="utf-8") as f:
             f.write(data)

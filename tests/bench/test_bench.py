@@ -5,8 +5,11 @@ and that a wrong octet makes a run void.
 """
 
 import glob
+import json
 import os
+import re
 import sys
+import tempfile
 import unittest
 import unittest.mock
 import xml.dom.minidom
@@ -22,7 +25,9 @@ from house import (MAILDIR, MBOX, PAIRS, SYSTEM, VIRTUAL,       # noqa: E402
                    House)
 from lib.spool import messages                                  # noqa: E402
 from peers import Floor, Popper, Server                         # noqa: E402
-from report import COLUMNS, Results, markdown, svg              # noqa: E402
+from plots import LINE, apart, plots, summaries, svg            # noqa: E402
+from publish import DOCUMENTS, END, MARK, load, publish         # noqa: E402
+from report import COLUMNS, Results, markdown                   # noqa: E402
 from run import Bench, arguments                                # noqa: E402
 from scenarios import (DROPS, PROBE_USERS, SCENARIOS, TLS,      # noqa: E402
                        WITH_SCRAM, WITH_TLS, Void, drain, fetch, login,
@@ -99,7 +104,11 @@ class Frame(unittest.TestCase):
                 self.assertEqual(
                     len(results.values(table, "popper", key)),
                     1 if table[1].startswith(MBOX) else 0, (table, key))
-            xml.dom.minidom.parseString(svg(results, table))
+        for plot in plots(results).values():
+            xml.dom.minidom.parseString(plot)
+        self.assertEqual(sorted(summaries(results)), [
+            "drain", "fetch-maildir", "fetch-mbox", "poll-maildir",
+            "poll-mbox"])
         self.assertIn("messages in the mbox: 20", markdown(results, []))
 
 
@@ -300,6 +309,92 @@ class Report(unittest.TestCase):
                  "round": 1, "void": "no"}]
         self.assertIn("Void: 1 of 1", markdown(Results(runs), []))
         self.assertIsNone(svg(Results(runs), ("login", VIRTUAL)))
+        self.assertEqual(plots(Results(runs)), {})
+
+
+class Documents(unittest.TestCase):
+    """What becomes of results in them."""
+
+    RUNS = [
+        {"scenario": "poll", "kind": "mbox-%d" % count, "peer": peer,
+         "round": n, "values": {"cpu_ms": cpu * count / 10 * (1 + n / 100),
+                                "stat_cpu_ms": 2.0}}
+        for n in (1, 2, 3) for count in (10, 1000)
+        for peer, cpu in (("popper", 1), ("dovecot-index", 1.01),
+                          ("popa3d", 1.02), ("floor", 1.03))]
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.top = self.folder.name
+        os.mkdir(self.top + "/docs")
+        for name in DOCUMENTS:
+            self.write(name, "before\n")
+
+    def write(self, name, text):
+        with open(os.path.join(self.top, name), "w", encoding="utf-8") as f:
+            f.write(text)
+        return f.name
+
+    def read(self, name):
+        with open(os.path.join(self.top, name), encoding="utf-8") as f:
+            return f.read()
+
+    def results(self, *runs):
+        return load([self.write("results.%d" % i, json.dumps(r))
+                     for i, r in enumerate(runs)])
+
+    def test_what_stands_between_the_marks(self):
+        mark = MARK % "summary"
+        self.write(DOCUMENTS[0], "a\n%s\nold\n%s\nz ![p](docs/benchmark-"
+                   "poll-mbox.svg) ![q](docs/benchmark-login-virtual.svg)\n"
+                   % (mark, END))
+        left = publish(self.results(self.RUNS), self.top)
+        text = self.read(DOCUMENTS[0])
+        self.assertRegex(text, r"^a\n%s\n\nMedians of 3 rounds.\n" % mark)
+        self.assertIn("| mbox: nothing new in 1,000 messages: STAT, UIDL, "
+                      "LIST | 102 ms | 103 ms | 104 ms |  |", text)
+        self.assertRegex(text, r"\n%s\nz " % END)
+        self.assertNotIn("old", text)
+        self.assertEqual(self.read(DOCUMENTS[1]), "before\n")
+        self.assertEqual(left, {"login-virtual"})
+        xml.dom.minidom.parseString(self.read("docs/benchmark-poll-mbox.svg"))
+
+    def test_the_last_file_has_the_table(self):
+        faster = [{**r, "values": {"cpu_ms": 7.0}} for r in self.RUNS
+                  if r["kind"] == "mbox-1000"]
+        results = self.results(self.RUNS, faster)
+        self.assertEqual(results.values(("poll", "mbox-1000"), "popper",
+                                        "cpu_ms"), [7.0] * 3)
+        self.assertEqual(len(results.values(("poll", "mbox-10"), "popper",
+                                            "cpu_ms")), 3)
+
+    def test_names_that_would_be_upon_each_other(self):
+        """Four curves that end in one place."""
+        plot = summaries(Results(self.RUNS))["poll-mbox"]
+        names = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>'
+                           r"(?:popper|dovecot-index|popa3d|floor) ", plot)
+        self.assertEqual(len(names), 8)
+        for x in {x for x, _ in names}:
+            ys = sorted(float(y) for at, y in names if at == x)
+            self.assertTrue(all(b - a >= LINE - 0.2
+                                for a, b in zip(ys, ys[1:])), ys)
+        self.assertEqual(apart([0, 1, 2], 0, 100), [0, LINE, 2 * LINE])
+        self.assertEqual(apart([10, 99, 99], 0, 100), [10, 100 - LINE, 100])
+
+    def test_documents_of_this_tree(self):
+        """Each plot that one of them shows is there; each has its marks."""
+        marks = set()
+        for name in DOCUMENTS:
+            with open(os.path.join(TOP, name), encoding="utf-8") as f:
+                text = f.read()
+            for plot in re.findall(r"[\w/-]+\.svg", text):
+                self.assertTrue(os.path.exists(os.path.join(
+                    TOP, os.path.dirname(name), plot)), plot)
+            marks.update(re.findall(MARK % r"(\w+)", text))
+            self.assertEqual(text.count(END), len(re.findall(
+                MARK % r"\w+", text)), name)
+        self.assertEqual(marks, {"summary", "peers", "drops"})
 
 
 if __name__ == "__main__":
