@@ -285,6 +285,9 @@ send_some(struct pump *p)
 		p->shown -= (size_t)n;
 		p->octets_out += (uint64_t)n;
 		p->progress_ms = clock_ms();
+		if (p->unsent == 0)
+			p->looked_ms = p->progress_ms;
+		p->unsent += (uint64_t)n;
 	}
 	return 0;
 }
@@ -307,23 +310,34 @@ receive_some(struct pump *p)
 	return 0;
 }
 
-/* Has the client taken octets from the kernel's buffer meanwhile?  Who has taken
- * all is not looked at before there is more. */
+/* Has the client taken octets from the kernel's buffer meanwhile? */
 static void
 look_at_unsent(struct pump *p)
 {
-	uint64_t unsent;
+	uint64_t now = clock_ms();
+	uint64_t unsent = sock_unsent(p->out_fd);
 
-	if (p->settled == p->octets_out)
-		return;
-	unsent = sock_unsent(p->out_fd);
 	if (p->far_fd >= 0)
 		unsent += sock_unsent(p->far_fd);
 	if (unsent < p->unsent)
-		p->progress_ms = clock_ms();
+		p->progress_ms = now;
 	p->unsent = unsent;
-	if (unsent == 0)
-		p->settled = p->octets_out;
+	p->looked_ms = now;
+}
+
+static bool
+is_over(const struct pump *p, uint64_t since_ms)
+{
+	return clock_ms() - since_ms >= 1000ull * p->idle_s;
+}
+
+/* Not for each reply: a client that goes on has it.  But before a time is over. */
+static bool
+is_look_due(const struct pump *p)
+{
+	return p->unsent > 0 && (clock_ms() - p->looked_ms >= PUMP_LOOK_MS ||
+	    is_over(p, p->progress_ms) ||
+	    (p->min_rate > 0 && is_over(p, p->taken.since_ms)));
 }
 
 /* One look at a window: did it end without its goal, and with too little? */
@@ -331,15 +345,13 @@ static bool
 fell_behind(const struct pump *p, struct pump_rate *r, uint64_t count,
     uint64_t goal)
 {
-	uint64_t	now = clock_ms();
-	uint64_t	most_ms = 1000ull * p->idle_s;
-	bool		behind = false;
+	bool behind = false;
 
-	if (count < r->goal && now - r->since_ms < most_ms)
+	if (count < r->goal && !is_over(p, r->since_ms))
 		return false;
 	if (count < r->goal)
 		behind = count - r->count < (uint64_t)p->min_rate * p->idle_s;
-	*r = (struct pump_rate){ now, count, goal };
+	*r = (struct pump_rate){ clock_ms(), count, goal };
 	return behind;
 }
 
@@ -348,20 +360,31 @@ fell_behind(const struct pump *p, struct pump_rate *r, uint64_t count,
  * min_rate; so who asks for little, now and then, is never slow.  What it sends
  * is looked at while we collect: until then a line's time is the idle clock's.
  */
-static void
-look_at_rates(struct pump *p)
+static bool
+takes_slowly(struct pump *p)
 {
 	uint64_t made = p->octets_out + buf_len(&p->out);
 	uint64_t taken = p->octets_out > p->unsent ?
 	    p->octets_out - p->unsent : 0;
 
-	if (p->min_rate == 0)
-		return;
+	return p->min_rate > 0 && fell_behind(p, &p->taken, taken, made);
+}
+
+static bool
+gives_slowly(struct pump *p)
+{
 	if (p->next != PUMP_COLLECT)
 		p->given = (struct pump_rate){ 0 };
-	if (fell_behind(p, &p->taken, taken, made) ||
-	    (p->next == PUMP_COLLECT &&
-	    fell_behind(p, &p->given, p->octets_in, UINT64_MAX)))
+	return p->min_rate > 0 && p->next == PUMP_COLLECT &&
+	    fell_behind(p, &p->given, p->octets_in, UINT64_MAX);
+}
+
+static void
+look_at_client(struct pump *p)
+{
+	if (is_look_due(p))
+		look_at_unsent(p);
+	if (takes_slowly(p) || gives_slowly(p))
 		p->slow = true;
 }
 
@@ -463,8 +486,7 @@ uint64_t
 pump_wish(struct pump *p, unsigned *events_r)
 {
 	*events_r = 0;
-	look_at_unsent(p);
-	look_at_rates(p);
+	look_at_client(p);
 	if (pump_pending(p))
 		return time_left(p, p->next);
 	if (takes_input(p))
@@ -479,7 +501,7 @@ pump_wish(struct pump *p, unsigned *events_r)
 enum pump_end
 pump_over(const struct pump *p)
 {
-	return p->slow ? PUMP_END_SLOW : PUMP_END_TIMEOUT;
+	return p->slow && !is_over(p, p->progress_ms) ? PUMP_END_SLOW : PUMP_END_TIMEOUT;
 }
 
 static bool
@@ -545,7 +567,8 @@ pump_run(struct pump *p, enum pump_next next)
 void
 pump_forget(struct pump *p)
 {
-	look_at_unsent(p);
+	if (p->unsent > 0)
+		look_at_unsent(p);
 	if (p->unsent > 0)
 		sock_forget_unsent(p->far_fd >= 0 ? p->far_fd : p->out_fd);
 }

@@ -121,8 +121,9 @@ struct pump {
 	}			 taken;
 	struct pump_rate	 given;
 	bool			 slow;
-	uint64_t		 unsent;
-	uint64_t		 settled;	/* octets_out when all were taken */
+	uint64_t		 unsent;	/* at the last look, and since */
+	uint64_t		 looked_ms;	/* or when there was something to look
+						   for again */
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;
 	size_t			 shown;		/* octets of out, in log and trace */

@@ -259,6 +259,7 @@ test_who_is_idle_wakes_nobody(void **state)
 	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
 	assert_int_equal(pump_wish(&pump, &events), 1000);	/* not taken yet */
 	assert_int_equal(take(SIZE_MAX), 3);
+	now_ms += 1000;
 	assert_int_equal(pump_wish(&pump, &events), 1000 * IDLE_S);
 	before = looks;
 	now_ms += 30000;
@@ -272,7 +273,50 @@ test_who_is_idle_wakes_nobody(void **state)
 	SAY("\r\n");
 	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
 	assert_int_equal(pump_wish(&pump, &events), 1000);
+	now_ms += 1000;
+	assert_int_equal(pump_wish(&pump, &events), 1000);
 	assert_true(looks > before);
+}
+
+/* Whose next command comes at once needs no look at what he has taken. */
+static void
+test_who_answers_is_not_looked_at(void **state)
+{
+	unsigned events;
+
+	(void)state;
+	assert_int_equal(pump_wish(&pump, &events), 1000 * IDLE_S);
+	for (unsigned i = 0; i < 999; i++, now_ms++) {
+		SAY("x\r\n");
+		assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+		assert_int_equal(pump_wish(&pump, &events), 1000);
+		assert_int_equal(take(SIZE_MAX), 3);
+	}
+	assert_int_equal(looks, 0);
+	now_ms++;
+	assert_int_equal(pump_wish(&pump, &events), 1000 * IDLE_S);
+	assert_int_equal(looks, 1);
+}
+
+/* Nor is one ended who took something since the last look. */
+static void
+test_the_last_look_is_the_newest(void **state)
+{
+	unsigned events;
+
+	(void)state;
+	pump.idle_s = 10;
+	pump.min_rate = 0;
+	SAY("x\r\nx\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	now_ms += 9500;
+	assert_int_equal(pump_wish(&pump, &events), 500);
+	assert_int_equal(take(3), 3);
+	now_ms += 500;
+	assert_int_equal(pump_wish(&pump, &events), 1000);
+	now_ms += 10000;
+	assert_int_equal(pump_wish(&pump, &events), 0);
+	assert_int_equal(pump_over(&pump), PUMP_END_TIMEOUT);
 }
 
 /* --- slow readers ------------------------------------------------------------- */
@@ -301,6 +345,43 @@ test_who_takes_too_little_is_ended(void **state)
 {
 	(void)state;
 	assert_in_range(reads(RATE - 1, 10 * IDLE_S), IDLE_S, IDLE_S + 2);
+}
+
+/* By the clock that is the first to say so. */
+static void
+test_who_takes_nothing_is_idle(void **state)
+{
+	unsigned	events;
+	uint64_t	ms;
+	uint64_t	began = now_ms;
+
+	(void)state;
+	to_fill = 1 << 20;
+	SAY("fill\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	while ((ms = pump_wish(&pump, &events)) > 0)
+		now_ms += ms;
+	assert_int_equal(pump_over(&pump), PUMP_END_TIMEOUT);
+	assert_int_equal(now_ms - began, 1000 * IDLE_S);
+}
+
+/* Its time began when there was something to take, and not when that was seen. */
+static void
+test_what_was_taken_at_once_does_not_count_for_long(void **state)
+{
+	uint64_t began = now_ms;
+
+	(void)state;
+	to_fill = 1 << 20;
+	SAY("fill\r\n");
+	assert_int_equal(look(), PUMP_GOES_ON);
+	assert_int_equal(look(), PUMP_GOES_ON);
+	now_ms += 1000;
+	assert_int_equal(take(RATE), RATE);
+	while (look() == PUMP_GOES_ON)
+		now_ms += 100;
+	assert_int_equal(pump_over(&pump), PUMP_END_SLOW);
+	assert_int_equal(now_ms - began, 1000 * IDLE_S);
 }
 
 static void
@@ -389,7 +470,11 @@ main(void)
 		TEST(test_nothing_winds_the_deadline),
 		TEST(test_a_line_has_the_time_of_one),
 		TEST(test_who_is_idle_wakes_nobody),
+		TEST(test_who_answers_is_not_looked_at),
+		TEST(test_the_last_look_is_the_newest),
 		TEST(test_who_takes_too_little_is_ended),
+		TEST(test_who_takes_nothing_is_idle),
+		TEST(test_what_was_taken_at_once_does_not_count_for_long),
 		TEST(test_who_takes_enough_goes_on),
 		TEST(test_without_a_rate_any_progress_is_enough),
 		TEST(test_who_asks_little_is_not_slow),

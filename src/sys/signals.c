@@ -3,30 +3,50 @@
 
 #include "sys/sys_priv.h"
 
+#include <limits.h>
+#include <linux/time_types.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The one whose time has 64 bits on every machine. */
+#ifdef SYS_ppoll_time64
+#define CALL_PPOLL	SYS_ppoll_time64
+#else
+#define CALL_PPOLL	SYS_ppoll
+#endif
 
 static volatile sig_atomic_t stopping;
 static volatile sig_atomic_t reloading;
-static volatile sig_atomic_t came;	/* since the last signals_came() */
+static volatile sig_atomic_t came;	/* since the last wait */
+static volatile struct __kernel_timespec left;	/* of the wait that begins */
+
+static void
+notice(void)
+{
+	came = 1;
+	left.tv_sec = 0;
+	left.tv_nsec = 0;
+}
 
 static void
 on_stop(int signal UNUSED)
 {
 	stopping = 1;
-	came = 1;
+	notice();
 }
 
 static void
 on_reload(int signal UNUSED)
 {
 	reloading = 1;
-	came = 1;
+	notice();
 }
 
 static void
 on_child(int signal UNUSED)
 {
-	came = 1;
+	notice();
 }
 
 static void
@@ -66,24 +86,21 @@ signals_reload(void)
 	return true;
 }
 
-void
-signals_hold(sigset_t *before_r)
+/*
+ * The kernel reads the time when the call has begun.  Until then a signal makes it
+ * none; from then on one ends the wait.  So none need be held back for that, which
+ * would take two calls more each time.  (The C library's ppoll copies the time first,
+ * and would miss who comes then.)
+ */
+int
+signals_poll(struct pollfd *p, size_t n, int timeout_ms)
 {
-	sigset_t ours;
-
-	(void)sigemptyset(&ours);
-	(void)sigaddset(&ours, SIGTERM);
-	(void)sigaddset(&ours, SIGINT);
-	(void)sigaddset(&ours, SIGHUP);
-	(void)sigaddset(&ours, SIGCHLD);
-	(void)sigprocmask(SIG_BLOCK, &ours, before_r);
-}
-
-bool
-signals_came(void)
-{
-	bool yes = came != 0;
-
-	came = 0;
-	return yes;
+	left.tv_sec = timeout_ms < 0 ? INT_MAX : timeout_ms / 1000;
+	left.tv_nsec = timeout_ms < 0 ? 0 : timeout_ms % 1000 * 1000000;
+	if (came) {
+		came = 0;
+		left.tv_sec = 0;
+		left.tv_nsec = 0;
+	}
+	return (int)syscall(CALL_PPOLL, p, n, &left, NULL, 0);
 }

@@ -558,28 +558,6 @@ ready_of(const struct wait_for *w, short got)
 	return ready;
 }
 
-/* poll(2); a signal that came since the last call ends it at once. */
-static int
-poll_or_signal(struct pollfd *p, size_t n, int timeout_ms)
-{
-	int		ms = timeout_ms < 0 ? 0 : timeout_ms;
-	struct timespec	t = {
-		.tv_sec		= ms / 1000,
-		.tv_nsec	= (long)(ms % 1000) * 1000000,
-	};
-	sigset_t	before;
-	bool		came;
-	int		ready;
-
-	signals_hold(&before);
-	came = signals_came();
-	if (came)
-		t = (struct timespec){ 0 };
-	ready = ppoll(p, n, timeout_ms < 0 && !came ? NULL : &t, &before);
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
-	return ready;
-}
-
 int
 sock_wait(struct wait_for *w, size_t n, int timeout_ms)
 {
@@ -596,7 +574,7 @@ sock_wait(struct wait_for *w, size_t n, int timeout_ms)
 		};
 		w[i].ready = 0;
 	}
-	ready = poll_or_signal(p, n, timeout_ms);
+	ready = signals_poll(p, n, timeout_ms);
 	for (size_t i = 0; ready > 0 && i < n; i++)
 		w[i].ready = ready_of(&w[i], p[i].revents);
 	if (p != small)

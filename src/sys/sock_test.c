@@ -519,6 +519,27 @@ test_no_tcp(void **state)
 	fd_close(&w);
 }
 
+static int	last_moment;	/* a signal that comes before the next system call */
+
+long	__real_syscall(long number, ...);
+long	__wrap_syscall(long number, ...);
+
+long
+__wrap_syscall(long number, ...)
+{
+	long	a[6];
+	va_list	ap;
+
+	va_start(ap, number);
+	for (size_t i = 0; i < ARRAY_LEN(a); i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (last_moment != 0)
+		assert_int_equal(raise(last_moment), 0);
+	last_moment = 0;
+	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 static void
 on_alarm(int sig)
 {
@@ -567,6 +588,25 @@ test_wait_after_signal(void **state)
 	(void)signal(SIGTERM, SIG_DFL);
 }
 
+/* One that comes after the look and before the kernel sleeps is in time, too. */
+static void
+test_wait_signal_at_last(void **state)
+{
+	uint64_t start = clock_ms();
+
+	(void)state;
+	signals_take(SIGNALS_CONNECTION);
+	last_moment = SIGTERM;
+	assert_int_equal(sock_wait(NULL, 0, -1), 0);
+	assert_int_equal(last_moment, 0);
+	assert_true(signals_stopping());
+	last_moment = SIGTERM;
+	assert_int_equal(sock_wait(NULL, 0, 5000), 0);
+	assert_int_equal(last_moment, 0);
+	assert_true(clock_ms() - start < 4000);
+	(void)signal(SIGTERM, SIG_DFL);
+}
+
 static void
 test_random(void **state)
 {
@@ -599,6 +639,7 @@ main(void)
 		cmocka_unit_test(test_no_tcp),
 		cmocka_unit_test(test_wait_signal),
 		cmocka_unit_test(test_wait_after_signal),
+		cmocka_unit_test(test_wait_signal_at_last),
 		cmocka_unit_test(test_random),
 	};
 

@@ -6,8 +6,8 @@
 #include "base/fault.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdbool.h>
+#include <poll.h>
+#include <stddef.h>
 
 /* The class of an errno, by the rule at the top of sys/file.h. */
 enum fault_class sys_class(int err);
@@ -25,11 +25,8 @@ enum fault_class sys_class(int err);
 	again_;						\
 })
 
-/*
- * For a wait that no signal of signals_take's may miss: hold them, see whether
- * one came since the last wait, and let them in by ppoll's mask.
- */
-void	signals_hold(sigset_t *before_r);
-bool	signals_came(void);
+/* poll(2), -1 without an end; what signals_take handles ends it, too, also what came
+ * since the last one. */
+int	signals_poll(struct pollfd *p, size_t n, int timeout_ms);
 
 #endif
