@@ -45,6 +45,7 @@ static const char usage_text[] =
 "                   UIDL, or what popper uidl export prints; this is the default\n"
 "  --from dovecot   in the Maildir's dovecot-uidlist, or in LIST; see --format\n"
 "  --from courier   in the Maildir's courierpop3dsizelist, or in LIST\n"
+"  --from cyrus     in LIST, a mailbox's folder of Cyrus IMAP; see --format\n"
 "  --from x-uidl    in the X-UIDL: fields of the messages (qpopper)\n"
 "  --from uid       made of X-UID: and X-IMAPbase: (Dovecot, UW), see --format\n"
 "  --from popa3d    made of header fields, as popa3d does\n"
@@ -145,13 +146,64 @@ parse(int argc, char **argv, struct job *job)
 	return take_words(argv + optind, argc - optind, job);
 }
 
+static bool
+of_cyrus(const struct job *job)
+{
+	return job->work.from != NULL && strcmp(job->work.from, "cyrus") == 0;
+}
+
+/* A URL is a form by itself. */
+static int
+check_from(struct job *job)
+{
+	struct uidl_work *w = &job->work;
+
+	if (w->from == NULL)
+		w->from = "list";
+	if (strncmp(w->from, "pop3", 4) == 0 && strstr(w->from, "://") != NULL) {
+		job->server.url = w->from;
+		job->server.user = job->user;
+		w->from = "pop3";
+	} else if (strcmp(w->from, "pop3") == 0 || !uidl_from_known(w->from)) {
+		return bad_usage("--from list, dovecot, courier, cyrus, x-uidl, "
+		    "uid, popa3d, md5, tpop3d, or a URL: pop3s://user@host");
+	}
+	if (job->server.url == NULL && (job->server.plaintext ||
+	    job->server.roots != NULL))
+		return bad_usage("--plaintext and --ca-file go with a URL");
+	if (job->server.roots == NULL)
+		job->server.roots = DEFAULT_ROOTS;
+	return 0;
+}
+
+static int
+check_list_and_format(struct job *job)
+{
+	struct uidl_work	*w = &job->work;
+	bool			 cyrus = of_cyrus(job);
+
+	if (!uidl_from_list(w->from) && job->file != NULL)
+		return bad_usage("LIST goes with --from list, dovecot, courier and "
+		    "cyrus");
+	if (cyrus && job->file == NULL)
+		return bad_usage("--from cyrus needs LIST: the folder with the "
+		    "user's cyrus.index and messages");
+	if (!uidl_from_format(w->from) && w->format != NULL)
+		return bad_usage("--format goes with --from uid, dovecot and cyrus");
+	if (w->format == NULL)
+		w->format = cyrus ? "cyrus" : "dovecot";
+	return former_format(w->format) != NULL ? 0 : bad_usage("--format is a "
+	    "server's name, or has %u, %v, %08Xu or %08Xv in it, and a %u");
+}
+
 /* What goes with what; then the defaults. */
 static int
 check(struct job *job)
 {
-	struct uidl_work	*w = &job->work;
+	const struct uidl_work	*w = &job->work;
 	bool			 export = strcmp(w->word, "export") == 0;
 	bool			 import = strcmp(w->word, "import") == 0;
+	int			 status;
 
 	if (export && (w->from != NULL || w->format != NULL || job->file != NULL ||
 	    job->server.plaintext || job->server.roots != NULL))
@@ -160,29 +212,8 @@ check(struct job *job)
 		return bad_usage("--dry-run and --fresh go with import");
 	if (export)
 		return 0;
-	if (w->from == NULL)
-		w->from = "list";
-	if (strncmp(w->from, "pop3", 4) == 0 && strstr(w->from, "://") != NULL) {
-		job->server.url = w->from;
-		job->server.user = job->user;
-		w->from = "pop3";
-	} else if (strcmp(w->from, "pop3") == 0 || !uidl_from_known(w->from)) {
-		return bad_usage("--from list, dovecot, courier, x-uidl, uid, "
-		    "popa3d, md5, tpop3d, or a URL: pop3s://user@host");
-	}
-	if (job->server.url == NULL && (job->server.plaintext ||
-	    job->server.roots != NULL))
-		return bad_usage("--plaintext and --ca-file go with a URL");
-	if (job->server.roots == NULL)
-		job->server.roots = DEFAULT_ROOTS;
-	if (!uidl_from_list(w->from) && job->file != NULL)
-		return bad_usage("LIST goes with --from list, dovecot and courier");
-	if (!uidl_from_format(w->from) && w->format != NULL)
-		return bad_usage("--format goes with --from uid and dovecot");
-	if (w->format == NULL)
-		w->format = "dovecot";
-	return former_format(w->format) != NULL ? 0 : bad_usage("--format is a "
-	    "server's name, or has %u, %v, %08Xu or %08Xv in it, and a %u");
+	status = check_from(job);
+	return status != 0 ? status : check_list_and_format(job);
 }
 
 /* ---- whose maildrop ---- */
@@ -218,10 +249,32 @@ find_user(const struct settings *s, const char *user, struct identity *id,
 
 /* ---- the work ---- */
 
+int
+uidl_child(void (*be)(void *ctx), void *ctx, const char *who, struct fault *f)
+{
+	pid_t	pid = spawn_fork(f);
+	int	status;
+
+	if (pid == 0)
+		be(ctx);
+	if (pid < 0)
+		return -1;
+	(void)spawn_wait(pid, -1, &status);
+	return status < 128 ? status : fault_set(f, FAULT_TEMP, "%s died of signal"
+	    " %d", who, status - 128);
+}
+
+struct worker {
+	const struct host	*host;
+	const struct uidl_work	*work;
+};
+
 /* With the rights and the cage of a session, and the descriptors of the work. */
 static NORETURN void
-be_worker(const struct host *h, const struct uidl_work *w)
+be_worker(void *ctx)
 {
+	const struct host	*h = ((struct worker *)ctx)->host;
+	const struct uidl_work	*w = ((struct worker *)ctx)->work;
 	const int	keep[] = { w->list, w->mbox, w->promises, w->out, h->dirfd };
 	struct reach	none = { -1, -1, { 0 }, { 0 } };
 	struct fault	f;
@@ -247,19 +300,10 @@ be_worker(const struct host *h, const struct uidl_work *w)
 static int
 work(const struct host *h, const struct uidl_work *w, struct fault *f)
 {
-	pid_t	pid;
-	int	status;
-
 	if (uidl_prepare(w, f) != 0)
 		return -1;
-	pid = spawn_fork(f);
-	if (pid == 0)
-		be_worker(h, w);
-	if (pid < 0)
-		return -1;
-	(void)spawn_wait(pid, -1, &status);
-	return status < 128 ? status : fault_set(f, FAULT_TEMP, "who reads the "
-	    "maildrop died of signal %d", status - 128);
+	return uidl_child(be_worker, &(struct worker){ h, w },
+	    "who reads the maildrop", f);
 }
 
 /* What the child has made is kept if it is what it should be. */
@@ -307,6 +351,17 @@ run_locked(const struct job *job, struct host *h, const struct identity *id,
 	return status;
 }
 
+/* *answer_r: what it says, if there is somebody to be asked.  The exit status, or -1. */
+static int
+look_there(const struct job *job, const struct settings *s, int *answer_r,
+    struct fault *f)
+{
+	if (job->server.url != NULL)
+		return uidl_ask(s, &job->server, answer_r, f);
+	return of_cyrus(job) ? uidl_read_cyrus(s, job->work.list,
+	    job->work.format, answer_r, f) : STATUS_OK;
+}
+
 static int
 run_for(struct job *job, const struct settings *s)
 {
@@ -314,14 +369,13 @@ run_for(struct job *job, const struct settings *s)
 	AUTO(fd_close) int	answer = -1;
 	struct identity		id;
 	struct fault		f = { 0 };
-	int			status = -1;
+	int			status;
 
 	if (find_user(s, job->user, &id, &f) != 0)
 		return uidl_complain(&f);
-	if (job->server.url != NULL)
-		status = uidl_ask(s, &job->server, &answer, &f);
-	if (job->server.url != NULL && answer < 0)
-		return status >= 0 ? status : uidl_complain(&f);
+	status = look_there(job, s, &answer, &f);
+	if (status != STATUS_OK)
+		return status > 0 ? status : uidl_complain(&f);
 	if (answer >= 0)
 		job->work.list = answer;
 	if (host_open(&h, s, &id, &f) != 0)
@@ -355,7 +409,7 @@ cmd_uidl(int argc, char **argv)
 		return status;
 	/* Before start, which leaves for the folder of the configuration. */
 	if (job.file != NULL && file_open(FILE_CWD, job.file, FILE_READ |
-	    FILE_FOLLOW, 0, &fd, &f) != 0)
+	    FILE_FOLLOW | (of_cyrus(&job) ? FILE_DIR : 0), 0, &fd, &f) != 0)
 		return uidl_complain(&f);
 	job.work.list = fd >= 0 ? fd : 0;
 	words[2] = job.config;

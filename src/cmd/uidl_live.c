@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: front_user, in the cage of who asks about tokens.  Reads from: the old
- * server, which may say anything.  What it says goes into a file of memory, a line for
- * each message: the digest of its header or "-", number, octets, unique-id.
+ * server, which may say anything.  What it says goes into a file of memory
+ * (uidl_key.h).
  */
 #include "cmd/uidl_priv.h"
 
 #include "auth/load.h"
-#include "base/codec.h"
 #include "base/num.h"
 #include "cmd/start.h"
+#include "cmd/uidl_key.h"
 #include "cmd/uidl_pop3.h"
 #include "drop/former.h"
 #include "sys/cage.h"
@@ -23,8 +23,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define LINE_MAX_N	(BASE64_SIZE(MBOX_DIGEST) + 64 + DROP_UIDL_MAX)
 
 struct live {
 	const struct pop3_ops	*ops;
@@ -67,19 +65,15 @@ tell(struct live *l, const struct former_row *r, uint64_t octets,
     struct fault *f)
 {
 	uint8_t		digest[MBOX_DIGEST];
-	char		text[BASE64_SIZE(MBOX_DIGEST) + 1] = "-";
-	char		line[LINE_MAX_N];
 	struct buf	head;
-	int		n;
+	bool		known;
 
 	if (ask_header(l, r->number, &head, f) != 0)
 		return -1;
-	if (former_head_digest(buf_span(&head), buf_room(&head) > 0, digest))
-		text[base64_encode(span_of(digest, sizeof(digest)), text)] = '\0';
+	known = former_head_digest(buf_span(&head), buf_room(&head) > 0, digest);
 	buf_fini(&head);
-	n = snprintf(line, sizeof(line), "%s %" PRIu64 " %" PRIu64 " %.*s\n", text,
-	    r->number, octets, (int)r->uidl.n, (const char *)r->uidl.p);
-	return file_write(l->out, line, (size_t)n, f);
+	return uidl_key_tell(l->out, known ? digest : NULL, r->number, octets,
+	    r->uidl, f);
 }
 
 /* The next message of an answer: *more_r, or there is none. */
@@ -160,20 +154,29 @@ become_nobody(const struct settings *s, struct fault *f)
 	    identity_become(&id, true, f);
 }
 
+struct asker {
+	const struct settings	*settings;
+	const struct pop3_ops	*ops;
+	const struct pop3_conf	*conf;
+	int			 out;
+};
+
 static NORETURN void
-be_asker(const struct settings *s, const struct pop3_ops *ops,
-    const struct pop3_conf *c, int out)
+be_asker(void *ctx)
 {
-	struct live		 l = { .ops = ops, .out = out };
-	struct pop3_conf	 with = *c;
+	const struct asker	*a = ctx;
+	const struct pop3_ops	*ops = a->ops;
+	struct live		 l = { .ops = ops, .out = a->out };
+	struct pop3_conf	 with = *a->conf;
 	struct buf		 hosts;
 	struct fault		 f;
 	bool			 degraded;
 	int			 status = STATUS_OK;
 
-	fd_close_others(3, &out, 1);
+	fd_close_others(3, &a->out, 1);
 	buf_init(&hosts, POP3_HOSTS_MAX);
-	if (become_nobody(s, &f) != 0 || ops->look_up(c->url, &hosts, &f) != 0)
+	if (become_nobody(a->settings, &f) != 0 ||
+	    ops->look_up(with.url, &hosts, &f) != 0)
 		spawn_exit(uidl_complain(&f));
 	with.hosts = buf_span(&hosts);
 	l.server = ops->open(&with, &f);
@@ -210,22 +213,6 @@ get_password(const char *url, struct secret *x, struct fault *f)
 	return term_ask(prompt, x, f);
 }
 
-static int
-run(const struct settings *s, const struct pop3_ops *ops,
-    const struct pop3_conf *c, int out, struct fault *f)
-{
-	pid_t	pid = spawn_fork(f);
-	int	status;
-
-	if (pid == 0)
-		be_asker(s, ops, c, out);
-	if (pid < 0)
-		return -1;
-	(void)spawn_wait(pid, -1, &status);
-	return status < 128 ? status : fault_set(f, FAULT_TEMP, "who asks the old "
-	    "server died of signal %d", status - 128);
-}
-
 int
 uidl_ask(const struct settings *s, const struct uidl_server *from, int *fd_r,
     struct fault *f)
@@ -239,16 +226,16 @@ uidl_ask(const struct settings *s, const struct uidl_server *from, int *fd_r,
 	if (ops != NULL && auth_load(from->roots, LOAD_OPTIONAL, &roots, f) == 0 &&
 	    get_password(from->url, &password, f) == 0 &&
 	    file_open_memory(&out, f) == 0)
-		status = run(s, ops, &(struct pop3_conf){
+		status = uidl_child(be_asker, &(struct asker){ s, ops,
+		    &(struct pop3_conf){
 		    .url = from->url,
 		    .user = from->user,
 		    .plaintext = from->plaintext,
 		    .password = secret_span(&password),
-		    .roots = buf_span(&roots) }, out, f);
+		    .roots = buf_span(&roots) }, out },
+		    "who asks the old server", f);
 	buf_fini(&roots);
-	if (status == STATUS_OK) {
-		*fd_r = out;
-		out = -1;
-	}
+	if (status == STATUS_OK)
+		*fd_r = fd_take(&out);
 	return status;
 }

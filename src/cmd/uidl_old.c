@@ -7,7 +7,7 @@
 #include "cmd/uidl_work.h"
 
 #include "base/alloc.h"
-#include "base/codec.h"
+#include "cmd/uidl_key.h"
 #include "drop/former.h"
 #include "sasl/md5.h"
 #include "sys/file.h"
@@ -68,10 +68,8 @@ take_lines(struct drops *d, struct span rest, struct fault *f)
 	return 0;
 }
 
-/* All of it, in *b, which the caller gives back.  at_start: it is a file of memory, and
- * who has written it has left its position at the end. */
-static int
-slurp(int fd, bool at_start, struct buf *b, struct fault *f)
+int
+uidl_slurp(int fd, bool at_start, struct buf *b, struct fault *f)
 {
 	uint8_t	*p;
 	ssize_t	 n = 1;
@@ -93,7 +91,7 @@ static int
 read_list(struct drops *d, struct fault *f)
 {
 	struct buf	b;
-	int		r = slurp(d->w->list, false, &b, f);
+	int		r = uidl_slurp(d->w->list, false, &b, f);
 
 	if (r == 0)
 		r = take_lines(d, buf_span(&b), f);
@@ -118,9 +116,8 @@ read_mbox_header(const struct drops *d, const struct mbox_msg *m,
 	return got < 0 ? -1 : 0;
 }
 
-/* *whole_r: it is not longer than what is looked at.  There may be text behind it. */
-static int
-read_header(const struct drops *d, size_t i, struct span *out, bool *whole_r,
+int
+uidl_read_header(const struct drops *d, size_t i, struct span *out, bool *whole_r,
     struct fault *f)
 {
 	ssize_t got;
@@ -187,7 +184,7 @@ each_header(struct drops *d, void (*by)(const struct drops *, struct span, bool,
 		struct span	head;
 		bool		whole;
 
-		if (read_header(d, i, &head, &whole, f) == -1)
+		if (uidl_read_header(d, i, &head, &whole, f) == -1)
 			return -1;
 		by(d, head, whole, &d->v[i]);
 	}
@@ -232,7 +229,7 @@ read_uid(struct drops *d, struct fault *f)
 		return fault_set(f, FAULT_PROTO, "there is no X-IMAPbase: in the "
 		    "first message: ids were not written into this maildrop");
 	for (size_t i = 0; i < d->n; i++) {
-		if (read_header(d, i, &head, &whole, f) == -1)
+		if (uidl_read_header(d, i, &head, &whole, f) == -1)
 			return -1;
 		former_head(head, &h);
 		if (h.uid != 0 && !former_make(format, h.uid, validity,
@@ -241,163 +238,6 @@ read_uid(struct drops *d, struct fault *f)
 			    "unique-id of uid %" PRIu64, h.uid);
 	}
 	return 0;
-}
-
-/* ------------------------------------------- from a server that answers */
-
-/* A message, here or there. */
-struct key {
-	uint8_t		digest[MBOX_DIGEST];	/* of its header */
-	uint64_t	size;
-	size_t		place;			/* here, or there */
-	struct span	uidl;			/* there */
-};
-struct keys {
-	struct key	*v;		/* owns */
-	size_t		 n;
-};
-
-static int
-by_text(const struct key *a, const struct key *b)
-{
-	return memcmp(a->digest, b->digest, MBOX_DIGEST);
-}
-
-static int
-by_text_and_size(const struct key *a, const struct key *b)
-{
-	int c = by_text(a, b);
-
-	return c != 0 ? c : a->size < b->size ? -1 : a->size > b->size;
-}
-
-static int
-by_place(const struct key *a, const struct key *b)
-{
-	return a->place < b->place ? -1 : a->place > b->place;
-}
-
-static int
-order_by_text(const void *a, const void *b)
-{
-	int c = by_text(a, b);
-
-	return c != 0 ? c : by_place(a, b);
-}
-
-static int
-order_by_text_and_size(const void *a, const void *b)
-{
-	int c = by_text_and_size(a, b);
-
-	return c != 0 ? c : by_place(a, b);
-}
-
-/* Those that are alike, in the order that they have; who is left is left in both. */
-static void
-pair(struct drops *d, struct keys *here, struct keys *there,
-    int (*same)(const struct key *, const struct key *),
-    int (*order)(const void *, const void *))
-{
-	struct keys	h = { here->v, 0 };
-	struct keys	t = { there->v, 0 };
-	size_t		i = 0;
-	size_t		j = 0;
-
-	qsort(here->v, here->n, sizeof(*here->v), order);
-	qsort(there->v, there->n, sizeof(*there->v), order);
-	while (i < here->n || j < there->n) {
-		int c = i == here->n ? 1 : j == there->n ? -1 :
-		    same(&here->v[i], &there->v[j]);
-
-		if (c < 0) {
-			h.v[h.n++] = here->v[i++];
-		} else if (c > 0) {
-			t.v[t.n++] = there->v[j++];
-		} else {
-			struct message *v = &d->v[here->v[i++].place];
-
-			ASSERT(span_cstr(there->v[j++].uidl, v->old,
-			    sizeof(v->old)));
-		}
-	}
-	*here = h;
-	*there = t;
-}
-
-static int
-key_messages(struct drops *d, struct keys *out, struct fault *f)
-{
-	out->v = xalloc(d->n + 1, sizeof(*out->v));
-	for (size_t i = 0; i < d->n; i++) {
-		struct key	*k = &out->v[out->n];
-		struct span	 head;
-		bool		 whole;
-
-		if (read_header(d, i, &head, &whole, f) == -1)
-			return -1;
-		*k = (struct key){ .size = d->v[i].octets, .place = i };
-		out->n += former_head_digest(head, whole, k->digest);
-	}
-	return 0;
-}
-
-/* What uidl_live.c has written. */
-static int
-key_lines(struct span rest, struct keys *out, size_t *unknown_r, struct fault *f)
-{
-	size_t			cap = 0;
-	struct former_row	r;
-	struct span		line;
-	struct span		digest;
-	size_t			n;
-
-	for (size_t i = 0; span_line(&rest, &line); i++) {
-		struct key k = { .place = i };
-
-		digest = span_word(&line);
-		if (former_list_line(line, &r) != FORMER_ROW || !r.sized)
-			return fault_set(f, FAULT_PEER, "who asked the old server "
-			    "has written nonsense");
-		k.size = r.size;
-		k.uidl = r.uidl;
-		if (!base64_decode(digest, k.digest, sizeof(k.digest), &n) ||
-		    n != sizeof(k.digest)) {
-			++*unknown_r;
-			continue;
-		}
-		out->v = xgrow(out->v, out->n, &cap, sizeof(*out->v));
-		out->v[out->n++] = k;
-	}
-	return 0;
-}
-
-/* By the header, and by the size as well if there is one with it: some servers count
- * what others do not. */
-static int
-read_pop3(struct drops *d, struct fault *f)
-{
-	struct keys	here = { 0 };
-	struct keys	there = { 0 };
-	struct buf	b;
-	size_t		unknown = 0;
-	int		r = slurp(d->w->list, true, &b, f);
-
-	if (r == 0)
-		r = key_lines(buf_span(&b), &there, &unknown, f);
-	if (r == 0)
-		r = key_messages(d, &here, f);
-	if (r == 0 && there.n > 0) {
-		pair(d, &here, &there, by_text_and_size, order_by_text_and_size);
-		pair(d, &here, &there, by_text, order_by_text);
-	}
-	if (r == 0 && there.n + unknown > 0)
-		fprintf(stderr, "popper uidl: %zu messages of the old server are "
-		    "not here\n", there.n + unknown);
-	buf_fini(&b);
-	free(here.v);
-	free(there.v);
-	return r;
 }
 
 /* -------------------------------------------------- from what goes by names */
@@ -448,12 +288,12 @@ slurp_file(const struct uidl_work *w, const char *name, struct buf *out,
 	int			n;
 
 	if (w->listed)
-		return slurp(w->list, false, out, f);
+		return uidl_slurp(w->list, false, out, f);
 	n = snprintf(path, sizeof(path), "%s/%s", w->maildir, name);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return fault_set(f, FAULT_PERM, "%s: too long", w->maildir);
 	return file_open(FILE_CWD, path, FILE_READ, 0, &fd, f) == 0 ?
-	    slurp(fd, false, out, f) : -1;
+	    uidl_slurp(fd, false, out, f) : -1;
 }
 
 /* One server's file of names. */
@@ -596,7 +436,8 @@ static const struct form {
 	int		(*read)(struct drops *d, struct fault *f);
 } forms[] = {
 	{ "list",	.list = true, .read = read_list },
-	{ "pop3",	.read = read_pop3 },
+	{ "pop3",	.read = uidl_by_keys },
+	{ "cyrus",	.list = true, .format = true, .read = uidl_by_keys },
 	{ "dovecot",	.list = true, .format = true, .read = read_dovecot },
 	{ "courier",	.list = true, .read = read_courier },
 	{ "x-uidl",	.header = true, .read = read_xuidl },

@@ -58,6 +58,17 @@ struct uidl_server {
 int	uidl_ask(const struct settings *s, const struct uidl_server *from, int *fd_r,
 	    struct fault *f) MUSTUSE;
 
+/*
+ * The same of a mailbox of Cyrus: the folder's owner reads it.  format: of a unique-id,
+ * for former_format, where the mailbox has not kept to uids alone.
+ */
+int	uidl_read_cyrus(const struct settings *s, int folder, const char *format,
+	    int *fd_r, struct fault *f) MUSTUSE;
+
+/* Run be(ctx), which ends with spawn_exit, in a child called who: the exit status, or
+ * -1. */
+int	uidl_child(void (*be)(void *ctx), void *ctx, const char *who,
+	    struct fault *f) MUSTUSE;
 /* What went wrong, for people; the exit status. */
 int	uidl_complain(const struct fault *f);
 

@@ -7,6 +7,7 @@
 #ifndef CMD_UIDL_WORK_H
 #define CMD_UIDL_WORK_H
 
+#include "base/buf.h"
 #include "cmd/uidl_priv.h"
 #include "drop/drop.h"
 #include "drop/mbox_scan.h"
@@ -34,6 +35,15 @@ struct drops {
 	size_t			 foreign;	/* ids of headers that are another's */
 };
 
+/*
+ * All of a list, in *b, which the caller gives back.  at_start: it is a file of memory,
+ * and who has written it has left its position at the end.
+ */
+int	uidl_slurp(int fd, bool at_start, struct buf *b, struct fault *f) MUSTUSE;
+/* Of message i of d, until the next call.  *whole_r: it is not longer than what is
+ * looked at.  There may be text behind it. */
+int	uidl_read_header(const struct drops *d, size_t i, struct span *out,
+	    bool *whole_r, struct fault *f) MUSTUSE;
 /* Fill in what is known of old ids, as w->from says. */
 int	uidl_read_old(struct drops *d, struct fault *f) MUSTUSE;
 /* FAULT_PROTO: two messages have the same one. */

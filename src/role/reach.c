@@ -199,6 +199,19 @@ begin(struct cage_files *c, bool *known_r, struct fault *f)
 }
 
 int
+reach_reading(int dirfd, struct fault *f)
+{
+	AUTO(cage_files_fini) struct cage_files	c = { .fd = -1 };
+	bool					known;
+
+	if (begin(&c, &known, f) != 0)
+		return -1;
+	return !known ? 0 :
+	    cage_files_allow(&c, dirfd, CAGE_READ | CAGE_LIST, f) != 0 ? -1 :
+	    cage_files_enter(&c, f);
+}
+
+int
 reach_nothing(struct fault *f)
 {
 	AUTO(cage_files_fini) struct cage_files	c = { .fd = -1 };
