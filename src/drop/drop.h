@@ -24,6 +24,9 @@ enum {					/* drop_entry.flags */
 	DROP_8BIT	= 1u << 1,	/* octets beyond ASCII in it, or it was not
 					   looked at */
 	DROP_PROMISED	= 1u << 2,	/* its uidl is one of drop/promise.h */
+	DROP_AS_SENT	= 1u << 3,	/* it is on the wire what read() gives: each
+					   line ends in CRLF, none begins with a
+					   dot; without: not known */
 };
 
 struct drop_entry {

@@ -123,6 +123,7 @@ read_whole(int fd, struct picked *p, struct fault *f)
 	static uint8_t		block[BLOCK];
 	struct dot_counter	wire = { 0 };
 	uint64_t		off = 0;
+	bool			as_sent = true;
 
 	while (off < p->msg.size) {
 		ssize_t		n = file_pread(fd, block, sizeof(block), off, f);
@@ -133,12 +134,16 @@ read_whole(int fd, struct picked *p, struct fault *f)
 		if ((uint64_t)n > p->msg.size - off)
 			n = (ssize_t)(p->msg.size - off);
 		got = span_of(block, (size_t)n);
+		as_sent = as_sent && !dot_begins_line(&wire, got);
 		dot_count(&wire, got);
 		if (!span_is_ascii(got))
 			p->flags |= DROP_8BIT;
 		off += (uint64_t)n;
+		as_sent = as_sent && wire.octets == off;
 	}
 	p->wire = dot_count_end(&wire);
+	if (as_sent && p->wire == p->msg.size)
+		p->flags |= DROP_AS_SENT;
 	return 1;
 }
 
@@ -182,7 +187,8 @@ recall(const struct maildir_index *index, struct picked *p)
 	    r->mtime_ns != p->msg.mtime.tv_nsec)
 		return false;
 	p->wire = r->wire;
-	p->flags |= r->flags & MAILDIR_INDEX_8BIT ? DROP_8BIT : 0u;
+	p->flags |= (r->flags & MAILDIR_INDEX_8BIT ? DROP_8BIT : 0u) |
+	    (r->flags & MAILDIR_INDEX_AS_SENT ? DROP_AS_SENT : 0u);
 	return true;
 }
 
@@ -395,7 +401,8 @@ adopt_message(struct maildir *m, size_t row, const struct maildir_index_row *r)
 		},
 		.wire = r->wire,
 		.flags = (r->flags & MAILDIR_INDEX_SEEN ? DROP_SEEN : 0u) |
-		    (r->flags & MAILDIR_INDEX_8BIT ? DROP_8BIT : 0u),
+		    (r->flags & MAILDIR_INDEX_8BIT ? DROP_8BIT : 0u) |
+		    (r->flags & MAILDIR_INDEX_AS_SENT ? DROP_AS_SENT : 0u),
 	};
 
 	make_entry(m, r->order, &p);

@@ -215,7 +215,8 @@ row_of(const struct maildir *m, size_t i, uint64_t name)
 		.flags = (row->in_new ? MAILDIR_INDEX_NEW : 0u) |
 		    (e->flags & DROP_SEEN ? MAILDIR_INDEX_SEEN : 0u) |
 		    (e->flags & DROP_8BIT ? MAILDIR_INDEX_8BIT : 0u) |
-		    (msg->twin ? MAILDIR_INDEX_TWIN : 0u),
+		    (msg->twin ? MAILDIR_INDEX_TWIN : 0u) |
+		    (e->flags & DROP_AS_SENT ? MAILDIR_INDEX_AS_SENT : 0u),
 		.base_n = row->base_n,
 	};
 }

@@ -61,6 +61,7 @@ enum maildir_index_flag {
 	MAILDIR_INDEX_SEEN	= 1u << 1,
 	MAILDIR_INDEX_8BIT	= 1u << 2,
 	MAILDIR_INDEX_TWIN	= 1u << 3,	/* shares its base name */
+	MAILDIR_INDEX_AS_SENT	= 1u << 4,
 };
 
 /* A file that was read; {0}: nothing. */

@@ -21,6 +21,8 @@
 #define N	60		/* and folders that tell that they are large */
 #define LONG	"a-long-name-of-the-host-that-has-delivered-it.example.org"
 #define LATER	10000		/* ms, until the folders are settled */
+#define ENDS_IN_CRLF(i)	((i) % 5 == 0)
+#define HAS_DOTS(i)	((i) % 50 > 0 && (i) % 7 != 0)
 
 static unsigned	listings;
 static unsigned	opens;		/* of files with mail */
@@ -99,9 +101,11 @@ info_of(size_t i)
 static size_t
 text_of(size_t i, char out[100])
 {
-	return (size_t)snprintf(out, 100, "Subject: %zu\n\n%s%.*s\n", i,
-	    i % 7 == 0 ? "\303\244" : "", (int)(i % 50),
-	    "..................................................");
+	const char *end = ENDS_IN_CRLF(i) ? "\r\n" : "\n";
+
+	return (size_t)snprintf(out, 100, "Subject: %zu%s%s%s%.*s%s", i, end,
+	    end, i % 7 == 0 ? "\303\244" : "", (int)(i % 50),
+	    "..................................................", end);
 }
 
 static int
@@ -191,9 +195,10 @@ expect_read(struct drop *d, size_t i)
 static void
 test_unchanged(void **state)
 {
-	struct drop *first = opened();
-	struct drop *second;
-	struct drop *without;
+	struct drop	*first = opened();
+	struct drop	*second;
+	struct drop	*without;
+	struct snapshot	 s;
 
 	(void)state;
 	assert_int_equal(listings, 2);
@@ -206,6 +211,10 @@ test_unchanged(void **state)
 	expect_same(without, second);
 	for (size_t i = 0; i < N; i += 10)
 		expect_read(second, i);
+	maildir_ops.snapshot(second, &s);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal((s.entries[i].flags & DROP_AS_SENT) != 0,
+		    ENDS_IN_CRLF(i) && !HAS_DOTS(i));
 	maildir_ops.close(first);
 	maildir_ops.close(second);
 	maildir_ops.close(without);

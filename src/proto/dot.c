@@ -139,6 +139,13 @@ dot_count_end(struct dot_counter *c)
 	return c->octets;
 }
 
+bool
+dot_begins_line(const struct dot_counter *c, struct span text)
+{
+	return text.n > 0 && ((text.p[0] == '.' && !c->mid_line) ||
+	    span_find_pair(text, '\n', '.') < text.n);
+}
+
 enum {					/* dot_decoder.state */
 	AT_START,			/* of a line */
 	IN_LINE,

@@ -42,6 +42,10 @@ struct dot_counter {
 };
 void		dot_count(struct dot_counter *c, struct span text);
 uint64_t	dot_count_end(struct dot_counter *c);
+/* Does a line of the text that comes next begin with a dot?  To be asked before it
+ * is counted.  A text without such lines that is on the wire of its own size is
+ * there just what it is. */
+bool		dot_begins_line(const struct dot_counter *c, struct span text);
 
 /*
  * The way in, for XTND XMIT: CRLF (or LF) becomes LF, a leading dot is taken

@@ -111,6 +111,20 @@ check_count(struct span text, size_t cut, uint64_t want)
 	assert_int_equal(dot_count_end(&c), want);
 }
 
+/* Of a text that is on the wire what it is, all is told by size and dots. */
+static void
+check_as_sent(struct span text, size_t cut, struct span wire)
+{
+	struct dot_counter	c = { 0 };
+	bool			dots = dot_begins_line(&c, span_first(text, cut));
+
+	dot_count(&c, span_first(text, cut));
+	dots = dot_begins_line(&c, span_skip(text, cut)) || dots;
+	dot_count(&c, span_skip(text, cut));
+	assert_int_equal(!dots && dot_count_end(&c) == text.n,
+	    wire.n == text.n + 3 && span_starts(wire, text));
+}
+
 static void
 check_decode(struct span wire, size_t cut, size_t room, struct span want)
 {
@@ -144,6 +158,7 @@ check_text(struct span text, size_t room)
 	for (size_t cut = 0; cut <= text.n; cut++) {
 		check_encode(text, cut, room, buf_span(&wire));
 		check_count(text, cut, octets);
+		check_as_sent(text, cut, buf_span(&wire));
 	}
 	for (size_t cut = 0; cut <= buf_len(&wire); cut++)
 		check_decode(buf_span(&wire), cut, room,
