@@ -27,20 +27,35 @@ num_parse(struct span s, uint64_t max, uint64_t *out)
 	    n <= NUM_DIGITS;
 }
 
+static size_t
+count_digits(uint64_t v)
+{
+	uint64_t	power = 10;
+	size_t		n = 1;
+
+	for (; n < NUM_DIGITS && v >= power; n++)
+		power *= 10;
+	return n;
+}
+
+/* Two digits a division, and short ones where they do. */
 char *
 num_put(char *out, uint64_t v)
 {
-	char		digits[NUM_DIGITS];
-	size_t		n = NUM_DIGITS;
-	uint32_t	low;
+	static const char pairs[] =
+	    "00010203040506070809101112131415161718192021222324"
+	    "25262728293031323334353637383940414243444546474849"
+	    "50515253545556575859606162636465666768697071727374"
+	    "75767778798081828384858687888990919293949596979899";
+	char		*end = out + count_digits(v);
+	char		*at = end;
+	uint32_t	 low;
 
-	for (; v > UINT32_MAX; v /= 10)
-		digits[--n] = (char)('0' + v % 10);
-	low = (uint32_t)v;
-	do {
-		digits[--n] = (char)('0' + low % 10);
-		low /= 10;
-	} while (low > 0);
-	memcpy(out, digits + n, NUM_DIGITS - n);
-	return out + (NUM_DIGITS - n);
+	for (; v > UINT32_MAX; v /= 100)
+		at = memcpy(at - 2, pairs + v % 100 * 2, 2);
+	for (low = (uint32_t)v; low >= 10; low /= 100)
+		at = memcpy(at - 2, pairs + low % 100 * 2, 2);
+	if (at > out)
+		*out = (char)('0' + low);
+	return end;
 }

@@ -80,6 +80,15 @@ bool	span_line(struct span *rest, struct span *line_r);
  */
 bool	span_cstr(struct span s, char *out, size_t cap);
 
+/* Its bytes, without a NUL, to where there is room for them; their end. */
+static inline char *
+span_put(struct span s, char *out)
+{
+	if (s.n > 0)
+		memcpy(out, s.p, s.n);
+	return out + s.n;
+}
+
 bool	span_is_ascii(struct span s);
 
 static inline uint8_t

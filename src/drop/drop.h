@@ -177,13 +177,19 @@ struct drop_ops {
 		    struct fault *f) MUSTUSE;
 	void	(*snapshot)(const struct drop *d, struct snapshot *out);
 	/*
-	 * Instead of a snapshot, for who does not want all entries; NULL, both, in
-	 * a back end that has them at hand.  entry: i from 0.  -1: it cannot be
-	 * found out any more, nor will it be.
+	 * Instead of a snapshot, for who does not want all entries; NULL, all four,
+	 * in a back end that has them at hand.  entry: i from 0.  -1: it cannot be
+	 * found out any more, nor will it be.  size and uidl are what LIST and UIDL
+	 * tell of a message, for less than an entry costs: size_wire, and the id, in
+	 * room for DROP_UIDL_MAX + 1 octets; its end, or NULL for -1.
 	 */
 	void	(*totals)(const struct drop *d, struct drop_totals *out);
 	int	(*entry)(struct drop *d, size_t i, struct drop_entry *out,
 		    struct fault *f) MUSTUSE;
+	int	(*size)(struct drop *d, size_t i, uint64_t *wire_r,
+		    struct fault *f) MUSTUSE;
+	char	*(*uidl)(struct drop *d, size_t i, char *out, struct fault *f)
+		    MUSTUSE;
 	/*
 	 * n octets of message i from octet off of its size_disk (without From_
 	 * line and separator).  Fewer only at its end.  O(n).

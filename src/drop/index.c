@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#define MAGIC		0x706f707065724901ull	/* "popperI", and the version */
+#define MAGIC		0x706f707065724902ull	/* "popperI", and the version */
 #define LETTERS		((1u << 26) - 1)	/* 'A' to 'Z' */
 #define NS_MOST		999999999u
 #define FLAGS		(MBOX_SEEN | MBOX_HIDDEN | MBOX_CRLF | MBOX_HEAD_OPEN | \
@@ -59,45 +59,84 @@ get_digest(struct source *s, uint8_t digest[DIGEST_SIZE])
 
 /* ------------------------------------------------------------------ rows */
 
+/* Twin and flags share four octets. */
+#define TWIN_BITS	24
+
+static_assert(MBOX_MAX < 1u << TWIN_BITS && FLAGS < 1u << (32 - TWIN_BITS),
+    "room for both");
+static_assert(INDEX_BRIEF == DIGEST_SIZE + 8 + 4, "the fields of a brief");
+static_assert(INDEX_REST == 8 * 8 + 4 + DIGEST_SIZE, "the fields of a rest");
+
+void
+index_brief_of(const struct mbox_msg *m, struct index_brief *out)
+{
+	memcpy(out->digest, m->digest, DIGEST_SIZE);
+	out->size_wire = m->size_wire;
+	out->twin = m->twin;
+	out->flags = m->flags & ~(uint32_t)(MBOX_GONE | MBOX_DOUBTED);
+}
+
 static void
-put_row(struct cursor *c, const struct mbox_msg *m)
+put_brief(struct cursor *c, const struct mbox_msg *m)
+{
+	struct index_brief b;
+
+	index_brief_of(m, &b);
+	put_digest(c, b.digest);
+	put(c, b.size_wire, 8);
+	put(c, (uint64_t)b.flags << TWIN_BITS | b.twin, 4);
+}
+
+static void
+get_brief(struct source *s, struct index_brief *b)
+{
+	uint32_t both;
+
+	get_digest(s, b->digest);
+	b->size_wire = get_8(s);
+	both = (uint32_t)get_4(s);
+	b->twin = both & ((1u << TWIN_BITS) - 1);
+	b->flags = both >> TWIN_BITS;
+}
+
+static void
+put_rest(struct cursor *c, const struct mbox_msg *m)
 {
 	put(c, m->from, 8);
 	put(c, m->text, 8);
 	put(c, m->end, 8);
 	put(c, m->next, 8);
-	put(c, m->size_wire, 8);
 	put(c, m->head_end, 8);
 	put(c, m->status_len, 8);
 	put(c, m->status, 8);
 	put(c, m->delivered, 8);
 	put(c, m->letters, 4);
-	put(c, m->twin, 4);
-	put(c, m->flags & ~(uint32_t)(MBOX_GONE | MBOX_DOUBTED), 4);
-	put(c, 0, 4);
-	put_digest(c, m->digest);
 	put_digest(c, m->changing);
 }
 
+/* brief, rest: where they are read from. */
 static void
-get_row(struct source *s, struct mbox_msg *m)
+get_row(struct source *brief, struct source *rest, struct mbox_msg *m)
 {
-	*m = (struct mbox_msg){ 0 };
-	m->from = get_8(s);
-	m->text = get_8(s);
-	m->end = get_8(s);
-	m->next = get_8(s);
-	m->size_wire = get_8(s);
-	m->head_end = get_8(s);
-	m->status_len = get_8(s);
-	m->status = get_8(s);
-	m->delivered = get_8(s);
-	m->letters = (uint32_t)get_4(s);
-	m->twin = (uint32_t)get_4(s);
-	m->flags = (uint32_t)get_4(s);
-	(void)get_4(s);
-	get_digest(s, m->digest);
-	get_digest(s, m->changing);
+	struct index_brief b;
+
+	get_brief(brief, &b);
+	*m = (struct mbox_msg){
+		.size_wire = b.size_wire,
+		.twin = b.twin,
+		.flags = b.flags,
+	};
+	memcpy(m->digest, b.digest, DIGEST_SIZE);
+	m->from = get_8(rest);
+	m->text = get_8(rest);
+	m->end = get_8(rest);
+	m->next = get_8(rest);
+	m->head_end = get_8(rest);
+	m->status_len = get_8(rest);
+	m->status = get_8(rest);
+	m->delivered = get_8(rest);
+	m->letters = (uint32_t)get_4(rest);
+	get_digest(rest, m->changing);
 }
 
 /* Octets on the wire: each may be a line end without CR, and one more may be missing. */
@@ -115,6 +154,15 @@ is_possible_status(const struct mbox_msg *m)
 	return m->status_len == 0 || (m->status >= m->text &&
 	    m->status <= m->head_end &&
 	    m->status_len <= m->head_end - m->status);
+}
+
+/* What a brief says; its size, as far as that can be known from it. */
+static bool
+is_possible_brief(const struct index_brief *b, const struct index_head *h)
+{
+	return b->twin >= 1 && b->twin <= h->n &&
+	    (b->flags & ~(uint32_t)FLAGS) == 0 &&
+	    b->size_wire <= 2 * h->spool.size + 2;
 }
 
 /* A message as a scan could have found it in a spool of that size. */
@@ -149,6 +197,14 @@ index_count(struct index_totals *t, const struct mbox_msg *m)
 		t->oldest = m->delivered;
 }
 
+void
+index_totals(const struct index_head *h, struct index_totals *out)
+{
+	*out = h->before;
+	if (h->n > 0)
+		index_count(out, &h->last);
+}
+
 enum index_fit
 index_fit(const struct index_spool *then, const struct index_spool *now)
 {
@@ -165,7 +221,6 @@ index_fit(const struct index_spool *then, const struct index_spool *now)
 #define HEAD_USED	(8 + 8 + 7 * 8 + DIGEST_SIZE + 8 + 5 * 8 + INDEX_ROW)
 
 static_assert(HEAD_USED + 24 <= INDEX_HEAD, "the fields of a head, and its mark");
-static_assert(INDEX_ROW == 9 * 8 + 4 * 4 + 2 * DIGEST_SIZE, "the fields of a row");
 
 static uint64_t
 head_mark(const uint8_t *p)
@@ -190,13 +245,15 @@ index_put_head(const struct index_head *h, uint8_t out[INDEX_HEAD])
 	put(&c, h->spool.ctime_ns, 8);
 	put_digest(&c, h->tail);
 	put(&c, h->n, 8);
-	put(&c, h->totals.messages, 8);
-	put(&c, h->totals.octets, 8);
-	put(&c, h->totals.last_seen, 8);
-	put(&c, h->totals.eight_bit, 8);
-	put(&c, h->totals.oldest, 8);
-	if (h->n > 0)
-		put_row(&c, &h->last);
+	put(&c, h->before.messages, 8);
+	put(&c, h->before.octets, 8);
+	put(&c, h->before.last_seen, 8);
+	put(&c, h->before.eight_bit, 8);
+	put(&c, h->before.oldest, 8);
+	if (h->n > 0) {
+		put_brief(&c, &h->last);
+		put_rest(&c, &h->last);
+	}
 	c.p = out + INDEX_HEAD - 24;
 	put(&c, h->young, 8);
 	put(&c, h->doubted, 8);
@@ -206,14 +263,15 @@ index_put_head(const struct index_head *h, uint8_t out[INDEX_HEAD])
 static bool
 is_possible_head(const struct index_head *h)
 {
-	const struct index_totals *t = &h->totals;
+	const struct index_totals *t = &h->before;
+	uint64_t others = h->n == 0 ? 0 : h->n - 1;
 
 	if (h->spool.size > INT64_MAX || h->spool.mtime_ns > NS_MOST ||
 	    h->spool.ctime_ns > NS_MOST || h->n > MBOX_MAX ||
 	    h->doubted > h->n)
 		return false;
 	/* at most one message is hidden, the first */
-	if (t->messages > h->n || h->n - t->messages > 1 ||
+	if (t->messages > others || others - t->messages > 1 ||
 	    t->last_seen > t->messages || t->eight_bit > t->messages ||
 	    t->octets / 2 > h->spool.size + h->n)
 		return false;
@@ -227,6 +285,7 @@ bool
 index_get_head(struct span in, struct index_head *h)
 {
 	struct source	s = { in.p };
+	struct source	rest;
 	struct source	mark;
 
 	if (in.n < INDEX_HEAD || get_8(&s) != MAGIC)
@@ -245,13 +304,15 @@ index_get_head(struct span in, struct index_head *h)
 	h->spool.ctime_ns = get_8(&s);
 	get_digest(&s, h->tail);
 	h->n = get_8(&s);
-	h->totals.messages = get_8(&s);
-	h->totals.octets = get_8(&s);
-	h->totals.last_seen = get_8(&s);
-	h->totals.eight_bit = get_8(&s);
-	h->totals.oldest = get_8(&s);
-	if (h->n > 0)
-		get_row(&s, &h->last);
+	h->before.messages = get_8(&s);
+	h->before.octets = get_8(&s);
+	h->before.last_seen = get_8(&s);
+	h->before.eight_bit = get_8(&s);
+	h->before.oldest = get_8(&s);
+	if (h->n > 0) {
+		rest.p = s.p + INDEX_BRIEF;
+		get_row(&s, &rest, &h->last);
+	}
 	s.p = in.p + INDEX_HEAD - 24;
 	h->young = get_8(&s) != 0;
 	h->doubted = get_8(&s);
@@ -281,35 +342,100 @@ index_place(uint64_t block)
 	return INDEX_HEAD + block * INDEX_BLOCK;
 }
 
+static size_t
+briefs_size(size_t rows)
+{
+	return INDEX_BLOCK_HEAD + rows * INDEX_BRIEF;
+}
+
 size_t
 index_block_size(size_t rows)
 {
-	return INDEX_BLOCK_HEAD + rows * INDEX_ROW;
+	return briefs_size(rows) + INDEX_REST_HEAD + rows * INDEX_REST;
 }
 
-/* Of all but the mark itself, which comes first. */
+/* Either mark comes first, and is of all the others. */
 static uint64_t
-block_mark(const uint8_t *p, size_t rows)
+mark_of(const uint8_t *p, size_t n)
 {
-	return digest_mark(span_of(p + 8, index_block_size(rows) - 8));
+	return digest_mark(span_of(p + 8, n - 8));
 }
 
 void
 index_put_block(const struct index_head *h, uint64_t block,
     const struct mbox_msg *m, size_t rows, uint8_t *out)
 {
-	struct cursor c = { out + 8 };
+	uint8_t		*rests = out + briefs_size(rows);
+	struct cursor	 c = { out + 8 };
+	uint64_t	 mark;
 
 	put(&c, h->generation, 8);
 	put(&c, block, 8);
 	put(&c, rows, 8);
 	for (size_t i = 0; i < rows; i++)
-		put_row(&c, &m[i]);
+		put_brief(&c, &m[i]);
+	mark = mark_of(out, briefs_size(rows));
 	c.p = out;
-	put(&c, block_mark(out, rows), 8);
+	put(&c, mark, 8);
+	c.p = rests + 8;
+	put(&c, mark, 8);
+	for (size_t i = 0; i < rows; i++)
+		put_rest(&c, &m[i]);
+	c.p = rests;
+	put(&c, mark_of(rests, INDEX_REST_HEAD + rows * INDEX_REST), 8);
 }
 
-/* They follow one another, and only the first of all may be hidden. */
+/*
+ * How many rows a block has.  There may be more than the head speaks of: it is written
+ * last.  0: it is none, or its briefs are not what they were.
+ */
+static size_t
+whole_briefs(const struct index_head *h, uint64_t block, struct span in)
+{
+	size_t		rows = index_rows(h, block);
+	struct source	s = { in.p };
+	uint64_t	mark;
+	uint64_t	there;
+
+	if (rows == 0 || in.n < INDEX_BLOCK_HEAD)
+		return 0;
+	mark = get_8(&s);
+	if (get_8(&s) != h->generation || get_8(&s) != block)
+		return 0;
+	there = get_8(&s);
+	if (there < rows || there > INDEX_ROWS ||
+	    in.n < briefs_size((size_t)there) ||
+	    mark != mark_of(in.p, briefs_size((size_t)there)))
+		return 0;
+	return (size_t)there;
+}
+
+/* in: a block with so many rows, from its beginning on. */
+static bool
+whole_rests(struct span in, size_t there)
+{
+	struct source	s = { in.p };
+	uint64_t	of_briefs = get_8(&s);
+	uint64_t	mark;
+
+	if (in.n < index_block_size(there))
+		return false;
+	s.p = in.p + briefs_size(there);
+	mark = get_8(&s);
+	return get_8(&s) == of_briefs && mark == mark_of(s.p - INDEX_REST_HEAD,
+	    INDEX_REST_HEAD + there * INDEX_REST);
+}
+
+/* Only the first of all may be hidden; then the totals lack one. */
+static bool
+is_as_hidden(const struct index_head *h, uint64_t block, size_t i, uint32_t flags)
+{
+	bool hidden = (flags & MBOX_HIDDEN) != 0;
+
+	return hidden == (block == 0 && i == 0 && h->before.messages < h->n - 1);
+}
+
+/* They follow one another. */
 static bool
 are_possible(const struct index_head *h, uint64_t block, const struct mbox_msg *m,
     size_t rows)
@@ -317,7 +443,7 @@ are_possible(const struct index_head *h, uint64_t block, const struct mbox_msg *
 	for (size_t i = 0; i < rows; i++)
 		if (!is_possible(&m[i], h) ||
 		    (i > 0 && m[i].from != m[i - 1].next) ||
-		    ((m[i].flags & MBOX_HIDDEN) && (block > 0 || i > 0)))
+		    !is_as_hidden(h, block, i, m[i].flags))
 			return false;
 	return block + 1 < index_blocks(h) || m[rows - 1].next == h->last.from;
 }
@@ -326,23 +452,35 @@ bool
 index_get_block(const struct index_head *h, uint64_t block, struct span in,
     struct mbox_msg *m)
 {
+	size_t		there = whole_briefs(h, block, in);
 	size_t		rows = index_rows(h, block);
-	struct source	s = { in.p };
-	uint64_t	mark;
-	uint64_t	there;
+	struct source	brief;
+	struct source	rest;
 
-	if (rows == 0 || in.n < INDEX_BLOCK_HEAD)
+	if (there == 0 || !whole_rests(in, there))
 		return false;
-	mark = get_8(&s);
-	if (get_8(&s) != h->generation || get_8(&s) != block)
-		return false;
-	/* There may be more than the head speaks of: it is written last. */
-	there = get_8(&s);
-	if (there < rows || there > INDEX_ROWS ||
-	    in.n < index_block_size((size_t)there) ||
-	    mark != block_mark(in.p, (size_t)there))
-		return false;
+	brief.p = in.p + INDEX_BLOCK_HEAD;
+	rest.p = in.p + briefs_size(there) + INDEX_REST_HEAD;
 	for (size_t i = 0; i < rows; i++)
-		get_row(&s, &m[i]);
+		get_row(&brief, &rest, &m[i]);
 	return are_possible(h, block, m, rows);
+}
+
+bool
+index_get_briefs(const struct index_head *h, uint64_t block, struct span in,
+    struct index_brief *out)
+{
+	struct source	s;
+	size_t		rows = index_rows(h, block);
+
+	if (whole_briefs(h, block, in) == 0)
+		return false;
+	s.p = in.p + INDEX_BLOCK_HEAD;
+	for (size_t i = 0; i < rows; i++) {
+		get_brief(&s, &out[i]);
+		if (!is_possible_brief(&out[i], h) ||
+		    !is_as_hidden(h, block, i, out[i].flags))
+			return false;
+	}
+	return true;
 }

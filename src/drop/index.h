@@ -10,11 +10,15 @@
  * beyond what he may read; anything odd means that there is no index.
  *
  *	octet 0		the head, INDEX_HEAD octets: of which spool in which state,
- *			totals, and the last message
- *	INDEX_HEAD	blocks of INDEX_ROWS rows each, INDEX_BLOCK octets: all
- *			messages but the last
+ *			the last message, and totals of all others
+ *	INDEX_HEAD	blocks of INDEX_ROWS rows each, INDEX_BLOCK octets: those
+ *			others
  *
- * Head and blocks have a digest each.  A message that has a successor is no longer
+ * In a block what LIST and UIDL tell of its messages comes first, a brief each, and
+ * behind all of them the rest of each row: who lists reads a quarter.
+ *
+ * The head, the briefs of a block and the rests have a digest each, that of the rests
+ * with that of the briefs in it.  A message that has a successor is no longer
  * changed by what is appended: so rows of blocks stay what they are while the spool
  * grows, and a block that a crash left in an older state can only have fewer.  Who
  * changes blocks otherwise (UPDATE does) makes the head unreadable before.  The
@@ -29,10 +33,14 @@
 #include "drop/mbox_scan.h"
 
 #define INDEX_HEAD	512u		/* octets */
-#define INDEX_ROW	120u		/* of a message */
+#define INDEX_BRIEF	28u		/* of a message */
+#define INDEX_REST	84u		/* of its row */
+#define INDEX_ROW	(INDEX_BRIEF + INDEX_REST)
 #define INDEX_ROWS	256u		/* in a block */
 #define INDEX_BLOCK_HEAD 32u
-#define INDEX_BLOCK	(INDEX_BLOCK_HEAD + INDEX_ROWS * INDEX_ROW)
+#define INDEX_BRIEFS	(INDEX_BLOCK_HEAD + INDEX_ROWS * INDEX_BRIEF)
+#define INDEX_REST_HEAD	16u
+#define INDEX_BLOCK	(INDEX_BRIEFS + INDEX_REST_HEAD + INDEX_ROWS * INDEX_REST)
 #define INDEX_TAIL	4096u		/* octets that are looked at, at the end
 					   of what the index speaks of */
 
@@ -67,8 +75,16 @@ struct index_head {
 	uint64_t		doubted;	/* so many at the beginning were not
 						   read again when the spool had
 						   grown */
-	struct index_totals	totals;
+	struct index_totals	before;	/* of all but the last */
 	struct mbox_msg		last;	/* n > 0 */
+};
+
+/* As in struct mbox_msg. */
+struct index_brief {
+	uint8_t		digest[DIGEST_SIZE];
+	uint64_t	size_wire;
+	uint32_t	twin;
+	uint32_t	flags;
 };
 
 enum index_fit {
@@ -83,6 +99,8 @@ enum index_fit	index_fit(const struct index_spool *then,
 
 /* One more message, in their order. */
 void	index_count(struct index_totals *t, const struct mbox_msg *m);
+/* Of all that a head speaks of. */
+void	index_totals(const struct index_head *h, struct index_totals *out);
 
 void	index_put_head(const struct index_head *h, uint8_t out[INDEX_HEAD]);
 /* False: it is none, or it is odd. */
@@ -105,5 +123,9 @@ void	index_put_block(const struct index_head *h, uint64_t block,
  */
 bool	index_get_block(const struct index_head *h, uint64_t block,
 	    struct span in, struct mbox_msg *m) MUSTUSE;
+/* The same of briefs alone, for which INDEX_BRIEFS octets are enough. */
+bool	index_get_briefs(const struct index_head *h, uint64_t block,
+	    struct span in, struct index_brief *out) MUSTUSE;
+void	index_brief_of(const struct mbox_msg *m, struct index_brief *out);
 
 #endif

@@ -43,8 +43,8 @@ make_head(struct index_head *h, const struct mbox_table *t, uint64_t size)
 		.tail = { 7, 8, 9 },
 		.n = t->n,
 	};
-	for (size_t i = 0; i < t->n; i++)
-		index_count(&h->totals, &t->m[i]);
+	for (size_t i = 0; i + 1 < t->n; i++)
+		index_count(&h->before, &t->m[i]);
 	if (t->n > 0)
 		h->last = t->m[t->n - 1];
 }
@@ -53,6 +53,36 @@ static void
 assert_row(const struct mbox_msg *got, const struct mbox_msg *want)
 {
 	assert_memory_equal(got, want, sizeof(*want));
+}
+
+static void
+assert_brief(const struct index_brief *got, const struct mbox_msg *want)
+{
+	assert_memory_equal(got->digest, want->digest, DIGEST_SIZE);
+	assert_int_equal(got->size_wire, want->size_wire);
+	assert_int_equal(got->twin, want->twin);
+	assert_int_equal(got->flags, want->flags);
+}
+
+/* The briefs of a block need no more of it than themselves. */
+static void
+expect_block(const struct index_head *h, uint64_t b, const struct mbox_msg *want)
+{
+	static uint8_t		block[INDEX_BLOCK];
+	struct mbox_msg		m[INDEX_ROWS];
+	struct index_brief	briefs[INDEX_ROWS];
+	size_t			rows = index_rows(h, b);
+	size_t			n = INDEX_BLOCK_HEAD + rows * INDEX_BRIEF;
+
+	index_put_block(h, b, want, rows, block);
+	assert_true(index_get_block(h, b, span_of(block, index_block_size(rows)),
+	    m));
+	assert_true(index_get_briefs(h, b, span_of(block, n), briefs));
+	assert_false(index_get_briefs(h, b, span_of(block, n - 1), briefs));
+	for (size_t i = 0; i < rows; i++) {
+		assert_row(&m[i], &want[i]);
+		assert_brief(&briefs[i], &want[i]);
+	}
 }
 
 static void
@@ -68,8 +98,6 @@ test_round_trip(void **state)
 		struct index_head	h;
 		struct index_head	got;
 		uint8_t			head[INDEX_HEAD];
-		static uint8_t		block[INDEX_BLOCK];
-		struct mbox_msg		m[INDEX_ROWS];
 		size_t			row = 0;
 
 		make_table(&t, &mbox, counts[k]);
@@ -77,19 +105,13 @@ test_round_trip(void **state)
 		index_put_head(&h, head);
 		assert_true(index_get_head(span_of(head, INDEX_HEAD), &got));
 		assert_row(&got.last, &h.last);
-		assert_memory_equal(&got.totals, &h.totals, sizeof(h.totals));
+		assert_memory_equal(&got.before, &h.before, sizeof(h.before));
 		assert_memory_equal(&got.spool, &h.spool, sizeof(h.spool));
 		assert_memory_equal(got.tail, h.tail, DIGEST_SIZE);
 		assert_int_equal(got.n, counts[k]);
 		for (uint64_t b = 0; b < index_blocks(&got); b++) {
-			size_t rows = index_rows(&got, b);
-
-			index_put_block(&h, b, t.m + row, rows, block);
-			assert_true(index_get_block(&got, b, span_of(block,
-			    index_block_size(rows)), m));
-			for (size_t i = 0; i < rows; i++)
-				assert_row(&m[i], &t.m[row + i]);
-			row += rows;
+			expect_block(&h, b, t.m + row);
+			row += index_rows(&got, b);
 		}
 		assert_int_equal(row, counts[k] - 1);
 		assert_int_equal(index_rows(&got, index_blocks(&got)), 0);
@@ -104,6 +126,7 @@ test_totals(void **state)
 	struct mbox_table	t;
 	struct buf		mbox;
 	struct index_head	h;
+	struct index_totals	all;
 	uint64_t		octets = 0;
 
 	(void)state;
@@ -111,11 +134,12 @@ test_totals(void **state)
 	make_head(&h, &t, buf_len(&mbox));
 	for (size_t i = 1; i < t.n; i++)
 		octets += t.m[i].size_wire;
-	assert_int_equal(h.totals.messages, 29);
-	assert_int_equal(h.totals.octets, octets);
-	assert_int_equal(h.totals.last_seen, 28);
-	assert_int_equal(h.totals.eight_bit, 5);
-	assert_int_equal(h.totals.oldest, t.m[10].delivered);
+	index_totals(&h, &all);
+	assert_int_equal(all.messages, 29);
+	assert_int_equal(all.octets, octets);
+	assert_int_equal(all.last_seen, 28);
+	assert_int_equal(all.eight_bit, 5);
+	assert_int_equal(all.oldest, t.m[10].delivered);
 	mbox_table_fini(&t);
 	buf_fini(&mbox);
 }
@@ -196,17 +220,16 @@ test_each_octet_counts(void **state)
 static void
 test_older_blocks(void **state)
 {
-	size_t rows = index_rows(&head, 1);
+	size_t			rows = index_rows(&head, 1);
+	struct mbox_table	older = table;
 
 	(void)state;
 	index_put_block(&head, 1, table.m + INDEX_ROWS, rows - 1,
 	    octets + index_place(1));
 	assert_false(is_good());	/* the head knows of one more */
 	write_index();
-	head.n -= 2;
-	head.totals.messages -= 2;
-	head.last = table.m[head.n - 1];
-	head.spool.size = head.last.next;
+	older.n -= 2;
+	make_head(&head, &older, older.m[older.n - 1].next);
 	index_put_head(&head, octets);
 	assert_true(is_good());		/* the head is older */
 	make_head(&head, &table, buf_len(&text));
@@ -220,6 +243,25 @@ test_older_blocks(void **state)
 	assert_false(is_good());	/* in another's place */
 	write_index();
 	assert_true(is_good());
+}
+
+/* One half of a block was written, and each is whole. */
+static void
+test_halves(void **state)
+{
+	size_t		 n = INDEX_BLOCK_HEAD + INDEX_ROWS * INDEX_BRIEF;
+	struct mbox_msg	 before = table.m[3];
+	static uint8_t	 other[INDEX_BLOCK];
+
+	(void)state;
+	table.m[3].digest[0] ^= 1;
+	index_put_block(&head, 0, table.m, INDEX_ROWS, other);
+	table.m[3] = before;
+	memcpy(octets + index_place(0), other, n);
+	assert_false(is_good());
+	memcpy(octets + index_place(0) + n, other + n, INDEX_BLOCK - n);
+	assert_true(is_good());
+	write_index();
 }
 
 /* --------------------------------------- lies that have a mark of their own */
@@ -238,7 +280,8 @@ static void lie_small(struct mbox_msg *m) { m->size_wire = m->end - m->text - 1;
 static void lie_large(struct mbox_msg *m) { m->size_wire = UINT64_MAX; }
 static void lie_twin(struct mbox_msg *m) { m->twin = 0; }
 static void lie_twins(struct mbox_msg *m) { m->twin = UINT32_MAX; }
-static void lie_flags(struct mbox_msg *m) { m->flags |= 1u << 31; }
+/* What is no flag, behind the twin. */
+static void lie_flags(struct mbox_msg *m) { m->twin |= 1u << 29; }
 static void lie_hidden(struct mbox_msg *m) { m->flags |= MBOX_HIDDEN; }
 static void lie_letters(struct mbox_msg *m) { m->letters = 1u << 26; }
 static void
@@ -289,6 +332,35 @@ test_lies(void **state)
 	assert_true(is_good());
 }
 
+/* What can be known of a brief, is. */
+static void
+test_lies_of_briefs(void **state)
+{
+	static void (*const seen[])(struct mbox_msg *) = {
+		lie_large, lie_twin, lie_twins, lie_flags, lie_hidden,
+	};
+	struct index_brief	briefs[INDEX_ROWS];
+	struct span		in = span_of(octets + index_place(0), INDEX_BRIEFS);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(seen); i++) {
+		struct mbox_msg before = table.m[5];
+
+		assert_true(index_get_briefs(&head, 0, in, briefs));
+		seen[i](&table.m[5]);
+		write_index();
+		assert_false(index_get_briefs(&head, 0, in, briefs));
+		table.m[5] = before;
+		write_index();
+	}
+	table.m[0].flags ^= MBOX_HIDDEN;	/* which it is */
+	write_index();
+	assert_false(index_get_briefs(&head, 0, in, briefs));
+	table.m[0].flags |= MBOX_HIDDEN;
+	write_index();
+	assert_true(index_get_briefs(&head, 0, in, briefs));
+}
+
 static void
 test_lies_of_heads(void **state)
 {
@@ -306,12 +378,12 @@ test_lies_of_heads(void **state)
 		{ &h.spool.size, head.spool.size - 1 },
 		{ &h.spool.mtime_ns, 1000000000 },
 		{ &h.spool.ctime_ns, 1000000000 },
-		{ &h.totals.messages, head.n + 1 },
-		{ &h.totals.messages, 0 },
-		{ &h.totals.octets, UINT64_MAX },
-		{ &h.totals.octets, 2 * (head.spool.size + head.n) + 2 },
-		{ &h.totals.last_seen, head.totals.messages + 1 },
-		{ &h.totals.eight_bit, head.totals.messages + 1 },
+		{ &h.before.messages, head.n },
+		{ &h.before.messages, 0 },
+		{ &h.before.octets, UINT64_MAX },
+		{ &h.before.octets, 2 * (head.spool.size + head.n) + 2 },
+		{ &h.before.last_seen, head.before.messages + 1 },
+		{ &h.before.eight_bit, head.before.messages + 1 },
 	};
 
 	(void)state;
@@ -361,7 +433,9 @@ main(void)
 		cmocka_unit_test(test_totals),
 		cmocka_unit_test(test_each_octet_counts),
 		cmocka_unit_test(test_older_blocks),
+		cmocka_unit_test(test_halves),
 		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_lies_of_briefs),
 		cmocka_unit_test(test_lies_of_heads),
 		cmocka_unit_test(test_fit),
 	};

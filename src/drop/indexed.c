@@ -72,13 +72,6 @@ fits_neighbours(const struct indexed *x, uint64_t k, const struct index_edge *e)
 }
 
 static bool
-is_hidden_as_told(const struct indexed *x, const struct mbox_msg *first)
-{
-	return ((first->flags & MBOX_HIDDEN) != 0) ==
-	    (x->head.totals.messages < x->head.n);
-}
-
-static bool
 read_block(struct indexed *x, uint64_t k)
 {
 	static uint8_t	  b[INDEX_BLOCK];
@@ -93,8 +86,7 @@ read_block(struct indexed *x, uint64_t k)
 	    x->block))
 		return false;
 	e = (struct index_edge){ x->block[0].from, x->block[rows - 1].next };
-	if (!fits_neighbours(x, k, &e) ||
-	    (k == 0 && !is_hidden_as_told(x, &x->block[0])))
+	if (!fits_neighbours(x, k, &e))
 		return false;
 	x->edges[k] = e;
 	x->which = k;
@@ -115,8 +107,6 @@ indexed_row(struct indexed *x, size_t row)
 	uint64_t k = row / INDEX_ROWS;
 	uint64_t before = k * INDEX_ROWS;
 
-	if (row + 1 == x->head.n)
-		return &x->head.last;
 	if (x->block == NULL || x->which != k) {
 		if (!read_block(x, k))
 			return NULL;
@@ -124,6 +114,33 @@ indexed_row(struct indexed *x, size_t row)
 		    x->head.doubted - before : 0);
 	}
 	return &x->block[row - before];
+}
+
+static bool
+read_briefs(struct indexed *x, uint64_t k)
+{
+	static uint8_t	b[INDEX_BRIEFS];
+	ssize_t		n = file_pread(x->fd, b, sizeof(b), index_place(k), NULL);
+
+	if (x->briefs == NULL)
+		x->briefs = xalloc(INDEX_ROWS, sizeof(*x->briefs));
+	x->which_briefs = UINT64_MAX;
+	if (n == -1 || !index_get_briefs(&x->head, k, span_of(b, (size_t)n),
+	    x->briefs))
+		return false;
+	x->which_briefs = k;
+	return true;
+}
+
+const struct index_brief *
+indexed_brief(struct indexed *x, size_t row)
+{
+	uint64_t k = row / INDEX_ROWS;
+
+	if (x->briefs == NULL || x->which_briefs != k)
+		if (!read_briefs(x, k))
+			return NULL;
+	return &x->briefs[row % INDEX_ROWS];
 }
 
 /* All messages but the last. */
@@ -162,7 +179,7 @@ read_grown(struct indexed *x, int fd, struct mbox_table *out)
 	return true;
 }
 
-/* Rows for all, and what is in them when it is wanted. */
+/* Rows for all, and what is in them, but for the last, when it is wanted. */
 static void
 promise_rows(struct indexed *x, struct mbox_table *out)
 {
@@ -172,6 +189,8 @@ promise_rows(struct indexed *x, struct mbox_table *out)
 	out->n = out->cap = (size_t)x->head.n;
 	out->m = xalloc(out->n, sizeof(*out->m));
 	x->known = xalloc(out->n, sizeof(*x->known));
+	out->m[out->n - 1] = x->head.last;
+	x->known[out->n - 1] = true;
 }
 
 enum index_fit
@@ -210,6 +229,7 @@ indexed_fini(struct indexed *x)
 	fd_close(&x->fd);
 	free(x->known);
 	free(x->block);
+	free(x->briefs);
 	free(x->edges);
 }
 
@@ -261,8 +281,8 @@ write_whole(struct indexed *x, int fd, const struct file_facts *facts,
 		.young = young,
 		.last = t->m[t->n - 1],
 	};
-	for (size_t i = 0; i < t->n; i++)
-		index_count(&x->head.totals, &t->m[i]);
+	for (size_t i = 0; i + 1 < t->n; i++)
+		index_count(&x->head.before, &t->m[i]);
 	x->good = digest_tail(fd, facts->size, x->head.tail) && write_index(x, t);
 	/* Without room there is none: what is half there is not to grow old. */
 	if (!x->good)

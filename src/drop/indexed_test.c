@@ -41,6 +41,7 @@ bool	__wrap_file_may_clone(int fd);
 static struct fake	 w;
 static uint64_t		 spool_ino;
 static uint64_t		 spool_octets;	/* read of it */
+static uint64_t		 other_octets;	/* read of other files */
 static unsigned		 death;		/* writes until the process dies; 0: never */
 static bool		 dead;
 static bool		 full;		/* no room for the index */
@@ -52,8 +53,9 @@ __wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
 	ssize_t			got = __real_file_pread(fd, p, n, off, f);
 
 	assert_int_equal(file_facts(fd, &facts, NULL), 0);
-	if (got > 0 && facts.ino == spool_ino)
-		spool_octets += (uint64_t)got;
+	if (got > 0)
+		*(facts.ino == spool_ino ? &spool_octets : &other_octets) +=
+		    (uint64_t)got;
 	return got;
 }
 
@@ -156,10 +158,23 @@ open_drop(bool indexed)
 
 	assert_int_equal(file_facts_at(FILE_CWD, w.spool, &facts, NULL), 0);
 	spool_ino = facts.ino;
-	spool_octets = 0;
+	spool_octets = other_octets = 0;
 	w.conf.in_place = indexed;
 	w.conf.memory_max = indexed ? 0 : UINT32_MAX;
 	return fake_open(&w, &d, &f) == 0 ? d : NULL;
+}
+
+/* Either way to know it says the same. */
+static void
+expect_listed(struct drop *d, size_t i, const struct drop_entry *e)
+{
+	char		uidl[DROP_UIDL_MAX + 1];
+	uint64_t	size;
+
+	assert_int_equal(mbox_ops.size(d, i, &size, NULL), 0);
+	assert_int_equal(size, e->size_wire);
+	*mbox_ops.uidl(d, i, uidl, NULL) = '\0';
+	assert_string_equal(uidl, e->uidl);
 }
 
 /* As the index tells them, from the last one to the first. */
@@ -175,8 +190,9 @@ expect_same_entries(struct drop *a, struct drop *b)
 	mbox_ops.totals(b, &y);
 	assert_memory_equal(&x, &y, sizeof(x));
 	for (size_t i = x.n; i-- > 0;) {
-		assert_int_equal(mbox_ops.entry(a, i, &e, NULL), 0);
 		assert_int_equal(mbox_ops.entry(b, i, &g, NULL), 0);
+		expect_listed(a, i, &g);
+		assert_int_equal(mbox_ops.entry(a, i, &e, NULL), 0);
 		assert_string_equal(e.uidl, g.uidl);
 		assert_int_equal(e.size_disk, g.size_disk);
 		assert_int_equal(e.size_wire, g.size_wire);
@@ -237,6 +253,30 @@ test_spared(void **state)
 	assert_int_equal(truncate(w.spool, 15000), 0);
 	assert_true(octets_of_a_look() >= 15000);
 	assert_int_equal(octets_of_a_look(), 0);
+}
+
+/* Who only lists reads a quarter of the index, once for each list. */
+static void
+test_lists(void **state)
+{
+	struct drop	*d;
+	char		 uidl[DROP_UIDL_MAX + 1];
+	uint64_t	 size;
+	size_t		 n;
+
+	(void)state;
+	begin_with(MANY);
+	mbox_ops.close(open_drop(true));
+	(void)fake_read(w.index, &n);
+	d = open_drop(true);
+	for (size_t i = 0; i < MANY; i++)
+		assert_int_equal(mbox_ops.size(d, i, &size, NULL), 0);
+	assert_true(other_octets < n / 4 + INDEX_BRIEFS);
+	for (size_t i = 0; i < MANY; i++)
+		assert_non_null(mbox_ops.uidl(d, i, uidl, NULL));
+	assert_true(other_octets < 2 * (n / 4 + INDEX_BRIEFS));
+	assert_int_equal(spool_octets, 0);
+	mbox_ops.close(d);
 }
 
 static void add_one(void) { add_messages(7, 1); }
@@ -574,6 +614,8 @@ test_damage_and_change(void **state)
 	struct drop		*d;
 	struct fault		 f;
 	char			 text[20];
+	char			 uidl[DROP_UIDL_MAX + 1];
+	uint64_t		 size;
 
 	(void)state;
 	begin_with(MANY);
@@ -583,6 +625,8 @@ test_damage_and_change(void **state)
 	fake_append(w.spool, SPAN("From b@x Mon Jan  1 10:00:00 2024\n\nx\n\n"));
 	assert_int_equal(mbox_ops.entry(d, 1, &e, &f), -1);
 	assert_int_equal(f.class, FAULT_TEMP);
+	assert_int_equal(mbox_ops.size(d, 1, &size, &f), -1);
+	assert_null(mbox_ops.uidl(d, 1, uidl, &f));
 	assert_int_equal(mbox_ops.read(d, 1, 0, text, sizeof(text), &f), -1);
 	assert_int_equal(mbox_ops.commit(d, &change, &out, &f), -1);
 	assert_int_equal(f.class, FAULT_TEMP);
@@ -679,6 +723,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spared),
+		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_doubt),

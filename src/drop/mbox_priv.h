@@ -25,6 +25,8 @@ struct indexed {
 	struct index_head	 head;
 	struct mbox_msg		*block;		/* owns; the rows of one, or NULL */
 	uint64_t		 which;		/* of that */
+	struct index_brief	*briefs;	/* owns; of one, or NULL */
+	uint64_t		 which_briefs;
 	struct index_edge	*edges;		/* owns; of blocks that were read */
 };
 
@@ -58,8 +60,11 @@ struct drop {
  */
 enum index_fit	indexed_read(struct indexed *x, int fd,
 		    const struct file_facts *facts, struct mbox_table *out) MUSTUSE;
-/* Valid until the next call; NULL: its block is damaged. */
+/* Of a row that is not in the table.  Valid until the next call; NULL: its block is
+ * damaged. */
 const struct mbox_msg	*indexed_row(struct indexed *x, size_t row) MUSTUSE;
+/* The same of what LIST and UIDL tell: a quarter of it is read. */
+const struct index_brief *indexed_brief(struct indexed *x, size_t row) MUSTUSE;
 void	indexed_fini(struct indexed *x);
 /* Write what is new in it, if anything is.  Without success there is none. */
 void	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
@@ -75,9 +80,12 @@ void	indexed_drop(struct indexed *x);
  * rows.c.  An opened drop: make its entries, or leave them until they are wanted.
  */
 void	rows_begin(struct drop *d);
-/* drop_ops.entry. */
+/* drop_ops.entry, size, uidl. */
 int	rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 	    MUSTUSE;
+int	rows_size(struct drop *d, size_t i, uint64_t *wire_r, struct fault *f)
+	    MUSTUSE;
+char	*rows_uidl(struct drop *d, size_t i, char *out, struct fault *f) MUSTUSE;
 /* The same, and its row is in the table. */
 int	rows_find(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 	    MUSTUSE;

@@ -15,6 +15,15 @@
 
 #include <stdlib.h>
 
+/* Returns its end, as uidl_format. */
+static char *
+put_uidl(const struct drop *d, const uint8_t digest[MBOX_DIGEST], uint32_t twin,
+    char out[DROP_UIDL_MAX + 1])
+{
+	return promises_find(d->conf.promises, digest, twin, out) ?
+	    out + strlen(out) : uidl_format(digest, twin, out);
+}
+
 static void
 make_entry(const struct drop *d, const struct mbox_msg *m, size_t row,
     struct drop_entry *e)
@@ -45,7 +54,7 @@ void
 rows_begin(struct drop *d)
 {
 	if (d->index.rows_wanted) {
-		d->totals = d->index.head.totals;
+		index_totals(&d->index.head, &d->totals);
 		d->n = (size_t)d->totals.messages;
 		return;
 	}
@@ -121,6 +130,49 @@ rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 	else
 		make_entry(d, m, row_of(d, i), out);
 	return 0;
+}
+
+/* What LIST and UIDL need of a message that has no entry yet; it gets one when the
+ * index is damaged. */
+static int
+look_short(struct drop *d, size_t i, struct index_brief *out, struct fault *f)
+{
+	size_t				 row = row_of(d, i);
+	const struct index_brief	*b;
+
+	if (d->index.known[row]) {
+		index_brief_of(&d->table.m[row], out);
+		return 0;
+	}
+	b = indexed_brief(&d->index, row);
+	if (b == NULL)
+		return scan_instead(d, f);
+	*out = *b;
+	return 0;
+}
+
+int
+rows_size(struct drop *d, size_t i, uint64_t *wire_r, struct fault *f)
+{
+	struct index_brief b;
+
+	ASSERT(i < d->n);
+	if (d->entries == NULL && look_short(d, i, &b, f) == -1)
+		return -1;
+	*wire_r = d->entries != NULL ? d->entries[i].size_wire : b.size_wire;
+	return 0;
+}
+
+char *
+rows_uidl(struct drop *d, size_t i, char *out, struct fault *f)
+{
+	struct index_brief b;
+
+	ASSERT(i < d->n);
+	if (d->entries == NULL && look_short(d, i, &b, f) == -1)
+		return NULL;
+	return d->entries != NULL ? span_put(span_str(d->entries[i].uidl), out) :
+	    put_uidl(d, b.digest, b.twin, out);
 }
 
 static int

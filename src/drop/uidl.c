@@ -26,23 +26,45 @@ big_endian(const uint8_t *p)
 
 static_assert(MBOX_DIGEST == 16, "two numbers");
 
-/* Five bits a letter, from the first on; zeros behind the end. */
-void
+/* Eight letters of 40 bits, most significant first: each bit of five goes to an octet of
+ * its own, and all octets become letters at once. */
+static void
+put_letters(uint64_t bits, char out[8])
+{
+	const uint64_t	each = 0x0101010101010101;
+	uint64_t	digits;
+
+	bits = (bits & 0xfffff00000) << 12 | (bits & 0xfffff);
+	bits = (bits & 0x000ffc00000ffc00) << 6 | (bits & 0x000003ff000003ff);
+	bits = (bits & 0x03e003e003e003e0) << 3 | (bits & 0x001f001f001f001f);
+	/* 26 and more reach the highest bit, and are digits from '2' on */
+	digits = (bits + (0x80 - 26) * each) >> 7 & each;
+	bits += 'a' * each - digits * ('a' + 26 - '2');
+	for (size_t i = 0; i < 8; i++)
+		out[i] = (char)(bits >> (56 - 8 * i));
+}
+
+/* Zeros stand behind the last bit. */
+char *
 uidl_format(const uint8_t digest[MBOX_DIGEST], uint32_t twin,
     char out[DROP_UIDL_MAX + 1])
 {
-	uint64_t high = big_endian(digest);
-	uint64_t low = big_endian(digest + 8);
+	uint64_t	high = big_endian(digest);
+	uint64_t	low = big_endian(digest + 8);
+	char		last[8];
 
-	for (size_t i = 0; i < UIDL_BASE; i++) {
-		out[i] = "abcdefghijklmnopqrstuvwxyz234567"[high >> 59];
-		high = high << 5 | low >> 59;
-		low <<= 5;
+	put_letters(high >> 24, out);
+	put_letters((high & 0xffffff) << 16 | low >> 48, out + 8);
+	put_letters(low >> 8 & 0xffffffffff, out + 16);
+	put_letters((low & 0xff) << 32, last);
+	memcpy(out + 24, last, UIDL_BASE - 24);
+	out += UIDL_BASE;
+	if (twin > 1) {
+		*out++ = '.';
+		out = num_put(out, twin);
 	}
-	out[UIDL_BASE] = '\0';
-	if (twin > 1)
-		(void)snprintf(out + UIDL_BASE, DROP_UIDL_MAX + 1 - UIDL_BASE,
-		    ".%u", twin);
+	*out = '\0';
+	return out;
 }
 
 int

@@ -25,8 +25,8 @@ void	mbox_number_new_twins(struct mbox_table *t, size_t first);
 /* A total order: by digest, then by twin. */
 int	mbox_compare(const struct mbox_msg *a, const struct mbox_msg *b);
 
-/* "BASE", or "BASE.TWIN" when twin is above 1. */
-void	uidl_format(const uint8_t digest[MBOX_DIGEST], uint32_t twin,
+/* "BASE", or "BASE.TWIN" when twin is above 1.  Returns its end, where the NUL is. */
+char	*uidl_format(const uint8_t digest[MBOX_DIGEST], uint32_t twin,
 	    char out[DROP_UIDL_MAX + 1]);
 
 #endif

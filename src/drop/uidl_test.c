@@ -42,6 +42,13 @@ test_form(void **state)
 		{ { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 		    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, UINT32_MAX,
 		    "777777777777777777777777" "74.4294967295" },
+		/* RFC 4648 s.6: all letters */
+		{ { 0x00, 0x44, 0x32, 0x14, 0xc7, 0x42, 0x54, 0xb6, 0x35,
+		    0xcf, 0x84, 0x65, 0x3a, 0x56, 0xd7, 0xc6 }, 1,
+		    "abcdefghijklmnopqrstuvwxy" "y" },
+		{ { 0x42, 0x54, 0xb6, 0x35, 0xcf, 0x84, 0x65, 0x3a, 0x56,
+		    0xd7, 0xc6, 0x75, 0xbe, 0x77, 0xdf, 0xff }, 10,
+		    "ijklmnopqrstuvwxyz234567" "74.10" },
 		/* RFC 4648 s.10: "foobar" is MZXW6YTBOI */
 		{ "foobar", 1, "mzxw6ytboiaaaaaaaaaaaaaaaa" },
 	};
@@ -49,7 +56,8 @@ test_form(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		uidl_format(table[i].digest, table[i].twin, out);
+		assert_ptr_equal(uidl_format(table[i].digest, table[i].twin,
+		    out), out + strlen(table[i].want));
 		assert_string_equal(out, table[i].want);
 	}
 }

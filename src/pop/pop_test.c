@@ -125,11 +125,31 @@ lazy_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 	return 0;
 }
 
+static int
+lazy_size(struct drop *d, size_t i, uint64_t *wire_r, struct fault *f)
+{
+	if (i + 1 == d->unknown)
+		return fault_set(f, FAULT_TEMP, "planted");
+	*wire_r = d->entries[i].size_wire;
+	return 0;
+}
+
+static char *
+lazy_uidl(struct drop *d, size_t i, char *out, struct fault *f)
+{
+	if (i + 1 != d->unknown)
+		return span_put(span_str(d->entries[i].uidl), out);
+	(void)fault_set(f, FAULT_TEMP, "planted");
+	return NULL;
+}
+
 static const struct drop_ops lazy_ops = {
 	.name = "lazy",
 	.snapshot = lazy_snapshot,
 	.totals = lazy_totals,
 	.entry = lazy_entry,
+	.size = lazy_size,
+	.uidl = lazy_uidl,
 	.read = mem_read,
 	.commit = mem_commit,
 	.close = mem_close,
@@ -276,11 +296,12 @@ check_invariants(void)
 
 	for (size_t i = 0; i < pop->view.n; i++)
 		if (!view_is_deleted(&pop->view, i)) {
-			struct drop_entry room;
+			uint64_t size;
 
 			n++;
-			octets += view_entry(&pop->view, i, &room,
-			    NULL)->size_wire;
+			assert_int_equal(view_size(&pop->view, i, &size, NULL),
+			    0);
+			octets += size;
 		}
 	assert_int_equal(n, pop->view.left);
 	assert_int_equal(octets, pop->view.left_octets);
@@ -626,6 +647,8 @@ test_asks_for_little(void **state UNUSED)
 {
 	assert_string_equal(say("STAT"), "+OK 3 108\r\n");
 	assert_string_equal(say("LAST"), "+OK 1 is the last message seen.\r\n");
+	(void)say("LIST");
+	(void)say("UIDL");
 	(void)say("RSET");
 	assert_false(pop_is_changed(pop));
 	assert_int_equal(drop.asked, 0);

@@ -22,8 +22,6 @@
 #define SAY_ERR_TEXT(out, code, text) \
 	ASSERT(reply_err_text((out), (code), (text)) == 0)
 #define SAY_LINE(out, ...)	ASSERT(reply_line((out), __VA_ARGS__) == 0)
-#define SAY_SIZE(out, msgno, size) ASSERT(reply_size((out), (msgno), (size)) == 0)
-#define SAY_UIDL(out, msgno, uidl) ASSERT(reply_uidl((out), (msgno), (uidl)) == 0)
 #define SAY_END(out)		ASSERT(reply_end(out) == 0)
 #define SAY_FAULT(out, f)	ASSERT(reply_fault((out), (f)) == 0)
 

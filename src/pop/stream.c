@@ -7,12 +7,18 @@
 #include "pop/say.h"
 
 #include "base/alloc.h"
+#include "base/num.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Room for one line of LIST or UIDL, or for a useful piece of text. */
+/* Room for a useful piece of text, or of a list. */
 #define STREAM_ROOM	512u
+/* A line of one: three numbers, or one and a unique-id with a NUL behind it. */
+#define LISTED_MAX	(NUM_DIGITS + 1 + DROP_UIDL_MAX + 2)
+static_assert(LISTED_MAX >= 3 * NUM_DIGITS + 4, "LIST of a board");
+static_assert(LISTED_MAX <= STREAM_ROOM, "one at a time, at least");
 /* Far more than a bboards file of its greatest size can make. */
 #define LISTING_MAX	(16u << 20)
 
@@ -115,29 +121,64 @@ finish(struct pop *p, struct buf *out)
 	return POP_NEXT_LINE;
 }
 
+/* A line of LIST or UIDL; its end, or NULL when it cannot be found out. */
+static char *
+put_listed(struct pop *p, size_t i, char *out)
+{
+	uint64_t size;
+
+	out = num_put(out, i + 1);
+	*out++ = ' ';
+	if (p->stream.kind == STREAM_UIDL) {
+		out = view_uidl(&p->view, i, out, &p->fault);
+		if (out == NULL)
+			return NULL;
+	} else {
+		if (view_size(&p->view, i, &size, &p->fault) == -1)
+			return NULL;
+		out = num_put(out, size);
+	}
+	if (p->stream.kind == STREAM_LIST && p->view.read_only) {
+		*out++ = ' ';
+		out = num_put(out, p->view.items[i].maxima);
+	}
+	*out++ = '\r';
+	*out++ = '\n';
+	return out;
+}
+
+/* As many lines as there is room for, which is asked for once. */
+static bool
+put_lines(struct pop *p, struct buf *out)
+{
+	struct stream	*s = &p->stream;
+	size_t		 n = buf_room(out) / LISTED_MAX;
+	char		*begin;
+	char		*at;
+	char		*end = NULL;
+
+	if (n > s->stop - s->index)
+		n = s->stop - s->index;
+	begin = at = (char *)buf_reserve(out, n * LISTED_MAX);
+	for (; at != NULL && n > 0; s->index++, n--)
+		if (!view_is_deleted(&p->view, s->index)) {
+			end = at;
+			at = put_listed(p, s->index, at);
+		}
+	buf_extend(out, (size_t)((at == NULL ? end : at) - begin));
+	return at != NULL;
+}
+
 static enum pop_next
 fill_list(struct pop *p, struct buf *out)
 {
-	struct stream		*s = &p->stream;
-	const struct drop_entry	*e;
-	struct drop_entry	 room;
+	struct stream *s = &p->stream;
 
-	for (; s->index < s->stop; s->index++) {
-		if (view_is_deleted(&p->view, s->index))
-			continue;
+	while (s->index < s->stop) {
 		if (buf_room(out) < STREAM_ROOM)
 			return POP_NEXT_FILL;
-		e = view_entry(&p->view, s->index, &room, &p->fault);
-		if (e == NULL)
+		if (!put_lines(p, out))
 			return POP_NEXT_ABORT;
-		if (s->kind == STREAM_UIDL)
-			SAY_UIDL(out, s->index + 1, e->uidl);
-		else if (p->view.read_only)
-			SAY_LINE(out, "%zu %llu %llu", s->index + 1,
-			    (unsigned long long)e->size_wire,
-			    (unsigned long long)p->view.items[s->index].maxima);
-		else
-			SAY_SIZE(out, s->index + 1, e->size_wire);
 	}
 	return finish(p, out);
 }

@@ -55,35 +55,49 @@ fill(struct view *v, size_t from, struct drop *d)
 	}
 }
 
-static int
-ask(const struct view *v, size_t i, struct drop_entry *out, struct fault *f)
+/* Where a message is. */
+static struct drop *
+drop_of(const struct view *v, size_t i, size_t *index_r)
 {
-	struct drop	*d = i < v->own ? v->maildrop : v->bulletins;
-
-	return drop_ops_of(d)->entry(d, i < v->own ? i : i - v->own, out, f);
+	*index_r = i < v->own ? i : i - v->own;
+	return i < v->own ? v->maildrop : v->bulletins;
 }
 
 struct view_item *
 view_at(struct view *v, size_t i, struct fault *f)
 {
-	struct view_item *m = &v->items[i];
+	struct view_item	*m = &v->items[i];
+	struct drop		*d = drop_of(v, i, &m->index);
 
 	if (v->known[i])
 		return m;
-	if (ask(v, i, &m->entry, f) == -1)
+	if (drop_ops_of(d)->entry(d, m->index, &m->entry, f) == -1)
 		return NULL;
-	m->drop = i < v->own ? v->maildrop : v->bulletins;
-	m->index = i < v->own ? i : i - v->own;
+	m->drop = d;
 	v->known[i] = true;
 	return m;
 }
 
-const struct drop_entry *
-view_entry(struct view *v, size_t i, struct drop_entry *room, struct fault *f)
+int
+view_size(const struct view *v, size_t i, uint64_t *wire_r, struct fault *f)
 {
-	if (v->known[i])
-		return &v->items[i].entry;
-	return ask(v, i, room, f) == -1 ? NULL : room;
+	size_t		 at;
+	struct drop	*d = drop_of(v, i, &at);
+
+	if (!v->known[i])
+		return drop_ops_of(d)->size(d, at, wire_r, f);
+	*wire_r = v->items[i].entry.size_wire;
+	return 0;
+}
+
+char *
+view_uidl(const struct view *v, size_t i, char *out, struct fault *f)
+{
+	size_t		 at;
+	struct drop	*d = drop_of(v, i, &at);
+
+	return v->known[i] ? span_put(span_str(v->items[i].entry.uidl), out) :
+	    drop_ops_of(d)->uidl(d, at, out, f);
 }
 
 int

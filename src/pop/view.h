@@ -58,9 +58,11 @@ view_is_deleted(const struct view *v, size_t i)
 {
 	return v->known[i] && v->items[i].deleted;
 }
-/* Its entry alone, for lists; into *room, if nothing else is known of it. */
-const struct drop_entry	*view_entry(struct view *v, size_t i,
-			    struct drop_entry *room, struct fault *f);
+/* What LIST and UIDL tell of it, as drop_ops.size and uidl do. */
+int	view_size(const struct view *v, size_t i, uint64_t *wire_r,
+	    struct fault *f) MUSTUSE;
+char	*view_uidl(const struct view *v, size_t i, char *out, struct fault *f)
+	    MUSTUSE;
 /* All of them: then what items[] says is so. */
 int	view_all(struct view *v, struct fault *f) MUSTUSE;
 /* NULL when there is no such message: FAULT_NONE; or as above. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "proto/reply.h"
 
-#include "base/num.h"
 #include "base/span.h"
 #include "proto/lang.h"
 #include "proto/limits.h"
@@ -133,33 +132,6 @@ reply_line(struct buf *out, const char *fmt, ...)
 	r = put_line(out, "", '.', fmt, ap);
 	va_end(ap);
 	return r;
-}
-
-int
-reply_size(struct buf *out, uint64_t msgno, uint64_t size)
-{
-	char line[2 * NUM_DIGITS + 3];
-	char *end = num_put(line, msgno);
-
-	*end++ = ' ';
-	end = num_put(end, size);
-	*end++ = '\r';
-	*end++ = '\n';
-	return buf_append(out, span_of(line, (size_t)(end - line)));
-}
-
-int
-reply_uidl(struct buf *out, uint64_t msgno, const char *uidl)
-{
-	char	line[NUM_DIGITS + LIMIT_REPLY];
-	char	*end = num_put(line, msgno);
-	size_t	n = strlen(uidl);
-
-	ASSERT(n < LIMIT_REPLY - 3);
-	*end++ = ' ';
-	memcpy(end, uidl, n);
-	memcpy(end + n, "\r\n", 2);
-	return buf_append(out, span_of(line, (size_t)(end - line) + n + 2));
 }
 
 int

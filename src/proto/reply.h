@@ -50,10 +50,6 @@ int	reply_fault(struct buf *out, const struct fault *f) MUSTUSE;
  * leading dot becomes a blank.  Mail goes through proto/dot.h.
  */
 int	reply_line(struct buf *out, const char *fmt, ...) MUSTUSE PRINTF(2, 3);
-/* Those of LIST and UIDL, of which there may be very many.  uidl: octets of 0x21 to
- * 0x7E, at most 70. */
-int	reply_size(struct buf *out, uint64_t msgno, uint64_t size) MUSTUSE;
-int	reply_uidl(struct buf *out, uint64_t msgno, const char *uidl) MUSTUSE;
 /* "+ text\r\n": a challenge of AUTH, in base64 (RFC 5034 s.4). */
 int	reply_challenge(struct buf *out, const char *base64) MUSTUSE;
 /* ".\r\n" */

@@ -42,13 +42,6 @@ test_lines(void **state UNUSED)
 	assert_int_equal(reply_line(&out, "1 %s", "a"), 0);
 	assert_int_equal(reply_end(&out), 0);
 	expect(&out, "\r\n1 a\r\n.\r\n");
-	assert_int_equal(reply_size(&out, 1, 0), 0);
-	assert_int_equal(reply_size(&out, 2097152, 4294967295), 0);
-	assert_int_equal(reply_size(&out, 10, 4294967296), 0);
-	assert_int_equal(reply_size(&out, UINT64_MAX, UINT64_MAX), 0);
-	assert_int_equal(reply_uidl(&out, 3, "!x~"), 0);
-	expect(&out, "1 0\r\n2097152 4294967295\r\n10 4294967296\r\n"
-	    "18446744073709551615 18446744073709551615\r\n3 !x~\r\n");
 	buf_fini(&out);
 }
 
