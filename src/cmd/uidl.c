@@ -46,7 +46,9 @@ static const char usage_text[] =
 "  --from dovecot   in the Maildir's dovecot-uidlist, or in LIST; see --format\n"
 "  --from courier   in the Maildir's courierpop3dsizelist, or in LIST\n"
 "  --from cyrus     in LIST, a mailbox's folder of Cyrus IMAP; see --format\n"
-"  --from x-uidl    in the X-UIDL: fields of the messages (qpopper)\n"
+"  --from x-uidl    in the X-UIDL: fields of the messages (qpopper, GNU)\n"
+"  --from qpopper   there, or made of header lines, as qpopper does; qpopper-old:\n"
+"                   with its old-style-uid\n"
 "  --from uid       made of X-UID: and X-IMAPbase: (Dovecot, UW), see --format\n"
 "  --from popa3d    made of header fields, as popa3d does\n"
 "  --from md5       likewise, as Dovecot does with %m\n"
@@ -166,7 +168,7 @@ check_from(struct job *job)
 		w->from = "pop3";
 	} else if (strcmp(w->from, "pop3") == 0 || !uidl_from_known(w->from)) {
 		return bad_usage("--from list, dovecot, courier, cyrus, x-uidl, "
-		    "uid, popa3d, md5, tpop3d, or a URL: pop3s://user@host");
+		    "qpopper, qpopper-old, uid, popa3d, md5, tpop3d, or a URL: pop3s://user@host");
 	}
 	if (job->server.url == NULL && (job->server.plaintext ||
 	    job->server.roots != NULL))

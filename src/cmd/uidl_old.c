@@ -209,6 +209,70 @@ read_md5(struct drops *d, struct fault *f)
 	return each_header(d, by_md5, f);
 }
 
+static void
+make_qpopper(struct span from_line, struct span head, bool old,
+    struct message *v)
+{
+	char		hex[SASL_MD5_TEXT];
+	struct buf	b;
+
+	buf_init(&b, UIDL_HEADER_MAX + 2 * FORMER_QPOPPER_LINE);
+	if (former_qpopper_text(from_line, head, old, &b) == -1 ||
+	    !md5->apop(buf_span(&b), SPAN(""), hex))
+		v->old[0] = '\0';
+	else if (old)
+		memcpy(v->old, hex, sizeof(hex));
+	else
+		former_qpopper(hex, v->old);
+	buf_fini(&b);
+}
+
+static int
+by_qpopper(const struct drops *d, struct message *v, bool old, struct fault *f)
+{
+	const struct mbox_msg	*m = v->m;
+	struct span		 head = { 0 };
+	struct span		 own;
+	bool			 whole;
+	uint8_t			 line[FORMER_QPOPPER_LINE];
+	uint64_t		 len = m->text - m->from;
+	ssize_t			 n = file_pread(d->w->mbox, line, len < sizeof(line) ?
+				    (size_t)len : sizeof(line), m->from, f);
+
+	if (n == -1 || read_mbox_header(d, m, &head, &whole, f) == -1)
+		return -1;
+	own = former_qpopper_field(head);
+	if (own.n > 0)
+		return span_cstr(own, v->old, sizeof(v->old)) ? 0 : -1;
+	if (whole)
+		make_qpopper(span_of(line, (size_t)n), head, old, v);
+	return 0;
+}
+
+static int
+read_qpopper_form(struct drops *d, bool old, struct fault *f)
+{
+	if (d->maildir != NULL)
+		return fault_set(f, FAULT_PERM, "qpopper goes by lines between "
+		    "messages: the maildrop is a Maildir");
+	for (size_t i = 0; i < d->n; i++)
+		if (by_qpopper(d, &d->v[i], old, f) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+read_qpopper(struct drops *d, struct fault *f)
+{
+	return read_qpopper_form(d, false, f);
+}
+
+static int
+read_qpopper_old(struct drops *d, struct fault *f)
+{
+	return read_qpopper_form(d, true, f);
+}
+
 /* The uidvalidity stands in the first message of the file, be it shown or not. */
 static int
 read_uid(struct drops *d, struct fault *f)
@@ -441,6 +505,8 @@ static const struct form {
 	{ "dovecot",	.list = true, .format = true, .read = read_dovecot },
 	{ "courier",	.list = true, .read = read_courier },
 	{ "x-uidl",	.header = true, .read = read_xuidl },
+	{ "qpopper",	.header = true, .md5 = true, .read = read_qpopper },
+	{ "qpopper-old", .header = true, .md5 = true, .read = read_qpopper_old },
 	{ "uid",	.header = true, .format = true, .read = read_uid },
 	{ "popa3d",	.header = true, .md5 = true, .read = read_popa3d },
 	{ "md5",	.header = true, .md5 = true, .read = read_md5 },

@@ -8,6 +8,9 @@
 #include <stdio.h>
 
 #define WIDTH_MAX	20
+/* Octets of an X-UIDL: that qpopper takes for one of its own. */
+#define QPOPPER_MIN	11
+#define QPOPPER_MAX	32
 
 /* ----------------------------------------------------------------- list */
 
@@ -333,6 +336,76 @@ former_courier(const struct former_file *file, char out[DROP_UIDL_MAX + 1])
 		return courier_name(file->base, out);
 	return former_make(file->validity == 0 ? "UID%u" : "UID%u-%v", file->uid,
 	    file->validity, out);
+}
+
+/* -------------------------------------------------------------- qpopper */
+
+struct span
+former_qpopper_field(struct span header)
+{
+	struct header_field	field;
+	struct span		value;
+
+	while (header_next(&header, &field)) {
+		value = span_trim(field.value);
+		if (span_eq_nocase(field.name, SPAN("X-UIDL")) &&
+		    value.n >= QPOPPER_MIN && value.n <= QPOPPER_MAX &&
+		    promise_legal(value))
+			return value;
+	}
+	return span_of(NULL, 0);
+}
+
+static bool
+qpopper_counts(struct span line)
+{
+	return span_starts_nocase(line, SPAN("Received:")) ||
+	    span_starts_nocase(line, SPAN("Date:")) ||
+	    span_starts_nocase(line, SPAN("Message-Id:")) ||
+	    span_starts_nocase(line, SPAN("Subject:"));
+}
+
+int
+former_qpopper_text(struct span from_line, struct span header, bool old,
+    struct buf *out)
+{
+	struct span start = header;
+	struct span line;
+
+	from_line = span_first(from_line, FORMER_QPOPPER_LINE);
+	if (buf_append(out, from_line) == -1)
+		return -1;
+	for (; span_line(&header, &line); start = header)
+		if (qpopper_counts(line) && buf_append(out, span_first(
+		    span_first(start, start.n - header.n),
+		    FORMER_QPOPPER_LINE)) == -1)
+			return -1;
+	return old ? 0 : buf_append(out, from_line);
+}
+
+static unsigned
+hex_digit(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+/* Five characters of each four octets, which it has pushed together. */
+void
+former_qpopper(const char *md5, char out[DROP_UIDL_MAX + 1])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < 16; i += 4) {
+		unsigned v = 0;
+
+		for (size_t j = i; j < i + 4; j++)
+			v = (v << 4) + hex_digit(md5[2 * j]) * 16 +
+			    hex_digit(md5[2 * j + 1]);
+		for (size_t k = 0; k < 5; k++, v /= 80)
+			out[n++] = (char)(v % 80 + '!' == '.' ? '~' :
+			    v % 80 + '!');
+	}
+	out[n] = '\0';
 }
 
 /* --------------------------------------------------------------- popa3d */

@@ -85,6 +85,22 @@ bool	former_courier_line(struct span line, struct former_file *out) MUSTUSE;
 bool	former_courier(const struct former_file *file,
 	    char out[DROP_UIDL_MAX + 1]) MUSTUSE;
 
+/* ---- qpopper ---- */
+
+#define FORMER_QPOPPER_LINE	1023	/* octets of a line that it has read at once */
+
+/* What it takes for an X-UIDL: field of its own; empty: there is none. */
+struct span	former_qpopper_field(struct span header) MUSTUSE;
+/*
+ * The text whose MD5 it has made ids of where it writes no such fields: the From_ line,
+ * the first lines of Received:, Date:, Message-Id: and Subject: as they stand there,
+ * and (not `old', its old-style-uid) the From_ line once more.  -1: *out has no room.
+ */
+int	former_qpopper_text(struct span from_line, struct span header, bool old,
+	    struct buf *out) MUSTUSE;
+/* Its id, of the 32 hexadecimal digits of that MD5; the old form is the digits. */
+void	former_qpopper(const char *md5, char out[DROP_UIDL_MAX + 1]);
+
 /* ---- popa3d ---- */
 
 /*

@@ -287,6 +287,69 @@ test_popa3d(void **state)
 }
 
 static void
+test_qpopper(void **state)
+{
+	static const char	 from[] = "From a@x Mon Jan  1 10:00:00 2024\n";
+	static const char	 header[] =
+		"Return-Path: <a@x>\n"
+		"received: from a\n"
+		"\tby b\n"
+		"X-Date: no\n"
+		"Date: first\n"
+		"X-UIDL: tooshort\n"
+		"Received: from c\n"
+		"Message-ID: <2@x>\n"
+		"Subject:\n"
+		"Subjects: no\n";
+#define LINES	"received: from a\nDate: first\nReceived: from c\n" \
+		"Message-ID: <2@x>\nSubject:\n"
+	char			 out[DROP_UIDL_MAX + 1];
+	struct buf		 b;
+
+	(void)state;
+	buf_init(&b, 1000);
+	assert_int_equal(former_qpopper_text(SPAN(from), SPAN(header), true, &b), 0);
+	assert_int_equal(buf_len(&b), sizeof(from) + sizeof(LINES) - 2);
+	assert_int_equal(former_qpopper_text(SPAN(from), SPAN(header), false, &b), 0);
+	buf_consume(&b, sizeof(from) + sizeof(LINES) - 2);
+	assert_int_equal(buf_len(&b), 2 * sizeof(from) + sizeof(LINES) - 3);
+	assert_memory_equal(buf_span(&b).p, from, sizeof(from) - 1);
+	assert_memory_equal(buf_span(&b).p + sizeof(from) - 1, LINES,
+	    sizeof(LINES) - 1);
+	buf_fini(&b);
+	buf_init(&b, 20);
+	assert_int_equal(former_qpopper_text(SPAN(from), SPAN(header), false, &b),
+	    -1);
+	buf_fini(&b);
+	/* 13 would be a dot, which it never says. */
+	former_qpopper("0000000000000001000000000000000d", out);
+	assert_string_equal(out, "!!!!!\"!!!!!!!!!~!!!!");
+	former_qpopper("ffffffffffffffffffffffffffffffff", out);
+	assert_string_equal(out, "0'/#!0'/#!0'/#!0'/#!");
+}
+
+static void
+test_qpopper_field(void **state)
+{
+	static const struct {
+		const char	*header;
+		const char	*want;
+	} table[] = {
+		{ "X-UIDL: 1234567890\nx-uidl:  12345678901 \n", "12345678901" },
+		{ "X-UIDL: 12345678901234567890123456789012\n",
+		  "12345678901234567890123456789012" },
+		{ "X-UIDL: 123456789012345678901234567890123\n", "" },
+		{ "X-UIDL: 123456 78901\nSubject: 12345678901\n", "" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		assert_true(span_eq(former_qpopper_field(
+		    span_str(table[i].header)), span_str(table[i].want)));
+}
+
+static void
 check_head(const char *text, bool whole, bool known, bool same)
 {
 	uint8_t a[MBOX_DIGEST];
@@ -327,6 +390,8 @@ main(void)
 		cmocka_unit_test(test_dovecot_file),
 		cmocka_unit_test(test_courier_file),
 		cmocka_unit_test(test_popa3d),
+		cmocka_unit_test(test_qpopper),
+		cmocka_unit_test(test_qpopper_field),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,16 @@ def popa3d(*lines):
     return "".join(h[2 * i:2 * i + 2] for i in (3, 2, 1, 0, 7, 6, 5, 4))
 
 
+def qpopper(text):
+    """Its MD5 in base 80, of overlapping octets."""
+    digest, out = hashlib.md5(text).digest(), ""
+    for i in range(0, 16, 4):
+        v = sum(digest[i + j] << 4 * (3 - j) for j in range(4))
+        for k in range(5):
+            out += chr(0x21 + v // 80 ** k % 80)
+    return out.replace(".", "~").encode()
+
+
 class Mailbox(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -221,6 +231,29 @@ class Uidl(Mailbox):
         self.mail(message(1))
         r = self.uidl("import", "--from", "uid", "ann", status=1)
         self.assertIn(b"no X-IMAPbase:", r.stderr)
+
+    def test_qpopper(self):
+        """What it has written, and what it makes where it writes nothing."""
+        fields = [b"Return-Path: <a@x>", b"Received: from a", b"\tby b",
+                  b"message-id: <1@x>", b"X-UIDL: short"]
+        lines = b"Received: from a\nmessage-id: <1@x>\n"
+        long = b"Date: " + b"x" * 2000
+        own = self.mail(message(1, *fields), message(2, long),
+                        message(3, b"X-UIDL: 12345678901"), message(4),
+                        message(4))
+        texts = [b"From a@x Mon Jan  1 10:00:%02d 2024\nSubject: %d\n" % (n, n)
+                 for n in (1, 2, 3, 4)]
+        texts[0] += lines
+        texts[1] += long[:1023]
+        self.uidl("import", "--from", "qpopper", "ann")
+        want = [qpopper(t + t.partition(b"Subject")[0]) for t in texts]
+        want[2] = b"12345678901"
+        # It would have said the last one twice.
+        self.assertEqual(self.shown(), [*want, own[4]])
+        self.uidl("import", "--from", "qpopper-old", "ann")
+        want = [hashlib.md5(t).hexdigest().encode() for t in texts]
+        want[2] = b"12345678901"
+        self.assertEqual(self.shown()[:4], want)
 
     def test_popa3d(self):
         fields = [b"Delivered-To: ann", b"Date: now", b"Received: from a",
