@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Fuzz target: unique-ids of other servers (src/drop/former.c) and the file of
- * promised ones (src/drop/promise.c).  The first octet of the input chooses who reads
+ * Fuzz target: unique-ids of other servers (src/drop/former.c, cyrus.c) and the file
+ * of promised ones (src/drop/promise.c).  The first octet of the input chooses who reads
  * the rest.
  */
+#include "drop/cyrus.h"
 #include "drop/former.h"
 #include "drop/promise.h"
 
@@ -39,7 +40,26 @@ check_head(struct span in)
 	ASSERT(former_popa3d_text(in, &b) == 0);
 	buf_clear(&b);
 	ASSERT(former_dovecot_text(in, &b) == 0);
+	buf_clear(&b);
+	ASSERT(former_qpopper_text(SPAN(""), in, false, &b) == 0);
 	buf_fini(&b);
+	h.xuidl = former_qpopper_field(in);
+	ASSERT(h.xuidl.n == 0 || promise_legal(h.xuidl));
+}
+
+/* A file that is the input, all rows of it. */
+static void
+check_cyrus(struct span in)
+{
+	struct cyrus_index	x;
+	struct cyrus_row	row;
+	struct fault		f;
+
+	if (cyrus_header(span_first(in, CYRUS_HEADER_MAX), in.n, &x, &f) == -1)
+		return;
+	for (uint64_t i = 0; i < x.n; i++)
+		cyrus_row(&x, span_first(span_skip(in, (size_t)x.rows_at +
+		    (size_t)i * x.row_size), x.row_size), &row);
 }
 
 static void
@@ -142,7 +162,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n == 0)
 		return 0;
 	in = span_skip(in, 1);
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		check_list(in);
 		break;
@@ -154,6 +174,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		break;
 	case 3:
 		check_files(in);
+		break;
+	case 5:
+		check_cyrus(in);
 		break;
 	default:
 		check_promises(in);

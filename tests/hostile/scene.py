@@ -77,11 +77,11 @@ def _remove(path):
         os.unlink(path)
 
 
-def mutt(host, keys, user="ann"):
-    """The real mutt on the user's spool, at a terminal of its own, is pressed
-    these keys; gives its return code."""
+def mutt(host, keys, user="ann", program="mutt"):
+    """The real mutt (or neomutt) on the user's spool, at a terminal of its own,
+    is pressed these keys; gives its return code."""
     master, slave = os.openpty()
-    p = host.popen(["mutt", "-F", "/home/%s/.muttrc" % user, "-f",
+    p = host.popen([program, "-F", "/home/%s/.muttrc" % user, "-f",
                     "/var/mail/" + user, "-e", "push " + keys], user=user,
                    env={"TERM": "xterm"}, stdin=slave, stdout=slave,
                    stderr=slave)
