@@ -41,6 +41,7 @@ HARMLESS = {
 LISTED = [
     ("proto/proxy.c", "arpa/inet.h", "inet_pton, computes only"),
     ("role/resolver", "ares.h", "the DNS library; its sockets are its own"),
+    ("role/resolver_hosts.c", "arpa/inet.h", "inet_pton, computes only"),
     ("role/resolver.c", "netdb.h", "struct hostent and h_errno's numbers"),
     ("auth/account.c", "grp.h", "whose groups are they?"),
     ("auth/account.c", "pwd.h", "who has this name?"),
@@ -63,8 +64,6 @@ LISTED = [
     ("auth/passwd_hash.c", "xxhash.h", "a digest, computes only"),
     ("role/exporter.c", "microhttpd.h", "HTTP"),
     ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
-    ("auth/app.c", "sodium.h", "a keyed hash, computes only"),
-    ("role/verdict.c", "sodium.h", "a keyed hash, computes only"),
     ("sasl/prep.c", "stringprep.h", "SASLprep, computes only; a module"),
     ("sasl/scram", "gsasl.h", "SASL; the module's half of that room"),
     ("sasl/md5", "openssl/", "MD5; a module of its own"),

@@ -8,8 +8,8 @@
 #include "base/codec.h"
 #include "base/num.h"
 #include "sys/file.h"
+#include "sys/keyhash.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -261,8 +261,7 @@ void
 app_hash(struct span password, const uint8_t salt[APP_SALT],
     uint8_t out[APP_HASH])
 {
-	ASSERT(crypto_generichash(out, APP_HASH, password.p, password.n, salt,
-	    APP_SALT) == 0);
+	keyhash(span_of(salt, APP_SALT), &password, 1, out, APP_HASH);
 }
 
 /* As they are shown, or typed without what stands between the groups. */

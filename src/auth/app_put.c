@@ -4,6 +4,7 @@
 #include "auth/auth_priv.h"
 
 #include "base/codec.h"
+#include "sys/keyhash.h"
 #include "sys/sock.h"
 
 #include <assert.h>
@@ -201,7 +202,7 @@ app_add(const char *path, const struct app_new *n, int64_t now, int used_fd,
 		.password = out,
 	};
 
-	if (check_new(n, now, f) < 0)
+	if (check_new(n, now, f) < 0 || keyhash_open(f) != 0)
 		return -1;
 	make_password(out);
 	if (file_edit(path, true, ROW_MAX, edit_add, &e, f) < 0)

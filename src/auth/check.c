@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "sys/file.h"
+#include "sys/keyhash.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -125,7 +126,7 @@ load_apps(struct auth_state *s, const struct auth_conf *c, struct fault *f)
 {
 	if (c->app_passwords == AUTH_APP_NO)
 		return 0;
-	if (auth_load(c->app_password_file, LOAD_OPTIONAL | LOAD_SECRET,
+	if (keyhash_open(f) != 0 || auth_load(c->app_password_file, LOAD_OPTIONAL | LOAD_SECRET,
 	    &s->app_rows, f) < 0)
 		return -1;
 	s->apps = app_index_new(buf_span(&s->app_rows));

@@ -28,7 +28,8 @@ file_prepare(const struct auth_conf *c, void **state_r, struct fault *f)
 	*state_r = NULL;
 	if (s == NULL)
 		return -1;
-	if (rows_virtual_user(c, &s->virtual_user, f) < 0 ||
+	if (passwd_hash_open(f) != 0 ||
+	    rows_virtual_user(c, &s->virtual_user, f) < 0 ||
 	    auth_load(auth_place(c), LOAD_SECRET, &s->rows, f) < 0) {
 		state_free(s);
 		return -1;

@@ -26,7 +26,6 @@
 
 /* popper itself is not linked with libpam: other roles need not carry it. */
 struct pam_lib {
-	bool				 is_open;
 	__typeof__(pam_start)		*start;
 	__typeof__(pam_end)		*end;
 	__typeof__(pam_set_item)	*set_item;
@@ -52,10 +51,7 @@ lib_open(struct fault *f)
 		{ "pam_strerror",	(void **)&loaded.strerror },
 	};
 
-	if (loaded.is_open)
-		return 0;
-	loaded.is_open = library_open(PAM_LIBRARY, calls, ARRAY_LEN(calls), f) == 0;
-	return loaded.is_open ? 0 : -1;
+	return library_open(PAM_LIBRARY, calls, ARRAY_LEN(calls), f);
 }
 
 /* ---- the conversation ---- */

@@ -38,6 +38,10 @@ struct passwd_row {
 /* One line; false when it is no row (too few fields, empty user...). */
 bool	passwd_row_parse(struct span line, struct passwd_row *out) MUSTUSE;
 
+/* libcrypt, which is the process's: before the cage of who calls one of the next.  It
+ * is opened where they find it missing, too. */
+int	passwd_hash_open(struct fault *f) MUSTUSE;
+
 /*
  * A password against a stored one; the same path for both outcomes.  What is
  * stored and cannot be hashed against costs a dummy hash and never matches,

@@ -9,6 +9,7 @@
 #include "auth/scram.h"
 
 #include "base/alloc.h"
+#include "sys/library.h"
 
 #include <crypt.h>
 #include <errno.h>
@@ -17,6 +18,14 @@
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#define LIBRARY		"libcrypt.so.1"
+
+/* popper itself is not linked with it: other roles need not carry it. */
+static struct {
+	__typeof__(crypt_rn)		*rn;
+	__typeof__(crypt_gensalt_rn)	*gensalt_rn;
+} lib;
 
 /* Hashed in place of what cannot be hashed: the default scheme and its cost. */
 #define DUMMY_SETTING	"$y$j9T$PopperHasNoSuchUser..."
@@ -144,6 +153,17 @@ passwd_print(struct span stored)
 	return print == 0 ? 1 : print;
 }
 
+int
+passwd_hash_open(struct fault *f)
+{
+	const struct library_call calls[] = {
+		{ "crypt_rn",		(void **)&lib.rn },
+		{ "crypt_gensalt_rn",	(void **)&lib.gensalt_rn },
+	};
+
+	return library_open(LIBRARY, calls, ARRAY_LEN(calls), f);
+}
+
 /* The password as a C string; false when it cannot be one. */
 static bool
 phrase_set(struct crypt_data *d, const struct secret *x)
@@ -159,19 +179,23 @@ phrase_set(struct crypt_data *d, const struct secret *x)
 static bool
 crypt_matches(struct span stored, const struct secret *x, struct fault *f)
 {
-	struct crypt_data	*d = xalloc(1, sizeof(*d));
-	bool			 usable = phrase_set(d, x);
+	struct crypt_data	*d;
+	bool			 usable;
 	bool			 same = false;
 	const char		*out = NULL;
 
+	if (passwd_hash_open(f) != 0)
+		return false;
+	d = xalloc(1, sizeof(*d));
+	usable = phrase_set(d, x);
 	if (span_cstr(stored, d->setting, sizeof(d->setting)))
-		out = crypt_rn(d->input, d->setting, d, sizeof(*d));
+		out = lib.rn(d->input, d->setting, d, sizeof(*d));
 	if (out != NULL) {
 		same = secret_eq(span_str(out), stored);
 	} else {
 		if (!passwd_disabled(stored))
 			(void)fault_set(f, FAULT_PERM, "not a usable hash");
-		(void)crypt_rn(d->input, DUMMY_SETTING, d, sizeof(*d));
+		(void)lib.rn(d->input, DUMMY_SETTING, d, sizeof(*d));
 	}
 	explicit_bzero(d, sizeof(*d));
 	free(d);
@@ -226,17 +250,20 @@ static int
 put_hash(const struct maker *m, const struct secret *x, char *out, size_t cap,
     struct fault *f)
 {
-	struct crypt_data	*d = xalloc(1, sizeof(*d));
+	struct crypt_data	*d;
 	const char		*hash = NULL;
 	int			 rc;
 
+	if (passwd_hash_open(f) != 0)
+		return -1;
+	d = xalloc(1, sizeof(*d));
 	if (!phrase_set(d, x)) {
 		rc = fault_set(f, FAULT_AUTH, "the password holds a NUL or is "
 		    "longer than %zu octets", sizeof(d->input) - 1);
 	} else {
-		if (crypt_gensalt_rn(m->prefix, m->count, NULL, 0, d->setting,
+		if (lib.gensalt_rn(m->prefix, m->count, NULL, 0, d->setting,
 		    sizeof(d->setting)) != NULL)
-			hash = crypt_rn(d->input, d->setting, d, sizeof(*d));
+			hash = lib.rn(d->input, d->setting, d, sizeof(*d));
 		rc = hash != NULL ? put(out, cap, m->brace, span_str(hash), f) :
 		    fault_errno(f, FAULT_TEMP, errno, "crypt: %s", m->word);
 	}

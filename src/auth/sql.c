@@ -158,7 +158,8 @@ prepare(const struct auth_conf *c, const struct conf_option *options,
 		return -1;
 	s->sql = xalloc(1, sizeof(*s->sql));
 	s->sql->place = auth_place(c);
-	if (rows_virtual_user(c, &s->virtual_user, f) < 0 ||
+	if (passwd_hash_open(f) != 0 ||
+	    rows_virtual_user(c, &s->virtual_user, f) < 0 ||
 	    read_conf(s->sql, options, f) < 0 ||
 	    load(s->sql, module, symbol, f) < 0) {
 		sql_free(s->sql);

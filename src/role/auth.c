@@ -1592,18 +1592,18 @@ shed(const struct auth_start *s)
 static void
 make_cache(struct auth *a)
 {
-	const struct role_settings *r = &a->conf->role;
-
-	bool any = false;
+	const struct role_settings	*r = &a->conf->role;
+	struct fault			 f;
+	bool				 any = false;
 
 	for (size_t i = 0; i < a->ndbs; i++)
 		any = any || a->dbs[i].vouched;
 	if (r->auth_cache_ttl_s == 0 || !any)
 		return;
-	a->cache = verdict_new(r->auth_cache_size, 1000ull * r->auth_cache_ttl_s);
+	a->cache = verdict_new(r->auth_cache_size, 1000ull * r->auth_cache_ttl_s,
+	    &f);
 	if (a->cache == NULL)
-		log_text(LEVEL_WARN, "auth-no-cache",
-		    "libsodium does not start");
+		log_fault(LEVEL_WARN, "auth-no-cache", &f);
 }
 
 static void

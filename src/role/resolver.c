@@ -15,6 +15,7 @@
 #include "role/settings.h"
 #include "sys/cage.h"
 #include "sys/file.h"
+#include "sys/library.h"
 #include "watch/log.h"
 
 #include "base/alloc.h"
@@ -24,6 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LIBRARY	"libcares.so.2"
+
 enum {
 	TEXT_MAX	= RESOLVER_NAME_MAX + SOCK_ADDR_MAX + 100,
 	REVERSE_MAX	= 80,
@@ -32,6 +35,8 @@ enum {
 	DNS_PTR		= 12,
 	TRIES		= 2,
 };
+
+struct ares_calls ares;
 
 struct resolver {
 	ares_channel		 channel;	/* owns */
@@ -205,7 +210,7 @@ on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 		what = is_listed(&l->peer, found) ? FOUND_GOOD :
 		    FOUND_NOT_LISTED;
 	if (found != NULL)
-		ares_freeaddrinfo(found);
+		ares.freeaddrinfo(found);
 	finish(l, what);
 }
 
@@ -221,7 +226,7 @@ ask_addresses(struct resolver_look *l, int family)
 	if (l->over)
 		finish(l, FOUND_SILENCE);
 	else
-		ares_getaddrinfo(l->channel, l->found.name, NULL, &hints,
+		ares.getaddrinfo(l->channel, l->found.name, NULL, &hints,
 		    on_addresses, l);
 }
 
@@ -253,12 +258,12 @@ on_name(void *arg, int status, int timeouts, unsigned char *answer, int n)
 
 	(void)timeouts;
 	if (status == ARES_SUCCESS)
-		status = ares_parse_ptr_reply(answer, n, l->peer.raw,
+		status = ares.parse_ptr_reply(answer, n, l->peer.raw,
 		    octets_of(&l->peer), family_of(&l->peer), &host);
 	kept = status == ARES_SUCCESS && host->h_name != NULL &&
 	    keep_name(&l->found, host->h_name);
 	if (host != NULL)
-		ares_free_hostent(host);
+		ares.free_hostent(host);
 	if (kept) {
 		ask_addresses(l, family_of(&l->peer));
 		return;
@@ -294,15 +299,40 @@ resolver_look_begin(struct resolver_look *l)
 	l->found = (struct resolver_found){ 0 };
 	l->other_family = l->over = false;
 	reverse_name(&l->peer, name);
-	ares_query(l->channel, name, DNS_IN, DNS_PTR, on_name, l);
+	ares.query(l->channel, name, DNS_IN, DNS_PTR, on_name, l);
 }
 
 /* ------------------------------------------------------- preparing */
 
 static int
+lib_open(struct fault *f)
+{
+	const struct library_call calls[] = {
+		{ "ares_cancel",		(void **)&ares.cancel },
+		{ "ares_destroy",		(void **)&ares.destroy },
+		{ "ares_free_data",		(void **)&ares.free_data },
+		{ "ares_free_hostent",		(void **)&ares.free_hostent },
+		{ "ares_freeaddrinfo",		(void **)&ares.freeaddrinfo },
+		{ "ares_get_servers_ports",	(void **)&ares.get_servers_ports },
+		{ "ares_getaddrinfo",		(void **)&ares.getaddrinfo },
+		{ "ares_getsock",		(void **)&ares.getsock },
+		{ "ares_init_options",		(void **)&ares.init_options },
+		{ "ares_library_init",		(void **)&ares.library_init },
+		{ "ares_parse_ptr_reply",	(void **)&ares.parse_ptr_reply },
+		{ "ares_process_fd",		(void **)&ares.process_fd },
+		{ "ares_query",			(void **)&ares.query },
+		{ "ares_set_servers_ports_csv",	(void **)&ares.set_servers_ports_csv },
+		{ "ares_strerror",		(void **)&ares.strerror },
+		{ "ares_timeout",		(void **)&ares.timeout },
+	};
+
+	return library_open(LIBRARY, calls, ARRAY_LEN(calls), f);
+}
+
+static int
 ares_fault(int status, const char *what, struct fault *f)
 {
-	return fault_set(f, FAULT_TEMP, "%s: %s", what, ares_strerror(status));
+	return fault_set(f, FAULT_TEMP, "%s: %s", what, ares.strerror(status));
 }
 
 /* c-ares wants commas. */
@@ -323,7 +353,7 @@ set_servers(ares_channel channel, const char *text, struct fault *f)
 		if (buf_append(&b, span_of("", 1)) == -1)
 			status = ARES_ENOMEM;
 		else
-			status = ares_set_servers_ports_csv(channel,
+			status = ares.set_servers_ports_csv(channel,
 			    (const char *)buf_span(&b).p);
 	}
 	buf_fini(&b);
@@ -356,11 +386,11 @@ channel_for(const struct resolver_conf *c, size_t servers,
 	/* Newer ones keep answers for an hour, however many there are. */
 	mask |= ARES_OPT_QUERY_CACHE;
 #endif
-	status = ares_init_options(channel_r, &o, mask);
+	status = ares.init_options(channel_r, &o, mask);
 	if (status != ARES_SUCCESS)
 		return ares_fault(status, "c-ares", f);
 	if (set_servers(*channel_r, c->name_servers, f) == -1) {
-		ares_destroy(*channel_r);
+		ares.destroy(*channel_r);
 		return -1;
 	}
 	return 0;
@@ -372,11 +402,11 @@ count_servers(ares_channel channel)
 	struct ares_addr_port_node	*all = NULL;
 	size_t				 n = 0;
 
-	if (ares_get_servers_ports(channel, &all) != ARES_SUCCESS)
+	if (ares.get_servers_ports(channel, &all) != ARES_SUCCESS)
 		return 1;
 	for (const struct ares_addr_port_node *a = all; a != NULL; a = a->next)
 		n++;
-	ares_free_data(all);
+	ares.free_data(all);
 	return n > 0 ? n : 1;
 }
 
@@ -384,9 +414,12 @@ int
 resolver_channel_open(const struct resolver_conf *c, ares_sock_state_cb fn,
     void *ctx, ares_channel *channel_r, struct fault *f)
 {
-	int	status = ares_library_init(ARES_LIB_INIT_ALL);
+	int	status;
 	size_t	servers;
 
+	if (lib_open(f) != 0)
+		return -1;
+	status = ares.library_init(ARES_LIB_INIT_ALL);
 	if (status != ARES_SUCCESS)
 		return ares_fault(status, "c-ares", f);
 	if (channel_for(c, 1, fn, ctx, channel_r, f) == -1)
@@ -394,7 +427,7 @@ resolver_channel_open(const struct resolver_conf *c, ares_sock_state_cb fn,
 	servers = count_servers(*channel_r);
 	if (servers == 1)
 		return 0;
-	ares_destroy(*channel_r);	/* now that it is known how many */
+	ares.destroy(*channel_r);	/* now that it is known how many */
 	return channel_for(c, servers, fn, ctx, channel_r, f);
 }
 
@@ -450,7 +483,7 @@ pump(struct resolver *r, uint64_t left_ms)
 	};
 	struct timeval	room;
 	struct timeval	*next;
-	int		bits = ares_getsock(r->channel, s, ARES_GETSOCK_MAXNUM);
+	int		bits = ares.getsock(r->channel, s, ARES_GETSOCK_MAXNUM);
 	size_t		n = 0;
 
 	while (n < ARES_GETSOCK_MAXNUM &&
@@ -460,15 +493,15 @@ pump(struct resolver *r, uint64_t left_ms)
 		    (ARES_GETSOCK_WRITABLE(bits, n) ? WAIT_WRITE : 0)) };
 		n++;
 	}
-	next = ares_timeout(r->channel, &most, &room);
+	next = ares.timeout(r->channel, &most, &room);
 	if (sock_wait(w, n, (int)(next->tv_sec * 1000 +
 	    (next->tv_usec + 999) / 1000)) == 0) {
-		ares_process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+		ares.process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
 		if (w[i].ready != 0)
-			ares_process_fd(r->channel,
+			ares.process_fd(r->channel,
 			    w[i].ready & WAIT_READ ? s[i] : ARES_SOCKET_BAD,
 			    w[i].ready & WAIT_WRITE ? s[i] : ARES_SOCKET_BAD);
 }
@@ -483,11 +516,11 @@ resolver_work(struct resolver *r)
 		uint64_t now = clock_ms();
 
 		if (now >= deadline)
-			ares_cancel(r->channel);	/* the call-back ends it */
+			ares.cancel(r->channel);	/* the call-back ends it */
 		else
 			pump(r, deadline - now);
 	}
-	ares_destroy(r->channel);
+	ares.destroy(r->channel);
 	free(r);
 }
 

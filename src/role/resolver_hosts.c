@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 enum {
@@ -34,9 +35,9 @@ add_line(struct resolver_hosts *h, struct span line)
 
 	if (span_word(&rest).n == 0 || !span_cstr(word, text, sizeof(text)))
 		return;
-	if (ares_inet_pton(AF_INET, text, host.raw) == 1)
+	if (inet_pton(AF_INET, text, host.raw) == 1)
 		host.family = 4;
-	else if (ares_inet_pton(AF_INET6, text, host.raw) == 1)
+	else if (inet_pton(AF_INET6, text, host.raw) == 1)
 		host.family = 6;
 	else
 		return;

@@ -337,7 +337,7 @@ static uint64_t
 next_ms(struct resolver_many *m, uint64_t now)
 {
 	struct timeval	 room;
-	struct timeval	*t = ares_timeout(m->channel, NULL, &room);
+	struct timeval	*t = ares.timeout(m->channel, NULL, &room);
 	const struct peer *asking = m->lists[ASKING].first;
 	uint64_t	 next = LOOP_NEVER;
 
@@ -381,7 +381,7 @@ on_timer(void *ctx, unsigned what UNUSED)
 {
 	struct resolver_many *m = ctx;
 
-	ares_process_fd(m->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	ares.process_fd(m->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	settle(m);
 }
 
@@ -394,7 +394,7 @@ on_asked(void *ctx, unsigned what)
 
 	/* First: what c-ares does may close the socket, and a is gone. */
 	loop_watch_set(&a->watch, a->what, LOOP_NEVER);
-	ares_process_fd(m->channel, what & LOOP_READ ? fd : ARES_SOCKET_BAD,
+	ares.process_fd(m->channel, what & LOOP_READ ? fd : ARES_SOCKET_BAD,
 	    what & LOOP_WRITE ? fd : ARES_SOCKET_BAD);
 	settle(m);
 }

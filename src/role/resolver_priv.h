@@ -14,6 +14,26 @@
 #include <ares.h>
 #include <stdbool.h>
 
+/* Only its types are linked with: whoever looks up nobody need not carry it. */
+extern struct ares_calls {
+	__typeof__(ares_cancel)			*cancel;
+	__typeof__(ares_destroy)		*destroy;
+	__typeof__(ares_free_data)		*free_data;
+	__typeof__(ares_free_hostent)		*free_hostent;
+	__typeof__(ares_freeaddrinfo)		*freeaddrinfo;
+	__typeof__(ares_get_servers_ports)	*get_servers_ports;
+	__typeof__(ares_getaddrinfo)		*getaddrinfo;
+	__typeof__(ares_getsock)		*getsock;
+	__typeof__(ares_init_options)		*init_options;
+	__typeof__(ares_library_init)		*library_init;
+	__typeof__(ares_parse_ptr_reply)	*parse_ptr_reply;
+	__typeof__(ares_process_fd)		*process_fd;
+	__typeof__(ares_query)			*query;
+	__typeof__(ares_set_servers_ports_csv)	*set_servers_ports_csv;
+	__typeof__(ares_strerror)		*strerror;
+	__typeof__(ares_timeout)		*timeout;
+} ares;
+
 #define RESOLVER_NAME_MAX	1100	/* 255 octets, escaped as \DDD */
 
 enum resolver_what {

@@ -399,9 +399,8 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
     int log_link)
 {
 	static struct spawner	s;
-	/* For passwords, for names of peers, for accounts. */
-	static const char *const unneeded[] = { "libcrypt.", "libsodium.",
-				    "libcares.", "libnss_" };
+	/* For accounts; for the loop, which ushers have, too. */
+	static const char *const unneeded[] = { "libnss_", "libevent_core" };
 	const int		keep[] = { master, log_link };
 	struct fault		f;
 
@@ -418,7 +417,8 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
 		spawn_exit(1);
 	}
 	s.groups = groups_new(conf, hostname, s.loop, tell_end, &s);
-	spawn_without(unneeded, ARRAY_LEN(unneeded));
+	spawn_without(unneeded, conf->role.sessions_per_process > 1 ? 1 :
+	    ARRAY_LEN(unneeded));
 	loop_watch_init(&s.watch, s.loop, master, on_master, &s);
 	loop_watch_set(&s.watch, LOOP_READ, LOOP_NEVER);
 	loop_watch_init(&s.sweep, s.loop, -1, on_sweep, &s);

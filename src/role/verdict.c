@@ -2,17 +2,14 @@
 #include "role/verdict.h"
 
 #include "base/alloc.h"
+#include "sys/keyhash.h"
 #include "sys/secmem.h"
 #include "sys/sock.h"
 
-#include <assert.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WAYS	8		/* entries among which a key may be */
-
-static_assert(VERDICT_KEY == crypto_generichash_BYTES, "one hash, one key");
 
 struct entry {
 	uint8_t		key[VERDICT_KEY];
@@ -22,18 +19,18 @@ struct entry {
 };
 
 struct verdict_cache {
-	uint8_t		 secret[crypto_generichash_KEYBYTES];
+	uint8_t		 secret[KEYHASH_KEY];
 	uint64_t	 ttl_ms;
 	size_t		 buckets;
 	struct entry	*v;		/* owns: WAYS of each bucket */
 };
 
 struct verdict_cache *
-verdict_new(size_t entries, uint64_t ttl_ms)
+verdict_new(size_t entries, uint64_t ttl_ms, struct fault *f)
 {
 	struct verdict_cache *c;
 
-	if (sodium_init() < 0)
+	if (keyhash_open(f) != 0)
 		return NULL;
 	c = xalloc(1, sizeof(*c));
 	c->ttl_ms = ttl_ms;
@@ -54,11 +51,10 @@ verdict_free(struct verdict_cache *c)
 	free(c);
 }
 
-static void
-add(crypto_generichash_state *state, const void *p, size_t n)
+static struct span
+secret_of(const struct verdict_cache *c)
 {
-	/* It fails for sizes that it cannot have, the output's and the key's. */
-	(void)crypto_generichash_update(state, p, n);
+	return span_of(c->secret, sizeof(c->secret));
 }
 
 /* The name's length is in it: a part of the name is no part of the password. */
@@ -66,29 +62,23 @@ void
 verdict_key(const struct verdict_cache *c, uint8_t db, uint8_t mechanism,
     struct span user, struct span secret, uint8_t out[VERDICT_KEY])
 {
-	const uint64_t			user_n = user.n;
-	crypto_generichash_state	state;
+	const uint64_t		user_n = user.n;
+	const struct span	parts[] = {
+		span_of(&db, sizeof(db)), span_of(&mechanism, sizeof(mechanism)),
+		span_of(&user_n, sizeof(user_n)), user, secret,
+	};
 
-	(void)crypto_generichash_init(&state, c->secret, sizeof(c->secret),
-	    VERDICT_KEY);
-	add(&state, &db, sizeof(db));
-	add(&state, &mechanism, sizeof(mechanism));
-	add(&state, &user_n, sizeof(user_n));
-	add(&state, user.p, user.n);
-	add(&state, secret.p, secret.n);
-	(void)crypto_generichash_final(&state, out, VERDICT_KEY);
-	explicit_bzero(&state, sizeof(state));
+	keyhash(secret_of(c), parts, ARRAY_LEN(parts), out, VERDICT_KEY);
 }
 
 /* Shorter than a key, so it can be none. */
 static uint64_t
 owner_of(const struct verdict_cache *c, struct span user)
 {
-	uint8_t		hash[crypto_generichash_BYTES_MIN];
+	uint8_t		hash[KEYHASH_LEAST];
 	uint64_t	owner;
 
-	(void)crypto_generichash(hash, sizeof(hash), user.p, user.n, c->secret,
-	    sizeof(c->secret));
+	keyhash(secret_of(c), &user, 1, hash, sizeof(hash));
 	memcpy(&owner, hash, sizeof(owner));
 	return owner;
 }

@@ -16,15 +16,17 @@
 #define ROLE_VERDICT_H
 
 #include "base/attr.h"
+#include "base/fault.h"
 #include "base/span.h"
 
 #define VERDICT_KEY	32
 
 struct verdict_cache;
 
-/* ttl_ms: how long an entry is good for; vouching does not prolong it.  NULL: the
- * hash cannot be had. */
-struct verdict_cache	*verdict_new(size_t entries, uint64_t ttl_ms) MUSTUSE;
+/* Before the cage.  ttl_ms: how long an entry is good for; vouching does not prolong
+ * it.  NULL: the hash cannot be had. */
+struct verdict_cache	*verdict_new(size_t entries, uint64_t ttl_ms,
+			    struct fault *f) MUSTUSE;
 void	verdict_free(struct verdict_cache *c);
 
 void	verdict_key(const struct verdict_cache *c, uint8_t db,

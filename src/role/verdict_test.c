@@ -19,9 +19,11 @@ static uint64_t			 now;
 static int
 setup(void **state)
 {
+	struct fault f;
+
 	(void)state;
 	now = 1000000;
-	c = verdict_new(ENTRIES, TTL);
+	c = verdict_new(ENTRIES, TTL, &f);
 	return c == NULL ? -1 : 0;
 }
 

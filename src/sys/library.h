@@ -16,7 +16,10 @@ struct library_call {
 	void		**where;
 };
 
-/* Open that file, which nobody closes; each call is where `where` points to then. */
+/*
+ * Open that file, which nobody closes; each call is where `where` points to then, and
+ * on failure nothing.  Where they are already (*where was NULL before) nothing is done.
+ */
 int	library_open(const char *file, const struct library_call *calls, size_t n,
 	    struct fault *f) MUSTUSE;
 

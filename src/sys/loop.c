@@ -2,13 +2,59 @@
 #include "sys/loop.h"
 
 #include "base/alloc.h"
+#include "sys/library.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#define LIBRARY		"libevent_core-2.1.so.7"
 #define SIGNALS_MAX	8
+
+/* Opened with the first loop of a process, or of who has forked it: sessions, and a
+ * popper of inetd's, have none. */
+static struct {
+	__typeof__(event_add)			*add;
+	__typeof__(event_assign)		*assign;
+	__typeof__(event_del)			*del;
+	__typeof__(event_free)			*free;
+	__typeof__(event_new)			*new;
+	__typeof__(event_pending)		*pending;
+	__typeof__(event_remove_timer)		*remove_timer;
+	__typeof__(event_set_log_callback)	*set_log_callback;
+	__typeof__(event_config_new)		*config_new;
+	__typeof__(event_config_free)		*config_free;
+	__typeof__(event_config_set_flag)	*config_set_flag;
+	__typeof__(event_base_new_with_config)	*base_new;
+	__typeof__(event_base_free)		*base_free;
+	__typeof__(event_base_dispatch)		*base_dispatch;
+	__typeof__(event_base_loopbreak)	*base_loopbreak;
+} lib;
+
+static int
+lib_open(struct fault *f)
+{
+	const struct library_call calls[] = {
+		{ "event_add",			(void **)&lib.add },
+		{ "event_assign",		(void **)&lib.assign },
+		{ "event_del",			(void **)&lib.del },
+		{ "event_free",			(void **)&lib.free },
+		{ "event_new",			(void **)&lib.new },
+		{ "event_pending",		(void **)&lib.pending },
+		{ "event_remove_timer",		(void **)&lib.remove_timer },
+		{ "event_set_log_callback",	(void **)&lib.set_log_callback },
+		{ "event_config_new",		(void **)&lib.config_new },
+		{ "event_config_free",		(void **)&lib.config_free },
+		{ "event_config_set_flag",	(void **)&lib.config_set_flag },
+		{ "event_base_new_with_config",	(void **)&lib.base_new },
+		{ "event_base_free",		(void **)&lib.base_free },
+		{ "event_base_dispatch",	(void **)&lib.base_dispatch },
+		{ "event_base_loopbreak",	(void **)&lib.base_loopbreak },
+	};
+
+	return library_open(LIBRARY, calls, ARRAY_LEN(calls), f);
+}
 
 struct on_signal {
 	struct event	*event;		/* owns */
@@ -33,16 +79,20 @@ be_quiet(int severity UNUSED, const char *text UNUSED)
 struct loop *
 loop_new(struct fault *f)
 {
-	struct event_config	*c = event_config_new();
-	struct loop		*l = xalloc(1, sizeof(*l));
+	struct event_config	*c;
+	struct loop		*l;
 
-	event_set_log_callback(be_quiet);
+	if (lib_open(f) != 0)
+		return NULL;
+	lib.set_log_callback(be_quiet);
+	c = lib.config_new();
+	l = xalloc(1, sizeof(*l));
 	/* No environment variable of whoever starts us chooses for us. */
-	if (c != NULL && event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK |
+	if (c != NULL && lib.config_set_flag(c, EVENT_BASE_FLAG_NOLOCK |
 	    EVENT_BASE_FLAG_IGNORE_ENV) == 0)
-		l->base = event_base_new_with_config(c);
+		l->base = lib.base_new(c);
 	if (c != NULL)
-		event_config_free(c);
+		lib.config_free(c);
 	if (l->base != NULL)
 		return l;
 	free(l);
@@ -56,8 +106,8 @@ loop_free(struct loop *l)
 	if (l == NULL)
 		return;
 	for (size_t i = 0; i < l->nsignals; i++)
-		event_free(l->signals[i].event);
-	event_base_free(l->base);
+		lib.free(l->signals[i].event);
+	lib.base_free(l->base);
 	free(l);
 }
 
@@ -80,7 +130,7 @@ on_event(evutil_socket_t fd UNUSED, short what, void *arg)
 	    (what & EV_TIMEOUT ? LOOP_TIMEOUT : 0u));
 	/* Unless it was, w may be gone by now. */
 	if (l->fired == w)
-		(void)event_del(w->event);
+		(void)lib.del(w->event);
 	l->fired = NULL;
 }
 
@@ -92,8 +142,8 @@ set_time(struct event *e, uint64_t ms)
 		.tv_usec	= (suseconds_t)(ms % 1000) * 1000,
 	};
 
-	ASSERT((ms == LOOP_NEVER ? event_remove_timer(e) :
-	    event_add(e, &t)) == 0);
+	ASSERT((ms == LOOP_NEVER ? lib.remove_timer(e) :
+	    lib.add(e, &t)) == 0);
 }
 
 void
@@ -106,7 +156,7 @@ loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
 		w->loop->fired = NULL;
 	/* What the kernel waits for already costs no call. */
 	if (w->event != NULL && events != 0 &&
-	    event_pending(w->event, events, NULL) == events &&
+	    lib.pending(w->event, events, NULL) == events &&
 	    w->events == events) {
 		set_time(w->event, ms);
 		return;
@@ -114,11 +164,11 @@ loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
 	if (w->event == NULL)
 		w->event = xalloc(1, sizeof(*w->event));
 	else
-		(void)event_del(w->event);
+		(void)lib.del(w->event);
 	w->events = events;
-	ASSERT(event_assign(w->event, w->loop->base, w->fd,
+	ASSERT(lib.assign(w->event, w->loop->base, w->fd,
 	    (short)(events | EV_PERSIST), on_event, w) == 0);
-	ASSERT(event_add(w->event, NULL) == 0);
+	ASSERT(lib.add(w->event, NULL) == 0);
 	if (ms != LOOP_NEVER)
 		set_time(w->event, ms);
 }
@@ -129,7 +179,7 @@ loop_watch_fini(struct loop_watch *w)
 	if (w->loop != NULL && w->loop->fired == w)
 		w->loop->fired = NULL;
 	if (w->event != NULL)
-		(void)event_del(w->event);
+		(void)lib.del(w->event);
 	free(w->event);
 	w->event = NULL;
 }
@@ -156,18 +206,19 @@ loop_on_signal(struct loop *l, enum loop_signal which, void (*fn)(void *ctx),
 
 	ASSERT(l->nsignals <= SIGNALS_MAX);
 	*s = (struct on_signal){ .fn = fn, .ctx = ctx };
-	s->event = evsignal_new(l->base, numbers[which], on_signal, s);
-	ASSERT(s->event != NULL && event_add(s->event, NULL) == 0);
+	s->event = lib.new(l->base, numbers[which],
+	    EV_SIGNAL | EV_PERSIST, on_signal, s);
+	ASSERT(s->event != NULL && lib.add(s->event, NULL) == 0);
 }
 
 void
 loop_run(struct loop *l)
 {
-	(void)event_base_dispatch(l->base);
+	(void)lib.base_dispatch(l->base);
 }
 
 void
 loop_end(struct loop *l)
 {
-	(void)event_base_loopbreak(l->base);
+	(void)lib.base_loopbreak(l->base);
 }
