@@ -7,6 +7,7 @@
 
 #include "bull/bull.h"
 #include "drop/path.h"
+#include "role/elsewhere.h"
 #include "role/host.h"
 #include "xtnd/bboards.h"
 
@@ -193,6 +194,52 @@ mail_spool(struct check *c)
 	leftovers_in(&l);
 }
 
+/* ---------------------------------------------------------- maildrop_else */
+
+struct elsewhere {
+	struct check	*c;
+	unsigned	 n;		/* users with mail in the spool as well */
+	char		 path[PATH_MAX_HERE];	/* of the first one's */
+};
+
+/* His home is not looked at: it may be on a server that does not answer. */
+static bool
+on_elsewhere(void *ctx, const char *user)
+{
+	struct elsewhere	*e = ctx;
+	struct file_facts	 facts;
+	struct fault		 f;
+	char			 path[PATH_MAX_HERE];
+
+	if (drop_path_expand(e->c->s->drop.maildrop, user, "", path,
+	    sizeof(path), &f) != 0 || file_facts_at(FILE_CWD, path, &facts, &f)
+	    != 0 || (facts.is_regular && facts.size == 0))
+		return true;
+	if (e->n++ == 0)
+		memcpy(e->path, path, sizeof(e->path));
+	return true;
+}
+
+/* Who was served from his Maildir, and has other mail now. */
+static void
+mail_elsewhere(struct check *c)
+{
+	struct elsewhere	e = { .c = c };
+	struct fault		f;
+
+	if (c->s->drop.maildrop_else[0] == '\0')
+		return;
+	if (elsewhere_each(&c->s->role, on_elsewhere, &e, &f) != 0 &&
+	    (f.err != EACCES || c->root))
+		check_warn(c, "state_dir", "%s", f.text);
+	else if (e.n > 0)
+		check_warn(c, "maildrop_else", "%u user%s had mail in a Maildir "
+		    "and %s mail at maildrop now, as in %s; that is what they "
+		    "get, and not the Maildir, until it is fetched: let all mail "
+		    "be delivered to one place, and move what lies in the other",
+		    e.n, e.n == 1 ? "" : "s", e.n == 1 ? "has" : "have", e.path);
+}
+
 /* -------------------------------------------------------------- journals */
 
 struct journals {
@@ -338,9 +385,11 @@ void
 check_mail(struct check *c)
 {
 	mail_spool(c);
+	mail_elsewhere(c);
 	mail_journals(c);
 	mail_private(c, "journal");
 	mail_private(c, "index");
+	mail_private(c, "maildirs");
 	mail_bulletins(c);
 	mail_boards(c);
 }

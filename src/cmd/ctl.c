@@ -388,6 +388,23 @@ show_delay(struct job *j, const struct identity *id)
 	show(j, "login_delay_left_s", NULL, wait_s);
 }
 
+static void
+show_maildrop(struct job *j, const struct identity *id)
+{
+	char		path[IDENTITY_PATH_MAX + 1];
+	enum host_which	which;
+	struct fault	f;
+
+	if (host_where(&j->settings, id, path, &which, &f) != 0) {
+		show(j, "maildrop", "not seen", 0);
+		show(j, "detail", f.text, 0);
+		return;
+	}
+	show(j, "maildrop", path, 0);
+	if (which == HOST_ELSE)
+		show(j, "maildrop_by", "maildrop_else", 0);
+}
+
 struct apps {
 	struct job	*j;
 	uint64_t	 n;
@@ -466,6 +483,7 @@ show_rules(struct job *j)
 	if (v.result != AUTH_OK)
 		return;
 	show_apps(j);
+	show_maildrop(j, &v.id);
 	show_delay(j, &v.id);
 }
 

@@ -31,6 +31,13 @@ is_template(const char *value)
 	return user || home;
 }
 
+/* The same, or nothing. */
+static bool
+is_other_template(const char *value)
+{
+	return value[0] == '\0' || is_template(value);
+}
+
 #define DAY_S	86400u
 #define DAYS_MAX	36500u
 
@@ -153,6 +160,49 @@ const struct conf_option drop_options[] = {
 		    "A message's unique-id is the name of its file up to the "
 		    "colon, as with qmail-pop3d, where that is printable "
 		    "ASCII of at most 70 characters.",
+	},
+	{
+		.name = "maildrop_else", .type = CONF_TEXT,
+		.offset = AT(maildrop_else), .fallback = "~/Maildir/",
+		.valid = is_other_template,
+		.meaning = "which Maildir is the maildrop of a user for whom "
+		    "nothing lies at maildrop (as there, with %u or a home "
+		    "folder in it), or nothing",
+		.man = "Where nothing lies at\n"
+		    ".Ic maildrop :\n"
+		    "the Maildir that is the user's maildrop then, if it is "
+		    "there, with\n"
+		    ".Pa cur , new\n"
+		    "and\n"
+		    ".Pa tmp\n"
+		    "in it, the user's, and no symbolic link; the template is "
+		    "one as there.\n"
+		    "Empty: none, as for users whose row in a database names "
+		    "their mail.\n"
+		    "A file that is there is the maildrop, if it is empty, "
+		    "too: whoever keeps mail of his own in such a folder is "
+		    "not handed that because his spool was fetched.\n"
+		    "For who was served from the Maildir, which popper notes "
+		    "in\n"
+		    ".Pa maildirs\n"
+		    "in\n"
+		    ".Ic state_dir ,\n"
+		    "an empty file is none.\n"
+		    "When mail comes to\n"
+		    ".Ic maildrop\n"
+		    "for such a user, that is what he gets, until nothing is "
+		    "left of it: the log\n"
+		    ".Pq Ql maildrop-two\n"
+		    "and\n"
+		    ".Xr popper-check 8\n"
+		    "tell, for mail should be delivered to one place.\n"
+		    "It is looked for with the user's rights, and only where "
+		    "nothing lies at\n"
+		    ".Ic maildrop ,\n"
+		    "or for who was served from it: a login of such a user "
+		    "waits for his home, if that lies on a file server that "
+		    "does not answer, and who was served from it is told to "
+		    "try again later while his home is not there.",
 	},
 	{
 		.name = "status_headers", .type = CONF_BOOL,

@@ -9,6 +9,7 @@
 
 struct drop_settings {
 	const char	*maildrop;		/* template of the spool's path */
+	const char	*maildrop_else;		/* of a Maildir's; "": none */
 	bool		 status_headers;	/* write Status: at QUIT */
 	unsigned	 lock_timeout_s;
 	int		 temp_maildrop;		/* enum drop_temp */

@@ -4,6 +4,7 @@
  * it say (places.c, listen.c).  The test plays front and spawner, with real
  * sockets.
  */
+#include "role/host.h"
 #include "role/listen.h"
 #include "role/permit.h"
 #include "role/places.h"
@@ -157,6 +158,7 @@ expect_session_of(const struct sock_addr *client)
 	assert_int_equal(link_get_u64(&it.in), SID);
 	(void)link_get_u8(&it.in);
 	(void)link_get_u8(&it.in);
+	assert_int_equal(link_get_u8(&it.in), HOST_ANY);
 	assert_int_equal(wire_get_peer(&it.in, &a, &f), 0);
 	assert_true(sock_addr_same(&a, client));
 	assert_int_equal(tally_count(it.tally, TALLY_ADDRESS, client), 1);

@@ -190,6 +190,7 @@ give_type(uint16_t type, uint32_t slot, enum what sid, const struct identity *id
 	link_put_u64(&out, sid);
 	link_put_u8(&out, 0);
 	link_put_u8(&out, 0);
+	link_put_u8(&out, HOST_ANY);
 	wire_put_peer(&out, &peer);
 	wire_put_identity(&out, id);
 	link_put_u8(&out, 0);

@@ -11,6 +11,7 @@
 #include "drop/digest.h"
 #include "drop/path.h"
 #include "drop/promise.h"
+#include "role/elsewhere.h"
 #include "role/pace.h"
 
 #include "base/alloc.h"
@@ -120,6 +121,25 @@ component(char *out, size_t cap, const char *text, struct fault *f)
 	    fault_set(f, FAULT_PERM, "a name is too long");
 }
 
+/* Is there something in its journal? */
+static bool
+is_unfinished(const struct host *h)
+{
+	UNZEROED char		path[PLACE_MAX];
+	struct file_facts	facts;
+	struct fault		f;
+
+	return journal_place(h->conf, h->key, path, &f) == 0 &&
+	    file_facts_at(FILE_CWD, path, &facts, &f) == 0 && facts.size > 0;
+}
+
+/* What an older popper may have left beside the spool. */
+static int
+legacy_name(const struct host *h, char *out, size_t cap, struct fault *f)
+{
+	return path_printf(out, cap, f, ".%s.pop", h->name);
+}
+
 /* Split the spool's path into folder and name. */
 static int
 split(struct host *h, char *dir, size_t cap, struct fault *f)
@@ -157,8 +177,8 @@ users_path(const struct host *h)
 static int
 open_folder(struct host *h, const char *dir, struct fault *f)
 {
-	bool	as_user = identity_is_root() &&
-		    (h->id->maildrop[0] != '\0' || users_path(h));
+	bool	as_user = identity_is_root() && (h->which == HOST_ELSE ||
+		    h->id->maildrop[0] != '\0' || users_path(h));
 	int	result;
 
 	if (as_user && identity_fs_begin(h->id->uid, h->id->gid, f) != 0)
@@ -336,15 +356,12 @@ sender_of(struct host *h, struct fault *f)
 
 /* As Maildirs are made: with all three folders in it. */
 static bool
-has_folders(const struct host *h)
+has_folders(int fd)
 {
 	static const char *const folders[] = { "cur", "new", "tmp" };
-	AUTO(fd_close) int	 fd = -1;
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (file_open(h->dirfd, h->name, FILE_READ | FILE_DIR, 0, &fd, &f) != 0)
-		return false;
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		if (file_facts_at(fd, folders[i], &facts, &f) != 0 ||
 		    !facts.is_dir)
@@ -356,32 +373,32 @@ has_folders(const struct host *h)
 static bool
 is_maildir(const struct host *h, const char *template)
 {
+	AUTO(fd_close) int	fd = -1;
 	struct file_facts	facts;
 	struct fault		f;
 	bool			result;
 
-	if (drop_path_is_maildir(template))
+	if (h->which == HOST_ELSE || drop_path_is_maildir(template))
 		return true;
 	if (file_facts_at(h->dirfd, h->name, &facts, &f) == 0 ? !facts.is_dir :
 	    f.err != EACCES)
 		return false;
 	if (host_rights_begin(h, &f) != 0)
 		return false;
-	result = has_folders(h);
+	result = file_open(h->dirfd, h->name, FILE_READ | FILE_DIR, 0, &fd,
+	    &f) == 0 && has_folders(fd);
 	host_rights_end();
 	return result;
 }
 
+/* The maildrop of that template, whether anything lies there or not. */
 static int
-find_out(struct host *h, struct fault *f)
+find_at(struct host *h, const char *template, struct fault *f)
 {
 	const struct settings	*c = h->conf;
-	const char		*template = h->id->maildrop;
 	struct file_facts	 dir;
 	char			 dirname[IDENTITY_PATH_MAX + 1];
 
-	if (template[0] == '\0')
-		template = c->drop.maildrop;
 	if (drop_path_expand(template, h->id->user, h->id->home, h->path,
 	    sizeof(h->path), f) != 0 ||
 	    split(h, dirname, sizeof(dirname), f) != 0 ||
@@ -399,13 +416,185 @@ find_out(struct host *h, struct fault *f)
 	return 0;
 }
 
+/* Mail that an older popper left beside the spool.  Unsure: yes. */
+static bool
+has_legacy(const struct host *h)
+{
+	struct file_facts	facts;
+	struct fault		f;
+	char			name[IDENTITY_PATH_MAX + 16];
+
+	if (legacy_name(h, name, sizeof(name), &f) != 0)
+		return true;
+	return file_facts_at(h->dirfd, name, &facts, &f) != 0 ?
+	    f.err != ENOENT : !facts.is_regular || facts.size > 0;
+}
+
+/*
+ * Is there nothing where `maildrop` says?  For who was served from elsewhere, an
+ * empty file is nothing, too: but not when an UPDATE has emptied it that has not
+ * come to its end.
+ */
+static bool
+is_nothing(const struct host *h, bool noted)
+{
+	struct file_facts	facts;
+	struct fault		f;
+
+	if (file_facts_at(h->dirfd, h->name, &facts, &f) != 0 ?
+	    f.err != ENOENT : !noted || !facts.is_regular || facts.size > 0)
+		return false;
+	return !has_legacy(h) && !is_unfinished(h);
+}
+
+/* Names of mail: all but those that begin with a dot. */
+static bool
+stop_at_mail(void *ctx, const char *name)
+{
+	bool *mail = ctx;
+
+	*mail = name[0] != '.';
+	return !*mail;
+}
+
+static bool
+has_mail(int maildir)
+{
+	static const char *const folders[] = { "new", "cur" };
+	struct fault		 f;
+	bool			 mail = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(folders) && !mail; i++) {
+		AUTO(fd_close) int fd = -1;
+
+		if (file_open(maildir, folders[i], FILE_READ | FILE_DIR, 0, &fd,
+		    &f) != 0 || file_list(fd, stop_at_mail, &mail, &f) != 0)
+			return false;
+	}
+	return mail;
+}
+
+/* The Maildir of `maildrop_else`. */
+enum other {
+	OTHER_NONE,
+	OTHER_UNSEEN,		/* its folder cannot be opened: *f */
+	OTHER_EMPTY,
+	OTHER_MAIL,
+};
+
+/* With the user's rights: is it his, and no link? */
+static enum other
+look_at_other(struct host *e, struct fault *f)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct file_facts	facts;
+
+	if (file_open(e->dirfd, e->name, FILE_READ | FILE_DIR, 0, &fd, f) != 0)
+		return f->err == ENOENT || f->err == ENOTDIR ||
+		    f->err == ELOOP ? OTHER_NONE : OTHER_UNSEEN;
+	if (file_facts(fd, &facts, f) != 0)
+		return OTHER_UNSEEN;
+	if (facts.uid != e->id->uid || !has_folders(fd))
+		return OTHER_NONE;
+	return has_mail(fd) ? OTHER_MAIL : OTHER_EMPTY;
+}
+
+static enum other
+find_other(struct host *e, struct fault *f)
+{
+	enum other o;
+
+	e->which = HOST_ELSE;
+	if (find_at(e, e->conf->drop.maildrop_else, f) != 0)
+		return f->err == 0 ? OTHER_NONE : OTHER_UNSEEN;
+	if (host_rights_begin(e, f) != 0)
+		return OTHER_UNSEEN;
+	o = look_at_other(e, f);
+	host_rights_end();
+	return o;
+}
+
+/*
+ * What `maildrop` names was looked for, with that result.  Where something lies
+ * there it is served, and nobody's home is looked at: unless the user was served
+ * from there before.  He does not find an empty maildrop because his home is away.
+ */
+static int
+choose(struct host *h, int result, struct fault *f)
+{
+	bool		noted = elsewhere_is_noted(&h->conf->role, h->id->user);
+	bool		nothing = result != 0 ? f->err == ENOENT :
+			    is_nothing(h, noted);
+	struct host	e = { .conf = h->conf, .id = h->id, .dirfd = -1,
+			    .session_lock = -1, .journal = -1, .promises = -1 };
+	struct fault	why = { 0 };
+	enum other	o;
+
+	if (!nothing && !noted)
+		return result;
+	o = find_other(&e, &why);
+	if (nothing && o >= OTHER_EMPTY) {
+		fd_close(&h->dirfd);
+		*h = e;
+		h->news = noted ? HOST_NEWS_NONE : HOST_NEWS_ELSE;
+		return 0;
+	}
+	fd_close(&e.dirfd);
+	if (nothing && noted && o == OTHER_UNSEEN) {
+		*f = why;
+		f->class = FAULT_TEMP;
+		return -1;
+	}
+	if (noted && o != OTHER_UNSEEN && o != OTHER_EMPTY)
+		h->news = o == OTHER_MAIL ? HOST_NEWS_TWO : HOST_NEWS_GONE;
+	return result;
+}
+
+/* The one function that decides which maildrop it is. */
+static int
+find_out(struct host *h, struct fault *f)
+{
+	const struct drop_settings	*c = &h->conf->drop;
+	const bool			 own = h->id->maildrop[0] != '\0';
+	const enum host_which		 which = h->which;
+	int				 result;
+
+	if (which == HOST_ELSE)
+		return find_at(h, c->maildrop_else, f);
+	h->which = HOST_NAMED;
+	result = find_at(h, own ? h->id->maildrop : c->maildrop, f);
+	return own || which == HOST_NAMED || c->maildrop_else[0] == '\0' ?
+	    result : choose(h, result, f);
+}
+
 int
 host_open(struct host *h, const struct settings *conf,
     const struct identity *id, struct fault *f)
 {
+	return host_open_again(h, conf, id, HOST_ANY, f);
+}
+
+int
+host_where(const struct settings *conf, const struct identity *id, char *path,
+    enum host_which *which_r, struct fault *f)
+{
+	struct host	h = { .conf = conf, .id = id, .dirfd = -1 };
+	int		result = find_out(&h, f);
+
+	fd_close(&h.dirfd);
+	*which_r = h.which;
+	memcpy(path, h.path, sizeof(h.path));
+	return result;
+}
+
+int
+host_open_again(struct host *h, const struct settings *conf,
+    const struct identity *id, enum host_which which, struct fault *f)
+{
 	*h = (struct host){
 		.conf = conf,
 		.id = id,
+		.which = which,
 		.dirfd = -1,
 		.session_lock = -1,
 		.journal = -1,
@@ -432,6 +621,7 @@ host_attach(struct host *h, const struct settings *conf,
 		.promises = -1,
 		.system_spool = facts->system_spool,
 		.locked = facts->locked,
+		.which = facts->which,
 		.dotlock = facts->dotlock,
 	};
 	return path_printf(h->path, sizeof(h->path), f, "%s", facts->path) != 0 ||
@@ -467,18 +657,6 @@ host_facts_fini(struct host_facts *facts)
 	free(facts->key);
 	free(facts->lock);
 	facts->path = facts->key = facts->lock = NULL;
-}
-
-/* Is there something in its journal? */
-static bool
-is_unfinished(const struct host *h)
-{
-	UNZEROED char		path[PLACE_MAX];
-	struct file_facts	facts;
-	struct fault		f;
-
-	return journal_place(h->conf, h->key, path, &f) == 0 &&
-	    file_facts_at(FILE_CWD, path, &facts, &f) == 0 && facts.size > 0;
 }
 
 static void
@@ -591,13 +769,6 @@ read_holder(struct host *h, int fd)
 	h->holder = o;
 }
 
-/* What an older popper may have left beside the spool. */
-static int
-legacy_name(const struct host *h, char *out, size_t cap, struct fault *f)
-{
-	return path_printf(out, cap, f, ".%s.pop", h->name);
-}
-
 /* The first lock of all makes the folder. */
 static int
 open_lock(const struct host *h, const char *path, int *fd_r, struct fault *f)
@@ -649,6 +820,28 @@ host_session_lock(struct host *h, const char *sid, const char *ip,
 	return -1;
 }
 
+/* Whatever comes of it, the session goes on. */
+static void
+heed_news(const struct host *h)
+{
+	const char	*user = h->id->user;
+	struct log_line	 l;
+	struct fault	 f;
+
+	if ((h->news == HOST_NEWS_ELSE &&
+	    elsewhere_note(&h->conf->role, user, &f) != 0) ||
+	    (h->news == HOST_NEWS_GONE &&
+	    elsewhere_forget(&h->conf->role, user, &f) != 0))
+		log_fault(LEVEL_WARN, "maildrop-note", &f);
+	if (h->news != HOST_NEWS_TWO)
+		return;
+	log_begin(&l, LEVEL_WARN, "maildrop-two");
+	log_str(&l, "user", user);
+	log_str(&l, "maildrop", h->path);
+	log_str(&l, "else", h->conf->drop.maildrop_else);
+	log_end(&l);
+}
+
 int
 host_login(struct host *h, const char *sid, const char *ip, struct fault *f)
 {
@@ -656,8 +849,10 @@ host_login(struct host *h, const char *sid, const char *ip, struct fault *f)
 		return -1;
 	h->wait_s = pace_begin(&h->conf->role, pace_of(&h->conf->role, h->id),
 	    h->lock);
-	if (h->wait_s == 0)
+	if (h->wait_s == 0) {
+		heed_news(h);
 		return 0;
+	}
 	fd_close(&h->journal);
 	fd_close(&h->promises);
 	host_session_unlock(h);
@@ -930,6 +1125,19 @@ owner_name(char *out, size_t cap, const char *key, struct fault *f)
 	return path_printf(out, cap, f, HOST_OWNER "%s", key);
 }
 
+/* As in a row of the user's, so that nobody decides anew. */
+static int
+put_maildrop(struct buf *b, const struct host *h)
+{
+	const char	*t = h->conf->drop.maildrop_else;
+	size_t		 n = strlen(DROP_PATH_MAILDIR);
+
+	if (h->which != HOST_ELSE)
+		return buf_appendf(b, "maildrop %s\n", h->id->maildrop);
+	return buf_appendf(b, "maildrop " DROP_PATH_MAILDIR "%s\n",
+	    strncmp(t, DROP_PATH_MAILDIR, n) == 0 ? t + n : t);
+}
+
 static int
 write_owner(struct host *h, int dirfd, struct fault *f)
 {
@@ -940,9 +1148,9 @@ write_owner(struct host *h, int dirfd, struct fault *f)
 	if (owner_name(name, sizeof(name), h->key, f) != 0)
 		return -1;
 	buf_init(&b, OWNER_MAX);
-	if (buf_appendf(&b, "user %s\nuid %u\ngid %u\nhome %s\nmaildrop %s\n"
-	    "virtual %d\n", h->id->user, h->id->uid, h->id->gid, h->id->home,
-	    h->id->maildrop, h->id->virtual ? 1 : 0) == 0 &&
+	if (buf_appendf(&b, "user %s\nuid %u\ngid %u\nhome %s\nvirtual %d\n",
+	    h->id->user, h->id->uid, h->id->gid, h->id->home,
+	    h->id->virtual ? 1 : 0) == 0 && put_maildrop(&b, h) == 0 &&
 	    put_groups(&b, h->id) == 0)
 		result = file_replace(dirfd, name, 0600, buf_span(&b), f);
 	else

@@ -32,6 +32,24 @@ struct host_holder {
 	uint64_t		 age_s;
 };
 
+/*
+ * Which one: what `maildrop` or the user's row names, or the Maildir of
+ * `maildrop_else`.  Decided once for a session, and told to whoever works for it.
+ */
+enum host_which {
+	HOST_ANY,			/* to be decided */
+	HOST_NAMED,
+	HOST_ELSE,
+};
+
+/* What its login has to do about that. */
+enum host_news {
+	HOST_NEWS_NONE,
+	HOST_NEWS_ELSE,			/* to note it: role/elsewhere.h */
+	HOST_NEWS_TWO,			/* to tell: mail in both, one is served */
+	HOST_NEWS_GONE,			/* the note is of no use any more */
+};
+
 struct host {
 	const struct settings	*conf;		/* borrows */
 	const struct identity	*id;		/* borrows */
@@ -44,6 +62,8 @@ struct host {
 	int			 dirfd;		/* the spool's folder; owns */
 	bool			 system_spool;	/* root's folder: we dotlock */
 	bool			 maildir;	/* path is one: no dotlock */
+	enum host_which		 which;		/* decided, when it is open */
+	enum host_news		 news;
 	struct dotlock		 dotlock;	/* ino 0: not held */
 	int			 session_lock;	/* owns; -1: another process has
 						   it, or nobody */
@@ -68,6 +88,13 @@ struct host {
  */
 int	host_open(struct host *h, const struct settings *conf,
 	    const struct identity *id, struct fault *f) MUSTUSE;
+/* The same for who works for a session that is there: its maildrop, and no other. */
+int	host_open_again(struct host *h, const struct settings *conf,
+	    const struct identity *id, enum host_which which, struct fault *f)
+	    MUSTUSE;
+/* Where a login would find the mail (path: IDENTITY_PATH_MAX + 1 octets). */
+int	host_where(const struct settings *conf, const struct identity *id,
+	    char *path, enum host_which *which_r, struct fault *f) MUSTUSE;
 /*
  * The same in another process, which serves many: what host_open found out, and
  * id with uid, gid and user alone.  For host_lock, host_refresh, host_unlock,
@@ -82,6 +109,7 @@ struct host_facts {
 	char		*lock;
 	bool		 system_spool;
 	bool		 locked;
+	enum host_which	 which;
 	struct dotlock	 dotlock;
 };
 void	host_facts_fini(struct host_facts *facts);

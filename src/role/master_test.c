@@ -8,6 +8,7 @@
 #include "role/ctl.h"
 #include "role/exporter.h"
 #include "role/fronts.h"
+#include "role/host.h"
 #include "role/mad_test.h"
 #include "role/master.h"
 #include "role/resolver.h"
@@ -690,6 +691,7 @@ open_session(bool dotlock, int *client_r, int *link_r)
 	link_put_u32(&it.out, (uint32_t)it.part[SPAWNER].pid);
 	link_put_u8(&it.out, 0);
 	link_put_u8(&it.out, 1);
+	link_put_u8(&it.out, HOST_NAMED);
 	link_put_span(&it.out, span_str("/nonexistent/ann"));
 	link_put_span(&it.out, span_str("key"));
 	link_put_span(&it.out, span_str("lock"));

@@ -1171,7 +1171,7 @@ setup(void **state UNUSED)
 			.gids_denied = "4711", .rpop_file = "", .master_users = "",
 			.client_ca = "", .client_crl = "",
 		},
-		.drop = { .maildrop = maildrop, .lock_timeout_s = 1,
+		.drop = { .maildrop = maildrop, .maildrop_else = "", .lock_timeout_s = 1,
 		    .expire = "never" },
 		.xtnd = { .xmit_command = "/nonexistent", .xmit_sender = "",
 			.bboards = "" },

@@ -30,14 +30,24 @@ order_read_person(struct span person, struct identity *id, struct fault *f)
 
 void
 order_put(struct link_out *m, uint16_t type, uint32_t slot, uint64_t sid,
-    uint8_t question, bool locked, struct span person)
+    uint8_t question, const struct host_facts *facts, struct span person)
 {
 	link_out_init(m, type);
 	link_put_u32(m, slot);
 	link_put_u64(m, sid);
 	link_put_u8(m, question);
-	link_put_u8(m, locked ? 1 : 0);
+	link_put_u8(m, facts->locked ? 1 : 0);
+	link_put_u8(m, (uint8_t)facts->which);
 	link_put_raw(m, person);
+}
+
+/* Nonsense is decided anew. */
+static enum host_which
+get_which(struct link_in *m)
+{
+	uint8_t v = link_get_u8(m);
+
+	return v <= HOST_ELSE ? (enum host_which)v : HOST_ANY;
 }
 
 int
@@ -59,6 +69,7 @@ order_read(struct link_in *m, struct order *o, struct fault *f)
 	o->sid = link_get_u64(m);
 	o->question = link_get_u8(m);
 	o->locked = link_get_u8(m) != 0;
+	o->which = get_which(m);
 	if (!hand && !words_unpack(o->question, &o->words))
 		(void)fault_set(f, FAULT_PEER, "words of nobody");
 	else if (wire_get_peer(m, &o->peer, f) == 0 &&
@@ -125,6 +136,7 @@ order_send_facts(int link, const struct host *h, pid_t pid, pid_t parent,
 	link_put_u32(&m, (uint32_t)parent);
 	link_put_u8(&m, h->system_spool ? 1 : 0);
 	link_put_u8(&m, h->locked ? 1 : 0);
+	link_put_u8(&m, (uint8_t)h->which);
 	link_put_span(&m, span_str(h->path));
 	link_put_span(&m, span_str(h->key));
 	link_put_span(&m, span_str(h->lock));
@@ -146,6 +158,7 @@ order_get_facts(struct link_in *m, struct host_facts *facts, pid_t *pid_r,
 	host_facts_fini(facts);
 	facts->system_spool = link_get_u8(m) != 0;
 	facts->locked = link_get_u8(m) != 0;
+	facts->which = get_which(m);
 	if (!link_get_cstr(m, path, sizeof(path)) ||
 	    !link_get_cstr(m, key, sizeof(key)) ||
 	    !link_get_cstr(m, lock, sizeof(lock)))

@@ -20,6 +20,7 @@ struct order {
 	uint8_t			question;	/* of a hand; 0: recovery */
 	struct words		words;		/* of a session */
 	bool			locked;
+	enum host_which		which;		/* of a hand: of its session's */
 	struct sock_addr	peer;
 	struct identity		id;
 	bool			cached;		/* its password was */
@@ -32,7 +33,7 @@ struct order {
 /*
  * One as the master gives it.  question: for a session its words, packed.  person:
  * what order_put_person has put into another message, so that nobody need keep it but
- * in that form.
+ * in that form.  Of the facts: locked and which.
  */
 void	order_put_person(struct link_out *m, const struct sock_addr *peer,
 	    const struct identity *id, bool cached);
@@ -40,7 +41,8 @@ void	order_put_person(struct link_out *m, const struct sock_addr *peer,
 int	order_read_person(struct span person, struct identity *id, struct fault *f)
 	    MUSTUSE;
 void	order_put(struct link_out *m, uint16_t type, uint32_t slot,
-	    uint64_t sid, uint8_t question, bool locked, struct span person);
+	    uint64_t sid, uint8_t question, const struct host_facts *facts,
+	    struct span person);
 /* Takes the descriptors, also when it fails. */
 int	order_read(struct link_in *m, struct order *o, struct fault *f) MUSTUSE;
 void	order_close(struct order *o);

@@ -129,7 +129,7 @@ const size_t permit_log_fd_n = ARRAY_LEN(permit_log_fd);
 #define CHECK_MAX	(SID + WIRE_PEER_MAX + ASKED_MAX)
 #define PRINT		8u
 #define PERSON_MAX	(WIRE_PEER_MAX + WIRE_IDENTITY_MAX)
-#define ORDER_MAX	(6 + SID + PERSON_MAX + 1)
+#define ORDER_MAX	(7 + SID + PERSON_MAX + 1)
 
 const struct link_permit permit_check[] = {
 	{ MSG_CHECK,		SID, CHECK_MAX + WIRE_PEER_MAX, 0, ANY },
@@ -209,11 +209,11 @@ const struct link_permit permit_start[] = {
 const size_t permit_start_n = ARRAY_LEN(permit_start);
 
 const struct link_permit permit_spawn[] = {
-	{ MSG_SPAWN,		6 + SID, ORDER_MAX, 2, ANY },
-	{ MSG_SPAWN_REST,	6 + SID, ORDER_MAX, 3, ANY },
-	{ MSG_SPAWN_RELAY,	6 + SID, ORDER_MAX, 3, ANY },
-	{ MSG_HAND,		6 + SID, ORDER_MAX, 1, ANY },
-	{ MSG_HAND_FILE,	6 + SID, ORDER_MAX, 2, ANY },
+	{ MSG_SPAWN,		7 + SID, ORDER_MAX, 2, ANY },
+	{ MSG_SPAWN_REST,	7 + SID, ORDER_MAX, 3, ANY },
+	{ MSG_SPAWN_RELAY,	7 + SID, ORDER_MAX, 3, ANY },
+	{ MSG_HAND,		7 + SID, ORDER_MAX, 1, ANY },
+	{ MSG_HAND_FILE,	7 + SID, ORDER_MAX, 2, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
 	{ MSG_REAP,		4, 4,	0, ANY },
@@ -247,11 +247,11 @@ const struct link_permit permit_certificate[] = {
 };
 const size_t permit_certificate_n = ARRAY_LEN(permit_certificate);
 
-#define FACTS_MAX	(4 + 4 + 2 + 8 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
+#define FACTS_MAX	(4 + 4 + 3 + 8 + SPAN_SIZE(IDENTITY_PATH_MAX) + \
 			 2 * SPAN_SIZE(HOST_KEY_MAX))
 
 const struct link_permit permit_facts[] = {
-	{ MSG_FACTS,		10, FACTS_MAX, 0, ANY },
+	{ MSG_FACTS,		11, FACTS_MAX, 0, ANY },
 };
 const size_t permit_facts_n = ARRAY_LEN(permit_facts);
 
@@ -283,9 +283,9 @@ const size_t permit_from_served_n = ARRAY_LEN(permit_from_served);
 			 SPAN_SIZE(LIMIT_LINE) + 1)
 
 const struct link_permit permit_usher[] = {
-	{ MSG_SPAWN,		6 + SID, ORDER_MAX, 2, ANY },
-	{ MSG_SPAWN_REST,	6 + SID, ORDER_MAX, 3, ANY },
-	{ MSG_SPAWN_RELAY,	6 + SID, ORDER_MAX, 3, ANY },
+	{ MSG_SPAWN,		7 + SID, ORDER_MAX, 2, ANY },
+	{ MSG_SPAWN_REST,	7 + SID, ORDER_MAX, 3, ANY },
+	{ MSG_SPAWN_RELAY,	7 + SID, ORDER_MAX, 3, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
 };

@@ -324,7 +324,7 @@ static void
 order_init(struct link_out *m, const struct place *x, uint16_t type,
     uint32_t tag, uint8_t question)
 {
-	order_put(m, type, tag, x->sid, question, x->drop.locked,
+	order_put(m, type, tag, x->sid, question, &x->drop,
 	    span_of(x->person, x->person_n));
 }
 

@@ -216,6 +216,12 @@ take_order(struct one *o, uint16_t type)
 		o->slot = tag;
 	else if (type != MSG_SIGNAL_ALL)
 		assert_int_equal(tag & ~0x80000000u, o->slot);
+	if (type == MSG_HAND || type == MSG_HAND_FILE) {
+		(void)link_get_u64(&it.in);
+		(void)link_get_u8(&it.in);
+		(void)link_get_u8(&it.in);
+		assert_int_equal(link_get_u8(&it.in), HOST_ELSE);
+	}
 	fd = link_get_fd(&it.in, 0);
 	link_in_fini(&it.in);
 	return fd;
@@ -242,6 +248,7 @@ say_facts(struct one *o, const char *path)
 	link_put_u32(&it.out, (uint32_t)o->parent);
 	link_put_u8(&it.out, 0);
 	link_put_u8(&it.out, path[0] == '\0' ? 0 : 1);
+	link_put_u8(&it.out, HOST_ELSE);
 	link_put_span(&it.out, span_str(path));
 	link_put_span(&it.out, span_str("key"));
 	link_put_span(&it.out, span_str("lock"));

@@ -98,6 +98,7 @@ test_defaults(void **state)
 	assert_int_equal(s.auth.uid_min, 1000);
 	assert_string_equal(s.auth.passwd_file, "/etc/popper/users");
 	assert_string_equal(s.drop.maildrop, "/var/mail/%u");
+	assert_string_equal(s.drop.maildrop_else, "~/Maildir/");
 	assert_true(s.drop.status_headers);
 	assert_null(drop_expire_told(&s.drop));
 	assert_int_equal(drop_expire_days(&s.drop), EXPIRE_NEVER);
@@ -319,6 +320,9 @@ static const struct { const char *text; bool good; } judged[] = {
 	{ "maildrop = /var/mail/%u%",			false },
 	{ "maildrop = ~joe/%u",				false },
 	{ "maildrop =",					false },
+	{ "maildrop_else =",				true },
+	{ "maildrop_else = maildir:%h/mail",		true },
+	{ "maildrop_else = /var/mail/all",		false },
 	{ "xmit_sender = %u@example.org",		true },
 	{ "xmit_sender = %u",				false },
 	{ "xmit_sender = a@b@c",			false },

@@ -101,7 +101,7 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 	bool			locked;
 
 	wire_sid_text(o->sid, sid);
-	locked = host_open(&h, s->conf, &o->id, &refused) == 0 &&
+	locked = host_open_again(&h, s->conf, &o->id, o->which, &refused) == 0 &&
 	    (recovery ? host_session_lock : host_login)(&h, sid, o->peer.text,
 	    &refused) == 0;
 	/* The first thing that it would ask for.  In vain: it will ask. */
@@ -119,7 +119,7 @@ be_hand(const struct spawner *s, const struct order *o)
 	struct fault		f;
 
 	m.type = o->question;
-	if (host_open(&h, s->conf, &o->id, &f) != 0) {
+	if (host_open_again(&h, s->conf, &o->id, o->which, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-hand", &f);
 		spawn_exit(1);
 	}

@@ -3,6 +3,7 @@
  * The spawner, a real process, with a master that this test plays, sane and mad;
  * its sessions wait to be told to stop.
  */
+#include "role/host.h"
 #include "role/mad_test.h"
 #include "role/session.h"
 #include "role/spawner.h"
@@ -146,6 +147,7 @@ order(uint16_t type, uint32_t slot, uint8_t question, const int *fds, uint8_t n)
 	link_put_u64(&it.out, 1000 + slot);
 	link_put_u8(&it.out, question);
 	link_put_u8(&it.out, 0);
+	link_put_u8(&it.out, HOST_ANY);
 	wire_put_peer(&it.out, &peer);
 	wire_put_identity(&it.out, &id);
 	link_put_u8(&it.out, 0);
@@ -405,7 +407,7 @@ setup(void **state UNUSED)
 	conf = (struct settings){
 		.role = { .run_dir = "/proc/none", .state_dir = "/nonexistent",
 		    .temp_dir = "/proc/none" },
-		.drop = { .maildrop = "/nonexistent/%u" },
+		.drop = { .maildrop = "/nonexistent/%u", .maildrop_else = "" },
 	};
 	c.file = log_path;
 	log_open(&c);

@@ -53,6 +53,7 @@ struct seat {
 	char		*lock_name;	/* owns */
 	struct loop_watch watch;	/* of link, without a spawner */
 	uint64_t	 size;		/* of the copy */
+	enum host_which	 which;		/* maildrop it is a copy of */
 	uint64_t	 since_ms;	/* it is locked */
 	size_t		 n;
 	uint8_t		 order[];	/* as it came */
@@ -272,7 +273,7 @@ be_moved(const struct seat *s, struct move *v)
 	v->to.copy = s->copy;
 	v->to.size = s->size;
 	if (order_again(s, &o, &f) != 0 ||
-	    host_open(&h, u.c->conf, &o.id, &f) != 0) {
+	    host_open_again(&h, u.c->conf, &o.id, s->which, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-start", &f);
 		spawn_exit(SESSION_UNBORN);
 	}
@@ -394,6 +395,7 @@ seat_it(struct seat *s, struct order *o, struct host *h, bool *told_r)
 	s->far = fd_take(&o->far);
 	s->lock = fd_take(&h->session_lock);
 	s->lock_name = xstrdup(h->lock);
+	s->which = h->which;
 	s->watch.fd = s->link;
 	h->locked = false;		/* it is the seat's */
 	return 0;

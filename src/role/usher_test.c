@@ -6,6 +6,7 @@
  * what it was given.  The test plays the spawner and the master.
  */
 #include "role/ask.h"
+#include "role/host.h"
 #include "role/mad_test.h"
 #include "role/order.h"
 #include "role/permit.h"
@@ -232,6 +233,7 @@ send_order(int spawner, int link, int client)
 	link_put_u64(&m, 9);
 	link_put_u8(&m, 0);
 	link_put_u8(&m, 0);
+	link_put_u8(&m, HOST_ANY);
 	wire_put_peer(&m, &peer);
 	wire_put_identity(&m, &user);
 	link_put_u8(&m, 1);
@@ -565,7 +567,7 @@ setup(void **state UNUSED)
 			.temp_dir = dirs[0], .temp_max = 1 << 20,
 			.chroot_dir = dirs[0],
 		},
-		.drop = { .maildrop = maildrop, .lock_timeout_s = 1,
+		.drop = { .maildrop = maildrop, .maildrop_else = "", .lock_timeout_s = 1,
 		    .status_headers = true },
 		.xtnd = { .xmit_command = "/nonexistent", .xmit_sender = "",
 		    .bboards = "" },

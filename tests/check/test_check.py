@@ -501,6 +501,21 @@ class Check(Checking):
                        (CONF + ":3: warning: maildrop: /var/mail/a/n/.ann.pop",
                         "of ann"), status=0)
 
+    def test_mail_in_two_places(self):
+        """Of who was served from his Maildir; his home is not looked at."""
+        self.host.mkdir("/var/lib/popper/maildirs", 0o755)
+        self.addCleanup(self.host.call, os.rmdir, "/var/lib/popper/maildirs")
+        for user in ("ann", "bob", "eve"):
+            self.file("/var/lib/popper/maildirs/" + user)
+        self.file("/var/mail/ann", MAIL, 0o660, "ann")
+        self.file("/var/mail/bob", "", 0o660, "ann")
+        self.complains(QUIET, (CONF + ": warning: maildrop_else: 1 user had",
+                               "as in /var/mail/ann"),
+                       (CONF + ": error: state_dir:", "chmod 700"))
+        self.host.call(os.chmod, "/var/lib/popper/maildirs", 0o700)
+        self.complains(QUIET + "maildrop_else =\n", status=0)
+        self.complains(QUIET + "maildrop = ~/mbox\n", status=0)
+
     def test_open_journals(self):
         self.host.mkdir("/var/lib/popper/journal", 0o700)
         self.file("/var/lib/popper/journal/1-2-ann", "x", 0o600)

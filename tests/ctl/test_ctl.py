@@ -356,6 +356,7 @@ class Guesses(Ctl):
         said = self.why("alice")
         want = {"rules": "passed", "account": "alice", "uid": 1001, "gid": 1001,
                 "not_known": "the password", "address_failures": 0,
+                "maildrop": "/var/mail/alice",
                 "user_failures": 0, "device_known": "no",
                 "not_judged_for_s": 0, "sessions": 0,
                 "address_connections": 0, "max_sessions_per_address": 9,
@@ -390,6 +391,19 @@ class Guesses(Ctl):
         self.assertEqual(why("bob", "--listener", "*:995", "--tls"), allow)
         self.assertEqual(why("bob", "--listener", "192.0.2.9:995"), bob)
         self.ctl("why", "@192.0.2.1", code=64)
+
+    def test_why_in_a_maildir(self):
+        folder = "/home/alice/Maildir"
+        mail = self.host.read("/var/mail/alice")
+        self.addCleanup(self.host.spool, "alice", mail)
+        self.addCleanup(self.host.run, ["rm", "-r", folder])
+        self.host.call(os.unlink, "/var/mail/alice")
+        for path in ("", "/cur", "/new", "/tmp"):
+            self.host.mkdir(folder + path, 0o700, "alice")
+        self.serve()
+        said = self.why("alice")
+        self.assertEqual((said["maildrop"], said["maildrop_by"]),
+                         (folder, "maildrop_else"))
 
     def test_why_by_what_is_stored(self):
         """By a mechanism that cannot use it nobody logs in."""

@@ -453,6 +453,107 @@ class Found(Maildir):
         self.assertEqual(len(self.there()), 3)
 
 
+class Elsewhere(Maildir):
+    """~/Maildir/ of who has no mail in /var/mail (maildrop_else)."""
+
+    SPOOL = "/var/mail/alice"
+    NOTES = "/var/lib/popper/maildirs"
+
+    def setUp(self):
+        super().setUp()
+        self.forget()
+        self.addCleanup(self.forget)
+        self.start(maildrop="/var/mail/%u")
+
+    def forget(self):
+        self.host.call(clear, self.NOTES)
+        self.host.call(clear, self.SPOOL)
+
+    def deliver(self, text):
+        self.host.write(self.SPOOL, text, 0o660, "alice")
+
+    def fetch(self, *want):
+        """All, with curl: it must be these."""
+        for i, text in enumerate(want):
+            out = self.host.run(["curl", "-sS", "-u", "alice:" + PASSWORD,
+                                 "pop3://127.0.0.1/%d" % (i + 1)])
+            self.assertEqual((out.returncode, out.stdout), (0, wire(text)),
+                             out.stderr)
+
+    def drain(self):
+        pop = self.login()
+        for i in range(pop.stat()[0]):
+            pop.dele(i + 1)
+        pop.quit()
+
+    def test_served(self):
+        """What is in it, and nothing appears in /var/mail."""
+        self.fetch(*MAIL)
+        self.drain()
+        self.assertEqual(self.there(), {})
+        self.assertFalse(self.host.exists(self.SPOOL))
+        self.assertEqual(self.host.call(os.listdir, self.NOTES), ["alice"])
+
+    def test_a_spool_appears(self):
+        """In a session: that goes on.  Then its mail is served, and told, until
+        it is fetched; the Maildir is as it was."""
+        pop = self.login()
+        self.deliver(b"From a@x Mon Jan  1 12:00:00 2024\n" + MAIL[0] + b"\n")
+        self.assertEqual(pop.retr(2), wire(MAIL[1]))
+        pop.dele(1)
+        pop.dele(2)
+        pop.dele(3)
+        pop.quit()
+        self.assertEqual(self.there(), {"cur/" + name(3, ":2,"): MAIL[3]})
+        pop = self.login()
+        self.assertEqual(pop.stat()[0], 1)
+        self.assertEqual(pop.retr(1), wire(MAIL[0]))
+        pop.dele(1)
+        pop.quit()
+        self.log.wait("maildrop-two .* user=alice maildrop=/var/mail/alice "
+                      "else=~/Maildir/", self.mark)
+        self.assertEqual(self.host.read(self.SPOOL), b"")
+        self.fetch(MAIL[3])
+        self.assertEqual(len(self.log.find("maildrop-two", self.mark)), 1)
+
+    def test_an_empty_spool_is_one(self):
+        """His ~/Maildir/ may be something else, for who has fetched all."""
+        self.deliver(b"")
+        pop = self.login()
+        self.assertEqual(pop.stat(), (0, 0))
+        pop.quit()
+        self.assertEqual(len(self.there()), 4)
+
+    def test_bulletins(self):
+        """They come to the Maildir, not to a spool made for them; by a journal of
+        its own, when there is a spool by then."""
+        self.host.mkdir("/var/lib/popper/bulletins", 0o755)
+        self.addCleanup(self.host.call, clear, "/var/lib/popper/bulletins")
+        self.addCleanup(self.host.run, ["rm", "-f", HOME + ".popbull"])
+        self.host.write("/var/lib/popper/bulletins/00001.x",
+                        b"From a@x Mon Jan  1 12:00:00 2024\nSubject: all\n\nx\n",
+                        0o644)
+        self.host.write(HOME + ".popbull", b"0\n", 0o600, "alice")
+        journals = "/var/lib/popper/journal/"
+        self.host.call(clear, journals)
+        self.start(maildrop="/var/mail/%u", bulletins="/var/lib/popper/bulletins")
+        pop = self.login()
+        self.deliver(b"From a@x Mon Jan  1 12:00:00 2024\n\nx\n")
+        self.assertEqual(pop.stat()[0], 5)
+        pop.quit()
+        self.assertEqual(len(self.there()), 5)
+        self.assertEqual(len(self.host.read(self.SPOOL)), 37)
+        owner, = (name for name in self.host.call(os.listdir, journals)
+                  if name.startswith("owner."))
+        self.assertTrue(owner.endswith("-Maildir"), owner)
+        self.assertIn(b"\nmaildrop maildir:~/Maildir/\n",
+                      self.host.read(journals + owner))
+
+
+class ElsewhereInetd(Elsewhere):
+    SERVER = family.Super
+
+
 class Inetd(Maildir):
     """Under a super-server."""
 
