@@ -177,6 +177,45 @@ class State(unittest.TestCase):
             self.assertIn("journal-litter text=\"removed %s\"" % name,
                           self.s.log())
 
+    # -- indexes of maildrops that are gone ---------------------------------
+
+    def test_indexes(self):
+        """Once a day old ones of ours go; a session makes what it needs."""
+        self.furnish()
+        day, now = 86400, time.time()
+        folder = self.s.base + "/state/index"
+        os.mkdir(folder, 0o700)
+
+        def make(name, read, written, uid=0):
+            path = folder + "/" + name
+            with open(path, "wb") as f:
+                f.write(b"octets")
+            os.chown(path, uid, 0)
+            os.utime(path, (now - read * day, now - written * day))
+            return path
+        gone = {"0123abcd-old": (61, 61), "feed-older": (1000, 400)}
+        keep = {"0123abcd-read": (59, 400), "0123abcd-written": (400, 59),
+                "0-future": (-9, 400), "other": (400, 400), ".x": (400, 400)}
+        for name, ages in {**gone, **keep}.items():
+            make(name, *ages)
+        make("1-foreign", 400, 400, 61002)
+        twin = make("2-twin", 400, 400)
+        os.link(twin, folder + "/3-twin")
+        os.mkdir(folder + "/4-folder")
+        os.symlink("/etc/passwd", folder + "/5-link")
+        os.utime(folder + "/5-link", (1, 1), follow_symlinks=False)
+        before = set(os.listdir(folder))
+        self.assertEqual(self.s.recover()[0], 0)
+        self.assertEqual(before - set(os.listdir(folder)), set(gone))
+        self.assertIn('index-sweep text="removed 2"', self.s.log())
+        # Not again on the same day; on the next, or when clocks were wrong.
+        stamp = folder + "/swept"
+        for age, goes in ((0.99, False), (1.01, True), (-1, True)):
+            path = make("0123abcd-old", 61, 61)
+            os.utime(stamp, (now, now - age * day))
+            self.s.recover()
+            self.assertEqual(os.path.exists(path), not goes, age)
+
     # -- the folder and the reserve ----------------------------------------
 
     def test_reserve_is_made_again(self):
