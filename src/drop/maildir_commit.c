@@ -30,17 +30,14 @@ struct update {
 static int
 remove_file(struct maildir *m, size_t i, struct fault *f)
 {
-	const struct maildir_row	*row;
-	const struct maildir_list	*l;
+	struct maildir_place place;
 
 	for (int try = 0; try < TRIES; try++) {
-		int found = maildir_where(m, i, &row, f);
+		int found = maildir_where(m, i, &place, f);
 
 		if (found != 1)
 			return found;
-		l = maildir_now(m);
-		if (file_unlink(maildir_row_folder(l, row),
-		    maildir_row_name(l, row), f) == 0)
+		if (file_unlink(place.folder, place.name, f) == 0)
 			return 1;
 		if (!maildir_went(f))
 			return -1;
@@ -51,9 +48,12 @@ remove_file(struct maildir *m, size_t i, struct fault *f)
 static void
 delete_one(struct update *u, size_t i)
 {
-	struct fault	f = { 0 };
-	int		r = remove_file(u->m, i, &f);
+	struct fault		f = { 0 };
+	struct maildir_mail	mail;
+	int			r = remove_file(u->m, i, &f);
 
+	if (r == 1 && maildir_row(u->m, i, &mail, &f) == -1)
+		r = -1;
 	if (r == -1) {
 		if (u->failed++ == 0)
 			u->why = f;
@@ -61,10 +61,10 @@ delete_one(struct update *u, size_t i)
 		u->out->vanished++;
 	} else {
 		u->out->deleted++;
-		u->out->deleted_octets += u->m->entries[i].size_wire;
+		u->out->deleted_octets += mail.row->wire;
 		u->out->expired += u->change->expired != NULL &&
 		    u->change->expired[i];
-		u->octets += u->m->msgs[i].size;
+		u->octets += mail.row->size;
 	}
 }
 
@@ -78,22 +78,12 @@ delete_all(struct update *u)
 
 /* -------------------------------------------------------------- marking */
 
-static bool
-has_twin(const struct maildir_list *l, const struct maildir_row *row)
-{
-	size_t n;
-
-	return maildir_list_find(l, maildir_row_base(l, row), &n) == NULL ||
-	    n > 1;
-}
-
 /*
  * To cur/, with S: 1 when it was done, 0 when there is nothing to do.  A name
  * in the way stays: to rename over it would be to remove a message.
  */
 static int
-mark_file(struct maildir *m, const struct maildir_list *l,
-    const struct maildir_row *row, struct fault *f)
+mark_file(const struct maildir *m, const struct maildir_place *p, struct fault *f)
 {
 	struct maildir_name	n;
 	struct file_facts	other;
@@ -101,13 +91,12 @@ mark_file(struct maildir *m, const struct maildir_list *l,
 	char			from[MAILDIR_NAME_MAX + 8];
 	char			to[MAILDIR_NAME_MAX + 8];
 
-	if (has_twin(l, row) || !maildir_name_parse(
-	    span_str(maildir_row_name(l, row)), &n) ||
+	if (!maildir_name_parse(span_str(p->name), &n) ||
 	    !maildir_name_seen(&n, seen) ||
-	    file_facts_at(l->cur_fd, seen, &other, NULL) == 0)
+	    file_facts_at(maildir_now(m)->cur_fd, seen, &other, NULL) == 0)
 		return 0;
-	(void)snprintf(from, sizeof(from), "%s/%s", row->in_new ? "new" : "cur",
-	    maildir_row_name(l, row));
+	(void)snprintf(from, sizeof(from), "%s/%s", p->in_new ? "new" : "cur",
+	    p->name);
 	(void)snprintf(to, sizeof(to), "cur/%s", seen);
 	return file_rename(m->fd, from, to, f) == 0 ? 1 : -1;
 }
@@ -115,17 +104,27 @@ mark_file(struct maildir *m, const struct maildir_list *l,
 static int
 mark_seen(struct maildir *m, size_t i, struct fault *f)
 {
-	const struct maildir_row *row;
+	struct maildir_place place;
 
 	for (int try = 0; try < TRIES; try++) {
-		int r = maildir_where(m, i, &row, f);
+		int r = maildir_where(m, i, &place, f);
 
 		if (r == 1)
-			r = mark_file(m, maildir_now(m), row, f);
+			r = mark_file(m, &place, f);
 		if (r != -1 || !maildir_went(f))
 			return r;
 	}
 	return -1;
+}
+
+/* Those that have it, and files that share their base name, are left alone. */
+static bool
+is_to_mark(struct maildir *m, size_t i, struct fault *f)
+{
+	struct maildir_mail mail;
+
+	return maildir_row(m, i, &mail, f) == 0 && (mail.row->flags &
+	    (MAILDIR_ROW_SEEN | MAILDIR_ROW_TWIN)) == 0;
 }
 
 static void
@@ -138,7 +137,7 @@ mark_all(struct update *u)
 		int r;
 
 		if (!c->retrieved[i] || c->deleted[i] ||
-		    (u->m->entries[i].flags & DROP_SEEN))
+		    !is_to_mark(u->m, i, &f))
 			continue;
 		r = mark_seen(u->m, i, &f);
 		u->out->rewritten |= r == 1;
@@ -181,8 +180,9 @@ sync_folders(const struct maildir *m)
 static void
 forget_promises(const struct update *u)
 {
-	const struct drop	*d = (const struct drop *)(const void *)u->m;
 	struct promise_use	 use;
+	struct maildir_mail	 mail;
+	struct fault		 f;
 	uint8_t			 digest[DIGEST_SIZE];
 
 	if (u->out->deleted == 0 || !promise_use_begin(&use, &u->m->conf))
@@ -190,7 +190,12 @@ forget_promises(const struct update *u)
 	for (size_t i = 0; i < u->m->n; i++) {
 		if (u->change->deleted[i])
 			continue;
-		(void)maildir_key(d, i, digest);
+		/* What cannot be found out may have one. */
+		if (maildir_row(u->m, i, &mail, &f) == -1) {
+			promise_use_drop(&use);
+			return;
+		}
+		(void)maildir_mail_key(&mail, digest);
 		promise_use_message(&use, digest);
 	}
 	promise_use_end(&use);

@@ -48,6 +48,13 @@ struct delivery {
 	uint64_t	 now;		/* s since 1970 */
 };
 
+/* Which are taken. */
+static int
+know_names(struct maildir *m, struct fault *f)
+{
+	return m->listed_again ? 0 : maildir_list_again(m, f);
+}
+
 static bool
 has_base(const struct maildir *m, const char *name)
 {
@@ -181,7 +188,8 @@ begin(struct delivery *d, const struct drop_change *c, int *journal_r,
 {
 	const struct drop_host *h = d->m->conf.host;
 
-	if (make_maildir(d->m, f) == 0 && write_all(d, c, f) == 0 &&
+	if (make_maildir(d->m, f) == 0 && know_names(d->m, f) == 0 &&
+	    write_all(d, c, f) == 0 &&
 	    h->journal(h->ctx, false, journal_r, f) == 0 &&
 	    maildir_journal_put(*journal_r, c->note, buf_span(&d->names),
 	    f) == 0)

@@ -5,140 +5,73 @@
 #include "drop/maildir_index.h"
 
 #include "base/alloc.h"
-#include "base/buf.h"
+#include "drop/digest.h"
+#include "drop/maildir_name.h"
+#include "sys/sock.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#define NAMES_MAX	((uint64_t)MAILDIR_ROWS_MAX * (MAILDIR_NAME_MAX + 1))
 #define SIZE_MAX_HERE	((uint64_t)1 << 40)	/* of a message: 1 TiB */
+#define TIME_MAX	((uint64_t)1 << 40)
 /* Times of folders tell nothing below that, on some file systems. */
 #define SETTLED_MS	1020
+#define ROOM		(MAILDIR_INDEX_BLOCK - sizeof(struct maildir_index_block))
 
-static_assert(sizeof(struct maildir_index_row) == 64, "no holes");
-static_assert(sizeof(struct maildir_index_head) == 136, "no holes");
+static_assert(sizeof(struct maildir_row) == 64, "no holes");
+static_assert(sizeof(struct maildir_index_block) == 40, "no holes");
+static_assert(sizeof(struct maildir_index_head) == 200, "no holes");
+static_assert(sizeof(struct maildir_index_head) <= MAILDIR_INDEX_PLACE,
+    "room for the head");
+static_assert(ROOM > sizeof(struct maildir_row) + MAILDIR_NAME_MAX + 1,
+    "each block has a row");
 
-/* -------------------------------------------------------------- checking */
-
-static bool
-name_is_good(const struct maildir_index *x, const struct maildir_index_row *r)
+void
+maildir_index_init(struct maildir_index *x, int fd)
 {
-	const char	*name = x->names + r->name;
-	const char	*end;
-
-	if (r->name >= x->head.names_n ||
-	    (r->name > 0 && x->names[r->name - 1] != '\0'))
-		return false;
-	end = memchr(name, '\0', (size_t)x->head.names_n - r->name);
-	return end != NULL && end - name <= MAILDIR_NAME_MAX &&
-	    r->base_n > 0 && r->base_n <= (size_t)(end - name) &&
-	    (name[r->base_n] == '\0' || name[r->base_n] == ':') &&
-	    name[0] != '.' && memchr(name, ':', r->base_n) == NULL;
-}
-
-static bool
-row_is_good(const struct maildir_index *x, const struct maildir_index_row *r)
-{
-	return r->size <= SIZE_MAX_HERE && r->wire >= r->size &&
-	    r->wire / 2 <= r->size + 1 && r->order < x->head.n &&
-	    r->delivered < (uint64_t)1 << 40 && name_is_good(x, r);
-}
-
-static struct span
-base_of(const struct maildir_index *x, size_t i)
-{
-	return span_of(x->names + x->rows[i].name, x->rows[i].base_n);
-}
-
-static bool
-rows_are_good(const struct maildir_index *x)
-{
-	uint8_t	*taken = xalloc(x->head.n, 1);
-	bool	 good = true;
-
-	for (size_t i = 0; i < x->head.n && good; i++) {
-		const struct maildir_index_row *r = &x->rows[i];
-
-		good = row_is_good(x, r) && !taken[r->order] && (i == 0 ||
-		    maildir_compare_bases(base_of(x, i - 1), base_of(x, i)) <= 0);
-		if (good)
-			taken[r->order] = 1;
-	}
-	free(taken);
-	return good;
-}
-
-/* Each name is one within its folder. */
-static bool
-names_are_good(const struct maildir_index *x)
-{
-	return x->names[x->head.names_n - 1] == '\0' &&
-	    memchr(x->names, '/', (size_t)x->head.names_n) == NULL;
-}
-
-/* --------------------------------------------------------------- reading */
-
-static uint64_t
-octets_of(const struct maildir_index_head *h)
-{
-	return sizeof(*h) + h->n * sizeof(struct maildir_index_row) + h->names_n;
-}
-
-static bool
-read_head(int fd, struct maildir_index_head *h)
-{
-	return file_pread(fd, h, sizeof(*h), 0, NULL) == sizeof(*h) &&
-	    memcmp(h->magic, MAILDIR_INDEX_MAGIC, sizeof(h->magic)) == 0 &&
-	    h->mark == MAILDIR_INDEX_MARK &&
-	    h->n > 0 && h->n <= MAILDIR_ROWS_MAX &&
-	    h->names_n > 0 && h->names_n <= NAMES_MAX && h->settled <= 1;
-}
-
-static bool
-read_rest(int fd, struct maildir_index *x)
-{
-	uint64_t	n = octets_of(&x->head);
-	uint8_t		digest[DIGEST_SIZE];
-
-	x->text = xalloc((size_t)n + DIGEST_SIZE, 1);
-	if (file_pread(fd, x->text, (size_t)n + DIGEST_SIZE, 0, NULL) !=
-	    (ssize_t)(n + DIGEST_SIZE))
-		return false;
-	digest_span(span_of(x->text, (size_t)n), digest);
-	/* Once more: it may have been written to meanwhile. */
-	if (memcmp(digest, x->text + n, DIGEST_SIZE) != 0 ||
-	    memcmp(x->text, &x->head, sizeof(x->head)) != 0)
-		return false;
-	x->rows = (const void *)(x->text + sizeof(x->head));
-	x->names = (const char *)(x->rows + x->head.n);
-	return names_are_good(x) && rows_are_good(x);
-}
-
-bool
-maildir_index_read(int fd, struct maildir_index *out)
-{
-	struct file_facts facts;
-
-	*out = (struct maildir_index){ .text = NULL };
-	if (read_head(fd, &out->head) && file_facts(fd, &facts, NULL) == 0 &&
-	    facts.size == octets_of(&out->head) + DIGEST_SIZE &&
-	    read_rest(fd, out))
-		return true;
-	maildir_index_fini(out);
-	return false;
+	*x = (struct maildir_index){ .fd = fd };
 }
 
 void
 maildir_index_fini(struct maildir_index *x)
 {
-	free(x->text);
-	*x = (struct maildir_index){ .text = NULL };
+	fd_close(&x->fd);
+	free(x->block);
+	maildir_index_init(x, -1);
 }
 
-/* --------------------------------------------------------------- folders */
+/* ------------------------------------------------------------------ head */
+
+static uint64_t
+head_mark(const struct maildir_index_head *h)
+{
+	return digest_mark(span_of(h, offsetof(struct maildir_index_head,
+	    digest)));
+}
+
+static bool
+head_is_good(const struct maildir_index_head *h)
+{
+	return memcmp(h->magic, MAILDIR_INDEX_MAGIC, sizeof(h->magic)) == 0 &&
+	    h->mark == MAILDIR_INDEX_MARK && h->digest == head_mark(h) &&
+	    h->n > 0 && h->n <= MAILDIR_ROWS_MAX &&
+	    h->blocks > 0 && h->blocks <= h->n &&
+	    h->octets / (2 * SIZE_MAX_HERE + 2) <= h->n &&
+	    h->last_seen <= h->n && h->eight_bit <= h->n &&
+	    h->oldest < TIME_MAX && h->alike < h->n &&
+	    h->in_new.settled <= 1 && h->in_cur.settled <= 1;
+}
+
+bool
+maildir_index_read(struct maildir_index *x)
+{
+	x->good = x->fd != -1 && file_pread(x->fd, &x->head, sizeof(x->head), 0,
+	    NULL) == sizeof(x->head) && head_is_good(&x->head);
+	return x->good;
+}
 
 static struct maildir_index_folder
-folder_of(const struct file_facts *f)
+folder_of(const struct file_facts *f, bool settled)
 {
 	return (struct maildir_index_folder){
 		.dev = f->dev,
@@ -147,150 +80,268 @@ folder_of(const struct file_facts *f)
 		.mtime_ns = f->mtime.tv_nsec,
 		.ctime_s = f->ctime.tv_sec,
 		.ctime_ns = f->ctime.tv_nsec,
+		.settled = settled,
 	};
+}
+
+static bool
+folder_holds(const struct maildir_index_folder *then, const struct file_facts *f)
+{
+	struct maildir_index_folder now = folder_of(f, true);
+
+	return memcmp(then, &now, sizeof(now)) == 0;
 }
 
 bool
 maildir_index_holds(const struct maildir_index *x,
-    const struct maildir_list *now)
+    const struct file_facts *in_new, const struct file_facts *in_cur)
 {
-	struct maildir_index_folder in_new = folder_of(&now->new_facts);
-	struct maildir_index_folder in_cur = folder_of(&now->cur_facts);
+	return x->good && folder_holds(&x->head.in_new, in_new) &&
+	    folder_holds(&x->head.in_cur, in_cur);
+}
 
-	return x->text != NULL && x->head.settled == 1 &&
-	    memcmp(&in_new, &x->head.in_new, sizeof(in_new)) == 0 &&
-	    memcmp(&in_cur, &x->head.in_cur, sizeof(in_cur)) == 0;
+/* ---------------------------------------------------------------- blocks */
+
+static uint64_t
+place_of(uint64_t block)
+{
+	return MAILDIR_INDEX_PLACE + block * MAILDIR_INDEX_BLOCK;
+}
+
+static const struct maildir_row *
+rows_of(const struct maildir_index_block *b)
+{
+	return (const void *)(b + 1);
+}
+
+static const char *
+names_of(const struct maildir_index_block *b)
+{
+	return (const char *)(rows_of(b) + b->rows);
+}
+
+static size_t
+octets_of(const struct maildir_index_block *b)
+{
+	return sizeof(*b) + b->rows * sizeof(struct maildir_row) + b->names_n;
+}
+
+/* Behind the mark itself, which comes first. */
+static uint64_t
+block_mark(const struct maildir_index_block *b)
+{
+	return digest_mark(span_of((const uint8_t *)b + sizeof(b->digest),
+	    octets_of(b) - sizeof(b->digest)));
 }
 
 static bool
-is_settled(const struct maildir_list *l, uint64_t now)
+block_head_is_good(const struct maildir_index *x,
+    const struct maildir_index_block *b, uint64_t k)
 {
-	uint64_t a = (uint64_t)l->new_facts.ctime.tv_sec * 1000;
-	uint64_t b = (uint64_t)l->cur_facts.ctime.tv_sec * 1000;
-
-	return now > (a > b ? a : b) + 1000 + SETTLED_MS &&
-	    file_times_tell(l->new_fd) && file_times_tell(l->cur_fd);
+	return b->generation == x->head.generation && b->number == k &&
+	    b->rows > 0 && b->rows <= ROOM / sizeof(struct maildir_row) &&
+	    b->names_n <= ROOM - b->rows * sizeof(struct maildir_row) &&
+	    b->first < x->head.n && b->rows <= x->head.n - b->first;
 }
 
-/* --------------------------------------------------------------- finding */
-
-const struct maildir_index_row *
-maildir_index_find(const struct maildir_index *x, struct span base)
+static bool
+read_block(struct maildir_index *x, uint64_t k)
 {
-	size_t low = 0, high = x->text == NULL ? 0 : x->head.n;
+	ssize_t n;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+	if (x->block == NULL)
+		x->block = xalloc(1, MAILDIR_INDEX_BLOCK);
+	n = file_pread(x->fd, x->block, MAILDIR_INDEX_BLOCK, place_of(k), NULL);
+	x->read = n >= (ssize_t)sizeof(*x->block) &&
+	    block_head_is_good(x, x->block, k) &&
+	    octets_of(x->block) <= (size_t)n &&
+	    x->block->digest == block_mark(x->block);
+	return x->read;
+}
 
-		if (maildir_compare_bases(base_of(x, middle), base) < 0)
-			low = middle + 1;
-		else
+/* The last block that does not begin behind message i.  O(log n). */
+static uint64_t
+search_block(const struct maildir_index *x, size_t i)
+{
+	struct maildir_index_block	b;
+	uint64_t			low = 0, high = x->head.blocks;
+
+	while (high - low > 1) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (file_pread(x->fd, &b, sizeof(b), place_of(middle), NULL) !=
+		    sizeof(b) || b.first > i)
 			high = middle;
+		else
+			low = middle;
 	}
-	if (x->text == NULL || low == x->head.n ||
-	    (x->rows[low].flags & MAILDIR_INDEX_TWIN) != 0 ||
-	    !span_eq(base_of(x, low), base))
-		return NULL;
-	return &x->rows[low];
+	return low;
+}
+
+static bool
+has_row(const struct maildir_index *x, size_t i)
+{
+	return x->read && i >= x->block->first &&
+	    i - x->block->first < x->block->rows;
+}
+
+/* Names are one within their folder, and hide nothing. */
+static bool
+name_is_good(const struct maildir_row *r, const char *name)
+{
+	return r->name_n <= MAILDIR_NAME_MAX && name[r->name_n] == '\0' &&
+	    memchr(name, '\0', r->name_n) == NULL &&
+	    memchr(name, '/', r->name_n) == NULL && name[0] != '.' &&
+	    r->base_n > 0 && r->base_n <= r->name_n &&
+	    (name[r->base_n] == '\0' || name[r->base_n] == ':') &&
+	    memchr(name, ':', r->base_n) == NULL;
+}
+
+static bool
+row_is_good(const struct maildir_index *x, const struct maildir_row *r)
+{
+	return r->size <= SIZE_MAX_HERE && r->wire >= r->size &&
+	    r->wire / 2 <= r->size + 1 && r->delivered < TIME_MAX &&
+	    r->nth <= x->head.n && r->name < x->block->names_n &&
+	    r->name_n < x->block->names_n - r->name &&
+	    name_is_good(r, names_of(x->block) + r->name);
+}
+
+bool
+maildir_index_row(struct maildir_index *x, size_t i, struct maildir_mail *out)
+{
+	const struct maildir_row *r;
+
+	if (!x->good || i >= x->head.n)
+		return false;
+	if (!has_row(x, i)) {
+		uint64_t k = x->read && i == x->block->first + x->block->rows ?
+		    x->block->number + 1 : search_block(x, i);
+
+		if (!read_block(x, k) || !has_row(x, i))
+			return false;
+	}
+	r = rows_of(x->block) + (i - x->block->first);
+	*out = (struct maildir_mail){ r, names_of(x->block) + r->name };
+	return row_is_good(x, r);
+}
+
+bool
+maildir_index_all(struct maildir_index *x, struct maildir_rows *out)
+{
+	struct maildir_mail mail;
+
+	for (size_t i = 0; i < x->head.n; i++) {
+		if (!maildir_index_row(x, i, &mail))
+			return false;
+		maildir_rows_add(out, mail.row, mail.name);
+	}
+	return true;
 }
 
 /* --------------------------------------------------------------- writing */
 
-static struct maildir_index_row
-row_of(const struct maildir *m, size_t i, uint64_t name)
+static bool
+is_settled(int fd, const struct file_facts *f, uint64_t now)
 {
-	const struct maildir_msg	*msg = &m->msgs[i];
-	const struct maildir_row	*row = &m->first.rows[msg->row];
-	const struct drop_entry		*e = &m->entries[i];
-
-	return (struct maildir_index_row){
-		.ino = msg->ino,
-		.size = msg->size,
-		.wire = e->size_wire,
-		.mtime_s = msg->mtime.tv_sec,
-		.mtime_ns = msg->mtime.tv_nsec,
-		.delivered = e->delivered,
-		.name = (uint32_t)name,
-		.order = (uint32_t)i,
-		.flags = (row->in_new ? MAILDIR_INDEX_NEW : 0u) |
-		    (e->flags & DROP_SEEN ? MAILDIR_INDEX_SEEN : 0u) |
-		    (e->flags & DROP_8BIT ? MAILDIR_INDEX_8BIT : 0u) |
-		    (msg->twin ? MAILDIR_INDEX_TWIN : 0u) |
-		    (e->flags & DROP_AS_SENT ? MAILDIR_INDEX_AS_SENT : 0u),
-		.base_n = row->base_n,
-	};
+	return now > (uint64_t)f->ctime.tv_sec * 1000 + 1000 + SETTLED_MS &&
+	    file_times_tell(fd);
 }
 
-/* Names lie in the order of rows, whatever that of the folder was: who reads them in
- * that order finds each of them in the processor's cache. */
-static void
-put_names(const struct maildir *m, struct maildir_index_row *rows, char *names)
+/* How many rows from message `first` on fit into a block. */
+static uint32_t
+count_rows(const struct maildir_rows *rows, size_t first)
 {
-	uint32_t	*at = xalloc(m->first.n, sizeof(*at));
-	size_t		 n = 0;
-	uint64_t	 place = 0;
+	size_t	 used = 0;
+	uint32_t n = 0;
 
-	for (size_t i = 0; i < m->n; i++)
-		at[m->msgs[i].row] = (uint32_t)i + 1;
-	for (size_t k = 0; k < m->first.n; k++) {
-		const char	*name = maildir_row_name(&m->first,
-				    &m->first.rows[k]);
-		size_t		 len = strlen(name) + 1;
-
-		if (at[k] == 0)
-			continue;
-		rows[n++] = row_of(m, at[k] - 1, place);
-		memcpy(names + place, name, len);
-		place += len;
+	while (first + n < rows->n) {
+		used += sizeof(struct maildir_row) +
+		    rows->list[first + n].name_n + 1;
+		if (used > ROOM)
+			break;
+		n++;
 	}
-	free(at);
-}
-
-static uint64_t
-names_of(const struct maildir *m)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < m->n; i++)
-		n += strlen(maildir_row_name(&m->first,
-		    &m->first.rows[m->msgs[i].row])) + 1;
 	return n;
 }
 
-/* The first octets come last: who has them has the rest, and without them it is
- * none. */
-static int
-write_text(int fd, const uint8_t *text, uint64_t n, struct fault *f)
+static void
+fill_block(const struct maildir_rows *rows, struct maildir_index_block *b)
 {
-	size_t head = sizeof(struct maildir_index_head);
+	struct maildir_row	*to = (void *)(b + 1);
+	char			*names = (char *)(to + b->rows);
 
-	return file_truncate(fd, 0, f) == -1 ||
-	    file_pwrite(fd, text + head, (size_t)n - head, head, f) == -1 ||
-	    file_pwrite(fd, text, head, 0, f) == -1 ? -1 : 0;
+	b->names_n = 0;
+	for (uint32_t k = 0; k < b->rows; k++) {
+		struct maildir_mail m = maildir_rows_at(rows, b->first + k);
+
+		to[k] = *m.row;
+		to[k].name = b->names_n;
+		memcpy(names + b->names_n, m.name, m.row->name_n + 1);
+		b->names_n += m.row->name_n + 1;
+	}
+	b->digest = block_mark(b);
 }
 
-int
-maildir_index_write(const struct maildir *m, int fd, uint64_t now,
-    struct fault *f)
+static int
+write_blocks(struct maildir_index *x, const struct maildir_rows *rows)
 {
-	struct maildir_index_head h = {
-		.magic = MAILDIR_INDEX_MAGIC, .mark = MAILDIR_INDEX_MARK,
-		.n = m->n, .names_n = names_of(m),
-		.settled = is_settled(&m->first, now),
-		.in_new = folder_of(&m->first.new_facts),
-		.in_cur = folder_of(&m->first.cur_facts),
-	};
-	uint64_t	 n = octets_of(&h);
-	uint8_t		*text;
-	int		 r;
+	struct maildir_index_block *b = xalloc(1, MAILDIR_INDEX_BLOCK);
+	int r = 0;
 
-	if (m->n == 0)
-		return file_truncate(fd, 0, f);
-	text = xalloc((size_t)n + DIGEST_SIZE, 1);
-	memcpy(text, &h, sizeof(h));
-	put_names(m, (void *)(text + sizeof(h)), (char *)text + n - h.names_n);
-	digest_span(span_of(text, (size_t)n), text + n);
-	r = write_text(fd, text, n + DIGEST_SIZE, f);
-	free(text);
+	b->generation = x->head.generation;
+	for (; r == 0 && b->first < rows->n; b->first += b->rows) {
+		b->rows = count_rows(rows, b->first);
+		fill_block(rows, b);
+		r = file_pwrite(x->fd, b, octets_of(b), place_of(b->number),
+		    NULL);
+		b->number++;
+	}
+	x->head.blocks = b->number;
+	free(b);
 	return r;
+}
+
+static int
+write_head(struct maildir_index *x)
+{
+	x->head.digest = head_mark(&x->head);
+	return file_pwrite(x->fd, &x->head, sizeof(x->head), 0, NULL);
+}
+
+void
+maildir_index_write(struct maildir_index *x,
+    const struct maildir_index_news *news)
+{
+	x->good = x->read = false;
+	if (x->fd == -1 || file_truncate(x->fd, 0, NULL) == -1 ||
+	    news->rows->n == 0)
+		return;
+	x->head = (struct maildir_index_head){
+		.magic = MAILDIR_INDEX_MAGIC, .mark = MAILDIR_INDEX_MARK,
+		.n = news->rows->n,
+		.octets = news->totals->octets,
+		.last_seen = news->totals->last_seen,
+		.eight_bit = news->totals->eight_bit,
+		.oldest = news->totals->oldest,
+		.alike = news->alike,
+		.in_new = folder_of(news->in_new, is_settled(news->new_fd,
+		    news->in_new, news->now)),
+		.in_cur = folder_of(news->in_cur, is_settled(news->cur_fd,
+		    news->in_cur, news->now)),
+	};
+	random_bytes(&x->head.generation, sizeof(x->head.generation));
+	x->good = write_blocks(x, news->rows) == 0 && write_head(x) == 0;
+	/* Without room there is none: what is half there is not to grow old. */
+	if (!x->good)
+		(void)!file_truncate(x->fd, 0, NULL);
+}
+
+void
+maildir_index_drop(struct maildir_index *x)
+{
+	static const uint8_t none[sizeof(x->head.magic)];
+
+	if (x->good)
+		(void)!file_pwrite(x->fd, none, sizeof(none), 0, NULL);
 }

@@ -3,22 +3,35 @@
  * What a listing of a large Maildir found out, kept for the next login.  Floor 2;
  * the session, as the user.  A file that anybody may have written into: every number
  * is checked before it is used, and its loss costs time alone.  Neither locked nor
- * synced: a half-written one has not its digest.
+ * synced: a half-written one has not its marks.
  *
  * Numbers are as this machine has them; on another one the mark is another.
  *
- *	struct maildir_index_head
- *	rows		struct maildir_index_row, in the order of base names
- *	names		each with a NUL behind it
- *	digest		16 octets, of all that stands before it
+ *	octet 0			struct maildir_index_head: of which folders, in
+ *				which state, and totals
+ *	MAILDIR_INDEX_PLACE	blocks of MAILDIR_INDEX_BLOCK octets; of the last one
+ *				as many as it has:
+ *		struct maildir_index_block
+ *		rows		struct maildir_row, in the order of messages
+ *		names		of these rows, a NUL behind each
+ *
+ * A block has as many rows as fit, and tells which; head and blocks have a mark
+ * each.  Blocks are written first, so a head speaks of blocks that are there; the
+ * generation, another one in each file, tells those of an older one.
  */
 #ifndef DROP_MAILDIR_INDEX_H
 #define DROP_MAILDIR_INDEX_H
 
-#include "drop/digest.h"
-#include "drop/maildir_priv.h"
+#include "drop/drop.h"
+#include "drop/maildir_row.h"
+#include "sys/file.h"
 
-/* A folder, at the time of the listing. */
+#define MAILDIR_INDEX_MAGIC	"popperm2"
+#define MAILDIR_INDEX_MARK	(0x0102030405060700u + sizeof(struct maildir_row))
+#define MAILDIR_INDEX_PLACE	512u
+#define MAILDIR_INDEX_BLOCK	32768u
+
+/* A folder, before it was listed. */
 struct maildir_index_folder {
 	uint64_t	dev;
 	uint64_t	ino;
@@ -26,70 +39,81 @@ struct maildir_index_folder {
 	int64_t		mtime_ns;
 	int64_t		ctime_s;
 	int64_t		ctime_ns;
+	uint64_t	settled;	/* 1: any later change gives it other times */
 };
-
-#define MAILDIR_INDEX_MAGIC	"popperm1"
-#define MAILDIR_INDEX_MARK	\
-	(0x0102030405060700u + sizeof(struct maildir_index_row))
 
 struct maildir_index_head {
 	char				magic[8];	/* MAILDIR_INDEX_MAGIC */
 	uint64_t			mark;		/* MAILDIR_INDEX_MARK */
-	uint64_t			n;		/* rows */
-	uint64_t			names_n;	/* octets */
-	uint64_t			settled;	/* 1: any later change of a
-							   folder gives it other times */
+	uint64_t			generation;
+	uint64_t			n;		/* messages */
+	uint64_t			blocks;
+	uint64_t			octets;		/* as in drop_totals */
+	uint64_t			last_seen;
+	uint64_t			eight_bit;
+	uint64_t			oldest;
+	uint64_t			alike;		/* rows whose nth is above 1 */
 	struct maildir_index_folder	in_new;
 	struct maildir_index_folder	in_cur;
+	uint64_t			digest;		/* digest_mark of the rest */
 };
 
-struct maildir_index_row {
-	uint64_t	ino;
-	uint64_t	size;
-	uint64_t	wire;
-	int64_t		mtime_s;
-	int64_t		mtime_ns;
-	uint64_t	delivered;
-	uint32_t	name;		/* place in names */
-	uint32_t	order;		/* of delivery, from 0 */
-	uint32_t	flags;		/* enum maildir_index_flag */
-	uint32_t	base_n;
+struct maildir_index_block {
+	uint64_t	digest;		/* digest_mark of the rest, to its last name */
+	uint64_t	generation;
+	uint64_t	number;		/* of blocks, from 0 */
+	uint64_t	first;		/* its first message, from 0 */
+	uint32_t	rows;
+	uint32_t	names_n;	/* octets */
 };
 
-enum maildir_index_flag {
-	MAILDIR_INDEX_NEW	= 1u << 0,	/* lies in new/ */
-	MAILDIR_INDEX_SEEN	= 1u << 1,
-	MAILDIR_INDEX_8BIT	= 1u << 2,
-	MAILDIR_INDEX_TWIN	= 1u << 3,	/* shares its base name */
-	MAILDIR_INDEX_AS_SENT	= 1u << 4,
-};
-
-/* A file that was read; {0}: nothing. */
+/* A file whose head was read; {0}, with fd -1: none. */
 struct maildir_index {
-	uint8_t				*text;	/* owns */
+	int				 fd;		/* owns */
+	bool				 good;		/* head is what it says */
 	struct maildir_index_head	 head;
-	const struct maildir_index_row	*rows;	/* into text */
-	const char			*names;
+	struct maildir_index_block	*block;		/* owns; the one that was read
+							   last, MAILDIR_INDEX_BLOCK
+							   octets; or NULL */
+	bool				 read;		/* there is one in it */
 };
 
 /* Octets of both folders from which it is worth a file. */
 #define MAILDIR_INDEX_FROM	16384
 
-/* False, and nothing in *out: there is none that can be believed. */
-bool	maildir_index_read(int fd, struct maildir_index *out) MUSTUSE;
+/* fd, which it takes, or -1: then there is none. */
+void	maildir_index_init(struct maildir_index *x, int fd);
 void	maildir_index_fini(struct maildir_index *x);
+/* False: there is none that can be believed. */
+bool	maildir_index_read(struct maildir_index *x) MUSTUSE;
 /* Are the folders as they were, so that it tells what is in them? */
 bool	maildir_index_holds(const struct maildir_index *x,
-	    const struct maildir_list *now);
-/* The message of this base name, if just one has it; or NULL.  O(log n). */
-const struct maildir_index_row	*maildir_index_find(
-				    const struct maildir_index *x,
-				    struct span base);
+	    const struct file_facts *in_new, const struct file_facts *in_cur);
 /*
- * Write what m has found out; now: clock_file_ms() from before its listing.  -1: the
- * file is of no use, and empty.
+ * Message i.  Valid until the next call; in ascending order each block is read once.
+ * False: it is damaged there.
  */
-int	maildir_index_write(const struct maildir *m, int fd, uint64_t now,
-	    struct fault *f) MUSTUSE;
+bool	maildir_index_row(struct maildir_index *x, size_t i,
+	    struct maildir_mail *out) MUSTUSE;
+/* All of them.  False: it is damaged; then *out has some. */
+bool	maildir_index_all(struct maildir_index *x, struct maildir_rows *out)
+	    MUSTUSE;
+
+/* What is to be written: all but what the index itself sees to. */
+struct maildir_index_news {
+	const struct maildir_rows	*rows;
+	const struct drop_totals	*totals;
+	uint64_t			 alike;
+	uint64_t			 now;	/* clock_file_ms() before the listing */
+	int				 new_fd;
+	int				 cur_fd;
+	const struct file_facts		*in_new;
+	const struct file_facts		*in_cur;
+};
+/* Without success, and without a message, the file is of no use. */
+void	maildir_index_write(struct maildir_index *x,
+	    const struct maildir_index_news *news);
+/* The next login takes it for none; what it has can still be read. */
+void	maildir_index_drop(struct maildir_index *x);
 
 #endif

@@ -7,6 +7,8 @@
 #include "drop/fake_host.h"
 
 #include "drop/maildir_index.h"
+#include "drop/maildir_name.h"
+#include "drop/promise.h"
 #include "sys/file.h"
 
 #include <fcntl.h>
@@ -18,7 +20,7 @@
 
 #include <cmocka.h>
 
-#define N	60		/* and folders that tell that they are large */
+#define N	500		/* some blocks; and folders tell that they are large */
 #define LONG	"a-long-name-of-the-host-that-has-delivered-it.example.org"
 #define LATER	10000		/* ms, until the folders are settled */
 #define ENDS_IN_CRLF(i)	((i) % 5 == 0)
@@ -70,6 +72,24 @@ __wrap_file_facts(int fd, struct file_facts *out, struct fault *f)
 	if (r == 0 && out->is_dir)
 		out->size += MAILDIR_INDEX_FROM;
 	return r;
+}
+
+static unsigned	index_reads;
+static size_t	index_octets;
+
+ssize_t	__real_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f);
+ssize_t	__wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f);
+ssize_t
+__wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
+{
+	ssize_t	got = __real_file_pread(fd, p, n, off, f);
+
+	/* Mail here is shorter than that. */
+	if (got > 150) {
+		index_reads++;
+		index_octets += (size_t)got;
+	}
+	return got;
 }
 
 /* Wherever this runs. */
@@ -164,17 +184,41 @@ listed(void)
 }
 
 static void
-expect_same(const struct drop *a, const struct drop *b)
+expect_same(struct drop *a, struct drop *b)
 {
-	struct snapshot s;
-	struct snapshot t;
+	struct drop_totals	s;
+	struct drop_totals	t;
+	struct fault		f;
 
-	maildir_ops.snapshot(a, &s);
-	maildir_ops.snapshot(b, &t);
-	assert_int_equal(s.n, t.n);
-	for (size_t i = 0; i < s.n; i++)
-		assert_memory_equal(&s.entries[i], &t.entries[i],
-		    sizeof(s.entries[i]));
+	maildir_ops.totals(a, &s);
+	maildir_ops.totals(b, &t);
+	assert_memory_equal(&s, &t, sizeof(s));
+	for (size_t i = 0; i < s.n; i++) {
+		struct drop_entry	 e = { 0 };
+		struct drop_entry	 g = { 0 };
+		uint64_t		 wire;
+		char			 id[DROP_UIDL_MAX + 1];
+		char			*end;
+
+		assert_int_equal(maildir_ops.entry(a, i, &e, &f), 0);
+		assert_int_equal(maildir_ops.entry(b, i, &g, &f), 0);
+		assert_memory_equal(&e, &g, offsetof(struct drop_entry, uidl));
+		assert_string_equal(e.uidl, g.uidl);
+		assert_int_equal(maildir_ops.size(b, i, &wire, &f), 0);
+		assert_int_equal(wire, e.size_wire);
+		end = maildir_ops.uidl(b, i, id, &f);
+		assert_int_equal(end - id, strlen(e.uidl));
+		assert_memory_equal(id, e.uidl, (size_t)(end - id));
+	}
+}
+
+static size_t
+count(const struct drop *d)
+{
+	struct drop_totals t;
+
+	maildir_ops.totals(d, &t);
+	return t.n;
 }
 
 static void
@@ -195,10 +239,11 @@ expect_read(struct drop *d, size_t i)
 static void
 test_unchanged(void **state)
 {
-	struct drop	*first = opened();
-	struct drop	*second;
-	struct drop	*without;
-	struct snapshot	 s;
+	struct drop		*first = opened();
+	struct drop		*second;
+	struct drop		*without;
+	struct drop_entry	 e;
+	struct fault		 f;
 
 	(void)state;
 	assert_int_equal(listings, 2);
@@ -211,10 +256,11 @@ test_unchanged(void **state)
 	expect_same(without, second);
 	for (size_t i = 0; i < N; i += 10)
 		expect_read(second, i);
-	maildir_ops.snapshot(second, &s);
-	for (size_t i = 0; i < N; i++)
-		assert_int_equal((s.entries[i].flags & DROP_AS_SENT) != 0,
+	for (size_t i = 0; i < N; i++) {
+		assert_int_equal(maildir_ops.entry(second, i, &e, &f), 0);
+		assert_int_equal((e.flags & DROP_AS_SENT) != 0,
 		    ENDS_IN_CRLF(i) && !HAS_DOTS(i));
+	}
 	maildir_ops.close(first);
 	maildir_ops.close(second);
 	maildir_ops.close(without);
@@ -241,7 +287,6 @@ test_new_mail(void **state)
 	char		 path[FAKE_PATH + 200];
 	char		 text[100];
 	struct drop	*d;
-	struct snapshot	 s;
 
 	(void)state;
 	maildir_ops.close(opened());
@@ -252,14 +297,12 @@ test_new_mail(void **state)
 	d = opened();
 	assert_int_equal(listings, 2);
 	assert_int_equal(opens, 1);
-	maildir_ops.snapshot(d, &s);
-	assert_int_equal(s.n, N);
+	assert_int_equal(count(d), N);
 	expect_read(d, 0);
 	maildir_ops.close(d);
 	d = opened();
 	assert_int_equal(listings, 0);
-	maildir_ops.snapshot(d, &s);
-	assert_int_equal(s.n, N);
+	assert_int_equal(count(d), N);
 	maildir_ops.close(d);
 }
 
@@ -276,7 +319,6 @@ test_meanwhile(void **state)
 	char			 to[FAKE_PATH + 200];
 	struct fault		 f;
 	struct drop		*d;
-	struct snapshot		 s;
 
 	(void)state;
 	maildir_ops.close(opened());
@@ -294,8 +336,7 @@ test_meanwhile(void **state)
 	assert_int_equal(out.vanished, 1);
 	maildir_ops.close(d);
 	d = opened();
-	maildir_ops.snapshot(d, &s);
-	assert_int_equal(s.n, N - 3);
+	assert_int_equal(count(d), N - 3);
 	maildir_ops.close(d);
 	memset(deleted, 0, sizeof(deleted));
 }
@@ -327,37 +368,252 @@ test_changed_in_place(void **state)
 	maildir_ops.close(d);
 }
 
+/* What no message is asked of costs the head. */
+static void
+test_rows_when_asked(void **state)
+{
+	struct drop_entry	 e;
+	struct drop		*d;
+	struct fault		 f;
+	unsigned		 blocks;
+
+	(void)state;
+	maildir_ops.close(opened());
+	index_reads = 0;
+	index_octets = 0;
+	d = opened();
+	assert_int_equal(count(d), N);
+	assert_int_equal(index_reads, 1);
+	assert_int_equal(index_octets, sizeof(struct maildir_index_head));
+	assert_int_equal(maildir_ops.entry(d, N / 2, &e, &f), 0);
+	assert_int_equal(maildir_ops.entry(d, N / 2, &e, &f), 0);
+	assert_int_equal(index_reads, 2);
+	assert_true(index_octets < 2 * MAILDIR_INDEX_BLOCK);
+	assert_int_equal(maildir_ops.entry(d, 0, &e, &f), 0);
+	index_reads = 0;
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(maildir_ops.entry(d, i, &e, &f), 0);
+	blocks = index_reads + 1;
+	assert_in_range(blocks, 2, N / 100);
+	maildir_ops.close(d);
+}
+
+/* ------------------------------------------------------------ damaged ones */
+
+static char	*good;		/* an index */
+static size_t	 good_n;
+
+static void
+keep_good(void)
+{
+	const char *text;
+
+	maildir_ops.close(opened());
+	text = fake_read(w.index, &good_n);
+	good = malloc(good_n);
+	memcpy(good, text, good_n);
+	assert_true(good_n > N * sizeof(struct maildir_row));
+}
+
+/* Its rows are listed instead when they are asked for. */
+static void
+expect_listed_instead(struct drop *without, unsigned at_login)
+{
+	struct drop *d = opened();
+
+	assert_int_equal(listings, at_login);
+	assert_int_equal(count(d), N);
+	expect_same(without, d);
+	assert_int_equal(listings, 2);
+	expect_read(d, N - 1);
+	maildir_ops.close(d);
+}
+
 /* One octet is another, or the end is missing: as without. */
 static void
 test_damaged(void **state)
 {
+	const size_t	 head = sizeof(struct maildir_index_head);
 	struct drop	*without = listed();
-	struct drop	*d;
-	size_t		 n;
-	char		*good;
 
 	(void)state;
-	maildir_ops.close(opened());
-	good = memcpy(malloc(8u << 20), fake_read(w.index, &n), 8u << 20);
-	assert_true(n > N * sizeof(struct maildir_index_row));
-	for (size_t at = 0; at < n; at += 1 + n / 40) {
+	keep_good();
+	for (size_t at = 0; at < good_n; at += at < head ? 23 : good_n / 9) {
+		unsigned at_login = at < head ? 2 : 0;
+
+		if (at >= head && at < MAILDIR_INDEX_PLACE)
+			continue;
 		good[at] ^= 0x20;
-		fake_write(w.index, span_of(good, n));
+		fake_write(w.index, span_of(good, good_n));
 		good[at] ^= 0x20;
-		d = opened();
-		assert_int_equal(listings, 2);
-		expect_same(without, d);
-		maildir_ops.close(d);
+		expect_listed_instead(without, at_login);
 		fake_write(w.index, span_of(good, at));
-		d = opened();
-		assert_int_equal(listings, 2);
-		maildir_ops.close(d);
+		expect_listed_instead(without, at_login);
 	}
-	fake_write(w.index, span_of(good, n));
+	fake_write(w.index, span_of(good, good_n));
 	maildir_ops.close(opened());
 	assert_int_equal(listings, 0);
 	maildir_ops.close(without);
 	free(good);
+}
+
+static void
+expect_lost(struct drop *d, size_t i)
+{
+	struct drop_entry	e;
+	struct fault		f;
+	uint64_t		wire;
+	char			b[DROP_UIDL_MAX + 1];
+
+	assert_int_equal(maildir_ops.entry(d, i, &e, &f), -1);
+	assert_int_equal(f.class, FAULT_TEMP);
+	assert_int_equal(maildir_ops.size(d, i, &wire, &f), -1);
+	assert_null(maildir_ops.uidl(d, i, b, &f));
+	assert_int_equal(maildir_ops.read(d, i, 0, b, sizeof(b), &f), -1);
+	assert_int_equal(f.class, FAULT_TEMP);
+}
+
+/* Others have changed the folder since the login: who knows what was there. */
+static void
+test_damaged_and_changed(void **state)
+{
+	static bool		 deleted[N];
+	static const bool	 none[N];
+	struct drop_change	 c = { .deleted = deleted, .retrieved = none,
+				    .extra_fd = -1 };
+	struct drop_outcome	 out;
+	struct drop_entry	 e;
+	struct fault		 f;
+	char			 from[FAKE_PATH + 200];
+	char			 to[FAKE_PATH + 200];
+	struct drop		*d;
+
+	(void)state;
+	keep_good();
+	good[good_n - 1] ^= 0x20;
+	fake_write(w.index, span_of(good, good_n));
+	d = opened();
+	assert_int_equal(maildir_ops.entry(d, 0, &e, &f), 0);
+	path_of(9, info_of(9), from);
+	path_of(9, ":2,F", to);
+	assert_int_equal(rename(from, to), 0);
+	expect_lost(d, N - 1);
+	expect_lost(d, 0);
+	assert_int_equal(count(d), N);
+	deleted[0] = true;
+	assert_int_equal(maildir_ops.commit(d, &c, &out, &f), -1);
+	assert_int_equal(out.deleted, 0);
+	deleted[0] = false;
+	maildir_ops.close(d);
+	d = opened();
+	assert_int_equal(listings, 2);
+	for (size_t i = 0; i < N; i++)
+		expect_read(d, i);
+	maildir_ops.close(d);
+	free(good);
+}
+
+/* What it said in all was wrong, and that was told. */
+static void
+test_lie(void **state)
+{
+	struct maildir_index_head	 h;
+	struct drop			*d;
+
+	(void)state;
+	keep_good();
+	memcpy(&h, good, sizeof(h));
+	h.octets++;
+	h.digest = digest_mark(span_of(&h, offsetof(struct maildir_index_head,
+	    digest)));
+	memcpy(good, &h, sizeof(h));
+	good[good_n - 1] ^= 0x20;
+	fake_write(w.index, span_of(good, good_n));
+	d = opened();
+	assert_int_equal(listings, 0);
+	expect_lost(d, N - 1);
+	expect_lost(d, N - 1);
+	assert_int_equal(listings, 2);
+	maildir_ops.close(d);
+	maildir_ops.close(opened());
+	assert_int_equal(listings, 2);
+	free(good);
+}
+
+/* ------------------------------------------------------------ unique-ids */
+
+#define LETTERS	"abcdefghijklmnopqrstuvwxyz"
+
+static const char *const odd_names[] = {
+	"new/1700000001.popper-" LETTERS "-1.bulletin",
+	"new/1700000002.popper-" LETTERS "-2.bulletin",
+	"new/1700000003.popper-" LETTERS "-3.bulletin",
+	"new/1700000004.one name", "cur/1700000005.x:2,", "new/1700000005.x",
+	"new/" LETTERS ".7",
+};
+
+static void
+make_odd_names(void)
+{
+	char path[FAKE_PATH + 200];
+
+	for (size_t i = 0; i < ARRAY_LEN(odd_names); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", w.spool,
+		    odd_names[i]);
+		fake_write(path, SPAN("Subject: odd\n\n"));
+	}
+}
+
+static void
+expect_distinct(struct drop *d)
+{
+	static struct drop_entry	e[N + ARRAY_LEN(odd_names)];
+	struct fault			f;
+
+	assert_int_equal(count(d), ARRAY_LEN(e));
+	for (size_t i = 0; i < ARRAY_LEN(e); i++) {
+		assert_int_equal(maildir_ops.entry(d, i, &e[i], &f), 0);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(e[i].uidl, e[k].uidl);
+	}
+}
+
+static void
+expect_same_by_index(void)
+{
+	struct drop	*without = listed();
+	struct drop	*d;
+
+	maildir_ops.close(opened());
+	d = opened();
+	assert_int_equal(listings, 0);
+	expect_same(without, d);
+	expect_distinct(d);
+	maildir_ops.close(d);
+	maildir_ops.close(without);
+}
+
+/* Ids that are digests, or look so, and the second of several that share one. */
+static void
+test_odd_ids(void **state)
+{
+	struct promise	 p = { .twin = 1, .uidl = "promised" };
+	struct promises	 promises;
+	struct buf	 text;
+	struct fault	 f;
+
+	(void)state;
+	make_odd_names();
+	expect_same_by_index();
+	maildir_name_digest(span_str(odd_names[0] + 4), NULL, p.digest);
+	buf_init(&text, PROMISE_TEXT_MAX);
+	assert_int_equal(promises_pack(&p, 1, &text, &f), 0);
+	assert_int_equal(promises_read(buf_span(&text), &promises, &f), 0);
+	w.conf.promises = &promises;
+	expect_same_by_index();
+	w.conf.promises = NULL;
+	promises_fini(&promises);
+	buf_fini(&text);
 }
 
 int
@@ -370,7 +626,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_meanwhile, make, clear),
 		cmocka_unit_test_setup_teardown(test_changed_in_place, make,
 		    clear),
+		cmocka_unit_test_setup_teardown(test_rows_when_asked, make,
+		    clear),
 		cmocka_unit_test_setup_teardown(test_damaged, make, clear),
+		cmocka_unit_test_setup_teardown(test_damaged_and_changed, make,
+		    clear),
+		cmocka_unit_test_setup_teardown(test_lie, make, clear),
+		cmocka_unit_test_setup_teardown(test_odd_ids, make, clear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,9 +22,18 @@ maildir_list_fini(struct maildir_list *l)
 {
 	fd_close(&l->new_fd);
 	fd_close(&l->cur_fd);
-	free(l->names);
-	free(l->rows);
+	maildir_list_forget(l);
 	maildir_list_init(l);
+}
+
+void
+maildir_list_forget(struct maildir_list *l)
+{
+	free(l->names);
+	free(l->files);
+	l->names = NULL;
+	l->files = NULL;
+	l->n = l->cap = l->names_n = l->names_cap = 0;
 }
 
 /* ------------------------------------------------------------- listing */
@@ -48,7 +57,7 @@ keep_name(struct maildir_list *l, struct span name)
 }
 
 static bool
-keep_row(void *ctx, const char *name)
+keep_file(void *ctx, const char *name)
 {
 	struct listing		*to = ctx;
 	struct maildir_list	*l = to->list;
@@ -58,8 +67,8 @@ keep_row(void *ctx, const char *name)
 		return true;
 	if (l->n == MAILDIR_ROWS_MAX)
 		return false;
-	l->rows = xgrow(l->rows, l->n, &l->cap, sizeof(*l->rows));
-	l->rows[l->n++] = (struct maildir_row){
+	l->files = xgrow(l->files, l->n, &l->cap, sizeof(*l->files));
+	l->files[l->n++] = (struct maildir_file){
 		.name = keep_name(l, span_str(name)),
 		.base_n = (uint16_t)n.base.n,
 		.in_new = to->in_new,
@@ -72,7 +81,7 @@ list_folder(struct maildir_list *l, bool in_new, struct fault *f)
 {
 	struct listing to = { l, in_new };
 
-	return file_list(in_new ? l->new_fd : l->cur_fd, keep_row, &to, f);
+	return file_list(in_new ? l->new_fd : l->cur_fd, keep_file, &to, f);
 }
 
 int
@@ -121,8 +130,8 @@ maildir_list_holds(const struct maildir_list *l)
 
 /* ------------------------------------------------------------- finding */
 
-int
-maildir_compare_bases(struct span a, struct span b)
+static int
+compare_bases(struct span a, struct span b)
 {
 	size_t	n = a.n < b.n ? a.n : b.n;
 	int	c = memcmp(a.p, b.p, n);
@@ -133,8 +142,8 @@ maildir_compare_bases(struct span a, struct span b)
 static int
 by_base(const void *a, const void *b, void *list)
 {
-	return maildir_compare_bases(maildir_row_base(list, a),
-	    maildir_row_base(list, b));
+	return compare_bases(maildir_file_base(list, a),
+	    maildir_file_base(list, b));
 }
 
 int
@@ -148,11 +157,11 @@ maildir_list_take(struct maildir_list *l, int dirfd, struct fault *f)
 	while (++tries < TRIES && (r == -1 ? maildir_went(f) :
 	    !maildir_list_holds(l)));
 	if (r == 0 && l->n > 0)
-		qsort_r(l->rows, l->n, sizeof(*l->rows), by_base, l);
+		qsort_r(l->files, l->n, sizeof(*l->files), by_base, l);
 	return r;
 }
 
-const struct maildir_row *
+const struct maildir_file *
 maildir_list_find(const struct maildir_list *l, struct span base, size_t *n_r)
 {
 	size_t low = 0, high = l->n;
@@ -160,7 +169,7 @@ maildir_list_find(const struct maildir_list *l, struct span base, size_t *n_r)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (maildir_compare_bases(maildir_row_base(l, &l->rows[middle]),
+		if (compare_bases(maildir_file_base(l, &l->files[middle]),
 		    base) < 0)
 			low = middle + 1;
 		else
@@ -168,7 +177,7 @@ maildir_list_find(const struct maildir_list *l, struct span base, size_t *n_r)
 	}
 	*n_r = 0;
 	while (low + *n_r < l->n &&
-	    span_eq(maildir_row_base(l, &l->rows[low + *n_r]), base))
+	    span_eq(maildir_file_base(l, &l->files[low + *n_r]), base))
 		++*n_r;
-	return *n_r == 0 ? NULL : &l->rows[low];
+	return *n_r == 0 ? NULL : &l->files[low];
 }

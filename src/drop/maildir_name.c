@@ -151,10 +151,14 @@ maildir_name_seen(const struct maildir_name *n, char out[MAILDIR_NAME_MAX + 1])
 static bool
 is_id(struct span s)
 {
+	uint8_t odd = 0;
+
+	if (s.n < 1 || s.n > DROP_UIDL_MAX)
+		return false;
+	/* Without a way out of it, a compiler takes many at a time. */
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < 0x21 || s.p[i] > 0x7e)
-			return false;
-	return s.n >= 1 && s.n <= DROP_UIDL_MAX;
+		odd |= s.p[i] < 0x21 || s.p[i] > 0x7e;
+	return odd == 0;
 }
 
 static bool
@@ -169,12 +173,14 @@ is_letters(struct span s)
 
 /* Of a bulletin: TIME.popper-LETTERS-NTH.bulletin */
 static struct span
-bulletin_letters(const struct maildir_name *n)
+bulletin_letters(struct span base)
 {
-	struct span rest = span_skip(n->base, span_find(n->base, '.') + 1);
+	struct span rest = span_skip(base, span_find(base, '.') + 1);
 	struct span letters;
+	uint64_t    time;
 
-	if (n->time == 0 || !span_starts(rest, SPAN(OURS)))
+	if (!span_starts(rest, SPAN(OURS)) || !num_parse(span_first(base,
+	    span_find(base, '.')), TIME_MAX, &time) || time == 0)
 		return (struct span){ 0 };
 	rest = span_skip(rest, sizeof(OURS) - 1);
 	letters = span_first(rest, span_find(rest, '-'));
@@ -199,33 +205,32 @@ maildir_name_digest(struct span base, const uint64_t *ino,
 	digest_take(&d, out);
 }
 
-static void
+static char *
 hashed(struct span base, const uint64_t *ino, char out[DROP_UIDL_MAX + 1])
 {
 	uint8_t digest[DIGEST_SIZE];
 
 	maildir_name_digest(base, ino, digest);
-	uidl_format(digest, 1, out);
+	return uidl_format(digest, 1, out);
 }
 
-void
-maildir_name_uidl(const struct maildir_name *n, char out[DROP_UIDL_MAX + 1])
+char *
+maildir_name_uidl(struct span base, char out[DROP_UIDL_MAX + 1])
 {
-	struct span letters = bulletin_letters(n);
+	struct span letters = bulletin_letters(base);
 
-	if (letters.n == 0 && !is_id(n->base)) {
-		hashed(n->base, NULL, out);
-		return;
-	}
-	ASSERT(span_cstr(letters.n > 0 ? letters : n->base, out,
-	    DROP_UIDL_MAX + 1));
+	if (letters.n == 0 && !is_id(base))
+		return hashed(base, NULL, out);
+	out = span_put(letters.n > 0 ? letters : base, out);
+	*out = '\0';
+	return out;
 }
 
-void
-maildir_name_uidl_twin(const struct maildir_name *n, uint64_t ino,
+char *
+maildir_name_uidl_twin(struct span base, uint64_t ino,
     char out[DROP_UIDL_MAX + 1])
 {
-	hashed(n->base, &ino, out);
+	return hashed(base, &ino, out);
 }
 
 void

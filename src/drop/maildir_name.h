@@ -47,13 +47,12 @@ bool	maildir_name_seen(const struct maildir_name *n,
 /*
  * The unique-id: the base name itself, as qmail-pop3d and Dovecot's %f have it,
  * when it can be one (RFC 1939 s.7); else a digest of it.  Of a bulletin that
- * was kept (maildir_name_bulletin) the id that it had as one.
+ * was kept (maildir_name_bulletin) the id that it had as one.  Returns its end.
  */
-void	maildir_name_uidl(const struct maildir_name *n,
-	    char out[DROP_UIDL_MAX + 1]);
+char	*maildir_name_uidl(struct span base, char out[DROP_UIDL_MAX + 1]);
 
 /* For files that share their base name: an id by the file's number, too. */
-void	maildir_name_uidl_twin(const struct maildir_name *n, uint64_t ino,
+char	*maildir_name_uidl_twin(struct span base, uint64_t ino,
 	    char out[DROP_UIDL_MAX + 1]);
 
 /* What such an id is made of; ino NULL: the file has its name for itself. */

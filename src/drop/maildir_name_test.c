@@ -96,7 +96,7 @@ uidl_of(const char *name, char out[DROP_UIDL_MAX + 1])
 	struct maildir_name n;
 
 	assert_true(maildir_name_parse(span_str(name), &n));
-	maildir_name_uidl(&n, out);
+	maildir_name_uidl(n.base, out);
 }
 
 static void
@@ -139,8 +139,8 @@ test_uidl(void **state)
 	assert_true(n.has_size && n.size == 10 && n.wire == 12);
 	uidl_of(name, out);
 	assert_string_equal(out, LETTERS);
-	maildir_name_uidl_twin(&n, 1, out);
-	maildir_name_uidl_twin(&n, 2, twin);
+	maildir_name_uidl_twin(n.base, 1, out);
+	maildir_name_uidl_twin(n.base, 2, twin);
 	assert_string_not_equal(out, twin);
 }
 

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Shared by the files of the Maildir back end: maildir.c, maildir_list.c,
- * maildir_commit.c, maildir_deliver.c.  Floor 2.
+ * maildir_pick.c, maildir_rows.c, maildir_commit.c, maildir_deliver.c.  Floor 2.
  */
 #ifndef DROP_MAILDIR_PRIV_H
 #define DROP_MAILDIR_PRIV_H
 
 #include "drop/drop.h"
+#include "drop/maildir_index.h"
 #include "drop/maildir_name.h"
+#include "drop/maildir_row.h"
 #include "sys/file.h"
 
-/* As many messages as a mailbox may have; the rest waits until some are gone. */
-#define MAILDIR_ROWS_MAX	(1u << 21)
-
 /* A file in new/ or cur/, as a listing found it. */
-struct maildir_row {
+struct maildir_file {
 	size_t		name;		/* place in names */
 	uint16_t	base_n;		/* octets of it that are the base name */
 	bool		in_new;
@@ -25,7 +24,7 @@ struct maildir_list {
 	char			*names;	/* owns; each ends in a NUL */
 	size_t			 names_n;
 	size_t			 names_cap;
-	struct maildir_row	*rows;	/* owns */
+	struct maildir_file	*files;	/* owns */
 	size_t			 n;
 	size_t			 cap;
 	int			 new_fd;	/* owns; -1 before a listing */
@@ -34,29 +33,28 @@ struct maildir_list {
 	struct file_facts	 cur_facts;
 };
 
-/* One that is served: the file may get other names, but not other octets. */
-struct maildir_msg {
-	size_t		row;		/* of the first listing */
-	bool		twin;		/* others had its base name */
-	uint64_t	ino;
-	uint64_t	size;
-	struct timespec	mtime;
-};
-
 struct maildir {
 	const struct drop_ops	*ops;		/* first: see drop_ops_of */
 	struct drop_conf	 conf;
 	int			 fd;		/* the Maildir; -1: there is none */
-	struct maildir_list	 first;		/* at the start: names stay */
+	struct maildir_list	 first;		/* the folders at the start; files of
+						   it while they are picked */
 	struct maildir_list	 again;		/* where files are now; n == 0
 						   until it is needed */
 	bool			 listed_again;
-	struct maildir_msg	*msgs;		/* owns; in order of delivery */
-	struct drop_entry	*entries;	/* owns */
-	bool			 indexed;	/* an index has what was listed */
+	struct maildir_rows	 rows;		/* of messages, in order of delivery;
+						   n == 0: the index has them */
+	struct maildir_index	 index;
+	struct drop_entry	*entries;	/* owns; NULL, as with rows: made
+						   when one is asked for */
+	struct drop_totals	 totals;	/* at the start */
+	uint64_t		 alike;		/* rows whose nth is above 1 */
 	size_t			 n;
+	bool			 lost;		/* the index was damaged, and what it
+						   had is not to be found */
 	int			 open_fd;	/* message open_i; -1: none */
 	size_t			 open_i;
+	struct maildir_row	 open_row;
 };
 
 /* maildir_list.c */
@@ -65,8 +63,8 @@ void	maildir_list_fini(struct maildir_list *l);
 /* Just open both folders, and see what they are. */
 int	maildir_list_open(struct maildir_list *l, int dirfd, struct fault *f)
 	    MUSTUSE;
-/* The order of rows. */
-int	maildir_compare_bases(struct span a, struct span b);
+/* The files alone; the folders stay open. */
+void	maildir_list_forget(struct maildir_list *l);
 /*
  * List both folders.  One that is written to meanwhile is listed again, a few
  * times: readdir may show neither name of a file that is renamed.  O(n log n).
@@ -75,24 +73,49 @@ int	maildir_list_take(struct maildir_list *l, int dirfd, struct fault *f)
 	    MUSTUSE;
 /* Is it still what the folders hold? */
 bool	maildir_list_holds(const struct maildir_list *l);
-/* The rows with this base name: the first, and how many. */
-const struct maildir_row	*maildir_list_find(const struct maildir_list *l,
+/* Those with this base name: the first, and how many. */
+const struct maildir_file	*maildir_list_find(const struct maildir_list *l,
 				    struct span base, size_t *n_r);
 static inline const char *
-maildir_row_name(const struct maildir_list *l, const struct maildir_row *r)
+maildir_file_name(const struct maildir_list *l, const struct maildir_file *r)
 {
 	return l->names + r->name;
 }
 static inline struct span
-maildir_row_base(const struct maildir_list *l, const struct maildir_row *r)
+maildir_file_base(const struct maildir_list *l, const struct maildir_file *r)
 {
 	return span_of(l->names + r->name, r->base_n);
 }
 static inline int
-maildir_row_folder(const struct maildir_list *l, const struct maildir_row *r)
+maildir_list_folder(const struct maildir_list *l, bool in_new)
 {
-	return r->in_new ? l->new_fd : l->cur_fd;
+	return in_new ? l->new_fd : l->cur_fd;
 }
+
+/*
+ * maildir_pick.c: list both folders, and look at what is in them: all rows, entries
+ * and totals of m.  A file that is known is not read again; known may be NULL.
+ */
+struct maildir_known;
+int	maildir_pick(struct maildir *m, const struct maildir_known *known,
+	    struct fault *f) MUSTUSE;
+
+/* maildir_rows.c: entries and totals, of all rows; */
+void	maildir_rows_begin(struct maildir *m);
+/* or by an index that holds.  False: it is damaged. */
+bool	maildir_rows_by_index(struct maildir *m) MUSTUSE;
+/* Message i, until the next call.  -1: it cannot be found out any more. */
+int	maildir_row(struct maildir *m, size_t i, struct maildir_mail *out,
+	    struct fault *f) MUSTUSE;
+int	maildir_entry(struct drop *d, size_t i, struct drop_entry *out,
+	    struct fault *f) MUSTUSE;
+int	maildir_size(struct drop *d, size_t i, uint64_t *wire_r,
+	    struct fault *f) MUSTUSE;
+char	*maildir_uidl(struct drop *d, size_t i, char *out, struct fault *f)
+	    MUSTUSE;
+/* As maildir_key. */
+struct span	maildir_mail_key(const struct maildir_mail *m,
+		    uint8_t digest[DIGEST_SIZE]);
 
 /* maildir.c: where the folders are now. */
 static inline const struct maildir_list *
@@ -100,13 +123,20 @@ maildir_now(const struct maildir *m)
 {
 	return m->listed_again ? &m->again : &m->first;
 }
+/* A file, by the names that it has now; borrows. */
+struct maildir_place {
+	int		 folder;
+	bool		 in_new;
+	const char	*name;
+};
 /*
  * Find the file of a message, by its base name, and see that it is the one that
- * was listed.  1: there it is; 0: it is gone, or another; -1.  May list the
- * folders anew, which moves the rows of maildir_now().
+ * was listed.  1: there it is, until the next call; 0: it is gone, or another; -1.
  */
-int	maildir_where(struct maildir *m, size_t i,
-	    const struct maildir_row **row_r, struct fault *f) MUSTUSE;
+int	maildir_where(struct maildir *m, size_t i, struct maildir_place *out,
+	    struct fault *f) MUSTUSE;
+/* List the folders anew, for names that have come. */
+int	maildir_list_again(struct maildir *m, struct fault *f) MUSTUSE;
 /* A name that was there, and is not: the folders have to be listed again. */
 bool	maildir_went(const struct fault *f);
 /* The Maildir itself, *fd_r -1 when there is none. */

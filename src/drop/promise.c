@@ -313,6 +313,12 @@ promise_use_end(struct promise_use *u)
 	    h->forget(h->ctx, buf_span(&dead), &f) != 0)
 		h->tell(h->ctx, "drop-forget", f.text);
 	buf_fini(&dead);
+	promise_use_drop(u);
+}
+
+void
+promise_use_drop(struct promise_use *u)
+{
 	free(u->left);
 	u->left = NULL;
 }

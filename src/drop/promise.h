@@ -86,6 +86,8 @@ void	promise_use_message(struct promise_use *u,
  * Without success they stay, and the operator is told.
  */
 void	promise_use_end(struct promise_use *u);
+/* Instead: all of them stay. */
+void	promise_use_drop(struct promise_use *u);
 #define PROMISE_DEAD_MAX	(MBOX_DIGEST + (PROMISE_MAX + 7) / 8)
 
 /*

@@ -210,9 +210,22 @@ is_digest(const char *uidl)
 	    id_base(uidl).n == UIDL_BASE;
 }
 
-static void
-number(char uidl[DROP_UIDL_MAX + 1], unsigned twin)
+uint32_t
+uidl_number(const char *uidl)
 {
+	uint64_t twin;
+
+	if (!is_digest(uidl))
+		return 0;
+	return num_parse(span_skip(span_str(uidl), UIDL_BASE + 1), UINT32_MAX,
+	    &twin) && twin > 0 ? (uint32_t)twin : 1;
+}
+
+void
+uidl_set_number(char uidl[DROP_UIDL_MAX + 1], uint32_t twin)
+{
+	if (!is_digest(uidl))
+		return;
 	uidl[UIDL_BASE] = '\0';
 	if (twin > 1)
 		(void)snprintf(uidl + UIDL_BASE,
@@ -234,7 +247,7 @@ drop_distinct(struct drop_entry **entries, size_t n)
 	for (size_t i = 0; i < derived; i++) {
 		twin = i > 0 && span_eq(id_base(order[i - 1].entry->uidl),
 		    id_base(order[i].entry->uidl)) ? twin + 1 : 1;
-		number(order[i].entry->uidl, twin);
+		uidl_set_number(order[i].entry->uidl, twin);
 	}
 	free(order);
 }

@@ -29,4 +29,9 @@ int	mbox_compare(const struct mbox_msg *a, const struct mbox_msg *b);
 char	*uidl_format(const uint8_t digest[MBOX_DIGEST], uint32_t twin,
 	    char out[DROP_UIDL_MAX + 1]);
 
+/* Which number the id of a digest has, 1 without one; 0: it is of another kind, which
+ * uidl_set_number leaves as it is. */
+uint32_t uidl_number(const char *uidl);
+void	uidl_set_number(char uidl[DROP_UIDL_MAX + 1], uint32_t twin);
+
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Fuzz target: names of files in a Maildir, and the index of one, whoever wrote it.
- * Of an index the fixed words and the digest are made right first, or nothing would
+ * Of an index the fixed words and the marks are made right first, or nothing would
  * ever get past them.
  */
 #include "drop/maildir_index.h"
 
 #include "base/alloc.h"
+#include "drop/digest.h"
+#include "drop/maildir_name.h"
 
 #include <stdlib.h>
 
@@ -23,7 +25,7 @@ check_name(struct span name)
 		return;
 	ASSERT(n.base.n > 0 && n.base.n <= name.n);
 	ASSERT(!n.has_size || (n.wire >= n.size && n.wire / 2 <= n.size));
-	maildir_name_uidl(&n, uidl);
+	maildir_name_uidl(n.base, uidl);
 	ASSERT(uidl[0] != '\0' && strlen(uidl) <= DROP_UIDL_MAX);
 	for (const char *p = uidl; *p != '\0'; p++)
 		ASSERT(*p >= 0x21 && *p <= 0x7e);
@@ -37,70 +39,84 @@ check_name(struct span name)
 
 /* What is used of it lies within it. */
 static void
-check_index(const struct maildir_index *x)
+check_index(struct maildir_index *x)
 {
-	uint64_t sum = 0;
+	struct maildir_mail	m;
+	uint64_t		sum = 0;
 
 	for (size_t i = 0; i < x->head.n; i++) {
-		const struct maildir_index_row	*r = &x->rows[i];
-		const char			*name = x->names + r->name;
-		size_t				 len = strlen(name);
-
-		ASSERT(r->name + len < x->head.names_n);
-		ASSERT(len <= MAILDIR_NAME_MAX && r->base_n <= len);
-		ASSERT(name[0] != '.' && strchr(name, '/') == NULL);
-		ASSERT(r->order < x->head.n && sum + r->wire >= sum);
-		sum += r->wire;
-		(void)maildir_index_find(x, span_of(name, r->base_n));
+		if (!maildir_index_row(x, x->head.n - 1 - i, &m))
+			continue;
+		ASSERT(strlen(m.name) == m.row->name_n);
+		ASSERT(m.row->name_n <= MAILDIR_NAME_MAX &&
+		    m.row->base_n <= m.row->name_n);
+		ASSERT(m.name[0] != '.' && strchr(m.name, '/') == NULL);
+		ASSERT(m.row->nth <= x->head.n && sum + m.row->wire >= sum);
+		sum += m.row->wire;
 	}
 }
 
 static void
-make_right(uint8_t *text, size_t n)
+make_head_right(struct maildir_index_head *h)
 {
 	static const struct maildir_index_head right = {
 		.magic = MAILDIR_INDEX_MAGIC, .mark = MAILDIR_INDEX_MARK,
 	};
-	struct maildir_index_head	h;
-	struct digest			d;
-	size_t				most;
 
-	memcpy(&h, text, sizeof(h));
-	memcpy(h.magic, right.magic, sizeof(h.magic));
-	h.mark = right.mark;
-	h.settled &= 1;
-	most = (n - sizeof(h) - DIGEST_SIZE) / sizeof(struct maildir_index_row);
-	h.n = most == 0 ? 1 : 1 + h.n % most;
-	h.names_n = n - sizeof(h) - DIGEST_SIZE -
-	    h.n * sizeof(struct maildir_index_row);
-	memcpy(text, &h, sizeof(h));
-	digest_init(&d);
-	digest_add(&d, span_of(text, n - DIGEST_SIZE));
-	digest_take(&d, text + n - DIGEST_SIZE);
+	memcpy(h->magic, right.magic, sizeof(h->magic));
+	h->mark = right.mark;
+	h->n = 1 + h->n % 1000;
+	h->digest = digest_mark(span_of(h, offsetof(struct maildir_index_head,
+	    digest)));
+}
+
+/* As many of its rows as there are octets for. */
+static void
+make_block_right(struct maildir_index_block *b, size_t n,
+    const struct maildir_index_head *h)
+{
+	size_t rest = n - sizeof(*b);
+
+	b->generation = h->generation;
+	b->number = 0;
+	b->first %= h->n;
+	b->rows = (uint32_t)(1 + b->rows % (rest / sizeof(struct maildir_row)));
+	b->names_n = (uint32_t)(rest - b->rows * sizeof(struct maildir_row));
+	b->digest = digest_mark(span_of((const uint8_t *)b + sizeof(b->digest),
+	    n - sizeof(b->digest)));
+}
+
+static void
+check_file(uint8_t *head, uint8_t *block, size_t n)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct maildir_index	x;
+
+	make_head_right((void *)head);
+	make_block_right((void *)block, n, (void *)head);
+	if (file_open_memory(&fd, NULL) == -1)
+		return;
+	maildir_index_init(&x, fd_take(&fd));
+	if (file_pwrite(x.fd, head, sizeof(struct maildir_index_head), 0,
+	    NULL) == 0 && file_pwrite(x.fd, block, n, MAILDIR_INDEX_PLACE,
+	    NULL) == 0 && maildir_index_read(&x))
+		check_index(&x);
+	maildir_index_fini(&x);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	AUTO(fd_close) int	fd = -1;
-	size_t			size = n + DIGEST_SIZE;
-	struct maildir_index	x;
-	uint8_t			*text;
-	bool			good;
+	const size_t	 head_n = sizeof(struct maildir_index_head);
+	uint8_t		*text;
 
 	check_name(span_of(data, n));
-	if (n < sizeof(x.head) + sizeof(struct maildir_index_row) + 2 ||
-	    file_open_memory(&fd, NULL) == -1)
+	if (n < head_n + sizeof(struct maildir_index_block) +
+	    sizeof(struct maildir_row))
 		return 0;
-	text = xalloc(size, 1);
+	text = xalloc(n, 1);
 	memcpy(text, data, n);
-	make_right(text, size);
-	good = file_pwrite(fd, text, size, 0, NULL) == 0 &&
-	    maildir_index_read(fd, &x);
+	check_file(text, text + head_n, n - head_n);
 	free(text);
-	if (good) {
-		check_index(&x);
-		maildir_index_fini(&x);
-	}
 	return 0;
 }

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is in the folders of a Maildir: names are listed, files looked at, and read
+ * where nothing tells what they weigh.  Runs as: the user.
+ * Reads from: files that anybody may have made who delivers mail.
+ */
+#include "drop/maildir_priv.h"
+
+#include "base/alloc.h"
+#include "drop/maildir_known.h"
+#include "proto/dot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BLOCK		65536
+#define TRIES		4
+#define READ_ANYWAY	65536	/* octets of a message; to open it costs more */
+/* Older than any mail that this host has seen: a name with another number. */
+#define DELIVERED_MIN	631152000u
+
+struct picked {
+	struct maildir_row	row;
+	struct maildir_name	name;
+	const char		*text;		/* of that */
+};
+
+struct picking {
+	const struct maildir_known *known;	/* of an earlier listing */
+	struct picked	*list;		/* owns */
+	size_t		 n;
+	size_t		 left_alone;	/* others' files, folders, links */
+	bool		 changed;	/* a file went while we looked */
+};
+
+/* 1; 0: it went, or is not what it was; -1. */
+static int
+read_whole(int fd, struct picked *p, struct fault *f)
+{
+	static uint8_t		block[BLOCK];
+	struct dot_counter	wire = { 0 };
+	uint64_t		off = 0;
+	bool			as_sent = true;
+
+	while (off < p->row.size) {
+		ssize_t		n = file_pread(fd, block, sizeof(block), off, f);
+		struct span	got;
+
+		if (n <= 0)
+			return n == 0 || maildir_went(f) ? 0 : -1;
+		if ((uint64_t)n > p->row.size - off)
+			n = (ssize_t)(p->row.size - off);
+		got = span_of(block, (size_t)n);
+		as_sent = as_sent && !dot_begins_line(&wire, got);
+		dot_count(&wire, got);
+		if (!span_is_ascii(got))
+			p->row.flags |= MAILDIR_ROW_8BIT;
+		off += (uint64_t)n;
+		as_sent = as_sent && wire.octets == off;
+	}
+	p->row.wire = dot_count_end(&wire);
+	if (as_sent && p->row.wire == p->row.size)
+		p->row.flags |= MAILDIR_ROW_AS_SENT;
+	return 1;
+}
+
+/*
+ * What a message weighs on the wire, and what is in it: a large one's name is
+ * believed when it says what the folder says, else the file is read, once.
+ */
+static int
+weigh(int folder, const char *name, struct picked *p, struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	if (p->name.has_size && p->name.size == p->row.size &&
+	    p->row.size > READ_ANYWAY) {
+		p->row.wire = p->name.wire;
+		p->row.flags |= MAILDIR_ROW_8BIT;
+		return 1;
+	}
+	if (file_open(folder, name, FILE_READ, 0, &fd, f) == -1)
+		return maildir_went(f) ? 0 : -1;
+	return read_whole(fd, p, f);
+}
+
+/* An earlier listing has read it. */
+static bool
+recall(const struct maildir_known *known, struct picked *p)
+{
+	struct maildir_mail m;
+
+	if (known == NULL ||
+	    !maildir_known_find(known, p->name.base, &m) ||
+	    m.row->ino != p->row.ino || m.row->size != p->row.size ||
+	    m.row->mtime_s != p->row.mtime_s ||
+	    m.row->mtime_ns != p->row.mtime_ns)
+		return false;
+	p->row.wire = m.row->wire;
+	p->row.flags |= m.row->flags & (MAILDIR_ROW_8BIT | MAILDIR_ROW_AS_SENT);
+	return true;
+}
+
+static bool
+picked_already(const struct picking *to, size_t from, uint64_t ino)
+{
+	for (size_t i = from; i < to->n; i++)
+		if (to->list[i].row.ino == ino)
+			return true;
+	return false;
+}
+
+static void
+describe(struct picked *p, const struct file_facts *facts)
+{
+	p->row.ino = facts->ino;
+	p->row.size = facts->size;
+	p->row.mtime_s = facts->mtime.tv_sec;
+	p->row.mtime_ns = (uint32_t)facts->mtime.tv_nsec;
+	p->row.name_n = (uint32_t)strlen(p->text);
+	p->row.base_n = (uint32_t)p->name.base.n;
+	p->row.delivered = p->name.time >= DELIVERED_MIN ? p->name.time : 0;
+	p->row.flags |= p->name.seen ? MAILDIR_ROW_SEEN : 0u;
+}
+
+/* `from`: where those of its base name begin. */
+static int
+pick(struct maildir *m, const struct maildir_file *file, struct picking *to,
+    size_t from, struct fault *f)
+{
+	int			 folder = maildir_list_folder(&m->first,
+				     file->in_new);
+	struct picked		 p = { .text = maildir_file_name(&m->first, file) };
+	struct file_facts	 facts;
+	int			 got;
+
+	if (!maildir_name_parse(span_str(p.text), &p.name))
+		return 0;
+	if (file_facts_at(folder, p.text, &facts, f) == -1) {
+		to->changed = true;
+		return maildir_went(f) ? 0 : -1;
+	}
+	if (!facts.is_regular || facts.uid != m->conf.uid) {
+		to->left_alone++;
+		return 0;
+	}
+	if (picked_already(to, from, facts.ino))
+		return 0;
+	p.row.flags = file->in_new ? MAILDIR_ROW_NEW : 0;
+	describe(&p, &facts);
+	got = recall(to->known, &p) ? 1 : weigh(folder, p.text, &p, f);
+	if (got == 1)
+		to->list[to->n++] = p;
+	to->changed |= got == 0;
+	return got == -1 ? fault_prefix(f, "%s: ", p.text) : 0;
+}
+
+/* The files of one base name: one message, or several that share it. */
+static int
+pick_group(struct maildir *m, const struct maildir_file *files, size_t n,
+    struct picking *to, struct fault *f)
+{
+	size_t from = to->n;
+
+	for (size_t i = 0; i < n; i++)
+		if (pick(m, &files[i], to, from, f) == -1)
+			return -1;
+	for (size_t i = from; to->n - from > 1 && i < to->n; i++)
+		to->list[i].row.flags |= MAILDIR_ROW_TWIN;
+	return 0;
+}
+
+static int
+pick_all(struct maildir *m, struct picking *to, struct fault *f)
+{
+	const struct maildir_list	*l = &m->first;
+	size_t				 n;
+
+	free(to->list);
+	*to = (struct picking){
+		.known = to->known,
+		.list = xalloc(l->n, sizeof(*to->list)),
+	};
+	for (size_t i = 0; i < l->n; i += n) {
+		for (n = 1; i + n < l->n; n++)
+			if (!span_eq(maildir_file_base(l, &l->files[i]),
+			    maildir_file_base(l, &l->files[i + n])))
+				break;
+		if (pick_group(m, &l->files[i], n, to, f) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+by_delivery(const void *a, const void *b)
+{
+	const struct picked *x = a;
+	const struct picked *y = b;
+	int c = maildir_name_order(&x->name, &y->name);
+
+	return c != 0 ? c : x->row.ino < y->row.ino ? -1 :
+	    x->row.ino > y->row.ino;
+}
+
+static void
+tell_left_alone(const struct maildir *m, size_t n)
+{
+	char text[100];
+
+	if (n == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%zu name%s in new/ and cur/ "
+	    "left alone: no regular file%s of the user's", n,
+	    n == 1 ? "" : "s", n == 1 ? "" : "s");
+	m->conf.host->tell(m->conf.host->ctx, "drop-maildir", text);
+}
+
+static void
+keep(struct maildir *m, struct picking *from)
+{
+	if (from->n > 0)
+		qsort(from->list, from->n, sizeof(*from->list), by_delivery);
+	for (size_t i = 0; i < from->n; i++)
+		maildir_rows_add(&m->rows, &from->list[i].row,
+		    from->list[i].text);
+	tell_left_alone(m, from->left_alone);
+	maildir_rows_begin(m);
+}
+
+int
+maildir_pick(struct maildir *m, const struct maildir_known *known,
+    struct fault *f)
+{
+	struct picking	to = { .known = known };
+	int		tries = 0;
+	int		r;
+
+	do {
+		r = maildir_list_take(&m->first, m->fd, f);
+		if (r == 0)
+			r = pick_all(m, &to, f);
+	} while (r == 0 && to.changed && ++tries < TRIES);
+	if (r == 0)
+		keep(m, &to);
+	free(to.list);
+	maildir_list_forget(&m->first);
+	return r;
+}
