@@ -88,6 +88,22 @@ class Cyrus(Mailbox):
         self.assertEqual([l.split()[0] for l in r.stdout.splitlines()],
                          [b"2", b"4"])
 
+    def test_maildir(self):
+        """Files that were copied as they are, with CRLF."""
+        folder = "/home/ann/Maildir/"
+        self.host.write("/etc/popper/popper.conf",
+                        conf(maildrop="~/Maildir/", **BASIC))
+        self.addCleanup(self.host.write, "/etc/popper/popper.conf",
+                        conf(**BASIC))
+        for name in ("", "cur", "new", "tmp"):
+            self.host.mkdir(folder + name, 0o700, "ann", "ann")
+        for uid, name in ((7, "new/1.a"), (3, "cur/2.b:2,S"), (5, "new/3.c")):
+            self.host.write(folder + name, mail(uid).replace("\n", "\r\n"),
+                            mode=0o600, owner="ann", group="ann")
+        self.from_box()
+        self.assertEqual(self.shown(), [b"1700000001.7", b"1700000001.3",
+                                        b"3.c"])
+
     def test_forms(self):
         self.from_box("import", "--format", "dovecot")
         self.check(b"000000096553f101", None, b"000000036553f101", None,
