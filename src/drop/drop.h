@@ -21,18 +21,21 @@
 
 enum {					/* drop_entry.flags */
 	DROP_SEEN	= 1u << 0,	/* an earlier session RETRieved it */
-	DROP_8BIT	= 1u << 1,	/* octets beyond ASCII in it, or it was not
-					   looked at */
+	DROP_8BIT	= 1u << 1,	/* octets beyond ASCII may be in it, and it
+					   was not looked at (drop/recoder.h) */
 	DROP_PROMISED	= 1u << 2,	/* its uidl is one of drop/promise.h */
 	DROP_AS_SENT	= 1u << 3,	/* it is on the wire what read() gives: each
 					   line ends in CRLF, none begins with a
 					   dot; without: not known */
+	DROP_RECODED	= 1u << 4,	/* who is not in UTF-8 mode gets another
+					   text (drop/recoder.h) */
 };
 
 struct drop_entry {
 	uint64_t	locator;	/* the back end's; opaque */
 	uint64_t	size_disk;	/* octets that read() gives */
 	uint64_t	size_wire;	/* with CRLF line ends, see proto/dot.h */
+	uint64_t	size_surrogate;	/* the same of that text; DROP_RECODED */
 	uint64_t	delivered;	/* seconds since 1970, give or take a
 					   day; 0: not known */
 	uint32_t	flags;
@@ -52,6 +55,8 @@ struct drop_totals {
 	uint64_t	last_seen;	/* number of the last one with DROP_SEEN,
 					   from 1; 0 */
 	uint64_t	eight_bit;	/* how many have DROP_8BIT */
+	int64_t		surrogates;	/* octets that those with DROP_RECODED have
+					   more as surrogates, or fewer */
 	uint64_t	oldest;		/* the least `delivered` that is known; 0 */
 };
 
@@ -118,6 +123,9 @@ struct drop_conf {
 	uid_t			 uid;		/* who must own it */
 	int			 journal_fd;	/* one that exists, or -1; borrows */
 	bool			 status;	/* write Status: at commit */
+	bool			 surrogates;	/* are sent to who is not in UTF-8
+						   mode, or refused: an index is
+						   to know of them */
 	unsigned		 lock_timeout_s;
 	uint64_t		 copy_max;	/* octets; a larger spool is
 						   verified in place */
@@ -180,14 +188,15 @@ struct drop_ops {
 	 * Instead of a snapshot, for who does not want all entries; NULL, all four,
 	 * in a back end that has them at hand.  entry: i from 0.  -1: it cannot be
 	 * found out any more, nor will it be.  size and uidl are what LIST and UIDL
-	 * tell of a message, for less than an entry costs: size_wire, and the id, in
-	 * room for DROP_UIDL_MAX + 1 octets; its end, or NULL for -1.
+	 * tell of a message, for less than an entry costs: size_wire (of its
+	 * surrogate, if it is to be one), and the id, in room for DROP_UIDL_MAX + 1
+	 * octets; its end, or NULL for -1.
 	 */
 	void	(*totals)(const struct drop *d, struct drop_totals *out);
 	int	(*entry)(struct drop *d, size_t i, struct drop_entry *out,
 		    struct fault *f) MUSTUSE;
-	int	(*size)(struct drop *d, size_t i, uint64_t *wire_r,
-		    struct fault *f) MUSTUSE;
+	int	(*size)(struct drop *d, size_t i, bool surrogate,
+		    uint64_t *wire_r, struct fault *f) MUSTUSE;
 	char	*(*uidl)(struct drop *d, size_t i, char *out, struct fault *f)
 		    MUSTUSE;
 	/*

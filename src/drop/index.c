@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "drop/index.h"
 
+#include "proto/recode.h"
+
 #include <assert.h>
 
-#define MAGIC		0x706f707065724902ull	/* "popperI", and the version */
+#define MAGIC		0x706f707065724903ull	/* "popperI", and the version */
 #define LETTERS		((1u << 26) - 1)	/* 'A' to 'Z' */
 #define NS_MOST		999999999u
 #define FLAGS		(MBOX_SEEN | MBOX_HIDDEN | MBOX_CRLF | MBOX_HEAD_OPEN | \
-			 MBOX_SEPARATED | MBOX_8BIT)
+			 MBOX_SEPARATED | MBOX_8BIT | MBOX_RECODED)
 
 /* Where fields go, or come from: one after the other. */
 struct cursor {
@@ -60,11 +62,11 @@ get_digest(struct source *s, uint8_t digest[DIGEST_SIZE])
 /* ------------------------------------------------------------------ rows */
 
 /* Twin and flags share four octets. */
-#define TWIN_BITS	24
+#define TWIN_BITS	23
 
 static_assert(MBOX_MAX < 1u << TWIN_BITS && FLAGS < 1u << (32 - TWIN_BITS),
     "room for both");
-static_assert(INDEX_BRIEF == DIGEST_SIZE + 8 + 4, "the fields of a brief");
+static_assert(INDEX_BRIEF == DIGEST_SIZE + 2 * 8 + 4, "the fields of a brief");
 static_assert(INDEX_REST == 8 * 8 + 4 + DIGEST_SIZE, "the fields of a rest");
 
 void
@@ -72,6 +74,7 @@ index_brief_of(const struct mbox_msg *m, struct index_brief *out)
 {
 	memcpy(out->digest, m->digest, DIGEST_SIZE);
 	out->size_wire = m->size_wire;
+	out->size_surrogate = m->size_surrogate;
 	out->twin = m->twin;
 	out->flags = m->flags & ~(uint32_t)(MBOX_GONE | MBOX_DOUBTED);
 }
@@ -84,6 +87,7 @@ put_brief(struct cursor *c, const struct mbox_msg *m)
 	index_brief_of(m, &b);
 	put_digest(c, b.digest);
 	put(c, b.size_wire, 8);
+	put(c, b.size_surrogate, 8);
 	put(c, (uint64_t)b.flags << TWIN_BITS | b.twin, 4);
 }
 
@@ -94,6 +98,7 @@ get_brief(struct source *s, struct index_brief *b)
 
 	get_digest(s, b->digest);
 	b->size_wire = get_8(s);
+	b->size_surrogate = get_8(s);
 	both = (uint32_t)get_4(s);
 	b->twin = both & ((1u << TWIN_BITS) - 1);
 	b->flags = both >> TWIN_BITS;
@@ -123,6 +128,7 @@ get_row(struct source *brief, struct source *rest, struct mbox_msg *m)
 	get_brief(brief, &b);
 	*m = (struct mbox_msg){
 		.size_wire = b.size_wire,
+		.size_surrogate = b.size_surrogate,
 		.twin = b.twin,
 		.flags = b.flags,
 	};
@@ -148,6 +154,16 @@ is_possible_size(const struct mbox_msg *m)
 	return m->size_wire >= disk && m->size_wire <= 2 * disk + 2;
 }
 
+/* No octet of a header becomes more than 20 (proto/recode.h). */
+static bool
+is_possible_surrogate(const struct index_brief *b)
+{
+	if (b->flags & MBOX_RECODED)
+		return (b->flags & MBOX_8BIT) == 0 &&
+		    b->size_surrogate / RECODE_MOST <= b->size_wire;
+	return b->size_surrogate == 0;
+}
+
 static bool
 is_possible_status(const struct mbox_msg *m)
 {
@@ -161,7 +177,7 @@ static bool
 is_possible_brief(const struct index_brief *b, const struct index_head *h)
 {
 	return b->twin >= 1 && b->twin <= h->n &&
-	    (b->flags & ~(uint32_t)FLAGS) == 0 &&
+	    (b->flags & ~(uint32_t)FLAGS) == 0 && is_possible_surrogate(b) &&
 	    b->size_wire <= 2 * h->spool.size + 2;
 }
 
@@ -169,15 +185,17 @@ is_possible_brief(const struct index_brief *b, const struct index_head *h)
 static bool
 is_possible(const struct mbox_msg *m, const struct index_head *h)
 {
-	uint64_t size = h->spool.size;
+	uint64_t		size = h->spool.size;
+	struct index_brief	b;
 
+	index_brief_of(m, &b);
 	return size <= INT64_MAX && m->next <= size && m->end <= m->next &&
 	    m->text <= m->end && m->from < m->text && m->next - m->end <= 2 &&
 	    (m->next > m->end) == ((m->flags & MBOX_SEPARATED) != 0) &&
 	    m->head_end >= m->text && m->head_end <= m->end &&
 	    is_possible_size(m) && is_possible_status(m) &&
 	    (m->flags & ~(uint32_t)FLAGS) == 0 && (m->letters & ~LETTERS) == 0 &&
-	    m->twin >= 1 && m->twin <= h->n;
+	    is_possible_brief(&b, h);
 }
 
 /* ------------------------------------------------------------------- head */
@@ -193,6 +211,10 @@ index_count(struct index_totals *t, const struct mbox_msg *m)
 		t->last_seen = t->messages;
 	if (m->flags & MBOX_8BIT)
 		t->eight_bit++;
+	if (m->flags & MBOX_RECODED) {
+		t->recoded++;
+		t->surrogates += (int64_t)(m->size_surrogate - m->size_wire);
+	}
 	if (m->delivered != 0 && (t->oldest == 0 || m->delivered < t->oldest))
 		t->oldest = m->delivered;
 }
@@ -218,7 +240,7 @@ index_fit(const struct index_spool *then, const struct index_spool *now)
 	    INDEX_SAME : INDEX_OTHER;
 }
 
-#define HEAD_USED	(8 + 8 + 7 * 8 + DIGEST_SIZE + 8 + 5 * 8 + INDEX_ROW)
+#define HEAD_USED	(8 + 8 + 7 * 8 + DIGEST_SIZE + 8 + 7 * 8 + INDEX_ROW)
 
 static_assert(HEAD_USED + 24 <= INDEX_HEAD, "the fields of a head, and its mark");
 
@@ -249,6 +271,8 @@ index_put_head(const struct index_head *h, uint8_t out[INDEX_HEAD])
 	put(&c, h->before.octets, 8);
 	put(&c, h->before.last_seen, 8);
 	put(&c, h->before.eight_bit, 8);
+	put(&c, h->before.recoded, 8);
+	put(&c, (uint64_t)h->before.surrogates, 8);
 	put(&c, h->before.oldest, 8);
 	if (h->n > 0) {
 		put_brief(&c, &h->last);
@@ -258,6 +282,14 @@ index_put_head(const struct index_head *h, uint8_t out[INDEX_HEAD])
 	put(&c, h->young, 8);
 	put(&c, h->doubted, 8);
 	put(&c, head_mark(out), 8);
+}
+
+static bool
+are_possible_surrogates(const struct index_totals *t)
+{
+	return t->recoded <= t->messages - t->eight_bit &&
+	    (t->recoded > 0 || t->surrogates == 0) &&
+	    (t->octets + (uint64_t)t->surrogates) / RECODE_MOST <= t->octets;
 }
 
 static bool
@@ -273,7 +305,8 @@ is_possible_head(const struct index_head *h)
 	/* at most one message is hidden, the first */
 	if (t->messages > others || others - t->messages > 1 ||
 	    t->last_seen > t->messages || t->eight_bit > t->messages ||
-	    t->octets / 2 > h->spool.size + h->n)
+	    t->octets / 2 > h->spool.size + h->n ||
+	    !are_possible_surrogates(t))
 		return false;
 	return h->n == 0 || (is_possible(&h->last, h) &&
 	    ((h->last.flags & MBOX_HIDDEN) == 0 || h->n == 1) &&
@@ -308,6 +341,8 @@ index_get_head(struct span in, struct index_head *h)
 	h->before.octets = get_8(&s);
 	h->before.last_seen = get_8(&s);
 	h->before.eight_bit = get_8(&s);
+	h->before.recoded = get_8(&s);
+	h->before.surrogates = (int64_t)get_8(&s);
 	h->before.oldest = get_8(&s);
 	if (h->n > 0) {
 		rest.p = s.p + INDEX_BRIEF;

@@ -15,7 +15,7 @@
  *			others
  *
  * In a block what LIST and UIDL tell of its messages comes first, a brief each, and
- * behind all of them the rest of each row: who lists reads a quarter.
+ * behind all of them the rest of each row: who lists reads a third.
  *
  * The head, the briefs of a block and the rests have a digest each, that of the rests
  * with that of the briefs in it.  A message that has a successor is no longer
@@ -33,7 +33,7 @@
 #include "drop/mbox_scan.h"
 
 #define INDEX_HEAD	512u		/* octets */
-#define INDEX_BRIEF	28u		/* of a message */
+#define INDEX_BRIEF	36u		/* of a message */
 #define INDEX_REST	84u		/* of its row */
 #define INDEX_ROW	(INDEX_BRIEF + INDEX_REST)
 #define INDEX_ROWS	256u		/* in a block */
@@ -61,6 +61,8 @@ struct index_totals {
 	uint64_t	octets;		/* size_wire */
 	uint64_t	last_seen;	/* number of the last one with MBOX_SEEN; 0 */
 	uint64_t	eight_bit;	/* how many have MBOX_8BIT */
+	uint64_t	recoded;	/* and MBOX_RECODED: octets that those */
+	int64_t		surrogates;	/* have more as surrogates, or fewer */
 	uint64_t	oldest;		/* the least `delivered` that is known; 0 */
 };
 
@@ -83,6 +85,7 @@ struct index_head {
 struct index_brief {
 	uint8_t		digest[DIGEST_SIZE];
 	uint64_t	size_wire;
+	uint64_t	size_surrogate;
 	uint32_t	twin;
 	uint32_t	flags;
 };

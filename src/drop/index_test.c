@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "proto/recode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -60,6 +61,7 @@ assert_brief(const struct index_brief *got, const struct mbox_msg *want)
 {
 	assert_memory_equal(got->digest, want->digest, DIGEST_SIZE);
 	assert_int_equal(got->size_wire, want->size_wire);
+	assert_int_equal(got->size_surrogate, want->size_surrogate);
 	assert_int_equal(got->twin, want->twin);
 	assert_int_equal(got->flags, want->flags);
 }
@@ -281,7 +283,15 @@ static void lie_large(struct mbox_msg *m) { m->size_wire = UINT64_MAX; }
 static void lie_twin(struct mbox_msg *m) { m->twin = 0; }
 static void lie_twins(struct mbox_msg *m) { m->twin = UINT32_MAX; }
 /* What is no flag, behind the twin. */
-static void lie_flags(struct mbox_msg *m) { m->twin |= 1u << 29; }
+static void lie_flags(struct mbox_msg *m) { m->twin |= 1u << 28; }
+static void lie_measured(struct mbox_msg *m) { m->flags |= MBOX_8BIT | MBOX_RECODED; }
+static void lie_surrogate(struct mbox_msg *m) { m->size_surrogate = 1; }
+static void
+lie_large_surrogate(struct mbox_msg *m)
+{
+	m->flags = (m->flags | MBOX_RECODED) & ~(uint32_t)MBOX_8BIT;
+	m->size_surrogate = RECODE_MOST * (m->size_wire + 1);
+}
 static void lie_hidden(struct mbox_msg *m) { m->flags |= MBOX_HIDDEN; }
 static void lie_letters(struct mbox_msg *m) { m->letters = 1u << 26; }
 static void
@@ -300,7 +310,8 @@ lie_status_behind(struct mbox_msg *m)
 static void (*const lies[])(struct mbox_msg *) = {
 	lie_from, lie_text, lie_end, lie_far_end, lie_next, lie_gap, lie_separator,
 	lie_chain, lie_head, lie_head_before, lie_small, lie_large, lie_twin,
-	lie_twins, lie_flags, lie_hidden, lie_letters, lie_status,
+	lie_twins, lie_flags, lie_measured, lie_surrogate, lie_large_surrogate,
+	lie_hidden, lie_letters, lie_status,
 	lie_status_behind,
 };
 
@@ -337,7 +348,8 @@ static void
 test_lies_of_briefs(void **state)
 {
 	static void (*const seen[])(struct mbox_msg *) = {
-		lie_large, lie_twin, lie_twins, lie_flags, lie_hidden,
+		lie_large, lie_twin, lie_twins, lie_flags, lie_measured,
+		lie_surrogate, lie_large_surrogate, lie_hidden,
 	};
 	struct index_brief	briefs[INDEX_ROWS];
 	struct span		in = span_of(octets + index_place(0), INDEX_BRIEFS);
@@ -384,6 +396,7 @@ test_lies_of_heads(void **state)
 		{ &h.before.octets, 2 * (head.spool.size + head.n) + 2 },
 		{ &h.before.last_seen, head.before.messages + 1 },
 		{ &h.before.eight_bit, head.before.messages + 1 },
+		{ &h.before.recoded, head.before.messages + 1 },
 	};
 
 	(void)state;

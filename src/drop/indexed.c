@@ -235,12 +235,22 @@ indexed_fini(struct indexed *x)
 
 /* --------------------------------------------------------------- writing */
 
+/* Blocks are about to be changed under the head: it is none until it is written. */
+static bool
+unmark(struct indexed *x)
+{
+	static const uint8_t none[8];
+
+	return file_pwrite(x->fd, none, sizeof(none), 0, NULL) == 0;
+}
+
 static bool
 write_blocks(const struct indexed *x, const struct mbox_table *t)
 {
-	static uint8_t b[INDEX_BLOCK];
+	static uint8_t	b[INDEX_BLOCK];
+	size_t		first = x->keep < x->measured ? x->keep : x->measured;
 
-	for (uint64_t k = x->keep / INDEX_ROWS; k < index_blocks(&x->head); k++) {
+	for (uint64_t k = first / INDEX_ROWS; k < index_blocks(&x->head); k++) {
 		size_t rows = index_rows(&x->head, k);
 
 		index_put_block(&x->head, k, t->m + k * INDEX_ROWS, rows, b);
@@ -261,8 +271,11 @@ write_index(struct indexed *x, const struct mbox_table *t)
 		if (file_truncate(x->fd, 0, NULL) == -1)
 			return false;
 	}
+	if (x->measured < x->keep && !unmark(x))
+		return false;
 	if (!write_blocks(x, t))
 		return false;
+	x->measured = SIZE_MAX;
 	index_put_head(&x->head, b);
 	return file_pwrite(x->fd, b, sizeof(b), 0, NULL) == 0;
 }
@@ -300,7 +313,6 @@ indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
 void
 indexed_replace(struct indexed *x, int fd, const struct mbox_table *t, size_t same)
 {
-	static const uint8_t	none[8];
 	struct file_facts	facts;
 
 	if (t->n == 0 || file_facts(fd, &facts, NULL) == -1 ||
@@ -309,8 +321,7 @@ indexed_replace(struct indexed *x, int fd, const struct mbox_table *t, size_t sa
 		return;
 	}
 	x->keep = !x->good ? 0 : same < t->n ? same : t->n - 1;
-	/* Blocks are changed under it. */
-	if (x->keep > 0 && file_pwrite(x->fd, none, sizeof(none), 0, NULL) == -1)
+	if (x->keep > 0 && !unmark(x))
 		x->keep = 0;
 	write_whole(x, fd, &facts, t, true);
 }

@@ -204,7 +204,7 @@ expect_same(struct drop *a, struct drop *b)
 		assert_int_equal(maildir_ops.entry(b, i, &g, &f), 0);
 		assert_memory_equal(&e, &g, offsetof(struct drop_entry, uidl));
 		assert_string_equal(e.uidl, g.uidl);
-		assert_int_equal(maildir_ops.size(b, i, &wire, &f), 0);
+		assert_int_equal(maildir_ops.size(b, i, false, &wire, &f), 0);
 		assert_int_equal(wire, e.size_wire);
 		end = maildir_ops.uidl(b, i, id, &f);
 		assert_int_equal(end - id, strlen(e.uidl));
@@ -467,7 +467,7 @@ expect_lost(struct drop *d, size_t i)
 
 	assert_int_equal(maildir_ops.entry(d, i, &e, &f), -1);
 	assert_int_equal(f.class, FAULT_TEMP);
-	assert_int_equal(maildir_ops.size(d, i, &wire, &f), -1);
+	assert_int_equal(maildir_ops.size(d, i, false, &wire, &f), -1);
 	assert_null(maildir_ops.uidl(d, i, b, &f));
 	assert_int_equal(maildir_ops.read(d, i, 0, b, sizeof(b), &f), -1);
 	assert_int_equal(f.class, FAULT_TEMP);

@@ -109,7 +109,7 @@ int	maildir_row(struct maildir *m, size_t i, struct maildir_mail *out,
 	    struct fault *f) MUSTUSE;
 int	maildir_entry(struct drop *d, size_t i, struct drop_entry *out,
 	    struct fault *f) MUSTUSE;
-int	maildir_size(struct drop *d, size_t i, uint64_t *wire_r,
+int	maildir_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
 	    struct fault *f) MUSTUSE;
 char	*maildir_uidl(struct drop *d, size_t i, char *out, struct fault *f)
 	    MUSTUSE;

@@ -268,11 +268,13 @@ maildir_entry(struct drop *d, size_t i, struct drop_entry *out,
 }
 
 int
-maildir_size(struct drop *d, size_t i, uint64_t *wire_r, struct fault *f)
+maildir_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
+    struct fault *f)
 {
 	const struct drop_entry		*e;
 	struct maildir_mail		 mail;
 
+	(void)surrogate;		/* none was measured */
 	if (find((struct maildir *)(void *)d, i, &e, &mail, f) == -1)
 		return -1;
 	*wire_r = e != NULL ? e->size_wire : mail.row->wire;

@@ -30,6 +30,7 @@ mbox_totals(const struct drop *d, struct drop_totals *out)
 		.octets = d->totals.octets,
 		.last_seen = d->totals.last_seen,
 		.eight_bit = d->totals.eight_bit,
+		.surrogates = d->totals.surrogates,
 		.oldest = d->totals.oldest,
 	};
 }
@@ -57,6 +58,7 @@ drop_new(const struct drop_ops *ops)
 	d->ops = ops;
 	d->fd = -1;
 	d->index.fd = -1;
+	d->index.measured = SIZE_MAX;
 	return d;
 }
 
@@ -114,8 +116,10 @@ mbox_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
 		mbox_close(d);
 		return -1;
 	}
-	indexed_write(&d->index, d->fd, &d->facts, &d->table);
 	rows_begin(d);
+	if (d->index.wanted)
+		rows_measure(d);
+	indexed_write(&d->index, d->fd, &d->facts, &d->table);
 	*drop_r = d;
 	return 0;
 }

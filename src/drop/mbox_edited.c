@@ -44,6 +44,18 @@ add_moved(struct edited *e, const struct mbox_msg *m)
 	add(e, &r);
 }
 
+/* Fields that are edited are in ASCII. */
+static void
+keep_measure(struct mbox_msg *now, const struct mbox_msg *then)
+{
+	const uint32_t kept = MBOX_8BIT | MBOX_RECODED;
+
+	now->flags = (now->flags & ~kept) | (then->flags & kept);
+	if (then->flags & MBOX_RECODED)
+		now->size_surrogate = then->size_surrogate + now->size_wire -
+		    then->size_wire;
+}
+
 /* It is longer by so much; or the first one now, which may be one that is hidden. */
 static bool
 add_seen_again(struct edited *e, const struct mbox_msg *m, uint64_t longer)
@@ -59,7 +71,7 @@ add_seen_again(struct edited *e, const struct mbox_msg *m, uint64_t longer)
 	if (good) {
 		if (e->out->n > 0)
 			t.m[0].flags &= ~(uint32_t)MBOX_HIDDEN;
-		t.m[0].flags |= m->flags & MBOX_8BIT;
+		keep_measure(&t.m[0], m);
 		t.m[0].twin = m->twin;
 		add(e, &t.m[0]);
 	}

@@ -22,6 +22,8 @@ struct indexed {
 	bool			 rows_wanted;	/* not all are in the table yet, */
 	bool			*known;		/* but those; owns */
 	size_t			 keep;		/* rows in its blocks that are good */
+	size_t			 measured;	/* the first that was measured since
+						   they were; SIZE_MAX */
 	struct index_head	 head;
 	struct mbox_msg		*block;		/* owns; the rows of one, or NULL */
 	uint64_t		 which;		/* of that */
@@ -63,7 +65,7 @@ enum index_fit	indexed_read(struct indexed *x, int fd,
 /* Of a row that is not in the table.  Valid until the next call; NULL: its block is
  * damaged. */
 const struct mbox_msg	*indexed_row(struct indexed *x, size_t row) MUSTUSE;
-/* The same of what LIST and UIDL tell: a quarter of it is read. */
+/* The same of what LIST and UIDL tell: a third of it is read. */
 const struct index_brief *indexed_brief(struct indexed *x, size_t row) MUSTUSE;
 void	indexed_fini(struct indexed *x);
 /* Write what is new in it, if anything is.  Without success there is none. */
@@ -80,11 +82,16 @@ void	indexed_drop(struct indexed *x);
  * rows.c.  An opened drop: make its entries, or leave them until they are wanted.
  */
 void	rows_begin(struct drop *d);
+/*
+ * Look at those with octets beyond ASCII that nobody has looked at, unless rows are
+ * still to be read: what an index is told need not be found out at each login.
+ */
+void	rows_measure(struct drop *d);
 /* drop_ops.entry, size, uidl. */
 int	rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 	    MUSTUSE;
-int	rows_size(struct drop *d, size_t i, uint64_t *wire_r, struct fault *f)
-	    MUSTUSE;
+int	rows_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
+	    struct fault *f) MUSTUSE;
 char	*rows_uidl(struct drop *d, size_t i, char *out, struct fault *f) MUSTUSE;
 /* The same, and its row is in the table. */
 int	rows_find(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)

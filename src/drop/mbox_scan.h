@@ -47,9 +47,11 @@ enum {					/* mbox_msg.flags */
 	MBOX_SEPARATED	= 1u << 4,	/* a blank line follows the text */
 	MBOX_GONE	= 1u << 5,	/* no longer in the spool (in place) */
 	MBOX_8BIT	= 1u << 6,	/* octets beyond ASCII in it (or in the
-					   next From_ line) */
+					   next From_ line), and rows.c has not
+					   measured it */
 	MBOX_DOUBTED	= 1u << 7,	/* to be looked at before it is read (in
 					   place) */
+	MBOX_RECODED	= 1u << 8,	/* measured: a surrogate is another text */
 };
 
 /* Offsets in octets from the file's start. */
@@ -60,6 +62,7 @@ struct mbox_msg {
 	uint64_t	next;		/* From_ line of the next, or the file's
 					   end */
 	uint64_t	size_wire;	/* of the text; proto/dot.h */
+	uint64_t	size_surrogate;	/* MBOX_RECODED: of its surrogate; else 0 */
 	uint64_t	head_end;	/* where a header line could be added */
 	uint64_t	status_len;	/* first Status: line with its line end;
 					   0: there is none */

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "drop/promise.h"
+#include "drop/recoder.h"
 #include "drop/uidl.h"
 
 #include <stdlib.h>
@@ -31,9 +32,11 @@ make_entry(const struct drop *d, const struct mbox_msg *m, size_t row,
 	e->locator = row;
 	e->size_disk = m->end - m->text;
 	e->size_wire = m->size_wire;
+	e->size_surrogate = m->size_surrogate;
 	e->delivered = m->delivered;
 	e->flags = (m->flags & MBOX_SEEN ? DROP_SEEN : 0u) |
-	    (m->flags & MBOX_8BIT ? DROP_8BIT : 0u);
+	    (m->flags & MBOX_8BIT ? DROP_8BIT : 0u) |
+	    (m->flags & MBOX_RECODED ? DROP_RECODED : 0u);
 	if (promises_find(d->conf.promises, m->digest, m->twin, e->uidl))
 		e->flags |= DROP_PROMISED;
 	else
@@ -50,6 +53,14 @@ make_entries(struct drop *d)
 			make_entry(d, &d->table.m[i], i, &d->entries[d->n++]);
 }
 
+static void
+count_all(const struct mbox_table *t, struct index_totals *out)
+{
+	*out = (struct index_totals){ 0 };
+	for (size_t i = 0; i < t->n; i++)
+		index_count(out, &t->m[i]);
+}
+
 void
 rows_begin(struct drop *d)
 {
@@ -58,9 +69,33 @@ rows_begin(struct drop *d)
 		d->n = (size_t)d->totals.messages;
 		return;
 	}
-	for (size_t i = 0; i < d->table.n; i++)
-		index_count(&d->totals, &d->table.m[i]);
+	count_all(&d->table, &d->totals);
 	make_entries(d);
+}
+
+void
+rows_measure(struct drop *d)
+{
+	if (d->entries == NULL || !d->conf.surrogates)
+		return;
+	for (size_t i = 0; i < d->n; i++) {
+		struct drop_entry	*e = &d->entries[i];
+		struct mbox_msg		*m = &d->table.m[e->locator];
+		struct fault		 f;
+
+		/* What cannot be read now is told when it is asked for. */
+		if ((e->flags & DROP_8BIT) == 0 ||
+		    recoder_measure(d, i, e, &f) == -1)
+			continue;
+		if (e->locator < d->index.measured)
+			d->index.measured = e->locator;
+		m->flags &= ~(uint32_t)MBOX_8BIT;
+		if (e->flags & DROP_RECODED) {
+			m->flags |= MBOX_RECODED;
+			m->size_surrogate = e->size_surrogate;
+		}
+	}
+	count_all(&d->table, &d->totals);
 }
 
 /* ---------------------------------------------------------- by the index */
@@ -70,6 +105,14 @@ static size_t
 row_of(const struct drop *d, size_t i)
 {
 	return i + (d->table.n - d->n);
+}
+
+/* What a scan finds out, before any is measured. */
+static bool
+are_same(const struct index_totals *a, const struct index_totals *b)
+{
+	return a->messages == b->messages && a->octets == b->octets &&
+	    a->last_seen == b->last_seen && a->oldest == b->oldest;
 }
 
 /*
@@ -88,16 +131,18 @@ scan_instead(struct drop *d, struct fault *f)
 	r = mbox_scan_file(d->fd, 0, d->facts.size, &t, f);
 	if (r == 0 && d->in_place)
 		r = tempdrop_unchanged(d, &same, f);
-	for (size_t i = 0; i < t.n; i++)
-		index_count(&totals, &t.m[i]);
+	count_all(&t, &totals);
 	if (r == 0 && (!same || t.n != d->table.n ||
-	    memcmp(&totals, &d->totals, sizeof(totals)) != 0))
+	    !are_same(&totals, &d->totals)))
 		r = fault_set(f, FAULT_TEMP, "its index was damaged, and it is "
 		    "not what that said");
 	if (r == 0) {
 		memcpy(d->table.m, t.m, t.n * sizeof(*t.m));
 		d->index.rows_wanted = false;
 		make_entries(d);
+		totals = d->totals;
+		rows_measure(d);
+		d->totals = totals;
 	}
 	mbox_table_fini(&t);
 	return r;
@@ -152,14 +197,18 @@ look_short(struct drop *d, size_t i, struct index_brief *out, struct fault *f)
 }
 
 int
-rows_size(struct drop *d, size_t i, uint64_t *wire_r, struct fault *f)
+rows_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
+    struct fault *f)
 {
 	struct index_brief b;
 
 	ASSERT(i < d->n);
 	if (d->entries == NULL && look_short(d, i, &b, f) == -1)
 		return -1;
-	*wire_r = d->entries != NULL ? d->entries[i].size_wire : b.size_wire;
+	if (d->entries != NULL)
+		index_brief_of(&d->table.m[row_of(d, i)], &b);
+	*wire_r = surrogate && (b.flags & MBOX_RECODED) ? b.size_surrogate :
+	    b.size_wire;
 	return 0;
 }
 

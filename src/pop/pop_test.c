@@ -8,6 +8,7 @@
 #include "pop/pop_priv.h"
 #include "pop/say.h"
 #include "base/codec.h"
+#include "drop/recoder.h"
 #include "sys/test_dir.h"
 
 #include <setjmp.h>
@@ -107,6 +108,9 @@ lazy_totals(const struct drop *d, struct drop_totals *out)
 
 		out->octets += e->size_wire;
 		out->eight_bit += (e->flags & DROP_8BIT) != 0;
+		if (e->flags & DROP_RECODED)
+			out->surrogates += (int64_t)(e->size_surrogate -
+			    e->size_wire);
 		if (e->flags & DROP_SEEN)
 			out->last_seen = i + 1;
 		if (e->delivered > 0 && (out->oldest == 0 ||
@@ -126,11 +130,13 @@ lazy_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 }
 
 static int
-lazy_size(struct drop *d, size_t i, uint64_t *wire_r, struct fault *f)
+lazy_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
+    struct fault *f)
 {
 	if (i + 1 == d->unknown)
 		return fault_set(f, FAULT_TEMP, "planted");
-	*wire_r = d->entries[i].size_wire;
+	*wire_r = surrogate && (d->entries[i].flags & DROP_RECODED) ?
+	    d->entries[i].size_surrogate : d->entries[i].size_wire;
 	return 0;
 }
 
@@ -411,19 +417,26 @@ test_utf8(void **state UNUSED)
 		n += sizeof(UTF8_PART) - 1;
 	}
 	buf_init(&all, 8u << 20);
-	for (int mode = 0; mode < 6; mode++) {
+	for (int mode = 0; mode < 12; mode++) {
 		struct pop_conf c = conf;
 		struct drop	d = { 0 };
 		struct pop     *p;
+		uint64_t	octets = 0;
 
-		c.utf8 = (enum pop_utf8)(mode / 2);
+		c.utf8 = (enum pop_utf8)(mode % 6 / 2);
 		c.words.utf8 = mode % 2 != 0;
 		add(&d, "Subject: \xc3\xa9\n\n.\nno end", DROP_8BIT);
 		add(&d, "Subject: plain\n\n\xc3\xa9\n", DROP_8BIT);
 		add(&d, "Subject: \xe9\n\n", DROP_8BIT);
 		add(&d, long_text, DROP_8BIT);
 		add(&d, "Subject: \xc3\xa9 header alone", DROP_8BIT);
+		/* The drop may have measured them. */
+		for (size_t i = 0; mode >= 6 && i < d.n; i++)
+			assert_int_equal(recoder_measure(&d, i, &d.entries[i],
+			    NULL), 0);
 		p = pop_new(&c, &d, NULL, NULL, -1, NULL);
+		if (mode >= 6)
+			assert_int_equal(d.asked, 0);
 		for (unsigned i = 0; i < p->view.n; i++) {
 			bool	    no = refused[i] && !c.words.utf8 &&
 				    c.utf8 == POP_UTF8_REFUSE;
@@ -432,6 +445,7 @@ test_utf8(void **state UNUSED)
 
 			(void)snprintf(line, sizeof(line), "RETR %u", i + 1);
 			got = say_all(p, line, &all);
+			octets += p->view.items[i].entry.size_wire;
 			if (no) {
 				assert_true(span_starts(got,
 				    SPAN("-ERR [UTF8] ")));
@@ -446,6 +460,8 @@ test_utf8(void **state UNUSED)
 			assert_int_equal(text_size(say_all(p, line, &all)),
 			    p->view.items[i].entry.size_wire);
 		}
+		assert_int_equal(octets, p->view.octets);
+		assert_int_equal(octets, p->view.left_octets);
 		pop_free(p);
 	}
 	buf_fini(&all);

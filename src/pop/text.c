@@ -2,38 +2,9 @@
 #include "pop/text.h"
 
 #include "base/alloc.h"
-#include "proto/dot.h"
-#include "proto/surrogate.h"
+#include "drop/recoder.h"
 
 #include <stdlib.h>
-
-#define RECODER_BLOCK	8192
-
-/* Between the message as it is and as it is sent. */
-struct text_recoder {
-	struct surrogate	s;
-	struct span		in;		/* read, and not yet taken */
-	struct span		out;		/* made, and not yet given */
-	bool			ended;
-	uint8_t			block[RECODER_BLOCK];
-};
-
-static struct text_recoder *
-recoder_new(void)
-{
-	struct text_recoder *r = xalloc(1, sizeof(*r));
-
-	surrogate_init(&r->s);
-	return r;
-}
-
-static void
-recoder_free(struct text_recoder *r)
-{
-	if (r != NULL)
-		surrogate_fini(&r->s);
-	free(r);
-}
 
 void
 text_init(struct text *t, const struct view_item *m)
@@ -44,7 +15,10 @@ text_init(struct text *t, const struct view_item *m)
 	t->n = 0;
 	t->mid_line = false;
 	t->most = TEXT_FIRST;
-	t->recoder = m->recoded ? recoder_new() : NULL;
+	t->recoder = m->recoded ? recoder_new(m->drop, m->index,
+	    m->entry.size_disk) : NULL;
+	t->made = (struct span){ 0 };
+	t->ended = false;
 	t->room = TEXT_BLOCK;
 	if (t->recoder == NULL && m->entry.size_disk < TEXT_BLOCK)
 		t->room = (size_t)m->entry.size_disk;
@@ -75,48 +49,25 @@ read_on(const struct view_item *m, uint64_t *off, uint8_t *p, size_t n,
 	return got;
 }
 
-/* What comes next, in r->out; nothing at the end.  *taken_r: of what it came. */
-static int
-recode(struct text_recoder *r, const struct view_item *m, uint64_t *off,
-    struct span *taken_r, struct fault *f)
-{
-	ssize_t	got;
-	bool	end;
-
-	if (r->in.n == 0 && *off < m->entry.size_disk) {
-		got = read_on(m, off, r->block, sizeof(r->block), f);
-		if (got < 0)
-			return -1;
-		r->in = span_of(r->block, (size_t)got);
-	}
-	end = *off == m->entry.size_disk;
-	*taken_r = r->in;
-	r->out = surrogate_next(&r->s, &r->in, end);
-	taken_r->n -= r->in.n;
-	r->ended = end && r->out.n == 0;
-	return 0;
-}
-
 static ssize_t
 read_recoded(struct text *t, uint8_t *p, size_t n, struct fault *f)
 {
-	struct text_recoder	*r = t->recoder;
-	struct span		 part;
+	struct span part;
 
-	while (r->out.n == 0 && !r->ended)
-		if (recode(r, t->m, &t->off, &part, f) != 0)
-			return -1;
-	part = span_first(r->out, n);
+	if (t->made.n == 0 && recoder_next(t->recoder, &t->made, f) != 0)
+		return -1;
+	part = span_first(t->made, n);
+	t->ended = part.n == 0;
 	if (part.n > 0)
 		memcpy(p, part.p, part.n);
-	r->out = span_skip(r->out, part.n);
+	t->made = span_skip(t->made, part.n);
 	return (ssize_t)part.n;
 }
 
 static bool
 at_end(const struct text *t)
 {
-	return t->recoder != NULL ? t->recoder->ended :
+	return t->recoder != NULL ? t->ended :
 	    t->off == t->m->entry.size_disk;
 }
 
@@ -143,32 +94,6 @@ fill(struct text *t, size_t want, size_t most, struct fault *f)
 		t->n += (size_t)got;
 	}
 	return 0;
-}
-
-int
-text_measure(const struct view_item *m, bool *recoded_r, uint64_t *size_r,
-    struct fault *f)
-{
-	struct text_recoder	*r = recoder_new();
-	struct dot_counter	 was = { 0 };
-	struct dot_counter	 is = { 0 };
-	struct span		 taken;
-	uint64_t		 off = 0;
-	int			 result = 0;
-
-	while (result == 0 && !r->ended && !surrogate_passes(&r->s)) {
-		result = recode(r, m, &off, &taken, f);
-		if (result == 0) {
-			dot_count(&was, taken);
-			dot_count(&is, r->out);
-		}
-	}
-	/* What passes is of the same size, and begins a line. */
-	*size_r = r->ended ? dot_count_end(&is) :
-	    m->entry.size_wire - was.octets + is.octets;
-	*recoded_r = r->s.changed;
-	recoder_free(r);
-	return result;
 }
 
 int

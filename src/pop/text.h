@@ -24,7 +24,9 @@ struct text {
 	size_t			 n;
 	size_t			 most;		/* of the next read, for pieces */
 	bool			 mid_line;	/* the last piece ended no line */
-	struct text_recoder	*recoder;	/* owns; of a message so sent */
+	struct recoder		*recoder;	/* owns; of a message so sent */
+	struct span		 made;		/* by it, and not yet given */
+	bool			 ended;		/* it has no more */
 	size_t			 room;		/* of block: the message's size, or
 						   TEXT_BLOCK */
 	uint8_t			*block;		/* owns */
@@ -32,13 +34,6 @@ struct text {
 
 void	text_init(struct text *t, const struct view_item *m);
 void	text_fini(struct text *t);
-
-/*
- * Would a surrogate (proto/surrogate.h) be another text?  Then *size_r are its
- * octets on the wire.  It is read as far as there may be headers.
- */
-int	text_measure(const struct view_item *m, bool *recoded_r, uint64_t *size_r,
-	    struct fault *f) MUSTUSE;
 
 /*
  * All that is read ahead, as one span (several lines, the last perhaps

@@ -3,39 +3,16 @@
 #include "pop/pop_priv.h"
 #include "pop/say.h"
 
-/*
- * Costs a look at the header of each message with octets beyond ASCII, and at all of
- * it when it has parts; others cost nothing.
- */
-static void
-prepare(struct view *v, struct view_item *m, bool sized)
-{
-	struct fault	f;
-	uint64_t	size;
-	bool		recoded;
-
-	/* What cannot be read now is told when it is asked for. */
-	if (text_measure(m, &recoded, &size, &f) != 0 || !recoded)
-		return;
-	m->recoded = true;
-	if (!sized)
-		return;
-	view_resize(v, m, size);
-}
-
 void
 utf8_prepare(const struct pop *p, struct view *v)
 {
-	struct fault f;
+	static const enum view_utf8 how[] = {
+		[POP_UTF8_DOWNGRADE]	= VIEW_DOWNGRADED,
+		[POP_UTF8_REFUSE]	= VIEW_MARKED,
+		[POP_UTF8_AS_IS]	= VIEW_AS_IS,
+	};
 
-	if (p->words.utf8 || p->conf->utf8 == POP_UTF8_AS_IS)
-		return;
-	for (size_t i = 0; v->eight_bit && i < v->n; i++) {
-		struct view_item *m = view_at(v, i, &f);
-
-		if (m != NULL && (m->entry.flags & DROP_8BIT) != 0)
-			prepare(v, m, p->conf->utf8 == POP_UTF8_DOWNGRADE);
-	}
+	view_recode(v, p->words.utf8 ? VIEW_AS_IS : how[p->conf->utf8]);
 }
 
 bool

@@ -2,6 +2,7 @@
 #include "pop/view.h"
 
 #include "base/alloc.h"
+#include "drop/recoder.h"
 
 #include <stdlib.h>
 
@@ -14,6 +15,9 @@ totals_of_entries(const struct snapshot *s, struct drop_totals *t)
 		t->n++;
 		t->octets += e->size_wire;
 		t->eight_bit += (e->flags & DROP_8BIT) != 0;
+		if (e->flags & DROP_RECODED)
+			t->surrogates += (int64_t)(e->size_surrogate -
+			    e->size_wire);
 		if (e->flags & DROP_SEEN)
 			t->last_seen = t->n;
 		if (e->delivered != 0 &&
@@ -63,6 +67,17 @@ drop_of(const struct view *v, size_t i, size_t *index_r)
 	return i < v->own ? v->maildrop : v->bulletins;
 }
 
+/* What is known of it before it is asked for: the drop has measured it. */
+static void
+recode(const struct view *v, struct view_item *m)
+{
+	if (v->utf8 == VIEW_AS_IS || (m->entry.flags & DROP_RECODED) == 0)
+		return;
+	m->recoded = true;
+	if (v->utf8 == VIEW_DOWNGRADED)
+		m->entry.size_wire = m->entry.size_surrogate;
+}
+
 struct view_item *
 view_at(struct view *v, size_t i, struct fault *f)
 {
@@ -75,6 +90,7 @@ view_at(struct view *v, size_t i, struct fault *f)
 		return NULL;
 	m->drop = d;
 	v->known[i] = true;
+	recode(v, m);
 	return m;
 }
 
@@ -85,7 +101,8 @@ view_size(const struct view *v, size_t i, uint64_t *wire_r, struct fault *f)
 	struct drop	*d = drop_of(v, i, &at);
 
 	if (!v->known[i])
-		return drop_ops_of(d)->size(d, at, wire_r, f);
+		return drop_ops_of(d)->size(d, at, v->utf8 == VIEW_DOWNGRADED,
+		    wire_r, f);
 	*wire_r = v->items[i].entry.size_wire;
 	return 0;
 }
@@ -140,6 +157,7 @@ view_init(struct view *v, struct drop *maildrop, struct drop *bulletins)
 		.own = own.n,
 		.octets = own.octets + more.octets,
 		.eight_bit = own.eight_bit + more.eight_bit > 0,
+		.surrogates = own.surrogates + more.surrogates,
 		.oldest = own.oldest,
 		.last_at_login = (uint32_t)own.last_seen,
 	};
@@ -204,12 +222,40 @@ view_delete(struct view *v, struct view_item *m)
 	v->left_octets -= m->entry.size_wire;
 }
 
-void
-view_resize(struct view *v, struct view_item *m, uint64_t size_wire)
+/* One that the drop has not measured. */
+static void
+measure(struct view *v, struct view_item *m)
 {
-	v->octets += size_wire - m->entry.size_wire;
-	v->left_octets += size_wire - m->entry.size_wire;
-	m->entry.size_wire = size_wire;
+	uint64_t	was = m->entry.size_wire;
+	struct fault	f;
+
+	/* What cannot be read now is told when it is asked for. */
+	if (recoder_measure(m->drop, m->index, &m->entry, &f) == -1)
+		return;
+	recode(v, m);
+	v->octets += m->entry.size_wire - was;
+}
+
+void
+view_recode(struct view *v, enum view_utf8 how)
+{
+	struct fault f;
+
+	v->utf8 = how;
+	if (how == VIEW_AS_IS)
+		return;
+	if (how == VIEW_DOWNGRADED)
+		v->octets += (uint64_t)v->surrogates;
+	for (size_t i = 0; i < v->n; i++)
+		if (v->known[i])
+			recode(v, &v->items[i]);
+	for (size_t i = 0; v->eight_bit && i < v->n; i++) {
+		struct view_item *m = view_at(v, i, &f);
+
+		if (m != NULL && (m->entry.flags & DROP_8BIT) != 0)
+			measure(v, m);
+	}
+	v->left_octets = v->octets;
 }
 
 void

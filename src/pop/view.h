@@ -23,6 +23,12 @@ struct view_item {
 	bool			 retrieved;
 };
 
+enum view_utf8 {
+	VIEW_AS_IS,			/* nothing is recoded */
+	VIEW_MARKED,			/* what would have to be is */
+	VIEW_DOWNGRADED,		/* and has the size of its surrogate */
+};
+
 struct view {
 	struct drop		*maildrop;	/* borrows */
 	struct drop		*bulletins;	/* borrows */
@@ -34,7 +40,9 @@ struct view {
 	size_t			 left;		/* not marked deleted */
 	uint64_t		 left_octets;	/* wire */
 	uint64_t		 octets;	/* the same of all */
+	enum view_utf8		 utf8;
 	bool			 eight_bit;	/* some have DROP_8BIT */
+	int64_t			 surrogates;	/* drop_totals */
 	bool			 marked;	/* one was deleted or retrieved */
 	uint64_t		 oldest;	/* least known `delivered` of own
 						   messages; 0: none is known */
@@ -50,6 +58,12 @@ struct view {
  */
 void	view_init(struct view *v, struct drop *maildrop, struct drop *bulletins);
 void	view_fini(struct view *v);
+/*
+ * RFC 6856 s.2, s.5, of a fresh view.  O(1) when the drops have measured what has
+ * octets beyond ASCII and nothing else is known of the messages; else a look at the
+ * header of each of those, and at all of it when it has parts.
+ */
+void	view_recode(struct view *v, enum view_utf8 how);
 
 /* i from 0 to n-1.  NULL: its entry cannot be found out. */
 struct view_item	*view_at(struct view *v, size_t i, struct fault *f);
@@ -71,8 +85,6 @@ struct view_item	*view_find(struct view *v, uint64_t msgno,
 
 void	view_delete(struct view *v, struct view_item *m);
 void	view_retrieve(struct view *v, struct view_item *m);
-/* Its octets on the wire are others than its drop said. */
-void	view_resize(struct view *v, struct view_item *m, uint64_t size_wire);
 /* RSET: marks off, LAST as at login. */
 void	view_reset(struct view *v);
 /* RETR and DELE raise LAST (RFC 1081). */

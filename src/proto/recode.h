@@ -18,7 +18,8 @@
 
 /* What recode_field is given at the most, and what it makes of that at the most. */
 #define RECODE_FIELD_MAX	32768u
-#define RECODE_MADE_MAX		(20u * RECODE_FIELD_MAX)
+#define RECODE_MOST		20u	/* octets for one */
+#define RECODE_MADE_MAX		(RECODE_MOST * RECODE_FIELD_MAX)
 
 /* RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF. */
 bool	utf8_is_valid(struct span s);

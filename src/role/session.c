@@ -279,6 +279,8 @@ drop_conf(const struct session *s)
 		.uid = s->c->id->uid,
 		.journal_fd = s->c->facts->journal,
 		.status = s->c->conf->drop.status_headers,
+		.surrogates = s->c->conf->role.utf8_messages !=
+		    (int)POP_UTF8_AS_IS,
 		.lock_timeout_s = s->c->conf->drop.lock_timeout_s,
 		.copy_max = s->c->conf->role.temp_max,
 		.in_place = s->c->conf->drop.temp_maildrop == TEMP_MAILDROP_AUTO,

@@ -40,7 +40,8 @@ check_brief(const struct index_brief *b, const struct mbox_msg *m)
 
 	index_brief_of(m, &want);
 	ASSERT(memcmp(b->digest, want.digest, DIGEST_SIZE) == 0);
-	ASSERT(b->size_wire == want.size_wire && b->twin == want.twin &&
+	ASSERT(b->size_wire == want.size_wire &&
+	    b->size_surrogate == want.size_surrogate && b->twin == want.twin &&
 	    b->flags == want.flags);
 }
 
