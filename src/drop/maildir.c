@@ -114,14 +114,18 @@ open_index(const struct maildir *m)
 	return -1;
 }
 
-static void
-write_index(struct maildir *m, uint64_t now)
+void
+maildir_settle(struct maildir *m, uint64_t now)
 {
-	maildir_index_write(&m->index, &(struct maildir_index_news){
+	if (maildir_index_write(&m->index, &(struct maildir_index_news){
 	    .rows = &m->rows, .totals = &m->totals, .alike = m->alike,
 	    .now = now,
 	    .new_fd = m->first.new_fd, .in_new = &m->first.new_facts,
-	    .cur_fd = m->first.cur_fd, .in_cur = &m->first.cur_facts });
+	    .cur_fd = m->first.cur_fd, .in_cur = &m->first.cur_facts }) &&
+	    (m->conf.promises == NULL || m->alike == 0))
+		maildir_rows_fini(&m->rows);
+	else
+		maildir_rows_entries(m);
 }
 
 /* By the listing; what the index has is not read again. */
@@ -133,7 +137,7 @@ list(struct maildir *m, struct fault *f)
 	int			r;
 
 	if (m->index.good)
-		(void)!maildir_index_all(&m->index, &old);
+		(void)!maildir_index_rows(&m->index, 0, &old);
 	maildir_known_init(&known, &old);
 	r = maildir_pick(m, &known, f);
 	maildir_known_fini(&known);
@@ -141,25 +145,34 @@ list(struct maildir *m, struct fault *f)
 	return r;
 }
 
+/* False: that does not tell all. */
+static bool
+by_index(struct maildir *m, uint64_t now)
+{
+	maildir_index_init(&m->index, open_index(m));
+	if (!maildir_index_read(&m->index))
+		return false;
+	return maildir_index_holds(&m->index, &m->first.new_facts,
+	    &m->first.cur_facts) ? maildir_rows_by_index(m) :
+	    maildir_refresh(m, now);
+}
+
 static int
 take_snapshot(struct maildir *m, struct fault *f)
 {
-	uint64_t	now = clock_file_ms();
-	int		r = maildir_list_open(&m->first, m->fd, f);
+	uint64_t now = clock_file_ms();
 
-	if (r == 0) {
-		maildir_index_init(&m->index, open_index(m));
-		if (maildir_index_read(&m->index) &&
-		    maildir_index_holds(&m->index, &m->first.new_facts,
-		    &m->first.cur_facts) && maildir_rows_by_index(m))
+	if (maildir_list_open(&m->first, m->fd, f) == 0) {
+		if (by_index(m, now))
 			return 0;
 	} else if (!maildir_went(f)) {
 		return -1;
 	}
-	r = list(m, f);
-	if (r == 0)
-		write_index(m, now);
-	return r;
+	now = clock_file_ms();
+	if (list(m, f) == -1)
+		return -1;
+	maildir_settle(m, now);
+	return 0;
 }
 
 /* ------------------------------------------------------ opening, closing */

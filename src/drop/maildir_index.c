@@ -20,7 +20,7 @@
 
 static_assert(sizeof(struct maildir_row) == 64, "no holes");
 static_assert(sizeof(struct maildir_index_block) == 40, "no holes");
-static_assert(sizeof(struct maildir_index_head) == 200, "no holes");
+static_assert(sizeof(struct maildir_index_head) == 208, "no holes");
 static_assert(sizeof(struct maildir_index_head) <= MAILDIR_INDEX_PLACE,
     "room for the head");
 static_assert(ROOM > sizeof(struct maildir_row) + MAILDIR_NAME_MAX + 1,
@@ -58,7 +58,7 @@ head_is_good(const struct maildir_index_head *h)
 	    h->blocks > 0 && h->blocks <= h->n &&
 	    h->octets / (2 * SIZE_MAX_HERE + 2) <= h->n &&
 	    h->last_seen <= h->n && h->eight_bit <= h->n &&
-	    h->oldest < TIME_MAX && h->alike < h->n &&
+	    h->oldest < TIME_MAX && h->alike < h->n && h->first_new <= h->n &&
 	    h->in_new.settled <= 1 && h->in_cur.settled <= 1;
 }
 
@@ -84,10 +84,11 @@ folder_of(const struct file_facts *f, bool settled)
 	};
 }
 
-static bool
-folder_holds(const struct maildir_index_folder *then, const struct file_facts *f)
+bool
+maildir_index_same(const struct maildir_index_folder *then,
+    const struct file_facts *facts)
 {
-	struct maildir_index_folder now = folder_of(f, true);
+	struct maildir_index_folder now = folder_of(facts, true);
 
 	return memcmp(then, &now, sizeof(now)) == 0;
 }
@@ -96,8 +97,8 @@ bool
 maildir_index_holds(const struct maildir_index *x,
     const struct file_facts *in_new, const struct file_facts *in_cur)
 {
-	return x->good && folder_holds(&x->head.in_new, in_new) &&
-	    folder_holds(&x->head.in_cur, in_cur);
+	return x->good && maildir_index_same(&x->head.in_new, in_new) &&
+	    maildir_index_same(&x->head.in_cur, in_cur);
 }
 
 /* ---------------------------------------------------------------- blocks */
@@ -141,7 +142,7 @@ block_head_is_good(const struct maildir_index *x,
 	return b->generation == x->head.generation && b->number == k &&
 	    b->rows > 0 && b->rows <= ROOM / sizeof(struct maildir_row) &&
 	    b->names_n <= ROOM - b->rows * sizeof(struct maildir_row) &&
-	    b->first < x->head.n && b->rows <= x->head.n - b->first;
+	    b->first < x->head.n;
 }
 
 static bool
@@ -227,11 +228,12 @@ maildir_index_row(struct maildir_index *x, size_t i, struct maildir_mail *out)
 }
 
 bool
-maildir_index_all(struct maildir_index *x, struct maildir_rows *out)
+maildir_index_rows(struct maildir_index *x, size_t first,
+    struct maildir_rows *out)
 {
 	struct maildir_mail mail;
 
-	for (size_t i = 0; i < x->head.n; i++) {
+	for (size_t i = first; i < x->head.n; i++) {
 		if (!maildir_index_row(x, i, &mail))
 			return false;
 		maildir_rows_add(out, mail.row, mail.name);
@@ -248,16 +250,16 @@ is_settled(int fd, const struct file_facts *f, uint64_t now)
 	    file_times_tell(fd);
 }
 
-/* How many rows from message `first` on fit into a block. */
+/* How many rows from `at` on fit into a block. */
 static uint32_t
-count_rows(const struct maildir_rows *rows, size_t first)
+count_rows(const struct maildir_rows *rows, size_t at)
 {
 	size_t	 used = 0;
 	uint32_t n = 0;
 
-	while (first + n < rows->n) {
+	while (at + n < rows->n) {
 		used += sizeof(struct maildir_row) +
-		    rows->list[first + n].name_n + 1;
+		    rows->list[at + n].name_n + 1;
 		if (used > ROOM)
 			break;
 		n++;
@@ -266,14 +268,15 @@ count_rows(const struct maildir_rows *rows, size_t first)
 }
 
 static void
-fill_block(const struct maildir_rows *rows, struct maildir_index_block *b)
+fill_block(const struct maildir_rows *rows, size_t at,
+    struct maildir_index_block *b)
 {
 	struct maildir_row	*to = (void *)(b + 1);
 	char			*names = (char *)(to + b->rows);
 
 	b->names_n = 0;
 	for (uint32_t k = 0; k < b->rows; k++) {
-		struct maildir_mail m = maildir_rows_at(rows, b->first + k);
+		struct maildir_mail m = maildir_rows_at(rows, at + k);
 
 		to[k] = *m.row;
 		to[k].name = b->names_n;
@@ -284,15 +287,17 @@ fill_block(const struct maildir_rows *rows, struct maildir_index_block *b)
 }
 
 static int
-write_blocks(struct maildir_index *x, const struct maildir_rows *rows)
+write_blocks(struct maildir_index *x, const struct maildir_index_news *news)
 {
 	struct maildir_index_block *b = xalloc(1, MAILDIR_INDEX_BLOCK);
 	int r = 0;
 
 	b->generation = x->head.generation;
-	for (; r == 0 && b->first < rows->n; b->first += b->rows) {
-		b->rows = count_rows(rows, b->first);
-		fill_block(rows, b);
+	b->number = news->keep;
+	for (size_t at = 0; r == 0 && at < news->rows->n; at += b->rows) {
+		b->first = news->first + at;
+		b->rows = count_rows(news->rows, at);
+		fill_block(news->rows, at, b);
 		r = file_pwrite(x->fd, b, octets_of(b), place_of(b->number),
 		    NULL);
 		b->number++;
@@ -309,32 +314,58 @@ write_head(struct maildir_index *x)
 	return file_pwrite(x->fd, &x->head, sizeof(x->head), 0, NULL);
 }
 
-void
-maildir_index_write(struct maildir_index *x,
-    const struct maildir_index_news *news)
+static uint64_t
+find_first_new(const struct maildir_index *x, const struct maildir_index_news *news)
 {
-	x->good = x->read = false;
-	if (x->fd == -1 || file_truncate(x->fd, 0, NULL) == -1 ||
-	    news->rows->n == 0)
-		return;
+	size_t i = 0;
+
+	if (news->keep > 0 && x->head.first_new < news->first)
+		return x->head.first_new;
+	while (i < news->rows->n &&
+	    (news->rows->list[i].flags & MAILDIR_ROW_NEW) == 0)
+		i++;
+	return news->first + i;
+}
+
+static void
+make_head(struct maildir_index *x, const struct maildir_index_news *news)
+{
+	uint64_t generation = x->head.generation;
+
+	if (news->keep == 0)
+		random_bytes(&generation, sizeof(generation));
 	x->head = (struct maildir_index_head){
 		.magic = MAILDIR_INDEX_MAGIC, .mark = MAILDIR_INDEX_MARK,
-		.n = news->rows->n,
+		.generation = generation,
+		.n = news->first + news->rows->n,
 		.octets = news->totals->octets,
 		.last_seen = news->totals->last_seen,
 		.eight_bit = news->totals->eight_bit,
 		.oldest = news->totals->oldest,
 		.alike = news->alike,
+		.first_new = find_first_new(x, news),
 		.in_new = folder_of(news->in_new, is_settled(news->new_fd,
 		    news->in_new, news->now)),
 		.in_cur = folder_of(news->in_cur, is_settled(news->cur_fd,
 		    news->in_cur, news->now)),
 	};
-	random_bytes(&x->head.generation, sizeof(x->head.generation));
-	x->good = write_blocks(x, news->rows) == 0 && write_head(x) == 0;
+}
+
+bool
+maildir_index_write(struct maildir_index *x,
+    const struct maildir_index_news *news)
+{
+	x->good = x->read = false;
+	if (x->fd == -1 ||
+	    (news->keep == 0 && file_truncate(x->fd, 0, NULL) == -1) ||
+	    news->rows->n == 0)
+		return false;
+	make_head(x, news);
+	x->good = write_blocks(x, news) == 0 && write_head(x) == 0;
 	/* Without room there is none: what is half there is not to grow old. */
-	if (!x->good)
+	if (!x->good && news->keep == 0)
 		(void)!file_truncate(x->fd, 0, NULL);
+	return x->good;
 }
 
 void

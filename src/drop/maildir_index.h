@@ -16,8 +16,9 @@
  *		names		of these rows, a NUL behind each
  *
  * A block has as many rows as fit, and tells which; head and blocks have a mark
- * each.  Blocks are written first, so a head speaks of blocks that are there; the
- * generation, another one in each file, tells those of an older one.
+ * each.  Blocks are written first, so a head speaks of blocks that are there: the last
+ * one may have more rows than it knows.  The generation, another one whenever an index
+ * is begun, tells blocks of an older file.
  */
 #ifndef DROP_MAILDIR_INDEX_H
 #define DROP_MAILDIR_INDEX_H
@@ -53,6 +54,8 @@ struct maildir_index_head {
 	uint64_t			eight_bit;
 	uint64_t			oldest;
 	uint64_t			alike;		/* rows whose nth is above 1 */
+	uint64_t			first_new;	/* the first row that lies in
+							   new/, from 0; n: none */
 	struct maildir_index_folder	in_new;
 	struct maildir_index_folder	in_cur;
 	uint64_t			digest;		/* digest_mark of the rest */
@@ -86,7 +89,10 @@ void	maildir_index_init(struct maildir_index *x, int fd);
 void	maildir_index_fini(struct maildir_index *x);
 /* False: there is none that can be believed. */
 bool	maildir_index_read(struct maildir_index *x) MUSTUSE;
-/* Are the folders as they were, so that it tells what is in them? */
+/* Is a folder, of a head that was read, as it was, so that it tells what is in it? */
+bool	maildir_index_same(const struct maildir_index_folder *then,
+	    const struct file_facts *now);
+/* Are both? */
 bool	maildir_index_holds(const struct maildir_index *x,
 	    const struct file_facts *in_new, const struct file_facts *in_cur);
 /*
@@ -95,13 +101,15 @@ bool	maildir_index_holds(const struct maildir_index *x,
  */
 bool	maildir_index_row(struct maildir_index *x, size_t i,
 	    struct maildir_mail *out) MUSTUSE;
-/* All of them.  False: it is damaged; then *out has some. */
-bool	maildir_index_all(struct maildir_index *x, struct maildir_rows *out)
-	    MUSTUSE;
+/* All from `first` on, appended.  False: it is damaged; then *out has some. */
+bool	maildir_index_rows(struct maildir_index *x, size_t first,
+	    struct maildir_rows *out) MUSTUSE;
 
 /* What is to be written: all but what the index itself sees to. */
 struct maildir_index_news {
-	const struct maildir_rows	*rows;
+	const struct maildir_rows	*rows;	/* of all messages from `first` on; */
+	size_t				 first;
+	uint64_t			 keep;	/* blocks with those before stay */
 	const struct drop_totals	*totals;
 	uint64_t			 alike;
 	uint64_t			 now;	/* clock_file_ms() before the listing */
@@ -110,8 +118,11 @@ struct maildir_index_news {
 	const struct file_facts		*in_new;
 	const struct file_facts		*in_cur;
 };
-/* Without success, and without a message, the file is of no use. */
-void	maildir_index_write(struct maildir_index *x,
+/*
+ * False: without success, or a message.  With nothing kept, the file is of no use
+ * then; else it has to be read again.
+ */
+bool	maildir_index_write(struct maildir_index *x,
 	    const struct maildir_index_news *news);
 /* The next login takes it for none; what it has can still be read. */
 void	maildir_index_drop(struct maildir_index *x);

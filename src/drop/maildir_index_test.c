@@ -11,7 +11,9 @@
 #include "drop/promise.h"
 #include "sys/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,7 +22,7 @@
 
 #include <cmocka.h>
 
-#define N	500		/* some blocks; and folders tell that they are large */
+#define N	300		/* some blocks; and folders tell that they are large */
 #define LONG	"a-long-name-of-the-host-that-has-delivered-it.example.org"
 #define LATER	10000		/* ms, until the folders are settled */
 #define ENDS_IN_CRLF(i)	((i) % 5 == 0)
@@ -30,16 +32,16 @@ static unsigned	listings;
 static unsigned	opens;		/* of files with mail */
 static uint64_t	clock_ahead;
 
-int	__real_file_list(int dirfd, bool (*fn)(void *ctx, const char *name),
-	    void *ctx, struct fault *f);
-int	__wrap_file_list(int dirfd, bool (*fn)(void *ctx, const char *name),
-	    void *ctx, struct fault *f);
+int	__real_file_list_numbers(int dirfd, bool (*fn)(void *ctx,
+	    const char *name, uint64_t ino), void *ctx, struct fault *f);
+int	__wrap_file_list_numbers(int dirfd, bool (*fn)(void *ctx,
+	    const char *name, uint64_t ino), void *ctx, struct fault *f);
 int
-__wrap_file_list(int dirfd, bool (*fn)(void *ctx, const char *name), void *ctx,
-    struct fault *f)
+__wrap_file_list_numbers(int dirfd, bool (*fn)(void *ctx, const char *name,
+    uint64_t ino), void *ctx, struct fault *f)
 {
 	listings++;
-	return __real_file_list(dirfd, fn, ctx, f);
+	return __real_file_list_numbers(dirfd, fn, ctx, f);
 }
 
 int	__real_file_open(int dirfd, const char *name, unsigned how, mode_t mode,
@@ -348,7 +350,7 @@ test_changed_in_place(void **state)
 	char		 path[FAKE_PATH + 200];
 	char		 b[100];
 	struct drop	*d;
-	struct snapshot	 s;
+	struct drop_entry e;
 	struct fault	 f;
 
 	(void)state;
@@ -362,10 +364,235 @@ test_changed_in_place(void **state)
 	maildir_ops.close(d);
 	d = opened();
 	assert_int_equal(listings, 2);
-	maildir_ops.snapshot(d, &s);
-	assert_int_equal(s.entries[8].size_disk, 16);
+	assert_int_equal(maildir_ops.entry(d, 8, &e, &f), 0);
+	assert_int_equal(e.size_disk, 16);
 	assert_int_equal(maildir_ops.read(d, 8, 0, b, sizeof(b), &f), 16);
 	maildir_ops.close(d);
+}
+
+/* ----------------------------------------------------------- what has come */
+
+static unsigned	looks;		/* at files, by their names */
+
+int	__real_file_facts_at(int dirfd, const char *name, struct file_facts *out,
+	    struct fault *f);
+int	__wrap_file_facts_at(int dirfd, const char *name, struct file_facts *out,
+	    struct fault *f);
+int
+__wrap_file_facts_at(int dirfd, const char *name, struct file_facts *out,
+    struct fault *f)
+{
+	looks += strstr(name, LONG) != NULL;
+	return __real_file_facts_at(dirfd, name, out, f);
+}
+
+static void
+deliver(size_t i)
+{
+	char path[FAKE_PATH + 200];
+	char text[100];
+
+	path_of(i, "", path);
+	fake_write(path, span_of(text, text_of(i, text)));
+}
+
+static void
+move(size_t i, const char *from_info, const char *to_info)
+{
+	char from[FAKE_PATH + 200];
+	char to[FAKE_PATH + 200];
+
+	path_of(i, from_info, from);
+	path_of(i, to_info, to);
+	assert_int_equal(rename(from, to), 0);
+}
+
+static void
+take_away(size_t i)
+{
+	char path[FAKE_PATH + 200];
+
+	path_of(i, info_of(i), path);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+expect_same_text(struct drop *a, struct drop *b, size_t i)
+{
+	char		x[150] = "";
+	char		y[150] = "";
+	struct fault	f;
+	ssize_t		n = maildir_ops.read(a, i, 0, x, sizeof(x), &f);
+
+	assert_true(n > 0);
+	assert_int_equal(maildir_ops.read(b, i, 0, y, sizeof(y), &f), n);
+	assert_memory_equal(x, y, sizeof(x));
+}
+
+/* A login sees what one without an index would, for that; so does the next, by the
+ * index alone. */
+static void
+expect_refreshed(unsigned lists, unsigned stats, unsigned reads)
+{
+	struct drop	*without = listed();
+	struct drop	*d;
+
+	looks = 0;
+	d = opened();
+	assert_int_equal(listings, lists);
+	assert_int_equal(looks, stats);
+	assert_int_equal(opens, reads);
+	expect_same(without, d);
+	maildir_ops.close(d);
+	looks = 0;
+	d = opened();
+	assert_int_equal(listings + looks + opens, 0);
+	expect_same(without, d);
+	for (size_t i = 0; i < count(d); i += 70)
+		expect_same_text(without, d, i);
+	maildir_ops.close(d);
+	maildir_ops.close(without);
+}
+
+/* Only what has come is looked at, and only where. */
+static void
+test_delivered(void **state)
+{
+	(void)state;
+	maildir_ops.close(opened());
+	deliver(N);
+	expect_refreshed(1, 1, 1);
+	for (size_t i = 1; i <= N; i++)
+		deliver(N + i);			/* some blocks more */
+	expect_refreshed(1, N, N);
+	deliver(3 * N);
+	deliver(3 * N - 1);
+	expect_refreshed(1, 2, 2);
+	expect_refreshed(0, 0, 0);
+}
+
+/* Not all at the end, nor all still there. */
+static void
+test_changes(void **state)
+{
+	(void)state;
+	maildir_ops.close(opened());
+	take_away(0);
+	expect_refreshed(1, 0, 0);
+	deliver(0);
+	expect_refreshed(1, 1, 1);
+	move(0, "", ":2,S");
+	expect_refreshed(2, 1, 0);
+	move(4, info_of(4), ":2,FS");
+	take_away(7);
+	expect_refreshed(1, 1, 0);
+	take_away(N - 3);
+	deliver(N);
+	deliver(N + 1);
+	expect_refreshed(1, 2, 2);
+}
+
+/* In cur/ lie all but the last: of the index its end is read, and written. */
+static void
+test_only_the_end(void **state)
+{
+	const char	*text;
+	char		*was;
+	size_t		 was_n;
+	size_t		 n;
+
+	(void)state;
+	for (size_t i = 0; i < N; i += 3)
+		move(i, "", ":2,");
+	maildir_ops.close(opened());
+	text = fake_read(w.index, &was_n);
+	was = malloc(was_n);
+	memcpy(was, text, was_n);
+	deliver(N);
+	index_octets = 0;
+	maildir_ops.close(opened());
+	assert_int_equal(listings, 1);
+	assert_int_equal(opens, 1);
+	assert_true(index_octets < MAILDIR_INDEX_BLOCK);
+	text = fake_read(w.index, &n);
+	assert_true(n > was_n);
+	assert_memory_equal(was + MAILDIR_INDEX_PLACE, text + MAILDIR_INDEX_PLACE,
+	    MAILDIR_INDEX_BLOCK);
+	free(was);
+	expect_refreshed(0, 0, 0);
+}
+
+static unsigned	writes_left = UINT_MAX;
+
+int	__real_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
+	    struct fault *f);
+int	__wrap_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
+	    struct fault *f);
+int
+__wrap_file_pwrite(int fd, const void *p, size_t n, uint64_t off,
+    struct fault *f)
+{
+	if (writes_left-- > 0)
+		return __real_file_pwrite(fd, p, n, off, f);
+	writes_left = 0;
+	(void)__real_file_pwrite(fd, p, n / 2, off, f);
+	return fault_errno(f, FAULT_TEMP, ENOSPC, "write");
+}
+
+/* Wherever the writing of an index ends, it is believed by nobody, or right. */
+static void
+test_no_room(void **state)
+{
+	struct drop *without;
+	struct drop *d;
+
+	(void)state;
+	for (size_t i = 0; i < N; i += 3)
+		move(i, "", ":2,");
+	for (unsigned k = 0; k < 3; k++) {
+		writes_left = UINT_MAX;
+		maildir_ops.close(opened());
+		deliver(N + k);
+		writes_left = k;
+		without = listed();
+		d = opened();
+		expect_same(without, d);
+		maildir_ops.close(d);
+		d = opened();
+		expect_same(without, d);
+		maildir_ops.close(d);
+		maildir_ops.close(without);
+	}
+	writes_left = UINT_MAX;
+}
+
+/* Another file of the same name: its number is another, so it is looked at. */
+static void
+test_replaced(void **state)
+{
+	char path[FAKE_PATH + 200];
+	char other[FAKE_PATH + 200];
+
+	(void)state;
+	maildir_ops.close(opened());
+	path_of(N, "", other);
+	fake_write(other, SPAN("Subject: 5, of another length\n\n"));
+	path_of(6, "", path);
+	assert_int_equal(rename(other, path), 0);
+	expect_refreshed(1, 1, 1);
+}
+
+/* A base name that is there already, in the other folder, too. */
+static void
+test_copied(void **state)
+{
+	(void)state;
+	maildir_ops.close(opened());
+	deliver(4);
+	deliver(N - 1);
+	expect_refreshed(3, N + 4, 4);
+	deliver(N);
+	expect_refreshed(2, N + 3, 5);
 }
 
 /* What no message is asked of costs the head. */
@@ -550,18 +777,16 @@ static const char *const odd_names[] = {
 	"new/1700000003.popper-" LETTERS "-3.bulletin",
 	"new/1700000004.one name", "cur/1700000005.x:2,", "new/1700000005.x",
 	"new/" LETTERS ".7",
+	"new/1900000000.popper-" LETTERS "-4.bulletin",
 };
 
 static void
-make_odd_names(void)
+make_odd_name(size_t i)
 {
 	char path[FAKE_PATH + 200];
 
-	for (size_t i = 0; i < ARRAY_LEN(odd_names); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", w.spool,
-		    odd_names[i]);
-		fake_write(path, SPAN("Subject: odd\n\n"));
-	}
+	(void)snprintf(path, sizeof(path), "%s/%s", w.spool, odd_names[i]);
+	fake_write(path, SPAN("Subject: odd\n\n"));
 }
 
 static void
@@ -570,8 +795,8 @@ expect_distinct(struct drop *d)
 	static struct drop_entry	e[N + ARRAY_LEN(odd_names)];
 	struct fault			f;
 
-	assert_int_equal(count(d), ARRAY_LEN(e));
-	for (size_t i = 0; i < ARRAY_LEN(e); i++) {
+	assert_in_range(count(d), N, ARRAY_LEN(e));
+	for (size_t i = 0; i < count(d); i++) {
 		assert_int_equal(maildir_ops.entry(d, i, &e[i], &f), 0);
 		for (size_t k = 0; k < i; k++)
 			assert_string_not_equal(e[i].uidl, e[k].uidl);
@@ -593,7 +818,7 @@ expect_same_by_index(void)
 	maildir_ops.close(without);
 }
 
-/* Ids that are digests, or look so, and the second of several that share one. */
+/* Ids that are digests, or look so, and of several that share one, later, too. */
 static void
 test_odd_ids(void **state)
 {
@@ -603,7 +828,12 @@ test_odd_ids(void **state)
 	struct fault	 f;
 
 	(void)state;
-	make_odd_names();
+	make_odd_name(0);
+	expect_same_by_index();
+	make_odd_name(ARRAY_LEN(odd_names) - 1);
+	expect_same_by_index();
+	for (size_t i = 1; i + 1 < ARRAY_LEN(odd_names); i++)
+		make_odd_name(i);
 	expect_same_by_index();
 	maildir_name_digest(span_str(odd_names[0] + 4), NULL, p.digest);
 	buf_init(&text, PROMISE_TEXT_MAX);
@@ -626,6 +856,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_meanwhile, make, clear),
 		cmocka_unit_test_setup_teardown(test_changed_in_place, make,
 		    clear),
+		cmocka_unit_test_setup_teardown(test_delivered, make, clear),
+		cmocka_unit_test_setup_teardown(test_changes, make, clear),
+		cmocka_unit_test_setup_teardown(test_only_the_end, make, clear),
+		cmocka_unit_test_setup_teardown(test_no_room, make, clear),
+		cmocka_unit_test_setup_teardown(test_replaced, make, clear),
+		cmocka_unit_test_setup_teardown(test_copied, make, clear),
 		cmocka_unit_test_setup_teardown(test_rows_when_asked, make,
 		    clear),
 		cmocka_unit_test_setup_teardown(test_damaged, make, clear),

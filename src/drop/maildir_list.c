@@ -57,7 +57,7 @@ keep_name(struct maildir_list *l, struct span name)
 }
 
 static bool
-keep_file(void *ctx, const char *name)
+keep_file(void *ctx, const char *name, uint64_t ino)
 {
 	struct listing		*to = ctx;
 	struct maildir_list	*l = to->list;
@@ -70,6 +70,7 @@ keep_file(void *ctx, const char *name)
 	l->files = xgrow(l->files, l->n, &l->cap, sizeof(*l->files));
 	l->files[l->n++] = (struct maildir_file){
 		.name = keep_name(l, span_str(name)),
+		.ino = ino,
 		.base_n = (uint16_t)n.base.n,
 		.in_new = to->in_new,
 	};
@@ -81,7 +82,7 @@ list_folder(struct maildir_list *l, bool in_new, struct fault *f)
 {
 	struct listing to = { l, in_new };
 
-	return file_list(in_new ? l->new_fd : l->cur_fd, keep_file, &to, f);
+	return file_list_numbers(in_new ? l->new_fd : l->cur_fd, keep_file, &to, f);
 }
 
 int
@@ -97,15 +98,21 @@ maildir_list_open(struct maildir_list *l, int dirfd, struct fault *f)
 }
 
 /* new/ before cur/: what a reader takes over meanwhile is met twice, not never. */
-static int
-list_once(struct maildir_list *l, int dirfd, struct fault *f)
+int
+maildir_list_read(struct maildir_list *l, bool in_new, bool in_cur,
+    struct fault *f)
 {
 	l->n = 0;
 	l->names_n = 0;
-	if (maildir_list_open(l, dirfd, f) == -1)
-		return -1;
-	return list_folder(l, true, f) == -1 ||
-	    list_folder(l, false, f) == -1 ? -1 : 0;
+	return (in_new && list_folder(l, true, f) == -1) ||
+	    (in_cur && list_folder(l, false, f) == -1) ? -1 : 0;
+}
+
+static int
+list_once(struct maildir_list *l, int dirfd, struct fault *f)
+{
+	return maildir_list_open(l, dirfd, f) == -1 ||
+	    maildir_list_read(l, true, true, f) == -1 ? -1 : 0;
 }
 
 static bool
@@ -146,6 +153,13 @@ by_base(const void *a, const void *b, void *list)
 	    maildir_file_base(list, b));
 }
 
+void
+maildir_list_sort(struct maildir_list *l)
+{
+	if (l->n > 0)
+		qsort_r(l->files, l->n, sizeof(*l->files), by_base, l);
+}
+
 int
 maildir_list_take(struct maildir_list *l, int dirfd, struct fault *f)
 {
@@ -156,8 +170,8 @@ maildir_list_take(struct maildir_list *l, int dirfd, struct fault *f)
 		r = list_once(l, dirfd, f);
 	while (++tries < TRIES && (r == -1 ? maildir_went(f) :
 	    !maildir_list_holds(l)));
-	if (r == 0 && l->n > 0)
-		qsort_r(l->files, l->n, sizeof(*l->files), by_base, l);
+	if (r == 0)
+		maildir_list_sort(l);
 	return r;
 }
 

@@ -97,6 +97,7 @@ recall(const struct maildir_known *known, struct picked *p)
 	    m.row->mtime_ns != p->row.mtime_ns)
 		return false;
 	p->row.wire = m.row->wire;
+	p->row.nth = m.row->nth;
 	p->row.flags |= m.row->flags & (MAILDIR_ROW_8BIT | MAILDIR_ROW_AS_SENT);
 	return true;
 }
@@ -119,6 +120,7 @@ describe(struct picked *p, const struct file_facts *facts)
 	p->row.mtime_ns = (uint32_t)facts->mtime.tv_nsec;
 	p->row.name_n = (uint32_t)strlen(p->text);
 	p->row.base_n = (uint32_t)p->name.base.n;
+	p->row.nth = MAILDIR_NTH_NONE;
 	p->row.delivered = p->name.time >= DELIVERED_MIN ? p->name.time : 0;
 	p->row.flags |= p->name.seen ? MAILDIR_ROW_SEEN : 0u;
 }
@@ -165,8 +167,10 @@ pick_group(struct maildir *m, const struct maildir_file *files, size_t n,
 	for (size_t i = 0; i < n; i++)
 		if (pick(m, &files[i], to, from, f) == -1)
 			return -1;
-	for (size_t i = from; to->n - from > 1 && i < to->n; i++)
+	for (size_t i = from; to->n - from > 1 && i < to->n; i++) {
 		to->list[i].row.flags |= MAILDIR_ROW_TWIN;
+		to->list[i].row.nth = MAILDIR_NTH_NONE;
+	}
 	return 0;
 }
 
@@ -176,11 +180,7 @@ pick_all(struct maildir *m, struct picking *to, struct fault *f)
 	const struct maildir_list	*l = &m->first;
 	size_t				 n;
 
-	free(to->list);
-	*to = (struct picking){
-		.known = to->known,
-		.list = xalloc(l->n, sizeof(*to->list)),
-	};
+	to->list = xalloc(l->n, sizeof(*to->list));
 	for (size_t i = 0; i < l->n; i += n) {
 		for (n = 1; i + n < l->n; n++)
 			if (!span_eq(maildir_file_base(l, &l->files[i]),
@@ -216,34 +216,40 @@ tell_left_alone(const struct maildir *m, size_t n)
 	m->conf.host->tell(m->conf.host->ctx, "drop-maildir", text);
 }
 
-static void
-keep(struct maildir *m, struct picking *from)
+int
+maildir_pick_files(struct maildir *m, const struct maildir_known *known,
+    struct maildir_rows *out, struct fault *f)
 {
-	if (from->n > 0)
-		qsort(from->list, from->n, sizeof(*from->list), by_delivery);
-	for (size_t i = 0; i < from->n; i++)
-		maildir_rows_add(&m->rows, &from->list[i].row,
-		    from->list[i].text);
-	tell_left_alone(m, from->left_alone);
-	maildir_rows_begin(m);
+	struct picking	to = { .known = known };
+	int		r = pick_all(m, &to, f);
+
+	if (r == 0 && to.n > 0)
+		qsort(to.list, to.n, sizeof(*to.list), by_delivery);
+	maildir_rows_fini(out);
+	for (size_t i = 0; r == 0 && i < to.n; i++)
+		maildir_rows_add(out, &to.list[i].row, to.list[i].text);
+	if (r == 0 && !to.changed)
+		tell_left_alone(m, to.left_alone);
+	free(to.list);
+	return r == 0 && to.changed ? 1 : r;
 }
 
 int
 maildir_pick(struct maildir *m, const struct maildir_known *known,
     struct fault *f)
 {
-	struct picking	to = { .known = known };
-	int		tries = 0;
-	int		r;
+	int tries = 0;
+	int r;
 
 	do {
 		r = maildir_list_take(&m->first, m->fd, f);
 		if (r == 0)
-			r = pick_all(m, &to, f);
-	} while (r == 0 && to.changed && ++tries < TRIES);
-	if (r == 0)
-		keep(m, &to);
-	free(to.list);
+			r = maildir_pick_files(m, known, &m->rows, f);
+	} while (r == 1 && ++tries < TRIES);
 	maildir_list_forget(&m->first);
-	return r;
+	if (r == -1)
+		return -1;
+	maildir_rows_number(m);
+	maildir_rows_count(m);
+	return 0;
 }

@@ -15,6 +15,7 @@
 /* A file in new/ or cur/, as a listing found it. */
 struct maildir_file {
 	size_t		name;		/* place in names */
+	uint64_t	ino;
 	uint16_t	base_n;		/* octets of it that are the base name */
 	bool		in_new;
 };
@@ -71,6 +72,10 @@ void	maildir_list_forget(struct maildir_list *l);
  */
 int	maildir_list_take(struct maildir_list *l, int dirfd, struct fault *f)
 	    MUSTUSE;
+/* Those folders alone, as they are opened, once, and in their order; and by name. */
+int	maildir_list_read(struct maildir_list *l, bool in_new, bool in_cur,
+	    struct fault *f) MUSTUSE;
+void	maildir_list_sort(struct maildir_list *l);
 /* Is it still what the folders hold? */
 bool	maildir_list_holds(const struct maildir_list *l);
 /* Those with this base name: the first, and how many. */
@@ -93,16 +98,28 @@ maildir_list_folder(const struct maildir_list *l, bool in_new)
 }
 
 /*
- * maildir_pick.c: list both folders, and look at what is in them: all rows, entries
- * and totals of m.  A file that is known is not read again; known may be NULL.
+ * maildir_pick.c: list both folders, and look at what is in them: all rows and totals
+ * of m.  A file that is known is not read again; known may be NULL.
  */
 struct maildir_known;
 int	maildir_pick(struct maildir *m, const struct maildir_known *known,
 	    struct fault *f) MUSTUSE;
+/* Of what m->first has, sorted: the rows, in order of delivery.  1: a file went
+ * meanwhile. */
+int	maildir_pick_files(struct maildir *m, const struct maildir_known *known,
+	    struct maildir_rows *out, struct fault *f) MUSTUSE;
 
-/* maildir_rows.c: entries and totals, of all rows; */
-void	maildir_rows_begin(struct maildir *m);
-/* or by an index that holds.  False: it is damaged. */
+/*
+ * maildir_refresh.c: by an index that is older than a folder, with a look at what has
+ * come there alone; the index is written.  False: it cannot be done so.
+ */
+bool	maildir_refresh(struct maildir *m, uint64_t now);
+
+/* maildir_rows.c, of all rows: nth and alike; then totals; then entries. */
+void	maildir_rows_number(struct maildir *m);
+void	maildir_rows_count(struct maildir *m);
+void	maildir_rows_entries(struct maildir *m);
+/* Instead, by an index that holds.  False: it is damaged. */
 bool	maildir_rows_by_index(struct maildir *m) MUSTUSE;
 /* Message i, until the next call.  -1: it cannot be found out any more. */
 int	maildir_row(struct maildir *m, size_t i, struct maildir_mail *out,
@@ -113,6 +130,10 @@ int	maildir_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
 	    struct fault *f) MUSTUSE;
 char	*maildir_uidl(struct drop *d, size_t i, char *out, struct fault *f)
 	    MUSTUSE;
+void	maildir_totals_add(struct drop_totals *t, const struct maildir_row *r);
+/* The unique-id that is made of it, without a number.  Returns its end. */
+char	*maildir_mail_uidl(const struct maildir_mail *m,
+	    char uidl[DROP_UIDL_MAX + 1]);
 /* As maildir_key. */
 struct span	maildir_mail_key(const struct maildir_mail *m,
 		    uint8_t digest[DIGEST_SIZE]);
@@ -137,6 +158,8 @@ int	maildir_where(struct maildir *m, size_t i, struct maildir_place *out,
 	    struct fault *f) MUSTUSE;
 /* List the folders anew, for names that have come. */
 int	maildir_list_again(struct maildir *m, struct fault *f) MUSTUSE;
+/* All rows into the index, which then has them; or entries of them. */
+void	maildir_settle(struct maildir *m, uint64_t now);
 /* A name that was there, and is not: the folders have to be listed again. */
 bool	maildir_went(const struct fault *f);
 /* The Maildir itself, *fd_r -1 when there is none. */

@@ -19,6 +19,8 @@ enum maildir_row_flag {
 	MAILDIR_ROW_AS_SENT	= 1u << 4,	/* DROP_AS_SENT */
 };
 
+#define MAILDIR_NTH_NONE	UINT32_MAX
+
 /* The file may get other names, but not other octets. */
 struct maildir_row {
 	uint64_t	ino;
@@ -32,7 +34,7 @@ struct maildir_row {
 	uint32_t	base_n;		/* those of them before the colon */
 	uint32_t	nth;		/* its unique-id is a digest, and it is the nth
 					   with that one, from 1; 0: it is the base
-					   name */
+					   name; MAILDIR_NTH_NONE: not known yet */
 	uint32_t	flags;		/* enum maildir_row_flag */
 };
 

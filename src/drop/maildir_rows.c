@@ -48,9 +48,8 @@ maildir_mail_key(const struct maildir_mail *m, uint8_t digest[DIGEST_SIZE])
 	return base;
 }
 
-/* Without its number, if it has one.  Returns its end, as all of these. */
-static char *
-derive_id(const struct maildir_mail *m, char uidl[DROP_UIDL_MAX + 1])
+char *
+maildir_mail_uidl(const struct maildir_mail *m, char uidl[DROP_UIDL_MAX + 1])
 {
 	struct span base = maildir_mail_base(m);
 
@@ -74,7 +73,7 @@ promised_id(const struct maildir *m, const struct maildir_mail *mail,
 static char *
 numbered_id(const struct maildir_mail *mail, char uidl[DROP_UIDL_MAX + 1])
 {
-	char *end = derive_id(mail, uidl);
+	char *end = maildir_mail_uidl(mail, uidl);
 
 	if (mail->row->nth == 0)
 		return end;
@@ -106,20 +105,20 @@ make_entry(const struct maildir *m, size_t i, const struct maildir_mail *mail,
 }
 
 static void
-make_distinct(struct maildir *m)
+make_distinct(struct drop_entry *entries, size_t n)
 {
-	struct drop_entry **all = xalloc(m->n, sizeof(*all));
+	struct drop_entry **all = xalloc(n, sizeof(*all));
 
-	for (size_t i = 0; i < m->n; i++)
-		all[i] = &m->entries[i];
-	drop_distinct(all, m->n);
+	for (size_t i = 0; i < n; i++)
+		all[i] = &entries[i];
+	drop_distinct(all, n);
 	free(all);
 }
 
 /* ------------------------------------------------------------ all of them */
 
-static void
-count(struct drop_totals *t, const struct maildir_row *r)
+void
+maildir_totals_add(struct drop_totals *t, const struct maildir_row *r)
 {
 	t->n++;
 	t->octets += r->wire;
@@ -130,41 +129,47 @@ count(struct drop_totals *t, const struct maildir_row *r)
 		t->oldest = r->delivered;
 }
 
-/* Those of digests among all, whatever is promised. */
-static void
-number_ids(struct maildir *m)
+void
+maildir_rows_count(struct maildir *m)
 {
-	for (size_t i = 0; i < m->n; i++) {
+	m->n = m->rows.n;
+	m->totals = (struct drop_totals){ 0 };
+	for (size_t i = 0; i < m->n; i++)
+		maildir_totals_add(&m->totals, &m->rows.list[i]);
+}
+
+/* Whatever is promised. */
+void
+maildir_rows_number(struct maildir *m)
+{
+	struct drop_entry *ids = xalloc(m->rows.n, sizeof(*ids));
+
+	for (size_t i = 0; i < m->rows.n; i++) {
 		struct maildir_mail mail = maildir_rows_at(&m->rows, i);
 
-		(void)derive_id(&mail, m->entries[i].uidl);
+		(void)maildir_mail_uidl(&mail, ids[i].uidl);
 	}
-	make_distinct(m);
+	make_distinct(ids, m->rows.n);
 	m->alike = 0;
-	for (size_t i = 0; i < m->n; i++) {
-		m->rows.list[i].nth = uidl_number(m->entries[i].uidl);
+	for (size_t i = 0; i < m->rows.n; i++) {
+		m->rows.list[i].nth = uidl_number(ids[i].uidl);
 		m->alike += m->rows.list[i].nth > 1;
 	}
+	free(ids);
 }
 
 void
-maildir_rows_begin(struct maildir *m)
+maildir_rows_entries(struct maildir *m)
 {
-	m->n = m->rows.n;
 	m->entries = xalloc(m->n, sizeof(*m->entries));
-	m->totals = (struct drop_totals){ 0 };
-	number_ids(m);
 	for (size_t i = 0; i < m->n; i++) {
 		struct maildir_mail mail = maildir_rows_at(&m->rows, i);
 
-		count(&m->totals, mail.row);
-		fill_entry(i, mail.row, &m->entries[i]);
-		if (promised_id(m, &mail, m->entries[i].uidl))
-			m->entries[i].flags |= DROP_PROMISED;
+		make_entry(m, i, &mail, &m->entries[i]);
 	}
 	/* One with a promised id leaves its number to the next. */
 	if (m->conf.promises != NULL && m->alike > 0)
-		make_distinct(m);
+		make_distinct(m->entries, m->n);
 }
 
 /* ---------------------------------------------------------- by the index */
@@ -175,12 +180,14 @@ maildir_rows_by_index(struct maildir *m)
 	const struct maildir_index_head *h = &m->index.head;
 
 	if (m->conf.promises != NULL && h->alike > 0) {
-		if (maildir_index_all(&m->index, &m->rows)) {
-			maildir_rows_begin(m);
-			return true;
+		if (!maildir_index_rows(&m->index, 0, &m->rows)) {
+			maildir_rows_fini(&m->rows);
+			return false;
 		}
-		maildir_rows_fini(&m->rows);
-		return false;
+		m->alike = h->alike;
+		maildir_rows_count(m);
+		maildir_rows_entries(m);
+		return true;
 	}
 	m->n = (size_t)h->n;
 	m->totals = (struct drop_totals){ .n = m->n, .octets = h->octets,
@@ -208,17 +215,16 @@ list_instead(struct maildir *m, struct fault *f)
 	int				r = 0;
 
 	maildir_index_drop(&m->index);
-	m->lost = m->lost || !maildir_list_holds(&m->first);
 	if (!m->lost)
 		r = maildir_pick(m, NULL, f);
 	m->lost = m->lost || r == -1 || !same_totals(&told, &m->totals) ||
 	    !maildir_index_holds(&m->index, &m->first.new_facts,
 	    &m->first.cur_facts);
-	if (!m->lost)
+	if (!m->lost) {
+		maildir_rows_entries(m);
 		return 0;
+	}
 	maildir_rows_fini(&m->rows);
-	free(m->entries);
-	m->entries = NULL;
 	m->n = told.n;
 	m->totals = told;
 	return r == -1 ? -1 : fault_set(f, FAULT_TEMP, "%s: its index was "

@@ -72,8 +72,8 @@ WRAP(file_facts, (int fd, struct file_facts *out, struct fault *f),
     (fd, out, f))
 WRAP(file_facts_at, (int dirfd, const char *name, struct file_facts *out,
     struct fault *f), (dirfd, name, out, f))
-WRAP(file_list, (int dirfd, bool (*each)(void *, const char *), void *ctx,
-    struct fault *f), (dirfd, each, ctx, f))
+WRAP(file_list_numbers, (int dirfd, bool (*each)(void *, const char *, uint64_t),
+    void *ctx, struct fault *f), (dirfd, each, ctx, f))
 WRAP(file_mkdir, (int dirfd, const char *name, mode_t mode, struct fault *f),
     (dirfd, name, mode, f))
 WRAP(file_pwrite, (int fd, const void *p, size_t n, uint64_t off,

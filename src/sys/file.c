@@ -607,8 +607,8 @@ file_slurp(int fd, void *out, size_t cap, struct fault *f)
 }
 
 int
-file_list(int dirfd, bool (*fn)(void *ctx, const char *name), void *ctx,
-    struct fault *f)
+file_list_numbers(int dirfd, bool (*fn)(void *ctx, const char *name, uint64_t ino),
+    void *ctx, struct fault *f)
 {
 	struct dirent	*entry;
 	DIR		*dir;
@@ -629,11 +629,33 @@ file_list(int dirfd, bool (*fn)(void *ctx, const char *name), void *ctx,
 
 		if (span_eq(name, SPAN(".")) || span_eq(name, SPAN("..")))
 			continue;
-		if (!fn(ctx, entry->d_name))
+		if (!fn(ctx, entry->d_name, entry->d_ino))
 			break;
 	}
 	err = entry == NULL ? errno : 0;
 	(void)closedir(dir);
 	return err != 0 ?
 	    fault_errno(f, sys_class(err), err, "list folder") : 0;
+}
+
+struct listing {
+	bool	(*fn)(void *ctx, const char *name);
+	void	*ctx;
+};
+
+static bool
+tell_name(void *ctx, const char *name, uint64_t ino UNUSED)
+{
+	const struct listing *l = ctx;
+
+	return l->fn(l->ctx, name);
+}
+
+int
+file_list(int dirfd, bool (*fn)(void *ctx, const char *name), void *ctx,
+    struct fault *f)
+{
+	struct listing l = { fn, ctx };
+
+	return file_list_numbers(dirfd, tell_name, &l, f);
 }

@@ -173,5 +173,9 @@ ssize_t	file_slurp(int fd, void *out, size_t cap, struct fault *f) MUSTUSE;
  * stops when fn returns false. */
 int	file_list(int dirfd, bool (*fn)(void *ctx, const char *name), void *ctx,
 	    struct fault *f) MUSTUSE;
+/* The same, with each file's number as the folder has it: file_facts.ino, but for what
+ * is mounted there, and for file systems that make numbers up. */
+int	file_list_numbers(int dirfd, bool (*fn)(void *ctx, const char *name,
+	    uint64_t ino), void *ctx, struct fault *f) MUSTUSE;
 
 #endif

@@ -39,11 +39,23 @@ count_name(void *ctx, const char *name)
 	return ++*(int *)ctx < 100;
 }
 
+static bool
+check_number(void *ctx, const char *name, uint64_t ino)
+{
+	const int		*dirfd = ctx;
+	struct file_facts	 facts;
+
+	assert_int_equal(file_facts_at(*dirfd, name, &facts, NULL), 0);
+	assert_int_equal(facts.ino, ino);
+	return true;
+}
+
 static int
 names_in(int dirfd)
 {
 	int n = 0;
 
+	assert_int_equal(file_list_numbers(dirfd, check_number, &dirfd, NULL), 0);
 	assert_int_equal(file_list(dirfd, count_name, &n, NULL), 0);
 	return n;
 }
