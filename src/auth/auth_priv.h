@@ -204,6 +204,8 @@ extern const struct auth_exchange_ops	exchange_scram;
  * for this request, and it comes from a reserved port.
  */
 bool	rpop_allowed(const struct auth_state *s, const struct auth_request *q);
+/* One for some user of that address: neither his name nor his port is known yet. */
+bool	rpop_foreseen(const struct auth_state *s, const struct auth_request *q);
 
 /*
  * Turn the yes of *v into a no when its identity may not log in: a back end may

@@ -389,6 +389,8 @@ auth_foresee(const struct auth_conf *c, void *state,
 		verdict_refuse(v, REASON_BAD_NAME, "%s", "");
 	else if (file != NULL)
 		verdict_refuse(v, REASON_DENIED, "%s", file);
+	else if (q->method == AUTH_METHOD_RPOP && !rpop_foreseen(s, q))
+		verdict_refuse(v, REASON_RPOP, "%s", "");
 	else if (ops->lookup != NULL)
 		rows_foresee(ops, s, q, v);
 	else if (auth_by_digest(q->method) || auth_by_own_exchange(q->method))

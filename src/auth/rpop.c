@@ -9,17 +9,32 @@
 #define PORT_RESERVED_MIN	512	/* as rcmd(3) takes them */
 #define PORT_RESERVED_MAX	1023
 
+/* client NULL: whoever that is. */
 static bool
-row_allows(struct span row, const struct auth_request *q)
+row_allows(struct span row, const struct auth_request *q,
+    const struct span *client)
 {
 	struct span address = span_word(&row);
-	struct span client = span_word(&row);
+	struct span name = span_word(&row);
 	struct span local = span_word(&row);
 
 	return local.n > 0 && span_trim(row).n == 0 &&
 	    span_eq(address, span_str(q->peer.text)) &&
-	    span_eq(client, secret_span(&q->secret)) &&
+	    (client == NULL || span_eq(name, *client)) &&
 	    span_eq(local, span_str(q->user));
+}
+
+static bool
+table_allows(const struct auth_state *s, const struct auth_request *q,
+    const struct span *client)
+{
+	struct span	rest = buf_span(&s->rpop);
+	struct span	row;
+
+	while (auth_line(&rest, &row))
+		if (row_allows(row, q, client))
+			return true;
+	return false;
 }
 
 bool
@@ -29,16 +44,17 @@ rpop_allowed(const struct auth_state *s, const struct auth_request *q)
 		span_str(q->peer.text), secret_span(&q->secret),
 		span_str(q->user),
 	};
-	struct span		rest = buf_span(&s->rpop);
-	struct span		row;
 
 	if (q->peer.family == 0 || q->peer.port < PORT_RESERVED_MIN ||
 	    q->peer.port > PORT_RESERVED_MAX)
 		return false;
 	if (s->rpop_index != NULL)
 		return line_index_has(s->rpop_index, words);
-	while (auth_line(&rest, &row))
-		if (row_allows(row, q))
-			return true;
-	return false;
+	return table_allows(s, q, &words[1]);
+}
+
+bool
+rpop_foreseen(const struct auth_state *s, const struct auth_request *q)
+{
+	return table_allows(s, q, NULL);
 }

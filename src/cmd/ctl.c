@@ -348,13 +348,20 @@ do_penalties(struct job *j)
 
 static const char unknown[] = "the password";
 static const char unknown_pam[] = "the password, and what PAM's modules say";
+static const char unknown_rpop[] = "the client's port and its user's name";
+
+static const char *
+what_is_unknown(const struct job *j, const struct auth_conf *c)
+{
+	if (j->method == AUTH_METHOD_RPOP)
+		return unknown_rpop;
+	return c->source == AUTH_PAM ? unknown_pam : unknown;
+}
 
 static void
 show_verdict(struct job *j, const struct auth_conf *c,
     const struct auth_verdict *v)
 {
-	bool pam = c->source == AUTH_PAM;
-
 	show(j, "rules", v->result == AUTH_OK ? "passed" :
 	    v->result == AUTH_REFUSED ? "refused" : "error", 0);
 	if (v->result != AUTH_OK)
@@ -365,7 +372,7 @@ show_verdict(struct job *j, const struct auth_conf *c,
 		show(j, "account", v->id.user, 0);
 		show(j, "uid", NULL, v->id.uid);
 		show(j, "gid", NULL, v->id.gid);
-		show(j, "not_known", pam ? unknown_pam : unknown, 0);
+		show(j, "not_known", what_is_unknown(j, c), 0);
 	}
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "cmd/passwd.h"
 
+#include "cmd/foresee.h"
+
 #include "auth/app.h"
 #include "auth/prep.h"
 #include "base/attr.h"
@@ -91,6 +93,38 @@ add(const struct job *j)
 	printf("%s\n", password);
 	explicit_bzero(password, sizeof(password));
 	return STATUS_OK;
+}
+
+/* Does no user database know him?  One that cannot be asked may. */
+static bool
+is_nobody(const struct settings *s, const char *user)
+{
+	static struct auth_verdict	 v;
+	static struct auth_request	 q = { .method = AUTH_METHOD_PASS };
+	struct auth_conf		 one = s->auth;
+	struct fault			 f;
+
+	if (!span_cstr(span_str(user), q.user, sizeof(q.user)))
+		return false;
+	for (size_t i = 0; i < auth_databases(&s->auth); i++) {
+		auth_select(&one, i);
+		if (foresee(s, &one, &q, &v, &f) != 0 ||
+		    v.reason != REASON_UNKNOWN_USER)
+			return false;
+	}
+	return true;
+}
+
+/* What else is needed for it to be taken. */
+static void
+warn(const struct settings *s, const char *user)
+{
+	if (s->auth.app_passwords == AUTH_APP_NO)
+		fprintf(stderr, "popper passwd: it is not taken yet: set "
+		    "app_passwords = yes in %s\n", s->config);
+	if (is_nobody(s, user))
+		fprintf(stderr, "popper passwd: no user database knows %s: "
+		    "nobody can log in with it\n", user);
 }
 
 static int
@@ -224,10 +258,8 @@ cmd_passwd_app(int argc, char **argv)
 	j.used = app_used_open(s.role.state_dir);
 	status = c->run(&j);
 	fd_close(&j.used);
-	if (status == STATUS_OK && c->run == add &&
-	    s.auth.app_passwords == AUTH_APP_NO)
-		fprintf(stderr, "popper passwd: it is not taken yet: set "
-		    "app_passwords = yes in %s\n", s.config);
+	if (status == STATUS_OK && c->run == add)
+		warn(&s, j.user);
 	settings_fini(&s);
 	return status;
 }

@@ -197,17 +197,6 @@ on_secret(struct authorize *a, bool rpop, struct span secret, struct buf *out)
 	return ask(a, rpop ? BY_RPOP : BY_PASS, secret);
 }
 
-/* Whoever listens has heard no password yet, so nobody is asked for one. */
-static enum authorize_next
-in_the_clear(struct authorize *a, struct buf *out)
-{
-	a->named = false;
-	SAY_ERR(out, CODE_SYS_PERM, "Passwords are not taken in the clear: set "
-	    "your mail program to use %s.", a->stls ? "TLS (STLS)" :
-	    "TLS (port 995)");
-	return AUTHORIZE_MORE;
-}
-
 /* --- AUTH (RFC 5034) ------------------------------------------------------------ */
 
 struct mechanism {
@@ -250,6 +239,39 @@ static bool
 is_overheard(const struct authorize *a, const struct mechanism *m)
 {
 	return m->needs_tls && a->needs_tls && !a->secure;
+}
+
+/* What a mail program can be set to here; NULL: nothing that we know of. */
+static const char *
+way_in(const struct authorize *a)
+{
+	const unsigned usable = a->offers & ~AUTHORIZE_PLUS;
+
+	if (a->stls)
+		return "TLS (STLS)";
+	if (a->proxied)
+		return "TLS (port 995)";
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+		if (!mechanisms[i].needs_tls &&
+		    (usable & 1u << mechanisms[i].method) != 0)
+			return mechanisms[i].name;
+	return a->stamped ? "APOP" : NULL;
+}
+
+/* Whoever listens has heard no password yet, so nobody is asked for one. */
+static enum authorize_next
+in_the_clear(struct authorize *a, struct buf *out)
+{
+	const char *way = way_in(a);
+
+	a->named = false;
+	if (way != NULL)
+		SAY_ERR(out, CODE_SYS_PERM, "Passwords are not taken in the "
+		    "clear: set your mail program to use %s.", way);
+	else
+		SAY_ERR(out, CODE_SYS_PERM, "Passwords are not taken in the "
+		    "clear, and TLS is not offered here.");
+	return AUTHORIZE_MORE;
 }
 
 /* EXTERNAL only to whom TLS vouches for. */

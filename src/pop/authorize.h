@@ -98,6 +98,7 @@ struct authorize {
 	bool		 stls;			/* TLS may begin; likewise */
 	bool		 secure;		/* it has begun */
 	bool		 tokens;	/* so are their mechanisms; likewise */
+	bool		 proxied;		/* a proxy has TLS, perhaps */
 	bool		 needs_tls;		/* before a password is taken */
 	char		 master;		/* between a user's name and that
 						   of who acts for him; '\0': no

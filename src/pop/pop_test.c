@@ -1285,6 +1285,46 @@ test_authorize_tls(void **state UNUSED)
 	assert_true(span_starts(buf_span(&out), SPAN("-ERR Unknown command")));
 }
 
+/* Nobody is sent to where there is nothing. */
+static void
+test_authorize_way_in(void **state UNUSED)
+{
+	static const struct {
+		bool		 stls, proxied, stamped;
+		unsigned	 offers;
+		const char	*says;
+	} rows[] = {
+		{ true, true, false, 0, ": set your mail program to use TLS (STLS)." },
+		{ false, true, false, 1u << BY_CRAM_MD5,
+		  ": set your mail program to use TLS (port 995)." },
+		{ false, false, true, 1u << BY_PLAIN | 1u << BY_SCRAM_SHA_1_PLUS |
+		  1u << BY_CRAM_MD5 | 1u << BY_SCRAM_SHA_1,
+		  ": set your mail program to use SCRAM-SHA-1." },
+		{ false, false, true, 1u << BY_PLAIN | 1u << BY_APOP,
+		  ": set your mail program to use APOP." },
+		{ false, false, false, 1u << BY_PLAIN | 1u << BY_LOGIN,
+		  ", and TLS is not offered here." },
+	};
+	struct authorize a;
+	char		 text[512];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		authorize_init(&a, "h", NULL, 1, 9, 99, false);
+		a.needs_tls = true;
+		a.stls = rows[i].stls;
+		a.proxied = rows[i].proxied;
+		a.stamped = rows[i].stamped;
+		a.offers = rows[i].offers;
+		buf_clear(&out);
+		assert_int_equal(authorize_line(&a, SPAN("USER a"), &out),
+		    AUTHORIZE_MORE);
+		assert_true(span_cstr(buf_span(&out), text, sizeof(text)));
+		if (strstr(text, rows[i].says) == NULL)
+			fail_msg("%zu: %s", i, text);
+		authorize_fini(&a);
+	}
+}
+
 /* Who acts for another one, where master users may. */
 static void
 test_authorize_for_another(void **state UNUSED)
@@ -1594,6 +1634,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_authorize_auth_otherwise,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_capa_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_authorize_way_in, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_tls, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_authorize_token,

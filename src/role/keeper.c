@@ -56,7 +56,8 @@ struct keeper {
 	struct stamp			 clients[CLIENTS_FILES];
 	size_t				 n;
 	bool				 settled;	/* the last look */
-	bool				 unread;	/* something is another one */
+	bool				 unread;	/* something may be another one, */
+	bool				 renewed;	/* and is */
 };
 
 /* --- judging ----------------------------------------------------------------------- */
@@ -291,12 +292,12 @@ renew(struct keeper *k)
 {
 	struct fault f;
 
-	k->unread = false;
 	make_due(k, true);
-	if (deliver(k, &f) == 0)
-		log_text(LEVEL_NOTE, "tls-renewed", "%zu certificates", k->n);
-	else
+	if (deliver(k, &f) != 0)
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
+	else if (k->renewed)
+		log_text(LEVEL_NOTE, "tls-renewed", "%zu certificates", k->n);
+	k->unread = k->renewed = false;
 }
 
 /* A renewal of several files is one: it is read when they have come to rest. */
@@ -307,7 +308,8 @@ on_look(void *ctx, unsigned what UNUSED)
 	struct fault	 f;
 	bool		 settled;
 
-	k->unread |= changed(k, &settled);
+	k->renewed |= changed(k, &settled);
+	k->unread |= k->renewed;
 	if (k->unread && settled)
 		renew(k);
 	else if (!k->unread && somebody_is_due(k) && deliver(k, &f) != 0)
@@ -433,7 +435,7 @@ keeper_main(const struct keeper_start *a)
 	 * before us did not live to tell. */
 	make_due(&k, a->again);
 	(void)changed(&k, &settled);
-	k.unread = !settled;
+	k.unread = !settled;	/* a change in the same moment does not show */
 	if (deliver(&k, &f) != 0)
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 	tell_expiry(&k);

@@ -44,6 +44,7 @@ offers_begin(struct authorize *a, const char *host, const struct settings *c)
 	authorize_init(a, host, r->hide_version ? NULL : POPPER_VERSION,
 	    r->auth_tries, r->max_bad_commands, r->max_commands_before_login,
 	    c->auth.rpop_file[0] != '\0');
+	a->proxied = r->proxy_networks.n > 0 || r->xclient_networks.n > 0;
 	a->login_delay_s = pace_most(r);
 	a->own_delays = r->login_delay_max_s > 0;
 	a->prep = prep_library();

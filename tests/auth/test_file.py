@@ -365,6 +365,7 @@ class Virtual(logins.Logins, unittest.TestCase):
     def app(self, *args, code=0):
         r = self.host.run([POPPER, "passwd", "app", *args])
         self.assertEqual(r.returncode, code, r.stderr)
+        self.said = r.stderr.decode()
         return r.stdout.decode().strip()
 
     def apps(self, use):
@@ -375,6 +376,18 @@ class Virtual(logins.Logins, unittest.TestCase):
         self.rows("ann:{PLAIN}wonderland", "bob:{PLAIN}wonderland",
                   "gone:!{PLAIN}wonderland")
 
+    def test_of_nobody(self):
+        """It is made: a database may come to know him.  One that cannot be asked
+        may know him."""
+        self.apps("yes")
+        self.assertNotEqual(self.app("add", "nosuch", "phone"), "")
+        self.assertIn("no user database knows nosuch", self.said)
+        logins.configure(self.host, app_passwords="yes", auth=(
+            "pam one:file:%s two:file:/nonexistent" % USERS))
+        self.app("add", "nosuch", "tablet")
+        self.assertEqual(self.said, "")
+        self.app("remove", "nosuch")
+
     def test_a_password_for_each_device(self):
         self.apps("yes")
         phone = self.app("add", "ann", "phone")
@@ -382,6 +395,7 @@ class Virtual(logins.Logins, unittest.TestCase):
                           "2199-12-31", "ann", "tablet")
         office = self.app("add", "--networks", "192.0.2.0/24", "ann", "office")
         closed = self.app("add", "gone", "phone")
+        self.assertEqual(self.said, "")
         self.assertRegex(phone, "^([a-z0-9]{4}-){4}[a-z0-9]{4}$")
         kept = self.host.run(["cat", APPS]).stdout.decode()
         self.assertNotIn(phone, kept)

@@ -128,7 +128,7 @@ class Pam(logins.Logins, unittest.TestCase):
         for user in ("alice", "starred", "locked", "expired", "noshell"):
             r = self.host.run(["/usr/sbin/popper", "passwd", "app", "add",
                                user, "phone"])
-            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertEqual((r.returncode, r.stderr), (0, b""))
             password = r.stdout.strip()
             reason = {"noshell": "shell"}.get(user, user)
             if user in ("alice", "starred"):

@@ -441,13 +441,32 @@ class Guesses(Ctl):
             self.assertEqual(why("198.51.100.1", "--tls", "--method", method),
                              ("passed", ""))
         for method in ("scram-sha-256", "external", "apop", "oauthbearer",
-                       "rpop", "gssapi"):
+                       "gssapi"):
             self.assertEqual(why("192.0.2.1", "--method", method),
                              ("refused", "the method is not offered"))
         self.assertEqual(why("192.0.2.1", "--listener", "127.0.0.1:1110"),
                          ("refused", "networks= of that line of listen"))
         self.assertEqual(why("10.0.0.1", "--tls", "--listener",
                              "127.0.0.1:1110"), ("passed", ""))
+
+    def test_why_by_a_host_that_vouches(self):
+        """Whose user at that host is not known before he speaks."""
+        self.host.write("/etc/popper/rpop", "# hosts\n192.0.2.1 annie alice\n")
+        self.serve(rpop_file="/etc/popper/rpop")
+        for user, reason in (("alice", None), ("bob", "rpop")):
+            said = json.loads(self.ctl("--json", "why", "--method", "rpop", "--tls",
+                                       user + "@192.0.2.1"))
+            self.assertEqual(said["connection"], "passed")
+            self.assertEqual(said.get("reason"), reason)
+            self.assertEqual(said.get("not_known"), None if reason else
+                             "the client's port and its user's name")
+        said = json.loads(self.ctl("--json", "why", "--method", "rpop", "--tls",
+                                   "alice@192.0.2.10"))
+        self.assertEqual(said["reason"], "rpop")
+        self.serve()
+        said = self.why("alice", "--method", "rpop")
+        self.assertEqual((said["connection"], said["reason"]),
+                         ("refused", "rpop"))
 
     def test_why_with_accounts(self):
         self.host.add_user("low", 999, password="x")

@@ -28,7 +28,7 @@ TABLES = {
     "src/pop/extend.c": r"define NO_SUCH_BOARD(.*?)\n",
 }
 # Arguments, not texts, and what programs read, not people.
-ARGUMENTS = {"TLS (STLS)", "TLS (port 995)", " (version ", ")", "", "=", "XTND",
+ARGUMENTS = {" (version ", ")", "", "=", "XTND",
              "popper%s%s%s at %s starting.%s"}
 
 
