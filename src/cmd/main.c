@@ -15,6 +15,7 @@
 #include "role/serve.h"
 
 #include "sys/file.h"
+#include "sys/spawn.h"
 #include "sys/term.h"
 #include "watch/log.h"
 
@@ -76,6 +77,7 @@ static int
 cmd_session(int argc, char **argv)
 {
 	static struct settings	s;
+	static struct names	names;
 	struct fault		f;
 	char			hostname[HOSTNAME_MAX];
 	bool			told = somebody_reads();
@@ -93,8 +95,14 @@ cmd_session(int argc, char **argv)
 	/* What was to be told there is told; the rest is for the log. */
 	if (told && !term_shows() && fd_null_standard(&f) != 0)
 		return STATUS_FAILED;
+	if (s.role.isolation == ISOLATION_SPLIT &&
+	    names_of_session(&s, &names, &f) != 0)
+		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
 	monitor_hostname(&s, hostname, sizeof(hostname));
 	status = monitor_run(&s, hostname, in, out);
+	/* The rest goes with the process; a sanitizer looks for what was forgotten. */
+	if (!POPPER_SANITIZED)
+		spawn_exit(status);
 	log_close();
 	settings_fini(&s);
 	return status;

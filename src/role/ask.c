@@ -194,16 +194,17 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	return fault_set(f, FAULT_PEER, "message %u", type);
 }
 
+/* Not on the stack, as in ask_host. */
+static struct link_out answer;
+
 static int
 send_done(int link, const struct fault *why, struct fault *f)
 {
-	UNZEROED struct link_out out;
-
-	link_out_init(&out, MSG_DONE);
-	link_put_u8(&out, (uint8_t)why->class);
-	link_put_u32(&out, (uint32_t)why->err);
-	link_put_span(&out, span_str(why->text));
-	return link_send(link, &out, NULL, 0, f);
+	link_out_init(&answer, MSG_DONE);
+	link_put_u8(&answer, (uint8_t)why->class);
+	link_put_u32(&answer, (uint32_t)why->err);
+	link_put_span(&answer, span_str(why->text));
+	return link_send(link, &answer, NULL, 0, f);
 }
 
 int
@@ -212,7 +213,6 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	AUTO(fd_close) int	fd = -1;
 	AUTO(fd_close) int	message = -1;
 	struct fault		why = { 0 };
-	UNZEROED struct link_out		out;
 
 	if (m->type == MSG_SUBMIT || m->type == MSG_FORGET)
 		message = link_get_fd(m, 0);
@@ -222,8 +222,8 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	else if (why.class == FAULT_NONE)
 		why.class = FAULT_TEMP;
 	if (fd >= 0) {
-		link_out_init(&out, MSG_FILE);
-		return link_send(link, &out, &fd, 1, f);
+		link_out_init(&answer, MSG_FILE);
+		return link_send(link, &answer, &fd, 1, f);
 	}
 	return send_done(link, &why, f);
 }
@@ -288,8 +288,8 @@ ask_trace(int link, int wait_ms)
 int
 ask_serve_log(int link, bool (*traced)(void), struct fault *f)
 {
-	UNZEROED struct link_in	in;
-	int		got;
+	static struct link_in	in;
+	int			got;
 
 	if (traced != NULL)
 		got = link_recv(link, permit_serves_ask, permit_serves_ask_n, 0,

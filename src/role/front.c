@@ -38,6 +38,8 @@ struct state {
 	struct secure		 secure;
 	bool			 starts_tls;	/* STLS was answered */
 	bool			 exchanges;	/* the worker waits for a response */
+	struct link_out		 said;		/* on the stack each page of it would
+						   be a new one, and hold a password */
 	uint8_t			 room[LIMIT_INPUT];	/* the pump's */
 };
 
@@ -84,46 +86,41 @@ ask(struct state *s, struct fault *f)
 	const struct auth_way		way = {
 		.local = *s->c->local, .tls = s->secure.stream != NULL,
 	};
-	UNZEROED struct link_out	record;
-	UNZEROED struct link_out	word;
 	uint8_t			binding[AUTH_BINDING_MAX];
 	struct wire_asked	asked = asked_of(&s->auth, &s->secure, &way,
 				    binding);
 	int			result;
 
-	link_out_init(&record, MSG_CREDENTIAL);
-	wire_put_asked(&record, &asked);
-	result = link_send(s->c->credential, &record, NULL, 0, f);
-	link_out_wipe(&record);
+	link_out_init(&s->said, MSG_CREDENTIAL);
+	wire_put_asked(&s->said, &asked);
+	result = link_send(s->c->credential, &s->said, NULL, 0, f);
+	link_out_wipe(&s->said);
 	authorize_asked(&s->auth);
-	link_out_init(&word, MSG_ASK);
-	link_put_u8(&word, asked.method);
+	link_out_init(&s->said, MSG_ASK);
+	link_put_u8(&s->said, asked.method);
 	if (result == 0)
-		result = link_send(s->c->link, &word, NULL, 0, f);
+		result = link_send(s->c->link, &s->said, NULL, 0, f);
 	return result;
 }
 
 static int
-tell_monitor(const struct state *s, uint16_t type, struct fault *f)
+tell_monitor(struct state *s, uint16_t type, struct fault *f)
 {
-	UNZEROED struct link_out	m;
-
-	link_out_init(&m, type);
-	return link_send(s->c->link, &m, NULL, 0, f);
+	link_out_init(&s->said, type);
+	return link_send(s->c->link, &s->said, NULL, 0, f);
 }
 
 /* Likewise, to the worker that is there already. */
 static int
 respond(struct state *s, struct fault *f)
 {
-	UNZEROED struct link_out	m;
-	int		result;
+	int result;
 
 	s->exchanges = false;
-	wire_put_response(&m, 0, buf_span(&s->auth.ask.message),
+	wire_put_response(&s->said, 0, buf_span(&s->auth.ask.message),
 	    s->auth.ask.broken);
-	result = link_send(s->c->credential, &m, NULL, 0, f);
-	link_out_wipe(&m);
+	result = link_send(s->c->credential, &s->said, NULL, 0, f);
+	link_out_wipe(&s->said);
 	authorize_asked(&s->auth);
 	return result != 0 ? -1 : tell_monitor(s, MSG_WENT_ON, f);
 }
@@ -132,16 +129,15 @@ respond(struct state *s, struct fault *f)
 static enum authorize_next
 look_at_exchange(struct state *s, enum authorize_next n)
 {
-	UNZEROED struct link_out	m;
-	struct fault			f;
+	struct fault f;
 
 	if (!s->exchanges || authorize_exchanges(&s->auth))
 		return n;
 	s->exchanges = false;
 	/* The worker first: what is asked next is for the next one. */
-	link_out_init(&m, MSG_ABORT);
-	link_put_u64(&m, 0);
-	if (link_send(s->c->credential, &m, NULL, 0, &f) == 0 &&
+	link_out_init(&s->said, MSG_ABORT);
+	link_put_u64(&s->said, 0);
+	if (link_send(s->c->credential, &s->said, NULL, 0, &f) == 0 &&
 	    tell_monitor(s, MSG_ABORT, &f) == 0)
 		return n;
 	log_fault(LEVEL_ERR, "front-link", &f);
@@ -150,14 +146,12 @@ look_at_exchange(struct state *s, enum authorize_next n)
 
 /* Whose connection it is.  The monitor judges whether that may be said here. */
 static int
-tell_client(const struct state *s, bool xclient, struct fault *f)
+tell_client(struct state *s, bool xclient, struct fault *f)
 {
-	struct link_out m;
-
-	link_out_init(&m, MSG_CLIENT);
-	link_put_u8(&m, xclient ? 1 : 0);
-	wire_put_peer(&m, &s->peer);
-	return link_send(s->c->link, &m, NULL, 0, f);
+	link_out_init(&s->said, MSG_CLIENT);
+	link_put_u8(&s->said, xclient ? 1 : 0);
+	wire_put_peer(&s->said, &s->peer);
+	return link_send(s->c->link, &s->said, NULL, 0, f);
 }
 
 /* XCLIENT: it is somebody else's. */
@@ -281,13 +275,12 @@ static void
 hand_over(struct state *s)
 {
 	AUTO(fd_close) int	rest = -1;
-	UNZEROED struct link_out m;
 	struct fault		f;
 
-	link_out_init(&m, MSG_HANDOVER);
-	link_put_u8(&m, words_pack(authorize_words(&s->auth)));
+	link_out_init(&s->said, MSG_HANDOVER);
+	link_put_u8(&s->said, words_pack(authorize_words(&s->auth)));
 	if (wire_rest(pump_rest(&s->pump), &rest, &f) != 0 ||
-	    link_send(s->c->link, &m, &rest, 1, &f) != 0)
+	    link_send(s->c->link, &s->said, &rest, 1, &f) != 0)
 		log_fault(LEVEL_ERR, "front-handover", &f);
 }
 
@@ -298,14 +291,13 @@ hand_over_relay(struct state *s)
 	static uint8_t		room[RELAY_ROOM];
 	AUTO(fd_close) int	ours = -1;
 	AUTO(fd_close) int	theirs = -1;
-	UNZEROED struct link_out m;
 	struct relay		r;
 	struct fault		f;
 
-	link_out_init(&m, MSG_HANDOVER_RELAY);
-	link_put_u8(&m, words_pack(authorize_words(&s->auth)));
+	link_out_init(&s->said, MSG_HANDOVER_RELAY);
+	link_put_u8(&s->said, words_pack(authorize_words(&s->auth)));
 	if (sock_pair(&ours, &theirs, &f) != 0 ||
-	    link_send(s->c->link, &m, &theirs, 1, &f) != 0) {
+	    link_send(s->c->link, &s->said, &theirs, 1, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-handover", &f);
 		return;
 	}
@@ -364,7 +356,6 @@ read_header(struct state *s, struct span *rest, const char **why)
 static bool
 await_header(struct state *s)
 {
-	struct link_out	m;
 	struct span	rest;
 	struct fault	f;
 	const char	*why;
@@ -381,8 +372,7 @@ await_header(struct state *s)
 		return false;
 	case PROXIED_ITSELF:
 		s->itself = true;
-		link_out_init(&m, MSG_CLIENT_ITSELF);
-		told = link_send(s->c->link, &m, NULL, 0, &f);
+		told = tell_monitor(s, MSG_CLIENT_ITSELF, &f);
 		break;
 	case PROXIED_CLIENT:
 		proxied_log_announced(&s->peer, s->c->peer, "proxy");

@@ -1002,6 +1002,16 @@ host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 	return 0;
 }
 
+void
+host_lock_ahead(struct host *h)
+{
+	struct fault not_yet;
+
+	if (h->system_spool && !host_journal_open(h) &&
+	    host_lock(h, DROP_LOCK_SCAN, &not_yet) != 0)
+		h->dotlock.ino = 0;
+}
+
 int
 host_refresh(struct host *h, struct fault *f)
 {

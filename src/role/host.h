@@ -177,6 +177,8 @@ void	host_rights_end(void);
 /* The questions: see drop/drop.h and pop/transact.h. */
 int	host_lock(struct host *h, enum drop_lock_purpose why, struct fault *f)
 	    MUSTUSE;
+/* What a session asks for first, before it runs; in vain, and it will ask. */
+void	host_lock_ahead(struct host *h);
 int	host_refresh(struct host *h, struct fault *f) MUSTUSE;
 int	host_unlock(struct host *h, struct fault *f) MUSTUSE;
 int	host_tempfile(struct host *h, int *fd_r, struct fault *f) MUSTUSE;

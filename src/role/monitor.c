@@ -99,6 +99,10 @@ struct monitor {
 	struct words		 words;		/* that it takes, says the front */
 };
 
+/* Not on the stack, where each page of them would be a new one. */
+static struct link_in	heard;
+static struct link_out	said;
+
 static void
 child_init(struct child *c)
 {
@@ -153,7 +157,7 @@ child_fork(struct child *c, int *link_r, int *log_link_r, struct fault *f)
 	child_init(c);
 	if (link_pair(&c->link, &link, f) != 0 ||
 	    link_pair(&c->log_link, &log_link, f) != 0 ||
-	    (c->pid = spawn_fork(f)) < 0) {
+	    (c->pid = spawn_fork_bare(f)) < 0) {
 		c->pid = 0;
 		child_fini(c);
 		return -1;
@@ -179,7 +183,7 @@ start_resolver(struct monitor *m, bool xclient)
 
 	if (!m->conf->role.peer_check || m->peer.family == 0)
 		return;
-	*pid = spawn_fork(&f);
+	*pid = spawn_fork_bare(&f);
 	if (*pid < 0)
 		log_fault(LEVEL_WARN, "resolver-fork", &f);
 	if (*pid != 0)
@@ -276,12 +280,10 @@ decide(struct monitor *m, enum authorize_answer answer)
 static int
 tell_front(struct monitor *m, enum authorize_answer answer, struct fault *f)
 {
-	UNZEROED struct link_out out;
-
-	link_out_init(&out, MSG_ANSWER);
-	link_put_u8(&out, (uint8_t)answer);
+	link_out_init(&said, MSG_ANSWER);
+	link_put_u8(&said, (uint8_t)answer);
 	m->phase = answer == ANSWER_YES ? PHASE_GRANTED : PHASE_STRANGER;
-	return link_send(m->front.link, &out, NULL, 0, f);
+	return link_send(m->front.link, &said, NULL, 0, f);
 }
 
 static void
@@ -312,23 +314,20 @@ on_deny(struct monitor *m, enum wire_deny how)
 static int
 on_challenge(struct monitor *m, struct fault *f)
 {
-	UNZEROED struct link_out out;
-
-	link_out_init(&out, MSG_WENT_ON);
+	link_out_init(&said, MSG_WENT_ON);
 	m->phase = PHASE_EXCHANGE;
-	return link_send(m->front.link, &out, NULL, 0, f);
+	return link_send(m->front.link, &said, NULL, 0, f);
 }
 
 /* The worker has spoken, or died. */
 static int
 on_verdict(struct monitor *m, struct fault *f)
 {
-	UNZEROED struct link_in		in;
 	enum auth_reason	why;
 	int			got;
 
 	got = link_recv(m->worker.link, permit_from_worker,
-	    permit_from_worker_n, m->phase, 0, &in, f);
+	    permit_from_worker_n, m->phase, 0, &heard, f);
 	if (got != 1) {
 		log_text(LEVEL_ERR, "worker-died", "%s",
 		    got == 0 ? "no verdict" : f->text);
@@ -336,19 +335,19 @@ on_verdict(struct monitor *m, struct fault *f)
 		decide(m, ANSWER_ERROR);
 		return 0;
 	}
-	if (in.type == MSG_WENT_ON) {
-		link_in_fini(&in);
+	if (heard.type == MSG_WENT_ON) {
+		link_in_fini(&heard);
 		return on_challenge(m, f);
 	}
-	if (in.type == MSG_DENY) {
-		on_deny(m, (enum wire_deny)link_get_u8(&in));
-		link_in_fini(&in);
+	if (heard.type == MSG_DENY) {
+		on_deny(m, (enum wire_deny)link_get_u8(&heard));
+		link_in_fini(&heard);
 		return 0;
 	}
-	got = wire_get_identity(&in, &m->id, f);
+	got = wire_get_identity(&heard, &m->id, f);
 	if (got == 0)
-		got = link_get_end(&in, f);
-	link_in_fini(&in);
+		got = link_get_end(&heard, f);
+	link_in_fini(&heard);
 	if (got != 0 || !auth_identity_allowed(&m->conf->auth, &m->id, &why)) {
 		log_text(LEVEL_ERR, "grant-refused", "%s", got != 0 ? f->text :
 		    auth_reason_word(why));
@@ -518,34 +517,33 @@ on_handover(struct monitor *m, struct link_in *in, int *rest_r, struct fault *f)
 static int
 on_front(struct monitor *m, int *rest_r, struct fault *f)
 {
-	UNZEROED struct link_in	in;
 	int		got;
 
 	got = link_recv(m->front.link, permit_from_front, permit_from_front_n,
-	    m->phase, 0, &in, f);
+	    m->phase, 0, &heard, f);
 	if (got < 0)
 		log_fault(LEVEL_ERR, "front-misbehaved", f);
 	if (got == 0)
 		on_front_end(m);
 	if (got != 1)
 		return -1;
-	if (in.type == MSG_HANDOVER || in.type == MSG_HANDOVER_RELAY)
-		got = on_handover(m, &in, rest_r, f);
-	else if (in.type == MSG_CLIENT)
-		got = on_client(m, &in, f);
-	else if (in.type == MSG_ASK)
-		got = on_ask(m, link_get_u8(&in), f);
-	else if (in.type == MSG_WENT_ON)
+	if (heard.type == MSG_HANDOVER || heard.type == MSG_HANDOVER_RELAY)
+		got = on_handover(m, &heard, rest_r, f);
+	else if (heard.type == MSG_CLIENT)
+		got = on_client(m, &heard, f);
+	else if (heard.type == MSG_ASK)
+		got = on_ask(m, link_get_u8(&heard), f);
+	else if (heard.type == MSG_WENT_ON)
 		got = on_went_on(m);
-	else if (in.type == MSG_ABORT)
+	else if (heard.type == MSG_ABORT)
 		got = on_abort(m, f);
 	else
 		got = on_itself(m, f);
 	if (got < 0)
 		log_fault(LEVEL_ERR, "front-misbehaved", f);
-	m->relayed = in.type == MSG_HANDOVER_RELAY;
-	got = got < 0 ? -1 : m->relayed || in.type == MSG_HANDOVER;
-	link_in_fini(&in);
+	m->relayed = heard.type == MSG_HANDOVER_RELAY;
+	got = got < 0 ? -1 : m->relayed || heard.type == MSG_HANDOVER;
+	link_in_fini(&heard);
 	return got;
 }
 
@@ -708,7 +706,6 @@ look_after_client(struct monitor *m)
 static int
 serve_child(struct monitor *m, struct child *c, struct host *h)
 {
-	UNZEROED struct link_in	in;
 	struct fault	f;
 	int		status = 0;
 	int		got = 1;
@@ -736,11 +733,11 @@ serve_child(struct monitor *m, struct child *c, struct host *h)
 		if (!w[0].ready)
 			continue;
 		got = link_recv(c->link, permit_from_session,
-		    permit_from_session_n, m->phase, 0, &in, &f);
+		    permit_from_session_n, m->phase, 0, &heard, &f);
 		if (got == 1) {
-			if (ask_serve(c->link, &in, h, &f) != 0)
+			if (ask_serve(c->link, &heard, h, &f) != 0)
 				got = -1;
-			link_in_fini(&in);
+			link_in_fini(&heard);
 		}
 		if (got < 0) {
 			log_fault(LEVEL_ERR, "session-misbehaved", &f);
@@ -856,6 +853,8 @@ serve_session(struct monitor *m, int *rest)
 	bool		locked = opened && host_login(&h, m->sid,
 		    m->peer.text, &refused) == 0;
 
+	if (locked)
+		host_lock_ahead(&h);
 	m->phase = PHASE_SESSION;
 	/* Why there is no maildrop is told to the client by the session. */
 	if (run_child(m, &h, rest, locked ? NULL : &refused, &status, &f) != 0) {
@@ -1049,7 +1048,7 @@ monitor_run(const struct settings *conf, const char *hostname, int in, int out)
 	m.first_end_ms = end_of_front(&m, clock_ms(),
 	    conf->role.login_timeout_s);
 	m.end_ms = m.first_end_ms;
-	cage_process_defaults();
+	spawn_reset_signals();
 	signals_take(SIGNALS_CONNECTION);
 	new_sid(&m);
 	if (sock_peer(in, &m.socket, &f) != 0)

@@ -19,21 +19,42 @@ number_of(const char *name, char *out, size_t cap, struct fault *f)
 	return 0;
 }
 
+static int
+look_up(const struct settings *s, struct names *out, struct fault *f)
+{
+	return number_of(s->role.front_user, out->front_user,
+	    sizeof(out->front_user), f) != 0 ||
+	    auth_gids_numbers(s->auth.gids_denied, out->gids_denied,
+	    sizeof(out->gids_denied), f) != 0 ? -1 : 0;
+}
+
+static void
+put(struct settings *s, const struct names *n)
+{
+	s->role.front_user = n->front_user;
+	s->auth.gids_denied = n->gids_denied;
+}
+
+int
+names_of_session(struct settings *s, struct names *out, struct fault *f)
+{
+	if (look_up(s, out, f) != 0)
+		return -1;
+	put(s, out);
+	return 0;
+}
+
 int
 names_to_numbers(struct settings *s, struct names *out, struct fault *f)
 {
-	if (number_of(s->role.front_user, out->front_user,
-	    sizeof(out->front_user), f) != 0 ||
+	if (look_up(s, out, f) != 0 ||
 	    number_of(s->role.auth_user, out->auth_user,
 	    sizeof(out->auth_user), f) != 0 ||
 	    number_of(s->auth.virtual_user, out->virtual_user,
-	    sizeof(out->virtual_user), f) != 0 ||
-	    auth_gids_numbers(s->auth.gids_denied, out->gids_denied,
-	    sizeof(out->gids_denied), f) != 0)
+	    sizeof(out->virtual_user), f) != 0)
 		return -1;
-	s->role.front_user = out->front_user;
+	put(s, out);
 	s->role.auth_user = out->auth_user;
 	s->auth.virtual_user = out->virtual_user;
-	s->auth.gids_denied = out->gids_denied;
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The names of accounts and groups in the settings, looked up once for all
- * processes that a server will fork: a name service costs each of them more than
- * the rest of its work (it opens modules, sockets and files).  Floor 4; `popper
- * serve`, before its first fork.  In inetd mode each process looks up its own.
+ * processes that will be forked: a name service costs each of them more than
+ * the rest of its work (it opens modules, sockets and files).  Floor 4; before the
+ * first fork.
  */
 #ifndef ROLE_NAMES_H
 #define ROLE_NAMES_H
@@ -26,6 +26,9 @@ struct names {
  * will look up the names itself, and tell what is wrong.
  */
 int	names_to_numbers(struct settings *s, struct names *out,
+	    struct fault *f) MUSTUSE;
+/* Those alone that every session asks for (inetd mode): front_user and gids_denied. */
+int	names_of_session(struct settings *s, struct names *out,
 	    struct fault *f) MUSTUSE;
 
 #endif

@@ -96,7 +96,6 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 {
 	static struct host	h;
 	struct fault		refused = { 0 };
-	struct fault		not_yet;
 	char			sid[WIRE_SID_MAX];
 	bool			locked;
 
@@ -104,12 +103,11 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 	locked = host_open_again(&h, s->conf, &o->id, o->which, &refused) == 0 &&
 	    (recovery ? host_session_lock : host_login)(&h, sid, o->peer.text,
 	    &refused) == 0;
-	/* The first thing that it would ask for.  In vain: it will ask. */
-	if (locked && !recovery && h.system_spool && !host_journal_open(&h) &&
-	    host_lock(&h, DROP_LOCK_SCAN, &not_yet) != 0)
-		h.dotlock.ino = 0;
+	if (locked && !recovery)
+		host_lock_ahead(&h);
 	talk(s, o, recovery, &h, locked, &refused);
 }
+
 /* A question of a session's, answered by us in the master's place. */
 static void NORETURN
 be_hand(const struct spawner *s, const struct order *o)

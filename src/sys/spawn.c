@@ -49,8 +49,8 @@ reset_signal(int sig, bool for_exec)
 
 /*
  * SIGPIPE stays ignored, as cage_process_defaults has it: a write says
- * EPIPE.  Before exec it becomes default, too.  Of the child of a child
- * nobody but us (signals.c, loop.c) has changed any: 5 calls, not 62.
+ * EPIPE.  Before exec it becomes default, too.  Once all are, nobody but us
+ * (signals.c, loop.c) changes any: 5 calls, not 62.
  */
 static void
 reset_signals(bool for_exec)
@@ -67,6 +67,12 @@ reset_signals(bool for_exec)
 	for (int sig = 1; sig < NSIG; sig++)
 		reset_signal(sig, for_exec);
 	all_are_reset = true;
+}
+
+void
+spawn_reset_signals(void)
+{
+	reset_signals(false);
 }
 
 /*

@@ -37,6 +37,8 @@ int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
  * which is ignored (a write says EPIPE).
  */
 pid_t	spawn_fork(struct fault *f) MUSTUSE;
+/* All are so here, too, from now on: children need not do it one by one. */
+void	spawn_reset_signals(void);
 /*
  * The same by _Fork(): the C library neither takes nor resets its locks, which
  * one thread alone does not need, but which are written to in several pages, in
