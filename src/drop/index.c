@@ -200,6 +200,22 @@ is_possible(const struct mbox_msg *m, const struct index_head *h)
 
 /* ------------------------------------------------------------------- head */
 
+static void
+count_surrogate(struct index_totals *t, const struct mbox_msg *m)
+{
+	if ((m->flags & MBOX_RECODED) == 0)
+		return;
+	t->recoded++;
+	t->surrogates += (int64_t)(m->size_surrogate - m->size_wire);
+}
+
+void
+index_measured(struct index_totals *t, const struct mbox_msg *m)
+{
+	t->eight_bit--;
+	count_surrogate(t, m);
+}
+
 void
 index_count(struct index_totals *t, const struct mbox_msg *m)
 {
@@ -211,10 +227,7 @@ index_count(struct index_totals *t, const struct mbox_msg *m)
 		t->last_seen = t->messages;
 	if (m->flags & MBOX_8BIT)
 		t->eight_bit++;
-	if (m->flags & MBOX_RECODED) {
-		t->recoded++;
-		t->surrogates += (int64_t)(m->size_surrogate - m->size_wire);
-	}
+	count_surrogate(t, m);
 	if (m->delivered != 0 && (t->oldest == 0 || m->delivered < t->oldest))
 		t->oldest = m->delivered;
 }

@@ -102,6 +102,8 @@ enum index_fit	index_fit(const struct index_spool *then,
 
 /* One more message, in their order. */
 void	index_count(struct index_totals *t, const struct mbox_msg *m);
+/* One of those has been measured since. */
+void	index_measured(struct index_totals *t, const struct mbox_msg *m);
 /* Of all that a head speaks of. */
 void	index_totals(const struct index_head *h, struct index_totals *out);
 

@@ -12,6 +12,7 @@
 #include "drop/mbox_priv.h"
 
 #include "base/alloc.h"
+#include "drop/uidl.h"
 #include "sys/sock.h"
 
 #include <stdlib.h>
@@ -143,23 +144,6 @@ indexed_brief(struct indexed *x, size_t row)
 	return &x->briefs[row % INDEX_ROWS];
 }
 
-/* All messages but the last. */
-static bool
-read_blocks(struct indexed *x, struct mbox_table *out)
-{
-	out->cap = x->head.n;
-	out->m = xalloc(out->cap, sizeof(*out->m));
-	for (uint64_t k = 0; k < index_blocks(&x->head); k++) {
-		size_t rows = index_rows(&x->head, k);
-
-		if (!read_block(x, k))
-			return false;
-		memcpy(out->m + out->n, x->block, rows * sizeof(*out->m));
-		out->n += rows;
-	}
-	return true;
-}
-
 static bool
 same_tail(const struct indexed *x, int fd)
 {
@@ -169,26 +153,16 @@ same_tail(const struct indexed *x, int fd)
 	    memcmp(now, x->head.tail, DIGEST_SIZE) == 0;
 }
 
-static bool
-read_grown(struct indexed *x, int fd, struct mbox_table *out)
-{
-	if (!same_tail(x, fd) || !read_blocks(x, out))
-		return false;
-	x->keep = out->n;
-	doubt(out->m, out->n, out->n);
-	return true;
-}
-
 /* Rows for all, and what is in them, but for the last, when it is wanted. */
 static void
 promise_rows(struct indexed *x, struct mbox_table *out)
 {
-	x->wanted = false;
 	x->rows_wanted = true;
-	x->good = true;
 	out->n = out->cap = (size_t)x->head.n;
 	out->m = xalloc(out->n, sizeof(*out->m));
 	x->known = xalloc(out->n, sizeof(*x->known));
+	free(x->edges);
+	x->edges = xalloc(index_blocks(&x->head), sizeof(*x->edges));
 	out->m[out->n - 1] = x->head.last;
 	x->known[out->n - 1] = true;
 }
@@ -197,30 +171,91 @@ enum index_fit
 indexed_read(struct indexed *x, int fd, const struct file_facts *facts,
     struct mbox_table *out)
 {
-	struct index_spool now = spool_of(facts);
+	struct index_spool	now = spool_of(facts);
+	enum index_fit		fit;
 
 	x->keep = 0;
 	x->wanted = x->fd != -1;
 	if (x->fd == -1 || !read_head(x))
 		return INDEX_OTHER;
-	x->edges = xalloc(index_blocks(&x->head) + 1, sizeof(*x->edges));
-	switch (index_fit(&x->head.spool, &now)) {
-	case INDEX_SAME:
-		if (x->head.young && read_grown(x, fd, out))
-			return INDEX_GROWN;
-		if (x->head.young)
-			break;
+	fit = index_fit(&x->head.spool, &now);
+	if (fit == INDEX_SAME && !x->head.young) {
+		x->wanted = false;
+		x->good = true;
 		promise_rows(x, out);
 		return INDEX_SAME;
-	case INDEX_GROWN:
-		if (read_grown(x, fd, out))
-			return INDEX_GROWN;
-		break;
-	case INDEX_OTHER:
-		break;
 	}
-	mbox_table_fini(out);
-	return INDEX_OTHER;
+	if (fit == INDEX_OTHER || !same_tail(x, fd))
+		return INDEX_OTHER;
+	x->keep = (size_t)x->head.n - 1;
+	x->edges = xalloc(index_blocks(&x->head), sizeof(*x->edges));
+	return INDEX_GROWN;
+}
+
+/* Of the messages before them the digests are enough. */
+static bool
+number_new(struct indexed *x, const struct mbox_table *t)
+{
+	const struct mbox_table		 new = { .m = t->m + 1, .n = t->n - 1 };
+	const struct mbox_msg		*last = &x->head.last;
+	const struct index_brief	*b;
+	struct twins			 w;
+	size_t				 row = 0;
+
+	t->m[0].twin = last->twin;
+	if (new.n == 0)
+		return true;
+	twins_begin(&w, &new);
+	for (; row < x->keep && (b = indexed_brief(x, row)) != NULL; row++)
+		twins_older(&w, b->digest, b->twin);
+	twins_older(&w, last->digest, last->twin);
+	twins_end(&w);
+	return row == x->keep;
+}
+
+static void
+take_rows(struct indexed *x, struct mbox_table *out, size_t at,
+    const struct mbox_msg *m, size_t n)
+{
+	memcpy(out->m + at, m, n * sizeof(*m));
+	memset(x->known + at, true, n);
+}
+
+bool
+indexed_grow(struct indexed *x, const struct mbox_table *t, struct mbox_table *out)
+{
+	struct index_head	*h = &x->head;
+	/* the block in which they go on is written anew */
+	size_t			 part = t->n > 1 ? x->keep % INDEX_ROWS : 0;
+
+	if (!number_new(x, t) ||
+	    (part > 0 && !read_block(x, x->keep / INDEX_ROWS)))
+		return false;
+	for (size_t i = 0; i + 1 < t->n; i++)
+		index_count(&h->before, &t->m[i]);
+	h->n = x->keep + t->n;
+	h->last = t->m[t->n - 1];
+	h->doubted = x->keep;
+	promise_rows(x, out);
+	if (part > 0) {
+		doubt(x->block, part, part);
+		take_rows(x, out, x->keep - part, x->block, part);
+	}
+	take_rows(x, out, x->keep, t->m, t->n);
+	return true;
+}
+
+void
+indexed_measured(struct indexed *x, size_t row, const struct mbox_msg *m)
+{
+	if (row < x->measured)
+		x->measured = row;
+	if (!x->rows_wanted)
+		return;
+	if (row + 1 == x->head.n)
+		x->head.last = *m;
+	else
+		index_measured(&x->head.before, m);
 }
 
 void
@@ -244,13 +279,16 @@ unmark(struct indexed *x)
 	return file_pwrite(x->fd, none, sizeof(none), 0, NULL) == 0;
 }
 
+/* From the one on in which something is new. */
 static bool
 write_blocks(const struct indexed *x, const struct mbox_table *t)
 {
 	static uint8_t	b[INDEX_BLOCK];
 	size_t		first = x->keep < x->measured ? x->keep : x->measured;
+	uint64_t	k = first + 1 < x->head.n ? first / INDEX_ROWS :
+			    index_blocks(&x->head);
 
-	for (uint64_t k = first / INDEX_ROWS; k < index_blocks(&x->head); k++) {
+	for (; k < index_blocks(&x->head); k++) {
 		size_t rows = index_rows(&x->head, k);
 
 		index_put_block(&x->head, k, t->m + k * INDEX_ROWS, rows, b);
@@ -261,11 +299,16 @@ write_blocks(const struct indexed *x, const struct mbox_table *t)
 	return true;
 }
 
+/* Of a spool with these octets, in that state. */
 static bool
-write_index(struct indexed *x, const struct mbox_table *t)
+write_index(struct indexed *x, int fd, const struct file_facts *facts,
+    const struct mbox_table *t)
 {
 	uint8_t b[INDEX_HEAD];
 
+	x->head.spool = spool_of(facts);
+	if (!digest_tail(fd, facts->size, x->head.tail))
+		return false;
 	if (x->keep == 0) {
 		random_bytes(&x->head.generation, sizeof(x->head.generation));
 		if (file_truncate(x->fd, 0, NULL) == -1)
@@ -280,15 +323,12 @@ write_index(struct indexed *x, const struct mbox_table *t)
 	return file_pwrite(x->fd, b, sizeof(b), 0, NULL) == 0;
 }
 
+/* A head for a table of which all rows are there. */
 static void
-write_whole(struct indexed *x, int fd, const struct file_facts *facts,
-    const struct mbox_table *t, bool young)
+describe(struct indexed *x, const struct mbox_table *t, bool young)
 {
-	uint64_t generation = x->head.generation;
-
 	x->head = (struct index_head){
-		.generation = generation,
-		.spool = spool_of(facts),
+		.generation = x->head.generation,
 		.n = t->n,
 		.doubted = x->keep,
 		.young = young,
@@ -296,18 +336,19 @@ write_whole(struct indexed *x, int fd, const struct file_facts *facts,
 	};
 	for (size_t i = 0; i + 1 < t->n; i++)
 		index_count(&x->head.before, &t->m[i]);
-	x->good = digest_tail(fd, facts->size, x->head.tail) && write_index(x, t);
-	/* Without room there is none: what is half there is not to grow old. */
-	if (!x->good)
-		indexed_drop(x);
 }
 
-void
+bool
 indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
     const struct mbox_table *t)
 {
-	if (x->wanted && t->n > 0)
-		write_whole(x, fd, facts, t, false);
+	if (!x->wanted || t->n == 0)
+		return true;
+	if (!x->rows_wanted)
+		describe(x, t, false);
+	x->head.young = false;
+	x->good = write_index(x, fd, facts, t);
+	return x->good;
 }
 
 void
@@ -323,13 +364,18 @@ indexed_replace(struct indexed *x, int fd, const struct mbox_table *t, size_t sa
 	x->keep = !x->good ? 0 : same < t->n ? same : t->n - 1;
 	if (x->keep > 0 && !unmark(x))
 		x->keep = 0;
-	write_whole(x, fd, &facts, t, true);
+	describe(x, t, true);
+	x->good = write_index(x, fd, &facts, t);
+	if (!x->good)
+		indexed_drop(x);
 }
 
 void
 indexed_drop(struct indexed *x)
 {
 	x->good = false;
+	x->wanted = false;
+	x->keep = 0;
 	if (x->fd != -1)
 		(void)!file_truncate(x->fd, 0, NULL);
 }

@@ -37,11 +37,13 @@ bool	__wrap_file_times_tell(int fd);
 bool	__wrap_file_may_clone(int fd);
 
 #define MANY	(2 * INDEX_ROWS + 5)
+#define DOTLOCK	100u			/* octets of it, at most */
 
 static struct fake	 w;
 static uint64_t		 spool_ino;
 static uint64_t		 spool_octets;	/* read of it */
 static uint64_t		 other_octets;	/* read of other files */
+static uint64_t		 written;	/* to any file */
 static unsigned		 death;		/* writes until the process dies; 0: never */
 static bool		 dead;
 static bool		 full;		/* no room for the index */
@@ -73,6 +75,7 @@ __wrap_file_pwrite(int fd, const void *p, size_t n, uint64_t off, struct fault *
 
 	if (full)
 		return fault_errno(f, FAULT_TEMP, ENOSPC, "full");
+	written += n;
 	if (!is_dead())
 		return __real_file_pwrite(fd, p, n, off, f);
 	if (!before)
@@ -160,7 +163,7 @@ open_drop(bool indexed)
 
 	assert_int_equal(file_facts_at(FILE_CWD, w.spool, &facts, NULL), 0);
 	spool_ino = facts.ino;
-	spool_octets = other_octets = 0;
+	spool_octets = other_octets = written = 0;
 	w.conf.in_place = indexed;
 	w.conf.memory_max = indexed ? 0 : UINT32_MAX;
 	return fake_open(&w, &d, &f) == 0 ? d : NULL;
@@ -262,22 +265,37 @@ test_spared(void **state)
 	assert_int_equal(octets_of_a_look(), 0);
 }
 
+/* So many messages with an index; its octets. */
+static size_t
+begin_indexed(size_t n)
+{
+	size_t octets;
+
+	begin_with(n);
+	mbox_ops.close(open_drop(true));
+	(void)fake_read(w.index, &octets);
+	return octets;
+}
+
+static void
+expect_sizes(struct drop *d, size_t n)
+{
+	uint64_t size;
+
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(mbox_ops.size(d, i, false, &size, NULL), 0);
+}
+
 /* Who only lists reads a third of the index, once for each list. */
 static void
 test_lists(void **state)
 {
-	struct drop	*d;
+	size_t		 n = begin_indexed(MANY);
+	struct drop	*d = open_drop(true);
 	char		 uidl[DROP_UIDL_MAX + 1];
-	uint64_t	 size;
-	size_t		 n;
 
 	(void)state;
-	begin_with(MANY);
-	mbox_ops.close(open_drop(true));
-	(void)fake_read(w.index, &n);
-	d = open_drop(true);
-	for (size_t i = 0; i < MANY; i++)
-		assert_int_equal(mbox_ops.size(d, i, false, &size, NULL), 0);
+	expect_sizes(d, MANY);
 	assert_true(other_octets < n / 3 + INDEX_BRIEFS);
 	for (size_t i = 0; i < MANY; i++)
 		assert_non_null(mbox_ops.uidl(d, i, uidl, NULL));
@@ -328,8 +346,89 @@ test_surrogates(void **state)
 	w.conf.surrogates = true;
 }
 
+static void
+update_last(bool deletes)
+{
+	struct drop		*d = open_drop(true);
+	struct drop_totals	 t;
+	struct drop_change	 change = { 0 };
+	struct drop_outcome	 out;
+	bool			*marks;
+
+	if (dead)
+		return;
+	mbox_ops.totals(d, &t);
+	marks = xalloc(2 * t.n, sizeof(*marks));
+	marks[t.n - 1] = true;
+	change.deleted = deletes ? marks : marks + t.n;
+	change.retrieved = deletes ? marks + t.n : marks;
+	assert_true(mbox_ops.commit(d, &change, &out, NULL) == -1 ? dead :
+	    out.rewritten);
+	mbox_ops.close(d);
+	free(marks);
+}
+
+/* Of add_messages: this one and the next have such octets. */
+#define BEYOND_ASCII	(22u * 26 * 3)
+
+/* What others have left unmeasured is measured when the maildrop has grown, once. */
+static void
+test_measured_later(void **state)
+{
+	struct drop_totals	 t;
+	struct drop		*d;
+	uint64_t		 before;
+
+	(void)state;
+	w.conf.surrogates = false;
+	(void)begin_indexed(MANY);
+	w.conf.surrogates = true;
+	add_messages(BEYOND_ASCII, 1);
+	d = open_drop(true);
+	mbox_ops.totals(d, &t);
+	assert_int_equal(t.eight_bit, 0);
+	assert_true(t.surrogates > 0);
+	mbox_ops.close(d);
+	before = written;
+	assert_int_equal(octets_of_a_look(), 0);
+	assert_true(before > 2 * INDEX_BLOCK);
+	expect_same();
+}
+
+/* New mail costs what is new, the block in which it goes on, and the briefs of all;
+ * and what the lists tell then is the rest of those. */
+static void
+test_grown_lists(void **state)
+{
+	size_t		 n = begin_indexed(MANY);
+	struct drop	*d;
+
+	(void)state;
+	add_messages(BEYOND_ASCII, 2);
+	d = open_drop(true);
+	assert_true(spool_octets < 2 * INDEX_TAIL + 1000);
+	assert_true(other_octets < INDEX_HEAD + n / 3 + INDEX_BRIEFS +
+	    index_block_size(MANY % INDEX_ROWS));
+	assert_true(written < INDEX_HEAD + index_block_size(MANY % INDEX_ROWS +
+	    1) + DOTLOCK);
+	other_octets = 0;
+	expect_sizes(d, MANY + 2);
+	assert_true(other_octets <= n / 3 + INDEX_BRIEFS);
+	mbox_ops.close(d);
+	/* Other times, and nothing else. */
+	w.conf.status = true;
+	add_messages(MANY + 3, 1);
+	update_last(false);
+	w.conf.status = false;
+	mbox_ops.close(open_drop(true));
+	assert_true(written < INDEX_HEAD + DOTLOCK);
+	assert_true(other_octets < 2 * INDEX_HEAD);
+}
+
 static void add_one(void) { add_messages(7, 1); }
 static void add_new(void) { add_messages(100000, 3); }
+/* Twins of what may have been the last one. */
+static void add_last_again(void) { add_messages(39, 1); add_messages(256, 1); }
 static void add_block(void) { add_messages(200000, INDEX_ROWS); }
 static void add_text(void) { fake_append(w.spool, SPAN("more text\n")); }
 static void add_torn(void) { fake_append(w.spool, SPAN("\nFrom a@x Mon Jan  1 10:00")); }
@@ -403,7 +502,7 @@ prepend_like_last(void)
 }
 
 static void (*const changes[])(void) = {
-	add_one, add_new, add_block, add_note_like, add_text, add_torn, add_rest, add_lf, add_cr,
+	add_one, add_new, add_last_again, add_block, add_note_like, add_text, add_torn, add_rest, add_lf, add_cr,
 	empty, rewrite, cut, replace, prepend,
 	prepend_like_last,
 };
@@ -464,56 +563,102 @@ test_alike(void **state)
 	assert_true(n > 0);
 }
 
-/* Changed where nobody looks while a maildrop grows: whoever reads it sees that. */
+/* Of so many messages one, its subject, and the same of one behind it. */
+struct place {
+	size_t		 n;
+	size_t		 row;
+	const char	*subject;
+	size_t		 behind;
+	const char	*other;
+};
+
+static void
+change_text(const char *what)
+{
+	size_t		 n;
+	const char	*there = fake_read(w.spool, &n);
+	char		*text = xalloc(1, n);
+	char		*at;
+
+	memcpy(text, there, n);
+	at = memmem(text, n, what, strlen(what));
+	assert_non_null(at);
+	at[strlen("Subject: ")] = 'x';
+	fake_write(w.spool, span_of(text, n));
+	free(text);
+}
+
+/* Grown in so many sessions after that. */
+static void
+expect_doubt(const struct place *p, int sessions)
+{
+	char			 read[200];
+	struct drop		*d;
+	struct file_facts	 facts;
+	struct fault		 f;
+
+	begin_with(p->n);
+	mbox_ops.close(open_drop(true));
+	change_text(p->subject);
+	add_messages(p->n, 1);
+	for (int i = 1; i < sessions; i++)
+		mbox_ops.close(open_drop(true));
+	d = open_drop(true);
+	assert_int_equal(file_facts_at(FILE_CWD, w.spool, &facts, NULL), 0);
+	assert_true(spool_octets < facts.size);
+	assert_true(mbox_ops.read(d, 0, 0, read, sizeof(read), &f) > 0);
+	assert_int_equal(mbox_ops.read(d, p->row, 0, read, sizeof(read), &f), -1);
+	assert_true(mbox_ops.read(d, p->behind, 0, read, sizeof(read), &f) > 0);
+	assert_memory_equal(read, p->other, strlen(p->other));
+	mbox_ops.close(d);
+}
+
+/* Changed where nobody looks while a maildrop grows: whoever reads it sees that, also
+ * in the block in which it goes on. */
 static void
 test_doubt(void **state)
 {
-	size_t			 n;
-	char			*text;
-	char			 read[200];
-	struct drop		*d;
-	struct snapshot		 s;
-	struct fault		 f;
+	static const struct place places[] = {
+		{ MANY, 2, "Subject: 1\n", 6, "Subject: 3\n" },
+		{ MANY + 100, MANY + 1, "Subject: 259\n", MANY + 5,
+		    "Subject: 261\n" },
+	};
 
 	(void)state;
-	for (int sessions = 1; sessions < 3; sessions++) {
-		begin_with(MANY);
-		mbox_ops.close(open_drop(true));
-		text = xalloc(1, 1 << 20);
-		{
-			const char *there = fake_read(w.spool, &n);
-
-			memcpy(text, there, n);
-		}
-		memcpy(memmem(text, n, "Subject: 1\n", 11), "Subject: x\n", 11);
-		fake_write(w.spool, span_of(text, n));
-		free(text);
-		add_messages(MANY, 1);
-		for (int i = 1; i < sessions; i++)
-			mbox_ops.close(open_drop(true));
-		d = open_drop(true);
-		assert_true(spool_octets < n);
-		mbox_ops.snapshot(d, &s);
-		assert_true(mbox_ops.read(d, 0, 0, read, sizeof(read), &f) > 0);
-		assert_int_equal(mbox_ops.read(d, 2, 0, read, sizeof(read), &f),
-		    -1);
-		assert_true(mbox_ops.read(d, 6, 0, read, sizeof(read), &f) > 0);
-		assert_memory_equal(read, "Subject: 3\n", 11);
-		mbox_ops.close(d);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		for (int sessions = 1; sessions < 3; sessions++)
+			expect_doubt(&places[i], sessions);
 }
 
 /* Whoever has no room for it has no part of it either. */
 static void
 test_no_room(void **state)
 {
-	size_t n;
+	struct drop_totals	 t;
+	struct drop_entry	 e;
+	struct drop		*d;
+	size_t			 n;
 
 	(void)state;
 	begin_with(MANY);
 	full = true;
 	mbox_ops.close(open_drop(true));
 	full = false;
+	(void)fake_read(w.index, &n);
+	assert_int_equal(n, 0);
+	expect_same();
+	/* What it was good for until then is not lost, whatever comes. */
+	add_messages(MANY, 1);
+	full = true;
+	d = open_drop(true);
+	full = false;
+	assert_true(spool_octets < 2 * INDEX_TAIL + 1000);
+	add_messages(MANY + 1, 1);
+	mbox_ops.totals(d, &t);
+	assert_int_equal(t.n, MANY + 1);
+	for (size_t i = 0; i < t.n; i++)
+		assert_int_equal(mbox_ops.entry(d, i, &e, NULL), 0);
+	mbox_ops.close(d);
 	(void)fake_read(w.index, &n);
 	assert_int_equal(n, 0);
 	expect_same();
@@ -546,28 +691,6 @@ update(unsigned dice)
 	mbox_ops.close(d);
 	free(deleted);
 	free(retrieved);
-}
-
-static void
-update_last(bool deletes)
-{
-	struct drop		*d = open_drop(true);
-	struct drop_totals	 t;
-	struct drop_change	 change = { 0 };
-	struct drop_outcome	 out;
-	bool			*marks;
-
-	if (dead)
-		return;
-	mbox_ops.totals(d, &t);
-	marks = xalloc(2 * t.n, sizeof(*marks));
-	marks[t.n - 1] = true;
-	change.deleted = deletes ? marks : marks + t.n;
-	change.retrieved = deletes ? marks + t.n : marks;
-	assert_true(mbox_ops.commit(d, &change, &out, NULL) == -1 ? dead :
-	    out.rewritten);
-	mbox_ops.close(d);
-	free(marks);
 }
 
 static void
@@ -646,6 +769,37 @@ test_damage(void **state)
 		expect_same();
 	}
 	free(good);
+}
+
+/* The same when there is new mail: where its predecessors' digests are, and in the
+ * block in which it goes on. */
+static void
+test_damage_and_growth(void **state)
+{
+	const uint64_t	places[] = { index_place(0) + INDEX_BLOCK_HEAD,
+			    index_place(1) + INDEX_BLOCK_HEAD + 30,
+			    index_place(2) + index_block_size(3) };
+	size_t		n;
+	char		*text;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		begin_with(MANY);
+		mbox_ops.close(open_drop(true));
+		{
+			const char *there = fake_read(w.index, &n);
+
+			text = xalloc(1, n);
+			memcpy(text, there, n);
+		}
+		text[places[i]] ^= 1;
+		fake_write(w.index, span_of(text, n));
+		free(text);
+		add_messages(7, 1);
+		expect_same();
+		assert_int_equal(octets_of_a_look(), 0);
+		expect_same();
+	}
 }
 
 /* Who finds it damaged after the login, and the spool changed as well, is told so:
@@ -775,10 +929,13 @@ main(void)
 		cmocka_unit_test(test_spared),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_surrogates),
+		cmocka_unit_test(test_measured_later),
+		cmocka_unit_test(test_grown_lists),
 		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_damage_and_growth),
 		cmocka_unit_test(test_damage_and_change),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_update),

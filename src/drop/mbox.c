@@ -98,6 +98,19 @@ take_snapshot(struct drop *d, struct fault *f)
 	return r;
 }
 
+/* Without room for it there is none, and what it knows is read before it goes. */
+static int
+write_index(struct drop *d, struct fault *f)
+{
+	int r;
+
+	if (indexed_write(&d->index, d->fd, &d->facts, &d->table))
+		return 0;
+	r = rows_all(d, f);
+	indexed_drop(&d->index);
+	return r == -1 ? fault_prefix(f, "%s: ", d->conf.path) : 0;
+}
+
 static int
 mbox_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
 {
@@ -119,7 +132,10 @@ mbox_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
 	rows_begin(d);
 	if (d->index.wanted)
 		rows_measure(d);
-	indexed_write(&d->index, d->fd, &d->facts, &d->table);
+	if (write_index(d, f) == -1) {
+		mbox_close(d);
+		return -1;
+	}
 	*drop_r = d;
 	return 0;
 }

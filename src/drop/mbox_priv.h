@@ -57,20 +57,30 @@ struct drop {
 
 /*
  * What the index knows of a spool in that state, whose octets are in fd.  SAME: so
- * many rows are in the table, which indexed_row() tells; GROWN: rows of all but the
- * last of then, head.last, from which a scan has to go on; OTHER: none.
+ * many rows are in the table, which indexed_row() tells; GROWN: `keep` of them would
+ * be, and from head.last on a scan has to go on; OTHER: none.
  */
 enum index_fit	indexed_read(struct indexed *x, int fd,
 		    const struct file_facts *facts, struct mbox_table *out) MUSTUSE;
+/*
+ * GROWN, and t is what that scan found, which is numbered: *out, empty as yet, gets a
+ * row for all.  Rows that would have to be written again are in it.  False: a block
+ * is damaged.
+ */
+bool	indexed_grow(struct indexed *x, const struct mbox_table *t,
+	    struct mbox_table *out) MUSTUSE;
 /* Of a row that is not in the table.  Valid until the next call; NULL: its block is
  * damaged. */
 const struct mbox_msg	*indexed_row(struct indexed *x, size_t row) MUSTUSE;
 /* The same of what LIST and UIDL tell: a third of it is read. */
 const struct index_brief *indexed_brief(struct indexed *x, size_t row) MUSTUSE;
 void	indexed_fini(struct indexed *x);
-/* Write what is new in it, if anything is.  Without success there is none. */
-void	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
-	    const struct mbox_table *t);
+/* A row that is in the table was measured (rows.c): what is to be written. */
+void	indexed_measured(struct indexed *x, size_t row, const struct mbox_msg *m);
+/* Write what is new in it, if anything is.  False: there is no room; what is half
+ * there is not to grow old, and older rows can still be read. */
+bool	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
+	    const struct mbox_table *t) MUSTUSE;
 
 /* The same after an UPDATE: `same` rows are those that were there before. */
 void	indexed_replace(struct indexed *x, int fd, const struct mbox_table *t,
@@ -83,8 +93,8 @@ void	indexed_drop(struct indexed *x);
  */
 void	rows_begin(struct drop *d);
 /*
- * Look at those with octets beyond ASCII that nobody has looked at, unless rows are
- * still to be read: what an index is told need not be found out at each login.
+ * Look at those with octets beyond ASCII that nobody has looked at: what an index is
+ * told need not be found out at each login.
  */
 void	rows_measure(struct drop *d);
 /* drop_ops.entry, size, uidl. */

@@ -73,31 +73,6 @@ rows_begin(struct drop *d)
 	make_entries(d);
 }
 
-void
-rows_measure(struct drop *d)
-{
-	if (d->entries == NULL || !d->conf.surrogates)
-		return;
-	for (size_t i = 0; i < d->n; i++) {
-		struct drop_entry	*e = &d->entries[i];
-		struct mbox_msg		*m = &d->table.m[e->locator];
-		struct fault		 f;
-
-		/* What cannot be read now is told when it is asked for. */
-		if ((e->flags & DROP_8BIT) == 0 ||
-		    recoder_measure(d, i, e, &f) == -1)
-			continue;
-		if (e->locator < d->index.measured)
-			d->index.measured = e->locator;
-		m->flags &= ~(uint32_t)MBOX_8BIT;
-		if (e->flags & DROP_RECODED) {
-			m->flags |= MBOX_RECODED;
-			m->size_surrogate = e->size_surrogate;
-		}
-	}
-	count_all(&d->table, &d->totals);
-}
-
 /* ---------------------------------------------------------- by the index */
 
 /* Only the first message of all may be hidden. */
@@ -113,6 +88,37 @@ are_same(const struct index_totals *a, const struct index_totals *b)
 {
 	return a->messages == b->messages && a->octets == b->octets &&
 	    a->last_seen == b->last_seen && a->oldest == b->oldest;
+}
+
+static void
+measure(struct drop *d, size_t i)
+{
+	size_t			 row = row_of(d, i);
+	struct mbox_msg		*m = &d->table.m[row];
+	struct drop_entry	 e;
+	struct fault		 f;
+
+	/* What cannot be read now is told when it is asked for. */
+	if ((m->flags & MBOX_8BIT) == 0 || rows_entry(d, i, &e, &f) == -1 ||
+	    recoder_measure(d, i, &e, &f) == -1)
+		return;
+	m->flags &= ~(uint32_t)MBOX_8BIT;
+	if (e.flags & DROP_RECODED) {
+		m->flags |= MBOX_RECODED;
+		m->size_surrogate = e.size_surrogate;
+	}
+	if (d->entries != NULL)
+		d->entries[i] = e;
+	index_measured(&d->totals, m);
+	indexed_measured(&d->index, row, m);
+}
+
+static void
+measure_table(struct drop *d)
+{
+	for (size_t i = 0; d->conf.surrogates && i < d->n; i++)
+		if (!d->index.rows_wanted || d->index.known[row_of(d, i)])
+			measure(d, i);
 }
 
 /*
@@ -141,7 +147,7 @@ scan_instead(struct drop *d, struct fault *f)
 		d->index.rows_wanted = false;
 		make_entries(d);
 		totals = d->totals;
-		rows_measure(d);
+		measure_table(d);
 		d->totals = totals;
 	}
 	mbox_table_fini(&t);
@@ -255,4 +261,16 @@ rows_all(struct drop *d, struct fault *f)
 	if (d->entries == NULL)
 		make_entries(d);
 	return 0;
+}
+
+/* What older rows were not measured is then, once, however much is read for that. */
+void
+rows_measure(struct drop *d)
+{
+	struct fault f;
+
+	measure_table(d);
+	if (d->conf.surrogates && d->index.rows_wanted &&
+	    d->totals.eight_bit > 0 && rows_all(d, &f) == 0)
+		measure_table(d);
 }

@@ -213,7 +213,7 @@ scan_from(struct spool *s, int fd, uint64_t from, struct mbox_table *out,
 static bool
 scan_on(struct drop *d, struct spool *s, int fd)
 {
-	size_t			 n = d->table.n;
+	size_t			 n = d->index.keep;
 	const struct mbox_msg	*last = &d->index.head.last;
 	struct mbox_table	 t = { 0 };
 	bool			 good;
@@ -223,14 +223,8 @@ scan_on(struct drop *d, struct spool *s, int fd)
 	    memcmp(t.m[0].digest, last->digest, MBOX_DIGEST) == 0;
 	if (good && n > 0)		/* a note is the first of all */
 		t.m[0].flags &= ~(uint32_t)MBOX_HIDDEN;
-	for (size_t i = 0; good && i < t.n; i++) {
-		d->table.m = xgrow(d->table.m, d->table.n, &d->table.cap,
-		    sizeof(*d->table.m));
-		d->table.m[d->table.n++] = t.m[i];
-	}
+	good = good && indexed_grow(&d->index, &t, &d->table);
 	mbox_table_fini(&t);
-	if (good)
-		mbox_number_new_twins(&d->table, n);
 	return good;
 }
 
@@ -244,7 +238,6 @@ find_messages(struct drop *d, struct spool *s, int fd, struct fault *f)
 	    (fit == INDEX_GROWN && scan_on(d, s, fd));
 	if (d->index.used)
 		return 0;
-	mbox_table_fini(&d->table);
 	d->index.keep = 0;
 	return scan_from(s, fd, 0, &d->table, f);
 }

@@ -82,30 +82,34 @@ struct ranked {
 };
 
 static int
+compare(const struct ranked *x, uint64_t first, const uint8_t digest[MBOX_DIGEST])
+{
+	if (x->first != first)
+		return x->first < first ? -1 : 1;
+	return memcmp(x->m->digest, digest, MBOX_DIGEST);
+}
+
+static int
 by_digest_and_place(const void *a, const void *b)
 {
 	const struct ranked *x = a;
 	const struct ranked *y = b;
-	int c;
+	int c = compare(x, y->first, y->m->digest);
 
-	if (x->first != y->first)
-		return x->first < y->first ? -1 : 1;
-	c = memcmp(x->m->digest, y->m->digest, MBOX_DIGEST);
 	return c != 0 ? c : x->m < y->m ? -1 : x->m > y->m;
 }
 
-/* Rows from one on, by digest and place; the caller frees it. */
+/* The caller frees it. */
 static struct ranked *
-rank(const struct mbox_table *t, size_t first)
+rank(const struct mbox_table *t)
 {
-	struct ranked *order = xalloc(t->n - first, sizeof(*order));
+	struct ranked *order = xalloc(t->n, sizeof(*order));
 
-	for (size_t i = first; i < t->n; i++) {
-		order[i - first].m = &t->m[i];
-		memcpy(&order[i - first].first, t->m[i].digest,
-		    sizeof(order->first));
+	for (size_t i = 0; i < t->n; i++) {
+		order[i].m = &t->m[i];
+		memcpy(&order[i].first, t->m[i].digest, sizeof(order->first));
 	}
-	qsort(order, t->n - first, sizeof(*order), by_digest_and_place);
+	qsort(order, t->n, sizeof(*order), by_digest_and_place);
 	return order;
 }
 
@@ -115,55 +119,84 @@ same_digest(const struct ranked *a, const struct ranked *b)
 	return memcmp(a->m->digest, b->m->digest, MBOX_DIGEST) == 0;
 }
 
-/* How many had these digests before: the number of the last such row, for the first
- * of each. */
+/* older: NULL, or how many came before the first of each digest. */
 static void
-count_older(const struct mbox_table *t, size_t first, const struct ranked *order,
-    uint32_t *older)
+number_ranked(struct ranked *order, size_t n, const uint32_t *older)
 {
-	bool	*met = xalloc(UINT16_MAX + 1, sizeof(*met));
-	size_t	 n = t->n - first;
-	uint16_t two;
-
-	for (size_t i = 0; i < n; i++) {
-		memcpy(&two, order[i].m->digest, sizeof(two));
-		met[two] = true;
-	}
-	for (size_t i = 0; i < first; i++) {
-		memcpy(&two, t->m[i].digest, sizeof(two));
-		for (size_t k = 0; met[two] && k < n; k++)
-			if (memcmp(order[k].m->digest, t->m[i].digest,
-			    MBOX_DIGEST) == 0)
-				older[k] = t->m[i].twin;
-	}
-	free(met);
-}
-
-#define FEW	64u
-
-void
-mbox_number_new_twins(struct mbox_table *t, size_t first)
-{
-	struct ranked	*order;
-	uint32_t	*older;
-
-	if (t->n - first > FEW)
-		first = 0;
-	order = rank(t, first);
-	older = xalloc(t->n - first, sizeof(*older));
-	if (first > 0)
-		count_older(t, first, order, older);
-	for (size_t i = 0; i < t->n - first; i++)
+	for (size_t i = 0; i < n; i++)
 		order[i].m->twin = i > 0 && same_digest(&order[i - 1], &order[i]) ?
-		    order[i - 1].m->twin + 1 : older[i] + 1;
-	free(order);
-	free(older);
+		    order[i - 1].m->twin + 1 : older != NULL ? older[i] + 1 : 1;
 }
 
 void
 mbox_number_twins(struct mbox_table *t)
 {
-	mbox_number_new_twins(t, 0);
+	struct ranked *order = rank(t);
+
+	number_ranked(order, t->n, NULL);
+	free(order);
+}
+
+static uint16_t
+two_octets(const uint8_t digest[MBOX_DIGEST])
+{
+	return (uint16_t)(digest[0] << 8 | digest[1]);
+}
+
+void
+twins_begin(struct twins *w, const struct mbox_table *t)
+{
+	*w = (struct twins){
+		.order = rank(t),
+		.older = xalloc(t->n, sizeof(*w->older)),
+		.n = t->n,
+	};
+	for (size_t i = 0; i < t->n; i++) {
+		uint16_t two = two_octets(t->m[i].digest);
+
+		w->met[two / 64] |= (uint64_t)1 << two % 64;
+	}
+}
+
+/* The first that is not before such a digest. */
+static size_t
+place_of(const struct twins *w, const uint8_t digest[MBOX_DIGEST])
+{
+	uint64_t	first;
+	size_t		low = 0;
+	size_t		high = w->n;
+
+	memcpy(&first, digest, sizeof(first));
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare(&w->order[middle], first, digest) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void
+twins_older(struct twins *w, const uint8_t digest[MBOX_DIGEST], uint32_t twin)
+{
+	uint16_t	two = two_octets(digest);
+	size_t		i;
+
+	if ((w->met[two / 64] >> two % 64 & 1) == 0)
+		return;
+	i = place_of(w, digest);
+	if (i < w->n && memcmp(w->order[i].m->digest, digest, MBOX_DIGEST) == 0)
+		w->older[i] = twin;
+}
+
+void
+twins_end(struct twins *w)
+{
+	number_ranked(w->order, w->n, w->older);
+	free(w->order);
+	free(w->older);
 }
 
 /* ------------------------------------------------- several lists as one */

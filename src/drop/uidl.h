@@ -19,8 +19,23 @@
 /* Set twin in every row: 1, 2... among equal digests.  O(n log n). */
 void	mbox_number_twins(struct mbox_table *t);
 
-/* The same when rows before `first` have theirs.  O(n), and sorted are the others. */
-void	mbox_number_new_twins(struct mbox_table *t, size_t first);
+/*
+ * The same for new messages, of whose predecessors no more is at hand than digests and
+ * numbers: begin, each of those in their order, end.  O(1) for one of them that has no
+ * new twin, mostly; the new ones are sorted.
+ */
+struct twins {
+	struct ranked	*order;		/* owns; of the new ones */
+	uint32_t	*older;		/* owns; how many came before, for the first
+					   of each digest in that order */
+	size_t		 n;
+	uint64_t	 met[1024];	/* a bit for each two octets that a digest
+					   begins with */
+};
+void	twins_begin(struct twins *w, const struct mbox_table *t);
+void	twins_older(struct twins *w, const uint8_t digest[MBOX_DIGEST],
+	    uint32_t twin);
+void	twins_end(struct twins *w);
 
 /* A total order: by digest, then by twin. */
 int	mbox_compare(const struct mbox_msg *a, const struct mbox_msg *b);

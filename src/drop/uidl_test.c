@@ -136,6 +136,38 @@ test_twins(void **state)
 	assert_string_equal(out, first);
 }
 
+/* New ones get the numbers that they have when all are numbered at once, wherever new
+ * ones begin; digests of few kinds, which differ early or late. */
+static void
+test_new_twins(void **state)
+{
+	struct mbox_msg		all[60];
+	struct mbox_msg		m[ARRAY_LEN(all)];
+	struct mbox_table	t = { .m = all, .n = ARRAY_LEN(all) };
+	struct twins		w;
+	unsigned		dice = 1;
+
+	(void)state;
+	memset(all, 0, sizeof(all));
+	for (size_t i = 0; i < t.n; i++) {
+		dice = dice * 1103515245 + 12345;
+		all[i].digest[dice >> 16 & 1 ? 1 : 15] = dice >> 20 & 7;
+	}
+	mbox_number_twins(&t);
+	for (size_t first = 0; first <= t.n; first++) {
+		struct mbox_table new = { .m = m + first, .n = t.n - first };
+
+		memcpy(m, all, sizeof(m));
+		for (size_t i = first; i < t.n; i++)
+			m[i].twin = 0;
+		twins_begin(&w, &new);
+		for (size_t i = 0; i < first; i++)
+			twins_older(&w, m[i].digest, m[i].twin);
+		twins_end(&w);
+		assert_memory_equal(m, all, sizeof(m));
+	}
+}
+
 static struct drop_entry
 entry(const char *uidl)
 {
@@ -194,6 +226,7 @@ main(void)
 		cmocka_unit_test(test_promise),
 		cmocka_unit_test(test_stable),
 		cmocka_unit_test(test_twins),
+		cmocka_unit_test(test_new_twins),
 		cmocka_unit_test(test_distinct),
 		cmocka_unit_test(test_distinct_promised),
 	};
