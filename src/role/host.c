@@ -499,6 +499,40 @@ look_at_other(struct host *e, struct fault *f)
 	return has_mail(fd) ? OTHER_MAIL : OTHER_EMPTY;
 }
 
+/* His name, or what stands before its "@". */
+static bool
+is_name_of(struct span part, struct span user)
+{
+	return span_eq(part, user) ||
+	    span_eq(part, span_first(user, span_find(user, '@')));
+}
+
+/*
+ * Virtual users have one uid, and some one home: there no owner tells whose a Maildir
+ * is.  It is his whose name the path has as its last part, or the one above.
+ */
+static bool
+is_his_alone(const struct host *e)
+{
+	struct span	rest = span_str(e->path);
+	bool		above = false;
+	bool		his = !e->id->virtual;
+
+	while (!his && rest.n > 0) {
+		size_t cut = span_find(rest, '/');
+
+		if (cut > 0) {
+			bool here = is_name_of(span_first(rest, cut),
+			    span_str(e->id->user));
+
+			his = span_skip(rest, cut).n == 0 && (here || above);
+			above = here;
+		}
+		rest = span_skip(rest, cut + 1);
+	}
+	return his;
+}
+
 static enum other
 find_other(struct host *e, struct fault *f)
 {
@@ -507,6 +541,8 @@ find_other(struct host *e, struct fault *f)
 	e->which = HOST_ELSE;
 	if (find_at(e, e->conf->drop.maildrop_else, f) != 0)
 		return f->err == 0 ? OTHER_NONE : OTHER_UNSEEN;
+	if (!is_his_alone(e))
+		return OTHER_NONE;
 	if (host_rights_begin(e, f) != 0)
 		return OTHER_UNSEEN;
 	o = look_at_other(e, f);

@@ -271,6 +271,40 @@ test_whose(void **state UNUSED)
 	(void)snprintf(id.home, sizeof(id.home), "%s/home", top);
 }
 
+/* Of virtual users many have one uid, and some one home. */
+static void
+test_whose_home(void **state UNUSED)
+{
+	static const struct {
+		const char	*user;
+		const char	*other;
+		bool		 his;
+	} table[] = {
+		{ "ann",		"~/Maildir/",	false },
+		{ "hom",		"~/Maildir/",	false },
+		{ "home",		"~/Maildir/",	true },
+		{ "home@a.example",	"~//Maildir/",	true },
+		{ "Maildir",		"%h/%u/",	true },
+		{ "@",			"~//Maildir/",	false },
+	};
+	struct host	h;
+	struct fault	f;
+
+	id.virtual = true;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		make(&(struct one){ .spool = NOTHING, .maildir = FULL });
+		(void)snprintf(id.user, sizeof(id.user), "%s", table[i].user);
+		conf.drop.maildrop_else = table[i].other;
+		assert_int_equal(host_open(&h, &conf, &id, &f), 0);
+		if (h.which != (table[i].his ? HOST_ELSE : HOST_NAMED))
+			fail_msg("%zu: %s", i, h.path);
+		host_close(&h);
+	}
+	(void)snprintf(id.user, sizeof(id.user), "ann");
+	conf.drop.maildrop_else = "~/Maildir/";
+	id.virtual = false;
+}
+
 /* A session holds to its maildrop, whatever appears or goes meanwhile; so does who
  * finishes its UPDATE. */
 static void
@@ -361,6 +395,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decision),
 		cmocka_unit_test(test_whose),
+		cmocka_unit_test(test_whose_home),
 		cmocka_unit_test(test_session_holds),
 		cmocka_unit_test(test_note),
 	};
