@@ -117,6 +117,10 @@ open_index(const struct maildir *m)
 void
 maildir_settle(struct maildir *m, uint64_t now)
 {
+	if (m->index.fd != -1) {
+		maildir_rows_measure(m);
+		maildir_rows_count(m);
+	}
 	if (maildir_index_write(&m->index, &(struct maildir_index_news){
 	    .rows = &m->rows, .totals = &m->totals, .alike = m->alike,
 	    .now = now,

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "drop/digest.h"
 #include "drop/maildir_name.h"
+#include "proto/recode.h"
 #include "sys/sock.h"
 
 #include <assert.h>
@@ -18,9 +19,9 @@
 #define SETTLED_MS	1020
 #define ROOM		(MAILDIR_INDEX_BLOCK - sizeof(struct maildir_index_block))
 
-static_assert(sizeof(struct maildir_row) == 64, "no holes");
+static_assert(sizeof(struct maildir_row) == 72, "no holes");
 static_assert(sizeof(struct maildir_index_block) == 40, "no holes");
-static_assert(sizeof(struct maildir_index_head) == 208, "no holes");
+static_assert(sizeof(struct maildir_index_head) == 216, "no holes");
 static_assert(sizeof(struct maildir_index_head) <= MAILDIR_INDEX_PLACE,
     "room for the head");
 static_assert(ROOM > sizeof(struct maildir_row) + MAILDIR_NAME_MAX + 1,
@@ -58,6 +59,7 @@ head_is_good(const struct maildir_index_head *h)
 	    h->blocks > 0 && h->blocks <= h->n &&
 	    h->octets / (2 * SIZE_MAX_HERE + 2) <= h->n &&
 	    h->last_seen <= h->n && h->eight_bit <= h->n &&
+	    (h->octets + (uint64_t)h->surrogates) / RECODE_MOST <= h->octets &&
 	    h->oldest < TIME_MAX && h->alike < h->n && h->first_new <= h->n &&
 	    h->in_new.settled <= 1 && h->in_cur.settled <= 1;
 }
@@ -198,11 +200,21 @@ name_is_good(const struct maildir_row *r, const char *name)
 	    memchr(name, ':', r->base_n) == NULL;
 }
 
+/* No octet of a header becomes more than 20 (proto/recode.h). */
+static bool
+surrogate_is_good(const struct maildir_row *r)
+{
+	if (r->flags & MAILDIR_ROW_RECODED)
+		return (r->flags & MAILDIR_ROW_8BIT) == 0 &&
+		    r->surrogate / RECODE_MOST <= r->wire;
+	return r->surrogate == 0;
+}
+
 static bool
 row_is_good(const struct maildir_index *x, const struct maildir_row *r)
 {
 	return r->size <= SIZE_MAX_HERE && r->wire >= r->size &&
-	    r->wire / 2 <= r->size + 1 && r->delivered < TIME_MAX &&
+	    r->wire / 2 <= r->size + 1 && surrogate_is_good(r) && r->delivered < TIME_MAX &&
 	    r->nth <= x->head.n && r->name < x->block->names_n &&
 	    r->name_n < x->block->names_n - r->name &&
 	    name_is_good(r, names_of(x->block) + r->name);
@@ -341,6 +353,7 @@ make_head(struct maildir_index *x, const struct maildir_index_news *news)
 		.octets = news->totals->octets,
 		.last_seen = news->totals->last_seen,
 		.eight_bit = news->totals->eight_bit,
+		.surrogates = news->totals->surrogates,
 		.oldest = news->totals->oldest,
 		.alike = news->alike,
 		.first_new = find_first_new(x, news),

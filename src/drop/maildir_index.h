@@ -52,6 +52,7 @@ struct maildir_index_head {
 	uint64_t			octets;		/* as in drop_totals */
 	uint64_t			last_seen;
 	uint64_t			eight_bit;
+	int64_t				surrogates;
 	uint64_t			oldest;
 	uint64_t			alike;		/* rows whose nth is above 1 */
 	uint64_t			first_new;	/* the first row that lies in

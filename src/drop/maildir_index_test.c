@@ -595,6 +595,91 @@ test_copied(void **state)
 	expect_refreshed(2, N + 3, 5);
 }
 
+static char	*good;		/* an index */
+static size_t	 good_n;
+
+static void
+keep_good(void)
+{
+	const char *text;
+
+	maildir_ops.close(opened());
+	text = fake_read(w.index, &good_n);
+	good = malloc(good_n);
+	memcpy(good, text, good_n);
+	assert_true(good_n > N * sizeof(struct maildir_row));
+}
+
+/* ------------------------------------------------------------ surrogates */
+
+#define MORE	((int64_t)strlen("=?UTF-8?B?w6Q=?=") - 2)
+
+/* Behind all others; its header becomes another one. */
+static void
+deliver_recoded(unsigned k)
+{
+	char path[FAKE_PATH + 200];
+
+	path_of(100000 + k, "", path);
+	fake_write(path, SPAN("Subject: \303\244\n\ntext\n"));
+}
+
+/* By a login that opens so many files, of which the last `recoded` are such ones. */
+static void
+expect_measured(unsigned files, size_t recoded)
+{
+	struct drop		*d = opened();
+	struct drop_totals	 t;
+	struct drop_entry	 e;
+	struct fault		 f;
+	uint64_t		 wire;
+
+	assert_int_equal(opens, files);
+	maildir_ops.totals(d, &t);
+	assert_int_equal(t.eight_bit, 0);
+	assert_int_equal(t.surrogates, (int64_t)recoded * MORE);
+	expect_read(d, 0);
+	for (size_t i = 0; i < t.n; i++) {
+		assert_int_equal(maildir_ops.entry(d, i, &e, &f), 0);
+		assert_int_equal((e.flags & DROP_RECODED) != 0,
+		    i >= t.n - recoded);
+		assert_int_equal(maildir_ops.size(d, i, true, &wire, &f), 0);
+		assert_int_equal(wire, e.size_wire +
+		    (i >= t.n - recoded ? (uint64_t)MORE : 0));
+		assert_int_equal(maildir_ops.size(d, i, false, &wire, &f), 0);
+		assert_int_equal(wire, e.size_wire);
+	}
+	maildir_ops.close(d);
+}
+
+/* What has octets beyond ASCII is looked at once more, and once. */
+static void
+test_surrogates(void **state)
+{
+	const unsigned eight_bit = (N + 6) / 7;
+
+	(void)state;
+	w.conf.surrogates = true;
+	deliver_recoded(0);
+	expect_measured(N + 1 + eight_bit + 1, 1);
+	expect_measured(0, 1);
+	deliver_recoded(1);			/* appended */
+	expect_measured(2, 2);
+	expect_measured(0, 2);
+	take_away(N - 1);
+	deliver_recoded(2);			/* all are written */
+	expect_measured(2, 3);
+	expect_measured(0, 3);
+	move(100001, "", ":2,S");
+	expect_measured(0, 3);
+	keep_good();
+	good[good_n - 1] ^= 0x20;
+	fake_write(w.index, span_of(good, good_n));
+	free(good);
+	expect_measured(0, 3);			/* measured again, later */
+	w.conf.surrogates = false;
+}
+
 /* What no message is asked of costs the head. */
 static void
 test_rows_when_asked(void **state)
@@ -626,21 +711,6 @@ test_rows_when_asked(void **state)
 }
 
 /* ------------------------------------------------------------ damaged ones */
-
-static char	*good;		/* an index */
-static size_t	 good_n;
-
-static void
-keep_good(void)
-{
-	const char *text;
-
-	maildir_ops.close(opened());
-	text = fake_read(w.index, &good_n);
-	good = malloc(good_n);
-	memcpy(good, text, good_n);
-	assert_true(good_n > N * sizeof(struct maildir_row));
-}
 
 /* Its rows are listed instead when they are asked for. */
 static void
@@ -862,6 +932,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_no_room, make, clear),
 		cmocka_unit_test_setup_teardown(test_replaced, make, clear),
 		cmocka_unit_test_setup_teardown(test_copied, make, clear),
+		cmocka_unit_test_setup_teardown(test_surrogates, make, clear),
 		cmocka_unit_test_setup_teardown(test_rows_when_asked, make,
 		    clear),
 		cmocka_unit_test_setup_teardown(test_damaged, make, clear),

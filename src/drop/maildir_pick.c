@@ -98,7 +98,9 @@ recall(const struct maildir_known *known, struct picked *p)
 		return false;
 	p->row.wire = m.row->wire;
 	p->row.nth = m.row->nth;
-	p->row.flags |= m.row->flags & (MAILDIR_ROW_8BIT | MAILDIR_ROW_AS_SENT);
+	p->row.surrogate = m.row->surrogate;
+	p->row.flags |= m.row->flags & (MAILDIR_ROW_8BIT | MAILDIR_ROW_AS_SENT |
+	    MAILDIR_ROW_RECODED);
 	return true;
 }
 

@@ -115,7 +115,12 @@ int	maildir_pick_files(struct maildir *m, const struct maildir_known *known,
  */
 bool	maildir_refresh(struct maildir *m, uint64_t now);
 
-/* maildir_rows.c, of all rows: nth and alike; then totals; then entries. */
+/*
+ * maildir_rows.c, of all rows, in this order.  Surrogates of those with octets beyond
+ * ASCII, where there is an index, that this is done once; ids' nth and alike; totals;
+ * entries.
+ */
+void	maildir_rows_measure(struct maildir *m);
 void	maildir_rows_number(struct maildir *m);
 void	maildir_rows_count(struct maildir *m);
 void	maildir_rows_entries(struct maildir *m);

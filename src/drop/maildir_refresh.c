@@ -215,6 +215,19 @@ write_tail(struct refresh *r, size_t first, uint64_t block, uint64_t now)
 	return done;
 }
 
+/* As if they were all there are. */
+static void
+measure_fresh(struct refresh *r)
+{
+	struct maildir *m = r->m;
+
+	m->rows = r->fresh;
+	m->n = r->fresh.n;
+	maildir_rows_measure(m);
+	r->fresh = m->rows;
+	m->rows = (struct maildir_rows){ .n = 0 };
+}
+
 /* Only the last block of the index, and its head, are others. */
 static bool
 append(struct refresh *r, uint64_t now)
@@ -230,7 +243,10 @@ append(struct refresh *r, uint64_t now)
 		return false;
 	first = m->index.block->first;
 	block = m->index.block->number;
-	if (block == 0 || !maildir_rows_by_index(m))
+	if (block == 0)
+		return false;
+	measure_fresh(r);
+	if (!maildir_rows_by_index(m))
 		return false;
 	m->alike = m->index.head.alike;
 	for (size_t i = 0; i < r->fresh.n; i++)

@@ -16,7 +16,8 @@ enum maildir_row_flag {
 	MAILDIR_ROW_SEEN	= 1u << 1,
 	MAILDIR_ROW_8BIT	= 1u << 2,	/* or it was not looked at */
 	MAILDIR_ROW_TWIN	= 1u << 3,	/* others have its base name, too */
-	MAILDIR_ROW_AS_SENT	= 1u << 4,	/* DROP_AS_SENT */
+	MAILDIR_ROW_AS_SENT	= 1u << 4,	/* as DROP_AS_SENT, */
+	MAILDIR_ROW_RECODED	= 1u << 5,	/* and DROP_RECODED: it was measured */
 };
 
 #define MAILDIR_NTH_NONE	UINT32_MAX
@@ -26,6 +27,7 @@ struct maildir_row {
 	uint64_t	ino;
 	uint64_t	size;		/* octets */
 	uint64_t	wire;		/* with CRLF line ends */
+	uint64_t	surrogate;	/* as drop_entry.size_surrogate, or 0 */
 	int64_t		mtime_s;
 	uint64_t	delivered;	/* as in drop_entry */
 	uint32_t	mtime_ns;

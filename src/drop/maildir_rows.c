@@ -11,7 +11,9 @@
 
 #include "base/alloc.h"
 #include "drop/promise.h"
+#include "drop/recoder.h"
 #include "drop/uidl.h"
+#include "proto/recode.h"
 
 #include <stdlib.h>
 
@@ -87,10 +89,12 @@ fill_entry(size_t i, const struct maildir_row *row, struct drop_entry *e)
 	e->locator = i;
 	e->size_disk = row->size;
 	e->size_wire = row->wire;
+	e->size_surrogate = row->surrogate;
 	e->delivered = row->delivered;
 	e->flags = (row->flags & MAILDIR_ROW_SEEN ? DROP_SEEN : 0u) |
 	    (row->flags & MAILDIR_ROW_8BIT ? DROP_8BIT : 0u) |
-	    (row->flags & MAILDIR_ROW_AS_SENT ? DROP_AS_SENT : 0u);
+	    (row->flags & MAILDIR_ROW_AS_SENT ? DROP_AS_SENT : 0u) |
+	    (row->flags & MAILDIR_ROW_RECODED ? DROP_RECODED : 0u);
 }
 
 static void
@@ -123,6 +127,8 @@ maildir_totals_add(struct drop_totals *t, const struct maildir_row *r)
 	t->n++;
 	t->octets += r->wire;
 	t->eight_bit += (r->flags & MAILDIR_ROW_8BIT) != 0;
+	if (r->flags & MAILDIR_ROW_RECODED)
+		t->surrogates += (int64_t)(r->surrogate - r->wire);
 	if (r->flags & MAILDIR_ROW_SEEN)
 		t->last_seen = t->n;
 	if (r->delivered != 0 && (t->oldest == 0 || r->delivered < t->oldest))
@@ -156,6 +162,36 @@ maildir_rows_number(struct maildir *m)
 		m->alike += m->rows.list[i].nth > 1;
 	}
 	free(ids);
+}
+
+static void
+measure_one(struct maildir *m, size_t i)
+{
+	struct maildir_row	*row = &m->rows.list[i];
+	struct drop_entry	 e;
+	struct fault		 f;
+
+	fill_entry(i, row, &e);
+	/* What cannot be read now is told when it is asked for. */
+	if ((e.flags & DROP_8BIT) == 0 ||
+	    recoder_measure((struct drop *)(void *)m, i, &e, &f) == -1 ||
+	    ((e.flags & DROP_RECODED) != 0 &&
+	    e.size_surrogate / RECODE_MOST > row->wire))
+		return;
+	row->flags &= ~(uint32_t)MAILDIR_ROW_8BIT;
+	if (e.flags & DROP_RECODED) {
+		row->flags |= MAILDIR_ROW_RECODED;
+		row->surrogate = e.size_surrogate;
+	}
+}
+
+void
+maildir_rows_measure(struct maildir *m)
+{
+	for (size_t i = 0; m->conf.surrogates && i < m->rows.n; i++)
+		measure_one(m, i);
+	/* Their numbers may be others when all are there. */
+	fd_close(&m->open_fd);
 }
 
 void
@@ -192,16 +228,17 @@ maildir_rows_by_index(struct maildir *m)
 	m->n = (size_t)h->n;
 	m->totals = (struct drop_totals){ .n = m->n, .octets = h->octets,
 	    .last_seen = h->last_seen, .eight_bit = h->eight_bit,
+	    .surrogates = h->surrogates,
 	    .oldest = h->oldest };
 	return true;
 }
 
+/* What a listing finds out, before any is measured. */
 static bool
 same_totals(const struct drop_totals *a, const struct drop_totals *b)
 {
 	return a->n == b->n && a->octets == b->octets &&
-	    a->last_seen == b->last_seen && a->eight_bit == b->eight_bit &&
-	    a->oldest == b->oldest;
+	    a->last_seen == b->last_seen && a->oldest == b->oldest;
 }
 
 /*
@@ -220,13 +257,14 @@ list_instead(struct maildir *m, struct fault *f)
 	m->lost = m->lost || r == -1 || !same_totals(&told, &m->totals) ||
 	    !maildir_index_holds(&m->index, &m->first.new_facts,
 	    &m->first.cur_facts);
+	m->totals = told;
 	if (!m->lost) {
+		maildir_rows_measure(m);
 		maildir_rows_entries(m);
 		return 0;
 	}
 	maildir_rows_fini(&m->rows);
 	m->n = told.n;
-	m->totals = told;
 	return r == -1 ? -1 : fault_set(f, FAULT_TEMP, "%s: its index was "
 	    "damaged, and it is not what that said", m->conf.path);
 }
@@ -280,10 +318,16 @@ maildir_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
 	const struct drop_entry		*e;
 	struct maildir_mail		 mail;
 
-	(void)surrogate;		/* none was measured */
+	struct drop_entry		 made;
+
 	if (find((struct maildir *)(void *)d, i, &e, &mail, f) == -1)
 		return -1;
-	*wire_r = e != NULL ? e->size_wire : mail.row->wire;
+	if (e == NULL) {
+		fill_entry(i, mail.row, &made);
+		e = &made;
+	}
+	*wire_r = surrogate && (e->flags & DROP_RECODED) ? e->size_surrogate :
+	    e->size_wire;
 	return 0;
 }
 
