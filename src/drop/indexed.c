@@ -279,14 +279,23 @@ unmark(struct indexed *x)
 	return file_pwrite(x->fd, none, sizeof(none), 0, NULL) == 0;
 }
 
-/* From the one on in which something is new. */
+/* Rows from one on are to be others: blocks with those go, so that no crash leaves them
+ * under a new head. */
+static bool
+cut(struct indexed *x, size_t row)
+{
+	return unmark(x) &&
+	    file_truncate(x->fd, index_place(row / INDEX_ROWS), NULL) == 0;
+}
+
+/* From the one on in which something is new, or that was cut off. */
 static bool
 write_blocks(const struct indexed *x, const struct mbox_table *t)
 {
 	static uint8_t	b[INDEX_BLOCK];
 	size_t		first = x->keep < x->measured ? x->keep : x->measured;
-	uint64_t	k = first + 1 < x->head.n ? first / INDEX_ROWS :
-			    index_blocks(&x->head);
+	uint64_t	k = x->head.young || first + 1 < x->head.n ?
+			    first / INDEX_ROWS : index_blocks(&x->head);
 
 	for (; k < index_blocks(&x->head); k++) {
 		size_t rows = index_rows(&x->head, k);
@@ -362,7 +371,7 @@ indexed_replace(struct indexed *x, int fd, const struct mbox_table *t, size_t sa
 		return;
 	}
 	x->keep = !x->good ? 0 : same < t->n ? same : t->n - 1;
-	if (x->keep > 0 && !unmark(x))
+	if (x->keep > 0 && !cut(x, x->keep))
 		x->keep = 0;
 	describe(x, t, true);
 	x->good = write_index(x, fd, &facts, t);

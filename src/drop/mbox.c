@@ -98,6 +98,18 @@ take_snapshot(struct drop *d, struct fault *f)
 	return r;
 }
 
+/* The lock is given back by now: of a spool that has changed since, not all rows are
+ * known to be what they were. */
+static void
+measure(struct drop *d)
+{
+	const struct file_facts then = d->facts;
+
+	rows_measure(d);
+	if (!spool_same_state(&d->facts, &then))
+		indexed_drop(&d->index);
+}
+
 /* Without room for it there is none, and what it knows is read before it goes. */
 static int
 write_index(struct drop *d, struct fault *f)
@@ -131,7 +143,7 @@ mbox_open(const struct drop_conf *c, struct drop **drop_r, struct fault *f)
 	}
 	rows_begin(d);
 	if (d->index.wanted)
-		rows_measure(d);
+		measure(d);
 	if (write_index(d, f) == -1) {
 		mbox_close(d);
 		return -1;
