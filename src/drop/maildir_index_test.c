@@ -7,6 +7,7 @@
 #include "drop/fake_host.h"
 
 #include "drop/maildir_index.h"
+#include "drop/maildir_known.h"
 #include "drop/maildir_name.h"
 #include "drop/promise.h"
 #include "sys/file.h"
@@ -18,6 +19,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -916,6 +918,29 @@ test_odd_ids(void **state)
 	buf_fini(&text);
 }
 
+/* An index can say that all files have one name: that is no work without end. */
+static void
+test_one_name(void **state)
+{
+	const struct maildir_row	 row = { .name_n = 1, .base_n = 1 };
+	struct maildir_rows		 rows = { .n = 0 };
+	struct maildir_known		 known;
+	struct maildir_mail		 mail;
+	clock_t				 begun;
+
+	(void)state;
+	for (size_t i = 0; i < 200000; i++)
+		maildir_rows_add(&rows, &row, "a");
+	begun = clock();
+	maildir_known_init(&known, &rows);
+	assert_true(clock() - begun < CLOCKS_PER_SEC);
+	assert_true(maildir_known_find(&known, SPAN("a"), &mail));
+	assert_ptr_equal(mail.row, rows.list);
+	assert_false(maildir_known_find(&known, SPAN("b"), &mail));
+	maildir_known_fini(&known);
+	maildir_rows_fini(&rows);
+}
+
 int
 main(void)
 {
@@ -940,6 +965,7 @@ main(void)
 		    clear),
 		cmocka_unit_test_setup_teardown(test_lie, make, clear),
 		cmocka_unit_test_setup_teardown(test_odd_ids, make, clear),
+		cmocka_unit_test(test_one_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,20 @@
 
 #include <stdlib.h>
 
-/* Where a base name is looked for first: nobody can make names that share it. */
+/* Where a base name is, or would be: nobody can make names that share it. */
 static size_t
 slot_of(const struct maildir_known *k, struct span base)
 {
-	return (size_t)XXH3_64bits_withSeed(base.p, base.n, k->seed) & k->mask;
+	size_t at = (size_t)XXH3_64bits_withSeed(base.p, base.n, k->seed) & k->mask;
+
+	for (; k->slots[at] != 0; at = (at + 1) & k->mask) {
+		struct maildir_mail m = maildir_rows_at(k->rows,
+		    k->slots[at] - 1);
+
+		if (span_eq(maildir_mail_base(&m), base))
+			break;
+	}
+	return at;
 }
 
 void
@@ -28,9 +37,9 @@ maildir_known_init(struct maildir_known *k, const struct maildir_rows *rows)
 		struct maildir_mail	m = maildir_rows_at(rows, i);
 		size_t			at = slot_of(k, maildir_mail_base(&m));
 
-		while (k->slots[at] != 0)
-			at = (at + 1) & k->mask;
-		k->slots[at] = (uint32_t)i + 1;
+		/* As many as an index says have one name: they are one. */
+		if (k->slots[at] == 0)
+			k->slots[at] = (uint32_t)i + 1;
 	}
 }
 
@@ -45,12 +54,13 @@ bool
 maildir_known_find(const struct maildir_known *k, struct span base,
     struct maildir_mail *out)
 {
-	size_t at = k->rows == NULL ? 0 : slot_of(k, base);
+	size_t at;
 
-	for (; k->rows != NULL && k->slots[at] != 0; at = (at + 1) & k->mask) {
-		*out = maildir_rows_at(k->rows, k->slots[at] - 1);
-		if (span_eq(maildir_mail_base(out), base))
-			return (out->row->flags & MAILDIR_ROW_TWIN) == 0;
-	}
-	return false;
+	if (k->rows == NULL)
+		return false;
+	at = slot_of(k, base);
+	if (k->slots[at] == 0)
+		return false;
+	*out = maildir_rows_at(k->rows, k->slots[at] - 1);
+	return (out->row->flags & MAILDIR_ROW_TWIN) == 0;
 }
