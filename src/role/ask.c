@@ -50,6 +50,16 @@ read_done(struct link_in *m, int *fd_r, struct fault *f)
 }
 
 int
+ask_tell(int link, uint16_t type, struct fault *f)
+{
+	static struct link_out out;
+
+	link_out_init(&out, type);
+	return link_send(link, &out, NULL, 0, f) == 0 ? 0 :
+	    fault_prefix(f, "telling the monitor: ");
+}
+
+int
 ask_host(int link, uint16_t type, const int *fd, int *fd_r, struct fault *f)
 {
 	/* Not on the stack, where each page of them would be a new one. */
@@ -221,6 +231,11 @@ ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 		why = (struct fault){ 0 };
 	else if (why.class == FAULT_NONE)
 		why.class = FAULT_TEMP;
+	if (m->type == MSG_UNLOCK) {
+		if (why.class != FAULT_NONE)
+			log_fault(LEVEL_WARN, "drop-unlock-failed", &why);
+		return 0;
+	}
 	if (fd >= 0) {
 		link_out_init(&answer, MSG_FILE);
 		return link_send(link, &answer, &fd, 1, f);

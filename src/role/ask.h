@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The session's end of its link to the monitor: the questions of drop_host and
- * pop_host as messages, and the monitor's answers.  Each is sent and waited
+ * pop_host as messages, and the monitor's answers.  Each but one is sent and waited
  * for; none has an argument that a session could choose, files apart.  Floor 4.
  */
 #ifndef ROLE_ASK_H
@@ -16,13 +16,17 @@
 int	ask_host(int link, uint16_t type, const int *fd, int *fd_r,
 	    struct fault *f) MUSTUSE;
 
+/* What is not answered: MSG_UNLOCK, which nobody need wait for. */
+int	ask_tell(int link, uint16_t type, struct fault *f) MUSTUSE;
+
 /* The same without a link: what a message of this type asks for is done here
  * and now.  message: the file of MSG_SUBMIT or MSG_FORGET, else -1.  For
  * isolation = single. */
 int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	    struct fault *f) MUSTUSE;
 
-/* The monitor's side: do what m asks, and answer.  -1: the link is broken. */
+/* The monitor's side: do what m asks, and answer; what is not answered is logged when
+ * it fails.  -1: the link is broken. */
 int	ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
 	    MUSTUSE;
 

@@ -269,6 +269,16 @@ hear_done(int link)
 	link_in_fini(&in);
 }
 
+/* UNLOCK alone is not answered: what is heard is about the question behind it. */
+static void
+say_and_hear(int link)
+{
+	say(link, &script.say);
+	if (script.say.type == MSG_UNLOCK)
+		say_type(link, MSG_TEMPFILE);
+	hear_done(link);
+}
+
 /* An UPDATE begins, and the process dies in it. */
 static NORETURN void
 die_in_update(int link)
@@ -305,8 +315,7 @@ __wrap_session_main(const struct session_start *c)
 	if (c->refused != NULL)
 		leave_trail('r');
 	if (script.where == SESSION) {
-		say(c->link, &script.say);
-		hear_done(c->link);
+		say_and_hear(c->link);
 		_exit(0);
 	}
 	if (script.where == SESSION_LOG)
@@ -328,8 +337,7 @@ __wrap_session_recover_main(const struct session_start *c)
 	leave_trail('R');
 	if (c->in >= 0 || c->out >= 0)
 		leave_trail('!');	/* the client is not its business */
-	say(c->link, &script.say);
-	hear_done(c->link);
+	say_and_hear(c->link);
 	_exit(0);
 }
 
@@ -558,6 +566,13 @@ test_behind_our_back(void **state UNUSED)
 	expect("Wc", "front-misbehaved");
 }
 
+/* What the log says to that which is answered: UNLOCK without a dotlock fails. */
+static const char *
+log_of_answer(const struct say *s)
+{
+	return s->type == MSG_UNLOCK ? "drop-unlock-failed" : NULL;
+}
+
 /* Which questions a session may ask, and what comes: D, d or F. */
 static char
 session_answer(const struct say *s, bool recovery)
@@ -569,7 +584,7 @@ session_answer(const struct say *s, bool recovery)
 		[MSG_LOCK_SCAN]		= { 'd', 'd' },	/* not root's folder */
 		[MSG_LOCK_UPDATE]	= { 'd', 'd' },
 		[MSG_REFRESH]		= { 'd', 'd' },
-		[MSG_UNLOCK]		= { 'd', 'd' },
+		[MSG_UNLOCK]		= { 'F', 'F' },	/* of TEMPFILE */
 		[MSG_TEMPFILE]		= { 'F', 'F' },
 		[MSG_JOURNAL]		= { 'F', 'F' },
 		[MSG_RESERVE]		= { 'F', 'F' },
@@ -602,7 +617,8 @@ test_session(void **state UNUSED)
 			expect("WySFRd", "recovery-open");
 			continue;
 		}
-		expect(want, want[3] != '\0' ? NULL : "session-misbehaved");
+		expect(want, want[3] != '\0' ? log_of_answer(&s) :
+		    "session-misbehaved");
 		if (want[3] == '\0')
 			assert_non_null(strstr(out.log, "reason=crash"));
 	} while (next_say(&s));

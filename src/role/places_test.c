@@ -551,9 +551,10 @@ effect_of(enum phase phase, const struct mad *c)
 	case MSG_LOCK_SCAN:
 	case MSG_LOCK_UPDATE:
 	case MSG_REFRESH:
-	case MSG_UNLOCK:
 	case MSG_RELEASE:
 		return phase == WITHOUT_DROP ? '-' : 'a';
+	case MSG_UNLOCK:
+		return phase == WITHOUT_DROP ? '-' : 'u';	/* done, unsaid */
 	case MSG_SUMMARY:
 		return c->chance ? '-' : 's';	/* taken, once */
 	case MSG_SUBMIT:
@@ -587,6 +588,11 @@ try(enum phase phase, const struct mad *c, int spare)
 	} else if (effect == 'a') {
 		assert_true(recv(o.link, it.in.b, sizeof(it.in.b),
 		    MSG_DONTWAIT) >= LINK_HEADER);
+	} else if (effect == 'u') {
+		assert_int_equal(recv(o.link, it.in.b, sizeof(it.in.b),
+		    MSG_DONTWAIT), -1);
+		assert_int_equal(errno, EAGAIN);
+		assert_int_equal(count(": drop-unlock-failed "), 1);
 	} else {
 		assert_int_equal(close(take_order(&o, effect == 'f' ?
 		    MSG_HAND_FILE : MSG_HAND)), 0);

@@ -88,7 +88,10 @@ q_refresh(void *ctx, struct fault *f)
 static int
 q_unlock(void *ctx, struct fault *f)
 {
-	return question(ctx, MSG_UNLOCK, NULL, NULL, f);
+	const struct session *s = ctx;
+
+	return s->c->direct == NULL ? ask_tell(s->c->link, MSG_UNLOCK, f) :
+	    question(ctx, MSG_UNLOCK, NULL, NULL, f);
 }
 
 static int
