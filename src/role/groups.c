@@ -233,9 +233,10 @@ groups_give(struct groups *g, const struct link_in *m, const struct order *o)
 {
 	const int	 fds[3] = { o->link, o->client, o->far >= 0 ? o->far :
 			    o->file };
+	static struct link_out out;	/* not on the stack, which each fork has copied,
+					   also where nobody shares */
 	struct group	*x;
 	struct seat	*s;
-	UNZEROED struct link_out out;
 	struct fault	 f;
 
 	if (!may_share(g, m, o))
