@@ -6,8 +6,8 @@
  * that cannot be dumped or sit under seccomp are no obstacle to root.
  *
  * A *phase* begins when a traced process has read a text from anywhere (a
- * command of the client), when one has become a user, or at once; it ends with
- * the write of a text or with the last process.  The *points* of a phase are
+ * command of the client), when one has become a user or works on files as that user,
+ * or at once; it ends with the write of a text or with the last process.  The *points* of a phase are
  * the system calls, of the processes in scope, to which the chosen action can
  * happen.  Without --at they are only counted and listed.
  *
@@ -183,6 +183,7 @@ static struct {
 
 static struct task tasks[TASKS_MAX];
 static bool in_phase;
+static bool somebody_chosen;
 static bool phase_over;
 static bool massacre;		/* whatever shows up is killed */
 static unsigned long points;
@@ -617,6 +618,15 @@ is_point(pid_t pid, long nr, const uint64_t *args)
 /* The begin and the end of the phase. */
 
 static void
+phase_begin(const struct task *t)
+{
+	if (!in_phase)
+		tell("begin %d", (int)t->pid);
+	in_phase = true;
+}
+
+/* Until somebody is chosen. */
+static void
 phase_check_begin(struct task *t, long nr, const uint64_t *args, int64_t result)
 {
 	bool yes = false;
@@ -635,13 +645,16 @@ phase_check_begin(struct task *t, long nr, const uint64_t *args, int64_t result)
 		yes = (nr == SYS_setuid || nr == SYS_setreuid ||
 		    nr == SYS_setresuid) && result == 0 &&
 		    (uid_t)args[0] == opt.begin_uid;
+		/* What is done in the user's name is of the phase, who does it not yet
+		 * the one who is chosen. */
+		if (nr == SYS_setfsuid && (uid_t)args[0] == opt.begin_uid)
+			phase_begin(t);
 		break;
 	}
 	if (!yes)
 		return;
-	in_phase = true;
-	t->chosen = true;
-	tell("begin %d", (int)t->pid);
+	phase_begin(t);
+	t->chosen = somebody_chosen = true;
 }
 
 static bool
@@ -793,7 +806,7 @@ on_exit_of_call(struct task *t, long nr, const uint64_t *args, int64_t result)
 	}
 	if (t->wrote_end)
 		phase_over = true;
-	if (!in_phase)
+	if (!somebody_chosen)
 		phase_check_begin(t, nr, args, result);
 }
 
