@@ -8,6 +8,7 @@ octet of each message, and none is like another.
 """
 
 import os
+import re
 import shutil
 import tempfile
 
@@ -22,9 +23,10 @@ POPPER_INDEX = "/var/lib/popper/index"
 NUMBERED_MAX = 100000           # octets; of larger ones there is but one
 
 
-def pattern(which, octets):
+def pattern(which, octets, crlf=False):
     """The stored text of one: about so many octets, with dots at the start of
-    lines, and the number in every tenth line."""
+    lines, and the number in every tenth line.  crlf: without those dots, and
+    with the line ends of the wire, which then is what is stored."""
     mark = MARK if octets <= NUMBERED_MAX else b"0000001"
     out = [b"From: alice@example.net\nTo: someone@example.org\n"
            b"Subject: Message " + mark + b"\nDate: Mon, 1 Jan 2024 12:00:00"
@@ -37,17 +39,23 @@ def pattern(which, octets):
         out.append(line % (n % 1000000))
         if n % 10 == 0:
             out.append(b"Number " + mark + b"\n")
-    return b"".join(out)
+    text = b"".join(out)
+    return wire(re.sub(rb"\n\.+", b"\n", text)) if crlf else text
+
+
+def wire(text):
+    """With CRLF, whatever it had."""
+    return text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 class Drop:
     """What is in a maildrop: pure."""
 
-    def __init__(self, count, octets):
+    def __init__(self, count, octets, crlf=False):
         self.count = count
-        self.patterns = [pattern(k, octets)
+        self.patterns = [pattern(k, octets, crlf)
                          for k in range(min(PATTERNS, max(1, count)))]
-        self.sizes = [len(p) + p.count(b"\n") for p in self.patterns]
+        self.sizes = [len(wire(p)) for p in self.patterns]
 
     def text(self, i):
         """As stored; i from 0."""
@@ -68,9 +76,9 @@ class Drop:
 class DropHouse(House):
     """One system user with a maildrop of `count` messages in `form`."""
 
-    def __init__(self, form, count, octets, packages=()):
+    def __init__(self, form, count, octets, packages=(), crlf=False):
         self.form, self.first = form, count
-        self.drop = Drop(count, octets)
+        self.drop = Drop(count, octets, crlf and form == MAILDIR)
         hosts = os.path.join(build_dir(), "hosts")
         os.makedirs(hosts, exist_ok=True)
         self.folder = tempfile.mkdtemp(prefix="store.", dir=hosts)
@@ -93,7 +101,7 @@ class DropHouse(House):
         self.mail = []
         for k, p in enumerate(self.drop.patterns):
             self.mail.append("/run/bench/mail.%d" % (k + 1))
-            self.write(self.mail[-1], stuffed(p.replace(b"\n", b"\r\n")))
+            self.write(self.mail[-1], stuffed(wire(p)))
 
     def lay_mail(self):
         """The maildrop as new, an empty home folder, and no index; nothing of

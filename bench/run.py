@@ -59,6 +59,8 @@ def arguments(argv=None):
     p.add_argument("--forms", type=names, default=[MBOX, MAILDIR],
                    metavar="FORM,...",
                    help="of large maildrops (mbox,maildir)")
+    p.add_argument("--crlf", action="store_true",
+                   help="in large Maildirs, and no line begins with a dot")
     p.add_argument("--counts", type=numbers, default=[1, 100, 10000, 100000],
                    metavar="N,...",
                    help="messages to poll (1,100,10000,100000)")
@@ -122,7 +124,8 @@ class Bench:
         yield LARGE, 1, self.c.bulk << 20
 
     def _in_drop(self, form, count, octets, wanted, peers):
-        with DropHouse(form, count, octets, archives(peers)) as house:
+        with DropHouse(form, count, octets, archives(peers),
+                       self.c.crlf) as house:
             for n in range(1, self.c.rounds + 1):
                 for scenario in wanted:
                     self._round(house, n, scenario, peers,

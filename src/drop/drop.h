@@ -206,6 +206,13 @@ struct drop_ops {
 	ssize_t	(*read)(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 		    struct fault *f) MUSTUSE;
 	/*
+	 * The file that has the octets of message i, each where read() has it; lent
+	 * until another message is asked for.  The same is looked at as in read():
+	 * what was sent from there before a later lend() or read() of message i
+	 * succeeds, was the message's.  NULL: the back end has no such files.
+	 */
+	int	(*lend)(struct drop *d, size_t i, int *fd_r, struct fault *f);
+	/*
 	 * RFC 1939 s.6.  After a crash at any point, followed by recovery, the
 	 * maildrop is the old one or the new one; no undeleted message is
 	 * lost; mail that came meanwhile survives.  -1: nothing was deleted

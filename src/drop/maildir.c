@@ -411,6 +411,21 @@ maildir_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 	return -1;
 }
 
+static int
+maildir_lend(struct drop *d, size_t i, int *fd_r, struct fault *f)
+{
+	struct maildir	*m = of(d);
+	struct fault	 own;
+
+	ASSERT(i < m->n);
+	if (f == NULL)
+		f = &own;
+	if (open_message(m, i, f) == -1 || check_open(m, f) == -1)
+		return -1;
+	*fd_r = m->open_fd;
+	return 0;
+}
+
 const struct drop_ops maildir_ops = {
 	.name		= "maildir",
 	.probe		= maildir_probe,
@@ -421,6 +436,7 @@ const struct drop_ops maildir_ops = {
 	.size		= maildir_size,
 	.uidl		= maildir_uidl,
 	.read		= maildir_read,
+	.lend		= maildir_lend,
 	.commit		= maildir_commit,
 	.close		= maildir_close,
 };

@@ -231,10 +231,14 @@ expect_read(struct drop *d, size_t i)
 	char		 text[100];
 	char		 b[200];
 	size_t		 n = text_of(i, text);
+	int		 fd;
 	struct fault	 f;
 
 	assert_int_equal(maildir_ops.read(d, i, 0, b, sizeof(b), &f),
 	    (ssize_t)n);
+	assert_memory_equal(b, text, n);
+	assert_int_equal(maildir_ops.lend(d, i, &fd, &f), 0);
+	assert_int_equal(pread(fd, b, sizeof(b), 0), (ssize_t)n);
 	assert_memory_equal(b, text, n);
 }
 
@@ -354,10 +358,18 @@ test_changed_in_place(void **state)
 	struct drop	*d;
 	struct drop_entry e;
 	struct fault	 f;
+	int		 fd;
 
 	(void)state;
-	maildir_ops.close(opened());
+	d = opened();
 	path_of(8, info_of(8), path);
+	assert_int_equal(maildir_ops.lend(d, 8, &fd, &f), 0);
+	/* One octet, in the file that is open. */
+	fake_write(path, SPAN("Y"));
+	assert_int_equal(maildir_ops.lend(d, 8, &fd, &f), -1);
+	assert_int_equal(f.class, FAULT_TEMP);
+	maildir_ops.close(d);
+	maildir_ops.close(opened());
 	fake_write(path, SPAN("Subject: other\n\n"));
 	d = opened();
 	assert_int_equal(listings, 0);

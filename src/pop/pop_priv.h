@@ -30,6 +30,9 @@ struct stream {
 	struct text		*text;		/* owns; NULL for lists */
 	struct dot_encoder	 encoder;
 	struct span		 pending;	/* text not yet encoded */
+	uint64_t		 lent;		/* octets that went from the file */
+	uint64_t		 lent_end;	/* and are to; 0: none */
+	bool			 taken;		/* those, by the client */
 	bool			 in_body;	/* TOP: the blank line was seen */
 	uint64_t		 lines;		/* TOP: lines still to send */
 	bool			 in_field;	/* FIELD: inside the match */
@@ -83,6 +86,7 @@ void	stream_field(struct pop *p, struct span name, size_t first, size_t stop);
 /* A buffer for lines of ours that are sent when the reply is filled. */
 struct buf	*stream_listing(struct pop *p);
 enum pop_next	stream_fill(struct pop *p, struct buf *out);
+enum pop_next	stream_file(struct pop *p, uint64_t sent, struct pop_file *out);
 void	stream_fini(struct stream *s);
 
 /* utf8.c: what is not as it is for who is not in UTF-8 mode; a fresh view. */

@@ -7,6 +7,7 @@
 #include "pop/authorize.h"
 #include "pop/pop_priv.h"
 #include "pop/say.h"
+#include "base/alloc.h"
 #include "base/codec.h"
 #include "drop/recoder.h"
 #include "sys/test_dir.h"
@@ -33,6 +34,7 @@ struct drop {
 	bool			 cannot_commit;
 	unsigned		 asked;		/* for an entry */
 	size_t			 unknown;	/* number of a message that has none */
+	unsigned		 lends;		/* so many times */
 };
 
 static void
@@ -45,7 +47,7 @@ static ssize_t
 mem_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
     struct fault *f)
 {
-	size_t len = strlen(d->texts[i]);
+	size_t len = (size_t)d->entries[i].size_disk;
 
 	if (d->unreadable && off >= d->readable)
 		return fault_set(f, FAULT_TEMP, "planted");
@@ -57,6 +59,15 @@ mem_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 	memcpy(p, d->texts[i] + off, n);
 	d->given += n;
 	return (ssize_t)n;
+}
+
+#define LENT_FD	77
+
+static int
+mem_lend(struct drop *d, size_t i UNUSED, int *fd_r, struct fault *f)
+{
+	*fd_r = LENT_FD;
+	return d->lends-- > 0 ? 0 : fault_set(f, FAULT_TEMP, "planted");
 }
 
 static int
@@ -88,6 +99,7 @@ static const struct drop_ops mem_ops = {
 	.name = "memory",
 	.snapshot = mem_snapshot,
 	.read = mem_read,
+	.lend = mem_lend,
 	.commit = mem_commit,
 	.close = mem_close,
 };
@@ -232,8 +244,16 @@ tempfile(void *ctx UNUSED, int *fd_r, struct fault *f)
 	return 0;
 }
 
+static bool may_lend;
+
+static bool
+lends(void *ctx UNUSED)
+{
+	return may_lend;
+}
+
 static const struct pop_host host = {
-	.tell = told, .release = release, .tempfile = tempfile,
+	.tell = told, .release = release, .tempfile = tempfile, .lends = lends,
 };
 static const struct pop_conf conf = {
 	.host = "h.example",
@@ -712,6 +732,139 @@ test_unreadable_message(void **state UNUSED)
 	drop.readable = 7;
 	(void)say("RETR 1");
 	assert_int_equal(last_next, POP_NEXT_ABORT);
+}
+
+#define LARGE	(9u << 20)		/* can be divided by three */
+
+/* In place of the three messages one of short lines, the last of so many octets. */
+static char *
+add_large(size_t last, uint32_t flags)
+{
+	char *text = xalloc(LARGE + last + 3, 1);
+
+	for (size_t i = 0; i < LARGE; i++)
+		text[i] = "x\r\n"[i % 3];
+	memset(text + LARGE, 'y', last);
+	memcpy(text + LARGE + last, "\r\n", 2);
+	pop_free(pop);
+	drop = (struct drop){ .whole = true, .lends = LARGE };
+	add(&drop, text, flags);
+	pop = pop_new(&conf, &drop, NULL, NULL, -1, NULL);
+	return text;
+}
+
+/* What the client gets of RETR 1; the file is lent but for `refused` octets on. */
+static void
+retrieve_large(const char *text, uint64_t refused, struct buf *wire)
+{
+	struct pop_file	part = { 0 };
+	bool		taken = false;
+
+	buf_clear(&out);
+	last_next = pop_line(pop, SPAN("RETR 1"), &out);
+	assert_int_equal(last_next, POP_NEXT_FILE);
+	while (last_next != POP_NEXT_LINE) {
+		assert_int_equal(buf_append(wire, buf_span(&out)), 0);
+		buf_clear(&out);
+		if (last_next != POP_NEXT_FILE) {
+			taken |= last_next == POP_NEXT_TAKEN;
+			last_next = pop_fill(pop, &out);
+			continue;
+		}
+		last_next = part.off + part.n >= refused ?
+		    pop_file(pop, part.n, NULL) :
+		    pop_file(pop, part.n, &part);
+		if (last_next != POP_NEXT_FILE)
+			continue;
+		assert_int_equal(part.fd, LENT_FD);
+		assert_int_equal(buf_append(wire, span_of(text + part.off,
+		    (size_t)part.n)), 0);
+	}
+	assert_int_equal(buf_append(wire, buf_span(&out)), 0);
+	assert_int_equal(taken, refused > 0);
+}
+
+static void
+expect_large(const char *text, const struct buf *wire)
+{
+	struct span	got = buf_span(wire);
+	size_t		n = strlen(text);
+
+	got = span_skip(got, span_find(got, '\n') + 1);
+	assert_int_equal(got.n, n + 3);
+	assert_memory_equal(got.p, text, n);
+	assert_memory_equal(got.p + n, ".\r\n", 3);
+}
+
+/* Wherever in a line the part ends that goes from the file. */
+static void
+test_lends(void **state UNUSED)
+{
+	struct buf wire;
+
+	may_lend = true;
+	buf_init(&wire, 2 * LARGE);
+	for (size_t i = 0; i < 6; i++) {
+		char *text = add_large(i / 2, DROP_AS_SENT);
+
+		retrieve_large(text, i % 2 == 0 ? UINT64_MAX : i == 1 ? 0 :
+		    (1 << 20) * i, &wire);
+		expect_large(text, &wire);
+		buf_clear(&wire);
+		free(text);
+	}
+	buf_fini(&wire);
+}
+
+/* The last block is read when the client has what went from the file. */
+static void
+test_lent_and_changed(void **state UNUSED)
+{
+	char		*text = add_large(0, DROP_AS_SENT);
+	struct pop_file	 part = { 0 };
+
+	may_lend = true;
+	drop.lends = 2;
+	assert_int_equal(pop_line(pop, SPAN("RETR 1"), &out), POP_NEXT_FILE);
+	assert_int_equal(pop_file(pop, 0, &part), POP_NEXT_FILE);
+	assert_int_equal(pop_file(pop, part.n, &part), POP_NEXT_ABORT);
+	drop.lends = 0;
+	assert_true(strncmp(say("RETR 1"), "-ERR [SYS/TEMP] ", 16) == 0);
+	drop.lends = LARGE;
+	drop.unreadable = true;
+	drop.readable = LARGE - (1 << 15);
+	part.n = 0;
+	buf_clear(&out);
+	assert_int_equal(pop_line(pop, SPAN("RETR 1"), &out), POP_NEXT_FILE);
+	while (pop_file(pop, part.n, &part) == POP_NEXT_FILE)
+		continue;
+	do
+		buf_clear(&out);
+	while ((last_next = pop_fill(pop, &out)) == POP_NEXT_FILL);
+	assert_int_equal(last_next, POP_NEXT_TAKEN);
+	do
+		buf_clear(&out);
+	while ((last_next = pop_fill(pop, &out)) == POP_NEXT_FILL);
+	assert_int_equal(last_next, POP_NEXT_ABORT);
+	free(text);
+}
+
+static void
+test_does_not_lend(void **state UNUSED)
+{
+	char *text = add_large(0, 0);
+
+	may_lend = true;
+	buf_clear(&out);
+	assert_int_equal(pop_line(pop, SPAN("RETR 1"), &out), POP_NEXT_FILL);
+	free(text);
+	text = add_large(0, DROP_AS_SENT);
+	buf_clear(&out);
+	assert_int_equal(pop_line(pop, SPAN("TOP 1 9"), &out), POP_NEXT_FILL);
+	may_lend = false;
+	buf_clear(&out);
+	assert_int_equal(pop_line(pop, SPAN("RETR 1"), &out), POP_NEXT_FILL);
+	free(text);
 }
 
 /* Of a long message no more than a header's worth, until more is wanted. */
@@ -1606,6 +1759,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_failed_update_says_so,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable_message, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_lends, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lent_and_changed, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_does_not_lend, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_top_reads_little,
 		    setup, teardown),

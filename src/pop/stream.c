@@ -2,6 +2,13 @@
 /*
  * Multi-line replies, written piece by piece as the output has room.  Cost of
  * RETR: one pread and one encoding copy per octet; memory TEXT_BLOCK.
+ *
+ * Of a large message that is on the wire what it is in a file, the greater part goes
+ * from there to the socket without a copy.  The client then gets what the file has
+ * when it takes it: so the last block is read, which tells whether the file is still
+ * what it was, when the client has taken that part, and a message that somebody
+ * changed meanwhile is not ended.  Nobody has to wait for that: between that part and
+ * the last block stands more than the kernel holds for a connection.
  */
 #include "pop/pop_priv.h"
 #include "pop/say.h"
@@ -19,6 +26,12 @@
 #define LISTED_MAX	(NUM_DIGITS + 1 + DROP_UIDL_MAX + 2)
 static_assert(LISTED_MAX >= 3 * NUM_DIGITS + 4, "LIST of a board");
 static_assert(LISTED_MAX <= STREAM_ROOM, "one at a time, at least");
+/* What a TCP connection may hold: the kernel's tcp_wmem, as it comes. */
+#define LENT_REST	(4u << 20)
+/* From there on it is worth it. */
+#define LENT_FROM	(2 * LENT_REST)
+/* How much at a time: then the file is looked at. */
+#define LENT_PIECE	(1u << 20)
 /* Far more than a bboards file of its greatest size can make. */
 #define LISTING_MAX	(16u << 20)
 
@@ -70,6 +83,44 @@ read_ahead(struct stream *s, bool top, struct fault *f)
 	return 0;
 }
 
+static bool
+may_lend(const struct pop *p, const struct view_item *m)
+{
+	const struct pop_host *ask = p->conf->ask;
+
+	return m->entry.size_disk >= LENT_FROM && !m->recoded &&
+	    (m->entry.flags & DROP_AS_SENT) != 0 &&
+	    drop_ops_of(m->drop)->lend != NULL &&
+	    ask->lends != NULL && ask->lends(ask->ctx);
+}
+
+/* What is encoded goes on wherever it may be in a line: none begins with a dot, and
+ * before an LF there was a CR. */
+static void
+encode_from(struct stream *s, uint64_t off)
+{
+	text_begin_at(s->text, off);
+	s->encoder = (struct dot_encoder){ .mid_line = true, .after_cr = true };
+}
+
+static int
+lend(struct stream *s, int *fd_r, struct fault *f)
+{
+	const struct view_item *m = s->text->m;
+
+	return drop_ops_of(m->drop)->lend(m->drop, m->index, fd_r, f);
+}
+
+static int
+begin_lending(struct stream *s, struct fault *f)
+{
+	int fd;
+
+	s->lent_end = s->text->m->entry.size_disk - LENT_REST;
+	encode_from(s, s->lent_end);
+	return lend(s, &fd, f);
+}
+
 int
 stream_message(struct pop *p, struct view_item *m, bool top, uint64_t lines,
     struct fault *f)
@@ -80,7 +131,8 @@ stream_message(struct pop *p, struct view_item *m, bool top, uint64_t lines,
 	s->text = xalloc(1, sizeof(*s->text));
 	s->lines = lines;
 	text_init(s->text, m);
-	if (read_ahead(s, top, f) != 0) {
+	if ((!top && may_lend(p, m) ? begin_lending(s, f) :
+	    read_ahead(s, top, f)) != 0) {
 		stream_fini(s);
 		return -1;
 	}
@@ -183,6 +235,18 @@ fill_list(struct pop *p, struct buf *out)
 	return finish(p, out);
 }
 
+/* Before the last block of one that was lent: true once. */
+static bool
+waits_for_taken(struct stream *s)
+{
+	uint64_t left = s->text->m->entry.size_disk - s->text->off;
+
+	if (s->lent == 0 || s->taken || left > TEXT_BLOCK)
+		return false;
+	s->taken = true;
+	return true;
+}
+
 static enum pop_next
 fill_message(struct pop *p, struct buf *out)
 {
@@ -192,11 +256,34 @@ fill_message(struct pop *p, struct buf *out)
 		dot_encode(&s->encoder, &s->pending, out);
 		if (s->pending.n > 0)
 			return POP_NEXT_FILL;
+		if (waits_for_taken(s))
+			return POP_NEXT_TAKEN;
 		if (text_block(s->text, &s->pending, &p->fault) != 0)
 			return POP_NEXT_ABORT;
 		if (s->pending.n == 0)
 			return finish(p, out);
 	}
+}
+
+enum pop_next
+stream_file(struct pop *p, uint64_t sent, struct pop_file *out)
+{
+	struct stream *s = &p->stream;
+
+	s->lent += sent;
+	if (out == NULL) {
+		encode_from(s, s->lent);
+		return POP_NEXT_FILL;
+	}
+	if (s->lent == s->lent_end)
+		return POP_NEXT_FILL;
+	if (lend(s, &out->fd, &p->fault) != 0)
+		return POP_NEXT_ABORT;
+	out->off = s->lent;
+	out->n = s->lent_end - s->lent;
+	if (out->n > LENT_PIECE)
+		out->n = LENT_PIECE;
+	return POP_NEXT_FILE;
 }
 
 static enum pop_next

@@ -26,6 +26,13 @@ text_init(struct text *t, const struct view_item *m)
 }
 
 void
+text_begin_at(struct text *t, uint64_t off)
+{
+	ASSERT(t->recoder == NULL && t->n == 0);
+	t->off = off;
+}
+
+void
 text_fini(struct text *t)
 {
 	recoder_free(t->recoder);

@@ -34,6 +34,8 @@ struct text {
 
 void	text_init(struct text *t, const struct view_item *m);
 void	text_fini(struct text *t);
+/* Of one that is not recoded, and not yet read: begin there. */
+void	text_begin_at(struct text *t, uint64_t off);
 
 /*
  * All that is read ahead, as one span (several lines, the last perhaps

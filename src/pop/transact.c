@@ -191,7 +191,7 @@ on_text(struct pop *p, const struct command *cmd, struct buf *out)
 	SAY_OK(out, "%llu octets", (unsigned long long)m->entry.size_wire);
 	view_retrieve(&p->view, m);
 	p->counts.retrieved++;
-	return POP_NEXT_FILL;
+	return p->stream.lent_end > 0 ? POP_NEXT_FILE : POP_NEXT_FILL;
 }
 
 static enum pop_next
@@ -335,6 +335,12 @@ enum pop_next
 pop_fill(struct pop *p, struct buf *out)
 {
 	return stream_fill(p, out);
+}
+
+enum pop_next
+pop_file(struct pop *p, uint64_t sent, struct pop_file *out)
+{
+	return stream_file(p, sent, out);
 }
 
 void

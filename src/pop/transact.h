@@ -26,6 +26,8 @@ struct pop_host {
 	/* LAST when it does not live in Status: lines. */
 	void	(*last)(void *ctx, const char *uidl);
 	void	(*tell)(void *ctx, const char *id, const char *text);
+	/* May octets of a file go to the client (POP_NEXT_FILE)?  NULL: never. */
+	bool	(*lends)(void *ctx);
 };
 
 /* Messages with UTF-8 in their headers, for who is not in UTF-8 mode. */
@@ -78,6 +80,9 @@ struct pop_counts {
 enum pop_next {
 	POP_NEXT_LINE,		/* wants a line */
 	POP_NEXT_FILL,		/* wants room for output: call pop_fill */
+	POP_NEXT_FILE,		/* wants a file to be sent: call pop_file */
+	POP_NEXT_TAKEN,		/* as FILL, but when the client has taken all that
+				   was sent from files */
 	POP_NEXT_COLLECT,	/* wants raw octets: call pop_collect */
 	POP_NEXT_CLOSE,		/* the last reply is in the output */
 	POP_NEXT_ABORT,		/* close at once, the reply cannot be ended */
@@ -102,6 +107,17 @@ void	pop_welcome(struct pop *p, struct buf *out);
 enum pop_next	pop_line(struct pop *p, struct span line, struct buf *out);
 enum pop_next	pop_too_long(struct pop *p, struct buf *out);
 enum pop_next	pop_fill(struct pop *p, struct buf *out);
+/*
+ * What is to be sent next, behind what is in the output; `sent` of it have gone since
+ * the last call.  The file is lent until the next call.  NULL: it cannot be sent from
+ * there, which ends in POP_NEXT_FILL.
+ */
+struct pop_file {
+	int		fd;
+	uint64_t	off;
+	uint64_t	n;
+};
+enum pop_next	pop_file(struct pop *p, uint64_t sent, struct pop_file *out);
 /* Takes from *in what belongs to the message. */
 enum pop_next	pop_collect(struct pop *p, struct span *in, struct buf *out);
 

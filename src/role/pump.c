@@ -15,6 +15,8 @@
 #define PUMP_SEND_AT	(LIMIT_OUTPUT / 2)
 /* How often the kernel's buffer is looked at while it drains. */
 #define PUMP_LOOK_MS	1000
+/* The same, when we wait for it: no event tells. */
+#define PUMP_TAKEN_MS	10
 /* The longest sleep: poll(2) counts in an int.  Thousands are idle at a time, so
  * nobody wakes but for what has a time. */
 #define PUMP_SLEEP_MS	3600000
@@ -232,30 +234,6 @@ take_raw(struct pump *p, enum pump_next *next)
 	return true;
 }
 
-/* Do what can be done without waiting; false when waiting is due. */
-static bool
-step(struct pump *p, enum pump_next *next)
-{
-	if (buf_room(&p->out) < PUMP_ROOM)
-		return false;
-	switch (*next) {
-	case PUMP_LINE:
-		return take_line(p, next);
-	case PUMP_COLLECT:
-		return take_raw(p, next);
-	case PUMP_FILL:
-		*next = p->ops->fill(p->ctx, &p->out);
-		show_reply(p, false);
-		return true;
-	case PUMP_HOLD:
-	case PUMP_CLOSE:
-	case PUMP_ABORT:
-	case PUMP_LEAVE:
-		break;
-	}
-	return false;
-}
-
 static ssize_t
 wire_read(struct pump *p, struct fault *f)
 {
@@ -263,33 +241,82 @@ wire_read(struct pump *p, struct fault *f)
 	    p->wire->read(p->wire_ctx, p->room, LIMIT_INPUT, f);
 }
 
+/* more: something follows at once. */
 static ssize_t
-wire_write(struct pump *p, struct fault *f)
+wire_write(struct pump *p, bool more, struct fault *f)
 {
-	return p->wire == NULL ? sock_write(p->out_fd, buf_span(&p->out), f) :
-	    p->wire->write(p->wire_ctx, buf_span(&p->out), f);
+	struct span s = buf_span(&p->out);
+
+	if (p->wire != NULL)
+		return p->wire->write(p->wire_ctx, s, f);
+	return more ? sock_write_more(p->out_fd, s, f) :
+	    sock_write(p->out_fd, s, f);
+}
+
+static void
+note_sent(struct pump *p, uint64_t n)
+{
+	p->octets_out += n;
+	p->progress_ms = clock_ms();
+	if (p->unsent == 0)
+		p->looked_ms = p->progress_ms;
+	p->unsent += n;
 }
 
 /* 0, or -1 when the client is gone. */
 static int
-send_some(struct pump *p)
+send_some(struct pump *p, bool more)
 {
 	struct fault	f;
 	ssize_t		n;
 
 	while (buf_len(&p->out) > 0) {
-		n = wire_write(p, &f);
+		n = wire_write(p, more, &f);
 		if (n < 0)
 			return f.err == EAGAIN ? 0 : -1;
 		buf_consume(&p->out, (size_t)n);
 		p->shown -= (size_t)n;
-		p->octets_out += (uint64_t)n;
-		p->progress_ms = clock_ms();
-		if (p->unsent == 0)
-			p->looked_ms = p->progress_ms;
-		p->unsent += (uint64_t)n;
+		note_sent(p, (uint64_t)n);
 	}
 	return 0;
+}
+
+/* From a file to the socket, behind what is in the output, which goes with it. */
+static bool
+pass_file(struct pump *p, enum pump_next *next)
+{
+	struct pump_file	part;
+	struct fault		f;
+	ssize_t			n;
+
+	p->gone = send_some(p, true) != 0;
+	if (p->gone || buf_len(&p->out) > 0)
+		return false;
+	*next = p->ops->file(p->ctx, p->file_sent, &part);
+	p->file_sent = 0;
+	if (*next != PUMP_FILE)
+		return true;
+	n = sock_send_file(p->out_fd, part.fd, part.off, (size_t)part.n, &f);
+	if (n > 0) {
+		note_sent(p, (uint64_t)n);
+		p->file_sent = (uint64_t)n;
+		p->file_end = p->octets_out;
+		return true;
+	}
+	if (n == 0 || f.err == EIO || f.err == ESTALE)
+		*next = PUMP_ABORT;
+	else if (f.err == EINVAL || f.err == ENOSYS)
+		*next = p->ops->file(p->ctx, 0, NULL);
+	else
+		p->gone = f.err != EAGAIN;
+	return *next != PUMP_FILE;
+}
+
+/* Until then the kernel has it from the file, whatever that becomes. */
+static bool
+is_file_taken(const struct pump *p)
+{
+	return sock_unsent(p->out_fd) <= p->octets_out - p->file_end;
 }
 
 /* 0, or -1 when the client is gone. */
@@ -308,6 +335,37 @@ receive_some(struct pump *p)
 	p->rest = span_of(p->room, (size_t)n);
 	p->octets_in += (uint64_t)n;
 	return 0;
+}
+
+/* Do what can be done without waiting; false when waiting is due. */
+static bool
+step(struct pump *p, enum pump_next *next)
+{
+	if (buf_room(&p->out) < PUMP_ROOM)
+		return false;
+	switch (*next) {
+	case PUMP_LINE:
+		return take_line(p, next);
+	case PUMP_COLLECT:
+		return take_raw(p, next);
+	case PUMP_FILL:
+		*next = p->ops->fill(p->ctx, &p->out);
+		show_reply(p, false);
+		return true;
+	case PUMP_FILE:
+		return pass_file(p, next);
+	case PUMP_TAKEN:
+		if (!is_file_taken(p))
+			return false;
+		*next = PUMP_FILL;
+		return true;
+	case PUMP_HOLD:
+	case PUMP_CLOSE:
+	case PUMP_ABORT:
+	case PUMP_LEAVE:
+		break;
+	}
+	return false;
 }
 
 /* Has the client taken octets from the kernel's buffer meanwhile? */
@@ -402,7 +460,8 @@ time_left(const struct pump *p, enum pump_next next)
 {
 	uint64_t now = clock_ms();
 	uint64_t end = p->progress_ms + 1000ull * p->idle_s;
-	uint64_t most = p->unsent > 0 ? PUMP_LOOK_MS : PUMP_SLEEP_MS;
+	uint64_t most = next == PUMP_TAKEN ? PUMP_TAKEN_MS :
+	    p->unsent > 0 ? PUMP_LOOK_MS : PUMP_SLEEP_MS;
 
 	if (p->deadline_ms != 0 && p->deadline_ms < end)
 		end = p->deadline_ms;
@@ -449,14 +508,16 @@ turn(struct pump *p)
 		while (left > 0 && !signals_stopping() && step(p, &p->next)) {
 			left--;
 			if (buf_len(&p->out) >= PUMP_SEND_AT &&
-			    send_some(p) != 0)
+			    send_some(p, false) != 0)
 				return PUMP_END_EOF;
 		}
+		if (p->gone)
+			return PUMP_END_EOF;
 		if (p->next == PUMP_ABORT)
 			return PUMP_END_ABORTED;
 		if (left == 0 && pump_pending(p) && !signals_stopping())
 			break;		/* replies go on being collected */
-		if (send_some(p) != 0)
+		if (send_some(p, false) != 0)
 			return PUMP_END_EOF;
 		if (buf_len(&p->out) == 0 && p->next == PUMP_LEAVE)
 			return PUMP_END_LEFT;
@@ -493,7 +554,7 @@ pump_wish(struct pump *p, unsigned *events_r)
 		*events_r |= p->wire != NULL &&
 		    (p->wire->wants(p->wire_ctx) & PUMP_WRITE) != 0 ?
 		    PUMP_WRITE : PUMP_READ;
-	if (buf_len(&p->out) > 0)
+	if (buf_len(&p->out) > 0 || p->next == PUMP_FILE)
 		*events_r |= PUMP_WRITE;
 	return time_left(p, p->next);
 }
@@ -521,7 +582,7 @@ pump_event(struct pump *p, unsigned ready)
 		return PUMP_END_SILENT;
 	if (is_late(p))
 		return PUMP_END_TIMEOUT;
-	if ((ready & PUMP_WRITE) != 0 && send_some(p) != 0)
+	if ((ready & PUMP_WRITE) != 0 && send_some(p, false) != 0)
 		return PUMP_END_EOF;
 	if (((ready & PUMP_READ) != 0 || (p->wire != NULL && takes_input(p))) &&
 	    receive_some(p) != 0)

@@ -35,6 +35,9 @@
 enum pump_next {
 	PUMP_LINE,		/* wants a line */
 	PUMP_FILL,		/* wants to write more: call fill */
+	PUMP_FILE,		/* wants a file to be sent: call file */
+	PUMP_TAKEN,		/* as PUMP_FILL, when the client has taken all that
+				   was sent from files */
 	PUMP_COLLECT,		/* wants raw input: call collect */
 	PUMP_HOLD,		/* waits for hold_fd; reads nothing */
 	PUMP_CLOSE,		/* send what is there, then end */
@@ -59,11 +62,21 @@ const char	*pump_end_word(enum pump_end e);
 
 enum { PUMP_READ = 1, PUMP_WRITE = 2 };
 
+/* Octets of a file. */
+struct pump_file {
+	int		fd;		/* borrowed until the next call */
+	uint64_t	off;
+	uint64_t	n;		/* at least one */
+};
+
 struct pump;
 struct pump_ops {
 	enum pump_next	(*line)(void *ctx, struct span line, struct buf *out);
 	enum pump_next	(*too_long)(void *ctx, struct buf *out);
 	enum pump_next	(*fill)(void *ctx, struct buf *out);
+	/* So many octets more have gone from the file: what comes next?  out NULL:
+	 * from this file none can.  Only without a wire, and to a socket. */
+	enum pump_next	(*file)(void *ctx, uint64_t sent, struct pump_file *out);
 	enum pump_next	(*collect)(void *ctx, struct span *in, struct buf *out);
 	/* hold_fd is readable, in PUMP_HOLD. */
 	enum pump_next	(*held)(void *ctx, struct buf *out);
@@ -126,6 +139,10 @@ struct pump {
 						   for again */
 	uint64_t		 octets_in;
 	uint64_t		 octets_out;
+	bool			 gone;		/* the client, as a write told */
+	uint64_t		 file_sent;	/* octets that its owner does not know
+						   of yet */
+	uint64_t		 file_end;	/* octets_out behind the last of them */
 	size_t			 shown;		/* octets of out, in log and trace */
 	struct pump_rest {			/* behind the first line of a reply;
 						   of what is collected */

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +23,11 @@ static int		client;		/* its end of the connection */
 static unsigned		lines;
 static size_t		to_fill;	/* octets that fill has yet to write */
 static unsigned		filled;
+
+static int		file = -1;	/* what on_file has */
+static size_t		file_at;
+static size_t		file_n;
+static bool		file_refused;
 
 static uint64_t		taken;		/* octets, by the client */
 static unsigned		looks;		/* at how many those are */
@@ -50,6 +57,10 @@ on_line(void *ctx, struct span line, struct buf *out)
 	lines++;
 	if (span_eq(line, SPAN("fill")))
 		return PUMP_FILL;
+	if (span_eq(line, SPAN("file"))) {
+		assert_int_equal(buf_append(out, SPAN("head\r\n")), 0);
+		return PUMP_FILE;
+	}
 	if (span_eq(line, SPAN("collect")))
 		return PUMP_COLLECT;
 	assert_int_equal(buf_append(out, SPAN("+\r\n")), 0);
@@ -78,9 +89,23 @@ on_collect(void *ctx, struct span *in, struct buf *out)
 	return PUMP_COLLECT;
 }
 
+/* As a session has it: the end is not the file's. */
+static enum pump_next
+on_file(void *ctx, uint64_t sent, struct pump_file *out)
+{
+	(void)ctx;
+	file_at += sent;
+	file_refused |= out == NULL;
+	if (out == NULL || file_at == file_n)
+		return out == NULL ? PUMP_FILL : PUMP_TAKEN;
+	*out = (struct pump_file){ file, file_at, file_n - file_at };
+	return PUMP_FILE;
+}
+
 static const struct pump_ops ops = {
 	.line = on_line,
 	.fill = on_fill,
+	.file = on_file,
 	.collect = on_collect,
 };
 
@@ -426,6 +451,101 @@ test_answers_on_their_way_are_not_slow(void **state)
 	}
 }
 
+/* --- files -------------------------------------------------------------------- */
+
+#define FILE_N	100000
+
+static void
+begin_file(size_t n)
+{
+	static uint8_t octets[FILE_N];
+
+	for (size_t i = 0; i < sizeof(octets); i++)
+		octets[i] = (uint8_t)(i % 251);
+	file = memfd_create("file", MFD_CLOEXEC);
+	assert_int_equal(write(file, octets, n), n);
+	file_at = 0;
+	file_n = FILE_N;
+	file_refused = false;
+	to_fill = 1024;
+	SAY("file\r\nx\r\n");
+}
+
+/* In short pieces, its beginning behind what was said before, its end before what
+ * follows, and that when the client has all of it. */
+static void
+test_a_file_is_sent(void **state)
+{
+	static uint8_t	got[FILE_N + 4096];
+	size_t		n = 0;
+	unsigned	events;
+
+	(void)state;
+	begin_file(FILE_N);
+	while (n < 6 + FILE_N) {
+		ssize_t r;
+
+		assert_int_equal(look(), PUMP_GOES_ON);
+		while ((r = read(client, got + n, 1000)) > 0)
+			n += (size_t)r;
+	}
+	assert_int_equal(n, 6 + FILE_N);
+	assert_memory_equal(got, "head\r\n", 6);
+	for (size_t i = 0; i < FILE_N; i++)
+		assert_int_equal(got[6 + i], i % 251);
+	/* As far as is known it has one octet less. */
+	taken = 6 + FILE_N - 1;
+	assert_int_equal(event(0), PUMP_GOES_ON);
+	assert_int_equal(filled, 0);
+	assert_in_range(pump_wish(&pump, &events), 1, 10);
+	taken++;
+	assert_int_equal(event(0), PUMP_GOES_ON);
+	assert_int_equal(filled, 1);
+	assert_int_equal(read(client, got, sizeof(got)), 1024 + 3);
+	assert_memory_equal(got + 1024, "+\r\n", 3);
+	assert_int_equal(pump.octets_out, 6 + FILE_N + 1024 + 3);
+	assert_false(file_refused);
+	(void)close(file);
+}
+
+/* One that the kernel cannot send (a folder) goes the other way. */
+static void
+test_a_file_that_cannot_be_sent_is_filled(void **state)
+{
+	(void)state;
+	begin_file(1);
+	(void)close(file);
+	file = open("/", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(look(), PUMP_GOES_ON);
+	assert_true(file_refused);
+	assert_int_equal(filled, 1);
+	assert_int_equal(take(SIZE_MAX), 6 + 1024 + 3);
+	(void)close(file);
+}
+
+static void
+test_a_file_that_is_too_short_ends_it(void **state)
+{
+	(void)state;
+	begin_file(3);
+	assert_int_equal(look(), PUMP_END_ABORTED);
+	assert_int_equal(take(SIZE_MAX), 6 + 3);
+	(void)close(file);
+}
+
+static void
+test_a_client_that_goes_during_a_file(void **state)
+{
+	(void)state;
+	(void)signal(SIGPIPE, SIG_IGN);
+	begin_file(FILE_N);
+	assert_int_equal(look(), PUMP_GOES_ON);
+	(void)close(client);
+	assert_int_equal(event(PUMP_WRITE), PUMP_END_EOF);
+	client = -1;
+	(void)close(file);
+}
+
 /* --- slow writers -------------------------------------------------------------- */
 
 static unsigned
@@ -479,6 +599,10 @@ main(void)
 		TEST(test_without_a_rate_any_progress_is_enough),
 		TEST(test_who_asks_little_is_not_slow),
 		TEST(test_answers_on_their_way_are_not_slow),
+		TEST(test_a_file_is_sent),
+		TEST(test_a_file_that_cannot_be_sent_is_filled),
+		TEST(test_a_file_that_is_too_short_ends_it),
+		TEST(test_a_client_that_goes_during_a_file),
 		TEST(test_a_message_that_drips_is_ended),
 		TEST(test_a_message_may_take_its_time),
 	};

@@ -167,6 +167,16 @@ tell(void *ctx, const char *id, const char *text)
 	log_end(&l);
 }
 
+/* Who traces wants to know of lines, which nobody sees then. */
+static bool
+lends(void *ctx)
+{
+	const struct session *s = ctx;
+
+	return s->pump.wire == NULL && fd_is_socket(s->pump.out_fd) &&
+	    !trace_wants(&s->pump.who);
+}
+
 static void
 waited(void *ctx, uint64_t ms)
 {
@@ -269,6 +279,7 @@ init(struct session *s, const struct session_start *c)
 			.release = q_release,
 			.last = remember_last,
 			.tell = tell,
+			.lends = lends,
 		},
 	};
 	open_folders(s);
@@ -442,6 +453,10 @@ next_of(enum pop_next n)
 		return PUMP_LINE;
 	case POP_NEXT_FILL:
 		return PUMP_FILL;
+	case POP_NEXT_FILE:
+		return PUMP_FILE;
+	case POP_NEXT_TAKEN:
+		return PUMP_TAKEN;
 	case POP_NEXT_COLLECT:
 		return PUMP_COLLECT;
 	case POP_NEXT_CLOSE:
@@ -477,6 +492,19 @@ on_fill(void *ctx, struct buf *out)
 }
 
 static enum pump_next
+on_file(void *ctx, uint64_t sent, struct pump_file *out)
+{
+	struct session	*s = ctx;
+	struct pop_file	 file;
+	enum pump_next	 next = next_of(pop_file(s->pop, sent,
+			     out == NULL ? NULL : &file));
+
+	if (next == PUMP_FILE)
+		*out = (struct pump_file){ file.fd, file.off, file.n };
+	return next;
+}
+
+static enum pump_next
 on_collect(void *ctx, struct span *in, struct buf *out)
 {
 	struct session *s = ctx;
@@ -488,6 +516,7 @@ static const struct pump_ops session_ops = {
 	.line = on_line,
 	.too_long = on_too_long,
 	.fill = on_fill,
+	.file = on_file,
 	.collect = on_collect,
 };
 

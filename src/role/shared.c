@@ -316,6 +316,8 @@ next_of(enum pop_next n)
 		return PUMP_FILL;
 	case POP_NEXT_CLOSE:
 		return PUMP_CLOSE;
+	case POP_NEXT_FILE:
+	case POP_NEXT_TAKEN:
 	case POP_NEXT_COLLECT:
 	case POP_NEXT_ABORT:
 		break;

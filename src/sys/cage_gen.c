@@ -167,6 +167,8 @@ static const struct rule rules[] = {
 	{ CALL(recvmsg),		ALL },
 	{ CALL(sendto),			ALL },
 	{ CALL(send),			ALL },
+	{ CALL(sendfile),		S },
+	{ CALL(sendfile64),		S },
 	{ CALL(recvfrom),		ALL },
 	{ CALL(recv),			ALL },
 	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },

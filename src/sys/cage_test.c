@@ -28,6 +28,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -268,6 +269,7 @@ work_session(void)
 	MUST(file_truncate(box, 20, &f) == 0);
 	MUST(file_sync(box, &f) == 0 && file_datasync(box, &f) == 0);
 	MUST(file_facts(box, &facts, &f) == 0 && facts.size == 20);
+	MUST(sock_send_file(near, box, 15, 10, &f) == 5);
 	MUST(file_set_atime(box, facts.mtime, &f) == 0);
 	MUST(file_chown(box, geteuid(), getegid(), &f) == 0);
 	MUST(file_replace(d, ".popbull", 0600, SPAN("7\n"), &f) == 0);
@@ -431,6 +433,12 @@ try_unix_socket(void)
 }
 
 static int
+try_sendfile(void)
+{
+	return outcome(sendfile(near, open_copy, NULL, 1));
+}
+
+static int
 try_connect(void)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX,
@@ -586,6 +594,7 @@ static const struct mischief {
 	{ "stat",	try_stat,	IS_REFUSED, EVERY & ~BIT(SESSION), true },
 	{ "unlink",	try_unlink,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "exec",	try_exec,	DIES, EVERY, false },
+	{ "sendfile",	try_sendfile,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "socket",	try_socket,	DIES, EVERY & ~NET, false },
 	{ "unix",	try_unix_socket, IS_REFUSED, NET, false },
 	{ "connect",	try_connect,	DIES, EVERY & ~NET, false },

@@ -13,6 +13,7 @@
 #include "sys/sys_priv.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/timex.h>
 #include <sys/un.h>
@@ -540,6 +542,23 @@ ssize_t
 sock_write_more(int fd, struct span s, struct fault *f)
 {
 	return write_with(fd, s, MSG_MORE, f);
+}
+
+/* sendfile(2) has no flag not to wait: the open file gets it for a moment. */
+ssize_t
+sock_send_file(int fd, int file, uint64_t off, size_t n, struct fault *f)
+{
+	off_t	at = (off_t)off;
+	int	flags = fcntl(fd, F_GETFL);
+	ssize_t	w;
+
+	if (flags == -1 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
+		return SYS_FAULT(f, "F_SETFL");
+	w = SYS_RETRY(sendfile(fd, file, &at, n));
+	if (w == -1)
+		(void)SYS_FAULT(f, "send a file to the client");
+	(void)fcntl(fd, F_SETFL, flags);
+	return w;
 }
 
 /* ------------------------------------------------------- waiting */

@@ -106,6 +106,10 @@ ssize_t	sock_read(int fd, void *p, size_t n, struct fault *f) MUSTUSE;
 ssize_t	sock_write(int fd, struct span s, struct fault *f) MUSTUSE;
 /* The kernel waits a moment for what follows at once: a write, or the end. */
 ssize_t	sock_write_more(int fd, struct span s, struct fault *f) MUSTUSE;
+/* As sock_write, from octet `off` of a file on.  They are not copied: what the peer
+ * gets is what the file has when it takes them (sock_unsent). */
+ssize_t	sock_send_file(int fd, int file, uint64_t off, size_t n,
+	    struct fault *f) MUSTUSE;
 
 enum { WAIT_READ = 1, WAIT_WRITE = 2, WAIT_HANGUP = 4 };
 struct wait_for {

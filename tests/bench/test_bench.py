@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(TOP, "bench"))
 
 import measure                                                  # noqa: E402
 import scenarios                                                # noqa: E402
-from drops import MARK, Drop, DropHouse                         # noqa: E402
+from drops import MARK as NUMBER, Drop, DropHouse               # noqa: E402
 from house import (MAILDIR, MBOX, PAIRS, SYSTEM, VIRTUAL,       # noqa: E402
                    House)
 from lib.spool import messages                                  # noqa: E402
@@ -126,9 +126,16 @@ class Patterns(unittest.TestCase):
         self.assertEqual(len({m.wire for m in found}), 20)
         self.assertGreater(len({len(m.wire) for m in found}), 4)
 
+    def test_as_it_is_sent(self):
+        drop = Drop(20, 700, crlf=True)
+        text = b"".join(drop.text(i) for i in range(20))
+        self.assertNotIn(b"\n.", text)
+        self.assertNotRegex(text, rb"(?<!\r)\n")
+        self.assertEqual(drop.wire_octets, len(text))
+
     def test_one_large(self):
         drop = Drop(1, 1 << 20)
-        self.assertNotIn(MARK, drop.text(0))
+        self.assertNotIn(NUMBER, drop.text(0))
         self.assertLess(abs(len(drop.text(0)) - (1 << 20)), 70000)
 
 

@@ -89,6 +89,11 @@ def fill_large(folder, uid):
         os.chown(path, uid, uid)
 
 
+def scribble(path):
+    with open(path, "r+b") as f:
+        f.write(b"Subject: SMALL")
+
+
 class Maildir(family.Family):
     """One server for all tests of a class, while they want the same options."""
 
@@ -225,6 +230,39 @@ class Session(Maildir):
         pop.dele(1)
         pop.quit()
         self.assertEqual(self.there()["new/" + name(0)], b"Subject: two\n\n")
+
+    def test_large_from_its_file(self):
+        """One that need not be converted, with commands ahead; the same with a
+        dot, which is converted."""
+        self.make(DIR)
+        texts = [b"Subject: large\r\n\r\n" + b"%s\r\n" % (b"x" * 70) * n
+                 for n in (117000, 3)]
+        texts.append(texts[0] + b".\r\n")
+        for i, text in enumerate(texts):
+            self.put("cur", name(i, ":2,S"), text)
+        self.start()
+        pop = self.login()
+        pop.send(b"RETR 1\r\nNOOP\r\nRETR 2\r\nRETR 3\r\nNOOP\r\n")
+        for i in (0, None, 1, 2, None):
+            pop.reply()
+            if i is not None:
+                self.assertTrue(pop.body() == texts[i])
+        pop.quit()
+
+    def test_large_that_changes_on_its_way(self):
+        """Is not ended, so that nobody takes it for a message."""
+        self.make(DIR)
+        self.put("cur", name(0, ":2,S"),
+                 b"Subject: large\r\n\r\n" + b"%s\r\n" % (b"x" * 70) * 300000)
+        self.start()
+        pop = self.login()
+        pop.send(b"RETR 1\r\n")
+        pop.fill()
+        self.host.call(scribble, DIR + "cur/" + name(0, ":2,S"))
+        with self.assertRaises(EOFError):
+            pop.reply()
+            pop.body()
+        self.log.wait(r"session-end .*\breason=aborted", self.mark)
 
     def test_sizes_in_names(self):
         """Those of large messages are believed when they can be true; W= alone

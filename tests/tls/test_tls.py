@@ -3,6 +3,7 @@
 
 import fcntl
 import re
+import shutil
 import signal
 import ssl
 import time
@@ -50,6 +51,21 @@ class Dialogue(Both, house_tls.Tls):
             self.assertEqual(pop.retr(1), want)
             pop.quit()
             self.no_sessions()
+
+    def test_large_from_its_file(self):
+        """Of a Maildir, and with CRLF: nothing is converted."""
+        folder = "/home/alice/Maildir"
+        text = b"Subject: x\r\n\r\n" + b"%s\r\n" % (b"x" * 90) * 92000
+        self.addCleanup(self.host.call, shutil.rmtree, folder)
+        for part in ("", "/cur", "/new", "/tmp"):
+            self.host.mkdir(folder + part, 0o700, "alice")
+        self.host.write(folder + "/cur/1700000000.1.host:2,S", text, 0o600,
+                        "alice")
+        self.serve(maildrop="~/Maildir/")
+        pop = self.stls()
+        pop.login("alice", PASSWORD)
+        self.assertTrue(pop.retr(1) == text)
+        pop.quit()
 
     def test_front_dies(self):
         """So does what it relays: an end without QUIT."""
