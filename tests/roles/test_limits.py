@@ -112,27 +112,27 @@ class Limits(family.Family):
     def test_a_refusal_comes_behind_the_login_timeout(self):
         for tries in (1, 3):
             with self.subTest(tries=tries):
-                self.serve(login_timeout=3, auth_fail_delay=4,
+                self.serve(login_timeout=1, auth_fail_delay=2,
                            auth_tries=tries)
                 pop = self.connect()
                 self.assertEqual(self.wrong(pop), REFUSED)
-                self.took(4)
+                self.took(2)
                 self.assertEqual(self.ended(pop), b"")
                 self.only_server()
                 self.server.stop()
         self.assertEqual(self.log.find("front-late", self.mark), [])
 
     def test_a_slow_yes_comes_behind_the_login_timeout(self):
-        rounds = rounds_for(3.5)
+        rounds = rounds_for(2)
         users = self.host.read("/etc/popper/users")
         self.addCleanup(self.host.write, "/etc/popper/users", users, 0o600)
         self.host.write("/etc/popper/users", "slow:%s:1003:1003::/home/sloth\n"
                         % crypt("right", "$6$rounds=%d$slow$" % rounds), 0o600)
-        self.serve(login_timeout=2)
+        self.serve(login_timeout=1)
         began = time.monotonic()
         pop = self.connect()
         pop.login("slow", "right")
-        self.assertGreater(time.monotonic() - began, 2)
+        self.assertGreater(time.monotonic() - began, 1.5)
         pop.quit()
 
     def test_no_verdict_within_the_login_timeout(self):

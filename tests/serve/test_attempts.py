@@ -14,7 +14,7 @@ import house                                                    # noqa: E402
 
 PASSWORD = house.family.PASSWORD
 # Some seconds of a worker's time.
-SNAIL = "$6$rounds=14000000$slow$" + "x" * 86
+SNAIL = "$6$rounds=5000000$slow$" + "x" * 86
 
 
 class Attempts(house.House):
@@ -79,7 +79,7 @@ class Attempts(house.House):
         users = self.host.read("/etc/popper/users").decode()
         self.host.write("/etc/popper/users", users + "snail:{CRYPT}%s:1005:"
                         "1005::/nonexistent\n" % SNAIL, 0o600)
-        self.serve(auth_timeout=2)
+        self.serve(auth_timeout=1)
         pop = self.ask("snail")
         worker, = self.named("popper-worker")
         self.ended(pop)

@@ -8,6 +8,7 @@ the socket), so that it acknowledges nothing, answers no probe, and sends
 neither FIN nor RST: as a host without power, or behind a line that is down.
 """
 
+import concurrent.futures
 import ctypes
 import os
 import socket
@@ -33,6 +34,7 @@ DATA = ((0x30, 0, 0, 12), (0x74, 0, 0, 2), (0x54, 0, 0, 0x3c), (0x07, 0, 0, 0),
         (0x80, 0, 0, 0), (0x1c, 0, 0, 0))
 JUMP_ABOVE = 0x25
 LARGE = 12 << 20                # more than all buffers of a connection
+USERS = ("alice", "bob", "carol", "dave")
 
 
 def attach(sock, *rows):
@@ -61,7 +63,7 @@ def come_back(sock):
 def large():
     return nasty.mbox(nasty.NASTY[:2]) + (
         b"From a@example.org Thu Jan  2 03:04:05 2025\nSubject: large\n\n"
-        + b"0123456789abcde\n" * (LARGE // 16) + b"\n")
+        + (b"0123456789" * 6 + b"abc\n") * (LARGE // 64) + b"\n")
 
 
 class Gone(unittest.TestCase):
@@ -71,7 +73,8 @@ class Gone(unittest.TestCase):
     def setUpClass(cls):
         cls.host = Host()
         cls.addClassCleanup(cls.host.close)
-        cls.host.add_user("alice", 1001, password="wonderland")
+        for i, user in enumerate(USERS):
+            cls.host.add_user(user, 1001 + i, password="wonderland")
 
     def setUp(self):
         self.mail = large()
@@ -84,17 +87,17 @@ class Gone(unittest.TestCase):
         server = Serve(self.host)
         self.addCleanup(server.stop)
 
-    def login(self, small=False):
+    def login(self, small=False, user="alice", port=None):
         def make():
             s = socket.socket()
             if small:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            s.connect(("127.0.0.1", self.port))
+            s.connect(("127.0.0.1", port or self.port))
             return s
         pop = Pop(self.host.in_network(make))
         self.addCleanup(pop.close)
         self.began = time.monotonic()
-        self.assertEqual(pop.login("alice", "wonderland")[0], 3)
+        self.assertEqual(pop.login(user, "wonderland")[0], 3)
         return pop
 
     def free_after(self):
@@ -200,57 +203,70 @@ class Gone(unittest.TestCase):
 
     # -- there ------------------------------------------------------------
 
-    def quiet(self, seconds):
-        """Nobody says that the session has ended."""
-        time.sleep(seconds)
-        for line in self.log.lines[self.mark:]:
-            self.assertNotIn("session-end", line)
-            self.assertNotIn("client-silent", line)
+    def begin_another(self):
+        """A server that has more patience, beside the other one."""
+        for folder in ("/var/lib/other", "/run/other"):
+            self.host.mkdir(folder)
+        self.host.write("/etc/popper/other.conf", conf(**{
+            **CONF, "client_gone_timeout": 2 * GONE, "listen": "127.0.0.1:1111",
+            "state_dir": "/var/lib/other", "run_dir": "/run/other"}))
+        server = Serve(self.host, 1111, ("--config", "/etc/popper/other.conf"))
+        self.addCleanup(server.stop)
 
-    def test_user_who_thinks(self):
-        self.begin()
-        pop = self.login()
-        self.quiet(3 * GONE)
+    def all_of_it(self, pop):
+        pop.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        pop.reply()
+        self.assertEqual(len(pop.body()), len(self.wire))
+        pop.quit()
+
+    def think(self, pop):
+        time.sleep(3 * GONE)
         pop.cmd("NOOP")
         pop.quit()
 
-    def test_reader_who_pauses(self):
+    def pause(self, pop):
         """He takes nothing, his window is closed, his kernel answers."""
-        self.begin()
-        pop = self.login(small=True)
         pop.send(b"RETR 3\r\n")
-        self.quiet(5 * GONE)
-        pop.reply()
-        self.assertEqual(len(pop.body()), len(
-            spool.messages(self.mail)[2].wire))
-        pop.quit()
+        time.sleep(5 * GONE)
+        self.all_of_it(pop)
 
-    def test_reader_who_is_slow(self):
-        self.begin()
-        pop = self.login(small=True)
+    def read_slowly(self, pop):
         pop.send(b"RETR 3\r\n")
         end = time.monotonic() + 4 * GONE
         while time.monotonic() < end:
             pop.buf += pop.sock.recv(512)
             time.sleep(0.3)
-        pop.reply()
-        self.assertEqual(len(pop.body()), len(
-            spool.messages(self.mail)[2].wire))
-        pop.quit()
+        self.all_of_it(pop)
 
-    def test_line_that_is_down_for_a_moment(self):
-        self.begin(client_gone_timeout=6)
-        pop = self.login(small=True)
+    def be_down_for_moments(self, pop):
         pop.send(b"RETR 3\r\n")
         for _ in range(3):
             vanish(pop.sock)
             time.sleep(2.5)
             come_back(pop.sock)
             time.sleep(1.5)
-        pop.reply()
-        self.assertEqual(len(pop.body()), len(
-            spool.messages(self.mail)[2].wire))
-        pop.quit()
+        self.all_of_it(pop)
+
+    def test_whoever_is_there(self):
+        """All of them at a time, for it takes long to see that nothing is done:
+        each gets what he asked for, and ends with QUIT."""
+        for user in USERS:
+            self.host.spool(user, self.mail)
+        self.wire = spool.messages(self.mail)[2].wire
+        self.begin()
+        self.begin_another()
+        ways = [(self.think, self.login(user="alice")),
+                (self.pause, self.login(True, "bob")),
+                (self.read_slowly, self.login(True, "carol")),
+                (self.be_down_for_moments, self.login(True, "dave", 1111))]
+        with concurrent.futures.ThreadPoolExecutor(len(ways)) as pool:
+            done = [(way.__name__, pool.submit(way, pop)) for way, pop in ways]
+        for name, future in done:
+            with self.subTest(way=name):
+                future.result()
+        for user in USERS:
+            self.log.wait("session-end .*user=%s .*reason=quit" % user, self.mark)
+        self.assertEqual(self.log.find("client-silent|client-gone", self.mark), [])
 
 
 if __name__ == "__main__":
