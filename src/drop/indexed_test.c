@@ -826,6 +826,35 @@ test_power(void **state)
 	expect_same();
 }
 
+/* The same, and it is to be deleted unread: it stays, for it is another one, and the
+ * next login knows that. */
+static void
+test_doubt_deleted(void **state)
+{
+	static bool		 deleted[MANY + 1] = { [2] = true };
+	static bool		 retrieved[MANY + 1];
+	struct drop_change	 change = { .deleted = deleted,
+					.retrieved = retrieved };
+	struct drop_outcome	 out;
+	struct drop		*d;
+	size_t			 n;
+	const char		*there;
+
+	(void)state;
+	begin_with(MANY);
+	mbox_ops.close(open_drop(true));
+	change_text("Subject: 1\n");
+	add_messages(MANY, 1);
+	d = open_drop(true);
+	assert_int_equal(mbox_ops.commit(d, &change, &out, NULL), 0);
+	mbox_ops.close(d);
+	assert_int_equal(out.deleted, 0);
+	assert_int_equal(out.vanished, 1);
+	there = fake_read(w.spool, &n);
+	assert_non_null(memmem(there, n, "Subject: x\n", 11));
+	expect_same();
+}
+
 static void
 test_damage(void **state)
 {
@@ -1020,6 +1049,7 @@ main(void)
 		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_measured_late),
 		cmocka_unit_test(test_power),
+		cmocka_unit_test(test_doubt_deleted),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_damage_and_growth),
 		cmocka_unit_test(test_damage_and_change),

@@ -571,9 +571,12 @@ merge_locked(struct commit *k, struct drop_outcome *out, struct fault *f)
 		return -1;
 	if (make_edits(k, out, f) == -1)
 		return -1;
-	if (!is_something(k, 0))
-		return make_note_true(k, f);
-	return write_spool(k, out, f);
+	if (is_something(k, 0))
+		return write_spool(k, out, f);
+	/* What is not there is not to be told by an index again. */
+	if (out->vanished > 0)
+		indexed_drop(&k->d->index);
+	return make_note_true(k, f);
 }
 
 static void
