@@ -79,6 +79,7 @@ LISTED = [
     ("role/settings.c", "unistd.h", "getcwd, chdir: popper works from the "
      "folder of popper.conf"),
     ("drop/digest.h", "xxhash.h", "a digest, computes only"),
+    ("drop/uidl.c", "endian.h", "the order of octets, computes only"),
 ]
 
 # Functions that have no place in this code, and what to use.

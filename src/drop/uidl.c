@@ -5,6 +5,7 @@
 #include "base/num.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,11 +18,10 @@ static_assert(UIDL_BASE + sizeof(".4294967295") <= DROP_UIDL_MAX + 1,
 static uint64_t
 big_endian(const uint8_t *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (size_t i = 0; i < 8; i++)
-		v = v << 8 | p[i];
-	return v;
+	memcpy(&v, p, sizeof(v));
+	return be64toh(v);
 }
 
 static_assert(MBOX_DIGEST == 16, "two numbers");
@@ -39,9 +39,8 @@ put_letters(uint64_t bits, char out[8])
 	bits = (bits & 0x03e003e003e003e0) << 3 | (bits & 0x001f001f001f001f);
 	/* 26 and more reach the highest bit, and are digits from '2' on */
 	digits = (bits + (0x80 - 26) * each) >> 7 & each;
-	bits += 'a' * each - digits * ('a' + 26 - '2');
-	for (size_t i = 0; i < 8; i++)
-		out[i] = (char)(bits >> (56 - 8 * i));
+	bits = htobe64(bits + 'a' * each - digits * ('a' + 26 - '2'));
+	memcpy(out, &bits, sizeof(bits));
 }
 
 /* Zeros stand behind the last bit. */
