@@ -176,6 +176,9 @@ void	rows_verify(const struct auth_ops *ops, struct auth_state *s,
 void	rows_foresee(const struct auth_ops *ops, struct auth_state *s,
 	    const struct auth_request *q, struct auth_verdict *v);
 
+/* What their passwords are hashed with. */
+int	rows_preload(const struct auth_conf *c, struct fault *f) MUSTUSE;
+
 /*
  * Whose identity rows without a uid get.  Without virtual_user it is our own
  * when we have no other: popper then runs as an ordinary user.

@@ -196,6 +196,7 @@ passwd_file_judge(const struct auth_conf *c, passwd_judge_fn *fn, void *ctx,
 const struct auth_ops auth_file_ops = {
 	.name = "file",
 	.needs_root = false,
+	.preload = rows_preload,
 	.prepare = file_prepare,
 	.settle = file_settle,
 	.lookup = file_lookup,

@@ -17,6 +17,12 @@
 #define MAILDIR	"maildir:"	/* as drop/path.h reads it */
 
 int
+rows_preload(const struct auth_conf *c UNUSED, struct fault *f)
+{
+	return passwd_hash_open(f);
+}
+
+int
 rows_virtual_user(const struct auth_conf *c, struct identity *out,
     struct fault *f)
 {

@@ -328,6 +328,7 @@ sql_done(void *state)
 const struct auth_ops auth_sqlite_ops = {
 	.name = "sqlite",
 	.needs_root = false,
+	.preload = rows_preload,
 	.prepare = sqlite_prepare,
 	.connect = sql_connect,
 	.idle_fd = sql_idle_fd,
@@ -338,6 +339,7 @@ const struct auth_ops auth_sqlite_ops = {
 const struct auth_ops auth_pgsql_ops = {
 	.name = "pgsql",
 	.needs_root = false,
+	.preload = rows_preload,
 	.prepare = pgsql_prepare,
 	.connect = sql_connect,
 	.idle_fd = sql_idle_fd,

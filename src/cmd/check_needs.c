@@ -9,30 +9,55 @@
 #include "auth/prep.h"
 #include "base/num.h"
 #include "role/exporter.h"
+#include "role/resolver.h"
+#include "sys/keyhash.h"
 #include "sys/local.h"
+#include "sys/loop.h"
 
 #include <string.h>
 
 static void
-need_libraries(struct check *c)
+need_serving(struct check *c)
+{
+	const struct role_settings	*r = &c->s->role;
+	struct fault			 f;
+	struct loop			*l = loop_new(&f);
+
+	if (l == NULL)
+		check_error(c, "listen", "popper serve cannot begin: %s", f.text);
+	loop_free(l);
+	if (r->peer_check && resolver_library(&f) != 0)
+		check_warn(c, "peer_check", "there will be none: %s; install "
+		    "libcares2 (Debian 12: libc-ares2), or set it to no", f.text);
+	if (r->metrics[0] != '\0' && exporter_library(&f) != 0)
+		check_warn(c, "metrics", "there will be none: %s; install "
+		    "libmicrohttpd12, or remove the line", f.text);
+}
+
+static void
+need_judging(struct check *c)
 {
 	const struct settings	*s = c->s;
 	struct auth_conf	 one = s->auth;
 	struct fault		 f;
+	bool			 cached = false;
 
 	for (size_t i = 0; i < auth_databases(&s->auth); i++) {
 		const struct auth_ops *ops;
 
 		auth_select(&one, i);
 		ops = auth_ops_of(&one);
+		cached = cached || !ops->needs_root || s->role.auth_cache_pam;
 		if (ops->preload != NULL && ops->preload(&one, &f) != 0)
 			check_error(c, "auth", "nobody can log in: %s", f.text);
 	}
 	if (prep_open(&s->auth, &f) != 0)
 		check_error(c, "utf8_user", "nobody can log in: %s", f.text);
-	if (s->role.metrics[0] != '\0' && exporter_library(&f) != 0)
-		check_warn(c, "metrics", "there will be none: %s; install "
-		    "libmicrohttpd12, or remove the line", f.text);
+	if (s->auth.app_passwords != AUTH_APP_NO && keyhash_open(&f) != 0)
+		check_error(c, "app_passwords", "nobody can log in: %s", f.text);
+	else if (cached && s->role.auth_cache_ttl_s > 0 && keyhash_open(&f) != 0)
+		check_warn(c, "auth_cache_ttl", "no password is remembered: %s; "
+		    "install libsodium23, or set it to 0", f.text);
 }
 
 static void
@@ -104,7 +129,8 @@ need_folders(struct check *c)
 void
 check_needs(struct check *c)
 {
-	need_libraries(c);
+	need_serving(c);
+	need_judging(c);
 	need_ctl_group(c);
 	need_gids_denied(c);
 	need_folders(c);

@@ -304,8 +304,8 @@ resolver_look_begin(struct resolver_look *l)
 
 /* ------------------------------------------------------- preparing */
 
-static int
-lib_open(struct fault *f)
+int
+resolver_library(struct fault *f)
 {
 	const struct library_call calls[] = {
 		{ "ares_cancel",		(void **)&ares.cancel },
@@ -417,7 +417,7 @@ resolver_channel_open(const struct resolver_conf *c, ares_sock_state_cb fn,
 	int	status;
 	size_t	servers;
 
-	if (lib_open(f) != 0)
+	if (resolver_library(f) != 0)
 		return -1;
 	status = ares.library_init(ARES_LIB_INIT_ALL);
 	if (status != ARES_SUCCESS)

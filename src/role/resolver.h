@@ -33,6 +33,9 @@ struct resolver_conf {
 /* The strings stay the settings'. */
 struct resolver_conf	resolver_conf_of(const struct settings *s);
 
+/* Open the library that it needs; FAULT_PERM: it is not there. */
+int	resolver_library(struct fault *f) MUSTUSE;
+
 /*
  * The whole life of the process after the fork: prepare, become `user`, enter
  * the cage, work.  Must be root.  Returns the exit status.  An address that

@@ -137,6 +137,33 @@ class Check(Checking):
         self.complains(metrics, (CONF + ":3: warning: metrics: there will be "
                                  "none: ", "install libmicrohttpd12"), status=0)
 
+    def test_library_of_loops(self):
+        self.without("libevent_core-2.1.so.7")
+        self.complains(QUIET, (CONF + ": error: listen: popper serve cannot "
+                               "begin: ", "libevent_core"))
+
+    def test_library_of_names(self):
+        self.without("libcares.so.2")
+        self.complains(QUIET, (CONF + ": warning: peer_check: there will be none",
+                               "libcares.so.2"), status=0)
+        self.complains(QUIET + "peer_check = no\n", status=0)
+
+    def test_library_of_hashes(self):
+        self.without("libcrypt.so.1")
+        self.assertTrue(any("auth: nobody can log in:" in x and "libcrypt.so.1"
+                            in x for x in self.check(FILE)[1]))
+
+    def test_library_of_keyed_hashes(self):
+        self.without("libsodium.so.23")
+        self.complains(QUIET, status=0)
+        cached = QUIET + "auth_cache_pam = yes\n"
+        self.complains(cached, (CONF + ": warning: auth_cache_ttl: no password "
+                                "is remembered", "libsodium.so.23"), status=0)
+        self.complains(cached + "auth_cache_ttl = 0\n", status=0)
+        self.complains(QUIET + "app_passwords = yes\n",
+                       (CONF + ":3: error: app_passwords: nobody can log in",
+                        "libsodium.so.23"))
+
     def test_library_of_pam(self):
         self.without("libpam.so.0")
         self.complains(QUIET, (CONF + ": error: auth: nobody can log in:",
