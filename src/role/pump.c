@@ -370,9 +370,8 @@ step(struct pump *p, enum pump_next *next)
 
 /* Has the client taken octets from the kernel's buffer meanwhile? */
 static void
-look_at_unsent(struct pump *p)
+look_at_unsent(struct pump *p, uint64_t now)
 {
-	uint64_t now = clock_ms();
 	uint64_t unsent = sock_unsent(p->out_fd);
 
 	if (p->far_fd >= 0)
@@ -384,32 +383,32 @@ look_at_unsent(struct pump *p)
 }
 
 static bool
-is_over(const struct pump *p, uint64_t since_ms)
+is_over(const struct pump *p, uint64_t since_ms, uint64_t now)
 {
-	return clock_ms() - since_ms >= 1000ull * p->idle_s;
+	return now - since_ms >= 1000ull * p->idle_s;
 }
 
 /* Not for each reply: a client that goes on has it.  But before a time is over. */
 static bool
-is_look_due(const struct pump *p)
+is_look_due(const struct pump *p, uint64_t now)
 {
-	return p->unsent > 0 && (clock_ms() - p->looked_ms >= PUMP_LOOK_MS ||
-	    is_over(p, p->progress_ms) ||
-	    (p->min_rate > 0 && is_over(p, p->taken.since_ms)));
+	return p->unsent > 0 && (now - p->looked_ms >= PUMP_LOOK_MS ||
+	    is_over(p, p->progress_ms, now) ||
+	    (p->min_rate > 0 && is_over(p, p->taken.since_ms, now)));
 }
 
 /* One look at a window: did it end without its goal, and with too little? */
 static bool
 fell_behind(const struct pump *p, struct pump_rate *r, uint64_t count,
-    uint64_t goal)
+    uint64_t goal, uint64_t now)
 {
 	bool behind = false;
 
-	if (count < r->goal && !is_over(p, r->since_ms))
+	if (count < r->goal && !is_over(p, r->since_ms, now))
 		return false;
 	if (count < r->goal)
 		behind = count - r->count < (uint64_t)p->min_rate * p->idle_s;
-	*r = (struct pump_rate){ clock_ms(), count, goal };
+	*r = (struct pump_rate){ now, count, goal };
 	return behind;
 }
 
@@ -419,30 +418,30 @@ fell_behind(const struct pump *p, struct pump_rate *r, uint64_t count,
  * is looked at while we collect: until then a line's time is the idle clock's.
  */
 static bool
-takes_slowly(struct pump *p)
+takes_slowly(struct pump *p, uint64_t now)
 {
 	uint64_t made = p->octets_out + buf_len(&p->out);
 	uint64_t taken = p->octets_out > p->unsent ?
 	    p->octets_out - p->unsent : 0;
 
-	return p->min_rate > 0 && fell_behind(p, &p->taken, taken, made);
+	return p->min_rate > 0 && fell_behind(p, &p->taken, taken, made, now);
 }
 
 static bool
-gives_slowly(struct pump *p)
+gives_slowly(struct pump *p, uint64_t now)
 {
 	if (p->next != PUMP_COLLECT)
 		p->given = (struct pump_rate){ 0 };
 	return p->min_rate > 0 && p->next == PUMP_COLLECT &&
-	    fell_behind(p, &p->given, p->octets_in, UINT64_MAX);
+	    fell_behind(p, &p->given, p->octets_in, UINT64_MAX, now);
 }
 
 static void
-look_at_client(struct pump *p)
+look_at_client(struct pump *p, uint64_t now)
 {
-	if (is_look_due(p))
-		look_at_unsent(p);
-	if (takes_slowly(p) || gives_slowly(p))
+	if (is_look_due(p, now))
+		look_at_unsent(p, now);
+	if (takes_slowly(p, now) || gives_slowly(p, now))
 		p->slow = true;
 }
 
@@ -456,9 +455,8 @@ is_late(const struct pump *p)
 
 /* How long to sleep at the most; 0 when the time is over. */
 static uint64_t
-time_left(const struct pump *p, enum pump_next next)
+time_left(const struct pump *p, enum pump_next next, uint64_t now)
 {
-	uint64_t now = clock_ms();
 	uint64_t end = p->progress_ms + 1000ull * p->idle_s;
 	uint64_t most = next == PUMP_TAKEN ? PUMP_TAKEN_MS :
 	    p->unsent > 0 ? PUMP_LOOK_MS : PUMP_SLEEP_MS;
@@ -546,23 +544,26 @@ pump_start(struct pump *p, enum pump_next next)
 uint64_t
 pump_wish(struct pump *p, unsigned *events_r)
 {
+	uint64_t now = clock_ms();
+
 	*events_r = 0;
-	look_at_client(p);
+	look_at_client(p, now);
 	if (pump_pending(p))
-		return time_left(p, p->next);
+		return time_left(p, p->next, now);
 	if (takes_input(p))
 		*events_r |= p->wire != NULL &&
 		    (p->wire->wants(p->wire_ctx) & PUMP_WRITE) != 0 ?
 		    PUMP_WRITE : PUMP_READ;
 	if (buf_len(&p->out) > 0 || p->next == PUMP_FILE)
 		*events_r |= PUMP_WRITE;
-	return time_left(p, p->next);
+	return time_left(p, p->next, now);
 }
 
 enum pump_end
 pump_over(const struct pump *p)
 {
-	return p->slow && !is_over(p, p->progress_ms) ? PUMP_END_SLOW : PUMP_END_TIMEOUT;
+	return p->slow && !is_over(p, p->progress_ms, clock_ms()) ?
+	    PUMP_END_SLOW : PUMP_END_TIMEOUT;
 }
 
 static bool
@@ -629,7 +630,7 @@ void
 pump_forget(struct pump *p)
 {
 	if (p->unsent > 0)
-		look_at_unsent(p);
+		look_at_unsent(p, clock_ms());
 	if (p->unsent > 0)
 		sock_forget_unsent(p->far_fd >= 0 ? p->far_fd : p->out_fd);
 }

@@ -17,6 +17,7 @@
 #define RATE	10		/* octets a second */
 
 static uint64_t		now_ms;
+static unsigned		ticks;		/* ms that each look at the clock takes */
 static struct pump	pump;
 static uint8_t		room[LIMIT_INPUT];
 static int		client;		/* its end of the connection */
@@ -38,7 +39,10 @@ uint64_t	__wrap_sock_unsent(int fd);
 uint64_t
 __wrap_clock_ms(void)
 {
-	return now_ms;
+	uint64_t now = now_ms;
+
+	now_ms += ticks;
+	return now;
 }
 
 /* A local socket counts its buffers, with all that they cost. */
@@ -121,6 +125,7 @@ setup(void **state)
 	    sizeof(small)) != 0)
 		return -1;
 	now_ms = 1000000;
+	ticks = 0;
 	lines = filled = 0;
 	taken = 0;
 	looks = 0;
@@ -342,6 +347,25 @@ test_the_last_look_is_the_newest(void **state)
 	now_ms += 10000;
 	assert_int_equal(pump_wish(&pump, &events), 0);
 	assert_int_equal(pump_over(&pump), PUMP_END_TIMEOUT);
+}
+
+/* One look decides by one time: what is over is looked at in that moment. */
+static void
+test_a_look_has_one_time(void **state)
+{
+	unsigned events;
+
+	(void)state;
+	SAY("x\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	now_ms += 1000 * IDLE_S - 500;
+	assert_int_equal(pump_wish(&pump, &events), 500);
+	now_ms += 497;
+	assert_int_equal(take(SIZE_MAX), 3);
+	ticks = 1;
+	assert_true(pump_wish(&pump, &events) > 0);
+	now_ms += 10;
+	assert_true(pump_wish(&pump, &events) > 1000);
 }
 
 /* --- slow readers ------------------------------------------------------------- */
@@ -592,6 +616,7 @@ main(void)
 		TEST(test_who_is_idle_wakes_nobody),
 		TEST(test_who_answers_is_not_looked_at),
 		TEST(test_the_last_look_is_the_newest),
+		TEST(test_a_look_has_one_time),
 		TEST(test_who_takes_too_little_is_ended),
 		TEST(test_who_takes_nothing_is_idle),
 		TEST(test_what_was_taken_at_once_does_not_count_for_long),
