@@ -519,6 +519,12 @@ write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 	return r;
 }
 
+static bool
+is_marked(const struct commit *k, size_t i)
+{
+	return k->deleted[i] || k->retrieved[i];
+}
+
 /*
  * What the index said of messages, or what is in a spool that somebody may have been
  * writing to, is looked at before they are removed or marked.  When they are many, or
@@ -532,11 +538,12 @@ is_sure(const struct commit *k)
 
 	if (!d->index.used && !d->fresh)
 		return true;
-	if (d->fresh && !d->in_place)
+	for (size_t i = 0; i < d->table.n; i++)
+		n += is_marked(k, i);
+	if ((d->fresh && !d->in_place) || n > d->table.n / 4 + 1)
 		return false;
 	for (size_t i = 0; i < d->table.n; i++)
-		if ((k->deleted[i] || k->retrieved[i]) &&
-		    (++n > d->table.n / 4 + 1 || !tempdrop_holds(d, i)))
+		if (is_marked(k, i) && !tempdrop_holds(d, i))
 			return false;
 	return true;
 }
