@@ -90,12 +90,20 @@ command_error(enum command_result r)
 	return errors[r];
 }
 
+/* Mostly the first letter tells that it is not; a row's is a capital. */
+static bool
+is_named(const struct command_row *row, struct span name)
+{
+	return name.n > 0 && row->name[0] == (name.p[0] & ~('a' - 'A')) &&
+	    span_eq_nocase(span_str(row->name), name);
+}
+
 static enum command_id
 find_row(struct span name)
 {
 	size_t id = 0;
 
-	while (id < CMD_COUNT && !span_eq_nocase(span_str(rows[id].name), name))
+	while (id < CMD_COUNT && !is_named(&rows[id], name))
 		id++;
 	return (enum command_id)id;
 }

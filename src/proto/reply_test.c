@@ -45,6 +45,23 @@ test_lines(void **state UNUSED)
 	buf_fini(&out);
 }
 
+/* The usual conversions, and one among them that is the C library's. */
+static void
+test_conversions(void **state UNUSED)
+{
+	struct buf out;
+
+	buf_init(&out, MANY);
+	assert_int_equal(reply_ok(&out, "%s: %u %zu, %llu.", "a", UINT32_MAX,
+	    (size_t)0, (unsigned long long)UINT64_MAX), 0);
+	expect(&out, "+OK a: 4294967295 0, 18446744073709551615.\r\n");
+	assert_int_equal(reply_ok(&out, "%s%u%%%d%s", "a", 1, -2, ""), 0);
+	expect(&out, "+OK a1%-2\r\n");
+	assert_int_equal(reply_ok(&out, "%s", ""), 0);
+	expect(&out, "+OK \r\n");
+	buf_fini(&out);
+}
+
 /* What would end a line or a reply too early, or look like a code. */
 static void
 test_bad_octets(void **state UNUSED)
@@ -199,6 +216,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_conversions),
 		cmocka_unit_test(test_bad_octets),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_room),

@@ -136,7 +136,7 @@ is_shown(void)
 static bool
 show_line(const struct pump *p, struct span line, bool secret, bool done)
 {
-	char		text[LIMIT_LINE];
+	UNZEROED char	text[LIMIT_LINE];
 	struct span	redacted;
 
 	if (!is_shown())
