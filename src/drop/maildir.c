@@ -252,14 +252,6 @@ maildir_list_again(struct maildir *m, struct fault *f)
 	return 0;
 }
 
-static bool
-same_file(const struct maildir_row *a, const struct file_facts *b)
-{
-	return a->ino == b->ino && a->size == b->size &&
-	    a->mtime_s == b->mtime.tv_sec &&
-	    a->mtime_ns == (uint64_t)b->mtime.tv_nsec;
-}
-
 /* Is it there?  1; 0, *went_r: perhaps it is for a moment only that it is not; -1. */
 static int
 is_at(const struct maildir_row *row, const struct maildir_place *p, bool *went_r,
@@ -268,7 +260,7 @@ is_at(const struct maildir_row *row, const struct maildir_place *p, bool *went_r
 	struct file_facts facts;
 
 	if (file_facts_at(p->folder, p->name, &facts, f) == 0)
-		return same_file(row, &facts);
+		return maildir_same_file(row, &facts);
 	*went_r = maildir_went(f);
 	return *went_r ? 0 : -1;
 }
@@ -343,7 +335,7 @@ check_open(struct maildir *m, struct fault *f)
 	struct file_facts facts;
 
 	if (file_facts(m->open_fd, &facts, f) == 0) {
-		if (same_file(&m->open_row, &facts))
+		if (maildir_same_file(&m->open_row, &facts))
 			return 0;
 		(void)gone(m, m->open_i, f);
 	}

@@ -289,6 +289,29 @@ test_not_settled(void **state)
 	assert_int_equal(listings, 0);
 }
 
+/* By who does not care for tmp/: he is not done when we look first. */
+static void
+test_written_on(void **state)
+{
+	char			 path[FAKE_PATH + 200];
+	struct drop_entry	 e;
+	struct drop		*d;
+	struct fault		 f;
+
+	(void)state;
+	clock_ahead = 0;
+	maildir_ops.close(opened());
+	path_of(5, info_of(5), path);
+	fake_append(path, SPAN("more\n"));
+	clock_ahead = LATER;
+	d = opened();
+	assert_int_equal(opens, 1);
+	assert_int_equal(maildir_ops.entry(d, 5, &e, &f), 0);
+	assert_int_equal(maildir_ops.read(d, 5, 0, path, sizeof(path), &f),
+	    (ssize_t)e.size_disk);
+	maildir_ops.close(d);
+}
+
 static void
 test_new_mail(void **state)
 {
@@ -959,6 +982,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_unchanged, make, clear),
 		cmocka_unit_test_setup_teardown(test_not_settled, make, clear),
+		cmocka_unit_test_setup_teardown(test_written_on, make, clear),
 		cmocka_unit_test_setup_teardown(test_new_mail, make, clear),
 		cmocka_unit_test_setup_teardown(test_meanwhile, make, clear),
 		cmocka_unit_test_setup_teardown(test_changed_in_place, make,

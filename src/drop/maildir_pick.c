@@ -86,15 +86,14 @@ weigh(int folder, const char *name, struct picked *p, struct fault *f)
 
 /* An earlier listing has read it. */
 static bool
-recall(const struct maildir_known *known, struct picked *p)
+recall(const struct maildir_known *known, const struct file_facts *facts,
+    struct picked *p)
 {
 	struct maildir_mail m;
 
 	if (known == NULL ||
 	    !maildir_known_find(known, p->name.base, &m) ||
-	    m.row->ino != p->row.ino || m.row->size != p->row.size ||
-	    m.row->mtime_s != p->row.mtime_s ||
-	    m.row->mtime_ns != p->row.mtime_ns)
+	    !maildir_same_file(m.row, facts))
 		return false;
 	p->row.wire = m.row->wire;
 	p->row.nth = m.row->nth;
@@ -152,7 +151,7 @@ pick(struct maildir *m, const struct maildir_file *file, struct picking *to,
 		return 0;
 	p.row.flags = file->in_new ? MAILDIR_ROW_NEW : 0;
 	describe(&p, &facts);
-	got = recall(to->known, &p) ? 1 : weigh(folder, p.text, &p, f);
+	got = recall(to->known, &facts, &p) ? 1 : weigh(folder, p.text, &p, f);
 	if (got == 1)
 		to->list[to->n++] = p;
 	to->changed |= got == 0;

@@ -139,6 +139,14 @@ void	maildir_totals_add(struct drop_totals *t, const struct maildir_row *r);
 /* The unique-id that is made of it, without a number.  Returns its end. */
 char	*maildir_mail_uidl(const struct maildir_mail *m,
 	    char uidl[DROP_UIDL_MAX + 1]);
+/* Is it the file that was listed? */
+static inline bool
+maildir_same_file(const struct maildir_row *a, const struct file_facts *b)
+{
+	return a->ino == b->ino && a->size == b->size &&
+	    a->mtime_s == b->mtime.tv_sec &&
+	    a->mtime_ns == (uint64_t)b->mtime.tv_nsec;
+}
 /* As maildir_key. */
 struct span	maildir_mail_key(const struct maildir_mail *m,
 		    uint8_t digest[DIGEST_SIZE]);

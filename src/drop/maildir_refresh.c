@@ -20,6 +20,8 @@
 
 #include <stdlib.h>
 
+#define YOUNG_S	3		/* as long as a folder needs to settle, and 1 */
+
 struct refresh {
 	struct maildir		*m;
 	bool			 same_new;	/* folders that are not listed */
@@ -55,6 +57,29 @@ keep_unlisted(struct refresh *r)
 		    r->same_new : r->same_cur;
 }
 
+/*
+ * Written a moment before a listing that was not settled: who does not write in tmp/
+ * may have written on.
+ */
+static bool
+was_young(const struct maildir_index_folder *then, const struct maildir_row *row)
+{
+	return then->settled == 0 && row->mtime_s + YOUNG_S >= then->ctime_s;
+}
+
+static bool
+is_still(const struct refresh *r, const struct maildir_file *file,
+    const struct maildir_row *row)
+{
+	const struct maildir_list	*l = &r->m->first;
+	struct file_facts		 facts;
+
+	return !was_young(file->in_new ? &r->m->index.head.in_new :
+	    &r->m->index.head.in_cur, row) || (file_facts_at(
+	    maildir_list_folder(l, file->in_new), maildir_file_name(l, file),
+	    &facts, NULL) == 0 && maildir_same_file(row, &facts));
+}
+
 static bool
 is_known(struct refresh *r, const struct maildir_file *file)
 {
@@ -64,7 +89,8 @@ is_known(struct refresh *r, const struct maildir_file *file)
 	if (!maildir_known_find(&r->known, maildir_file_base(l, file), &mail) ||
 	    mail.row->ino != file->ino ||
 	    ((mail.row->flags & MAILDIR_ROW_NEW) != 0) != file->in_new ||
-	    strcmp(mail.name, maildir_file_name(l, file)) != 0)
+	    strcmp(mail.name, maildir_file_name(l, file)) != 0 ||
+	    !is_still(r, file, mail.row))
 		return false;
 	r->stays[mail.row - r->old.list] = true;
 	return true;
@@ -119,6 +145,7 @@ look(struct refresh *r)
 	keep_known(r);
 	maildir_list_sort(&m->first);
 	return maildir_pick_files(m, &r->known, &r->fresh, &f) == 0 &&
+	    r->fresh.n <= MAILDIR_ROWS_MAX - m->index.head.n &&
 	    !has_new_twins(r);
 }
 
