@@ -75,17 +75,17 @@ class Limits(family.Family):
                 self.server.stop()
 
     def test_slow_worker_is_answered_at_a_multiple(self):
-        rounds = rounds_for(1.35)
         users = self.host.read("/etc/popper/users")
         self.addCleanup(self.host.write, "/etc/popper/users", users, 0o600)
-        self.host.write("/etc/popper/users", "slow:$6$rounds=%d$slow$%s:"
-                        "1003:1003::/home/sloth\n" % (rounds, "x" * 86), 0o600)
         self.serve()
         for _ in range(8):
+            self.host.write(
+                "/etc/popper/users", "slow:$6$rounds=%d$slow$%s:1003:1003::"
+                "/home/sloth\n" % (rounds_for(1.35), "x" * 86), 0o600)
             self.assertEqual(self.wrong(self.connect(), b"slow"), REFUSED)
-            self.assertGreater(self.seconds, 1.9)
-            if abs(self.seconds - round(self.seconds)) < 0.3:
-                return                  # else that was a busy machine
+            if self.seconds > 1.9 and \
+                    abs(self.seconds - round(self.seconds)) < 0.3:
+                return          # else it was busy, then or at the measure
         self.fail("at no multiple: %s" % self.seconds)
 
     def test_auth_timeout(self):
