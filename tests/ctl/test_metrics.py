@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 import urllib.parse
 
@@ -206,8 +207,11 @@ class Metrics(house.House):
         pop = self.login("bob")
         pop.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         pop.send(b"RETR 1\r\n")
+        for _ in range(30):             # who took nothing would be idle
+            pop.sock.recv(1024)
+            time.sleep(0.1)
         self.becomes(of={"popper_limit_hits_total min_rate": 1,
-                             "popper_session_ends_total too-slow": 1})
+                         "popper_session_ends_total too-slow": 1})
 
     def test_penalties(self):
         """Until they are forgiven; the next auth has them, too, and two of them
