@@ -10,6 +10,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib.clock import clock_is_kept                             # noqa: E402
+from lib.flavour import SANITIZED                               # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Pop                               # noqa: E402
 
@@ -148,6 +149,7 @@ class Check(Checking):
                                "libcares.so.2"), status=0)
         self.complains(QUIET + "peer_check = no\n", status=0)
 
+    @unittest.skipIf(SANITIZED, "sanitizers are linked with it")
     def test_library_of_hashes(self):
         self.without("libcrypt.so.1")
         self.assertTrue(any("auth: nobody can log in:" in x and "libcrypt.so.1"

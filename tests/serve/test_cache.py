@@ -43,14 +43,18 @@ class Cache(house.House):
         self.host.add_group("again", 1800)      # writes the accounts
 
     def spent(self):
-        """Seconds of processor of all who judge passwords.  The warden first:
-        it has the time of a worker that has ended, which counts once."""
+        """Seconds of processor of all who judge passwords.  The warden has the
+        time of workers that have ended: none may do so meanwhile."""
         while True:
+            workers = self.named("popper-worker")
             try:
-                return sum(self.ticks(m) for m in self.named("popper-warden")
-                           + self.named("popper-worker")) / TICK
+                ticks = sum(self.ticks(m) for m in
+                            self.named("popper-warden") + workers)
             except (FileNotFoundError, ProcessLookupError):
-                pass            # one has just ended
+                continue
+            if {m.pid for m in workers} == {
+                    m.pid for m in self.named("popper-worker")}:
+                return ticks / TICK
 
     @staticmethod
     def ticks(m):
