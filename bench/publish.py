@@ -143,9 +143,22 @@ BLOCKS = {"summary": (ABOUT, EVERYONE[:-1], False),
           "peers": (ALL, EVERYONE, False), "drops": (ALL, EVERYONE, True)}
 
 
+def how_many(results):
+    """Rounds: one table may be of more than another."""
+    most = {}
+    for r in results.runs:
+        if r["scenario"] in DROPS:
+            of = r["scenario"], r["kind"]
+            most[of] = max(r["round"], most.get(of, 1))
+    low, high = min(most.values()), max(most.values())
+    if high == 1:
+        return "One round."
+    return "Medians of %s rounds." % (
+        high if low == high else "%d to %d" % (low, high))
+
+
 def block(results, name):
-    n = max(r["round"] for r in results.runs if r["scenario"] in DROPS)
-    return ["", "", "Medians of %d rounds." % n if n > 1 else "One round.", "",
+    return ["", "", how_many(results), "",
             *lines(results, *BLOCKS[name]), "", ""]
 
 
