@@ -195,7 +195,7 @@ class Metrics(house.House):
             pop.close()
 
     def test_limits_of_a_session(self):
-        self.serve(max_bad_commands=5, timeout=2, min_rate=100000)
+        self.serve(max_bad_commands=5, timeout=2, min_rate=1000000)
         pop = self.login()
         pop.send(b"x\r\n" * 5)
         self.ended(pop)
@@ -207,9 +207,9 @@ class Metrics(house.House):
         pop = self.login("bob")
         pop.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         pop.send(b"RETR 1\r\n")
-        for _ in range(30):             # who took nothing would be idle
-            pop.sock.recv(1024)
-            time.sleep(0.1)
+        for _ in range(60):     # who takes so little that no window opens is idle
+            pop.sock.recv(8192)
+            time.sleep(0.05)
         self.becomes(of={"popper_limit_hits_total min_rate": 1,
                          "popper_session_ends_total too-slow": 1})
 
