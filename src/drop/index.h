@@ -21,9 +21,9 @@
  * with that of the briefs in it.  A message that has a successor is no longer
  * changed by what is appended: so rows of blocks stay what they are while the spool
  * grows, and a block that a crash left in an older state can only have fewer.  Who
- * changes blocks otherwise (UPDATE does) makes the head unreadable before, and cuts
- * them off.  The generation, another one whenever an index is begun, tells blocks of
- * an older file.
+ * changes blocks otherwise (UPDATE, and who measures older rows) makes the head
+ * unreadable before; UPDATE also cuts them off.  The generation, another one whenever
+ * an index is begun, tells blocks of an older file.
  */
 #ifndef DROP_INDEX_H
 #define DROP_INDEX_H

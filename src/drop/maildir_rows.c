@@ -316,9 +316,8 @@ maildir_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
     struct fault *f)
 {
 	const struct drop_entry		*e;
-	struct maildir_mail		 mail;
-
 	struct drop_entry		 made;
+	struct maildir_mail		 mail;
 
 	if (find((struct maildir *)(void *)d, i, &e, &mail, f) == -1)
 		return -1;

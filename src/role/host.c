@@ -503,8 +503,23 @@ look_at_other(struct host *e, struct fault *f)
 static bool
 is_name_of(struct span part, struct span user)
 {
-	return span_eq(part, user) ||
-	    span_eq(part, span_first(user, span_find(user, '@')));
+	return part.n > 0 && (span_eq(part, user) ||
+	    span_eq(part, span_first(user, span_find(user, '@'))));
+}
+
+/* Take the last part off a path. */
+static struct span
+take_part(struct span *path)
+{
+	size_t end = path->n;
+	size_t n;
+
+	while (end > 0 && path->p[end - 1] == '/')
+		end--;
+	for (n = end; n > 0 && path->p[n - 1] != '/'; n--)
+		;
+	path->n = n;
+	return span_of(path->p + n, end - n);
 }
 
 /*
@@ -514,23 +529,11 @@ is_name_of(struct span part, struct span user)
 static bool
 is_his_alone(const struct host *e)
 {
-	struct span	rest = span_str(e->path);
-	bool		above = false;
-	bool		his = !e->id->virtual;
+	struct span path = span_str(e->path);
+	struct span user = span_str(e->id->user);
 
-	while (!his && rest.n > 0) {
-		size_t cut = span_find(rest, '/');
-
-		if (cut > 0) {
-			bool here = is_name_of(span_first(rest, cut),
-			    span_str(e->id->user));
-
-			his = span_skip(rest, cut).n == 0 && (here || above);
-			above = here;
-		}
-		rest = span_skip(rest, cut + 1);
-	}
-	return his;
+	return !e->id->virtual || is_name_of(take_part(&path), user) ||
+	    is_name_of(take_part(&path), user);
 }
 
 static enum other
