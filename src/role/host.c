@@ -174,6 +174,15 @@ users_path(const struct host *h)
 	return n > 0 && strncmp(h->path, home, n) == 0 && h->path[n] == '/';
 }
 
+static bool
+leads_home(struct host *h, const char *template)
+{
+	struct fault f;
+
+	return drop_path_expand(template, h->id->user, h->id->home, h->path,
+	    sizeof(h->path), &f) == 0 && users_path(h);
+}
+
 static int
 open_folder(struct host *h, const char *dir, struct fault *f)
 {
@@ -553,13 +562,20 @@ find_other(struct host *e, struct fault *f)
 	return o;
 }
 
+static int
+is_far(struct host *h, struct fault *f)
+{
+	h->which = HOST_ANY;
+	return fault_set(f, FAULT_TEMP, "%s was not looked at", h->id->home);
+}
+
 /*
  * What `maildrop` names was looked for, with that result.  Where something lies
  * there it is served, and nobody's home is looked at: unless the user was served
  * from there before.  He does not find an empty maildrop because his home is away.
  */
 static int
-choose(struct host *h, int result, struct fault *f)
+choose(struct host *h, bool near, int result, struct fault *f)
 {
 	bool		noted = elsewhere_is_noted(&h->conf->role, h->id->user);
 	bool		nothing = result != 0 ? f->err == ENOENT :
@@ -571,6 +587,8 @@ choose(struct host *h, int result, struct fault *f)
 
 	if (!nothing && !noted)
 		return result;
+	if (near)
+		return is_far(h, f);
 	o = find_other(&e, &why);
 	if (nothing && o >= OTHER_EMPTY) {
 		fd_close(&h->dirfd);
@@ -595,15 +613,19 @@ find_out(struct host *h, struct fault *f)
 {
 	const struct drop_settings	*c = &h->conf->drop;
 	const bool			 own = h->id->maildrop[0] != '\0';
+	const char			*template = own ? h->id->maildrop :
+					    c->maildrop;
 	const enum host_which		 which = h->which;
 	int				 result;
 
 	if (which == HOST_ELSE)
 		return find_at(h, c->maildrop_else, f);
+	if (which == HOST_NEAR && leads_home(h, template))
+		return is_far(h, f);
 	h->which = HOST_NAMED;
-	result = find_at(h, own ? h->id->maildrop : c->maildrop, f);
+	result = find_at(h, template, f);
 	return own || which == HOST_NAMED || c->maildrop_else[0] == '\0' ?
-	    result : choose(h, result, f);
+	    result : choose(h, which == HOST_NEAR, result, f);
 }
 
 int
@@ -611,6 +633,13 @@ host_open(struct host *h, const struct settings *conf,
     const struct identity *id, struct fault *f)
 {
 	return host_open_again(h, conf, id, HOST_ANY, f);
+}
+
+int
+host_open_near(struct host *h, const struct settings *conf,
+    const struct identity *id, struct fault *f)
+{
+	return host_open_again(h, conf, id, HOST_NEAR, f);
 }
 
 int

@@ -7,8 +7,14 @@
  * process, since all of those belong to one uid.
  *
  *   order --> look, lock, copy --SEAT--> shared process --LEFT--> (over)
- *               |                          | MOVE (it wants to write, or more)
- *               +--not plain--> own process <--+   ... --end--> (over)
+ *         ^     |                          | MOVE (it wants to write, or more)
+ *         |     +--not plain--> own process <--+   ... --end--> (over)
+ *         |     |                 ^
+ *     plain     +--a home--> a process that looks there; in time, or it is ended
+ *         +-------------------+
+ *
+ * A home may lie on a file server that is away, and no look into it ever end: that
+ * is to cost nobody but its user, so no home is looked at here.
  *
  * The shared process can open nothing and has no way to a maildrop but the copies:
  * so what writes is always a process of one session, with the reach of one.  The
@@ -44,12 +50,16 @@ struct seat {
 	uint32_t	 slot;
 	uint64_t	 sid;
 	pid_t		 pid;		/* its own process; 0: it is seated */
-	int		 link;		/* to the master; owns, as the next four;
+	int		 link;		/* to the master; owns, as the next six;
 					   -1 when it has a process of its own */
 	int		 client;
 	int		 far;		/* of a relay: the client's own; or -1 */
+	int		 rest;		/* of the input, until it is seated; or -1 */
 	int		 copy;
 	int		 lock;
+	int		 look;		/* from pid, which looks at a home; or -1 */
+	struct loop_watch on_look;
+	bool		 stops;		/* it was told to */
 	char		*lock_name;	/* owns */
 	struct loop_watch watch;	/* of link, without a spawner */
 	uint64_t	 size;		/* of the copy */
@@ -72,6 +82,8 @@ struct usher {
 static struct usher	u;	/* one of a process */
 
 static void	on_master_gone(void *ctx, unsigned what);
+static void	on_look(void *ctx, unsigned what);
+static void	settle(struct seat *s, struct order *o, enum host_which which);
 
 /* --- seats ----------------------------------------------------------------------- */
 
@@ -91,11 +103,12 @@ seat_new(const struct link_in *m, const struct order *o)
 	struct seat *s = xalloc(1, sizeof(*s) + m->n);
 
 	*s = (struct seat){ .next = u.seats[o->slot % LISTS], .slot = o->slot,
-	    .sid = o->sid, .link = -1, .client = -1, .far = -1, .copy = -1,
-	    .lock = -1,
-	    .since_ms = clock_ms(), .n = m->n };
+	    .sid = o->sid, .link = -1, .client = -1, .far = -1, .rest = -1,
+	    .copy = -1, .lock = -1, .look = -1, .since_ms = clock_ms(),
+	    .n = m->n };
 	memcpy(s->order, m->b, m->n);
 	loop_watch_init(&s->watch, u.loop, -1, on_master_gone, s);
+	loop_watch_init(&s->on_look, u.loop, -1, on_look, s);
 	u.seats[o->slot % LISTS] = s;
 	u.n++;
 	return s;
@@ -105,11 +118,14 @@ static void
 seat_close(struct seat *s)
 {
 	loop_watch_fini(&s->watch);
+	loop_watch_fini(&s->on_look);
 	fd_close(&s->link);
 	fd_close(&s->client);
 	fd_close(&s->far);
+	fd_close(&s->rest);
 	fd_close(&s->copy);
 	fd_close(&s->lock);
+	fd_close(&s->look);
 }
 
 static void
@@ -198,6 +214,16 @@ be_own(const struct order *o, const struct host *h, bool told,
 	session_main(&start);
 }
 
+static void
+seat_stop(struct seat *s)
+{
+	s->stops = true;
+	if (s->pid > 0)
+		spawn_stop(s->pid);
+	else
+		tell_shared(MSG_SIGNAL, s->slot, false);
+}
+
 static int
 fork_for(struct seat **at, int client)
 {
@@ -218,13 +244,126 @@ order_again(const struct seat *s, struct order *o, struct fault *f)
 {
 	static struct link_in m;
 
-	link_in_again(&m, s->far < 0 ? MSG_SPAWN : MSG_SPAWN_RELAY,
-	    span_of(s->order, s->n));
-	m.nfds = s->far < 0 ? 2 : 3;
+	link_in_again(&m, s->far >= 0 ? MSG_SPAWN_RELAY : s->rest >= 0 ?
+	    MSG_SPAWN_REST : MSG_SPAWN, span_of(s->order, s->n));
 	m.fds[0] = s->link;
 	m.fds[1] = s->client;
-	m.fds[2] = s->far;
+	m.fds[2] = s->far >= 0 ? s->far : s->rest;
+	m.nfds = m.fds[2] >= 0 ? 3 : 2;
 	return order_read(&m, o, f);
+}
+
+/* --- a home ------------------------------------------------------------------------ */
+
+/*
+ * In the child, which has nothing of anybody else's for as long as it hangs.  It
+ * says that what it found may be shared, and ends; or becomes the session.
+ */
+static void NORETURN
+be_looking(const struct order *o, int told)
+{
+	const int	keep[] = { o->link, o->client, o->file, o->far, told };
+	struct host	h;
+	struct fault	refused = { 0 };
+	struct fault	f;
+	char		sid[WIRE_SID_MAX];
+	bool		open;
+
+	shed_descriptors(keep, ARRAY_LEN(keep));
+	born(o);
+	wire_sid_text(o->sid, sid);
+	open = host_open(&h, u.c->conf, &o->id, &refused) == 0;
+	if (open && h.which == HOST_NAMED && !h.maildir &&
+	    h.news == HOST_NEWS_NONE)
+		spawn_exit(file_write(told, "", 1, &f) == 0 ? 0 :
+		    SESSION_UNBORN);
+	h.locked = open && host_login(&h, sid, o->peer.text, &refused) == 0;
+	fd_close(&told);
+	be_own(o, &h, false, &refused);
+}
+
+static void
+look_at_home(struct seat *s, struct order *o)
+{
+	struct fault	f;
+	int		told;
+	int		pid = -1;
+
+	if (fd_pipe(&s->look, &told, &f) != 0 ||
+	    fd_set_nonblock(s->look, true, &f) != 0) {
+		log_fault(LEVEL_ERR, "session-fork", &f);
+		order_refuse(o->client);
+		seat_over(find(o->slot), SESSION_UNBORN, false);
+	} else {
+		pid = fork_for(find(o->slot), o->client);
+	}
+	if (pid == 0)
+		be_looking(o, told);
+	fd_close(&told);
+	if (pid < 0)
+		return;
+	s->link = fd_take(&o->link);
+	s->client = fd_take(&o->client);
+	s->far = fd_take(&o->far);
+	s->rest = fd_take(&o->file);
+	s->on_look.fd = s->look;
+	loop_watch_set(&s->on_look, LOOP_READ,
+	    1000ull * u.c->conf->drop.lock_timeout_s);
+}
+
+/* Its client is told by a session that has no maildrop. */
+static void
+look_too_late(struct seat *s, const struct order *o)
+{
+	struct host	h = { .conf = u.c->conf, .id = &o->id, .dirfd = -1,
+			    .session_lock = -1, .journal = -1, .promises = -1 };
+	struct fault	why;
+	int		pid;
+
+	spawn_kill(s->pid);
+	(void)fault_set(&why, FAULT_TEMP, "his home does not answer within %u s"
+	    " (lock_timeout); mend its file system, or take that away (umount"
+	    " -f, umount -l): %s", u.c->conf->drop.lock_timeout_s, o->id.home);
+	pid = fork_for(find(s->slot), s->client);
+	if (pid == 0)
+		be_own(o, &h, false, &why);
+	if (pid > 0)
+		seat_close(s);
+}
+
+/* What may be shared is settled as if nobody had looked. */
+static void
+look_is_over(struct seat *s, struct order *o)
+{
+	uint32_t slot = s->slot;
+	bool	 stops = s->stops;
+
+	loop_watch_fini(&s->on_look);
+	fd_close(&s->look);
+	s->link = s->client = s->far = s->rest = -1;	/* the order's */
+	s->pid = 0;
+	settle(s, o, HOST_NAMED);
+	order_close(o);
+	s = *find(slot);
+	if (stops && s != NULL)
+		seat_stop(s);
+}
+
+static void
+on_look(void *ctx, unsigned what)
+{
+	struct seat	*s = ctx;
+	struct order	 o;
+	struct fault	 f;
+	uint8_t		 octet;
+	ssize_t		 n = file_read(s->look, &octet, 1, &f);
+
+	if (n == 0 || order_again(s, &o, &f) != 0)
+		seat_close(s);		/* it is the session */
+	else if (n == 1)
+		look_is_over(s, &o);
+	else if ((what & LOOP_TIMEOUT) != 0)
+		look_too_late(s, &o);
 }
 
 /* What MOVE says; borrows from it. */
@@ -397,14 +536,16 @@ seat_it(struct seat *s, struct order *o, struct host *h, bool *told_r)
 	s->lock_name = xstrdup(h->lock);
 	s->which = h->which;
 	s->watch.fd = s->link;
+	if (u.spawner < 0)
+		loop_watch_set(&s->watch, LOOP_READ, LOOP_NEVER);
 	h->locked = false;		/* it is the seat's */
 	return 0;
 }
 
+/* which: HOST_NEAR, or what somebody has found for it. */
 static void
-take(const struct link_in *m, struct order *o)
+settle(struct seat *s, struct order *o, enum host_which which)
 {
-	struct seat	*s = seat_new(m, o);
 	UNZEROED struct host	 h;
 	struct fault	 refused = { 0 };
 	char		 sid[WIRE_SID_MAX];
@@ -414,13 +555,16 @@ take(const struct link_in *m, struct order *o)
 
 	wire_log_sid(o->sid);
 	wire_sid_text(o->sid, sid);
-	if (host_open(&h, u.c->conf, &o->id, &refused) == 0) {
+	if (host_open_again(&h, u.c->conf, &o->id, which, &refused) == 0) {
 		h.server = there ? u.shared.pid : 0;
 		if (host_login(&h, sid, o->peer.text, &refused) == 0 &&
 		    there && seat_it(s, o, &h, &told) == 0) {
 			host_close(&h);
 			return;
 		}
+	} else if (h.which == HOST_ANY) {
+		look_at_home(s, o);
+		return;
 	}
 	pid = fork_for(find(o->slot), o->client);
 	if (pid == 0)
@@ -453,16 +597,13 @@ signal_seat(struct link_in *m)
 
 	if (s == NULL)
 		return;
-	if (s->pid > 0 && hard) {
+	if (s->pid > 0 && hard)
 		spawn_kill(s->pid);
-	} else if (s->pid > 0) {
-		spawn_stop(s->pid);
-	} else if (hard && u.shared.pid > 0) {
+	else if (hard && u.shared.pid > 0)
 		/* It was taken over, and all that it has with it. */
 		spawn_kill(u.shared.pid);
-	} else {
-		tell_shared(MSG_SIGNAL, slot, false);
-	}
+	else
+		seat_stop(s);
 }
 
 static void
@@ -471,9 +612,9 @@ stop_all(void)
 	if (u.shared.pid > 0)
 		spawn_stop(u.shared.pid);
 	for (size_t i = 0; i < LISTS; i++)
-		for (const struct seat *s = u.seats[i]; s != NULL; s = s->next)
+		for (struct seat *s = u.seats[i]; s != NULL; s = s->next)
 			if (s->pid > 0)
-				spawn_stop(s->pid);
+				seat_stop(s);
 }
 
 static int
@@ -491,7 +632,7 @@ on_order(struct link_in *m, struct fault *f)
 	}
 	if (order_read(m, &o, f) != 0)
 		return -1;
-	take(m, &o);
+	settle(seat_new(m, &o), &o, HOST_NEAR);
 	order_close(&o);
 	return 0;
 }
@@ -520,7 +661,7 @@ on_spawner(void *ctx UNUSED, unsigned what UNUSED)
 	/* Perhaps the master is gone, too: then these links say so. */
 	for (size_t i = 0; i < LISTS; i++)
 		for (struct seat *s = u.seats[i]; s != NULL; s = s->next)
-			if (s->link >= 0)
+			if (s->pid == 0)
 				loop_watch_set(&s->watch, LOOP_READ, LOOP_NEVER);
 	end_if_over();
 }
@@ -581,26 +722,33 @@ is_any_traced(void)
 	return false;
 }
 
+static struct seat **
+find_by_pid(pid_t pid)
+{
+	for (size_t i = 0; i < LISTS; i++)
+		for (struct seat **s = &u.seats[i]; *s != NULL; s = &(*s)->next)
+			if ((*s)->pid == pid)
+				return s;
+	return NULL;
+}
+
 static void
 on_child(void *ctx UNUSED)
 {
-	pid_t	pid;
-	int	status;
+	struct seat	**at;
+	pid_t		  pid;
+	int		  status;
 
 	while ((pid = spawn_reap(&status)) > 0) {
-		struct seat **at = NULL;
-
 		if (pid == u.shared.pid) {
 			shared_died(status);
 			continue;
 		}
-		for (size_t i = 0; i < LISTS && at == NULL; i++)
-			for (struct seat **s = &u.seats[i]; *s != NULL;
-			    s = &(*s)->next)
-				if ((*s)->pid == pid) {
-					at = s;
-					break;
-				}
+		at = find_by_pid(pid);
+		if (at != NULL && (*at)->look >= 0) {
+			on_look(*at, 0);	/* its last words */
+			at = find_by_pid(pid);
+		}
 		if (at != NULL)
 			seat_over(at, status, false);
 	}

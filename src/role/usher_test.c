@@ -18,6 +18,7 @@
 
 #include "sys/file.h"
 #include "sys/link.h"
+#include "sys/spawn.h"
 #include "sys/test_fork.h"
 #include "watch/log.h"
 
@@ -51,12 +52,17 @@ enum {
 	MOVED,
 	FRESH,
 	WRONG,
+	AWAY,			/* one that has no maildrop */
 	UNBORN	= SESSION_UNBORN,
 	KILLED	= (128 + SIGKILL) | ENDED_RELEASED,	/* with all who sat there */
 };
 
 NORETURN void	__wrap_shared_main(const struct shared_start *c);
 NORETURN void	__wrap_session_main(const struct session_start *c);
+int		__real_host_open(struct host *h, const struct settings *c,
+		    const struct identity *id, struct fault *f);
+int		__wrap_host_open(struct host *h, const struct settings *c,
+		    const struct identity *id, struct fault *f);
 pid_t		__real_spawn_fork(struct fault *f);
 pid_t		__wrap_spawn_fork(struct fault *f);
 
@@ -79,13 +85,15 @@ static struct {
 	bool		traced;		/* so it is answered */
 	unsigned	forks;		/* that fail from then on; 0: none does */
 	bool		busy;		/* it reads nothing until its link is full */
+	bool		hangs;		/* the user's home */
+	bool		killed;		/* while it does */
 } script;
 
 static char		folder[] = "/tmp/popper-usher-XXXXXX";
 static char		log_path[100];
 static char		spool[220];
 static char		is_full[220];	/* is there: the shared process may go on */
-static char		dirs[3][200];	/* state, run, mail */
+static char		dirs[4][200];	/* state, run, mail, home */
 static struct settings	conf;
 static struct identity	user = { .user = "ann", .uid = 65533, .gid = 65533,
 			    .virtual = true };
@@ -140,6 +148,7 @@ __wrap_shared_main(const struct shared_start *c)
 	struct fault		f;
 
 	(void)alarm(30);
+	spawn_tie(c->parent);
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	if (link_recv(c->usher, permit_seat, permit_seat_n, 0, PATIENCE_MS, &in,
 	    &f) != 1)
@@ -175,6 +184,9 @@ __wrap_session_main(const struct session_start *c)
 {
 	const struct session_moved *v = c->moved;
 
+	if (script.hangs && c->refused != NULL && !c->facts->locked)
+		_exit(c->refused->class == FAULT_TEMP &&
+		    strstr(c->refused->text, user.home) != NULL ? AWAY : WRONG);
 	if (c->refused != NULL || !fd_is_socket(c->in) ||
 	    c->facts->session_lock < 0)
 		_exit(WRONG);
@@ -191,6 +203,16 @@ __wrap_session_main(const struct session_start *c)
 	    !span_eq(v->line, SPAN("QUIT")) || v->size == 0)
 		_exit(WRONG);
 	_exit(MOVED);
+}
+
+/* What a look into a home is: nothing but the end of the process ends it. */
+int
+__wrap_host_open(struct host *h, const struct settings *c,
+    const struct identity *id, struct fault *f)
+{
+	while (script.hangs)
+		(void)pause();
+	return __real_host_open(h, c, id, f);
 }
 
 pid_t
@@ -238,6 +260,18 @@ send_order(int spawner, int link, int client)
 	wire_put_identity(&m, &user);
 	link_put_u8(&m, 1);
 	assert_int_equal(link_send(spawner, &m, fds, 2, &f), 0);
+}
+
+static void
+send_signal(int spawner)
+{
+	struct link_out	m;
+	struct fault	f;
+
+	link_out_init(&m, MSG_SIGNAL);
+	link_put_u32(&m, SLOT);
+	link_put_u8(&m, 1);
+	assert_int_equal(link_send_wait(spawner, &m, &f), 0);
 }
 
 /* Wishes to end, more than the link to a process that reads nothing can hold. */
@@ -290,7 +324,9 @@ run(void)
 	send_order(spawner, link[1], client[1]);
 	fd_close(&link[1]);
 	fd_close(&client[1]);
-	if (script.forks != 1)
+	if (script.killed)
+		send_signal(spawner);
+	else if (script.forks != 1)
 		assert_int_equal(link_recv(link[0], permit_facts, permit_facts_n,
 		    0, PATIENCE_MS, &in, &f), 1);
 	if (script.busy)
@@ -531,12 +567,77 @@ test_own_process(void **state UNUSED)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* ----------------------------------------------------------------- homes */
+
+static void
+make_maildir(const char *path)
+{
+	static const char *const names[] = { "", "/cur", "/new", "/tmp" };
+	char			 name[300];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, names[i]);
+		assert_int_equal(mkdir(name, 0700), 0);
+		if (geteuid() == 0)
+			assert_int_equal(chown(name, user.uid, user.gid), 0);
+	}
+}
+
+/* He is told so in time; who has a spool is not asked about it. */
+static void
+test_home_that_hangs(void **state UNUSED)
+{
+	assert_int_equal(unlink(spool), 0);
+	conf.drop.maildrop_else = "~/Maildir/";
+	good(MSG_LEFT);
+	script.hangs = true;
+	expect(AWAY);
+	script.killed = true;
+	assert_int_equal(run(), 128 + SIGKILL);
+	script.killed = false;
+	write_file(spool, "From a Mon Jan  1 00:00:00 2024\n\n", 0600);
+	expect(LEFT);
+	assert_int_equal(unlink(spool), 0);
+}
+
+/* Who has no spool: he shares a process, unless something is found in his home. */
+static void
+test_home(void **state UNUSED)
+{
+	char maildir[300];
+
+	good(MSG_LEFT);
+	expect(LEFT);
+	(void)snprintf(maildir, sizeof(maildir), "%s/Maildir", dirs[3]);
+	make_maildir(maildir);
+	good(MSG_LEFT);
+	expect(OWN);
+	conf.drop.maildrop_else = "";
+}
+
+/* A spool in a home is looked for as a Maildir is, and can be shared. */
+static void
+test_spool_in_a_home(void **state UNUSED)
+{
+	const char	*was = conf.drop.maildrop;
+	char		 path[300];
+
+	conf.drop.maildrop = "~/mbox";
+	(void)snprintf(path, sizeof(path), "%s/mbox", dirs[3]);
+	write_file(path, "From a Mon Jan  1 00:00:00 2024\n\n", 0600);
+	good(MSG_MOVE);
+	expect(MOVED);
+	script.hangs = true;
+	expect(AWAY);
+	conf.drop.maildrop = was;
+}
+
 /* ------------------------------------------------------------------ setup */
 
 static int
 setup(void **state UNUSED)
 {
-	static const char *const names[] = { "state", "run", "mail" };
+	static const char *const names[] = { "state", "run", "mail", "ann" };
 	static char		 maildrop[220];
 	struct log_conf		 c = { .to = LOG_TO_FILE, .file = log_path,
 				    .trace_fd = -1, .socket = "" };
@@ -554,8 +655,10 @@ setup(void **state UNUSED)
 		if (mkdir(dirs[i], 0711) != 0)
 			return -1;
 	}
-	if (geteuid() == 0 && chown(dirs[2], user.uid, user.gid) != 0)
+	if (geteuid() == 0 && (chown(dirs[2], user.uid, user.gid) != 0 ||
+	    chown(dirs[3], user.uid, user.gid) != 0))
 		return -1;
+	(void)snprintf(user.home, sizeof(user.home), "%s", dirs[3]);
 	(void)snprintf(log_path, sizeof(log_path), "%s/log", folder);
 	(void)snprintf(is_full, sizeof(is_full), "%s/full", folder);
 	(void)snprintf(maildrop, sizeof(maildrop), "%s/%%u", dirs[2]);
@@ -603,6 +706,9 @@ main(void)
 		cmocka_unit_test(test_trace),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_own_process),
+		cmocka_unit_test(test_home_that_hangs),
+		cmocka_unit_test(test_home),
+		cmocka_unit_test(test_spool_in_a_home),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import select
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import house                                                    # noqa: E402
 from lib import nasty, spool                                    # noqa: E402
+from lib.hang import Hanging                                    # noqa: E402
 from lib.host import crypt                                      # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 
@@ -438,6 +440,73 @@ class Together(Shared):
                       count=len(VIRTUAL))
         self.over()
         self.assertEqual([self.number(u) for u in VIRTUAL], [3] * 8)
+
+
+class Homes(Shared):
+    """Of who has no spool something is looked for there (maildrop_else)."""
+
+    def lose(self, *users):
+        for user in users:
+            self.host.call(os.unlink, "/var/mail/" + user)
+
+    def ask(self, user, ahead=b""):
+        pop = self.connect()
+        pop.cmd("USER", user)
+        pop.send(b"PASS %s\r\n" % PASSWORD.encode() + ahead)
+        return pop
+
+    def test_nothing_there(self):
+        """He has an empty maildrop, and shares a process as others do."""
+        self.lose("v0")
+        self.serve()
+        for ahead in (b"", b"STAT\r\n"):
+            pop = self.ask("v0", ahead)
+            self.assertIn(b"0 messages", pop.reply())
+            self.assertEqual(pop.reply() if ahead else pop.cmd("STAT"), b"0 0")
+            self.assertEqual(len(self.shared()), 1)
+            self.no_sessions()          # but one that has looked there
+            pop.quit()
+            self.over()
+
+    def test_maildir(self):
+        """Who has one there has a process of his own."""
+        self.lose("v4")
+        for part in ("", "/cur", "/new", "/tmp"):
+            self.host.mkdir("/home/v4/Maildir" + part, 0o700, "vmail")
+        self.addCleanup(self.host.run, ["rm", "-rf", "/home/v4/Maildir"])
+        self.host.write("/home/v4/Maildir/new/1.a", b"Subject: x\n\nx\n", 0o600,
+                        "vmail")
+        self.serve()
+        pop = self.login("v4")
+        self.assertEqual((pop.stat()[0], len(self.sessions())), (1, 1))
+        pop.dele(1)
+        pop.quit()
+        self.over()
+
+    def test_hangs(self):
+        """He is told so in time, and nobody else waits for it."""
+        self.lose("v0", "v1")
+        self.host.mkdir("/home/v0", 0o700, "vmail")
+        away = Hanging(self.host, "/home/v0")
+        self.addCleanup(away.close)
+        self.serve(lock_timeout=2)
+        other = self.login("v2")
+        pop = self.ask("v0")
+        self.wait_for(self.sessions, "a look")
+        for user in ("v1", "v3"):
+            self.login(user).quit()
+        self.assertEqual(select.select([pop.sock], [], [], 0)[0], [])
+        with self.assertRaisesRegex(PopError, r"^b.\[SYS/TEMP\] "):
+            pop.reply()
+        self.assertEqual(self.ended(pop), b"")
+        self.assertEqual(other.stat()[0], 3)
+        other.quit()
+        line, = self.log.wait("drop-failed", self.mark)
+        self.assertIn("/home/v0", line)
+        self.log.wait("session-end .*user=v0 .*reason=no-maildrop", self.mark)
+        self.over()
+        away.close()
+        self.login("v0").quit()
 
 
 class Deaths(Shared):
