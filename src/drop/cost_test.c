@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -32,6 +33,8 @@ static struct fake	w;
 static struct counter	spool;
 static struct counter	other;
 static unsigned		ago_ms;		/* the last change of any file, at least */
+static bool		held_open;	/* the spool, by somebody else */
+static uint64_t		indexed_in;	/* that boot; 0: there is no index */
 
 ssize_t	__real_file_pread(int fd, void *p, size_t n, uint64_t off,
 	    struct fault *f);
@@ -148,9 +151,25 @@ lay_spool(void)
 	}
 }
 
+/* A session before it has left one. */
+static void
+make_index(void)
+{
+	uint64_t	 boot = w.conf.boot;
+	struct drop	*d;
+	struct fault	 f;
+
+	(void)unlink(w.index);
+	w.conf.boot = indexed_in;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	mbox_ops.close(d);
+	w.conf.boot = boot;
+}
+
 static void
 run(const struct session *t)
 {
+	AUTO(fd_close) int	 holder = -1;
 	static bool		 marked[MESSAGES];
 	static const bool	 none[MESSAGES];
 	struct drop_change	 c = { .deleted = t->deleted ? marked : none,
@@ -165,7 +184,13 @@ run(const struct session *t)
 	lay_spool();
 	for (int i = 0; i < MESSAGES; i++)
 		marked[i] = i >= t->from && i < t->to;
+	if (held_open)
+		assert_int_equal(file_open(FILE_CWD, w.spool, FILE_READ, 0,
+		    &holder, &f), 0);
+	if (indexed_in != 0)
+		make_index();
 	assert_int_equal(fake_open(&w, &d, &f), 0);
+	assert_int_equal(d->index.used, indexed_in != 0);
 	spool = other = (struct counter){ .sequential = true };
 	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
 	mbox_ops.close(d);
@@ -192,42 +217,114 @@ expect_written(const struct session *t)
 /* The octets that move: into the journal, a digest of what they will overwrite,
  * and out of the journal. */
 static void
-test_spool_as_it_was(void **state)
+expect_moved_alone(void)
 {
-	(void)state;
-	fake_init(&w, false);
-	ago_ms = 60000;
 	for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
 		const struct session	*t = &sessions[i];
 		uint64_t		 small = t->from < t->to ? SMALL : 0;
 
 		run(t);
 		expect_written(t);
-		assert_true(spool.read <= 2 * t->moved + small);
-		assert_true(other.read <= t->moved + small);
+		assert_true(spool.read <= 2 * t->moved + small +
+		    (indexed_in != 0 && !t->deleted ? t->moved : 0));
+		/* of the rows all, whatever is changed */
+		assert_true(other.read <= t->moved + small +
+		    (indexed_in != 0 ? INDEX_BLOCK : 0));
 	}
-	fake_fini(&w);
 }
 
-/* Who heeds no lock may have been inside a write(2): what is changed is looked at, or
- * when that is much, all, once. */
 static void
-test_spool_just_written(void **state)
+test_spool_as_it_was(void **state)
 {
 	(void)state;
 	fake_init(&w, false);
-	w.conf.in_place = true;
+	ago_ms = 60000;
+	expect_moved_alone();
+	fake_fini(&w);
+}
+
+/* Nobody has it open, so nobody can be inside a write(2) that he began before. */
+static void
+test_spool_just_closed(void **state)
+{
+	(void)state;
 	ago_ms = 5000;
+	for (int in_place = 0; in_place < 2; in_place++) {
+		fake_init(&w, false);
+		w.conf.in_place = in_place;
+		expect_moved_alone();
+		fake_fini(&w);
+	}
+}
+
+/* In a spool that an index tells of, too. */
+static void
+test_spool_in_index(void **state)
+{
+	static const unsigned ages_ms[] = { 5000, 60000 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ages_ms); i++) {
+		fake_init(&w, false);
+		fake_keep_index(&w);
+		w.conf.in_place = true;
+		ago_ms = ages_ms[i];
+		indexed_in = w.conf.boot;
+		expect_moved_alone();
+		fake_fini(&w);
+	}
+	indexed_in = 0;
+}
+
+/* What is changed is looked at, or when that is much, all, once. */
+static void
+expect_looked_at(void)
+{
 	for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
 		const struct session	*t = &sessions[i];
 		uint64_t		 changed = ONE * (uint64_t)(t->to - t->from);
+		/* those with a new Status line, for the index */
+		uint64_t		 again = t->deleted ? 0 : changed;
 
 		run(t);
 		expect_written(t);
 		assert_true(spool.read >= changed);
 		if (t->to - t->from > MESSAGES / 4 + 1)
-			assert_true(spool.read <= SIZE + 2 * t->moved + SMALL);
+			assert_true(spool.read <= SIZE + again + 2 * t->moved +
+			    SMALL);
 	}
+}
+
+/* Who heeds no lock may have been inside a write(2). */
+static void
+test_spool_held_open(void **state)
+{
+	(void)state;
+	fake_init(&w, false);
+	w.conf.in_place = true;
+	ago_ms = 5000;
+	held_open = true;
+	expect_looked_at();
+	fake_keep_index(&w);
+	indexed_in = w.conf.boot;
+	expect_looked_at();
+	indexed_in = 0;
+	held_open = false;
+	fake_fini(&w);
+}
+
+/* The power may have gone since the index was made. */
+static void
+test_spool_of_other_boot(void **state)
+{
+	(void)state;
+	fake_init(&w, false);
+	fake_keep_index(&w);
+	w.conf.in_place = true;
+	ago_ms = 60000;
+	indexed_in = w.conf.boot + 1;
+	expect_looked_at();
+	indexed_in = 0;
 	fake_fini(&w);
 }
 
@@ -258,7 +355,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spool_as_it_was),
-		cmocka_unit_test(test_spool_just_written),
+		cmocka_unit_test(test_spool_just_closed),
+		cmocka_unit_test(test_spool_in_index),
+		cmocka_unit_test(test_spool_held_open),
+		cmocka_unit_test(test_spool_of_other_boot),
 		cmocka_unit_test(test_spool_may_be_another),
 	};
 

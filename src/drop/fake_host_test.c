@@ -145,7 +145,8 @@ fake_init(struct fake *w, bool host_locks)
 	};
 	w->conf = (struct drop_conf){
 		.path = w->spool, .uid = geteuid(), .journal_fd = -1,
-		.status = true, .copy_max = UINT64_MAX, .host = &w->host,
+		.status = true, .copy_max = UINT64_MAX, .boot = 1,
+		.host = &w->host,
 	};
 }
 

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-#define MAGIC		0x706f707065724903ull	/* "popperI", and the version */
+#define MAGIC		0x706f707065724904ull	/* "popperI", and the version */
 #define LETTERS		((1u << 26) - 1)	/* 'A' to 'Z' */
 #define NS_MOST		999999999u
 #define FLAGS		(MBOX_SEEN | MBOX_HIDDEN | MBOX_CRLF | MBOX_HEAD_OPEN | \
@@ -253,9 +253,10 @@ index_fit(const struct index_spool *then, const struct index_spool *now)
 	    INDEX_SAME : INDEX_OTHER;
 }
 
+#define HEAD_END	(4 * 8)		/* at the end, with the mark */
 #define HEAD_USED	(8 + 8 + 7 * 8 + DIGEST_SIZE + 8 + 7 * 8 + INDEX_ROW)
 
-static_assert(HEAD_USED + 24 <= INDEX_HEAD, "the fields of a head, and its mark");
+static_assert(HEAD_USED + HEAD_END <= INDEX_HEAD, "the fields of a head, and its mark");
 
 static uint64_t
 head_mark(const uint8_t *p)
@@ -291,7 +292,8 @@ index_put_head(const struct index_head *h, uint8_t out[INDEX_HEAD])
 		put_brief(&c, &h->last);
 		put_rest(&c, &h->last);
 	}
-	c.p = out + INDEX_HEAD - 24;
+	c.p = out + INDEX_HEAD - HEAD_END;
+	put(&c, h->boot, 8);
 	put(&c, h->young, 8);
 	put(&c, h->doubted, 8);
 	put(&c, head_mark(out), 8);
@@ -361,7 +363,8 @@ index_get_head(struct span in, struct index_head *h)
 		rest.p = s.p + INDEX_BRIEF;
 		get_row(&s, &rest, &h->last);
 	}
-	s.p = in.p + INDEX_HEAD - 24;
+	s.p = in.p + INDEX_HEAD - HEAD_END;
+	h->boot = get_8(&s);
 	h->young = get_8(&s) != 0;
 	h->doubted = get_8(&s);
 	return is_possible_head(h);

@@ -78,6 +78,9 @@ struct index_head {
 	uint64_t		doubted;	/* so many at the beginning were not
 						   read again when the spool had
 						   grown */
+	uint64_t		boot;	/* the others were read in that run of the
+					   kernel (file_boot), and nobody was
+					   writing to the spool; 0: who knows */
 	struct index_totals	before;	/* of all but the last */
 	struct mbox_msg		last;	/* n > 0 */
 };

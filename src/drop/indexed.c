@@ -349,13 +349,14 @@ describe(struct indexed *x, const struct mbox_table *t, bool young)
 
 bool
 indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
-    const struct mbox_table *t)
+    const struct mbox_table *t, uint64_t boot)
 {
 	if (!x->wanted || t->n == 0)
 		return true;
 	if (!x->rows_wanted)
 		describe(x, t, false);
 	x->head.young = false;
+	x->head.boot = boot;
 	x->good = write_index(x, fd, facts, t);
 	return x->good;
 }

@@ -116,7 +116,8 @@ write_index(struct drop *d, struct fault *f)
 {
 	int r;
 
-	if (indexed_write(&d->index, d->fd, &d->facts, &d->table))
+	if (indexed_write(&d->index, d->fd, &d->facts, &d->table,
+	    d->fresh ? 0 : d->conf.boot))
 		return 0;
 	r = rows_all(d, f);
 	indexed_drop(&d->index);

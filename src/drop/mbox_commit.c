@@ -525,10 +525,17 @@ is_marked(const struct commit *k, size_t i)
 	return k->deleted[i] || k->retrieved[i];
 }
 
+/* Is it to be looked at before it is removed or marked? */
+static bool
+is_to_see(const struct commit *k, size_t i)
+{
+	return is_marked(k, i) && i < k->d->sure;
+}
+
 /*
- * What the index said of messages, or what is in a spool that somebody may have been
- * writing to, is looked at before they are removed or marked.  When they are many, or
- * the session has a copy of its own, all are scanned.
+ * What an index of before said of messages, or what is in a spool that somebody may
+ * have been writing to, is looked at.  When they are many, or the session has a copy
+ * of its own, all are scanned.
  */
 static bool
 is_sure(const struct commit *k)
@@ -536,14 +543,14 @@ is_sure(const struct commit *k)
 	const struct drop	*d = k->d;
 	size_t			 n = 0;
 
-	if (!d->index.used && !d->fresh)
-		return true;
 	for (size_t i = 0; i < d->table.n; i++)
-		n += is_marked(k, i);
-	if ((d->fresh && !d->in_place) || n > d->table.n / 4 + 1)
+		n += is_to_see(k, i);
+	if (n > 0 && d->fresh && !d->in_place)
+		return false;
+	if (n > d->table.n / 4 + 1)
 		return false;
 	for (size_t i = 0; i < d->table.n; i++)
-		if (is_marked(k, i) && !tempdrop_holds(d, i))
+		if (is_to_see(k, i) && !tempdrop_holds(d, i))
 			return false;
 	return true;
 }

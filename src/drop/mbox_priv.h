@@ -51,6 +51,8 @@ struct drop {
 						   another time; else {0} */
 	bool			 fresh;		/* but that who heeds no lock may
 						   have been inside a write(2) */
+	size_t			 sure;		/* rows from there on are what is in
+						   that state; SIZE_MAX: none */
 	struct indexed		 index;
 	struct index_totals	 totals;	/* at login */
 };
@@ -77,10 +79,10 @@ const struct index_brief *indexed_brief(struct indexed *x, size_t row) MUSTUSE;
 void	indexed_fini(struct indexed *x);
 /* A row that is in the table was measured (rows.c): what is to be written. */
 void	indexed_measured(struct indexed *x, size_t row, const struct mbox_msg *m);
-/* Write what is new in it, if anything is.  False: there is no room; what is half
+/* Write what is new in it, if anything is.  boot: as in its head, of what is new.  False: there is no room; what is half
  * there is not to grow old, and older rows can still be read. */
 bool	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
-	    const struct mbox_table *t) MUSTUSE;
+	    const struct mbox_table *t, uint64_t boot) MUSTUSE;
 
 /* The same after an UPDATE: `same` rows are those that were there before. */
 void	indexed_replace(struct indexed *x, int fd, const struct mbox_table *t,

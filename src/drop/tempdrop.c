@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "drop/uidl.h"
+#include "sys/lock.h"
 #include "sys/sock.h"
 
 #include <errno.h>
@@ -91,11 +92,14 @@ settle(int fd, struct file_facts *facts, struct fault *f)
 	return fault_set(f, FAULT_TEMP, "the spool changes all the time");
 }
 
+/* Of such a state.  Whoever is inside a write(2) has the file open. */
 static void
-see(struct drop *d, const struct file_facts *facts)
+see(struct drop *d, const struct spool *s, const struct file_facts *facts)
 {
 	d->seen = *facts;
-	d->fresh = since_change(clock_file_ms(), facts) <= WRITE_MS;
+	d->fresh = since_change(clock_file_ms(), facts) <= WRITE_MS &&
+	    !lock_is_sole(s->fd);
+	d->sure = d->fresh ? SIZE_MAX : 0;
 }
 
 /* Before the scan: will UPDATE be able to tell that nothing has changed since? */
@@ -107,7 +111,7 @@ note_state(struct drop *d, const struct spool *s)
 
 	if (file_times_tell(s->fd) && file_facts(s->fd, &facts, NULL) == 0 &&
 	    spool_same_state(&facts, &s->facts) && is_settled(now, &facts))
-		see(d, &facts);
+		see(d, s, &facts);
 }
 
 /*
@@ -228,6 +232,13 @@ scan_on(struct drop *d, struct spool *s, int fd)
 	return good;
 }
 
+/* Who wrote such an index saw to it that nobody else wrote to the spool. */
+static bool
+is_of_this_boot(const struct drop *d)
+{
+	return d->conf.boot != 0 && d->index.head.boot == d->conf.boot;
+}
+
 static int
 find_messages(struct drop *d, struct spool *s, int fd, struct fault *f)
 {
@@ -236,6 +247,10 @@ find_messages(struct drop *d, struct spool *s, int fd, struct fault *f)
 	d->facts = s->facts;
 	d->index.used = fit == INDEX_SAME ||
 	    (fit == INDEX_GROWN && scan_on(d, s, fd));
+	if (fit == INDEX_SAME)
+		d->sure = is_of_this_boot(d) ? d->index.head.doubted : SIZE_MAX;
+	else if (d->index.used && d->sure == 0)
+		d->sure = d->index.keep;
 	if (d->index.used)
 		return 0;
 	d->index.keep = 0;
@@ -276,7 +291,7 @@ static int
 scan_in_place(struct drop *d, struct spool *s, struct fault *f)
 {
 	if (file_times_tell(s->fd)) {
-		see(d, &s->facts);
+		see(d, s, &s->facts);
 		open_index(d, s->facts.size);
 	}
 	if (find_messages(d, s, s->fd, f) == -1)
@@ -582,11 +597,19 @@ struct octets {
 	size_t	 n;
 };
 
+static bool
+is_sure(const struct drop *d, const struct mbox_msg *m)
+{
+	return (size_t)(m - d->table.m) >= d->sure &&
+	    spool_same_state(&d->facts, &d->seen);
+}
+
 /* Is a message that is begun now to be followed? */
 static void
 begin_following(struct drop *d, const struct mbox_msg *m)
 {
-	if (since_change(clock_file_ms(), &d->facts) > WRITE_MS) {
+	if (is_sure(d, m) ||
+	    since_change(clock_file_ms(), &d->facts) > WRITE_MS) {
 		follow_free(d->follow);
 		d->follow = NULL;
 		return;

@@ -482,6 +482,7 @@ test_tick(void **state)
 static void
 test_write_goes_on(void **state)
 {
+	AUTO(fd_close) int	 writer = -1;
 	struct drop	*d;
 	struct fault	 f;
 	struct snapshot	 s;
@@ -491,6 +492,8 @@ test_write_goes_on(void **state)
 	set_way(IN_PLACE);
 	write_those(w.spool, "0123");
 	changed_ms = now_ms;
+	assert_int_equal(file_open(FILE_CWD, w.spool, FILE_READ | FILE_WRITE, 0,
+	    &writer, &f), 0);
 	assert_int_equal(fake_open(&w, &d, &f), 0);
 	mbox_ops.snapshot(d, &s);
 	assert_true(read_whole(d, 1, &s.entries[1], to));
@@ -503,6 +506,64 @@ test_write_goes_on(void **state)
 		assert_true(read_whole(d, i, &s.entries[i], to));
 	mbox_ops.close(d);
 	free(to);
+}
+
+/* When nobody has it open, no octet is read but what is served. */
+static void
+test_nobody_writes(void **state)
+{
+	struct drop	*d;
+	struct fault	 f;
+	struct snapshot	 s;
+	char		*to = xalloc(1, 2 * LARGE);
+
+	(void)state;
+	set_way(IN_PLACE);
+	write_those(w.spool, "0123");
+	changed_ms = now_ms;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	mbox_ops.snapshot(d, &s);
+	octets_read = 0;
+	assert_true(read_whole(d, 1, &s.entries[1], to));
+	assert_int_equal(octets_read, s.entries[1].size_disk);
+	mbox_ops.close(d);
+	free(to);
+}
+
+/*
+ * The power went, and of what was written last the disk has not all, but its times:
+ * no message is deleted for what an index of before says of it.
+ */
+static void
+test_power(void **state)
+{
+	static const bool	 deleted[MESSAGES] = { true, true, true, true };
+	static const bool	 no[MESSAGES];
+	const struct drop_change c = { .deleted = deleted, .retrieved = no,
+				    .extra_fd = -1 };
+	struct drop_outcome	 out;
+	struct drop		*d;
+	struct fault		 f;
+
+	(void)state;
+	fake_keep_index(&w);
+	set_way(IN_PLACE);
+	for (int lost = 0; lost < 2; lost++) {
+		write_those(w.spool, "0123");
+		changed_ms = now_ms;
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		mbox_ops.close(d);
+		if (lost) {
+			alter();
+			w.conf.boot++;
+		}
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		assert_true(d->index.used);
+		assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+		assert_int_equal(out.deleted, lost ? 0 : MESSAGES);
+		mbox_ops.close(d);
+	}
+	w.host.index = NULL;
 }
 
 /* Whoever heeds locks cannot keep a session from its messages. */
@@ -552,6 +613,8 @@ main(void)
 		cmocka_unit_test(test_tick),
 		cmocka_unit_test(test_quit_reads),
 		cmocka_unit_test(test_write_goes_on),
+		cmocka_unit_test(test_nobody_writes),
+		cmocka_unit_test(test_power),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_changes),
 	};

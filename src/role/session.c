@@ -299,6 +299,7 @@ drop_conf(const struct session *s)
 		.copy_max = s->c->conf->role.temp_max,
 		.in_place = s->c->conf->drop.temp_maildrop == TEMP_MAILDROP_AUTO,
 		.memory_max = HOST_MEMORY_MAX,
+		.boot = s->c->boot,
 		.host = &s->drop_host,
 	};
 }
@@ -764,6 +765,7 @@ session_main(const struct session_start *c)
 
 	own.reach = &reach;
 	own.clock_kept = clock_is_kept();
+	own.boot = file_boot();
 	if (become_user(&own, REACH_SESSION, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-cage", &f);
 		spawn_exit(1);

@@ -57,6 +57,7 @@ struct session_start {
 						   client's host has vanished */
 	bool			 tells;		/* its SUMMARY is asked for */
 	bool			 clock_kept;	/* clock_is_kept(), before the cage */
+	uint64_t		 boot;		/* file_boot(), likewise */
 	const struct fault	*refused;	/* why there is no maildrop, or NULL */
 	const struct session_moved *moved;	/* or NULL: it begins here */
 };

@@ -22,6 +22,7 @@
 #include "role/tokens.h"
 #include "role/worker.h"
 
+#include "sys/file.h"
 #include "sys/secmem.h"
 #include "sys/sock.h"
 #include "watch/log.h"
@@ -294,6 +295,7 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 		.rest = pump_rest(&s->pump),
 		.words = authorize_words(&s->auth),
 		.clock_kept = clock_is_kept(),
+		.boot = file_boot(),
 	};
 	bool			opened;
 

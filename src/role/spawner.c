@@ -408,6 +408,7 @@ spawner_main(const struct settings *conf, const char *hostname, int master,
 	s.master = master;
 	s.log_link = log_link;
 	s.self = spawn_self();
+	(void)file_boot();		/* its children know it */
 	log_set_reopen(reopen_log, &s);
 	s.loop = loop_new(&f);
 	if (s.loop == NULL) {

@@ -232,9 +232,13 @@ static const struct rule rules[] = {
 	{ CALL(fcntl),			S | Q, INT_IS(1, F_SETLK) },
 	{ CALL(fcntl),			Q, INT_IS(1, F_GETLK) },
 	{ CALL(fcntl),			S, INT_IS(1, F_OFD_SETLK) },
+	{ CALL(fcntl),			S, INT_IS(1, F_SETSIG) },
+	{ CALL(fcntl),			S, INT_IS(1, F_SETLEASE) },
 	{ CALL(fcntl64),		S | Q, INT_IS(1, F_SETLK) },
 	{ CALL(fcntl64),		Q, INT_IS(1, F_GETLK) },
 	{ CALL(fcntl64),		S, INT_IS(1, F_OFD_SETLK) },
+	{ CALL(fcntl64),		S, INT_IS(1, F_SETSIG) },
+	{ CALL(fcntl64),		S, INT_IS(1, F_SETLEASE) },
 	/* kill(pid, 0) alone: is the owner of a dotlock alive? */
 	{ CALL(kill),			S, INT_IS(1, 0) },
 

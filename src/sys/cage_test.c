@@ -253,6 +253,7 @@ work_session(void)
 	    0600, &box, &f) == 0);
 	MUST(lock_fcntl(box, true, &f) == 0);
 	MUST(lock_flock(box, &f) == 0);
+	MUST(lock_is_sole(box));
 	MUST(dotlock_take(d, "box", getpid(), &held, &f) == 0);
 	MUST(dotlock_take(d, "box", getpid(), &other, &f) == -1);
 	MUST(dotlock_refresh(d, "box", &held, &f) == 0);

@@ -17,6 +17,7 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -449,6 +450,36 @@ file_may_clone(int fd)
 
 	return fstatfs(fd, &fs) == 0 && fs.f_type != EXT4_SUPER_MAGIC &&
 	    fs.f_type != TMPFS_MAGIC;
+}
+
+/* "b49719f4-b51e-4412-...": its first sixteen digits. */
+static uint64_t
+boot_number(struct span text)
+{
+	char		digits[17] = "";
+	size_t		n = 0;
+
+	for (size_t i = 0; i < text.n && n < 16; i++)
+		if (text.p[i] != '-')
+			digits[n++] = (char)text.p[i];
+	return n < 16 ? 0 : strtoull(digits, NULL, 16);
+}
+
+uint64_t
+file_boot(void)
+{
+	static uint64_t		known;
+	AUTO(fd_close) int	fd = -1;
+	char			text[64];
+	ssize_t			n;
+
+	if (known != 0 || file_open(FILE_CWD, "/proc/sys/kernel/random/boot_id",
+	    FILE_READ, 0, &fd, NULL) == -1)
+		return known;
+	n = file_slurp(fd, text, sizeof(text), NULL);
+	if (n > 0)
+		known = boot_number(span_of(text, (size_t)n));
+	return known;
 }
 
 bool

@@ -128,6 +128,13 @@ int	file_copy(int from, uint64_t from_off, int to, uint64_t to_off,
  */
 bool	file_times_tell(int fd);
 /*
+ * Which run of the kernel this is, another number after each boot; 0: not known.  A
+ * state of a file that was seen in another run says nothing of its octets: when the
+ * power went, new times may have been on the disk without them, or they without
+ * those.  Looked up once in a process and its children.
+ */
+uint64_t file_boot(void);
+/*
  * May the file system of fd make files share octets, as XFS and Btrfs can?  False:
  * it is one that is known not to.
  */

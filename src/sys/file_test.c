@@ -438,6 +438,27 @@ test_times_tell(void **state)
 	assert_true(file_times_tell(fd));
 }
 
+/* Whoever asks twice hears the same, which is the kernel's. */
+static void
+test_boot(void **state)
+{
+	AUTO(fd_close) int	fd = -1;
+	char			text[64] = "";
+	char			want[32];
+
+	(void)state;
+	assert_int_equal(file_open(FILE_CWD, "/proc/sys/kernel/random/boot_id",
+	    FILE_READ, 0, &fd, NULL), 0);
+	assert_true(file_slurp(fd, text, sizeof(text) - 1, NULL) > 0);
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(want, sizeof(want), "%016llx",
+		    (unsigned long long)file_boot());
+		assert_memory_equal(text, want, 8);
+		assert_memory_equal(text + 9, want + 8, 4);
+		assert_memory_equal(text + 14, want + 12, 4);
+	}
+}
+
 static void
 test_descriptors(void **state)
 {
@@ -510,6 +531,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_clone, test_dir_setup,
 		    test_dir_teardown),
 		cmocka_unit_test(test_times_tell),
+		cmocka_unit_test(test_boot),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_close_others),
 	};

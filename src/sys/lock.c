@@ -64,6 +64,17 @@ lock_fcntl_release(int fd, struct fault *f)
 	return ofd_lock(fd, F_UNLCK, f);
 }
 
+bool
+lock_is_sole(int fd)
+{
+	/* Of who wants the file its holder is told by a signal: by one that ends
+	 * nobody, as SIGIO would. */
+	if (fcntl(fd, F_SETSIG, SIGURG) == -1 ||
+	    fcntl(fd, F_SETLEASE, F_WRLCK) == -1)
+		return false;
+	return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+}
+
 int
 lock_flock(int fd, struct fault *f)
 {

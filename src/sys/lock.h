@@ -27,6 +27,15 @@ int	lock_fcntl_release(int fd, struct fault *f);
 int	lock_flock(int fd, struct fault *f) MUSTUSE;
 
 /*
+ * Has nobody else that file open?  Then nobody is inside a write(2) to it, nor has it
+ * mapped.  fd: of the caller's own file, read and written, and the only one that
+ * he has of it.  False also when it cannot be found out.  A lease (fcntl(2)) tells,
+ * which is given back at once: who opens the file in that moment waits for it, or,
+ * with O_NONBLOCK, gets EWOULDBLOCK.
+ */
+bool	lock_is_sole(int fd) MUSTUSE;
+
+/*
  * The dotlock NAME.lock in the folder dirfd, as Debian Policy 11.6 and
  * liblockfile make it: a unique file, link(2), the link count looked at.
  * pid goes into it ("0" when the lock must not be broken because that process

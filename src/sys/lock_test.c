@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -69,6 +70,60 @@ dead_pid(void)
 		_exit(0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	return pid;
+}
+
+/* Whoever reads, writes or has it mapped counts, and is gone when he has closed it. */
+static void
+test_sole(void **state)
+{
+	static const int	 how[] = { O_RDONLY, O_WRONLY, O_RDWR };
+	const struct test_dir	*d = *state;
+	int			 fd = openat(d->fd, "u", O_RDWR | O_CREAT, 0600);
+	void			*p;
+
+	assert_true(lock_is_sole(fd));
+	for (size_t i = 0; i < ARRAY_LEN(how); i++) {
+		int other = openat(d->fd, "u", how[i]);
+
+		assert_false(lock_is_sole(fd));
+		(void)close(other);
+		assert_true(lock_is_sole(fd));
+	}
+	assert_int_equal(write(fd, "octets", 6), 6);
+	p = mmap(NULL, 6, PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	(void)close(fd);
+	fd = openat(d->fd, "u", O_RDWR);
+	assert_false(lock_is_sole(fd));
+	(void)munmap(p, 6);
+	assert_true(lock_is_sole(fd));
+	(void)close(fd);
+	assert_false(lock_is_sole(-1));
+}
+
+/* Who wants the file meanwhile gets it, and nobody dies of that. */
+static void
+test_sole_is_short(void **state)
+{
+	const struct test_dir	*d = *state;
+	int			 fd = openat(d->fd, "u", O_RDWR | O_CREAT, 0600);
+	int			 status = 0;
+	pid_t			 pid = fork();
+
+	if (pid == 0) {
+		(void)close(fd);
+		for (int i = 0; i < 2000; i++) {
+			fd = openat(d->fd, "u", O_RDWR);
+			if (fd == -1 || close(fd) == -1)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		(void)!lock_is_sole(fd);
+	assert_int_equal(status, 0);
+	assert_true(lock_is_sole(fd));
+	(void)close(fd);
 }
 
 static void
@@ -389,6 +444,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		IN_DIR(test_sole),
+		IN_DIR(test_sole_is_short),
 		IN_DIR(test_dotlock),
 		IN_DIR(test_stale),
 		IN_DIR(test_refresh),
