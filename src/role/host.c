@@ -486,26 +486,45 @@ has_mail(int maildir)
 /* The Maildir of `maildrop_else`. */
 enum other {
 	OTHER_NONE,
-	OTHER_UNSEEN,		/* its folder cannot be opened: *f */
+	OTHER_UNSEEN,		/* it may be away: *f */
 	OTHER_EMPTY,
 	OTHER_MAIL,
 };
 
-/* With the user's rights: is it his, and no link? */
+/*
+ * What is there in its place, a folder, is another's: so it looks where a file system
+ * is not mounted.
+ */
+static enum other
+look_below(const struct host *e, struct fault *f)
+{
+	(void)fault_set(f, FAULT_TEMP, "%s is not there, from where he was served"
+	    " (not mounted?); if it is gone for good, remove %s/maildirs/%s",
+	    e->path, e->conf->role.state_dir, e->id->user);
+	return OTHER_UNSEEN;
+}
+
+/* With the user's rights: is it his, and no link?  He can have removed it from a
+ * folder of his own. */
 static enum other
 look_at_other(struct host *e, struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
 	struct file_facts	facts;
 
-	if (file_open(e->dirfd, e->name, FILE_READ | FILE_DIR, 0, &fd, f) != 0)
-		return f->err == ENOENT || f->err == ENOTDIR ||
-		    f->err == ELOOP ? OTHER_NONE : OTHER_UNSEEN;
-	if (file_facts(fd, &facts, f) != 0)
-		return OTHER_UNSEEN;
-	if (facts.uid != e->id->uid || !has_folders(fd))
-		return OTHER_NONE;
-	return has_mail(fd) ? OTHER_MAIL : OTHER_EMPTY;
+	if (file_open(e->dirfd, e->name, FILE_READ | FILE_DIR, 0, &fd, f) == 0) {
+		if (file_facts(fd, &facts, f) != 0)
+			return OTHER_UNSEEN;
+		if (facts.uid != e->id->uid)
+			return look_below(e, f);
+		return !has_folders(fd) ? OTHER_NONE :
+		    has_mail(fd) ? OTHER_MAIL : OTHER_EMPTY;
+	}
+	if (f->err == ENOENT && file_facts(e->dirfd, &facts, f) == 0 &&
+	    facts.uid != e->id->uid)
+		return look_below(e, f);
+	return f->err == ENOENT || f->err == ENOTDIR || f->err == ELOOP ?
+	    OTHER_NONE : OTHER_UNSEEN;
 }
 
 /* His name, or what stands before its "@". */

@@ -31,6 +31,7 @@ enum spool {
 enum maildir {
 	NO_HOME,
 	NO_MAILDIR,
+	UNMOUNTED,		/* home, root's folder */
 	HALF,			/* without tmp */
 	LINKED,
 	FOREIGN,
@@ -79,6 +80,14 @@ static const struct one ones[] = {
 	{ EMPTY,	NO_HOME,	true,	HOST_ANY,	HOST_NEWS_NONE },
 	{ NOTHING,	NO_HOME,	true,	HOST_ANY,	HOST_NEWS_NONE },
 	{ NOTHING,	NO_MAILDIR,	true,	HOST_NAMED,	HOST_NEWS_GONE },
+	{ NOTHING,	HALF,		true,	HOST_NAMED,	HOST_NEWS_GONE },
+	/* Or what lies below it can be seen. */
+	{ NOTHING,	UNMOUNTED,	true,	HOST_ANY,	HOST_NEWS_NONE },
+	{ EMPTY,	UNMOUNTED,	true,	HOST_ANY,	HOST_NEWS_NONE },
+	{ MAIL,		UNMOUNTED,	true,	HOST_NAMED,	HOST_NEWS_NONE },
+	{ NOTHING,	UNMOUNTED,	false,	HOST_NAMED,	HOST_NEWS_NONE },
+	{ NOTHING,	FOREIGN,	true,	HOST_ANY,	HOST_NEWS_NONE },
+	{ MAIL,		FOREIGN,	true,	HOST_NAMED,	HOST_NEWS_NONE },
 };
 
 static const char	*top;		/* the folder of all */
@@ -165,7 +174,11 @@ make_maildir(enum maildir m)
 	if (m == NO_HOME)
 		return;
 	make_dir("home");
-	if (m == NO_MAILDIR)
+	if (m == UNMOUNTED) {
+		assert_int_equal(chmod(in("home"), 0755), 0);
+		assert_int_equal(lchown(in("home"), 0, 0), 0);
+	}
+	if (m == NO_MAILDIR || m == UNMOUNTED)
 		return;
 	make_dir(name);
 	for (const char *const *p = (const char *const []){ "cur", "new", "tmp",
@@ -235,7 +248,8 @@ static void
 test_decision(void **state UNUSED)
 {
 	for (size_t i = 0; i < ARRAY_LEN(ones); i++) {
-		if (ones[i].maildir == FOREIGN && geteuid() != 0)
+		if ((ones[i].maildir == FOREIGN || ones[i].maildir == UNMOUNTED) &&
+		    geteuid() != 0)
 			continue;
 		make(&ones[i]);
 		check_one(&ones[i], i);
