@@ -2,6 +2,7 @@
 #include "base/span.h"
 
 #include "base/attr.h"
+#include "base/wide.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,12 +59,27 @@ test_is_ascii(void **state UNUSED)
 	}
 }
 
+/* Both ways, for all sets of lanes. */
+static void
+test_wide_mask(void **state UNUSED)
+{
+	for (unsigned want = 0; want < 1u << WIDE; want++) {
+		wide answer = { 0 };
+
+		for (size_t i = 0; i < WIDE; i++)
+			answer[i] = (want >> i & 1) != 0 ? 0xff : 0;
+		assert_int_equal(wide_mask(answer), want);
+		assert_int_equal(wide_mask_plain(answer), want);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find_pair),
 		cmocka_unit_test(test_is_ascii),
+		cmocka_unit_test(test_wide_mask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,34 @@ wide_any(wide v)
 	return (half[0] | half[1]) != 0;
 }
 
+/* Of an answer: bit i is lane i's.  Once as any machine does it, and once in the one
+ * instruction that some have. */
+static inline unsigned
+wide_mask_plain(wide answer)
+{
+	const wide	bit = { 1, 2, 4, 8, 16, 32, 64, 128,
+			    1, 2, 4, 8, 16, 32, 64, 128 };
+	const uint64_t	all = 0x0101010101010101;	/* * sums the octets up */
+	uint64_t	half[2];
+
+	answer &= bit;
+	memcpy(half, &answer, sizeof(answer));
+	return (unsigned)(half[0] * all >> 56) |
+	    (unsigned)(half[1] * all >> 56) << 8;
+}
+
+static inline unsigned
+wide_mask(wide answer)
+{
+#ifdef __SSE2__
+	typedef char lanes __attribute__((vector_size(16)));
+
+	return (unsigned)__builtin_ia32_pmovmskb128((lanes)answer);
+#else
+	return wide_mask_plain(answer);
+#endif
+}
+
 /* Of all lanes. */
 static inline size_t
 wide_sum(wide v)

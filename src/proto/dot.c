@@ -9,6 +9,10 @@
  * between the two octets of a pair is needed.
  */
 #define ENCODE_TURN	3
+/* Octets that the quick way looks at together: the bits of a uint64_t. */
+#define ENCODE_BLOCK	64u
+/* What it copies at a time. */
+#define WIDE_PAIR	(2 * WIDE)
 
 static size_t
 min(size_t a, size_t b)
@@ -69,6 +73,81 @@ encode_turn(struct dot_encoder *e, struct span *in, struct sink *to)
 	*e = (struct dot_encoder){ 0 };
 }
 
+/* n octets; as many as are still read and written behind them to make that quick
+ * are fewer than WIDE_PAIR. */
+static void
+copy_wide(uint8_t *to, const uint8_t *from, size_t n)
+{
+	for (size_t i = 0; i < n; i += WIDE_PAIR) {
+		wide a = wide_at(from + i);
+		wide b = wide_at(from + i + WIDE);
+
+		memcpy(to + i, &a, WIDE);
+		memcpy(to + i + WIDE, &b, WIDE);
+	}
+}
+
+/* A line that follows on another, up to its LF; false: it may not fit. */
+static bool
+encode_line(const uint8_t *line, const uint8_t *lf, struct sink *to)
+{
+	size_t		 n = (size_t)(lf - line);
+	size_t		 cr = lf[-1] == '\r';
+	uint8_t		*p = to->p;
+
+	if (to->room < n + WIDE_PAIR + ENCODE_TURN)
+		return false;
+	if (line[0] == '.')
+		*p++ = '.';
+	copy_wide(p, line, n);
+	p += n;
+	p[0] = '\r';
+	p[1 - cr] = '\n';
+	p += 2 - cr;
+	to->room -= (size_t)(p - to->p);
+	to->p = p;
+	return true;
+}
+
+/* Bit i: of p[i]. */
+static uint64_t
+line_ends(const uint8_t *p)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < ENCODE_BLOCK; i += WIDE)
+		bits |= (uint64_t)wide_mask(wide_eq(wide_at(p + i), '\n')) << i;
+	return bits;
+}
+
+/*
+ * Behind a line's end: whole lines, but for the last ones.  Where they end is found
+ * out for a block at a time, before any of them is copied: so no step waits for what
+ * the one before it has found.
+ */
+static void
+encode_lines(struct span *in, struct sink *to)
+{
+	/* what is longer has no room */
+	size_t		 n = min(in->n, to->room);
+	const uint8_t	*line = in->p;
+	bool		 fits = true;
+
+	for (size_t at = 0; fits && n - at >= ENCODE_BLOCK + WIDE_PAIR;
+	    at += ENCODE_BLOCK) {
+		uint64_t ends = line_ends(in->p + at);
+
+		for (; fits && ends != 0; ends &= ends - 1) {
+			const uint8_t *lf = in->p + at + __builtin_ctzll(ends);
+
+			fits = encode_line(line, lf, to);
+			if (fits)
+				line = lf + 1;
+		}
+	}
+	*in = span_skip(*in, (size_t)(line - in->p));
+}
+
 void
 dot_encode(struct dot_encoder *e, struct span *in, struct buf *out)
 {
@@ -77,8 +156,11 @@ dot_encode(struct dot_encoder *e, struct span *in, struct buf *out)
 			    ? SIZE_MAX : 2 * in->n + ENCODE_TURN);
 	const uint8_t	*start = to.p;
 
-	while (in->n > 0 && to.room >= ENCODE_TURN)
+	while (in->n > 0 && to.room >= ENCODE_TURN) {
 		encode_turn(e, in, &to);
+		if (!e->mid_line)
+			encode_lines(in, &to);
+	}
 	sink_close(&to, start, out);
 }
 

@@ -24,8 +24,8 @@ struct dot_encoder {
 /*
  * Encode from *in (advanced) into out until *in is used up or out has no room
  * for more: then call again.  Progress is made whenever out has room for four
- * octets.  O(octets taken): a memchr and a memcpy a line, no work per octet,
- * however small the room and however long the line.
+ * octets.  O(octets taken): a few wide copies a line, no work per octet, however
+ * small the room and however long the line.
  */
 void	dot_encode(struct dot_encoder *e, struct span *in, struct buf *out);
 /* The missing line end, if any, and ".\r\n"; needs 5 octets of room. */

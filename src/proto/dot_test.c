@@ -251,6 +251,15 @@ test_decode_stops(void **state UNUSED)
 	buf_fini(&out);
 }
 
+static uint64_t
+next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;		/* xorshift64 */
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
 /* Texts of few different octets, so that all neighbours meet. */
 static void
 test_random(void **state UNUSED)
@@ -263,12 +272,52 @@ test_random(void **state UNUSED)
 		size_t n = (size_t)round % sizeof(text);
 
 		for (size_t i = 0; i < n; i++) {
-			seed ^= seed << 13;	/* xorshift64 */
-			seed ^= seed >> 7;
-			seed ^= seed << 17;
-			text[i] = (uint8_t)octets[seed % (sizeof(octets) - 1)];
+			text[i] = (uint8_t)octets[next_random(&seed) %
+			    (sizeof(octets) - 1)];
 		}
 		check_text(span_of(text, n), 4 + (size_t)round % 61);
+	}
+}
+
+/* Lines of up to `most` octets, which begin and end as lines can. */
+static void
+put_lines(uint8_t *text, size_t n, size_t most, uint64_t *seed)
+{
+	static const char *const	ends[] = { "\n", "\r\n", "\r\r\n", "\n" };
+	size_t				at = 0;
+
+	while (at < n) {
+		size_t		left = next_random(seed) % (most + 1);
+		const char	*end = ends[next_random(seed) % 4];
+
+		for (size_t i = 0; i < left && at < n; i++)
+			text[at++] = i == 0 && left % 3 == 0 ? '.' : 'a';
+		for (; *end != '\0' && at < n; end++)
+			text[at++] = (uint8_t)*end;
+	}
+}
+
+/* Lines as mail has them: whole ones in sight, and through any room. */
+static void
+test_lines(void **state UNUSED)
+{
+	uint64_t seed = 88172645463325252u;
+
+	for (size_t round = 0; round < 3000; round++) {
+		/* to its end, beyond which nothing may be read */
+		size_t		 n = 1 + next_random(&seed) % 1500;
+		uint8_t		*text = malloc(n);
+		struct buf	 wire;
+
+		assert_non_null(text);
+		buf_init(&wire, WIRE_MAX);
+		put_lines(text, n, next_random(&seed) % 200, &seed);
+		(void)plain_encode(span_of(text, n), &wire);
+		check_encode(span_of(text, n), next_random(&seed) % n,
+		    4 + next_random(&seed) % (round % 2 == 0 ? 300 : 4000),
+		    buf_span(&wire));
+		buf_fini(&wire);
+		free(text);
 	}
 }
 
@@ -303,10 +352,7 @@ test_count_long(void **state UNUSED)
 	uint64_t		seed = 88172645463325252u;
 
 	for (size_t i = 0; i < sizeof(text); i++) {
-		seed ^= seed << 13;
-		seed ^= seed >> 7;
-		seed ^= seed << 17;
-		text[i] = seed % 4 == 3 ? '\r' : '\n';
+		text[i] = next_random(&seed) % 4 == 3 ? '\r' : '\n';
 	}
 	for (size_t n = 0; n < sizeof(text); n++) {
 		struct dot_counter	c = { 0 };
@@ -343,6 +389,7 @@ main(void)
 		cmocka_unit_test(test_decode),
 		cmocka_unit_test(test_decode_stops),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_count_long),
 		cmocka_unit_test(test_end_needs_room),
