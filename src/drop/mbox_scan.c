@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "drop/uidl.h"
 #include "proto/recode.h"
-#include "sys/file.h"
+#include "sys/file_pass.h"
 
 #include <stdlib.h>
 
@@ -596,27 +596,18 @@ mbox_scan_end(struct mbox_scan *s, struct fault *f)
 	return 0;
 }
 
-uint8_t *
-mbox_block_new(uint64_t len, size_t *size_r)
-{
-	*size_r = len < MBOX_BLOCK ? (size_t)len : MBOX_BLOCK;
-	return xalloc(*size_r, 1);
-}
-
 /* The next octets of the file, up to `end`. */
 static int
-feed_block(struct mbox_scan *s, int fd, uint64_t end, uint8_t *block, size_t size,
-    struct fault *f)
+feed_block(struct mbox_scan *s, struct file_pass *p, uint64_t end, struct fault *f)
 {
-	size_t	want = end - s->pos < size ? (size_t)(end - s->pos) : size;
-	ssize_t	got = file_pread(fd, block, want, s->pos, f);
+	struct span	got;
 
-	if (got == -1)
+	if (file_pass_read(p, s->pos, end, &got, f) == -1)
 		return -1;
-	if (got == 0)
+	if (got.n == 0)
 		return fault_set(f, FAULT_TEMP,
 		    "the file became shorter while it was read");
-	mbox_scan_feed(s, span_of(block, (size_t)got));
+	mbox_scan_feed(s, got);
 	return 0;
 }
 
@@ -625,15 +616,15 @@ mbox_scan_file(int fd, uint64_t off, uint64_t len, struct mbox_table *out,
     struct fault *f)
 {
 	struct mbox_scan	 s;
+	struct file_pass	 pass;
 	uint64_t		 end = off + len;
-	size_t			 size;
-	uint8_t			*block = mbox_block_new(len, &size);
 	int			 r = 0;
 
 	mbox_scan_init(&s, out);
 	s.pos = off;
+	file_pass_init(&pass, fd, len);
 	while (r == 0 && s.pos < end && !mbox_scan_foreign(&s))
-		r = feed_block(&s, fd, end, block, size, f);
-	free(block);
+		r = feed_block(&s, &pass, end, f);
+	file_pass_fini(&pass);
 	return r == 0 ? mbox_scan_end(&s, f) : -1;
 }

@@ -32,9 +32,6 @@
 
 /* What is looked at of a header line. */
 #define MBOX_HELD	2048
-/* What is read of a mailbox at once: few calls, and it stays in a processor's
- * cache from the copy to the last look. */
-#define MBOX_BLOCK	(256u << 10)
 /* Messages in one table; what follows in the file is left as one rest. */
 #define MBOX_MAX	(1u << 21)
 #define MBOX_DIGEST	DIGEST_SIZE	/* octets of an identity */
@@ -142,9 +139,6 @@ mbox_scan_foreign(const struct mbox_scan *s)
 }
 /* The file ends here.  -1, FAULT_PERM: it is no mailbox.  Numbers the twins. */
 int	mbox_scan_end(struct mbox_scan *s, struct fault *f) MUSTUSE;
-
-/* For len octets, MBOX_BLOCK at a time: the caller calls free(). */
-uint8_t	*mbox_block_new(uint64_t len, size_t *size_r) __attribute__((malloc));
 
 /* Scan len octets of a file from off on; offsets in the table are the file's. */
 int	mbox_scan_file(int fd, uint64_t off, uint64_t len,

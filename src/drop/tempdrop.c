@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "drop/uidl.h"
+#include "sys/file_pass.h"
 #include "sys/lock.h"
 #include "sys/sock.h"
 
@@ -119,22 +120,20 @@ note_state(struct drop *d, const struct spool *s)
  * the copy; -1: a fault.
  */
 static int
-copy_block(struct spool *s, struct mbox_scan *scan, int to, uint8_t *block,
-    size_t size, struct fault *f)
+copy_block(struct spool *s, struct mbox_scan *scan, int to, struct file_pass *pass,
+    struct fault *f)
 {
 	uint64_t	at = scan->pos;
-	uint64_t	left = s->facts.size - at;
-	size_t		want = left < size ? (size_t)left : size;
 	struct fault	lost;
-	ssize_t		got = file_pread(s->fd, block, want, at, f);
+	struct span	got;
 
-	if (got == -1)
+	if (file_pass_read(pass, at, s->facts.size, &got, f) == -1)
 		return -1;
-	if ((size_t)got < want)
+	if (got.n == 0)
 		return fault_set(f, FAULT_TEMP,
 		    "it became shorter while it was read");
-	mbox_scan_feed(scan, span_of(block, want));
-	if (to != -1 && file_pwrite(to, block, want, at, &lost) == -1)
+	mbox_scan_feed(scan, got);
+	if (to != -1 && file_pwrite(to, got.p, got.n, at, &lost) == -1)
 		return 0;
 	return spool_tick(s, f) == -1 ? -1 : 1;
 }
@@ -145,16 +144,15 @@ copy_and_scan(struct spool *s, uint64_t from, int to, struct mbox_table *out,
     struct fault *f)
 {
 	struct mbox_scan	 scan;
-	size_t			 size;
-	uint8_t			*block = mbox_block_new(s->facts.size - from,
-				    &size);
+	struct file_pass	 pass;
 	int			 r = 1;
 
 	mbox_scan_init(&scan, out);
 	scan.pos = from;
+	file_pass_init(&pass, s->fd, s->facts.size - from);
 	while (r == 1 && scan.pos < s->facts.size && !mbox_scan_foreign(&scan))
-		r = copy_block(s, &scan, to, block, size, f);
-	free(block);
+		r = copy_block(s, &scan, to, &pass, f);
+	file_pass_fini(&pass);
 	return r == 1 && mbox_scan_end(&scan, f) == -1 ? -1 : r;
 }
 

@@ -92,6 +92,7 @@ static const struct rule rules[] = {
 	{ CALL(munmap),			ALL },
 	{ CALL(mremap),			ALL },
 	{ CALL(madvise),		ALL },
+	{ CALL(mincore),		S | H },
 	{ CALL(mlock),			ALL },
 	{ CALL(mlock2),			ALL },
 	{ CALL(munlock),		ALL },
@@ -215,6 +216,10 @@ static const struct rule rules[] = {
 	{ CALL(ftruncate64),		S },
 	{ CALL(fallocate),		S },
 	{ CALL(fadvise64),		S },
+	{ CALL(io_setup),		S },	/* sys/file_pass.c */
+	{ CALL(io_submit),		S },
+	{ CALL(io_getevents),		S },
+	{ CALL(io_destroy),		S },
 	{ CALL(ioctl),			S, INT_IS(1, FICLONE) },
 	{ CALL(fchmod),			S },
 	{ CALL(fchmodat),		S },

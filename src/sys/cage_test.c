@@ -20,6 +20,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/aio_abi.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -422,6 +423,14 @@ try_exec(void)
 }
 
 static int
+try_aio(void)
+{
+	aio_context_t ctx = 0;
+
+	return outcome(syscall(SYS_io_setup, 1, &ctx));
+}
+
+static int
 try_socket(void)
 {
 	return outcome(socket(AF_INET, SOCK_STREAM, 0));
@@ -596,6 +605,7 @@ static const struct mischief {
 	{ "unlink",	try_unlink,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "exec",	try_exec,	DIES, EVERY, false },
 	{ "sendfile",	try_sendfile,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
+	{ "aio",	try_aio,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "socket",	try_socket,	DIES, EVERY & ~NET, false },
 	{ "unix",	try_unix_socket, IS_REFUSED, NET, false },
 	{ "connect",	try_connect,	DIES, EVERY & ~NET, false },

@@ -45,8 +45,10 @@ class Reader(Pop):
 class Scale(unittest.TestCase):
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
+    way = "auto"
+
     def setUp(self):
-        self.scene = Scene(base=self.base, temp_maildrop="auto")
+        self.scene = Scene(base=self.base, temp_maildrop=self.way)
         self.addCleanup(self.scene.remove)
 
     def lay(self, *parts):
@@ -107,6 +109,41 @@ class Scale(unittest.TestCase):
 class Large(Scale):
     def test_message_of_more_than_4_gib(self):
         self.large(b"Subject: large\n\nText\n", 4 * GIB + 5, LONG)
+
+
+class Cold(Scale):
+    """So long a spool, if it is not in memory, is read past the page cache."""
+    base = None
+
+    def test_cold(self):
+        one = FROM + b"Subject: %07d\n\n" + b"Text\n" * 20000 + b"\n"
+        last = FROM + b"Subject: the last\n\nText\n"
+        self.lay(*(one % i for i in range(350)), last)
+        with open(self.scene.spool, "rb") as f:
+            os.fsync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        size = len(b"Subject: 0000000\r\n\r\n") + 6 * 20000
+
+        def talk(pop):
+            self.assertEqual(pop.stat(), (351, 350 * size + 27))
+            self.assertEqual(len(set(pop.uidl().values())), 351)
+            for i in (1, 2, 177, 350):
+                self.assertEqual(
+                    pop.multi("RETR", i)[1],
+                    b"Subject: %07d\r\n\r\n" % (i - 1) + b"Text\r\n" * 20000)
+            self.assertEqual(pop.multi("RETR", 351)[1],
+                             b"Subject: the last\r\n\r\nText\r\n")
+            for i in range(2, 351):
+                pop.cmd("DELE", i)
+
+        self.session(talk)
+        read = b"\nStatus: RO\n\n"
+        self.holds((one % 0).replace(b"\n\n", read, 1) +
+                   last.replace(b"\n\n", read, 1))
+
+
+class ColdCopied(Cold):
+    way = "always"
 
 
 class Longer(Scale):
