@@ -29,6 +29,7 @@
 #include <time.h>
 
 #define WAIT_MS		30000
+#define RELOAD_WAIT_MS	150000		/* one may be under way, with fronts that hang */
 #define TRACE_S		60
 #define TRACE_OCTETS	((uint64_t)1 << 20)
 #define TRACE_MOST	((uint64_t)1 << 30)
@@ -103,6 +104,7 @@ struct job {
 	struct auth_way	 way;
 	uint64_t	 rows;
 	bool		 from_all;	/* several answer: until the end */
+	int		 wait_ms;	/* for an answer */
 	/* Of the facts that come, those; NULL: all. */
 	bool		 (*wants)(const char *name);
 };
@@ -280,7 +282,7 @@ read_answers(struct job *j, int fd, uint32_t *n_r, struct fault *f)
 	*n_r = 0;
 	while (result == 0 && (j->from_all || !done)) {
 		got = link_recv(fd, permit_ctl_answer, permit_ctl_answer_n, 0,
-		    WAIT_MS, &in, f);
+		    j->wait_ms, &in, f);
 		if (got == 0 && done)
 			break;
 		if (got <= 0)
@@ -585,8 +587,10 @@ static int
 do_reload(struct job *j)
 {
 	uint32_t	n = 0;
-	int		status = ask(j, MSG_CTL_RELOAD, &n);
+	int		status;
 
+	j->wait_ms = RELOAD_WAIT_MS;
+	status = ask(j, MSG_CTL_RELOAD, &n);
 	if (status == STATUS_OK)
 		printf("the configuration is good, and for those who connect"
 		    " from now on\n");
@@ -864,6 +868,7 @@ cmd_ctl(int argc, char **argv)
 	static struct job	j;
 	int			status;
 
+	j.wait_ms = WAIT_MS;
 	j.trace_s = TRACE_S;
 	j.trace_octets = TRACE_OCTETS;
 	status = parse(argc, argv, &j);

@@ -113,6 +113,10 @@ struct ctl_host {
 /* One request that the role has passed on.  FAULT_PEER: it must be ended. */
 int	ctl_act(const struct ctl_host *h, struct link_in *in, struct fault *f)
 	    MUSTUSE;
+/* Whoever has asked for one until then is told how it went, when it is over;
+ * refused: why, or NULL. */
+void	ctl_reload_begins(void);
+void	ctl_reload_over(const struct fault *refused);
 /* A child has ended that is no role's. */
 void	ctl_reaped(pid_t pid);
 

@@ -2,7 +2,7 @@
 /*
  * Runs as: root, in the master.  Reads from: the role that hears popper ctl, typed
  * messages.  Trusts it for who may ask, as it must: sessions can be ended by it,
- * and the server, or its configuration be read again.  But for that nothing waits.
+ * and the server, or its configuration be read again.  Nothing here waits.
  */
 #include "role/crew.h"
 #include "role/master.h"
@@ -12,9 +12,17 @@
 #include "sys/file.h"
 #include "sys/spawn.h"
 
+#include <string.h>
+
 #define CHILDREN_MAX	8
+#define ASKERS_MAX	8
 
 static pid_t	children[CHILDREN_MAX];		/* 0: free */
+
+/* Who asks for a reload hears how it went: own. */
+static int	askers[ASKERS_MAX];
+static size_t	naskers;
+static size_t	nheard;		/* the first of them: by the one under way */
 
 static void
 give_child(const struct ctl_host *h, int fd, uint16_t type,
@@ -59,6 +67,38 @@ ask_auth(struct crew *c, uint16_t type, const struct ctl_whom *w, int fd)
 	outbox_put(&c->roles[AUTH].child.out, &m, 0, &fd, 1);
 }
 
+void
+ctl_reload_begins(void)
+{
+	nheard = naskers;
+}
+
+void
+ctl_reload_over(const struct fault *refused)
+{
+	for (size_t i = 0; i < nheard; i++) {
+		ctl_done(askers[i], refused == NULL ? FAULT_NONE : refused->class,
+		    0, refused == NULL ? "" : refused->text);
+		fd_close(&askers[i]);
+	}
+	naskers -= nheard;
+	memmove(askers, askers + nheard, naskers * sizeof(askers[0]));
+	nheard = 0;
+}
+
+/* When one is under way it is for the next. */
+static void
+ask_reload(const struct ctl_host *h, int *fd)
+{
+	if (h->stopping || naskers == ASKERS_MAX) {
+		ctl_done(*fd, FAULT_TEMP, 0, h->stopping ? "popper stops" :
+		    "too many ask at a time");
+		return;
+	}
+	askers[naskers++] = fd_take(fd);
+	master_reload();
+}
+
 int
 ctl_act(const struct ctl_host *h, struct link_in *in, struct fault *f)
 {
@@ -86,9 +126,7 @@ ctl_act(const struct ctl_host *h, struct link_in *in, struct fault *f)
 		master_stop();
 		break;
 	case MSG_CTL_RELOAD:
-		if (master_reload(f) == 0)
-			break;
-		ctl_done(fd, f->class, 0, f->text);
+		ask_reload(h, &fd);
 		return 0;
 	default:
 		give_child(h, fd, in->type, &w);

@@ -209,7 +209,7 @@ role_ended(struct role *r, int status)
 	if (r->kind == AUTH)
 		penalty_left(m.penalty, (uint32_t)r->child.pid);
 	r->child.pid = 0;
-	if (r->kind == FRONT || r->kind == SPAWNER)
+	if (r->kind == FRONT || r->kind == SPAWNER || r->kind == CTL)
 		child_hear_out(&r->child);
 	if (r->kind == FRONT) {
 		tally_clear(m.tally, r->row);
@@ -548,6 +548,7 @@ reload_settle(const struct fault *refused)
 	m.reloading = false;
 	log_set_sid("");
 	service_reloaded(&m.service, &how, refused);
+	ctl_reload_over(refused);
 	loop_watch_set(&m.tick, 0, 0);
 }
 
@@ -575,29 +576,29 @@ change(struct fault *f)
 	return 0;
 }
 
-int
-master_reload(struct fault *f)
+static void
+reload(void)
 {
-	int rc;
+	struct fault f;
 
-	if (m.stopping || m.reloading)
-		return fault_set(f, FAULT_TEMP, m.stopping ? "popper stops" :
-		    "a reload is under way");
-	log_set_sid("");
 	m.again = false;
 	m.reloading = true;
+	ctl_reload_begins();
 	service_reload(&m.service, m.crew->edition);
-	rc = change(f);
-	reload_settle(rc == 0 ? NULL : f);
-	return rc;
+	reload_settle(change(&f) == 0 ? NULL : &f);
 }
 
-/* As many as come while one is under way are one. */
-static void
-on_hangup(void *ctx UNUSED)
+void
+master_reload(void)
 {
 	m.again = true;
 	loop_watch_set(&m.tick, 0, 0);
+}
+
+static void
+on_hangup(void *ctx UNUSED)
+{
+	master_reload();
 }
 
 /* --- beginning and end ------------------------------------------------------------ */
@@ -629,9 +630,14 @@ is_over(void)
 void
 master_stop(void)
 {
+	static const struct fault stops = { .class = FAULT_TEMP,
+	    .text = "popper stops" };
+
 	if (m.stopping)
 		return;
 	m.stopping = true;
+	ctl_reload_begins();
+	ctl_reload_over(&stops);
 	manager_stopping(&m.service.manager);
 	m.stop_ms = clock_ms() + STOP_WAIT_MS;
 	listeners_close(&m.crew->listeners);
@@ -653,13 +659,12 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 {
 	const struct service_state how = state();
 	uint64_t	ms = m.stopping ? 20 : TICK_MS;
-	struct fault	f;
 
 	log_set_sid("");
 	if (!m.stopping) {
 		tick_crews();
 		if (m.again && !m.reloading)
-			(void)master_reload(&f);	/* it is logged */
+			reload();
 	}
 	service_turn(&m.service, m.stopping ? NULL : &how, &ms);
 	loop_watch_set(&m.tick, 0, ms);

@@ -17,12 +17,10 @@ int	master_run(struct edition *e, const struct edition_source *source,
 	    struct fault *f) MUSTUSE;
 
 /*
- * What signals ask for, for others who may ask.  master_reload: 0 when the new
- * settings are good; the log tells when nobody is taken under the old ones any
- * more.  Else all is as before: the fault says why, the log all that is wrong.
- * FAULT_TEMP: not just now.
+ * What signals ask for, for others who may ask.  master_reload: soon, or when the one
+ * under way is over; as many as come until then are one.  ctl_reload_over tells.
  */
-int	master_reload(struct fault *f);
+void	master_reload(void);
 void	master_stop(void);
 
 #endif

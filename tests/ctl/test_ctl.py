@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 import unittest
@@ -612,20 +613,68 @@ class Reload(Ctl):
         self.assertEqual(self.ctl("reload"), self.GOOD)
         self.settled()
 
-    def test_twice(self):
-        """The second one is done, or told that there is one; never half."""
+    def test_one_after_the_other(self):
+        """Each is done when it says so: who connects then has its settings."""
         self.serve()
-        self.change(hide_version="yes")
-        self.assertEqual(self.ctl("reload"), self.GOOD)
-        r = self.host.run(["/usr/sbin/popper", "ctl", "reload"])
-        self.assertIn(r.returncode, (0, 75), r.stderr)
-        if r.returncode == 75:
-            self.assertIn(b"a reload is under way", r.stderr)
-        self.wait_for(lambda: self.host.run(
-            ["/usr/sbin/popper", "ctl", "reload"]).returncode == 0, "one more")
+        for i in range(12):
+            self.change(hide_version=("yes", "no")[i % 2])
+            self.assertEqual(self.ctl("reload"), self.GOOD)
+            with self.connect() as pop:
+                self.assertEqual(b"(version" in pop.greeting, i % 2 == 1)
         self.settled()
-        self.login().quit()
+        self.assertEqual(len(self.log.find("reloaded ", self.mark)), 12)
         self.assertEqual(self.log.find("role-", self.mark), [])
+
+    def freeze(self):
+        front = self.named("popper-front")[0]
+        front.kill(signal.SIGSTOP)
+        self.addCleanup(front.kill, signal.SIGCONT)
+        return front
+
+    def ask(self):
+        return self.host.popen(["/usr/sbin/popper", "ctl", "reload"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def asked(self, n):
+        self.log.wait("ctl-act text=reload", self.mark, count=n)
+
+    def test_at_once(self):
+        """One is under way, since a front takes its time: others are one more, and
+        nobody is told before it is done."""
+        self.serve()
+        front = self.freeze()
+        first = self.ask()
+        self.asked(1)
+        self.wait_for(lambda: len(self.named("popper-front")) == 3, "next fronts")
+        others = [self.ask() for _ in range(3)]
+        self.asked(4)
+        self.change("timeout = soon")
+        self.assertEqual([p.poll() for p in (first, *others)], [None] * 4)
+        front.kill(signal.SIGCONT)
+        self.assertEqual(self.said(first), (0, self.GOOD.encode(), b""))
+        for p in others:
+            code, out, err = self.said(p)
+            self.assertEqual((code, out), (78, b""))
+            self.assertIn(b"mistakes: 1", err)
+        self.change()
+        self.assertEqual(self.ctl("reload"), self.GOOD)
+        self.settled()
+        self.assertEqual(len(self.log.find("reload-refused", self.mark)), 1)
+        self.assertEqual(len(self.log.find("reloaded ", self.mark)), 2)
+
+    def said(self, p):
+        out, err = p.communicate(timeout=30)
+        return p.wait(), out, err
+
+    def test_stopped(self):
+        """Who waits for one is told when the server ends."""
+        self.serve()
+        self.freeze()
+        asked = self.ask()
+        self.asked(1)
+        self.ctl("stop")
+        code, _, err = self.said(asked)
+        self.assertEqual((code, err), (75, b"popper ctl: popper stops\n"))
 
 
 class Flush(Ctl):
