@@ -336,6 +336,33 @@ test_lists(void **state)
 	mbox_ops.close(d);
 }
 
+/* Who deletes all that he has asked for has read the index once, and no mail. */
+static void
+test_drain(void **state)
+{
+	static bool		 all[MANY];
+	static const bool	 none[MANY];
+	struct drop_change	 c = { .deleted = all, .retrieved = none,
+				    .extra_fd = -1 };
+	size_t			 n = begin_indexed(MANY);
+	struct drop		*d = open_drop(true);
+	struct drop_entry	 e;
+	struct drop_outcome	 out;
+	struct fault		 f;
+
+	(void)state;
+	for (size_t i = 0; i < MANY; i++) {
+		assert_int_equal(mbox_ops.entry(d, i, &e, &f), 0);
+		all[i] = true;
+	}
+	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+	assert_int_equal(out.deleted, MANY);
+	assert_true(other_octets < n + INDEX_HEAD);
+	assert_true(spool_octets < 2 * INDEX_TAIL);
+	mbox_ops.close(d);
+	fake_expect(w.spool, SPAN(""));
+}
+
 /* What has octets beyond ASCII is looked at once. */
 static void
 test_surrogates(void **state)
@@ -1041,6 +1068,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spared),
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_surrogates),
 		cmocka_unit_test(test_measured_later),
 		cmocka_unit_test(test_grown_lists),

@@ -45,7 +45,7 @@ mbox_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 		ASSERT(i < d->n);
 		return tempdrop_read(d, &d->entries[i], off, p, n, f);
 	}
-	return rows_find(d, i, &e, f) == -1 ? -1 :
+	return rows_entry(d, i, &e, f) == -1 ? -1 :
 	    tempdrop_read(d, &e, off, p, n, f);
 }
 

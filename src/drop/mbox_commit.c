@@ -170,16 +170,28 @@ wants_status(const struct commit *k, const struct mbox_msg *m, size_t row)
 	    (m->status_len > 0) == (old->status_len > 0);
 }
 
+/* Who has a copy, and has not seen the spool just so, compares it with that. */
+static int
+compare(struct commit *k, const struct mbox_msg *m, size_t row, bool *same_r,
+    struct fault *f)
+{
+	const struct drop *d = k->d;
+
+	*same_r = true;
+	if (d->in_place || k->now == &d->table)
+		return 0;
+	return mbox_same(d->fd, &d->table.m[row], k->spool.fd, m, same_r, f) == -1 ?
+	    -1 : spool_tick(&k->spool, f);
+}
+
 static int
 edit_message(struct commit *k, const struct mbox_msg *m, size_t row,
     struct drop_outcome *out, struct fault *f)
 {
-	const struct drop *d = k->d;
-	bool same = true;
+	bool same;
 
 	if (k->deleted[row] && (m->flags & MBOX_HIDDEN) == 0) {
-		if (!d->in_place && k->now != &d->table && mbox_same(d->fd, &d->table.m[row],
-		    k->spool.fd, m, &same, f) == -1)
+		if (compare(k, m, row, &same, f) == -1)
 			return -1;
 		if (!same)
 			return 0;
@@ -240,8 +252,7 @@ make_edits(struct commit *k, struct drop_outcome *out, struct fault *f)
 	for (size_t i = 0; i < k->now->n; i++) {
 		if (k->whose[i] == NOBODY)
 			k->nnew++;
-		else if (edit_message(k, &k->now->m[i], k->whose[i], out,
-		    f) == -1 || spool_tick(&k->spool, f) == -1)
+		else if (edit_message(k, &k->now->m[i], k->whose[i], out, f) == -1)
 			return -1;
 	}
 	for (size_t i = 0; i < k->d->table.n; i++)
@@ -625,13 +636,13 @@ collect(struct commit *k)
 	k->expired = xalloc(d->table.n, sizeof(*k->expired));
 	k->retrieved = xalloc(d->table.n, sizeof(*k->retrieved));
 	for (size_t i = 0; i < d->n; i++) {
-		const struct drop_entry *e = &d->entries[i];
+		size_t row = rows_row(d, i);
 
-		k->deleted[e->locator] = c->deleted[i];
-		k->expired[e->locator] = c->expired != NULL && c->expired[i];
-		k->retrieved[e->locator] = c->retrieved[i];
+		k->deleted[row] = c->deleted[i];
+		k->expired[row] = c->expired != NULL && c->expired[i];
+		k->retrieved[row] = c->retrieved[i];
 		something |= c->deleted[i] || (d->conf.status &&
-		    c->retrieved[i] && (e->flags & DROP_SEEN) == 0);
+		    c->retrieved[i] && (d->table.m[row].flags & MBOX_SEEN) == 0);
 	}
 	return something;
 }

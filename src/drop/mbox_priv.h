@@ -99,17 +99,16 @@ void	rows_begin(struct drop *d);
  * told need not be found out at each login.
  */
 void	rows_measure(struct drop *d);
-/* drop_ops.entry, size, uidl. */
+/* drop_ops.entry (its row is in the table from then on), size, uidl. */
 int	rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 	    MUSTUSE;
 int	rows_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
 	    struct fault *f) MUSTUSE;
 char	*rows_uidl(struct drop *d, size_t i, char *out, struct fault *f) MUSTUSE;
-/* The same, and its row is in the table. */
-int	rows_find(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
-	    MUSTUSE;
-/* All of both are there from now on. */
+/* All rows are there from now on. */
 int	rows_all(struct drop *d, struct fault *f) MUSTUSE;
+/* Which of them is message i? */
+size_t	rows_row(const struct drop *d, size_t i);
 
 /* "Status: ", 26 letters, CRLF, NUL. */
 #define MBOX_STATUS_MAX	40

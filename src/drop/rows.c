@@ -76,8 +76,8 @@ rows_begin(struct drop *d)
 /* ---------------------------------------------------------- by the index */
 
 /* Only the first message of all may be hidden. */
-static size_t
-row_of(const struct drop *d, size_t i)
+size_t
+rows_row(const struct drop *d, size_t i)
 {
 	return i + (d->table.n - d->n);
 }
@@ -93,7 +93,7 @@ are_same(const struct index_totals *a, const struct index_totals *b)
 static void
 measure(struct drop *d, size_t i)
 {
-	size_t			 row = row_of(d, i);
+	size_t			 row = rows_row(d, i);
 	struct mbox_msg		*m = &d->table.m[row];
 	struct drop_entry	 e;
 	struct fault		 f;
@@ -117,7 +117,7 @@ static void
 measure_table(struct drop *d)
 {
 	for (size_t i = 0; d->conf.surrogates && i < d->n; i++)
-		if (!d->index.rows_wanted || d->index.known[row_of(d, i)])
+		if (!d->index.rows_wanted || d->index.known[rows_row(d, i)])
 			measure(d, i);
 }
 
@@ -168,18 +168,33 @@ look(struct drop *d, size_t row, const struct mbox_msg **m_r, struct fault *f)
 	return scan_instead(d, f);
 }
 
-int
-rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
+/* It stays in the table: a message that is asked for is mostly read, or deleted. */
+static int
+know(struct drop *d, size_t row, struct fault *f)
 {
 	const struct mbox_msg *m;
 
+	if (look(d, row, &m, f) == -1)
+		return -1;
+	if (m != &d->table.m[row]) {
+		d->table.m[row] = *m;
+		d->index.known[row] = true;
+	}
+	return 0;
+}
+
+int
+rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
+{
+	size_t row = rows_row(d, i);
+
 	ASSERT(i < d->n);
-	if (d->entries == NULL && look(d, row_of(d, i), &m, f) == -1)
+	if (d->entries == NULL && know(d, row, f) == -1)
 		return -1;
 	if (d->entries != NULL)
 		*out = d->entries[i];
 	else
-		make_entry(d, m, row_of(d, i), out);
+		make_entry(d, &d->table.m[row], row, out);
 	return 0;
 }
 
@@ -188,7 +203,7 @@ rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 static int
 look_short(struct drop *d, size_t i, struct index_brief *out, struct fault *f)
 {
-	size_t				 row = row_of(d, i);
+	size_t				 row = rows_row(d, i);
 	const struct index_brief	*b;
 
 	if (d->index.known[row]) {
@@ -212,7 +227,7 @@ rows_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
 	if (d->entries == NULL && look_short(d, i, &b, f) == -1)
 		return -1;
 	if (d->entries != NULL)
-		index_brief_of(&d->table.m[row_of(d, i)], &b);
+		index_brief_of(&d->table.m[rows_row(d, i)], &b);
 	*wire_r = surrogate && (b.flags & MBOX_RECODED) ? b.size_surrogate :
 	    b.size_wire;
 	return 0;
@@ -230,27 +245,6 @@ rows_uidl(struct drop *d, size_t i, char *out, struct fault *f)
 	    put_uidl(d, b.digest, b.twin, out);
 }
 
-static int
-know(struct drop *d, size_t row, struct fault *f)
-{
-	const struct mbox_msg *m;
-
-	if (look(d, row, &m, f) == -1)
-		return -1;
-	if (m != &d->table.m[row]) {
-		d->table.m[row] = *m;
-		d->index.known[row] = true;
-	}
-	return 0;
-}
-
-int
-rows_find(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
-{
-	ASSERT(i < d->n);
-	return rows_entry(d, i, out, f) == -1 ? -1 : know(d, out->locator, f);
-}
-
 int
 rows_all(struct drop *d, struct fault *f)
 {
@@ -258,8 +252,6 @@ rows_all(struct drop *d, struct fault *f)
 		if (know(d, i, f) == -1)
 			return -1;
 	d->index.rows_wanted = false;
-	if (d->entries == NULL)
-		make_entries(d);
 	return 0;
 }
 

@@ -183,7 +183,7 @@ view_fini(struct view *v)
 struct view_item *
 view_find(struct view *v, uint64_t msgno, struct fault *f)
 {
-	*f = (struct fault){ 0 };
+	f->class = FAULT_NONE;
 	return msgno >= 1 && msgno <= v->n ? view_at(v, msgno - 1, f) : NULL;
 }
 
