@@ -544,6 +544,29 @@ test_locked_by_others(void **state)
 	fake_fini(&w);
 }
 
+/* As a session has one for a moment, before it has a lock or without. */
+static void
+test_leased_by_others(void **state)
+{
+	struct fake	 w;
+	struct fault	 f;
+	struct drop	*d;
+	int		 fd;
+
+	(void)state;
+	fake_init(&w, false);
+	fake_write(w.spool, SPAN(A));
+	fd = open(w.spool, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_SETSIG, SIGURG), 0);
+	assert_int_equal(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+	expect_refused(&w, FAULT_IN_USE, "lease");
+	assert_int_equal(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	mbox_ops.close(d);
+	close(fd);
+	fake_fini(&w);
+}
+
 /* The halves of an opening, in turn. */
 static int
 open_in_two(struct fake *w, uint64_t most, struct drop **drop_r,
@@ -1183,6 +1206,7 @@ main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_missing_and_empty),
 		cmocka_unit_test(test_locked_by_others),
+		cmocka_unit_test(test_leased_by_others),
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_expired),
 		cmocka_unit_test(test_image),

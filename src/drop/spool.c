@@ -148,11 +148,17 @@ open_spool(struct spool *s, enum drop_lock_purpose why, struct fault *f)
 {
 	/* That we read it says nothing about the user: see biff(1). */
 	unsigned how = FILE_READ | FILE_WRITE | FILE_NOATIME;
+	int	 r;
 
 	/* In a system folder the host makes it, together with the dotlock. */
 	if (why == DROP_LOCK_UPDATE && s->conf->host->lock == NULL)
 		how |= FILE_CREATE;
-	return file_open(s->dirfd, s->name, how, 0600, &s->fd, f);
+	r = file_open(s->dirfd, s->name, how, 0600, &s->fd, f);
+	/* Somebody has a lease on it, as a session in lock_is_sole: he is told by
+	 * that, and it is given back. */
+	if (r == -1 && f->err == EWOULDBLOCK)
+		f->class = FAULT_IN_USE;
+	return r;
 }
 
 /* Is what we locked still what the path names? */
