@@ -15,10 +15,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Our own sys/file.h hides the C library's, which declares it. */
@@ -64,12 +66,22 @@ lock_fcntl_release(int fd, struct fault *f)
 	return ofd_lock(fd, F_UNLCK, f);
 }
 
+/* Of a file that is mapped there the kernel holds the one below open, and no lease on
+ * this one knows of it. */
+static bool
+hides_mappings(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == -1 || fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
 bool
 lock_is_sole(int fd)
 {
 	/* Of who wants the file its holder is told by a signal: by one that ends
 	 * nobody, as SIGIO would. */
-	if (fcntl(fd, F_SETSIG, SIGURG) == -1 ||
+	if (hides_mappings(fd) || fcntl(fd, F_SETSIG, SIGURG) == -1 ||
 	    fcntl(fd, F_SETLEASE, F_WRLCK) == -1)
 		return false;
 	return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;

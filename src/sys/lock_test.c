@@ -9,8 +9,11 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -99,6 +102,50 @@ test_sole(void **state)
 	assert_true(lock_is_sole(fd));
 	(void)close(fd);
 	assert_false(lock_is_sole(-1));
+}
+
+enum { IS_SOLE = 1, NO_OVERLAY = 77 };
+
+/* In a mount namespace of its own. */
+static int
+map_in_overlay(const char *dir)
+{
+	char	text[256];
+	int	fd;
+
+	if (unshare(CLONE_NEWNS) == -1 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+	    mount("tmpfs", dir, "tmpfs", 0, NULL) == -1 || chdir(dir) == -1 ||
+	    mkdir("up", 0700) == -1 || mkdir("work", 0700) == -1 ||
+	    mkdir("all", 0700) == -1)
+		return NO_OVERLAY;
+	(void)snprintf(text, sizeof(text), "lowerdir=%s/all,upperdir=%s/up,"
+	    "workdir=%s/work", dir, dir, dir);
+	if (mount("overlay", "all", "overlay", 0, text) == -1)
+		return NO_OVERLAY;
+	fd = open("all/u", O_RDWR | O_CREAT, 0600);
+	if (fd == -1 || ftruncate(fd, 1) == -1 || mmap(NULL, 1, PROT_WRITE,
+	    MAP_SHARED, fd, 0) == MAP_FAILED || close(fd) == -1)
+		return NO_OVERLAY;
+	fd = open("all/u", O_RDWR);
+	return lock_is_sole(fd) ? IS_SOLE : 0;
+}
+
+/* Where a mapping cannot be seen. */
+static void
+test_sole_in_overlay(void **state)
+{
+	const struct test_dir	*d = *state;
+	int			 status;
+	pid_t			 pid = fork();
+
+	if (pid == 0)
+		_exit(map_in_overlay(d->path));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == NO_OVERLAY)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 /* Who wants the file meanwhile gets it, and nobody dies of that. */
@@ -445,6 +492,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIR(test_sole),
+		IN_DIR(test_sole_in_overlay),
 		IN_DIR(test_sole_is_short),
 		IN_DIR(test_dotlock),
 		IN_DIR(test_stale),
