@@ -92,7 +92,7 @@ static const struct rule rules[] = {
 	{ CALL(munmap),			ALL },
 	{ CALL(mremap),			ALL },
 	{ CALL(madvise),		ALL },
-	{ CALL(mincore),		S | H },
+	{ CALL(mincore),		S },	/* sys/file_pass.c */
 	{ CALL(mlock),			ALL },
 	{ CALL(mlock2),			ALL },
 	{ CALL(munlock),		ALL },

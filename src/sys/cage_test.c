@@ -430,6 +430,15 @@ try_aio(void)
 	return outcome(syscall(SYS_io_setup, 1, &ctx));
 }
 
+/* How much of whose files is in memory. */
+static int
+try_mincore(void)
+{
+	unsigned char in;
+
+	return outcome(mincore(NULL, 0, &in));
+}
+
 static int
 try_socket(void)
 {
@@ -606,6 +615,7 @@ static const struct mischief {
 	{ "exec",	try_exec,	DIES, EVERY, false },
 	{ "sendfile",	try_sendfile,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "aio",	try_aio,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
+	{ "mincore",	try_mincore,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "socket",	try_socket,	DIES, EVERY & ~NET, false },
 	{ "unix",	try_unix_socket, IS_REFUSED, NET, false },
 	{ "connect",	try_connect,	DIES, EVERY & ~NET, false },
