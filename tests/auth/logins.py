@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What the tests of logins share: one attempt, judged in every respect."""
 
+import concurrent.futures
 import re
 import time
 
@@ -47,20 +48,30 @@ class Logins:
 
     def refused(self, user, password, reason, shown=None):
         """One text, one time, one line in the log, and the end."""
+        self.all_refused([(user, password, reason)], shown)
+
+    def all_refused(self, cases, shown=None):
+        """The same for each (user, password, reason), at once: they wait."""
         mark = self.host.syslog.mark()
-        seconds, text = self.attempt(user, password)
-        self.assertEqual(text, REFUSAL)
-        self.assertGreaterEqual(seconds, DELAY - 0.01)
-        self.assertLess(seconds, DELAY + SLACK)
-        shown = user.decode() if shown is None else shown
-        lines = self.host.syslog.wait(r"\blogin-failed ", mark)
-        self.assertEqual(len(lines), 1, lines)
-        self.assertRegex(lines[0], r"\blogin-failed (sid=\S+ )?user=%s "
-                         r"ip=127\.0\.0\.1 .*\breason=%s\b"
-                         % (re.escape(shown), reason))
+        with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+            answers = list(pool.map(lambda c: self.attempt(c[0], c[1]), cases))
+        lines = self.host.syslog.wait(r"\blogin-failed ", mark, count=len(cases))
+        self.assertEqual(len(lines), len(cases), lines)
         said = "\n".join(self.host.syslog.lines[mark:])
-        if len(password) > 3:
-            self.assertNotIn(password.decode("latin-1"), said)
+        for (user, password, reason), (seconds, text) in zip(cases, answers):
+            with self.subTest(user=user, reason=reason):
+                self.assertEqual(text, REFUSAL)
+                self.assertGreaterEqual(seconds, DELAY - 0.01)
+                self.assertLess(seconds, DELAY + SLACK)
+                wanted = re.compile(
+                    r"\blogin-failed (sid=\S+ )?user=%s ip=127\.0\.0\.1 "
+                    r".*\breason=%s\b"
+                    % (re.escape(shown or user.decode()), reason))
+                mine = next(filter(wanted.search, lines), None)
+                self.assertIsNotNone(mine, lines)
+                lines.remove(mine)
+                if len(password) > 3:
+                    self.assertNotIn(password.decode("latin-1"), said)
 
     def alike(self, known, others, rounds=9, more=12):
         """A wrong password takes about as long for each of them.  The quickest

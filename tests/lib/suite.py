@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: ISC
 """Runs one unittest file for tests/run: python3 tests/lib/suite.py FILE [NAME..]
 
-Tells each skip with its reason as `skipped: TEST: REASON` and ends with the
-line `N passed, N failed, N skipped`.
+Tells each skip with its reason as `skipped: TEST: REASON`, how long what took
+SLOW_S seconds took, and ends with the line `N passed, N failed, N skipped`.
 """
 
 import importlib.util
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+SLOW_S = 2
 
 
 class Result(unittest.TextTestResult):
@@ -20,6 +24,22 @@ class Result(unittest.TextTestResult):
         super().__init__(*args, **kw)
         self.bad = set()
         self.good = 0
+        self.began = time.monotonic()
+        self.took = []
+
+    def startTest(self, test):
+        """What was made for its class or file counts, too."""
+        super().startTest(test)
+        self.note("before " + test.id())
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self.note(test.id())
+
+    def note(self, what):
+        now = time.monotonic()
+        self.took.append((now - self.began, what))
+        self.began = now
 
     def addSuccess(self, test):
         super().addSuccess(test)
@@ -56,6 +76,9 @@ def main():
         else loader.loadTestsFromModule(module)
     result = unittest.TextTestRunner(
         stream=sys.stdout, verbosity=2, resultclass=Result).run(tests)
+    for seconds, what in sorted(result.took, reverse=True):
+        if seconds >= SLOW_S:
+            print("slow: %s: %.1f s" % (what, seconds))
     for test, reason in result.skipped:
         print("skipped: %s: %s" % (test.id(), reason))
     print("%d passed, %d failed, %d skipped"

@@ -392,7 +392,7 @@ class Peers(unittest.TestCase):
     def test_too_many(self):
         count = ASKING + QUEUED
         with NameServer(silent=True) as ns:
-            self.start(ns.servers, limit_ms=2000)
+            self.start(ns.servers, limit_ms=1000)
             self.send(*("%d %d 10.4.%d.%d" % (i % 2, i, i // 250, i % 250)
                         for i in range(count + 300)))
             # Two fronts: not in this order, but so many.

@@ -110,10 +110,10 @@ class Timeouts(unittest.TestCase):
         """2 KB/s: all octets are in the socket's buffer long before the
         client has them."""
         text = b"Subject: slow\n\n" + b"".join(
-            b"%05d slow slow slow slow\n" % i for i in range(800))
+            b"%05d slow slow slow slow\n" % i for i in range(500))
         self.mail = nasty.mbox([("slow", text)])
         self.host.spool("alice", self.mail)
-        self.begin("-T", "3")
+        self.begin("-T", "2")
         pop = self.login(self.small_window())
         pop.send(b"RETR 1\r\n")
         got = b""
@@ -127,7 +127,7 @@ class Timeouts(unittest.TestCase):
         pop.cmd("NOOP")
         began = time.monotonic()
         pop.at_end()
-        self.assertLess(time.monotonic() - began, 3 + SLACK)
+        self.assertLess(time.monotonic() - began, 2 + SLACK)
 
     def test_receiver_that_stopped_is_idle(self):
         self.host.spool("alice", nasty.mbox(
