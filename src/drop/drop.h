@@ -135,8 +135,8 @@ struct drop_conf {
 						   copied either, but verified in
 						   place */
 	struct promises		*promises;	/* unique-ids; NULL: none */
-	uint64_t		 boot;		/* file_boot(); 0: no index is
-						   believed when mail is deleted */
+	uint64_t		 boot;		/* file_boot(); 0: no index is believed
+						   when mail is read or deleted */
 	const struct drop_host	*host;
 };
 

@@ -192,6 +192,13 @@ indexed_read(struct indexed *x, int fd, const struct file_facts *facts,
 	return INDEX_GROWN;
 }
 
+void
+indexed_doubt(struct indexed *x, struct mbox_table *t)
+{
+	x->head.doubted = x->head.n;
+	doubt(&t->m[t->n - 1], 1, 1);
+}
+
 /* Of the messages before them the digests are enough. */
 static bool
 number_new(struct indexed *x, const struct mbox_table *t)

@@ -64,6 +64,8 @@ struct drop {
  */
 enum index_fit	indexed_read(struct indexed *x, int fd,
 		    const struct file_facts *facts, struct mbox_table *out) MUSTUSE;
+/* SAME, but who knows of which octets: each row is doubted. */
+void	indexed_doubt(struct indexed *x, struct mbox_table *t);
 /*
  * GROWN, and t is what that scan found, which is numbered: *out, empty as yet, gets a
  * row for all.  Rows that would have to be written again are in it.  False: a block

@@ -245,8 +245,10 @@ find_messages(struct drop *d, struct spool *s, int fd, struct fault *f)
 	d->facts = s->facts;
 	d->index.used = fit == INDEX_SAME ||
 	    (fit == INDEX_GROWN && scan_on(d, s, fd));
+	if (fit == INDEX_SAME && !is_of_this_boot(d))
+		indexed_doubt(&d->index, &d->table);
 	if (fit == INDEX_SAME)
-		d->sure = is_of_this_boot(d) ? d->index.head.doubted : SIZE_MAX;
+		d->sure = (size_t)d->index.head.doubted;
 	else if (d->index.used && d->sure == 0)
 		d->sure = d->index.keep;
 	if (d->index.used)

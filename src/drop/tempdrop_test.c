@@ -566,6 +566,46 @@ test_power(void **state)
 	w.host.index = NULL;
 }
 
+/*
+ * Nor is one served where it says: what is there may be parts of others, and what was
+ * asked for, and is deleted then, somewhere else.
+ */
+static void
+test_power_moved(void **state)
+{
+	static const enum way	 ways[] = { IN_PLACE, CLONED };
+	char			*to = xalloc(1, 2 * LARGE);
+	struct drop_entry	 e;
+	struct drop		*d;
+	struct fault		 f;
+
+	(void)state;
+	fake_keep_index(&w);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		(void)unlink(w.index);
+		set_way(ways[i]);
+		write_those(w.spool, "0123");
+		changed_ms = now_ms;
+		now_ms += 60000;
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		mbox_ops.close(d);
+		reorder();
+		w.conf.boot++;
+		assert_int_equal(fake_open(&w, &d, &f), 0);
+		assert_true(d->index.used);
+		for (size_t k = 0; k < MESSAGES; k++) {
+			assert_int_equal(mbox_ops.entry(d, k, &e, &f), 0);
+			assert_true(read_whole(d, k, &e, to));
+			assert_true(span_eq(span_of(to, e.size_disk),
+			    text_of(original[k])));
+		}
+		quit(d);
+		mbox_ops.close(d);
+	}
+	w.host.index = NULL;
+	free(to);
+}
+
 /* Whoever heeds locks cannot keep a session from its messages. */
 static void
 test_busy(void **state)
@@ -615,6 +655,7 @@ main(void)
 		cmocka_unit_test(test_write_goes_on),
 		cmocka_unit_test(test_nobody_writes),
 		cmocka_unit_test(test_power),
+		cmocka_unit_test(test_power_moved),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_changes),
 	};
