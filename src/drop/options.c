@@ -230,8 +230,8 @@ const struct conf_option drop_options[] = {
 		.max = 600,
 		.meaning = "how long to wait for a locked maildrop",
 		.man = "How long to try to lock a maildrop that a mail "
-		    "transfer agent or a mail reader holds; and, with\n"
-		    ".Ic sessions_per_process ,\n"
+		    "transfer agent or a mail reader holds; and, in\n"
+		    ".Nm popper Cm serve ,\n"
 		    "for a user's home that does not answer.",
 	},
 	{

@@ -4,6 +4,7 @@
 #include "role/attempt.h"
 #include "role/session.h"
 
+#include "sys/spawn.h"
 #include "watch/log.h"
 #include "watch/metrics.h"
 
@@ -83,6 +84,19 @@ session_log_end(const struct session_sum *s)
 		    n.left, n.left_octets, s->ip);
 }
 
+/* Of one that was looked for too long. */
+static void
+log_away(const char *user)
+{
+	struct log_line l;
+
+	log_begin(&l, LEVEL_ERR, "drop-failed");
+	log_str(&l, "user", user);
+	log_str(&l, "text", "his home does not answer within lock_timeout; mend its"
+	    " file system, or take that away (umount -f, umount -l)");
+	log_end(&l);
+}
+
 void
 session_lost(const char *user, const struct sock_addr *peer, int status)
 {
@@ -91,7 +105,11 @@ session_lost(const char *user, const struct sock_addr *peer, int status)
 	if (status == SESSION_UNBORN)
 		attempt_log_unjudged(user, peer,
 		    "see session-cage, session-fork, spawner-link");
-	if (status == 0 || status == SESSION_UNBORN)
+	if (status == SPAWN_LATE) {
+		attempt_log_unjudged(user, peer, "see drop-failed");
+		log_away(user);
+	}
+	if (status == 0 || status == SESSION_UNBORN || status == SPAWN_LATE)
 		return;
 	metric_add(METRIC_END_CRASH, 1);
 	log_begin(&l, LEVEL_ERR, "session-end");

@@ -100,9 +100,13 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 	bool			locked;
 
 	wire_sid_text(o->sid, sid);
-	locked = host_open_again(&h, s->conf, &o->id, o->which, &refused) == 0 &&
-	    (recovery ? host_session_lock : host_login)(&h, sid, o->peer.text,
-	    &refused) == 0;
+	/* A home may be on a file server that is away. */
+	if (!recovery)
+		spawn_deadline(s->conf->drop.lock_timeout_s);
+	locked = host_open_again(&h, s->conf, &o->id, o->which, &refused) == 0;
+	spawn_deadline(0);
+	locked = locked && (recovery ? host_session_lock : host_login)(&h, sid,
+	    o->peer.text, &refused) == 0;
 	if (locked && !recovery)
 		host_lock_ahead(&h);
 	talk(s, o, recovery, &h, locked, &refused);

@@ -12,6 +12,7 @@
 #include "sys/sock.h"
 #include "sys/sys_priv.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <link.h>
 #include <poll.h>
@@ -178,6 +179,14 @@ spawn_tie(pid_t parent)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(EX_TEMPFAIL);
+}
+
+static_assert(SPAWN_LATE == 128 + SIGALRM, "what wait(2) says");
+
+void
+spawn_deadline(unsigned seconds)
+{
+	(void)alarm(seconds);
 }
 
 /* ------------------------------------------------------- waiting */

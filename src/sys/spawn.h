@@ -68,6 +68,12 @@ unsigned	spawn_processors(void);
 void	spawn_tie(pid_t parent);
 /* Who loses its parent is our child from now on, if it descends from us. */
 void	spawn_adopt(void);
+/*
+ * This process ends, with that status for its parent, unless it says 0 in time: by a
+ * signal that also ends a wait for a file server.
+ */
+#define SPAWN_LATE	(128 + 14)		/* SIGALRM */
+void	spawn_deadline(unsigned seconds);
 /* Wait for our child pid; status as above (127 when it is none of ours).
  * Returns 1 when it ended, 0 when it runs on after timeout_ms (-1: for ever). */
 int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);

@@ -249,6 +249,30 @@ test_fork_and_wait(void **state)
 	assert_int_equal(status, 128 + SIGKILL);
 }
 
+/* Who is late is ended; who calls it off is not. */
+static void
+test_deadline(void **state)
+{
+	int	status = -1;
+	pid_t	pids[2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+		pids[i] = spawn_fork(NULL);
+		if (pids[i] != 0)
+			continue;
+		spawn_deadline(1);
+		if (i == 1)
+			spawn_deadline(0);
+		clock_sleep(i == 1 ? 1100 : 5000);
+		spawn_exit(7);
+	}
+	assert_int_equal(spawn_wait(pids[0], 5000, &status), 1);
+	assert_int_equal(status, SPAWN_LATE);
+	assert_int_equal(spawn_wait(pids[1], 5000, &status), 1);
+	assert_int_equal(status, 7);
+}
+
 /* Not caught by cmocka in the child, which would go on with all other tests. */
 static void
 test_a_test_ends(void **state)
@@ -421,6 +445,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_much_output),
 		cmocka_unit_test(test_not_started),

@@ -508,6 +508,24 @@ class Homes(Shared):
         away.close()
         self.login("v0").quit()
 
+    def test_hangs_alone(self):
+        """With a process for each nobody can tell the client, who sees the end."""
+        self.lose("v0")
+        self.host.mkdir("/home/v0", 0o700, "vmail")
+        away = Hanging(self.host, "/home/v0")
+        self.addCleanup(away.close)
+        self.serve(sessions_per_process=1, lock_timeout=1)
+        pop = self.ask("v0")
+        self.wait_for(self.sessions, "a look")
+        self.login("v3").quit()
+        self.assertEqual(self.ended(pop), b"")
+        self.log.wait("login-failed .*user=v0 .*see drop-failed", self.mark)
+        self.log.wait("drop-failed .*user=v0 .*umount", self.mark)
+        self.assertEqual(self.log.find("user=v0 .*crash", self.mark), [])
+        self.no_sessions()
+        away.close()
+        self.login("v0").quit()
+
 
 class Deaths(Shared):
     def setUp(self):
