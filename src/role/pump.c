@@ -22,6 +22,8 @@
 #define PUMP_SLEEP_MS	3600000
 /* Lines, or buffers full, of one client before others have their turn. */
 #define PUMP_TURN	32
+/* Waits at the most between two tries to do without. */
+#define PUMP_SKIP_MAX	63
 
 const char *
 pump_end_word(enum pump_end e)
@@ -597,10 +599,49 @@ pump_answered(struct pump *p, enum pump_next next)
 	return pump_start(p, next);
 }
 
+/* Is it worth a try?  Not for ever without a look at hold_fd. */
+static bool
+tries_due(struct pump_tries *t)
+{
+	if (t->skip == 0 && t->good < PUMP_TURN)
+		return true;
+	t->good = 0;
+	if (t->skip > 0)
+		t->skip--;
+	return false;
+}
+
+/*
+ * Who answers at once need not be waited for: his command may be there when the answer
+ * to the last one has gone.  Each try in vain is followed by twice as many waits as
+ * the one before.
+ */
+static bool
+read_at_once(struct pump *p, enum pump_end *end_r)
+{
+	struct pump_tries	*t = &p->tries;
+	uint64_t		 had = p->octets_in;
+
+	if (!tries_due(t))
+		return false;
+	*end_r = pump_event(p, PUMP_READ);
+	if (p->octets_in > had || *end_r != PUMP_GOES_ON) {
+		t->good++;
+		t->skipped = 0;
+		return true;
+	}
+	t->skipped = t->skipped < PUMP_SKIP_MAX ? 2 * t->skipped + 1 :
+	    PUMP_SKIP_MAX;
+	t->skip = t->skipped;
+	return false;
+}
+
 enum pump_end
 pump_run(struct pump *p, enum pump_next next)
 {
-	enum pump_end end = pump_start(p, next);
+	/* any other kind may make a read wait */
+	const bool	sockets = p->wire == NULL && fd_is_socket(p->in);
+	enum pump_end	end = pump_start(p, next);
 
 	while (end == PUMP_GOES_ON) {
 		unsigned	events;
@@ -615,6 +656,8 @@ pump_run(struct pump *p, enum pump_next next)
 
 		if (ms == 0)
 			return pump_over(p);
+		if (sockets && events == PUMP_READ && read_at_once(p, &end))
+			continue;
 		(void)sock_wait(w, ARRAY_LEN(w), pump_pending(p) ? 0 : (int)ms);
 		if (w[2].ready && p->next != PUMP_HOLD)
 			return PUMP_END_ORPHANED;

@@ -143,6 +143,11 @@ struct pump {
 	uint64_t		 file_sent;	/* octets that its owner does not know
 						   of yet */
 	uint64_t		 file_end;	/* octets_out behind the last of them */
+	struct pump_tries {			/* to read without waiting */
+		unsigned	good;		/* one after the other */
+		unsigned	skip;		/* waits until the next */
+		unsigned	skipped;	/* before the last one in vain */
+	}			 tries;
 	size_t			 shown;		/* octets of out, in log and trace */
 	struct pump_rest {			/* behind the first line of a reply;
 						   of what is collected */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/pump.h"
 
+#include "sys/sock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -33,8 +36,21 @@ static bool		file_refused;
 static uint64_t		taken;		/* octets, by the client */
 static unsigned		looks;		/* at how many those are */
 
+/* Of pump_run: what its client is like. */
+static unsigned		commands;	/* that it has yet to say */
+static unsigned		prompt_from;	/* those from here, counted from the last, */
+static unsigned		prompt_to;	/* come before we can wait for them */
+static int		mouth;		/* where it says them */
+static bool		orphans;	/* the first wait is our last */
+static bool		waited_for;	/* is what is read next */
+static unsigned		tries;		/* to read what was not */
+static unsigned		waits;
+
 uint64_t	__wrap_clock_ms(void);
 uint64_t	__wrap_sock_unsent(int fd);
+ssize_t		__real_sock_read(int fd, void *p, size_t n, struct fault *f);
+ssize_t		__wrap_sock_read(int fd, void *p, size_t n, struct fault *f);
+int		__wrap_sock_wait(struct wait_for *w, size_t n, int timeout_ms);
 
 uint64_t
 __wrap_clock_ms(void)
@@ -604,10 +620,132 @@ test_a_message_may_take_its_time(void **state)
 	    10 * IDLE_S);
 }
 
+/* --- without an event loop --------------------------------------------------- */
+
+static void
+say_next(void)
+{
+	while (take(SIZE_MAX) > 0)
+		continue;
+	commands--;
+	assert_int_equal(write(mouth, "NOOP\r\n", 6), 6);
+}
+
+ssize_t
+__wrap_sock_read(int fd, void *p, size_t n, struct fault *f)
+{
+	tries += waited_for ? 0 : 1;
+	if (!waited_for && commands > 0 && commands <= prompt_from &&
+	    commands >= prompt_to)
+		say_next();
+	waited_for = false;
+	return __real_sock_read(fd, p, n, f);
+}
+
+/* Whatever it is, it comes at once; behind the last command the client's end. */
+int
+__wrap_sock_wait(struct wait_for *w, size_t n, int timeout_ms)
+{
+	(void)n;
+	(void)timeout_ms;
+	waits++;
+	waited_for = true;
+	if (commands > 0)
+		say_next();
+	else if (mouth == client)
+		assert_int_equal(shutdown(client, SHUT_WR), 0);
+	else
+		assert_int_equal(close(mouth), 0);
+	w[0].ready = WAIT_READ;
+	w[1].ready = 0;
+	w[2].ready = orphans ? WAIT_READ : 0;
+	return 1;
+}
+
+static enum pump_end
+run(unsigned n, unsigned from, unsigned to)
+{
+	commands = n;
+	prompt_from = from;
+	prompt_to = to;
+	waited_for = false;
+	tries = waits = 0;
+	return pump_run(&pump, PUMP_LINE);
+}
+
+static int
+setup_run(void **state)
+{
+	int result = setup(state);
+
+	mouth = client;
+	orphans = false;
+	return result;
+}
+
+/* But for a look now and then whether the monitor is still there. */
+static void
+test_who_answers_at_once_is_not_waited_for(void **state)
+{
+	(void)state;
+	assert_int_equal(run(4 * (TURN + 1), UINT_MAX, 0), PUMP_END_EOF);
+	assert_int_equal(lines, 4 * (TURN + 1));
+	assert_int_equal(waits, 4 + 1);
+}
+
+/* 1 + 1, 1 + 3, ... 1 + 63 waits begin with a read in vain, then each 64. */
+static void
+test_who_takes_his_time_is_waited_for(void **state)
+{
+	const unsigned n = 2 + 4 + 8 + 16 + 32 + 64 + 3 * 64;
+
+	(void)state;
+	assert_int_equal(run(n - 1, 0, 0), PUMP_END_EOF);
+	assert_int_equal(lines, n - 1);
+	assert_int_equal(waits, n);
+	assert_int_equal(tries, 6 + 3);
+}
+
+/* One good try, and those that are in vain begin as if there had been none. */
+static void
+test_who_is_quick_once_is_tried_again(void **state)
+{
+	(void)state;
+	assert_int_equal(run(14 + 1 + 14 - 1, 14, 14), PUMP_END_EOF);
+	assert_int_equal(waits, 2 * (2 + 4 + 8));
+	assert_int_equal(tries, 2 * 3 + 1);
+}
+
+static void
+test_a_monitor_that_is_gone_is_seen_at_last(void **state)
+{
+	(void)state;
+	orphans = true;
+	assert_int_equal(run(UINT_MAX, UINT_MAX, 0), PUMP_END_ORPHANED);
+	assert_int_equal(lines, TURN);
+}
+
+/* From that a read without octets would not come back. */
+static void
+test_a_pipe_is_always_waited_for(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	pump.in = ends[0];
+	mouth = ends[1];
+	assert_int_equal(run(10, 0, 0), PUMP_END_EOF);
+	assert_int_equal(lines, 10);
+	assert_int_equal(tries, 0);
+	(void)close(pump.out_fd);
+}
+
 int
 main(void)
 {
 #define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define RUN(f)	cmocka_unit_test_setup_teardown(f, setup_run, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_flood_waits_for_its_turn),
 		TEST(test_a_long_reply_waits_for_its_turn),
@@ -630,6 +768,11 @@ main(void)
 		TEST(test_a_client_that_goes_during_a_file),
 		TEST(test_a_message_that_drips_is_ended),
 		TEST(test_a_message_may_take_its_time),
+		RUN(test_who_answers_at_once_is_not_waited_for),
+		RUN(test_who_takes_his_time_is_waited_for),
+		RUN(test_who_is_quick_once_is_tried_again),
+		RUN(test_a_monitor_that_is_gone_is_seen_at_last),
+		RUN(test_a_pipe_is_always_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
