@@ -536,11 +536,13 @@ is_marked(const struct commit *k, size_t i)
 	return k->deleted[i] || k->retrieved[i];
 }
 
-/* Is it to be looked at before it is removed or marked? */
+/* Is it to be looked at before it is removed or marked, or something follows it? */
 static bool
 is_to_see(const struct commit *k, size_t i)
 {
-	return is_marked(k, i) && i < k->d->sure;
+	bool followed = k->change->nextra > 0 && i + 1 == k->d->table.n;
+
+	return (is_marked(k, i) || followed) && i < k->d->sure;
 }
 
 /*

@@ -606,6 +606,46 @@ test_power_moved(void **state)
 	free(to);
 }
 
+/* Nor does a bulletin end up in the last message, of whose end the disk has nothing. */
+static void
+test_power_end(void **state)
+{
+	static const bool	 no[MESSAGES];
+	static const char	 torn[] = "xxx";
+	const size_t		 n = strlen(torn);
+	struct drop_extra	 extra = { .len = strlen(original[2]) };
+	struct drop_change	 c = { .deleted = no, .retrieved = no,
+				    .extra = &extra, .nextra = 1 };
+	char			*want = xalloc(1, 4 * LARGE);
+	struct drop_outcome	 out;
+	struct drop		*d;
+	struct fault		 f;
+
+	(void)state;
+	fake_keep_index(&w);
+	set_way(IN_PLACE);
+	write_those(w.spool, "01");
+	changed_ms = now_ms;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	mbox_ops.close(d);
+	(void)snprintf(want, 4 * LARGE, "%s%.*s%s", original[0],
+	    (int)(strlen(original[1]) - n), original[1], torn);
+	fake_write(w.spool, span_str(want));
+	w.conf.boot++;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	assert_true(d->index.used);
+	write_those(w.popbull, "2");
+	assert_int_equal(file_open(FILE_CWD, w.popbull, FILE_READ, 0,
+	    &c.extra_fd, &f), 0);
+	assert_int_equal(mbox_ops.commit(d, &c, &out, &f), 0);
+	mbox_ops.close(d);
+	fd_close(&c.extra_fd);
+	(void)snprintf(want + strlen(want), 2 * LARGE, "\n\n%s", original[2]);
+	fake_expect(w.spool, span_str(want));
+	w.host.index = NULL;
+	free(want);
+}
+
 /* Whoever heeds locks cannot keep a session from its messages. */
 static void
 test_busy(void **state)
@@ -656,6 +696,7 @@ main(void)
 		cmocka_unit_test(test_nobody_writes),
 		cmocka_unit_test(test_power),
 		cmocka_unit_test(test_power_moved),
+		cmocka_unit_test(test_power_end),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_changes),
 	};
