@@ -269,8 +269,8 @@ be_looking(const struct order *o, int told)
 	char		sid[WIRE_SID_MAX];
 	bool		open;
 
-	shed_descriptors(keep, ARRAY_LEN(keep));
 	born(o);
+	shed_descriptors(keep, ARRAY_LEN(keep));
 	wire_sid_text(o->sid, sid);
 	open = host_open(&h, u.c->conf, &o->id, &refused) == 0;
 	if (open && h.which == HOST_NAMED && !h.maildir &&

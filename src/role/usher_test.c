@@ -44,6 +44,7 @@
 #define SLOT	7u
 #define PATIENCE_MS	20000
 #define SIGNALS	2000
+#define SLOW_MS	200
 
 /* What comes of a seat: its status in ENDED. */
 enum {
@@ -87,6 +88,7 @@ static struct {
 	bool		busy;		/* it reads nothing until its link is full */
 	bool		hangs;		/* the user's home */
 	bool		killed;		/* while it does */
+	bool		stopped;	/* while it is slow */
 } script;
 
 static char		folder[] = "/tmp/popper-usher-XXXXXX";
@@ -124,14 +126,14 @@ good_message(struct link_out *m)
 
 /* What was sent before may stand before it. */
 static bool
-gets_free(int usher)
+hears(int usher, uint16_t type)
 {
 	static struct link_in	in;
 	struct fault		f;
 
 	while (link_recv(usher, permit_seat, permit_seat_n, 0, PATIENCE_MS, &in,
 	    &f) == 1)
-		if (in.type == MSG_FREE)
+		if (in.type == type)
 			return link_get_u32(&in) == SLOT;
 	return false;
 }
@@ -157,6 +159,8 @@ __wrap_shared_main(const struct shared_start *c)
 	if (script.asks &&
 	    (ask_trace(c->log_link, PATIENCE_MS) >= 0) != script.traced)
 		(void)kill(c->parent, SIGKILL);
+	if (script.stopped && !hears(c->usher, MSG_SIGNAL))
+		(void)kill(c->parent, SIGKILL);
 	while (script.busy && access(is_full, F_OK) != 0)
 		clock_sleep(1);
 	if (script.good) {
@@ -172,7 +176,7 @@ __wrap_shared_main(const struct shared_start *c)
 		if (link_send(script.logs ? c->log_link : c->usher, &m, fds,
 		    script.fds, &f) != 0)
 			_exit(1);
-	if (script.waits && !gets_free(c->usher))
+	if (script.waits && !hears(c->usher, MSG_FREE))
 		(void)kill(c->parent, SIGKILL);
 	for (;;)
 		(void)pause();
@@ -212,6 +216,8 @@ __wrap_host_open(struct host *h, const struct settings *c,
 {
 	while (script.hangs)
 		(void)pause();
+	if (script.stopped)
+		clock_sleep(SLOW_MS);
 	return __real_host_open(h, c, id, f);
 }
 
@@ -263,14 +269,14 @@ send_order(int spawner, int link, int client)
 }
 
 static void
-send_signal(int spawner)
+send_signal(int spawner, bool hard)
 {
 	struct link_out	m;
 	struct fault	f;
 
 	link_out_init(&m, MSG_SIGNAL);
 	link_put_u32(&m, SLOT);
-	link_put_u8(&m, 1);
+	link_put_u8(&m, hard ? 1 : 0);
 	assert_int_equal(link_send_wait(spawner, &m, &f), 0);
 }
 
@@ -324,9 +330,11 @@ run(void)
 	send_order(spawner, link[1], client[1]);
 	fd_close(&link[1]);
 	fd_close(&client[1]);
-	if (script.killed)
-		send_signal(spawner);
-	else if (script.forks != 1)
+	if (script.stopped)
+		clock_sleep(SLOW_MS / 2);
+	if (script.killed || script.stopped)
+		send_signal(spawner, script.killed);
+	if (!script.killed && script.forks != 1)
 		assert_int_equal(link_recv(link[0], permit_facts, permit_facts_n,
 		    0, PATIENCE_MS, &in, &f), 1);
 	if (script.busy)
@@ -607,6 +615,9 @@ test_home(void **state UNUSED)
 	char maildir[300];
 
 	good(MSG_LEFT);
+	expect(LEFT);
+	good(MSG_LEFT);
+	script.stopped = true;		/* while his home is looked at */
 	expect(LEFT);
 	(void)snprintf(maildir, sizeof(maildir), "%s/Maildir", dirs[3]);
 	make_maildir(maildir);
