@@ -622,7 +622,7 @@ mbox_scan_file(int fd, uint64_t off, uint64_t len, struct mbox_table *out,
 
 	mbox_scan_init(&s, out);
 	s.pos = off;
-	file_pass_init(&pass, fd, len);
+	file_pass_init(&pass, fd, len, len >= MBOX_LONG);
 	while (r == 0 && s.pos < end && !mbox_scan_foreign(&s))
 		r = feed_block(&s, &pass, end, f);
 	file_pass_fini(&pass);

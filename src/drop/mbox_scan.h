@@ -32,6 +32,9 @@
 
 /* What is looked at of a header line. */
 #define MBOX_HELD	2048
+/* Octets from which on what is not in memory is read past the page cache: who logs in
+ * to less reads much of it next, and should find it there. */
+#define MBOX_LONG	((uint64_t)256 << 20)
 /* Messages in one table; what follows in the file is left as one rest. */
 #define MBOX_MAX	(1u << 21)
 #define MBOX_DIGEST	DIGEST_SIZE	/* octets of an identity */

@@ -149,7 +149,8 @@ copy_and_scan(struct spool *s, uint64_t from, int to, struct mbox_table *out,
 
 	mbox_scan_init(&scan, out);
 	scan.pos = from;
-	file_pass_init(&pass, s->fd, s->facts.size - from);
+	file_pass_init(&pass, s->fd, s->facts.size - from,
+	    s->facts.size - from >= MBOX_LONG);
 	while (r == 1 && scan.pos < s->facts.size && !mbox_scan_foreign(&scan))
 		r = copy_block(s, &scan, to, &pass, f);
 	file_pass_fini(&pass);

@@ -37,10 +37,10 @@ get_blocks(struct file_pass *p)
 }
 
 void
-file_pass_init(struct file_pass *p, int fd, uint64_t len)
+file_pass_init(struct file_pass *p, int fd, uint64_t len, bool far)
 {
 	*p = (struct file_pass){ .fd = fd };
-	p->far = len >= FILE_PASS_LONG && get_blocks(p);
+	p->far = far && get_blocks(p);
 	if (!p->far) {
 		p->size = len < FILE_PASS_BLOCK ? (size_t)len : FILE_PASS_BLOCK;
 		p->blocks = xalloc(p->size, 1);
@@ -57,7 +57,12 @@ await(struct file_pass *p)
 
 	p->asked = false;
 	n = SYS_RETRY(syscall(SYS_io_getevents, p->aio, 1, 1, &e, NULL));
-	return n == 1 && e.res >= 0 ? (ssize_t)e.res : -1;
+	if (n == 1)
+		return e.res >= 0 ? (ssize_t)e.res : -1;
+	/* This waits, and nothing comes late. */
+	(void)syscall(SYS_io_destroy, p->aio);
+	p->aio = 0;
+	return -1;
 }
 
 void
@@ -65,7 +70,6 @@ file_pass_fini(struct file_pass *p)
 {
 	if (p->asked)
 		(void)await(p);
-	/* Should that have failed, this waits. */
 	if (p->aio != 0)
 		(void)syscall(SYS_io_destroy, p->aio);
 	free(p->blocks);

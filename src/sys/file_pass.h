@@ -24,8 +24,6 @@
 #define FILE_PASS_BLOCK		((size_t)256 << 10)
 /* Past it: one page of the large kind, which a disk fills in one go. */
 #define FILE_PASS_FAR		((size_t)2 << 20)
-/* A shorter file is worth its place in the cache: who logged in reads on. */
-#define FILE_PASS_LONG		((uint64_t)32 << 20)
 
 struct file_pass {
 	int		 fd;		/* borrows */
@@ -40,10 +38,11 @@ struct file_pass {
 };
 
 /*
- * Of len octets, or fewer.  Nobody else may read from the same open file in the
- * meantime: its O_DIRECT is on for moments.
+ * Of len octets, or fewer; far: it is so long that it is not worth its place in the
+ * cache.  Then nobody else may read from the same open file in the meantime: its
+ * O_DIRECT is on for moments.
  */
-void	file_pass_init(struct file_pass *p, int fd, uint64_t len);
+void	file_pass_init(struct file_pass *p, int fd, uint64_t len, bool far);
 void	file_pass_fini(struct file_pass *p);
 
 /* Some of the octets from `off` to `end`, until the next call; none: the file

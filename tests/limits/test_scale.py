@@ -116,13 +116,13 @@ class Cold(Scale):
     base = None
 
     def test_cold(self):
-        one = FROM + b"Subject: %07d\n\n" + b"Text\n" * 20000 + b"\n"
+        one = FROM + b"Subject: %07d\n\n" + b"Text\n" * 160000 + b"\n"
         last = FROM + b"Subject: the last\n\nText\n"
         self.lay(*(one % i for i in range(350)), last)
         with open(self.scene.spool, "rb") as f:
             os.fsync(f.fileno())
             os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        size = len(b"Subject: 0000000\r\n\r\n") + 6 * 20000
+        size = len(b"Subject: 0000000\r\n\r\n") + 6 * 160000
 
         def talk(pop):
             self.assertEqual(pop.stat(), (351, 350 * size + 27))
@@ -130,7 +130,7 @@ class Cold(Scale):
             for i in (1, 2, 177, 350):
                 self.assertEqual(
                     pop.multi("RETR", i)[1],
-                    b"Subject: %07d\r\n\r\n" % (i - 1) + b"Text\r\n" * 20000)
+                    b"Subject: %07d\r\n\r\n" % (i - 1) + b"Text\r\n" * 160000)
             self.assertEqual(pop.multi("RETR", 351)[1],
                              b"Subject: the last\r\n\r\nText\r\n")
             for i in range(2, 351):
