@@ -161,7 +161,8 @@ class Dovecot(Peer):
         house.write("/etc/dovecot/local.conf", text("dovecot-common.conf")
                     + ssl
                     + (text("dovecot-scram.conf") if scram else "")
-                    + text(self.name + ".conf", cores=os.cpu_count())
+                    + text(self.name + ".conf",
+                           cores=len(os.sched_getaffinity(0)))
                     + (text("dovecot-maildir.conf") if house.form == MAILDIR
                        else ""))
         if house.kind == VIRTUAL:

@@ -70,6 +70,10 @@ def arguments(argv=None):
                    help="sessions of a stretch, at most (1000)")
     p.add_argument("--messages", type=int, default=10000,
                    help="to fetch and delete, 8,000 octets each (10000)")
+    p.add_argument("--processors", type=int, metavar="N",
+                   default=len(os.sched_getaffinity(0)),
+                   help="for load and servers together; with 1, "
+                   "nobody waits for another one to wake up (all)")
     p.add_argument("--peers", type=names, default=[], metavar="NAME,...")
     p.add_argument("--scenarios", type=names, metavar="NAME,...",
                    default=[s for s in SCENARIOS],
@@ -85,6 +89,8 @@ def arguments(argv=None):
         for name in given:
             if name not in known:
                 p.error("no %s; there are: %s" % (name, " ".join(known)))
+    if not 1 <= c.processors <= len(os.sched_getaffinity(0)):
+        p.error("no %d processors" % c.processors)
     return c
 
 
@@ -194,7 +200,8 @@ class Bench:
         with open("/proc/meminfo", encoding="ascii") as f:
             memory = int(f.readline().split()[1]) >> 10
         return [
-            ("processors", os.cpu_count()), ("memory", "%d MiB" % memory),
+            ("processors", "%d of %d" % (c.processors, os.cpu_count())),
+            ("memory", "%d MiB" % memory),
             ("kernel", platform.release()),
             ("load average before", "%.2f" % self.load),
             ("rounds", "%d, interleaved" % c.rounds),
@@ -240,6 +247,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not in a mess
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:c.processors])
     peers = [p for p in all_peers() if not c.peers or p.name in c.peers]
     bench = Bench(c, peers)
     began = time.monotonic()
