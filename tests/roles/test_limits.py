@@ -123,17 +123,21 @@ class Limits(family.Family):
         self.assertEqual(self.log.find("front-late", self.mark), [])
 
     def test_a_slow_yes_comes_behind_the_login_timeout(self):
-        rounds = rounds_for(2)
         users = self.host.read("/etc/popper/users")
         self.addCleanup(self.host.write, "/etc/popper/users", users, 0o600)
-        self.host.write("/etc/popper/users", "slow:%s:1003:1003::/home/sloth\n"
-                        % crypt("right", "$6$rounds=%d$slow$" % rounds), 0o600)
         self.serve(login_timeout=1)
-        began = time.monotonic()
-        pop = self.connect()
-        pop.login("slow", "right")
-        self.assertGreater(time.monotonic() - began, 1.5)
-        pop.quit()
+        for _ in range(8):
+            hashed = crypt("right", "$6$rounds=%d$slow$" % rounds_for(2))
+            self.host.write("/etc/popper/users",
+                            "slow:%s:1003:1003::/home/sloth\n" % hashed, 0o600)
+            began = time.monotonic()
+            pop = self.connect()
+            pop.login("slow", "right")
+            seconds = time.monotonic() - began
+            pop.quit()
+            if seconds > 1.5:
+                return          # else it was busy at the measure
+        self.fail("always quick: %s" % seconds)
 
     def test_no_verdict_within_the_login_timeout(self):
         """auth_timeout has the last word then."""
