@@ -81,8 +81,9 @@ const struct index_brief *indexed_brief(struct indexed *x, size_t row) MUSTUSE;
 void	indexed_fini(struct indexed *x);
 /* A row that is in the table was measured (rows.c): what is to be written. */
 void	indexed_measured(struct indexed *x, size_t row, const struct mbox_msg *m);
-/* Write what is new in it, if anything is.  boot: as in its head, of what is new.  False: there is no room; what is half
- * there is not to grow old, and older rows can still be read. */
+/* Write what is new in it, if anything is.  boot: as in its head, of what is new.
+ * False: there is no room; what is half there is not to grow old, and older rows can
+ * still be read. */
 bool	indexed_write(struct indexed *x, int fd, const struct file_facts *facts,
 	    const struct mbox_table *t, uint64_t boot) MUSTUSE;
 

@@ -145,12 +145,12 @@ copy_and_scan(struct spool *s, uint64_t from, int to, struct mbox_table *out,
 {
 	struct mbox_scan	 scan;
 	struct file_pass	 pass;
+	uint64_t		 len = s->facts.size - from;
 	int			 r = 1;
 
 	mbox_scan_init(&scan, out);
 	scan.pos = from;
-	file_pass_init(&pass, s->fd, s->facts.size - from,
-	    s->facts.size - from >= MBOX_LONG);
+	file_pass_init(&pass, s->fd, len, len >= MBOX_LONG);
 	while (r == 1 && scan.pos < s->facts.size && !mbox_scan_foreign(&scan))
 		r = copy_block(s, &scan, to, &pass, f);
 	file_pass_fini(&pass);

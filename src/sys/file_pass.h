@@ -2,12 +2,12 @@
 /*
  * One pass over a file that may be long, from front to back.  Floor 1.
  *
- * What the page cache has, most of a stretch, comes from there.  The rest of a long file is read
- * past it (O_DIRECT), the next stretch while the caller looks at this one
- * (io_submit): who goes once through a gigabyte would else pay for each page
- * that the cache takes, several times what a look at the octets costs, and push
- * out what others need.  Where a kernel or a file system cannot do one or the
- * other, it is done without.
+ * A stretch of which the page cache has most comes from there.  The rest of a
+ * long file is read past it (O_DIRECT), the next stretch while the caller looks
+ * at this one (io_submit): who goes once through a gigabyte would else pay for
+ * each page that the cache takes, several times what a look at the octets costs,
+ * and push out what others need.  Where a kernel or a file system cannot do one
+ * or the other, it is done without.
  */
 #ifndef SYS_FILE_PASS_H
 #define SYS_FILE_PASS_H
