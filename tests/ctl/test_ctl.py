@@ -230,7 +230,7 @@ class Guesses(Ctl):
 
     def stranger(self):
         pop = Pop(self.host.in_network(socket.create_connection, (
-            self.FROM, 110), 30, (self.FROM, 0)))
+            self.FROM, 110), 120, (self.FROM, 0)))
         self.addCleanup(pop.close)
         return pop
 
@@ -663,7 +663,7 @@ class Reload(Ctl):
         self.assertEqual(len(self.log.find("reloaded ", self.mark)), 2)
 
     def said(self, p):
-        out, err = p.communicate(timeout=30)
+        out, err = p.communicate(timeout=120)
         return p.wait(), out, err
 
     def test_stopped(self):

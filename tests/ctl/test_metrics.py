@@ -88,7 +88,7 @@ class Metrics(house.House):
         self.assertEqual(r.returncode, 0, r.stderr.decode())
         return json.loads(r.stdout)
 
-    def becomes(self, seconds=60, **want):
+    def becomes(self, seconds=120, **want):
         """These series, with - for blanks and words, have these values."""
         def now():
             self.last = self.read()

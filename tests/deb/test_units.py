@@ -249,7 +249,7 @@ class Served:
                 pop.dele(n)
             pop.quit()
         self.assertEqual(self.host.spool(user), b"")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self.host.spool("bob"):
             self.assertLess(time.monotonic(), deadline,
                             "\n".join(self.host.syslog.lines[mark:]))

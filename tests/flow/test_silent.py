@@ -26,7 +26,7 @@ class Silent(unittest.TestCase):
                     with theirs:
                         subprocess.run([binary(), *words], stdin=theirs,
                                        stdout=theirs, stderr=theirs,
-                                       timeout=30, check=False)
+                                       timeout=120, check=False)
                     ours.settimeout(60)
                     self.assertEqual(ours.recv(1024), b"")
 

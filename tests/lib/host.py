@@ -111,7 +111,7 @@ class HostProcess(subprocess.Popen):
 
     def inner(self):
         """Its process id as the real host sees it."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             kids = _children(self.pid)
             if kids:
@@ -129,7 +129,7 @@ class HostProcess(subprocess.Popen):
         except ProcessLookupError:
             pass
 
-    def stop(self, sig=signal.SIGTERM, timeout=60):
+    def stop(self, sig=signal.SIGTERM, timeout=120):
         """Ask it to end, insist, and give its return code."""
         self.send_signal(sig)
         try:
@@ -281,7 +281,7 @@ class Host:
         return HostProcess(self._argv(argv, user), env=self._env(user, env),
                            **kw)
 
-    def run(self, argv, user=None, env=None, input=None, timeout=60,
+    def run(self, argv, user=None, env=None, input=None, timeout=120,
             check=False, **kw):
         """subprocess.run within the host; output is captured as bytes."""
         if input is None:
@@ -443,7 +443,7 @@ class Host:
             raise value
         return value
 
-    def connect(self, port, address="127.0.0.1", timeout=60):
+    def connect(self, port, address="127.0.0.1", timeout=120):
         return self.in_network(socket.create_connection, (address, port),
                                timeout)
 
@@ -457,7 +457,7 @@ class Host:
             return s
         return self.in_network(make)
 
-    def wait_port(self, port, address="127.0.0.1", timeout=60):
+    def wait_port(self, port, address="127.0.0.1", timeout=120):
         """Until somebody listens there.  Asks the kernel, so that the
         listener never sees a connection for it."""
         deadline = time.monotonic() + timeout
@@ -541,7 +541,7 @@ class Syslog:
 
     def settle(self):
         """Until all is in `lines` that was said before."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while self._waiting() and time.monotonic() < end:
             time.sleep(0.001)
 
@@ -558,7 +558,7 @@ class Syslog:
         self.settle()
         return [s for s in self.lines[start:] if re.search(pattern, s)]
 
-    def wait(self, pattern, start=0, timeout=40, count=1):
+    def wait(self, pattern, start=0, timeout=120, count=1):
         """The first `count` matching lines, or an AssertionError that shows
         what the log holds instead."""
         deadline = time.monotonic() + timeout

@@ -25,7 +25,7 @@ class Pop:
     octets, a multi-line reply is stuffed properly and ends with a lone dot.
     """
 
-    def __init__(self, sock, greet=True, timeout=60):
+    def __init__(self, sock, greet=True, timeout=120):
         self.sock = sock
         self.sock.settimeout(timeout)
         self.buf = bytearray()
@@ -204,7 +204,7 @@ class Inetd:
                 env=self.env))
             conn.close()
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=120):
         """Until all that were started have ended: their return codes."""
         deadline = time.monotonic() + timeout
         return [c.wait(max(0.1, deadline - time.monotonic()))

@@ -320,14 +320,14 @@ class Scene:
         out = Outcome()
         ours, process, report = self.start(*injector)
         try:
-            with Pop(ours, timeout=60) as pop:
+            with Pop(ours, timeout=120) as pop:
                 talk(pop, out)
         except (EOFError, ConnectionError):
             if not injector:
                 raise
         finally:
             try:
-                process.wait(90)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -345,7 +345,7 @@ class Scene:
         report = os.path.join(self.aside, "report")
         if injector:
             argv = [INJECT, "--report", report, *injector, "--", *argv]
-        r = subprocess.run(argv, check=False, timeout=90, env=self.env,
+        r = subprocess.run(argv, check=False, timeout=120, env=self.env,
                            stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)
@@ -367,7 +367,7 @@ class Scene:
                 seen.append((name_of(text), ids[n],
                              bare(text.replace(b"\r\n", b"\n"))))
             pop.quit()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.session(talk)

@@ -246,7 +246,7 @@ class Strangers(Reached):
                 self.good()
         finally:
             stop.set()
-            thread.join(30)
+            thread.join(120)
         self.assertGreater(sent[0], 100000)     # it was a flood
         self.nobody()
 

@@ -627,7 +627,7 @@ class Inetd(Maildir):
             pop.retr(1)
             pop.dele(2)
             pop.quit()
-        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(process.wait(120), 0)
         process.stderr.close()
         self.assertEqual(self.there(), {
             "cur/" + name(0, ":2,S"): MAIL[0], "new/" + name(2): MAIL[2],

@@ -50,7 +50,7 @@ class Dovecot(house.House):
 
     def through(self, source, to):
         sock = self.host.in_network(lambda: socket.create_connection(
-            (to, 2110), 20, (source, 0)))
+            (to, 2110), 120, (source, 0)))
         self.addCleanup(sock.close)
         return Pop(sock)
 

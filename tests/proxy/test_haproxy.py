@@ -66,7 +66,7 @@ class Haproxy(house.House):
 
     def through(self, port, source="127.0.0.5", to="127.0.0.1"):
         sock = self.host.in_network(lambda: socket.create_connection(
-            (to, port), 20, (source, 0)))
+            (to, port), 120, (source, 0)))
         self.addCleanup(sock.close)
         return Pop(sock)
 
@@ -112,7 +112,7 @@ class Haproxy(house.House):
         held = [self.through(port, "127.0.0.%d" % n)
                 for port in (V1, V2) for n in (5, 6, 7)]
         sock = self.host.in_network(lambda: socket.create_connection(
-            ("127.0.0.1", V2), 20, ("127.0.0.6", 0)))
+            ("127.0.0.1", V2), 120, ("127.0.0.6", 0)))
         self.assertEqual(sock.recv(4096), house.FULL)
         sock.close()
         self.log.wait("limit-reached .*ip=127.0.0.6", self.mark)
@@ -126,7 +126,7 @@ class Haproxy(house.House):
         self.wait_for(lambda: self.checked() == {"v1", "v2", "rough"},
                       "servers that are up", 60)
         # Of v2 the checks that talk, of the others those that go away.
-        self.log.wait("stranger-end .*ip=::1 reason=quit", mark, 90, 20)
+        self.log.wait("stranger-end .*ip=::1 reason=quit", mark, 120, 20)
         self.log.wait("stranger-end .*ip=%s reason=client-gone" % self.GONE,
                       mark, 90, self.CHECKS)
         loud = [s for s, p in zip(self.log.lines[mark:],

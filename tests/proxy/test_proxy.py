@@ -76,7 +76,7 @@ class Proxied(house.House):
 
     def open(self, port=PROXY, source="127.0.0.1", to="127.0.0.1"):
         def make():
-            return socket.create_connection((to, port), 20, (source, 0))
+            return socket.create_connection((to, port), 120, (source, 0))
         sock = self.host.in_network(make)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.addCleanup(sock.close)

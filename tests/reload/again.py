@@ -22,7 +22,7 @@ class Again(house.House):
         mark = self.log.mark()
         self.server.process.send_signal(signal.SIGHUP)
         line = self.log.wait(r"popper\[\d+\]: (reloaded|reload-refused) ",
-                             mark, timeout=40)[0]
+                             mark)[0]
         self.assertIn(" " + expect + " ", line)
         return line
 
@@ -40,7 +40,7 @@ class Again(house.House):
     def main(self):
         return family.Member(self.server.process.inner())
 
-    def settled(self, seconds=60):
+    def settled(self, seconds=120):
         """Nobody of an earlier crew is left."""
         self.wait_for(lambda: self.count() == house.ROLES, "end of all earlier"
                       " processes", seconds)

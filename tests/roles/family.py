@@ -176,7 +176,7 @@ class Family(unittest.TestCase):
     def worker_there(self):
         return len(self.children()) == 2
 
-    def ended(self, pop, seconds=30):
+    def ended(self, pop, seconds=120):
         """The connection has a clean end; what came before it."""
         pop.sock.settimeout(seconds)
         rest = bytes(pop.buf)
@@ -212,7 +212,7 @@ class Family(unittest.TestCase):
         self.wait_for(lambda: not unread(), "reader")
         time.sleep(0.4)
 
-    def wait_for(self, condition, what, seconds=40):
+    def wait_for(self, condition, what, seconds=120):
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -251,7 +251,7 @@ class Family(unittest.TestCase):
         return sorted((m for m in self.members() if m.parent == monitor),
                       key=lambda m: m.pid)
 
-    def only_server(self, seconds=30):
+    def only_server(self, seconds=120):
         """No orphan is left."""
         self.wait_for(lambda: not self.members(), "end of all processes",
                       seconds)

@@ -152,7 +152,7 @@ class Limits(family.Family):
         pop = self.ask()
         self.children()[0].kill(19)             # SIGSTOP
         began = time.monotonic()
-        self.assertEqual(self.ended(pop, 60), b"")
+        self.assertEqual(self.ended(pop), b"")
         self.assertGreater(time.monotonic() - began, 6)
         self.log.wait("front-late", self.mark)
         self.only_server()
@@ -161,7 +161,7 @@ class Limits(family.Family):
         self.serve(login_timeout=2, drain_timeout=1)
         pop = self.connect()
         self.children()[0].kill(19)             # SIGSTOP
-        self.assertEqual(self.ended(pop, 60), b"")
+        self.assertEqual(self.ended(pop), b"")
         self.log.wait("front-late", self.mark)
         self.only_server()
 

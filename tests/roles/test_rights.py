@@ -143,7 +143,7 @@ class Rights(family.Family):
 
         def make():
             return socket.create_connection(
-                ("127.0.0.1", 110), 10, ("127.0.0.9", 0))
+                ("127.0.0.1", 110), 120, ("127.0.0.9", 0))
         sock = self.host.in_network(make)
         self.addCleanup(sock.close)
         self.wait_for(lambda: len(self.members()) == 3, "resolver")

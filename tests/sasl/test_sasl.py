@@ -236,7 +236,7 @@ class Exchange:
         under.setblocking(True)
         ours, its = socket.socketpair()
         client = subprocess.Popen([BOUND, *words], stdin=its, stdout=under)
-        self.addCleanup(client.wait, 20)
+        self.addCleanup(client.wait, 120)
         self.addCleanup(ours.close)
         its.close()
         under.close()

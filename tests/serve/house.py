@@ -41,7 +41,7 @@ class House(family.Family):
     def sessions(self):
         return self.named("popper-session")
 
-    def no_sessions(self, seconds=40):
+    def no_sessions(self, seconds=120):
         self.wait_for(lambda: not self.sessions() + self.named("popper-hand")
                       + self.named("popper-recover"), "end of all sessions",
                       seconds)

@@ -35,7 +35,7 @@ class Guessing(house.House):
 
     def come(self, source):
         pop = Pop(self.host.in_network(socket.create_connection,
-                                       (SERVER, 110), 30, (source, 0)))
+                                       (SERVER, 110), 120, (source, 0)))
         self.addCleanup(pop.close)
         return pop
 

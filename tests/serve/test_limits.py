@@ -42,7 +42,7 @@ class Limits(house.House):
 
     def full(self, address="127.0.0.1", limit="max_sessions"):
         def make():
-            s = socket.create_connection(("127.0.0.1", 110), 10,
+            s = socket.create_connection(("127.0.0.1", 110), 120,
                                          (address, 0))
             s.sendall(b"CAPA\r\nQUIT\r\n")      # the answer arrives anyway
             return s

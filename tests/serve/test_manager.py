@@ -44,7 +44,7 @@ class Manager:
             self.heard.append(dict(line.split("=", 1)
                                    for line in data.split("\n")))
 
-    def wait(self, key, value=None, seconds=40):
+    def wait(self, key, value=None, seconds=120):
         """The first datagram from now on that has this; what came before it
         is forgotten."""
         end = time.monotonic() + seconds
@@ -158,7 +158,7 @@ class Told(Case):
         self.addCleanup(filler.close)
         began = time.monotonic()
         self.login().quit()
-        self.assertLess(time.monotonic() - began, 40)
+        self.assertLess(time.monotonic() - began, 110)
 
     def test_address_that_is_none(self):
         self.configure()

@@ -159,7 +159,7 @@ class Same(Shared):
             except (BrokenPipeError, ConnectionResetError):
                 break
         pop.sock.shutdown(1)
-        said += self.ended(pop, 20)
+        said += self.ended(pop)
         line, = self.log.wait(r"session-end .*user=v0", mark)
         return said, IDS.sub("", line), re.sub(
             rb"(?m)^Date:.*\n", b"", self.host.spool("v0"))

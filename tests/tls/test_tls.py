@@ -97,7 +97,7 @@ class Dialogue(Both, house_tls.Tls):
         session.dele(1)
         session.quit()
         self.wait_for(lambda: self.count() == house_tls.house.ROLES,
-                      "one crew", 10)
+                      "one crew")
         self.assertEqual(self.log.find("role-died|misbehaved", self.mark), [])
 
     def test_stop_in_update(self):
@@ -183,7 +183,7 @@ class Shared(Dialogue):
     def serve(self, *rows, **options):
         super().serve(*rows, **{"sessions_per_process": 10, **options})
 
-    def no_sessions(self, seconds=5):
+    def no_sessions(self, seconds=120):
         super().no_sessions(seconds)
         logins = len(self.log.wait(r"\blogin .*user=", self.mark))
         self.log.wait("session-end ", self.mark, count=logins)
@@ -554,7 +554,7 @@ class Renewal(house_tls.Tls):
         """No server with a broken certificate, and why."""
         self.lay(certificate(self.NAME)[0], self.key)
         self.configure(*self.ROWS)
-        r = self.host.run(["/usr/sbin/popper", "serve"], timeout=20)
+        r = self.host.run(["/usr/sbin/popper", "serve"])
         self.assertNotEqual(r.returncode, 0)
         self.log.wait("tls-certificate .*another certificate", self.mark)
 

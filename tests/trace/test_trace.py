@@ -60,19 +60,20 @@ class Tracer:
         for f in (self.process.stdout, self.process.stderr):
             f.close()
 
-    def ends(self, seconds=20):
+    def ends(self, seconds=120):
         """Its exit status, when all was read."""
         code = self.process.wait(seconds)
         self.thread.join(seconds)
         return code
 
     def text(self):
-        return bytes(self.out).decode()
+        """All whole lines."""
+        return bytes(self.out[:self.out.rfind(b"\n") + 1]).decode()
 
     def lines(self):
         return self.text().splitlines()
 
-    def wait(self, pattern, seconds=40):
+    def wait(self, pattern, seconds=120):
         self.test.wait_for(lambda: re.search(pattern, self.text()),
                            "%s in %s" % (pattern, self.text()), seconds)
 
