@@ -39,6 +39,7 @@ HARMLESS = {
 
 # Other headers outside of sys/: file or room, header (or a folder of them), why.
 LISTED = [
+    ("base/wide.c", "sys/platform/x86.h", "what the loader knows; reads memory"),
     ("proto/proxy.c", "arpa/inet.h", "inet_pton, computes only"),
     ("role/resolver", "ares.h", "the DNS library; its sockets are its own"),
     ("role/resolver_hosts.c", "arpa/inet.h", "inet_pton, computes only"),

@@ -73,6 +73,18 @@ test_wide_mask(void **state UNUSED)
 	}
 }
 
+/* What the loader says is what the processor says. */
+static void
+test_wide_avx2(void **state UNUSED)
+{
+#ifdef WIDE_AVX2
+	assert_int_equal(wide_avx2, __builtin_cpu_supports("avx2") &&
+	    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"));
+#else
+	assert_false(wide_avx2);
+#endif
+}
+
 int
 main(void)
 {
@@ -80,6 +92,7 @@ main(void)
 		cmocka_unit_test(test_find_pair),
 		cmocka_unit_test(test_is_ascii),
 		cmocka_unit_test(test_wide_mask),
+		cmocka_unit_test(test_wide_avx2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

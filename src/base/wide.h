@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Sixteen octets at a time, by the compiler's vectors (gcc and clang have them on
- * every machine, in registers where it has some).  Floor 0, pure.
+ * every machine, in registers where it has some); and whether the processor can do
+ * twice as much.  Floor 0, pure.
  *
  * A comparison of two of them gives 0xff where it is true and 0 elsewhere:
  * `&` and `|` join such answers, and `sum -= answer` counts, up to 255 in a lane.
@@ -13,6 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* Defined where a loop may stand a second time, made for AVX2. */
+#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
+#define WIDE_AVX2
+#endif
+
+/* May it be used?  Set before main() begins; else only tests change it, to have
+ * either way. */
+extern bool	wide_avx2;
 
 typedef uint8_t wide __attribute__((vector_size(16)));
 

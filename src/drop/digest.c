@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "drop/digest.h"
 
+#include "base/wide.h"
+
 void
 digest_init(struct digest *d)
 {
@@ -10,8 +12,15 @@ digest_init(struct digest *d)
 void
 digest_add(struct digest *d, struct span s)
 {
-	if (s.n > 0)
-		(void)XXH3_128bits_update(&d->state, s.p, s.n);
+	if (s.n == 0)
+		return;
+#ifdef WIDE_AVX2
+	if (wide_avx2) {
+		digest_add_avx2(d, s);
+		return;
+	}
+#endif
+	(void)XXH3_128bits_update(&d->state, s.p, s.n);
 }
 
 void

@@ -26,6 +26,8 @@ struct digest {
 
 void	digest_init(struct digest *d);
 void	digest_add(struct digest *d, struct span s);
+/* The same; only where wide_avx2 is true. */
+void	digest_add_avx2(struct digest *d, struct span s);
 /* Most significant octet first. */
 void	digest_take(const struct digest *d, uint8_t out[DIGEST_SIZE]);
 /* All three, for what is at hand as a whole. */
