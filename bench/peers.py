@@ -118,20 +118,26 @@ class Popper(Peer):
             "quit": "+OK popper at %s signing off." % where}
 
 
+NOWAIT = "nowait.1000000"
 INETD = ["/usr/sbin/inetd", "-i", "-R", "0", "/etc/inetd.conf"]
 
 
 class PopperInetd(Popper):
-    """One process of it for each connection, from the inetd that starts
-    popa3d."""
+    """From the inetd that starts popa3d: a process for each connection, or
+    one server for all of them (wait)."""
 
     kinds = (SYSTEM,)
     packages = ("popa3d", "openbsd-inetd")
     tls = scram = False
 
+    def __init__(self, name, how=NOWAIT):
+        super().__init__(name)
+        self.how = how
+
     def furnish(self, house, tls=False, scram=False):
         super().furnish(house)
-        house.write("/etc/inetd.conf", text("inetd.conf", program="popper"))
+        house.write("/etc/inetd.conf", text("inetd.conf", program="popper",
+                                            how=self.how))
 
     def argv(self, house):
         return INETD
@@ -194,7 +200,8 @@ class Popa3d(Peer):
             house.add_user("popa3d", 913, home="/var/lib/popa3d",
                            shell="/usr/sbin/nologin")
         house.mkdir("/var/lib/popa3d")
-        house.write("/etc/inetd.conf", text("inetd.conf", program="popa3d"))
+        house.write("/etc/inetd.conf", text("inetd.conf", program="popa3d",
+                                            how=NOWAIT))
 
     def argv(self, house):
         return INETD
@@ -248,6 +255,7 @@ def all_peers():
         Popper(forms=(MBOX, MAILDIR)),
         Popper("popper-shared", options="sessions_per_process = 100\n"),
         PopperInetd("popper-inetd"),
+        PopperInetd("popper-inetd-wait", "wait"),
         # One login process holds one stranger, and there are 100 of them.
         Dovecot("dovecot-default", forms=(MBOX, MAILDIR), strangers=90,
                 sessions=1000),

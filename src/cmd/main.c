@@ -15,6 +15,7 @@
 #include "role/serve.h"
 
 #include "sys/file.h"
+#include "sys/sock.h"
 #include "sys/spawn.h"
 #include "sys/term.h"
 #include "watch/log.h"
@@ -24,6 +25,7 @@
 
 #define OLD_FLAGS	"bdsTt"
 #define HOSTNAME_MAX	256
+#define INETD_PAUSE_MS	1000	/* who waits has inetd start us again at once */
 
 static const char usage_text[] =
 "usage: popper [-b dir] [-d] [-s] [-T secs] [-t trace-file] [--config FILE]\n"
@@ -122,8 +124,21 @@ cmd_help(int argc UNUSED, char **argv UNUSED)
 	return STATUS_OK;
 }
 
+/* What inetd hands over for `wait`, before anything is written there.  -1: it has
+ * not started us. */
 static int
-serve(struct edition *e, struct reload *r)
+take_listener(int *fd_r, struct fault *f)
+{
+	*fd_r = -1;
+	if (!sock_listens(0))
+		return 0;
+	if (fd_dup_high(0, fd_r, f) != 0)
+		return -1;
+	return somebody_reads() ? 0 : fd_null_standard(f);
+}
+
+static int
+serve(struct edition *e, struct reload *r, int inetd)
 {
 	const struct edition_source	again = reload_source(r);
 	struct fault			f = { 0 };
@@ -136,7 +151,8 @@ serve(struct edition *e, struct reload *r)
 		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
 	monitor_hostname(&e->s, e->hostname, sizeof(e->hostname));
 	recover_beside(&e->s);
-	status = split ? master_run(e, &again, &f) : serve_run(e, &again, &f);
+	status = split ? master_run(e, &again, inetd, &f) :
+	    serve_run(e, &again, inetd, &f);
 	if (status != STATUS_OK && !told)
 		fprintf(stderr, "popper: %s\n", f.text);
 	return status;
@@ -149,18 +165,24 @@ cmd_serve(int argc, char **argv)
 		.argc = argc, .argv = argv, .flags = OLD_FLAGS, .folder = -1,
 	};
 	struct edition	*e;
+	struct fault	 f;
+	int		 inetd;
 	int		 status;
 
 	if (wants_help(argc, argv))
 		return cmd_help(argc, argv);
+	if (take_listener(&inetd, &f) != 0)
+		return STATUS_FAILED;
 	e = edition_new();
 	status = start(argc, argv, OLD_FLAGS, true, &e->s);
 	if (status == STATUS_OK)
 		status = start_allowed(&e->s, true);
 	if (status == STATUS_OK)
-		status = serve(e, &r);		/* takes it */
+		status = serve(e, &r, inetd);	/* takes it */
 	else
 		edition_free(e);
+	if (status != STATUS_OK && inetd >= 0)
+		clock_sleep(INETD_PAUSE_MS);
 	log_close();
 	return status;
 }
@@ -215,7 +237,8 @@ static const struct command_word {
 static bool
 speaks_to_client(void)
 {
-	return fd_is_socket(0) && (fd_same(0, 1) || fd_same(0, 2));
+	return fd_is_socket(0) && !sock_listens(0) &&
+	    (fd_same(0, 1) || fd_same(0, 2));
 }
 
 int
@@ -230,5 +253,5 @@ main(int argc, char **argv)
 			return STATUS_FAILED;
 		return words[i].run(argc - 1, argv + 1);
 	}
-	return cmd_session(argc, argv);
+	return sock_listens(0) ? cmd_serve(argc, argv) : cmd_session(argc, argv);
 }

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/gauges.h"
 
+unsigned
+gauges_strangers(const struct tally *t)
+{
+	unsigned n = 0;
+
+	for (size_t i = TALLY_MASTER + 1; i < tally_rows(t); i++)
+		n += tally_total(t, i);
+	return n;
+}
+
 void
 gauges_read(const struct role_settings *r, const struct tally *t,
     size_t sessions, struct gauge out[LIMITS])
@@ -12,8 +22,7 @@ gauges_read(const struct role_settings *r, const struct tally *t,
 		};
 	out[LIMIT_SESSIONS].now = sessions;
 	out[LIMIT_SESSIONS].most = r->max_sessions;
-	for (size_t i = TALLY_MASTER + 1; i < tally_rows(t); i++)
-		out[LIMIT_STRANGERS].now += tally_total(t, i);
+	out[LIMIT_STRANGERS].now = gauges_strangers(t);
 	out[LIMIT_STRANGERS].most = r->max_strangers;
 	out[LIMIT_ADDRESS].now = tally_fullest(t, TALLY_ADDRESS);
 	out[LIMIT_ADDRESS].most = r->max_sessions_per_address;

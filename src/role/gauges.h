@@ -17,6 +17,8 @@ struct gauge {
 	uint64_t	 refused;	/* clients, since the start; modulo 2^32 */
 };
 
+/* Who has not logged in yet.  O(fronts), each 256 KiB. */
+unsigned	gauges_strangers(const struct tally *t);
 /* sessions: places_count().  Pure but for the tally. */
 void	gauges_read(const struct role_settings *r, const struct tally *t,
 	    size_t sessions, struct gauge out[LIMITS]);

@@ -38,6 +38,7 @@
 #include "role/attempt.h"
 #include "role/crew.h"
 #include "role/exporter.h"
+#include "role/gauges.h"
 #include "role/host.h"
 #include "role/permit.h"
 #include "role/service.h"
@@ -654,6 +655,19 @@ on_stop(void *ctx UNUSED)
 	master_stop();
 }
 
+/* Who comes from now on waits for inetd, which has the socket, too; who has just been
+ * taken is served to his end. */
+static void
+leave_if_idle(void)
+{
+	const struct listeners kept = m.crew->listeners;
+
+	if (service_idle(&m.service, &m.crew->edition->s, &kept,
+	    m.crew->next == NULL && places_count(m.places) == 0 &&
+	    gauges_strangers(m.tally) == 0))
+		crew_leave(m.crew, &kept);
+}
+
 static void
 on_tick(void *ctx UNUSED, unsigned what UNUSED)
 {
@@ -663,8 +677,13 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 	log_set_sid("");
 	if (!m.stopping) {
 		tick_crews();
-		if (m.again && !m.reloading)
-			reload();
+		if (m.crew == NULL) {
+			loop_end(m.loop);
+		} else if (!m.crew->leaving) {
+			if (m.again && !m.reloading)
+				reload();
+			leave_if_idle();
+		}
 	}
 	service_turn(&m.service, m.stopping ? NULL : &how, &ms);
 	loop_watch_set(&m.tick, 0, ms);
@@ -699,13 +718,13 @@ prepare(struct edition *e, struct fault *f)
 }
 
 int
-master_run(struct edition *e, const struct edition_source *source,
+master_run(struct edition *e, const struct edition_source *source, int inetd,
     struct fault *f)
 {
 	struct service_state	 how;
 	struct crew		*c;
 
-	m.service = (struct service){ .source = source, .word = "sessions" };
+	m.service = (struct service){ source, "sessions", .inetd = inetd };
 	spawn_adopt();
 	c = prepare(e, f);
 	if (c == NULL) {

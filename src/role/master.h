@@ -10,11 +10,12 @@
 #include "role/edition.h"
 
 /*
- * Until SIGTERM or SIGINT, or master_stop.  Exit status; 1 with a fault when it
+ * Until SIGTERM or SIGINT, or master_stop; or, with inetd's listener (else -1, takes
+ * it), until nobody has come for inetd_idle.  Exit status; 1 with a fault when it
  * cannot listen.  Takes e, which was not loaded by source, but alike.
  */
 int	master_run(struct edition *e, const struct edition_source *source,
-	    struct fault *f) MUSTUSE;
+	    int inetd, struct fault *f) MUSTUSE;
 
 /*
  * What signals ask for, for others who may ask.  master_reload: soon, or when the one

@@ -323,7 +323,7 @@ begin(void **state UNUSED)
 	if (it.master == 0) {
 		spawn_tie(getppid());
 		fd_close(&it.ours);
-		_exit(master_run(&edition, &source, &f));
+		_exit(master_run(&edition, &source, -1, &f));
 	}
 	fd_close(&it.theirs);
 	for (size_t i = 0; i < ARRAY_LEN(it.part); i++)

@@ -252,6 +252,22 @@ static const struct conf_option role_options[] = {
 		    "May be given more than once.",
 	},
 	{
+		.name = "inetd_idle", .type = CONF_SECONDS,
+		.offset = AT(inetd_idle_s), .fallback = "300",
+		.max = 86400,
+		.meaning = "how long a popper serve that inetd has started "
+		    "stays without clients; 0: for good",
+		.man = "How long a\n"
+		    ".Nm popper Cm serve\n"
+		    "to which inetd has handed its socket\n"
+		    ".Pq Ql wait\n"
+		    "stays when nobody is connected; 0 for as long as it lives.\n"
+		    "Then it ends, and inetd starts it anew for the next client; "
+		    "until then inetd cannot take its socket away.\n"
+		    "Penalties, counts and right passwords that are remembered "
+		    "go with it.",
+	},
+	{
 		.name = "max_sessions", .type = CONF_COUNT,
 		.offset = AT(max_sessions), .fallback = "1000",
 		.min = 1, .max = 100000,

@@ -213,7 +213,8 @@ static int
 turn(struct serve *s)
 {
 	const struct service_state	how = state(s);
-	uint64_t			ms = s->nrefused > 0 ? 1000 : 10000;
+	uint64_t			ms = s->nrefused > 0 ||
+					    s->service.inetd >= 0 ? 1000 : 10000;
 
 	service_turn(&s->service, &how, &ms);
 	return (int)ms;
@@ -318,7 +319,8 @@ loop(struct serve *s)
 		 * have waited, and taken the signal for its own. */
 		while (signals_reload())
 			reload(s);
-		if (signals_stopping())
+		if (signals_stopping() || service_idle(&s->service,
+		    &s->edition->s, &s->listeners, s->n == 0))
 			return;
 		n = s->listeners.n + s->nrefused;
 		for (size_t i = 0; i < n; i++)
@@ -356,12 +358,12 @@ stop_all(struct serve *s)
 }
 
 int
-serve_run(struct edition *e, const struct edition_source *source,
+serve_run(struct edition *e, const struct edition_source *source, int inetd,
     struct fault *f)
 {
 	struct serve		s = {
 		.edition = e,
-		.service = { .source = source, .word = "connections" },
+		.service = { source, "connections", .inetd = inetd },
 	};
 	struct service_state	how;
 	int			status = 1;

@@ -11,9 +11,9 @@
 /*
  * Returns an exit status: 0 when it was told to stop (SIGTERM, SIGINT), 1 when
  * it cannot listen; the log says why, and the fault, for who started it.  Takes
- * e, which was not loaded by source, but alike.
+ * e, which was not loaded by source, but alike; inetd: see master_run.
  */
 int	serve_run(struct edition *e, const struct edition_source *source,
-	    struct fault *f) MUSTUSE;
+	    int inetd, struct fault *f) MUSTUSE;
 
 #endif

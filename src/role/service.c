@@ -8,6 +8,7 @@
 #include "role/listen.h"
 
 #include "base/alloc.h"
+#include "sys/file.h"
 #include "watch/log.h"
 
 #include <stdio.h>
@@ -78,24 +79,37 @@ not_told(const struct fault *f)
 	log_fault(LEVEL_WARN, "notify", f);
 }
 
+/* A manager that starts us as inetd would has the socket in both places. */
+static int
+take_given(struct service *s, struct listeners *given, struct fault *f)
+{
+	unsigned n = s->manager.nfds;
+
+	*given = none;
+	if (n > 0) {
+		fd_close(&s->inetd);
+		return listeners_take(given, MANAGER_FD, n, f);
+	}
+	return s->inetd >= 0 ? listeners_take(given, s->inetd, 1, f) : 0;
+}
+
 int
 service_begin(struct service *s, const struct settings *conf,
     struct listeners *l, struct fault *f)
 {
 	struct manager		*m = &s->manager;
-	struct listeners	given = none;
+	struct listeners	given;
 	char			name[64];
 
 	if (manager_take(m, f) != 0)
 		return -1;
 	m->failed = not_told;
-	if (m->nfds > 0 && listeners_take(&given, MANAGER_FD, m->nfds, f) != 0)
-		return -1;
-	if (change_listeners(&given, conf, l, f) != 0)
+	if (take_given(s, &given, f) != 0 ||
+	    change_listeners(&given, conf, l, f) != 0)
 		return -1;
 	for (size_t i = 0; i < given.n; i++) {
 		manager_fd_name(m, i, name, sizeof(name));
-		announce(&given.one[i], "manager", name);
+		announce(&given.one[i], s->inetd >= 0 ? "inetd" : "manager", name);
 	}
 	tell_listeners(&given, l);
 	return 0;
@@ -126,6 +140,22 @@ service_turn(struct service *s, const struct service_state *how, uint64_t *ms)
 	char text[MANAGER_STATUS_MAX];
 
 	manager_turn(&s->manager, how == NULL ? NULL : status(s, how, text), ms);
+}
+
+bool
+service_idle(struct service *s, const struct settings *conf,
+    const struct listeners *l, bool empty)
+{
+	uint64_t most_ms = 1000ull * conf->role.inetd_idle_s;
+
+	if (!empty || s->inetd < 0 || most_ms == 0)
+		s->empty_ms = 0;
+	else if (s->empty_ms == 0)
+		s->empty_ms = clock_ms();
+	if (s->empty_ms == 0 || clock_ms() - s->empty_ms < most_ms)
+		return false;
+	tell_listeners(l, &none);
+	return true;
 }
 
 void

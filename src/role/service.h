@@ -16,6 +16,10 @@ struct service {
 	const struct edition_source	*source;
 	const char			*word;		/* for what it serves */
 	struct manager			 manager;
+	int				 inetd;		/* its listener, owns; -1:
+							   it has not started us */
+	uint64_t			 empty_ms;	/* since then; 0: somebody
+							   is here */
 	bool				 refused;	/* the last reload */
 };
 
@@ -28,7 +32,7 @@ struct service_state {
 
 /*
  * At the start, before the first child: what the service manager says; the sockets
- * that it hands over stand for `listen`.
+ * that it hands over, or inetd, stand for `listen`.
  */
 int	service_begin(struct service *s, const struct settings *conf,
 	    struct listeners *l, struct fault *f) MUSTUSE;
@@ -37,6 +41,10 @@ void	service_ready(struct service *s, const struct service_state *how);
 /* manager_turn; how is NULL: as before. */
 void	service_turn(struct service *s, const struct service_state *how,
 	    uint64_t *ms);
+/* In each turn: is it time to end, since nobody (empty) has been here for so long that
+ * inetd may listen again?  Told to the log; asked no more then. */
+bool	service_idle(struct service *s, const struct settings *conf,
+	    const struct listeners *l, bool empty);
 /* To the log; how many are left. */
 void	service_stopped(const struct service *s, size_t left);
 

@@ -27,6 +27,7 @@ struct role_settings {
 	struct conf_list	 xclient_networks;	/* likewise */
 	struct conf_list	 tls_certificate;	/* see certificate.h */
 	struct conf_list	 plaintext_networks;	/* see network.h */
+	unsigned		 inetd_idle_s;	/* 0: it stays */
 	unsigned		 max_sessions;
 	unsigned		 max_sessions_per_user;
 	unsigned		 max_sessions_per_address;

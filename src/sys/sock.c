@@ -264,6 +264,12 @@ option_of(int fd, int name)
 	return getsockopt(fd, SOL_SOCKET, name, &value, &n) == 0 ? value : -1;
 }
 
+bool
+sock_listens(int fd)
+{
+	return option_of(fd, SO_ACCEPTCONN) == 1;
+}
+
 int
 sock_listen_given(int fd, struct sock_addr *at, struct fault *f)
 {
@@ -278,7 +284,7 @@ sock_listen_given(int fd, struct sock_addr *at, struct fault *f)
 	if (option_of(fd, SO_TYPE) != SOCK_STREAM)
 		return fault_set(f, FAULT_PERM, "descriptor %d is no TCP"
 		    " socket", fd);
-	if (option_of(fd, SO_ACCEPTCONN) != 1)
+	if (!sock_listens(fd))
 		return fault_set(f, FAULT_PERM, "descriptor %d does not listen;"
 		    " if it is a connection, let the service manager keep"
 		    " those to itself (Accept=no)", fd);

@@ -51,6 +51,7 @@ bool	sock_listen_valid(const char *where);
  * `shared`: also beside listeners of ours for which sock_share is on. */
 int	sock_listen(const struct sock_addr *at, bool shared, int *fd_r,
 	    struct fault *f) MUSTUSE;
+bool	sock_listens(int fd);
 void	sock_share(int fd, bool on);	/* off: a plain one is refused again */
 /* Make a socket that somebody has handed over one of these, if it is a
  * listening one for TCP; *at is where. */

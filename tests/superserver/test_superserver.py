@@ -239,6 +239,93 @@ class Inetd(SuperServer, unittest.TestCase):
         return self.host.popen(["/usr/sbin/inetd", "-i", "/etc/inetd.conf"])
 
 
+class InetdWait(unittest.TestCase):
+    """inetd's other way: it hands its socket over, to one server for all who
+    come, and has it back when that has ended."""
+
+    IDLE = "inetd_idle = 1\n"
+
+    def setUp(self):
+        self.host = Host(packages=[unpack("openbsd-inetd")])
+        self.addCleanup(self.host.close)
+        self.host.add_user("alice", 1001, password="wonderland")
+        self.host.spool("alice", MAIL)
+        self.log = self.host.syslog
+
+    def start(self, argv, conf=CONF, user="root"):
+        self.host.write("/etc/popper/popper.conf",
+                        "listen = 127.0.0.1:1110\n" + conf)
+        self.host.write("/etc/inetd.conf", "pop3 stream tcp wait %s"
+                        " /usr/sbin/popper %s\n" % (user, argv))
+        server = self.host.popen(["/usr/sbin/inetd", "-i", "/etc/inetd.conf"])
+        self.addCleanup(server.stop)
+        self.host.wait_port(110)
+
+    def pop(self):
+        pop = Pop(self.host.connect(110))
+        self.addCleanup(pop.close)
+        return pop
+
+    def session(self):
+        pop = self.pop()
+        self.assertEqual(pop.login("alice", "wonderland")[0], 5)
+        pop.quit()
+
+    def ended(self):
+        return len(self.log.find(OURS + "listening-ended "))
+
+    def test_a_bare_popper_serves_all(self):
+        self.start("popper -s")
+        for _ in range(3):
+            self.session()
+        self.log.wait(OURS + "Stats: alice ", count=3)
+        self.log.wait(r"listening text=\S+:110 by=inetd$")
+        self.assertEqual(len(self.log.find(OURS + "listening ")), 1)
+        with self.assertRaises(ConnectionRefusedError):
+            self.host.connect(1110)
+        self.assertEqual(self.ended(), 0)
+
+    def test_it_ends_without_clients_and_comes_again(self):
+        """A stranger, or who has logged in, is one."""
+        self.start("popper serve", CONF + self.IDLE)
+        pop = self.pop()
+        time.sleep(2.5)
+        pop.login("alice", "wonderland")
+        time.sleep(2.5)
+        self.assertEqual(self.ended(), 0)
+        pop.quit()
+        self.log.wait(OURS + "stopped ")
+        self.assertEqual(self.ended(), 1)
+        self.session()
+        self.log.wait(OURS + "listening ", count=2)
+
+    def test_mistake_in_the_configuration(self):
+        """inetd starts it again at once, and gives a service up that is
+        started too often."""
+        self.start("popper serve", CONF + "max_sessions = none\n")
+        pop = self.host.connect(110)
+        self.addCleanup(pop.close)
+        self.log.wait(OURS + "conf-error .*max_sessions", count=2)
+        time.sleep(1.5)
+        self.assertLess(len(self.log.find(OURS + "conf-error ")), 5)
+        self.host.write("/etc/popper/popper.conf", CONF)
+        self.assertIn(b"starting", Pop(pop).greeting)
+
+    def test_one_process_for_each(self):
+        """isolation = single, as an ordinary user."""
+        self.host.write("/home/alice/users", "alice:{PLAIN}wonderland:1001:"
+                        "1001::/home/alice\n", 0o600, "alice")
+        self.host.write("/home/alice/mbox", MAIL, 0o600, "alice")
+        self.start("popper", CONF + self.IDLE + "isolation = single\n"
+                   "auth = file\npasswd_file = /home/alice/users\n"
+                   "maildrop = ~/mbox\nstate_dir = /home/alice/s\n"
+                   "run_dir = /home/alice/r\n", user="alice")
+        for n in (1, 2):
+            self.session()
+            self.log.wait(OURS + "listening .*by=inetd", count=n)
+            self.log.wait(OURS + "stopped ", count=n)
+
+
 class Xinetd(SuperServer, unittest.TestCase):
     packages = ("xinetd",)
 
