@@ -12,6 +12,7 @@
 #include "sys/sock.h"
 #include "watch/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
