@@ -124,7 +124,7 @@ class Storm(again.Again):
                             env={"MALLOC_MMAP_THRESHOLD_": "65536"})
         self.addCleanup(self.server.stop)
         self.settled()
-        self.fds = self.open_files(self.main())
+        self.fds = self.steady(lambda: self.open_files(self.main()))
         self.host.spool(KEPT, self.mail)
         self.kept = self.connect()
         self.kept.login(KEPT, PASSWORD)

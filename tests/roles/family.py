@@ -200,8 +200,8 @@ class Family(unittest.TestCase):
     # -- processes --------------------------------------------------------
 
     def heard(self, pop):
-        """Until popper has read all that this client has said, and then some:
-        what it does for QUIT shows nowhere."""
+        """Until popper has read all that this client has said, and has done what it
+        can do then: for QUIT that shows nowhere."""
         port = ":%04X" % pop.sock.getsockname()[1]
 
         def unread():
@@ -210,7 +210,34 @@ class Family(unittest.TestCase):
                 return [w for w in map(str.split, f) if w[2].endswith(port)
                         and not w[4].endswith(":00000000")]
         self.wait_for(lambda: not unread(), "reader")
-        time.sleep(0.4)
+        self.at_rest()
+
+    def at_rest(self):
+        """Until all wait for something, but for workers, who think.  Whoever has
+        something to do is seen as running, though others have the processors."""
+        looks = 0
+
+        def enough():
+            nonlocal looks
+            looks += 1
+            for m in self.members():
+                if m.status["State"][0] not in "ST" \
+                        and m.status["Name"] != ["popper-worker"]:
+                    looks = 0
+            return looks == 8
+        self.wait_for(enough, "rest")
+
+    def steady(self, value):
+        """It, as soon as it stays the same."""
+        last, looks = value(), 0
+
+        def enough():
+            nonlocal last, looks
+            before, last = last, value()
+            looks = looks + 1 if last == before else 0
+            return looks == 8
+        self.wait_for(enough, "value that stays the same")
+        return last
 
     def wait_for(self, condition, what, seconds=120):
         end = time.monotonic() + seconds

@@ -2,6 +2,7 @@
 """What the tests of `popper serve` share: a look at its roles."""
 
 import fcntl
+import json
 import os
 import sys
 
@@ -45,6 +46,23 @@ class House(family.Family):
         self.wait_for(lambda: not self.sessions() + self.named("popper-hand")
                       + self.named("popper-recover"), "end of all sessions",
                       seconds)
+
+    def ctl_facts(self, *words):
+        """What popper ctl tells, row by row.  The master, or a front, may hear of an
+        end when no process, and no connection, is left."""
+        r = self.host.run(["/usr/sbin/popper", "ctl", "--json", *words],
+                          check=True)
+        return [json.loads(row) for row in r.stdout.splitlines()]
+
+    def known_sessions(self, n):
+        """Until the master knows of so many."""
+        self.wait_for(lambda: len(self.ctl_facts("who")) == n,
+                      "%d sessions" % n)
+
+    def counted(self, key, n):
+        """Until so many of alice, or of her address, count for that limit."""
+        self.wait_for(lambda: self.ctl_facts("why", "alice@127.0.0.1")[0][key] == n,
+                      "%s of %d" % (key, n))
 
     def worker_there(self):
         return bool(self.named("popper-worker"))

@@ -89,7 +89,7 @@ class Limits(house.House):
         self.log.wait("limit-reached .*limit=max_sessions ip=", self.mark)
         one.cmd("NOOP")
         one.quit()
-        self.no_sessions()
+        self.known_sessions(0)
         self.login("bob").quit()
 
     def test_descriptors(self):
@@ -118,7 +118,7 @@ class Limits(house.House):
         inside.pop().close()
         for pop in inside:
             pop.quit()
-        self.no_sessions()
+        self.known_sessions(0)
         self.login("bob").quit()
 
     def test_few_descriptors(self):
