@@ -22,6 +22,7 @@ import ctypes
 import fcntl
 import glob
 import json
+import math
 import os
 import pickle
 import re
@@ -128,6 +129,19 @@ class HostProcess(subprocess.Popen):
             os.kill(self.inner(), sig)
         except ProcessLookupError:
             pass
+
+    def wait(self, timeout=None):
+        """nsenter stands still when its child did, be it for a moment since a
+        sanitizer looks for leaks at its end; and goes on when it is told so."""
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            try:
+                return super().wait(min(max(left, 0), 5))
+            except subprocess.TimeoutExpired:
+                if left <= 5:
+                    raise
+                os.kill(self.pid, signal.SIGCONT)
 
     def stop(self, sig=signal.SIGTERM, timeout=120):
         """Ask it to end, insist, and give its return code."""

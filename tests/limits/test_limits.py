@@ -29,7 +29,7 @@ def children(pid):
         with open("/proc/%d/task/%d/children" % (pid, pid),
                   encoding="ascii") as f:
             return [int(x) for x in f.read().split()]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 

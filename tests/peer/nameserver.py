@@ -17,6 +17,7 @@ import threading
 A, CNAME, PTR, AAAA = 1, 5, 12, 28
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 UDP_MAX = 512
+SO_RCVBUFFORCE = 33
 
 
 def wire_name(name):
@@ -53,6 +54,7 @@ class NameServer:
     def _open(self):
         for _ in range(50):
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._widen()
             self.udp.bind(("127.0.0.1", 0))
             self.port = self.udp.getsockname()[1]
             self.tcp = socket.socket()
@@ -69,6 +71,13 @@ class NameServer:
         self.over = threading.Event()
         self.threads = [threading.Thread(target=t, daemon=True)
                         for t in (self._serve_udp, self._serve_tcp)]
+
+    def _widen(self):
+        """A question that its queue has no room for is asked again much later."""
+        try:
+            self.udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
+        except PermissionError:
+            self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
 
     def __enter__(self):
         for t in self.threads:

@@ -220,7 +220,7 @@ def processes(name):
         try:
             with open("/proc/%s/status" % pid, encoding="ascii") as f:
                 lines = f.read().splitlines()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
         if lines[0].split()[1].split("-")[0] == name:
             out.append(next(int(line.split()[1]) for line in lines
