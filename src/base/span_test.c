@@ -73,12 +73,52 @@ test_wide_mask(void **state UNUSED)
 	}
 }
 
+struct words {
+	uint64_t	c;
+	uint64_t	eight_bit;
+};
+
+static void
+check_words(const uint8_t *p, uint8_t c, struct words want)
+{
+	assert_int_equal(word_eq(p, c), want.c);
+	assert_int_equal(word_eq_few(p, c), want.c);
+	assert_int_equal(word_8bit(p), want.eight_bit);
+	assert_int_equal(word_ones(want.c), __builtin_popcountll(want.c));
+#ifdef WIDE_AVX2
+	if (!wide_avx2)
+		return;
+	assert_int_equal(word_eq_avx2(p, c), want.c);
+	assert_int_equal(word_8bit_avx2(p), want.eight_bit);
+#endif
+}
+
+static void
+test_words(void **state UNUSED)
+{
+	srand(4711);
+	for (unsigned round = 0; round < 50000; round++) {
+		unsigned	spread = 2 + round % 256;
+		struct words	want = { 0 };
+		uint8_t		*p = text + (size_t)rand() % (LONG - WORD);
+
+		for (size_t i = 0; i < WORD; i++) {
+			p[i] = (uint8_t)((unsigned)rand() % spread +
+			    (round % 3 == 0 ? 0x7f : 0));
+			want.c |= (uint64_t)(p[i] == 0x80) << i;
+			want.eight_bit |= (uint64_t)(p[i] >= 0x80) << i;
+		}
+		check_words(p, 0x80, want);
+	}
+}
+
 /* What the loader says is what the processor says. */
 static void
 test_wide_avx2(void **state UNUSED)
 {
 #ifdef WIDE_AVX2
 	assert_int_equal(wide_avx2, __builtin_cpu_supports("avx2") &&
+	    __builtin_cpu_supports("bmi") &&
 	    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"));
 #else
 	assert_false(wide_avx2);
@@ -92,6 +132,7 @@ main(void)
 		cmocka_unit_test(test_find_pair),
 		cmocka_unit_test(test_is_ascii),
 		cmocka_unit_test(test_wide_mask),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_wide_avx2),
 	};
 

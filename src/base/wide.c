@@ -15,7 +15,7 @@ bool	wide_avx2;
 __attribute__((constructor)) static void
 look_for_avx2(void)
 {
-	wide_avx2 = CPU_FEATURE_ACTIVE(AVX2) && CPU_FEATURE_ACTIVE(BMI2) &&
-	    CPU_FEATURE_ACTIVE(POPCNT);
+	wide_avx2 = CPU_FEATURE_ACTIVE(AVX2) && CPU_FEATURE_ACTIVE(BMI1) &&
+	    CPU_FEATURE_ACTIVE(BMI2) && CPU_FEATURE_ACTIVE(POPCNT);
 }
 #endif

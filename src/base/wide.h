@@ -15,12 +15,17 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Defined where a loop may stand a second time, made for AVX2. */
+/*
+ * Defined where a loop may be compiled a second time, for AVX2: it is written as a
+ * WIDE_TWICE, which gets what it is to look with as an argument, and is called by a
+ * plain function and by one that is WIDE_AVX2.
+ */
 #if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
-#define WIDE_AVX2
+#define WIDE_AVX2	__attribute__((target("avx2,bmi,bmi2,popcnt")))
 #endif
+#define WIDE_TWICE	inline __attribute__((always_inline))
 
-/* May it be used?  Set before main() begins; else only tests change it, to have
+/* May such a one be called?  Set before main() begins; else only tests change it, to have
  * either way. */
 extern bool	wide_avx2;
 
@@ -42,6 +47,14 @@ static inline wide
 wide_eq(wide v, uint8_t c)
 {
 	return (wide)(v == c);
+}
+
+static inline wide
+wide_8bit(const uint8_t *p)
+{
+	typedef int8_t signs __attribute__((vector_size(16)));
+
+	return (wide)((signs)wide_at(p) < 0);
 }
 
 static inline bool
@@ -80,6 +93,99 @@ wide_mask(wide answer)
 	return wide_mask_plain(answer);
 #endif
 }
+
+/* Sixty-four octets: bit i is the i-th one's. */
+#define WORD		64
+
+static inline uint64_t
+word_mask(wide a, wide b, wide c, wide d)
+{
+	return wide_mask(a) | (uint64_t)wide_mask(b) << WIDE |
+	    (uint64_t)wide_mask(c) << 2 * WIDE |
+	    (uint64_t)wide_mask(d) << 3 * WIDE;
+}
+
+/* The same, quicker when there is mostly none. */
+static inline uint64_t
+word_mask_few(wide a, wide b, wide c, wide d)
+{
+	return wide_any(a | b | c | d) ? word_mask(a, b, c, d) : 0;
+}
+
+/* Which of them are c?  The second one is for those that are few. */
+static inline uint64_t
+word_eq(const uint8_t *p, uint8_t c)
+{
+	return word_mask(wide_eq(wide_at(p), c), wide_eq(wide_at(p + WIDE), c),
+	    wide_eq(wide_at(p + 2 * WIDE), c),
+	    wide_eq(wide_at(p + 3 * WIDE), c));
+}
+
+static inline uint64_t
+word_eq_few(const uint8_t *p, uint8_t c)
+{
+	return word_mask_few(wide_eq(wide_at(p), c),
+	    wide_eq(wide_at(p + WIDE), c), wide_eq(wide_at(p + 2 * WIDE), c),
+	    wide_eq(wide_at(p + 3 * WIDE), c));
+}
+
+/* Which of them are no ASCII? */
+static inline uint64_t
+word_8bit(const uint8_t *p)
+{
+	return word_mask_few(wide_8bit(p), wide_8bit(p + WIDE),
+	    wide_8bit(p + 2 * WIDE), wide_8bit(p + 3 * WIDE));
+}
+
+/* How many bits are set.  The compiler knows this form, and has an instruction for it
+ * where the function that it comes to may use one; else it would call a table. */
+static inline size_t
+word_ones(uint64_t v)
+{
+	v -= v >> 1 & 0x5555555555555555;
+	v = (v & 0x3333333333333333) + (v >> 2 & 0x3333333333333333);
+	v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return v * 0x0101010101010101 >> 56;
+}
+
+#ifdef WIDE_AVX2
+typedef uint8_t wider __attribute__((vector_size(32)));
+
+#define WIDER		sizeof(wider)
+
+/* An answer's, or of any octets their highest bits. */
+WIDE_AVX2 static inline uint64_t
+wider_mask(const wider *v)
+{
+	typedef char lanes __attribute__((vector_size(32)));
+
+	return (uint32_t)__builtin_ia32_pmovmskb256((lanes)*v);
+}
+
+WIDE_AVX2 static inline uint64_t
+word_eq_avx2(const uint8_t *p, uint8_t c)
+{
+	wider a;
+	wider b;
+
+	memcpy(&a, p, WIDER);
+	memcpy(&b, p + WIDER, WIDER);
+	a = (wider)(a == c);
+	b = (wider)(b == c);
+	return wider_mask(&a) | wider_mask(&b) << WIDER;
+}
+
+WIDE_AVX2 static inline uint64_t
+word_8bit_avx2(const uint8_t *p)
+{
+	wider a;
+	wider b;
+
+	memcpy(&a, p, WIDER);
+	memcpy(&b, p + WIDER, WIDER);
+	return wider_mask(&a) | wider_mask(&b) << WIDER;
+}
+#endif
 
 /* Of all lanes. */
 static inline size_t

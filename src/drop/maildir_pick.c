@@ -53,11 +53,11 @@ read_whole(int fd, struct picked *p, struct fault *f)
 		got = span_of(block, (size_t)n);
 		as_sent = as_sent && !dot_begins_line(&wire, got);
 		dot_count(&wire, got);
-		if (!span_is_ascii(got))
-			p->row.flags |= MAILDIR_ROW_8BIT;
 		off += (uint64_t)n;
 		as_sent = as_sent && wire.octets == off;
 	}
+	if (wire.is_8bit)
+		p->row.flags |= MAILDIR_ROW_8BIT;
 	p->row.wire = dot_count_end(&wire);
 	if (as_sent && p->row.wire == p->row.size)
 		p->row.flags |= MAILDIR_ROW_AS_SENT;

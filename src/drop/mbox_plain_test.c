@@ -158,8 +158,7 @@ read_message(struct span mbox, struct mbox_msg *m)
 	    span_skip(bare, bare.n - FROM_TAIL) : bare);
 	text = span_skip(span_first(mbox, (size_t)m->end), (size_t)m->text);
 	m->size_wire = wire_size(text);
-	if (!span_is_ascii(text) ||
-	    !span_is_ascii(without_lf(line_at(mbox, m->next))))
+	if (!span_is_ascii(text))
 		m->flags |= MBOX_8BIT;
 	digest_init(&kept);
 	digest_add(&kept, span_first(bare, bare.n - cr));

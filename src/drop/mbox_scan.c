@@ -88,19 +88,10 @@ read_status(struct mbox_scan *s, struct span line)
 
 /* ------------------------------------------------------------- octets */
 
-/* Once it is known of a message nobody looks at more of it. */
-static void
-look_for_8bit(struct mbox_scan *s, struct span part)
-{
-	if ((s->cur.flags & MBOX_8BIT) == 0 && !span_is_ascii(part))
-		s->cur.flags |= MBOX_8BIT;
-}
-
 /* Octets of the text, in their order, each exactly once. */
 static void
 put_kept(struct mbox_scan *s, struct span part)
 {
-	look_for_8bit(s, part);
 	dot_count(&s->wire, part);
 	digest_add(&s->digest, part);
 }
@@ -108,7 +99,6 @@ put_kept(struct mbox_scan *s, struct span part)
 static void
 put_mutable(struct mbox_scan *s, struct span part)
 {
-	look_for_8bit(s, part);
 	dot_count(&s->wire, part);
 	if (!s->changing)
 		digest_init(&s->change_digest);
@@ -208,6 +198,8 @@ end_message(struct mbox_scan *s, uint64_t next)
 	if (s->part == PART_HEAD)
 		s->cur.head_end = s->cur.end;
 	put_missing_end(s);
+	if (s->wire.is_8bit)
+		s->cur.flags |= MBOX_8BIT;
 	s->cur.size_wire = dot_count_end(&s->wire);
 	digest_take(&s->digest, s->cur.digest);
 	if (s->changing)
@@ -493,46 +485,46 @@ pass_header(struct mbox_scan *s, struct span in)
 }
 
 /*
- * Where the last line begins of those that end in front of in.p[at], if it is a
- * blank one; else `at`.  What stands in front of `in` is text of in's first line.
+ * Where in in.p[0..at) the last line begins, if it is a blank one or as much of one
+ * as there is; else `at`.  What stands in front of `in` is text of in's first line.
  */
 static size_t
 blank_before(struct span in, size_t at)
 {
-	size_t begin = at - 1;
+	size_t begin = at;
 
+	if (begin > 0 && in.p[begin - 1] == '\n')
+		begin--;
 	if (begin > 0 && in.p[begin - 1] == '\r')
 		begin--;
-	return begin > 0 && in.p[begin - 1] == '\n' ? begin : at;
+	return begin > 0 && begin < at && in.p[begin - 1] == '\n' ? begin : at;
 }
 
 /*
- * How much of `in`, which goes on a line with text in it, is text for sure: all
- * up to a blank line in front of what might be a From_ line, or of the end.
+ * Count as much of `in`, which goes on a line with text in it, as is text for sure:
+ * all up to a blank line in front of what might be a From_ line, or of the end.
  */
 static size_t
-body_run(struct span in)
+count_body(struct dot_counter *wire, struct span in)
 {
 	size_t	at = 0;
-	size_t	begin;
+	size_t	end;
 
-	while ((at += span_find_pair(span_skip(in, at), '\n', 'F')) < in.n) {
-		begin = blank_before(in, ++at);
-		if (begin < at)
-			return begin;
-	}
-	if (in.p[in.n - 1] == '\n')
-		return blank_before(in, in.n);
-	return in.n > 1 && in.p[in.n - 1] == '\r' && in.p[in.n - 2] == '\n' ?
-	    in.n - 1 : in.n;
+	do {
+		at += dot_count_until(wire, span_skip(in, at), 'F');
+		end = blank_before(in, at);
+	} while (at < in.n && end == at);
+	if (end < at)
+		dot_take_back(wire, span_skip(span_first(in, at), end));
+	return end;
 }
 
 static size_t
 pass_body(struct mbox_scan *s, struct span in)
 {
-	size_t n = body_run(in);
+	size_t n = count_body(&s->wire, in);
 
-	put_kept(s, span_first(in, n));
+	digest_add(&s->digest, span_first(in, n));
 	s->pos += n;
 	s->take = in.p[n - 1] == '\n' ? TAKE_HOLD : TAKE_KEEP;
 	return n;

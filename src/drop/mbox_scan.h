@@ -46,9 +46,8 @@ enum {					/* mbox_msg.flags */
 	MBOX_HEAD_OPEN	= 1u << 3,	/* the header's last line has no LF */
 	MBOX_SEPARATED	= 1u << 4,	/* a blank line follows the text */
 	MBOX_GONE	= 1u << 5,	/* no longer in the spool (in place) */
-	MBOX_8BIT	= 1u << 6,	/* octets beyond ASCII in it (or in the
-					   next From_ line), and rows.c has not
-					   measured it */
+	MBOX_8BIT	= 1u << 6,	/* octets beyond ASCII in it, and rows.c
+					   has not measured it */
 	MBOX_DOUBTED	= 1u << 7,	/* to be looked at before it is read (in
 					   place) */
 	MBOX_RECODED	= 1u << 8,	/* measured: a surrogate is another text */

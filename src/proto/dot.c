@@ -9,10 +9,11 @@
  * between the two octets of a pair is needed.
  */
 #define ENCODE_TURN	3
-/* Octets that the quick way looks at together: the bits of a uint64_t. */
-#define ENCODE_BLOCK	(4 * WIDE)
-/* What it copies at a time. */
+/* What the quick way copies at a time. */
 #define WIDE_PAIR	(2 * WIDE)
+/* So far ahead the counter has octets fetched: what the processor fetches by itself
+ * ends with each page, and what was just read from a disk is in no near cache. */
+#define COUNT_AHEAD	2048
 
 static size_t
 min(size_t a, size_t b)
@@ -109,22 +110,6 @@ encode_line(const uint8_t *line, const uint8_t *lf, struct sink *to)
 	return true;
 }
 
-/* Bit i: p[i] is one, of WIDE octets. */
-static uint64_t
-few_line_ends(const uint8_t *p)
-{
-	return wide_mask(wide_eq(wide_at(p), '\n'));
-}
-
-/* The same of a block.  Written out, for no loop is as quick. */
-static uint64_t
-line_ends(const uint8_t *p)
-{
-	return few_line_ends(p) | few_line_ends(p + WIDE) << WIDE |
-	    few_line_ends(p + 2 * WIDE) << 2 * WIDE |
-	    few_line_ends(p + 3 * WIDE) << 3 * WIDE;
-}
-
 /*
  * Behind a line's end: whole lines, but for the last ones.  Where they end is found
  * out for a block at a time, before any of them is copied: so no step waits for what
@@ -138,9 +123,9 @@ encode_lines(struct span *in, struct sink *to)
 	const uint8_t	*line = in->p;
 	bool		 fits = true;
 
-	for (size_t at = 0; fits && n - at >= ENCODE_BLOCK + WIDE_PAIR;
-	    at += ENCODE_BLOCK) {
-		uint64_t ends = line_ends(in->p + at);
+	for (size_t at = 0; fits && n - at >= WORD + WIDE_PAIR;
+	    at += WORD) {
+		uint64_t ends = word_eq(in->p + at, '\n');
 
 		for (; fits && ends != 0; ends &= ends - 1) {
 			const uint8_t *lf = in->p + at + __builtin_ctzll(ends);
@@ -180,40 +165,115 @@ dot_encode_end(struct dot_encoder *e, struct buf *out)
 	return 0;
 }
 
-/* Line ends, from the second octet on, that have no CR. */
-static size_t
-count_bare(struct span text)
+/* What there is in a WORD of text. */
+struct look {
+	uint64_t	lf;
+	uint64_t	cr;
+	uint64_t	first;		/* what a line is to begin with */
+	uint64_t	eight_bit;
+};
+typedef struct look look_fn(const uint8_t *p, uint8_t first);
+
+static inline struct look
+look_at(const uint8_t *p, uint8_t first)
 {
-	const uint8_t	*p = text.p + 1;
-	const uint8_t	*end = text.p + text.n;
-	size_t		 n = 0;
-
-	while ((size_t)(end - p) >= WIDE) {
-		size_t	turns = min((size_t)(end - p) / WIDE, WIDE_COUNT_MAX);
-		wide	sum = { 0 };
-
-		for (; turns > 0; turns--, p += WIDE)
-			sum -= wide_eq(wide_at(p), '\n') &
-			    ~wide_eq(wide_at(p - 1), '\r');
-		n += wide_sum(sum);
-	}
-	for (; p < end; p++)
-		n += p[0] == '\n' && p[-1] != '\r';
-	return n;
+	return (struct look){ word_eq(p, '\n'), word_eq_few(p, '\r'),
+		word_eq_few(p, first), word_8bit(p) };
 }
+
+/* Sums over the words of a piece, and what the last one hands on to the next. */
+struct words {
+	size_t		bare;		/* LFs without a CR */
+	uint64_t	eight_bit;
+	uint64_t	after_cr;	/* 1 or 0 */
+	uint64_t	after_lf;
+};
+
+/* Up to a line that begins so, if it is wanted.  Returns its place, or WORD. */
+static WIDE_TWICE size_t
+count_word(struct words *w, struct look at, bool until)
+{
+	uint64_t begin = until ? at.first & (at.lf << 1 | w->after_lf) : 0;
+	uint64_t taken = (begin & -begin) - 1;	/* below the lowest, or all */
+
+	w->bare += word_ones(at.lf & taken & ~(at.cr << 1 | w->after_cr));
+	w->eight_bit |= at.eight_bit & taken;
+	w->after_cr = at.cr >> (WORD - 1);
+	w->after_lf = at.lf >> (WORD - 1);
+	return begin == 0 ? WORD : (size_t)__builtin_ctzll(begin);
+}
+
+static WIDE_TWICE size_t
+count(struct dot_counter *c, struct span text, bool until, uint8_t first,
+    look_fn *look)
+{
+	struct words	w = { .after_cr = c->after_cr };
+	uint8_t		rest[WORD];
+	size_t		at = 0;
+	size_t		n = WORD;
+
+	for (; n == WORD && text.n - at >= WORD; at += n) {
+		__builtin_prefetch(text.p + at + COUNT_AHEAD);
+		n = count_word(&w, look(text.p + at, first), until);
+	}
+	if (n == WORD && at < text.n) {
+		memset(rest, 0, sizeof(rest));
+		memcpy(rest, text.p + at, text.n - at);
+		at += min(count_word(&w, look(rest, first), until), text.n - at);
+	}
+	c->octets += at + w.bare;
+	c->mid_line = text.p[at - 1] != '\n';
+	c->after_cr = text.p[at - 1] == '\r';
+	c->is_8bit = c->is_8bit || w.eight_bit != 0;
+	return at;
+}
+
+static size_t
+count_plain(struct dot_counter *c, struct span text, bool until, uint8_t first)
+{
+	return count(c, text, until, first, look_at);
+}
+
+#ifdef WIDE_AVX2
+WIDE_AVX2 static inline struct look
+look_avx2(const uint8_t *p, uint8_t first)
+{
+	return (struct look){ word_eq_avx2(p, '\n'), word_eq_avx2(p, '\r'),
+		word_eq_avx2(p, first), word_8bit_avx2(p) };
+}
+
+WIDE_AVX2 static size_t
+count_avx2(struct dot_counter *c, struct span text, bool until, uint8_t first)
+{
+	return count(c, text, until, first, look_avx2);
+}
+#else
+#define count_avx2	count_plain
+#endif
 
 void
 dot_count(struct dot_counter *c, struct span text)
 {
-	uint8_t last;
+	if (text.n > 0)
+		(void)(wide_avx2 ? count_avx2 : count_plain)(c, text, false, 0);
+}
 
-	if (text.n == 0)
-		return;
-	c->octets += text.n + (text.p[0] == '\n' && !c->after_cr) +
-	    count_bare(text);
-	last = text.p[text.n - 1];
-	c->mid_line = last != '\n';
-	c->after_cr = last == '\r';
+size_t
+dot_count_until(struct dot_counter *c, struct span text, uint8_t first)
+{
+	return text.n == 0 ? 0 :
+	    (wide_avx2 ? count_avx2 : count_plain)(c, text, true, first);
+}
+
+void
+dot_take_back(struct dot_counter *c, struct span lines)
+{
+	struct dot_counter of = { 0 };
+
+	dot_count(&of, lines);
+	c->octets -= of.octets;
+	c->mid_line = false;
+	c->after_cr = false;
 }
 
 uint64_t

@@ -33,14 +33,21 @@ int	dot_encode_end(struct dot_encoder *e, struct buf *out) MUSTUSE;
 
 /*
  * Octets of the text on the wire; the same state, no output.  Start with {0}.
- * O(n), sixteen octets at a time.
+ * O(n), one look at each 64 octets.
  */
 struct dot_counter {
 	uint64_t	octets;
 	bool		mid_line;
 	bool		after_cr;
+	bool		is_8bit;	/* one of them is no ASCII */
 };
 void		dot_count(struct dot_counter *c, struct span text);
+/* Only up to the next line that begins with `first`, be it that a line begins with
+ * `text` itself.  Returns how much that is: of some text at least an octet. */
+size_t		dot_count_until(struct dot_counter *c, struct span text,
+		    uint8_t first) MUSTUSE;
+/* What was counted last, whole lines, is none of the text; is_8bit stays. */
+void		dot_take_back(struct dot_counter *c, struct span lines);
 uint64_t	dot_count_end(struct dot_counter *c);
 /* Does a line of the text that comes next begin with a dot?  To be asked before it
  * is counted.  A text without such lines that is on the wire of its own size is

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "proto/dot.h"
 
+#include "base/wide.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -343,6 +345,26 @@ test_long_line(void **state UNUSED)
 	check_count(span_of(text, sizeof(text)), 7, sizeof(text) + 2);
 }
 
+static void
+plain_count(struct dot_counter *c, const uint8_t *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		c->octets += text[i] == '\n' && !c->after_cr ? 2 : 1;
+		c->mid_line = text[i] != '\n';
+		c->after_cr = text[i] == '\r';
+		c->is_8bit = c->is_8bit || text[i] >= 0x80;
+	}
+}
+
+static void
+assert_same_count(const struct dot_counter *got, const struct dot_counter *want)
+{
+	assert_int_equal(got->octets, want->octets);
+	assert_int_equal(got->mid_line, want->mid_line);
+	assert_int_equal(got->after_cr, want->after_cr);
+	assert_int_equal(got->is_8bit, want->is_8bit);
+}
+
 /* Long enough for every way to count; all octets are line ends of some kind. */
 static void
 test_count_long(void **state UNUSED)
@@ -360,12 +382,64 @@ test_count_long(void **state UNUSED)
 
 		dot_count(&c, span_of(text, cut));
 		dot_count(&c, span_of(text + cut, n - cut));
-		assert_int_equal(c.octets, plain.octets);
-		assert_int_equal(c.mid_line, plain.mid_line);
-		assert_int_equal(c.after_cr, plain.after_cr);
-		plain.octets += text[n] == '\n' && !plain.after_cr ? 2 : 1;
-		plain.mid_line = text[n] != '\n';
-		plain.after_cr = text[n] == '\r';
+		assert_same_count(&c, &plain);
+		plain_count(&plain, text + n, 1);
+	}
+}
+
+/* The next line that begins with `first`, from the second octet on; or n. */
+static size_t
+plain_until(const uint8_t *text, size_t n, uint8_t first)
+{
+	for (size_t i = 1; i < n; i++)
+		if (text[i] == first && text[i - 1] == '\n')
+			return i;
+	return n;
+}
+
+/* From one such line to the next, with all that a look may meet at any place. */
+static void
+check_until(const uint8_t *text, size_t n)
+{
+	struct dot_counter	got = { 0 };
+	struct dot_counter	want = { 0 };
+	struct dot_counter	before;
+
+	for (size_t at = 0, most; at < n; at += most) {
+		most = plain_until(text + at, n - at, 'F');
+		before = got;
+		assert_int_equal(dot_count_until(&got,
+		    span_of(text + at, n - at), 'F'), most);
+		plain_count(&want, text + at, most);
+		assert_same_count(&got, &want);
+		if (before.mid_line || before.after_cr)
+			continue;
+		dot_take_back(&got, span_of(text + at, most));
+		before.is_8bit = got.is_8bit;
+		assert_same_count(&got, &before);
+		got = want;
+	}
+}
+
+static void
+test_count_until(void **state UNUSED)
+{
+	uint64_t seed = 88172645463325252u;
+
+	for (size_t round = 0; round < 20000; round++) {
+		size_t		 n = 1 + next_random(&seed) % 300;
+		uint64_t	 spread = 4 + round % 50;
+		uint8_t		*text = malloc(n);	/* see test_lines */
+
+		assert_non_null(text);
+		for (size_t i = 0; i < n; i++) {
+			uint64_t which = next_random(&seed) % spread;
+
+			text[i] = which < 4 ? (uint8_t)"\n\nF\r"[which] :
+			    next_random(&seed) % 400 == 0 ? 0x80 : 'a';
+		}
+		check_until(text, n);
+		free(text);
 	}
 }
 
@@ -392,8 +466,12 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_count_long),
+		cmocka_unit_test(test_count_until),
 		cmocka_unit_test(test_end_needs_room),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	wide_avx2 = false;
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
