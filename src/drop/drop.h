@@ -208,6 +208,13 @@ struct drop_ops {
 	ssize_t	(*read)(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 		    struct fault *f) MUSTUSE;
 	/*
+	 * What read() would give from octet off of message i on, for who reads it to
+	 * its end, and without a copy: at least one octet of what is at hand or can
+	 * simply be read, more of it later; borrowed until the next call.  Messages
+	 * in order cost less.  Empty: it has to be read().  NULL: always.
+	 */
+	struct span	(*peek)(struct drop *d, size_t i, uint64_t off);
+	/*
 	 * The file that has the octets of message i, each where read() has it; lent
 	 * until another message is asked for.  The same is looked at as in read():
 	 * what was sent from there before a later lend() or read() of message i

@@ -39,14 +39,19 @@ static ssize_t
 mbox_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
     struct fault *f)
 {
-	struct drop_entry e;
+	struct mbox_text t;
 
-	if (d->entries != NULL) {
-		ASSERT(i < d->n);
-		return tempdrop_read(d, &d->entries[i], off, p, n, f);
-	}
-	return rows_entry(d, i, &e, f) == -1 ? -1 :
-	    tempdrop_read(d, &e, off, p, n, f);
+	return rows_text(d, i, &t, f) == -1 ? -1 :
+	    tempdrop_read(d, &t, off, p, n, f);
+}
+
+static struct span
+mbox_peek(struct drop *d, size_t i, uint64_t off)
+{
+	struct mbox_text t;
+
+	return rows_text(d, i, &t, NULL) == -1 ? SPAN("") :
+	    tempdrop_peek(d, &t, off);
 }
 
 static struct drop *
@@ -72,6 +77,7 @@ mbox_close(struct drop *d)
 	indexed_fini(&d->index);
 	mbox_table_fini(&d->table);
 	follow_free(d->follow);
+	free(d->ahead.p);
 	free(d->entries);
 	free(d);
 }
@@ -220,6 +226,7 @@ const struct drop_ops mbox_ops = {
 	.size		= rows_size,
 	.uidl		= rows_uidl,
 	.read		= mbox_read,
+	.peek		= mbox_peek,
 	.commit		= mbox_commit,
 	.close		= mbox_close,
 };

@@ -32,6 +32,24 @@ struct indexed {
 	struct index_edge	*edges;		/* owns; of blocks that were read */
 };
 
+/* Of a message that is read. */
+struct mbox_text {
+	size_t		row;
+	uint64_t	size;		/* octets, as its entry has it */
+};
+
+/*
+ * Octets of a spool that is read in place, and behind them those of the messages that
+ * come next: of the state that the table speaks of, by what the times tell.
+ */
+struct ahead {
+	uint8_t		*p;		/* owns; NULL before the first */
+	uint64_t	 off;		/* in the spool */
+	size_t		 n;		/* 0: there are none */
+	size_t		 next;		/* row that is in order */
+	bool		 in_order;	/* so was the one that was begun last */
+};
+
 struct drop {
 	const struct drop_ops	*ops;		/* first: see drop_ops_of */
 	struct drop_conf	 conf;
@@ -46,6 +64,7 @@ struct drop {
 						   the state that the table
 						   speaks of */
 	struct follow		*follow;	/* owns; in place, or NULL */
+	struct ahead		 ahead;
 	struct file_facts	 seen;		/* the spool's when it was scanned at
 						   login, if any later change has
 						   another time; else {0} */
@@ -108,6 +127,9 @@ int	rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f
 int	rows_size(struct drop *d, size_t i, bool surrogate, uint64_t *wire_r,
 	    struct fault *f) MUSTUSE;
 char	*rows_uidl(struct drop *d, size_t i, char *out, struct fault *f) MUSTUSE;
+/* f may be NULL. */
+int	rows_text(struct drop *d, size_t i, struct mbox_text *out, struct fault *f)
+	    MUSTUSE;
 /* All rows are there from now on. */
 int	rows_all(struct drop *d, struct fault *f) MUSTUSE;
 /* Which of them is message i? */
@@ -143,8 +165,10 @@ int	tempdrop_unchanged(const struct drop *d, bool *same_r, struct fault *f)
 /* Scan a locked spool without copying it. */
 int	tempdrop_scan(struct spool *s, struct mbox_table *out,
 	    struct fault *f) MUSTUSE;
-ssize_t	tempdrop_read(struct drop *d, const struct drop_entry *e, uint64_t off,
+ssize_t	tempdrop_read(struct drop *d, const struct mbox_text *t, uint64_t off,
 	    void *p, size_t n, struct fault *f) MUSTUSE;
+/* drop_ops.peek */
+struct span	tempdrop_peek(struct drop *d, const struct mbox_text *t, uint64_t off);
 
 /*
  * Give each row of `want` the place of the row of `found` with the same octets

@@ -198,6 +198,24 @@ rows_entry(struct drop *d, size_t i, struct drop_entry *out, struct fault *f)
 	return 0;
 }
 
+int
+rows_text(struct drop *d, size_t i, struct mbox_text *out, struct fault *f)
+{
+	struct fault own;
+
+	ASSERT(i < d->n);
+	if (d->entries != NULL) {
+		*out = (struct mbox_text){ (size_t)d->entries[i].locator,
+		    d->entries[i].size_disk };
+		return 0;
+	}
+	out->row = rows_row(d, i);
+	if (know(d, out->row, f == NULL ? &own : f) == -1)
+		return -1;
+	out->size = d->table.m[out->row].end - d->table.m[out->row].text;
+	return 0;
+}
+
 /* What LIST and UIDL need of a message that has no entry yet; it gets one when the
  * index is damaged. */
 static int

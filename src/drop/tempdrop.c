@@ -36,6 +36,8 @@
  */
 #define TICK_MS		20
 #define COARSE_TICK_MS	1020
+/* What is read at once of messages that are fetched in order. */
+#define AHEAD_MAX	65536u
 /* No single write(2) takes longer. */
 #define WRITE_MS	10000
 
@@ -606,11 +608,17 @@ is_sure(const struct drop *d, const struct mbox_msg *m)
 }
 
 /* Is a message that is begun now to be followed? */
+static bool
+wants_following(const struct drop *d, const struct mbox_msg *m)
+{
+	return !is_sure(d, m) &&
+	    since_change(clock_file_ms(), &d->facts) <= WRITE_MS;
+}
+
 static void
 begin_following(struct drop *d, const struct mbox_msg *m)
 {
-	if (is_sure(d, m) ||
-	    since_change(clock_file_ms(), &d->facts) > WRITE_MS) {
+	if (!wants_following(d, m)) {
 		follow_free(d->follow);
 		d->follow = NULL;
 		return;
@@ -647,6 +655,7 @@ read_locked(struct drop *d, struct mbox_msg *m, uint64_t size, uint64_t off,
 	int		fd = d->fd;
 	ssize_t		got = -1;
 
+	d->ahead.n = 0;
 	if (rows_all(d, f) == -1)
 		return -1;
 	spool_init(&s, &d->conf);
@@ -709,24 +718,77 @@ read_copy(struct drop *d, struct mbox_msg *m, uint64_t off, void *p, size_t n,
 }
 
 ssize_t
-tempdrop_read(struct drop *d, const struct drop_entry *e, uint64_t off, void *p,
+tempdrop_read(struct drop *d, const struct mbox_text *t, uint64_t off, void *p,
     size_t n, struct fault *f)
 {
-	struct mbox_msg	*m = &d->table.m[e->locator];
+	struct mbox_msg	*m = &d->table.m[t->row];
 	ssize_t		 got;
 
-	if (off >= e->size_disk)
+	if (off >= t->size)
 		return 0;
-	if (n > e->size_disk - off)
-		n = (size_t)(e->size_disk - off);
+	if (n > t->size - off)
+		n = (size_t)(t->size - off);
 	if (!d->in_place)
 		return read_copy(d, m, off, p, n, f);
-	got = read_in_place(d, m, e->size_disk, off, (struct octets){ p, n }, f);
+	got = read_in_place(d, m, t->size, off, (struct octets){ p, n }, f);
 	if (got > 0 && d->follow != NULL && !follow_octets(d->follow, m,
-	    e->size_disk, off, span_of(p, (size_t)got))) {
+	    t->size, off, span_of(p, (size_t)got))) {
 		m->flags |= MBOX_DOUBTED;
 		return fault_set(f, FAULT_TEMP, "another program is still "
 		    "writing to the message");
 	}
 	return got;
+}
+
+/* ------------------------------------------------------------- ahead */
+
+/* From `at` on, where some octets of a message are left. */
+static void
+read_ahead(struct drop *d, uint64_t at, uint64_t left)
+{
+	struct ahead	*a = &d->ahead;
+	bool		 same;
+	ssize_t		 got;
+
+	if (a->p == NULL)
+		a->p = xalloc(AHEAD_MAX, 1);
+	got = file_pread(d->fd, a->p, a->in_order || left > AHEAD_MAX ?
+	    AHEAD_MAX : (size_t)left, at, NULL);
+	if (got <= 0 || tempdrop_unchanged(d, &same, NULL) == -1 || !same)
+		got = 0;
+	a->off = at;
+	a->n = (size_t)got;
+}
+
+/* What is there of them; or what can be, when nobody has to be asked. */
+static struct span
+look_ahead(struct drop *d, uint64_t at, uint64_t left)
+{
+	struct ahead *a = &d->ahead;
+
+	if (at < a->off || at - a->off >= a->n)
+		read_ahead(d, at, left);
+	if (a->n == 0)
+		return SPAN("");
+	return span_first(span_skip(span_of(a->p, a->n), (size_t)(at - a->off)),
+	    left < a->n ? (size_t)left : a->n);
+}
+
+struct span
+tempdrop_peek(struct drop *d, const struct mbox_text *t, uint64_t off)
+{
+	const struct mbox_msg	*m = &d->table.m[t->row];
+	struct ahead		*a = &d->ahead;
+
+	if (!d->in_place || off >= t->size ||
+	    (m->flags & (MBOX_GONE | MBOX_DOUBTED)) != 0 ||
+	    (off == 0 ? wants_following(d, m) : d->follow != NULL))
+		return SPAN("");
+	if (off == 0) {
+		follow_free(d->follow);
+		d->follow = NULL;
+		a->in_order = t->row == a->next;
+		a->next = t->row + 1;
+	}
+	return look_ahead(d, m->text + off, t->size - off);
 }

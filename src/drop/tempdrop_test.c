@@ -46,6 +46,8 @@ static bool		 can_clone;
 static bool		 cloned_whole;	/* it had not happened by then */
 static unsigned		 countdown;		/* reads until it happens */
 static uint64_t		 octets_read;
+static unsigned		 files_read;		/* so many times */
+static bool		 peeks;		/* takes what is at hand, when there is any */
 static bool		 busy;		/* mail comes whenever nobody has the lock */
 static void		 (*change)(void);
 /* Time stands still but for who sleeps: all that is done at once has one time. */
@@ -181,18 +183,25 @@ static const struct {
 
 /* ---------------------------------------------------- what stands in between */
 
-ssize_t
-__wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
+static void
+count_down(void)
 {
 	if (countdown > 0 && --countdown == 0) {
 		change();
 		changed_ms = now_ms;
 	}
+}
+
+ssize_t
+__wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
+{
+	count_down();
 	if (busy && !fake_locked(&w)) {
 		append();
 		changed_ms = ++now_ms;
 	}
 	octets_read += n;
+	files_read++;
 	return __real_file_pread(fd, p, n, off, f);
 }
 
@@ -265,6 +274,22 @@ set_way(enum way way)
 	can_clone = way == CLONED;
 }
 
+static ssize_t
+read_some(struct drop *d, size_t i, uint64_t off, char *to, struct fault *f)
+{
+	struct span s = SPAN("");
+
+	if (peeks) {
+		count_down();
+		s = mbox_ops.peek(d, i, off);
+	}
+	if (s.n == 0)
+		return mbox_ops.read(d, i, off, to, CHUNK, f);
+	s = span_first(s, CHUNK);
+	memcpy(to, s.p, s.n);
+	return (ssize_t)s.n;
+}
+
 /* As many octets as they are listed; false: it was refused. */
 static bool
 read_whole(struct drop *d, size_t i, const struct drop_entry *e, char *to)
@@ -274,7 +299,7 @@ read_whole(struct drop *d, size_t i, const struct drop_entry *e, char *to)
 	uint64_t		off = 0;
 
 	while (off < e->size_disk) {
-		ssize_t n = mbox_ops.read(d, i, off, to + off, CHUNK, &f);
+		ssize_t n = read_some(d, i, off, to + off, &f);
 
 		if (n == -1) {
 			assert_int_equal(f.class, FAULT_TEMP);
@@ -387,9 +412,8 @@ session(enum way way, unsigned reads, bool kept)
 }
 
 static void
-test_changes(void **state)
+all_changes(void)
 {
-	(void)state;
 	for (enum way way = 0; way < WAYS; way++)
 		for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
 			unsigned reads = 1;
@@ -400,6 +424,98 @@ test_changes(void **state)
 				reads++;
 			assert_true(reads > 8);
 		}
+}
+
+static void
+test_changes(void **state)
+{
+	(void)state;
+	all_changes();
+	peeks = true;
+	all_changes();
+	peeks = false;
+}
+
+static void
+expect_reads(struct drop *d, size_t i, unsigned n, uint64_t octets)
+{
+	struct snapshot	 s;
+	char		*to = xalloc(1, 2 * LARGE);
+
+	mbox_ops.snapshot(d, &s);
+	files_read = 0;
+	octets_read = 0;
+	assert_true(read_whole(d, i, &s.entries[i], to));
+	assert_true(span_eq(span_of(to, s.entries[i].size_disk),
+	    text_of(original[i])));
+	assert_int_equal(files_read, n);
+	if (n > 0 && octets > 0)
+		assert_int_equal(octets_read, octets);
+	free(to);
+}
+
+/* Who fetches in order has read the next ones already, and nobody else. */
+static void
+test_ahead(void **state)
+{
+	struct drop	*d;
+	struct fault	 f;
+
+	(void)state;
+	set_way(IN_PLACE);
+	write_those(w.spool, "0123");
+	changed_ms = now_ms;
+	peeks = true;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	for (size_t i = 0; i < MESSAGES; i++)
+		expect_reads(d, i, i == 0, 0);
+	mbox_ops.close(d);
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	expect_reads(d, 1, 1, text_of(original[1]).n);
+	expect_reads(d, 0, 1, text_of(original[0]).n);
+	expect_reads(d, 1, 1, 0);
+	expect_reads(d, 2, 0, 0);
+	append();			/* what is at hand is what it was */
+	changed_ms = ++now_ms;
+	expect_reads(d, 3, 0, 0);
+	peeks = false;
+	mbox_ops.close(d);
+}
+
+/* What was at hand is none of a message that stands there now; nor is one that is not
+ * sure to be where it was. */
+static void
+test_ahead_moved(void **state)
+{
+	struct drop	*d;
+	struct fault	 f;
+	char		 b[CHUNK];
+	char		*last;
+
+	(void)state;
+	set_way(IN_PLACE);
+	write_those(w.spool, "0123");
+	changed_ms = now_ms;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	assert_true(mbox_ops.peek(d, 1, 0).n > 0);
+	write_those(w.spool, "0312");
+	changed_ms = ++now_ms;
+	now_ms += 60000;
+	assert_true(mbox_ops.read(d, 2, 0, b, sizeof(b), &f) > 0);
+	peeks = true;
+	expect_reads(d, 3, 1, 0);
+	last = original[2] + strlen(original[2]) - 3;
+	(*last)++;
+	write_those(w.spool, "0312");
+	(*last)--;
+	append();
+	changed_ms = ++now_ms;
+	now_ms += 60000;
+	assert_true(mbox_ops.read(d, 3, 0, b, sizeof(b), &f) > 0);
+	assert_int_equal(mbox_ops.peek(d, 2, 0).n, 0);
+	assert_int_equal(mbox_ops.read(d, 2, 0, b, sizeof(b), &f), -1);
+	peeks = false;
+	mbox_ops.close(d);
 }
 
 /* The way that is wanted is the way that is gone. */
@@ -480,7 +596,7 @@ test_tick(void **state)
 
 /* Who is inside a write since before the session began changes no time any more. */
 static void
-test_write_goes_on(void **state)
+write_goes_on(void)
 {
 	AUTO(fd_close) int	 writer = -1;
 	struct drop	*d;
@@ -488,7 +604,6 @@ test_write_goes_on(void **state)
 	struct snapshot	 s;
 	char		*to = xalloc(1, 2 * LARGE);
 
-	(void)state;
 	set_way(IN_PLACE);
 	write_those(w.spool, "0123");
 	changed_ms = now_ms;
@@ -506,6 +621,16 @@ test_write_goes_on(void **state)
 		assert_true(read_whole(d, i, &s.entries[i], to));
 	mbox_ops.close(d);
 	free(to);
+}
+
+static void
+test_write_goes_on(void **state)
+{
+	(void)state;
+	write_goes_on();
+	peeks = true;
+	write_goes_on();
+	peeks = false;
 }
 
 /* When nobody has it open, no octet is read but what is served. */
@@ -699,6 +824,8 @@ main(void)
 		cmocka_unit_test(test_power_end),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_ahead),
+		cmocka_unit_test(test_ahead_moved),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -31,6 +31,7 @@ struct drop {
 	uint64_t		 readable;
 	bool			 whole;		/* gives all that is asked for */
 	size_t			 given;		/* octets */
+	unsigned		 peeked;	/* so many times */
 	bool			 cannot_commit;
 	unsigned		 asked;		/* for an entry */
 	size_t			 unknown;	/* number of a message that has none */
@@ -59,6 +60,16 @@ mem_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 	memcpy(p, d->texts[i] + off, n);
 	d->given += n;
 	return (ssize_t)n;
+}
+
+/* Now and then something is at hand, and behind it what is not the message's. */
+static struct span
+mem_peek(struct drop *d, size_t i, uint64_t off)
+{
+	if (d->whole || d->unreadable || off % 2 == 0)
+		return SPAN("");
+	d->peeked++;
+	return span_first(span_str(d->texts[i] + off), 5);
 }
 
 #define LENT_FD	77
@@ -99,6 +110,7 @@ static const struct drop_ops mem_ops = {
 	.name = "memory",
 	.snapshot = mem_snapshot,
 	.read = mem_read,
+	.peek = mem_peek,
 	.lend = mem_lend,
 	.commit = mem_commit,
 	.close = mem_close,
@@ -169,6 +181,7 @@ static const struct drop_ops lazy_ops = {
 	.size = lazy_size,
 	.uidl = lazy_uidl,
 	.read = mem_read,
+	.peek = mem_peek,
 	.commit = mem_commit,
 	.close = mem_close,
 };
@@ -732,6 +745,18 @@ test_unreadable_message(void **state UNUSED)
 	drop.readable = 7;
 	(void)say("RETR 1");
 	assert_int_equal(last_next, POP_NEXT_ABORT);
+}
+
+/* However its octets come, and whatever the file has behind them by now. */
+static void
+test_message_has_its_size(void **state UNUSED)
+{
+	static const char	 wire[] = "+OK 41 octets\r\nSubject: one\r\nTo: a"
+				    "\r\n\r\nbody\r\n..dot\r\nlast\r\n.\r\n";
+
+	drop.texts[0] = "Subject: one\nTo: a\n\nbody\n.dot\nlast\n\nmore";
+	assert_string_equal(say("RETR 1"), wire);
+	assert_true(drop.peeked > 2);
 }
 
 #define LARGE	(9u << 20)		/* can be divided by three */
@@ -1728,6 +1753,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_expires_by_a_kept_clock,
 		    setup_lazy, teardown),
+		cmocka_unit_test_setup_teardown(test_message_has_its_size, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_utf8, setup_lazy, teardown),
 		cmocka_unit_test_setup_teardown(test_marks, setup_lazy, teardown),
 		cmocka_unit_test_setup_teardown(test_asks_for_little, setup_lazy,

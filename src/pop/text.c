@@ -22,7 +22,7 @@ text_init(struct text *t, const struct view_item *m)
 	t->room = TEXT_BLOCK;
 	if (t->recoder == NULL && m->entry.size_disk < TEXT_BLOCK)
 		t->room = (size_t)m->entry.size_disk;
-	t->block = xalloc(t->room, 1);
+	t->block = NULL;
 }
 
 void
@@ -46,8 +46,11 @@ static ssize_t
 read_on(const struct view_item *m, uint64_t *off, uint8_t *p, size_t n,
     struct fault *f)
 {
-	ssize_t got = drop_ops_of(m->drop)->read(m->drop, m->index, *off, p, n,
-	    f);
+	uint64_t left = m->entry.size_disk - *off;
+	ssize_t	 got;
+
+	got = drop_ops_of(m->drop)->read(m->drop, m->index, *off, p,
+	    n < left ? n : (size_t)left, f);
 
 	if (got == 0)
 		return fault_set(f, FAULT_TEMP, "message ends too early");
@@ -86,6 +89,8 @@ fill(struct text *t, size_t want, size_t most, struct fault *f)
 	size_t	room;
 	ssize_t	got;
 
+	if (t->block == NULL)
+		t->block = xalloc(t->room, 1);
 	while (t->n - t->pos < want && !at_end(t)) {
 		memmove(t->block, t->block + t->pos, t->n - t->pos);
 		t->n -= t->pos;
@@ -103,9 +108,29 @@ fill(struct text *t, size_t want, size_t most, struct fault *f)
 	return 0;
 }
 
+/* What the drop has at hand, when nothing else is to be given before. */
+static struct span
+peek(struct text *t)
+{
+	const struct view_item	*m = t->m;
+	struct span		 s;
+
+	if (t->recoder != NULL || t->n > t->pos || at_end(t) ||
+	    drop_ops_of(m->drop)->peek == NULL)
+		return SPAN("");
+	s = drop_ops_of(m->drop)->peek(m->drop, m->index, t->off);
+	if (s.n > m->entry.size_disk - t->off)
+		s.n = (size_t)(m->entry.size_disk - t->off);
+	t->off += s.n;
+	return s;
+}
+
 int
 text_block(struct text *t, struct span *out, struct fault *f)
 {
+	*out = peek(t);
+	if (out->n > 0)
+		return 0;
 	if (fill(t, 1, t->room, f) != 0)
 		return -1;
 	*out = span_of(t->block + t->pos, t->n - t->pos);

@@ -39,7 +39,8 @@ void	text_begin_at(struct text *t, uint64_t off);
 
 /*
  * All that is read ahead, as one span (several lines, the last perhaps
- * unfinished); empty at the end.  -1 when the drop cannot be read.
+ * unfinished); empty at the end.  Until the next call, also of the drop.  -1 when that
+ * cannot be read.
  */
 int	text_block(struct text *t, struct span *out, struct fault *f) MUSTUSE;
 
