@@ -26,6 +26,10 @@ big_endian(const uint8_t *p)
 
 static_assert(MBOX_DIGEST == 16, "two numbers");
 
+/* Of bits that digests are put in order by, before they are compared: 256 KiB of
+ * counts. */
+#define SHARED_MAX	16
+
 /* Eight letters of 40 bits, most significant first: each bit of five goes to an octet of
  * its own, and all octets become letters at once. */
 static void
@@ -98,33 +102,80 @@ by_digest_and_place(const void *a, const void *b)
 	return c != 0 ? c : x->m < y->m ? -1 : x->m > y->m;
 }
 
-/* The caller frees it. */
+/* Highest bits of a number that are looked at first: so many that about one digest in
+ * n begins with the same ones, for they are spread evenly. */
+static unsigned
+shared_bits(size_t n)
+{
+	unsigned bits = 1;
+
+	while (bits < SHARED_MAX && n >> bits != 0)
+		bits++;
+	return bits;
+}
+
+/*
+ * In the order of their highest bits: counted, then put where they belong; those that
+ * share them are sorted.  Whoever finds many that do has them sorted as ever.
+ */
+static void
+sort_ranked(const struct ranked *from, size_t n, struct ranked *to)
+{
+	unsigned	 bits = shared_bits(n);
+	unsigned	 shift = 64 - bits;
+	uint32_t	*end = xalloc((size_t)1 << bits, sizeof(*end));
+	size_t		 begin = 0;
+
+	for (size_t i = 0; i < n; i++)
+		end[from[i].first >> shift]++;
+	for (size_t k = 0, sum = 0; k >> bits == 0; k++) {
+		sum += end[k];
+		end[k] = (uint32_t)(sum - end[k]);
+	}
+	for (size_t i = 0; i < n; i++)
+		to[end[from[i].first >> shift]++] = from[i];
+	for (size_t k = 0; k >> bits == 0; begin = end[k++])
+		if (end[k] - begin > 1)
+			qsort(to + begin, end[k] - begin, sizeof(*to),
+			    by_digest_and_place);
+	free(end);
+}
+
+/* All are number one, until it is known better.  The caller frees it. */
 static struct ranked *
 rank(const struct mbox_table *t)
 {
 	struct ranked *order = xalloc(t->n, sizeof(*order));
+	struct ranked *rows = xalloc(t->n, sizeof(*rows));
 
 	for (size_t i = 0; i < t->n; i++) {
-		order[i].m = &t->m[i];
-		memcpy(&order[i].first, t->m[i].digest, sizeof(order->first));
+		t->m[i].twin = 1;
+		rows[i].m = &t->m[i];
+		memcpy(&rows[i].first, t->m[i].digest, sizeof(rows->first));
 	}
-	qsort(order, t->n, sizeof(*order), by_digest_and_place);
+	sort_ranked(rows, t->n, order);
+	free(rows);
 	return order;
 }
 
 static bool
 same_digest(const struct ranked *a, const struct ranked *b)
 {
-	return memcmp(a->m->digest, b->m->digest, MBOX_DIGEST) == 0;
+	return a->first == b->first &&
+	    memcmp(a->m->digest, b->m->digest, MBOX_DIGEST) == 0;
 }
 
-/* older: NULL, or how many came before the first of each digest. */
+/* older: NULL, or how many came before the first of each digest.  Rows lie far apart
+ * in that order, and few are looked at. */
 static void
 number_ranked(struct ranked *order, size_t n, const uint32_t *older)
 {
-	for (size_t i = 0; i < n; i++)
-		order[i].m->twin = i > 0 && same_digest(&order[i - 1], &order[i]) ?
-		    order[i - 1].m->twin + 1 : older != NULL ? older[i] + 1 : 1;
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && same_digest(&order[i - 1], &order[i]))
+			order[i].m->twin = order[i - 1].m->twin + 1;
+		else if (older != NULL && older[i] > 0)
+			order[i].m->twin = older[i] + 1;
+	}
 }
 
 void

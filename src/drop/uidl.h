@@ -16,7 +16,8 @@
 
 #define UIDL_BASE	26		/* letters of 128 bits */
 
-/* Set twin in every row: 1, 2... among equal digests.  O(n log n). */
+/* Set twin in every row: 1, 2... among equal digests.  O(n) mostly, O(n log n) when many
+ * digests begin alike. */
 void	mbox_number_twins(struct mbox_table *t);
 
 /*

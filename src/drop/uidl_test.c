@@ -168,6 +168,53 @@ test_new_twins(void **state)
 	}
 }
 
+/* Of many kinds, as digests are, and every fourth one differs at its end alone. */
+static void
+put_digest(struct mbox_msg *m, unsigned kind)
+{
+	uint64_t half[2] = { 0 };
+
+	half[1] = (kind + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	if (kind % 4 != 0)
+		half[0] = half[1] * half[1];
+	memcpy(m->digest, half, sizeof(m->digest));
+}
+
+static uint32_t
+count_up_to(const struct mbox_msg *m, size_t i)
+{
+	uint32_t n = 1;
+
+	for (size_t k = 0; k < i; k++)
+		n += memcmp(m[k].digest, m[i].digest, MBOX_DIGEST) == 0;
+	return n;
+}
+
+static void
+test_many_twins(void **state)
+{
+	static struct mbox_msg	all[2000];
+	struct mbox_table	t = { .m = all, .n = ARRAY_LEN(all) };
+	struct mbox_table	new = { .m = all + 700, .n = t.n - 700 };
+	struct twins		w;
+	unsigned		dice = 1;
+
+	(void)state;
+	for (size_t i = 0; i < t.n; i++) {
+		dice = dice * 1103515245 + 12345;
+		put_digest(&all[i], (dice >> 16) % 1000);
+	}
+	mbox_number_twins(&t);
+	for (size_t i = 0; i < t.n; i++)
+		assert_int_equal(all[i].twin, count_up_to(all, i));
+	twins_begin(&w, &new);
+	for (size_t i = 0; i < 700; i++)
+		twins_older(&w, all[i].digest, all[i].twin);
+	twins_end(&w);
+	for (size_t i = 700; i < t.n; i++)
+		assert_int_equal(all[i].twin, count_up_to(all, i));
+}
+
 static struct drop_entry
 entry(const char *uidl)
 {
@@ -227,6 +274,7 @@ main(void)
 		cmocka_unit_test(test_stable),
 		cmocka_unit_test(test_twins),
 		cmocka_unit_test(test_new_twins),
+		cmocka_unit_test(test_many_twins),
 		cmocka_unit_test(test_distinct),
 		cmocka_unit_test(test_distinct_promised),
 	};
