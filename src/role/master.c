@@ -700,6 +700,12 @@ prepare(struct edition *e, struct fault *f)
 	m.loop = loop_new(f);
 	if (m.loop == NULL)
 		return NULL;
+	/* Before it listens, and so is known to be there: what they ask for is done
+	 * when the loop runs. */
+	loop_on_signal(m.loop, LOOP_CHILD, on_child, NULL);
+	loop_on_signal(m.loop, LOOP_STOP, on_stop, NULL);
+	loop_on_signal(m.loop, LOOP_INTERRUPT, on_stop, NULL);
+	loop_on_signal(m.loop, LOOP_HANGUP, on_hangup, NULL);
 	m.tally = tally_new(TALLY_MASTER + 1, crew_most(&e->s), f);
 	m.tickets = tickets_new(f);
 	m.penalty = penalty_new(f);
@@ -731,10 +737,6 @@ master_run(struct edition *e, const struct edition_source *source, int inetd,
 		log_fault(LEVEL_ERR, "listen", f);
 		return 1;
 	}
-	loop_on_signal(m.loop, LOOP_CHILD, on_child, NULL);
-	loop_on_signal(m.loop, LOOP_STOP, on_stop, NULL);
-	loop_on_signal(m.loop, LOOP_INTERRUPT, on_stop, NULL);
-	loop_on_signal(m.loop, LOOP_HANGUP, on_hangup, NULL);
 	loop_watch_init(&m.tick, m.loop, -1, on_tick, NULL);
 	loop_watch_set(&m.tick, 0, 0);
 	on_child(NULL);		/* one of before may have ended already */

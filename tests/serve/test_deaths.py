@@ -2,6 +2,7 @@
 """Each role of popper serve dies; it is started anew and costs only what it held.
 And the end of all."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -222,6 +223,40 @@ class Stops(Phases):
 
     def test_sigterm(self):
         self.stop(signal.SIGTERM)
+
+    @contextlib.contextmanager
+    def deaf_log(self):
+        """The log daemon's queue is full, so that a line takes its time."""
+        def fill():
+            deaf = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            deaf.bind("/proc/%d/root/dev/log" % self.host.pid)
+            full = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            full.setblocking(False)
+            full.connect(deaf.getsockname())
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    full.send(b"x")
+            full.close()
+            return deaf
+        self.log.stop(unlink=True)
+        try:
+            with self.host.in_network(fill):
+                yield
+        finally:
+            self.log.start()
+
+    def test_while_it_begins(self):
+        """As soon as it listens it is told; not when its roles are there."""
+        self.configure(fronts=2)
+        for sig in (signal.SIGTERM, signal.SIGHUP):
+            with self.deaf_log():
+                server = self.SERVER(self.host)
+                self.addCleanup(server.stop)
+                server.process.send_signal(sig)
+            if sig == signal.SIGHUP:
+                self.wait_for(lambda: self.count() == house.ROLES, "all roles")
+                self.next_login()
+            self.assertEqual(server.stop(), 0)
 
     def test_ctrl_c(self):
         """The terminal sends it to the whole process group."""
