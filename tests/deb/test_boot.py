@@ -178,7 +178,7 @@ class Boot(unittest.TestCase):
 
     def test_watchdog(self):
         self.host.write("/etc/systemd/system/popper.service.d/x.conf",
-                        "[Service]\nWatchdogSec=2\n")
+                        "[Service]\nWatchdogSec=4\n")
         self.sh("systemctl daemon-reload; systemctl start popper.service")
         main = self.show("popper.service", "MainPID")
         time.sleep(5)

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 import house                                                    # noqa: E402
 from lib import nasty                                           # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
+from lib.stall import quick_enough                              # noqa: E402
 
 ELSEWHERE = "127.9.9.9"         # the address of a good client
 PASSWORD = house.family.PASSWORD
@@ -340,20 +341,27 @@ class Slow(Reached):
     def test_reader_who_is_fast_enough(self):
         """The same, for three times as long; then at full speed."""
         self.serve(timeout=3)
-        pop = self.user()
-        pop.send(b"RETR 3\r\n")
-        size = int(pop.line().split()[1])
-        got = len(pop.buf)
-        end = time.monotonic() + 9
-        while time.monotonic() < end:
-            got += len(pop.sock.recv(1024))
-            time.sleep(0.1)
-        self.good()
-        while got < size + len(b".\r\n"):
-            got += len(pop.sock.recv(1 << 20))
-        pop.buf.clear()
-        pop.cmd("RSET")
-        pop.quit()
+
+        def take(step):
+            pop = self.user()
+            pop.send(b"RETR 3\r\n")
+            size = int(pop.line().split()[1])
+            got = len(pop.buf)
+            end = time.monotonic() + 9
+            while time.monotonic() < end:
+                step()
+                got += len(pop.sock.recv(1024))
+                time.sleep(0.1)
+            self.good()
+            while got < size + len(b".\r\n"):
+                step()
+                data = pop.sock.recv(1 << 20)
+                self.assertTrue(data, "cut off after %d octets" % got)
+                got += len(data)
+            pop.buf.clear()
+            pop.cmd("RSET")
+            pop.quit()
+        quick_enough(take, 1)
 
     def test_line_that_never_ends(self):
         self.serve(timeout=3)

@@ -65,7 +65,7 @@ class Limits(family.Family):
         for delay in (0, 2):
             with self.subTest(delay=delay):
                 self.serve(auth_fail_delay=delay)
-                for _ in range(5):
+                for _ in range(12):
                     self.assertEqual(self.wrong(self.connect()), REFUSED)
                     self.took(delay)
                     if self.seconds < delay + 0.5:

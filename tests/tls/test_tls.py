@@ -14,6 +14,7 @@ from both import PASSWORD, Both
 from house_tls import (                                         # noqa: E402
     POP, POPS, Pop, certificate, insecure, trusting)
 from lib.popper import PopError
+from lib.stall import quick_enough
 
 LARGE = 5 << 20
 
@@ -153,19 +154,26 @@ class Dialogue(Both, house_tls.Tls):
         self.host.spool("alice", b"From a@b Mon Jan  1 12:00:00 2024\n\n"
                         + body * 60000 + b"\n")
         self.serve(timeout=2, min_rate=0)
-        pop = self.pops()
-        pop.login("alice", PASSWORD)
-        pop.send(b"RETR 1\r\n")
-        end = time.monotonic() + 7
-        got = 0
-        while time.monotonic() < end:
-            got += len(pop.sock.recv(8192))
-            time.sleep(0.05)
-        while got < 60000 * 101:
-            got += len(pop.sock.recv(1 << 20))
-        pop.send(b"QUIT\r\n")
-        while pop.sock.recv(65536):
-            pass
+
+        def take(step):
+            pop = self.pops()
+            pop.login("alice", PASSWORD)
+            pop.send(b"RETR 1\r\n")
+            end = time.monotonic() + 7
+            got = 0
+            while time.monotonic() < end:
+                step()
+                got += len(pop.sock.recv(8192))
+                time.sleep(0.05)
+            while got < 60000 * 101:
+                step()
+                data = pop.sock.recv(1 << 20)
+                self.assertTrue(data, "cut off after %d octets" % got)
+                got += len(data)
+            pop.send(b"QUIT\r\n")
+            while pop.sock.recv(65536):
+                pass
+        quick_enough(take, 1)
         self.log.wait("session-end .*reason=quit", self.mark)
         self.assertEqual(self.log.find("tls-renewed", self.mark), [])
 
