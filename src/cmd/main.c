@@ -144,7 +144,8 @@ serve(struct edition *e, struct reload *r, int inetd)
 	struct fault			f = { 0 };
 	bool				split = e->s.role.isolation ==
 					    ISOLATION_SPLIT;
-	bool				told = e->s.log.to == LOG_TO_STDERR;
+	bool				told = e->s.log.to == LOG_TO_STDERR ||
+					    inetd >= 0;
 	int				status;
 
 	if (split && names_to_numbers(&e->s, &e->names, &f) != 0)
@@ -174,9 +175,9 @@ cmd_serve(int argc, char **argv)
 	if (take_listener(&inetd, &f) != 0)
 		return STATUS_FAILED;
 	e = edition_new();
-	status = start(argc, argv, OLD_FLAGS, true, &e->s);
+	status = start(argc, argv, OLD_FLAGS, inetd < 0, &e->s);
 	if (status == STATUS_OK)
-		status = start_allowed(&e->s, true);
+		status = start_allowed(&e->s, inetd < 0);
 	if (status == STATUS_OK)
 		status = serve(e, &r, inetd);	/* takes it */
 	else

@@ -243,10 +243,11 @@ class InetdWait(unittest.TestCase):
     """inetd's other way: it hands its socket over, to one server for all who
     come, and has it back when that has ended."""
 
+    PACKAGE = "openbsd-inetd"
     IDLE = "inetd_idle = 1\n"
 
     def setUp(self):
-        self.host = Host(packages=[unpack("openbsd-inetd")])
+        self.host = Host(packages=[unpack(self.PACKAGE)])
         self.addCleanup(self.host.close)
         self.host.add_user("alice", 1001, password="wonderland")
         self.host.spool("alice", MAIL)
@@ -255,11 +256,13 @@ class InetdWait(unittest.TestCase):
     def start(self, argv, conf=CONF, user="root"):
         self.host.write("/etc/popper/popper.conf",
                         "listen = 127.0.0.1:1110\n" + conf)
+        self.addCleanup(self.super_server(argv, user).stop)
+        self.host.wait_port(110)
+
+    def super_server(self, argv, user):
         self.host.write("/etc/inetd.conf", "pop3 stream tcp wait %s"
                         " /usr/sbin/popper %s\n" % (user, argv))
-        server = self.host.popen(["/usr/sbin/inetd", "-i", "/etc/inetd.conf"])
-        self.addCleanup(server.stop)
-        self.host.wait_port(110)
+        return self.host.popen(["/usr/sbin/inetd", "-i", "/etc/inetd.conf"])
 
     def pop(self):
         pop = Pop(self.host.connect(110))
@@ -326,17 +329,13 @@ class InetdWait(unittest.TestCase):
             self.log.wait(OURS + "stopped ", count=n)
 
 
-class Xinetd(SuperServer, unittest.TestCase):
-    packages = ("xinetd",)
-
-    def start(self, flags):
-        service = """service %s
+XINETD = """service %s
 {
 	type = UNLISTED
 	port = %d
 	socket_type = stream
 	protocol = tcp
-	wait = no
+	wait = %s
 	user = root
 	server = /usr/sbin/popper
 	server_args = %s
@@ -344,12 +343,33 @@ class Xinetd(SuperServer, unittest.TestCase):
 	disable = no
 }
 """
-        self.host.write(
-            "/etc/xinetd.conf", "defaults\n{\n\tinstances = UNLIMITED\n}\n"
-            + "".join(service % (name, port, " ".join(flags) or "-T 600")
-                      for name, port in (("pop3", 110), ("pop2", 109))))
-        return self.host.popen(["/usr/sbin/xinetd", "-dontfork", "-f",
-                                "/etc/xinetd.conf"])
+
+
+def xinetd(host, *services):
+    host.write("/etc/xinetd.conf", "defaults\n{\n\tinstances = UNLIMITED\n}\n"
+               + "".join(XINETD % s for s in services))
+    return host.popen(["/usr/sbin/xinetd", "-dontfork", "-f",
+                       "/etc/xinetd.conf"])
+
+
+class Xinetd(SuperServer, unittest.TestCase):
+    packages = ("xinetd",)
+
+    def start(self, flags):
+        return xinetd(self.host, *(
+            (name, port, "no", " ".join(flags) or "-T 600")
+            for name, port in (("pop3", 110), ("pop2", 109))))
+
+
+class XinetdWait(InetdWait):
+    PACKAGE = "xinetd"
+    # These say nothing about who has started it.
+    test_it_ends_without_clients_and_comes_again = None
+    test_mistake_in_the_configuration = None
+    test_one_process_for_each = None
+
+    def super_server(self, argv, user):
+        return xinetd(self.host, ("pop3", 110, "yes", argv.partition(" ")[2]))
 
 
 class Systemd(SuperServer, unittest.TestCase):
