@@ -21,7 +21,7 @@ import house                                                    # noqa: E402
 from lib import nasty                                           # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
-from lib.unpack import unpack                                   # noqa: E402
+from lib.unpack import is_known, unpack                         # noqa: E402
 
 PASSWORD = house.family.PASSWORD
 PORT = 9110
@@ -359,7 +359,9 @@ class Metrics(house.House):
         self.assertEqual(self.get("/metrics?x=%00")[0], 200)
         with self.host.connect(PORT) as s:
             s.sendall(b"x" * 20000)
-            self.assertIn(b" 4", s.recv(100)[:12])
+            # libmicrohttpd says why, and from its version 1 on just hangs up
+            self.assertRegex(s.recv(100), rb"\A(HTTP/1\.[01] 4|\Z)")
+        self.assertEqual(self.get("/metrics")[0], 200)
 
     def test_who_says_little_at_a_time(self):
         """Sixteen at a time, ten seconds each, whatever is said in them; others
@@ -456,8 +458,9 @@ scrape_configs:
     @classmethod
     def archives(cls):
         # All of the package, with what it depends on, is 300 MB.
-        return [unpack("prometheus", only=("usr/bin/prometheus",
-                                           "usr/bin/promtool"))]
+        # promtool was part of it until Debian 12.
+        return [unpack("prometheus", *filter(is_known, ["promtool"]),
+                       only=("usr/bin/prometheus", "usr/bin/promtool"))]
 
     def serve(self, *rows, **options):
         super().serve(*rows, metrics="127.0.0.1:%d" % PORT, **options)

@@ -124,7 +124,7 @@ class System(Host):
         """Its output.  Nobody is there to answer a question."""
         r = self.run(["apt-get", "-y", "--allow-downgrades",
                       "--no-install-recommends", *words],
-                     timeout=300, env={"DEBIAN_FRONTEND": ""})
+                     timeout=300, env={"DEBIAN_FRONTEND": "teletype"})
         said = (r.stdout + r.stderr).decode()
         if r.returncode != 0 and not lenient:
             raise AssertionError(said)

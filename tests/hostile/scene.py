@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import termios
 import threading
 import time
 import unittest
@@ -81,6 +82,7 @@ def mutt(host, keys, user="ann", program="mutt"):
     """The real mutt (or neomutt) on the user's spool, at a terminal of its own,
     is pressed these keys; gives its return code."""
     master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
     p = host.popen([program, "-F", "/home/%s/.muttrc" % user, "-f",
                     "/var/mail/" + user, "-e", "push " + keys], user=user,
                    env={"TERM": "xterm"}, stdin=slave, stdout=slave,

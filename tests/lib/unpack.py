@@ -32,6 +32,12 @@ def _apt(*args, cwd=None):
                           stderr=subprocess.PIPE)
 
 
+def is_known(package):
+    """In this release of Debian."""
+    r = _apt("apt-cache", "show", package)
+    return r.returncode == 0 and r.stdout != ""
+
+
 def missing(*packages):
     """The packages that the host would have to install for these."""
     r = _apt("apt-get", "-s", "-o", "Debug::NoLocking=1",

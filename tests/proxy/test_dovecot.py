@@ -12,11 +12,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 import house                                                    # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 
-CONF = """
+COMMON = """
 protocols = pop3
 listen = 127.0.0.1, ::1
 ssl = no
-disable_plaintext_auth = no
 base_dir = /run/dovecot
 log_path = /run/dovecot.log
 service pop3-login {
@@ -27,9 +26,27 @@ service pop3-login {
     port = 0
   }
 }
+"""
+OLD = COMMON + """
+disable_plaintext_auth = no
 passdb {
   driver = static
   args = proxy=y nopassword=y host=127.0.0.1 port=110
+}
+"""
+# From 2.4 on.
+NEW = """
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+""" + COMMON + """
+auth_allow_cleartext = yes
+passdb static {
+  fields {
+    proxy = y
+    nopassword = y
+    host = 127.0.0.1
+    port = 110
+  }
 }
 """
 
@@ -43,7 +60,9 @@ class Dovecot(house.House):
             if not self.host.run(["id", name]).returncode == 0:
                 self.host.add_user(name, uid, home="/nonexistent",
                                    shell="/usr/sbin/nologin")
-        self.host.write("/etc/dovecot/dovecot.conf", CONF)
+        version = self.host.run(["/usr/sbin/dovecot", "--version"]).stdout
+        self.host.write("/etc/dovecot/dovecot.conf",
+                        OLD if version.startswith(b"2.3.") else NEW)
         dovecot = self.host.popen(["/usr/sbin/dovecot", "-F"])
         self.addCleanup(dovecot.stop)
         self.host.wait_port(2110)

@@ -156,6 +156,8 @@ class Haproxy(house.House):
 
 
 class Curl(house.House):
+    PACKAGES = ("curl",)
+
     def test_curl(self):
         self.serve(*Haproxy.ROWS, auth_fail_delay=0)
         r = self.host.run(["curl", "-sS", "--haproxy-protocol",
