@@ -25,13 +25,25 @@ enum {
 static const char	days[] = "sunmontuewedthufrisat";
 static const char	months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
 
+static bool
+is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
 /* 0 when it is none of them; else from 1. */
 static unsigned
 place(struct span w, const char *names, size_t n)
 {
-	for (size_t i = 0; w.n == 3 && i < n; i += 3)
-		if (span_starts_nocase(w, span_of(names + i, 3)))
-			return (unsigned)(i / 3 + 1);
+	uint8_t low[3];
+
+	if (w.n != sizeof(low))
+		return 0;
+	for (size_t i = 0; i < sizeof(low); i++)
+		low[i] = ascii_lower(w.p[i]);
+	for (size_t i = 0; i < n; i += sizeof(low))
+		if (memcmp(low, names + i, sizeof(low)) == 0)
+			return (unsigned)(i / sizeof(low) + 1);
 	return 0;
 }
 
@@ -50,38 +62,69 @@ is_month(struct span w)
 }
 
 static bool
-is_number(struct span w, size_t digits_min, size_t digits_max, uint64_t max)
+read_number(struct span w, size_t digits_min, size_t digits_max, uint64_t max,
+    uint64_t *v)
 {
-	uint64_t v;
+	return w.n >= digits_min && w.n <= digits_max && num_parse(w, max, v);
+}
 
-	return w.n >= digits_min && w.n <= digits_max && num_parse(w, max, &v);
+static bool
+read_day(struct span w, uint64_t *day)
+{
+	return read_number(w, 1, 2, 31, day);
+}
+
+/* H:MM, HH:MM, with or without :SS (60: a leap second): seconds of the day. */
+static bool
+read_time(struct span w, uint64_t *seconds)
+{
+	size_t		colon = span_find(w, ':');
+	uint64_t	v;
+
+	if (!read_number(span_first(w, colon), 1, 2, 23, &v))
+		return false;
+	*seconds = 3600 * v;
+	w = span_skip(w, colon + 1);
+	colon = span_find(w, ':');
+	if (!read_number(span_first(w, colon), 2, 2, 59, &v))
+		return false;
+	*seconds += 60 * v;
+	if (colon == w.n)
+		return true;
+	if (!read_number(span_skip(w, colon + 1), 2, 2, 60, &v))
+		return false;
+	*seconds += v;
+	return true;
+}
+
+static bool
+read_year(struct span w, uint64_t *year)
+{
+	return read_number(w, 4, 4, 9999, year);
 }
 
 static bool
 is_day(struct span w)
 {
-	return is_number(w, 1, 2, 31);
+	uint64_t v;
+
+	return read_day(w, &v);
 }
 
-/* H:MM, HH:MM, with or without :SS (60: a leap second). */
 static bool
 is_time(struct span w)
 {
-	size_t colon = span_find(w, ':');
+	uint64_t v;
 
-	if (!is_number(span_first(w, colon), 1, 2, 23))
-		return false;
-	w = span_skip(w, colon + 1);
-	colon = span_find(w, ':');
-	if (!is_number(span_first(w, colon), 2, 2, 59))
-		return false;
-	return colon == w.n || is_number(span_skip(w, colon + 1), 2, 2, 60);
+	return read_time(w, &v);
 }
 
 static bool
 is_year(struct span w)
 {
-	return is_number(w, 4, 4, 9999);
+	uint64_t v;
+
+	return read_year(w, &v);
 }
 
 static unsigned
@@ -125,35 +168,20 @@ days_since_1970(uint64_t year, unsigned month, uint64_t day)
 	return n + before[month - 1] + (leap && month > 2) + day - 1;
 }
 
-static uint64_t
-seconds_of(struct span time)
-{
-	uint64_t	total = 0;
-	uint64_t	v;
-
-	for (unsigned unit = 3600; unit > 0; unit /= 60) {
-		size_t colon = span_find(time, ':');
-
-		if (num_parse(span_first(time, colon), 60, &v))
-			total += unit * v;
-		time = colon < time.n ? span_skip(time, colon + 1) : SPAN("");
-	}
-	return total;
-}
-
 /* w: weekday, month, day, time; and the year, which may be elsewhere. */
 static uint64_t
 when(const struct span *w, struct span in_year)
 {
 	unsigned	weekday = place(w[0], days, sizeof(days) - 1);
 	unsigned	month = place(w[1], months, sizeof(months) - 1);
+	uint64_t	seconds;
 	uint64_t	year;
 	uint64_t	day;
 	uint64_t	n;
 
-	if (weekday == 0 || month == 0 || !is_time(w[3]) || !is_year(in_year) ||
-	    !is_day(w[2]) || !num_parse(w[2], 31, &day) ||
-	    !num_parse(in_year, 9999, &year) || day == 0 || year < 1990)
+	if (weekday == 0 || month == 0 || !read_time(w[3], &seconds) ||
+	    !read_year(in_year, &year) || year < 1990 ||
+	    !read_day(w[2], &day) || day == 0)
 		return 0;
 	n = days_since_1970(year, month, day);
 	/* The first of 1970 was a Thursday; of February 30th the name is right
@@ -161,42 +189,56 @@ when(const struct span *w, struct span in_year)
 	if ((n + 4) % 7 + 1 != weekday || n >= days_since_1970(
 	    year + month / 12, month % 12 + 1, 1))
 		return 0;
-	return n * 86400 + seconds_of(w[3]);
+	return n * 86400 + seconds;
 }
 
 /* "+0100", "MET" */
 static bool
 is_zone(struct span w)
 {
-	bool	sign = w.n == 5 && (w.p[0] == '+' || w.p[0] == '-');
+	bool		sign = w.n == 5 && (w.p[0] == '+' || w.p[0] == '-');
+	uint64_t	v;
 
 	if (sign)
-		return is_number(span_skip(w, 1), 4, 4, 9999);
+		return read_number(span_skip(w, 1), 4, 4, 9999, &v);
 	for (size_t i = 0; i < w.n; i++)
 		if (w.p[i] < 'A' || w.p[i] > 'Z')
 			return false;
 	return w.n >= 1 && w.n <= 5;
 }
 
-/* The last words of the tail, without one that may have been cut. */
+/* Of the tail; false: there is none that has not perhaps been cut. */
+static bool
+cut_last_word(struct span *tail, struct span *word)
+{
+	size_t end = tail->n;
+	size_t begin;
+
+	while (end > 0 && is_blank(tail->p[end - 1]))
+		end--;
+	begin = end;
+	while (begin > 0 && !is_blank(tail->p[begin - 1]))
+		begin--;
+	if (begin == 0)
+		return false;
+	*word = span_of(tail->p + begin, end - begin);
+	tail->n = begin;
+	return true;
+}
+
+/* The last words of the tail. */
 #define WHEN_WORDS	6
 
 uint64_t
 from_line_when(struct span tail)
 {
 	struct span	w[WHEN_WORDS] = { 0 };
-	struct span	rest = tail;
-	struct span	word;
 	uint64_t	t;
 
-	if (rest.n > 0 && rest.p[rest.n - 1] == '\r')
-		rest.n--;
-	while (rest.n > 0 && rest.p[0] != ' ' && rest.p[0] != '\t')
-		rest = span_skip(rest, 1);
-	while ((word = span_word(&rest)).n > 0) {
-		memmove(w, w + 1, (WHEN_WORDS - 1) * sizeof(w[0]));
-		w[WHEN_WORDS - 1] = word;
-	}
+	if (tail.n > 0 && tail.p[tail.n - 1] == '\r')
+		tail.n--;
+	for (size_t i = WHEN_WORDS; i > 0 && cut_last_word(&tail, &w[i - 1]);)
+		i--;
 	t = when(w + 1, w[5]);
 	if (t == 0 && is_zone(w[4]))
 		t = when(w, w[5]);
@@ -223,7 +265,7 @@ end_word(struct from_match *m)
 static void
 take_octet(struct from_match *m, uint8_t c)
 {
-	if (c == ' ' || c == '\t')
+	if (is_blank(c))
 		end_word(m);
 	else if (m->n++ < FROM_WORD_MAX)
 		m->word[m->n - 1] = c;

@@ -149,13 +149,14 @@ static const struct {
 	{ "From ann Wed Feb 30 00:00:00 2000", 0 },
 	{ "From ann Thu Feb 29 00:00:00 2001", 0 },
 	{ "From ann Wed Feb 31 00:00:00 1990", 0 },
-	{ "From ann Fri Dec  0 00:00:00 2000", 0 },
+	{ "From ann Thu Dec  0 00:00:00 2000", 0 },	/* Nov 30 */
 	{ "From ann Sat Jan  1 00:00:00 MET DST 2000", 0 },
 	{ "From a!b!ann Sat Jan  1 00:00 2000 remote from a", 0 },
 	{ "From - Sat, 1 Jan 2000 00:00:00 +0000", 0 },
 	{ "From ann Sat 1 Jan 2000 00:00:00", 0 },
 	{ "From ann Sat Jan  1 00:00:00 2000 x", 0 },
 	{ "Sat Jan  1 00:00:00 2000", 0 },			/* cut? */
+	{ " Sat Jan  1 00:00:00 2000", 946684800 },
 	{ "", 0 },
 	{ " ", 0 },
 	{ "\r", 0 },
