@@ -151,6 +151,15 @@ bound(const char *name)
 	return fd;
 }
 
+/* By a name that no other run of this test has at the same time. */
+static int
+bound_alone(struct manager *m)
+{
+	(void)snprintf(m->notify, sizeof(m->notify), "@popper-manager-test-%d",
+	    (int)getpid());
+	return bound(m->notify);
+}
+
 static void
 heard(int fd, const char *want)
 {
@@ -221,8 +230,8 @@ test_tell(void **state)
 static void
 test_reloading(void **state)
 {
-	struct manager	m = { .notify = "@popper-manager-test" };
-	int		fd = bound(m.notify);
+	struct manager	m = { .beat_ms = 0 };
+	int		fd = bound_alone(&m);
 	struct timespec	before;
 	struct timespec	after;
 	char		got[100] = "";
@@ -255,9 +264,8 @@ turn(struct manager *m, const char *status)
 static void
 test_turn(void **state)
 {
-	struct manager	m = { .notify = "@popper-manager-test",
-			    .beat_ms = 4000 };
-	int		fd = bound(m.notify);
+	struct manager	m = { .beat_ms = 4000 };
+	int		fd = bound_alone(&m);
 	uint64_t	ms;
 
 	(void)state;
@@ -283,9 +291,8 @@ test_turn(void **state)
 static void
 test_busy(void **state)
 {
-	struct manager	m = { .notify = "@popper-manager-test",
-			    .beat_ms = 4000, .failed = fail_once };
-	int		fd = bound(m.notify);
+	struct manager	m = { .beat_ms = 4000, .failed = fail_once };
+	int		fd = bound_alone(&m);
 	char		b[100];
 	uint64_t	ms = 10000;
 
