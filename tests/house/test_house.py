@@ -96,6 +96,14 @@ class PrivateHost(unittest.TestCase):
         p = self.host.popen(["sleep", "100"])
         self.assertEqual(p.stop(), -15)
 
+    def test_who_stands_still_goes_on(self):
+        """As long as somebody waits for him."""
+        still = ["sh", "-c", "kill -STOP $$; cat; exit 3"]
+        p = self.host.popen(still)
+        r = self.host.run(still, input=b"x" * 100000)
+        self.assertEqual((p.wait(60), r.returncode, r.stdout),
+                         (3, 3, b"x" * 100000))
+
     def test_host_ends_with_its_processes(self):
         host = Host(popper=False)
         p = host.popen(["sleep", "100"])

@@ -18,6 +18,7 @@ of the real root is in it and nothing is put there; its accounts are its own
 place of our log daemon.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import glob
@@ -43,6 +44,8 @@ from lib.unpack import HERE, build_dir
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 CLONE_NEWUTS, CLONE_NEWIPC = 0x4000000, 0x8000000
+
+GO_ON = 2                       # seconds until a process is told so
 
 # Where the sanitizer flavour of popper reports to.
 REPORT = "/run/sanitizer-report"
@@ -130,18 +133,27 @@ class HostProcess(subprocess.Popen):
         except ProcessLookupError:
             pass
 
-    def wait(self, timeout=None):
-        """nsenter stands still when its child did, be it for a moment since a
-        sanitizer looks for leaks at its end; and goes on when it is told so."""
+    def _bounded(self, function, timeout):
+        """function(seconds) until it comes back.  nsenter stands still when its child
+        did, be it for a moment since a sanitizer looks for leaks at its end; and
+        goes on, with its child, when it is told so."""
         end = math.inf if timeout is None else time.monotonic() + timeout
         while True:
             left = end - time.monotonic()
             try:
-                return super().wait(min(max(left, 0), 5))
+                return function(min(max(left, 0), GO_ON))
             except subprocess.TimeoutExpired:
-                if left <= 5:
+                if left <= GO_ON:
                     raise
                 os.kill(self.pid, signal.SIGCONT)
+
+    def wait(self, timeout=None):
+        return self._bounded(super().wait, timeout)
+
+    def communicate(self, timeout=None):
+        """All that it says; it is told nothing."""
+        return self._bounded(lambda seconds: subprocess.Popen.communicate(
+            self, None, seconds), timeout)
 
     def stop(self, sig=signal.SIGTERM, timeout=120):
         """Ask it to end, insist, and give its return code."""
@@ -298,13 +310,20 @@ class Host:
     def run(self, argv, user=None, env=None, input=None, timeout=120,
             check=False, **kw):
         """subprocess.run within the host; output is captured as bytes."""
-        if input is None:
-            kw.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.run(
-            self._argv(argv, user), env=self._env(user, env), input=input,
-            timeout=timeout, check=check,
-            stdout=kw.pop("stdout", subprocess.PIPE),
-            stderr=kw.pop("stderr", subprocess.PIPE), **kw)
+        kw = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kw}
+        with contextlib.ExitStack() as stack:
+            if input is not None:
+                kw["stdin"] = stack.enter_context(_fed(input))
+            p = stack.enter_context(self.popen(argv, user, env, **kw))
+            try:
+                out, err = p.communicate(timeout)
+            except BaseException:
+                p.stop(signal.SIGKILL)
+                raise
+        done = subprocess.CompletedProcess(p.args, p.returncode, out, err)
+        if check:
+            done.check_returncode()
+        return done
 
     def call(self, function, *args, user=None):
         """function(*args) in a child that sees the host's files and network;
@@ -584,6 +603,25 @@ class Syslog:
                 raise AssertionError("not in the log: %s\n  %s" % (
                     pattern, "\n  ".join(self.lines[start:][-40:])))
             time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _fed(octets):
+    """The end of a pipe out of which they come, as fast as they are read."""
+    def feed():
+        try:
+            with os.fdopen(w, "wb") as f:
+                f.write(octets)
+        except BrokenPipeError:
+            pass
+    r, w = os.pipe()
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield r
+    finally:
+        os.close(r)
+        thread.join()
 
 
 def binary():
