@@ -32,7 +32,8 @@ struct counter {
 static struct fake	w;
 static struct counter	spool;
 static struct counter	other;
-static unsigned		ago_ms;		/* the last change of any file, at least */
+static unsigned		ago_ms;		/* the spool was laid, ... */
+static uint64_t		laid_ms;	/* ... at this time, and no time goes by */
 static bool		held_open;	/* the spool, by somebody else */
 static uint64_t		indexed_in;	/* that boot; 0: there is no index */
 
@@ -62,7 +63,7 @@ __wrap_file_times_tell(int fd)
 uint64_t
 __wrap_clock_file_ms(void)
 {
-	return __real_clock_file_ms() + ago_ms;
+	return laid_ms + ago_ms;
 }
 
 static struct counter *
@@ -149,6 +150,7 @@ lay_spool(void)
 			b[at] = at % 60 == 59 || at >= ONE - 2 ? '\n' : 'a';
 		fake_append(w.spool, span_of(b, ONE));
 	}
+	laid_ms = __real_clock_file_ms();
 }
 
 /* A session before it has left one. */
