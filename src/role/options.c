@@ -450,7 +450,12 @@ static const struct conf_option role_options[] = {
 		    "Debian 12 (20220429) does; where it is\n"
 		    ".Cm yes ,\n"
 		    "its users set\n"
-		    ".Li pop_authenticators=user .",
+		    ".Li pop_authenticators=user .\n"
+		    "Who can bind, and is told to use SCRAM without\n"
+		    ".Li -PLUS\n"
+		    "nevertheless, is refused (RFC 5802): in mpop of Debian 13\n"
+		    ".Li auth scram-sha-256-plus\n"
+		    "is the word under TLS.",
 	},
 	{
 		.name = "front_user", .type = CONF_TEXT,

@@ -61,7 +61,8 @@ def certificates(host):
         new = ("-nodes", "-newkey", "ec", "-pkeyopt",
                "ec_paramgen_curve:P-256", "-days", "30")
         for name in ("ca", "wrong-ca"):
-            openssl("req", "-x509", *new, "-subj", "/CN=" + name, "-keyout",
+            openssl("req", "-x509", *new, "-subj", "/CN=" + name, "-addext",
+                    "keyUsage=critical,keyCertSign,cRLSign", "-keyout",
                     "%s/%s.key" % (folder, name), "-out",
                     "%s/%s.pem" % (folder, name))
         openssl("req", *new[:5], "-subj", "/CN=" + NAME, "-keyout",
@@ -428,6 +429,14 @@ class Mpop(Thorough if LONG else Client, unittest.TestCase):
     mechanisms = dict.fromkeys((
         "APOP", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
         "SCRAM-SHA-256", "EXTERNAL", "GSSAPI", "OAUTHBEARER", "XOAUTH2"))
+
+    def fetch_by(self, name, its_name):
+        """Who can bind SCRAM to TLS, as it can from 1.4.19 on, must when the
+        server can: without -PLUS that would be an attack (RFC 5802)."""
+        if name.startswith("SCRAM") and self.way != CLEAR and \
+                b"-plus" in self.host.run(["mpop", "--version"]).stdout:
+            name = its_name = name + "-PLUS"
+        super().fetch_by(name, its_name)
 
     def shown(self):
         if self.mechanism == "EXTERNAL":

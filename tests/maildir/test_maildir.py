@@ -494,6 +494,7 @@ class Found(Maildir):
 class Elsewhere(Maildir):
     """~/Maildir/ of who has no mail in /var/mail (maildrop_else)."""
 
+    PACKAGES = ("curl",)
     SPOOL = "/var/mail/alice"
     NOTES = "/var/lib/popper/maildirs"
 

@@ -30,17 +30,21 @@ MAIL = nasty.mbox(nasty.NASTY[:3]) + b"".join(
 DOVECOT = """
 protocols = pop3
 ssl = no
-disable_plaintext_auth = no
 log_path = /tmp/dovecot.log
-mail_location = %s
 mail_privileged_group = mail
-pop3_uidl_format = %s
+pop3_uidl_format = %(form)s
+"""
+LISTENS = """
 service pop3-login {
   inet_listener pop3 {
-    address = 127.0.0.1
-    port = %d
+    %(listen)s = 127.0.0.1
+    port = %(port)d
   }
 }
+"""
+OLDER = DOVECOT + LISTENS + """
+disable_plaintext_auth = no
+mail_location = %(mail)s
 passdb {
   driver = passwd-file
   args = /etc/dovecot/users
@@ -50,6 +54,23 @@ userdb {
   args = /etc/dovecot/users
 }
 """
+# From Dovecot 2.4 on.
+NEWER = """
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+""" + DOVECOT + LISTENS + """
+auth_allow_cleartext = yes
+%(mail)s
+passdb passwd-file {
+  passwd_file_path = /etc/dovecot/users
+}
+userdb passwd-file {
+  passwd_file_path = /etc/dovecot/users
+}
+"""
+LONG_WORDS = {"%08Xu": "%{uid | hex(8)}", "%08Xv": "%{uidvalidity | hex(8)}",
+              "%u": "%{uid}", "%v": "%{uidvalidity}", "%m": "%{md5}",
+              "%f": "%{filename}", "%g": "%{guid}"}
 
 
 class Move(unittest.TestCase):
@@ -142,7 +163,10 @@ class Move(unittest.TestCase):
 class Dovecot(Move):
     packages = ("dovecot-pop3d",)
     form = "%08Xu%08Xv"
-    location = "mbox:~/mail:INBOX=/var/mail/%u"
+    # before 2.4, and since
+    location = ("mbox:~/mail:INBOX=/var/mail/%u",
+                "mail_driver = mbox\nmail_path = ~/mail\n"
+                "mail_inbox_path = /var/mail/%{user}")
 
     @classmethod
     def setUpClass(cls):
@@ -155,8 +179,16 @@ class Dovecot(Move):
                           cls.host.account("ann").gid))
 
     def old_server(self):
-        self.host.write("/etc/dovecot/dovecot.conf", DOVECOT % (
-            self.location, self.form, OLD))
+        version = self.host.run(["/usr/sbin/dovecot", "--version"]).stdout
+        newer = not version.startswith(b"2.3.")
+        form = self.form
+        if newer:
+            form = re.sub("%08X.|%.", lambda m: LONG_WORDS[m[0]], form)
+        self.host.write("/etc/dovecot/dovecot.conf",
+                        (NEWER if newer else OLDER) % {
+                            "mail": self.location[newer], "form": form,
+                            "listen": "listen" if newer else "address",
+                            "port": OLD})
         p = self.host.popen(["/usr/sbin/dovecot", "-F"])
         self.host.wait_port(OLD)
         return p
@@ -181,7 +213,8 @@ class Dovecot(Move):
 @unittest.skipUnless(LONG, "long run only (make test-long)")
 class DovecotFiles(Dovecot):
     maildir = True
-    location = "maildir:~/Maildir"
+    location = ("maildir:~/Maildir",
+                "mail_driver = maildir\nmail_path = ~/Maildir")
 
     def test_move(self):
         said = self.before()
