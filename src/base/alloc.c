@@ -22,6 +22,12 @@ xalloc(size_t n, size_t size)
 }
 
 void *
+xroom(size_t size)
+{
+	return got(malloc(size == 0 ? 1 : size));
+}
+
+void *
 xalloc_aligned(size_t align, size_t size)
 {
 	return memset(got(aligned_alloc(align, size)), 0, size);

@@ -13,6 +13,8 @@
 
 /* Zeroed; never NULL; the caller owns it and calls free(). */
 void	*xalloc(size_t n, size_t size) __attribute__((malloc));
+/* Not zeroed: for who writes before he reads. */
+void	*xroom(size_t size) __attribute__((malloc));
 /* For a type that _Alignas has made wider than malloc's: size is a multiple. */
 void	*xalloc_aligned(size_t align, size_t size);
 

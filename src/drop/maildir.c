@@ -377,6 +377,34 @@ open_message(struct maildir *m, size_t i, struct fault *f)
 	return open_place(m, i, f);
 }
 
+/*
+ * Mostly it still is where it was listed, which need not be asked for before: what the
+ * file is that was read tells it.  -1: it has to be looked for.
+ */
+static ssize_t
+read_listed(struct maildir *m, size_t i, uint64_t off, void *p, size_t n)
+{
+	struct maildir_mail	mail;
+	struct file_facts	facts;
+	struct fault		f;
+	ssize_t			got;
+
+	fd_close(&m->open_fd);
+	if (m->listed_again || maildir_row(m, i, &mail, &f) == -1 ||
+	    file_open(maildir_list_folder(&m->first,
+	    (mail.row->flags & MAILDIR_ROW_NEW) != 0), mail.name,
+	    FILE_READ | FILE_ANY, 0, &m->open_fd, &f) == -1)
+		return -1;
+	m->open_row = *mail.row;
+	m->open_i = i;
+	got = file_pread(m->open_fd, p, n, off, &f);
+	if (got != -1 && file_facts(m->open_fd, &facts, &f) == 0 &&
+	    maildir_same_file(&m->open_row, &facts))
+		return got;
+	fd_close(&m->open_fd);
+	return -1;
+}
+
 /* A server of files may have forgotten what we have open: once more, then. */
 static ssize_t
 maildir_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
@@ -389,6 +417,8 @@ maildir_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 	ASSERT(i < m->n);
 	if (f == NULL)
 		f = &own;
+	if (m->open_fd == -1 || m->open_i != i)
+		got = read_listed(m, i, off, p, n);
 	for (int try = 0; try < 2 && got == -1; try++) {
 		if (open_message(m, i, f) == -1)
 			return -1;
@@ -400,7 +430,7 @@ maildir_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 		if (f->err != ESTALE)
 			break;
 	}
-	return -1;
+	return got;
 }
 
 static int

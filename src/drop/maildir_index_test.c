@@ -19,6 +19,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@
 
 static unsigned	listings;
 static unsigned	opens;		/* of files with mail */
+static unsigned	facts_asked;	/* of what is open */
 static uint64_t	clock_ahead;
 
 int	__real_file_list_numbers(int dirfd, bool (*fn)(void *ctx,
@@ -73,6 +75,7 @@ __wrap_file_facts(int fd, struct file_facts *out, struct fault *f)
 {
 	int r = __real_file_facts(fd, out, f);
 
+	facts_asked++;
 	if (r == 0 && out->is_dir)
 		out->size += MAILDIR_INDEX_FROM;
 	return r;
@@ -226,6 +229,19 @@ count(const struct drop *d)
 }
 
 static void
+expect_text_of(struct drop *d, size_t i)
+{
+	char		text[100];
+	char		b[200];
+	size_t		n = text_of(i, text);
+	struct fault	f;
+
+	assert_int_equal(maildir_ops.read(d, i, 0, b, sizeof(b), &f),
+	    (ssize_t)n);
+	assert_memory_equal(b, text, n);
+}
+
+static void
 expect_read(struct drop *d, size_t i)
 {
 	char		 text[100];
@@ -234,9 +250,7 @@ expect_read(struct drop *d, size_t i)
 	int		 fd;
 	struct fault	 f;
 
-	assert_int_equal(maildir_ops.read(d, i, 0, b, sizeof(b), &f),
-	    (ssize_t)n);
-	assert_memory_equal(b, text, n);
+	expect_text_of(d, i);
 	assert_int_equal(maildir_ops.lend(d, i, &fd, &f), 0);
 	assert_int_equal(pread(fd, b, sizeof(b), 0), (ssize_t)n);
 	assert_memory_equal(b, text, n);
@@ -619,6 +633,46 @@ test_replaced(void **state)
 	expect_refreshed(1, 1, 1);
 }
 
+static void
+expect_gone(struct drop *d, size_t i)
+{
+	char		b[200];
+	struct fault	f;
+
+	assert_int_equal(maildir_ops.read(d, i, 0, b, sizeof(b), &f), -1);
+	assert_int_equal(f.class, FAULT_TEMP);
+}
+
+/* A message costs an open and a look at what was read; one that is not where it was, or
+ * not what it was, is looked for. */
+static void
+test_read_where_listed(void **state)
+{
+	struct drop	*d;
+	char		 path[FAKE_PATH + 200];
+
+	(void)state;
+	maildir_ops.close(opened());
+	d = opened();
+	looks = facts_asked = 0;
+	for (size_t i = 0; i < N; i++)
+		expect_text_of(d, i);
+	assert_int_equal(opens, N);
+	assert_int_equal(facts_asked, N);
+	assert_int_equal(looks, 0);
+	path_of(5, info_of(5), path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	expect_gone(d, 5);
+	path_of(7, info_of(7), path);
+	fake_append(path, SPAN("more\n"));
+	expect_gone(d, 7);
+	move(9, info_of(9), ":2,F");
+	expect_text_of(d, 9);
+	expect_text_of(d, 10);
+	maildir_ops.close(d);
+}
+
 /* A base name that is there already, in the other folder, too. */
 static void
 test_copied(void **state)
@@ -992,6 +1046,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_only_the_end, make, clear),
 		cmocka_unit_test_setup_teardown(test_no_room, make, clear),
 		cmocka_unit_test_setup_teardown(test_replaced, make, clear),
+		cmocka_unit_test_setup_teardown(test_read_where_listed, make,
+		    clear),
 		cmocka_unit_test_setup_teardown(test_copied, make, clear),
 		cmocka_unit_test_setup_teardown(test_surrogates, make, clear),
 		cmocka_unit_test_setup_teardown(test_rows_when_asked, make,

@@ -751,7 +751,7 @@ read_ahead(struct drop *d, uint64_t at, uint64_t left)
 	ssize_t		 got;
 
 	if (a->p == NULL)
-		a->p = xalloc(AHEAD_MAX, 1);
+		a->p = xroom(AHEAD_MAX);
 	got = file_pread(d->fd, a->p, a->in_order || left > AHEAD_MAX ?
 	    AHEAD_MAX : (size_t)left, at, NULL);
 	if (got <= 0 || tempdrop_unchanged(d, &same, NULL) == -1 || !same)

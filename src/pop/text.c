@@ -89,9 +89,9 @@ fill(struct text *t, size_t want, size_t most, struct fault *f)
 	size_t	room;
 	ssize_t	got;
 
-	if (t->block == NULL)
-		t->block = xalloc(t->room, 1);
 	while (t->n - t->pos < want && !at_end(t)) {
+		if (t->block == NULL)
+			t->block = xroom(t->room);
 		memmove(t->block, t->block + t->pos, t->n - t->pos);
 		t->n -= t->pos;
 		t->pos = 0;

@@ -107,7 +107,7 @@ check_kind(int fd, const char *name, unsigned how, int *fd_r, struct fault *f)
 	if (fd == -1)
 		return SYS_FAULT(f, "open %s", name);
 	/* O_DIRECTORY has seen to it; what O_EXCL made is a file. */
-	if (how & (FILE_DIR | FILE_EXCLUSIVE)) {
+	if (how & (FILE_DIR | FILE_EXCLUSIVE | FILE_ANY)) {
 		*fd_r = fd;
 		return 0;
 	}

@@ -78,13 +78,14 @@ enum file_how {
 	FILE_FOLLOW	= 1u << 7,	/* a last symbolic link may be followed */
 	FILE_NOATIME	= 1u << 8,	/* reading leaves the access time alone;
 					   without effect on others' files */
+	FILE_ANY	= 1u << 9,	/* of whatever kind: the caller looks */
 };
 
 /*
  * Open name beneath dirfd (FILE_CWD: as it stands).  Never follows a last
  * symbolic link (unless FILE_FOLLOW), never blocks on a FIFO or a device,
  * never makes it the controlling terminal, close-on-exec; without FILE_DIR
- * anything but a regular file is FAULT_PERM.  mode is for FILE_CREATE, less the
+ * or FILE_ANY anything but a regular file is FAULT_PERM.  mode is for FILE_CREATE, less the
  * umask; with FILE_EXCLUSIVE it is what the file gets, whatever the umask.
  */
 #define FILE_CWD	(-100)

@@ -97,6 +97,8 @@ static const struct open_case {
 	{ "dangling",	FILE_WRITE | FILE_CREATE, ELOOP, FAULT_PERM, ELOOP },
 	{ "fifo",	FILE_READ,		-1, FAULT_PERM, -1 },
 	{ "fifo",	FILE_WRITE,		ENXIO, FAULT_PERM, ENXIO },
+	{ "fifo",	FILE_READ | FILE_ANY,	0, FAULT_NONE, 0 },
+	{ "link",	FILE_READ | FILE_ANY,	ELOOP, FAULT_PERM, ELOOP },
 	{ "sock",	FILE_READ,		ENXIO, FAULT_PERM, ENXIO },
 	{ "sub",	FILE_READ,		-1, FAULT_PERM, -1 },
 	{ "sub",	FILE_WRITE,		EISDIR, FAULT_PERM, EISDIR },
