@@ -86,6 +86,27 @@ class Runner(unittest.TestCase):
                 def test_f(self): pass
             """), (1, 4, 1))
 
+    def test_named_tests(self):
+        """In whichever file of a suite; one that none has is a mistake."""
+        text = """
+            import unittest
+            class %s(unittest.TestCase):
+                def test_a(self): pass
+                def test_b(self): self.fail()
+            """
+        paths = []
+        for name in "XY":
+            paths.append(os.path.join(self.runner.build, "test_%s.py" % name))
+            with open(paths[-1], "w", encoding="utf-8") as f:
+                f.write(textwrap.dedent(text % name))
+        for names, want in ((["Y.test_a"], (1, 0)), (["Y"], (1, 1)),
+                            (["X.test_a", "Y.test_a"], (2, 0)),
+                            (["X.test_c"], (0, 1)), (["Z"], (0, 1))):
+            self.runner.args.test = names
+            with self.subTest(names), contextlib.redirect_stdout(self.said):
+                tally = self.runner.suite("x", paths)
+                self.assertEqual((tally.passed, tally.failed), want)
+
     def test_suite_that_cannot_start_fails(self):
         self.assertEqual(self.program("import nonsense_of_no_kind"), (0, 1, 0))
 
