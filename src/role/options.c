@@ -263,7 +263,9 @@ static const struct conf_option role_options[] = {
 		    ".Pq Ql wait\n"
 		    "stays when nobody is connected; 0 for as long as it lives.\n"
 		    "Then it ends, and inetd starts it anew for the next client; "
-		    "until then inetd cannot take its socket away.\n"
+		    "until then inetd cannot take its socket away, nor listen "
+		    "there again when it has been restarted itself: SIGTERM ends "
+		    "it sooner.\n"
 		    "Penalties, counts and right passwords that are remembered "
 		    "go with it.",
 	},
