@@ -76,10 +76,17 @@ class Member:
         return b"".join(out)
 
     def kill(self, sig=signal.SIGKILL):
+        """By SIGKILL it is dead, and not about to be, when this returns: it counts
+        for nobody who looks whether there is another one."""
         try:
             os.kill(self.pid, sig)
         except ProcessLookupError:
             pass                # it was quicker
+        end = time.monotonic() + 120
+        while sig == signal.SIGKILL and alive(self.pid):
+            if time.monotonic() > end:
+                raise AssertionError("%d does not die" % self.pid)
+            time.sleep(0.001)
 
 
 def alive(pid):
@@ -212,7 +219,7 @@ class Family(unittest.TestCase):
         self.wait_for(lambda: not unread(), "reader")
         self.at_rest()
 
-    def at_rest(self):
+    def at_rest(self, most=8):
         """Until all wait for something, but for workers, who think.  Whoever has
         something to do is seen as running, though others have the processors."""
         looks = 0
@@ -224,7 +231,7 @@ class Family(unittest.TestCase):
                 if m.status["State"][0] not in "ST" \
                         and m.status["Name"] != ["popper-worker"]:
                     looks = 0
-            return looks == 8
+            return looks == most
         self.wait_for(enough, "rest")
 
     def steady(self, value):

@@ -196,6 +196,7 @@ class Deaths(Phases):
             bob.quit()
             self.wait_for(lambda: self.count() == house.ROLES, "all roles")
             self.no_sessions()
+            self.at_rest(2)             # the fronts know of the new one, too
         self.next_login()
         self.assertEqual(self.left(), 3)
 
