@@ -89,6 +89,7 @@ check_words(const uint8_t *p, uint8_t c, struct words want)
 	if (!wide_avx2)
 		return;
 	assert_int_equal(word_eq_avx2(p, c), want.c);
+	assert_int_equal(word_eq_few_avx2(p, c), want.c);
 	assert_int_equal(word_8bit_avx2(p), want.eight_bit);
 #endif
 }

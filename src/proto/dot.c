@@ -174,11 +174,12 @@ struct look {
 };
 typedef struct look look_fn(const uint8_t *p, uint8_t first);
 
+/* What a line may begin with is in most words of base64, so it is none of the few. */
 static inline struct look
 look_at(const uint8_t *p, uint8_t first)
 {
 	return (struct look){ word_eq(p, '\n'), word_eq_few(p, '\r'),
-		word_eq_few(p, first), word_8bit(p) };
+		word_eq(p, first), word_8bit(p) };
 }
 
 /* Sums over the words of a piece, and what the last one hands on to the next. */
@@ -194,12 +195,19 @@ static WIDE_TWICE size_t
 count_word(struct words *w, struct look at, bool until)
 {
 	uint64_t begin = until ? at.first & (at.lf << 1 | w->after_lf) : 0;
-	uint64_t taken = (begin & -begin) - 1;	/* below the lowest, or all */
 
-	w->bare += word_ones(at.lf & taken & ~(at.cr << 1 | w->after_cr));
-	w->eight_bit |= at.eight_bit & taken;
-	w->after_cr = at.cr >> (WORD - 1);
 	w->after_lf = at.lf >> (WORD - 1);
+	if (begin != 0) {
+		uint64_t before = (begin & -begin) - 1;	/* the lowest one */
+
+		at.lf &= before;
+		at.eight_bit &= before;
+	}
+	if ((at.cr | w->after_cr) != 0)
+		at.lf &= ~(at.cr << 1 | w->after_cr);
+	w->after_cr = at.cr >> (WORD - 1);
+	w->bare += word_ones(at.lf);
+	w->eight_bit |= at.eight_bit;
 	return begin == 0 ? WORD : (size_t)__builtin_ctzll(begin);
 }
 
@@ -238,7 +246,7 @@ count_plain(struct dot_counter *c, struct span text, bool until, uint8_t first)
 WIDE_AVX2 static inline struct look
 look_avx2(const uint8_t *p, uint8_t first)
 {
-	return (struct look){ word_eq_avx2(p, '\n'), word_eq_avx2(p, '\r'),
+	return (struct look){ word_eq_avx2(p, '\n'), word_eq_few_avx2(p, '\r'),
 		word_eq_avx2(p, first), word_8bit_avx2(p) };
 }
 
