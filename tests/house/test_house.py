@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 import sys
 import unittest
 
@@ -103,6 +104,11 @@ class PrivateHost(unittest.TestCase):
         r = self.host.run(still, input=b"x" * 100000)
         self.assertEqual((p.wait(60), r.returncode, r.stdout),
                          (3, 3, b"x" * 100000))
+
+    def test_slow_one_is_told_once(self):
+        p = self.host.popen(["sh", "-c", "sleep 3; cat"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.assertEqual(p.communicate(b"told\n", timeout=60)[0], b"told\n")
 
     def test_host_ends_with_its_processes(self):
         host = Host(popper=False)

@@ -150,10 +150,11 @@ class HostProcess(subprocess.Popen):
     def wait(self, timeout=None):
         return self._bounded(super().wait, timeout)
 
-    def communicate(self, timeout=None):
-        """All that it says; it is told nothing."""
+    def communicate(self, told=None, timeout=None):
+        """All that it says, once it was told so much."""
+        first = iter([told])
         return self._bounded(lambda seconds: subprocess.Popen.communicate(
-            self, None, seconds), timeout)
+            self, next(first, None), seconds), timeout)
 
     def stop(self, sig=signal.SIGTERM, timeout=120):
         """Ask it to end, insist, and give its return code."""
@@ -316,7 +317,7 @@ class Host:
                 kw["stdin"] = stack.enter_context(_fed(input))
             p = stack.enter_context(self.popen(argv, user, env, **kw))
             try:
-                out, err = p.communicate(timeout)
+                out, err = p.communicate(timeout=timeout)
             except BaseException:
                 p.stop(signal.SIGKILL)
                 raise
