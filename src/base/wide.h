@@ -5,7 +5,7 @@
  * twice as much.  Floor 0, pure.
  *
  * A comparison of two of them gives 0xff where it is true and 0 elsewhere:
- * `&` and `|` join such answers, and `sum -= answer` counts, up to 255 in a lane.
+ * `&` and `|` join such answers.
  */
 #ifndef BASE_WIDE_H
 #define BASE_WIDE_H
@@ -32,7 +32,6 @@ extern bool	wide_avx2;
 typedef uint8_t wide __attribute__((vector_size(16)));
 
 #define WIDE		sizeof(wide)
-#define WIDE_COUNT_MAX	255
 
 static inline wide
 wide_at(const uint8_t *p)
@@ -197,16 +196,5 @@ word_8bit_avx2(const uint8_t *p)
 	    wider_mask(a) | wider_mask(b) << WIDER : 0;
 }
 #endif
-
-/* Of all lanes. */
-static inline size_t
-wide_sum(wide v)
-{
-	size_t sum = 0;
-
-	for (size_t i = 0; i < WIDE; i++)
-		sum += v[i];
-	return sum;
-}
 
 #endif
