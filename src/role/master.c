@@ -77,6 +77,7 @@ struct master {
 	bool			 again;		/* one more is wanted */
 	bool			 stopping;
 	uint64_t		 stop_ms;
+	uint64_t		 came;		/* clients, when it was asked */
 };
 
 static struct master	m;	/* one of a process; call-backs know their role */
@@ -655,17 +656,22 @@ on_stop(void *ctx UNUSED)
 	master_stop();
 }
 
-/* Who comes from now on waits for inetd, which has the socket, too; who has just been
- * taken is served to his end. */
+/*
+ * For inetd, which has the socket, too: who comes from now on waits for it.  Nobody is
+ * waited for here: whoever was taken at this very moment could keep all others out for
+ * as long as he stays.  Who came and went since the last look was here.
+ */
 static void
-leave_if_idle(void)
+stop_if_idle(void)
 {
-	const struct listeners kept = m.crew->listeners;
+	const uint64_t	came = metric_sum(METRIC_CONNECTIONS);
+	const bool	empty = came == m.came && m.crew->next == NULL &&
+	    places_count(m.places) == 0 && gauges_strangers(m.tally) == 0;
 
-	if (service_idle(&m.service, &m.crew->edition->s, &kept,
-	    m.crew->next == NULL && places_count(m.places) == 0 &&
-	    gauges_strangers(m.tally) == 0))
-		crew_leave(m.crew, &kept);
+	m.came = came;
+	if (service_idle(&m.service, &m.crew->edition->s, &m.crew->listeners,
+	    empty))
+		master_stop();
 }
 
 static void
@@ -677,18 +683,15 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 	log_set_sid("");
 	if (!m.stopping) {
 		tick_crews();
-		if (m.crew == NULL) {
-			loop_end(m.loop);
-		} else if (!m.crew->leaving) {
-			if (m.again && !m.reloading)
-				reload();
-			leave_if_idle();
-		}
+		if (m.again && !m.reloading)
+			reload();
 	}
 	service_turn(&m.service, m.stopping ? NULL : &how, &ms);
 	loop_watch_set(&m.tick, 0, ms);
 	if (m.stopping && is_over())
 		loop_end(m.loop);
+	if (m.service.inetd >= 0 && !m.stopping)
+		stop_if_idle();
 }
 
 static struct crew *

@@ -302,6 +302,28 @@ class InetdWait(unittest.TestCase):
         self.session()
         self.log.wait(OURS + "listening ", count=2)
 
+    def signal_fronts(self, name):
+        self.host.run(["sh", "-c", "grep -lx popper-front /proc/[0-9]*/comm |"
+                       " cut -d/ -f3 | xargs kill -" + name])
+
+    def test_who_comes_at_the_end_keeps_nobody_out(self):
+        self.start("popper serve", CONF + self.IDLE + "fronts = 1\n")
+        self.session()
+        self.signal_fronts("STOP")
+        self.addCleanup(self.host.connect(110).close)
+        self.log.wait(OURS + "listening-ended ")
+        self.signal_fronts("CONT")
+        Pop(self.host.connect(110), timeout=30).close()
+
+    def test_it_stays_for_those_who_come_and_go(self):
+        """Nobody is there whenever it looks."""
+        self.start("popper serve", CONF + self.IDLE)
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            self.host.connect(110).close()
+            time.sleep(0.2)
+        self.assertEqual(self.ended(), 0)
+
     def test_mistake_in_the_configuration(self):
         """inetd starts it again at once, and gives a service up that is
         started too often."""
@@ -365,6 +387,8 @@ class XinetdWait(InetdWait):
     PACKAGE = "xinetd"
     # These say nothing about who has started it.
     test_it_ends_without_clients_and_comes_again = None
+    test_it_stays_for_those_who_come_and_go = None
+    test_who_comes_at_the_end_keeps_nobody_out = None
     test_mistake_in_the_configuration = None
     test_one_process_for_each = None
 
