@@ -88,6 +88,16 @@ def clean_system(deb, include=()):
     return path
 
 
+def other_release(codename, include, folder):
+    """A minimal system of that release, of the host's own mirror."""
+    here = " %s " % _release()
+    sources = [s.replace(here, " %s " % codename) for s in _sources()
+               if here in s]
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", *_proxies(),
+                    "--include=" + ",".join(include), codename, folder,
+                    *sources], check=True, stdin=subprocess.DEVNULL)
+
+
 def _sources():
     """The host's own sources of Debian, and of nobody else."""
     form = "$(CODENAME)|deb [signed-by=$(SIGNED_BY)] $(REPO_URI) $(RELEASE) " \
