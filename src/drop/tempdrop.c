@@ -579,6 +579,7 @@ locate(struct drop *d, struct mbox_msg *m, struct fault *f)
 	/* Mostly all is as it was, which is known when it was read. */
 	if ((m->flags & (MBOX_GONE | MBOX_DOUBTED)) == 0)
 		return 1;
+	d->ahead.n = 0;			/* it was read before this look */
 	if (tempdrop_unchanged(d, &same, f) == -1)
 		return -1;
 	if (!same || (m->flags & MBOX_GONE))

@@ -594,6 +594,36 @@ test_tick(void **state)
 	}
 }
 
+/* Nor is it what is found to be still there, when it was read before that. */
+static void
+test_ahead_doubted(void **state)
+{
+	struct drop	*d;
+	struct fault	 f;
+	char		 b[8];
+	char		*last = original[1] + strlen(original[1]) - 3;
+	ssize_t		 n;
+
+	(void)state;
+	set_way(IN_PLACE);
+	write_those(w.spool, "0123");
+	changed_ms = now_ms;
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	changed_ms = ++now_ms;
+	now_ms += 60000;
+	assert_true(mbox_ops.read(d, 0, 0, b, sizeof(b), &f) > 0);
+	(*last)++;
+	write_those(w.spool, "0123");
+	assert_true(mbox_ops.peek(d, 0, 0).n > 0);
+	(*last)--;
+	write_those(w.spool, "0123");
+	n = mbox_ops.read(d, 1, 0, b, sizeof(b), &f);
+	assert_true(n > 0);
+	assert_true(span_eq(mbox_ops.peek(d, 1, (uint64_t)n),
+	    span_skip(text_of(original[1]), (size_t)n)));
+	mbox_ops.close(d);
+}
+
 /* Who is inside a write since before the session began changes no time any more. */
 static void
 write_goes_on(void)
@@ -826,6 +856,7 @@ main(void)
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_ahead_moved),
+		cmocka_unit_test(test_ahead_doubted),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
