@@ -36,6 +36,14 @@ HOLDS = {
 }
 
 
+NO_CORE = (b"0", b"0")
+
+
+def core_limit(member):
+    return re.search(rb"Max core file size +(\S+) +(\S+)",
+                     member.read("limits")).groups()
+
+
 class Rights(family.Family):
     def holds(self, member, role):
         fds = member.fds()
@@ -65,9 +73,7 @@ class Rights(family.Family):
     def secret(self, member):
         """No core file, nothing to see for others of its uid."""
         self.assertEqual(os.stat("/proc/%d/environ" % member.pid).st_uid, 0)
-        core = re.search(rb"Max core file size +(\S+) +(\S+)",
-                         member.read("limits"))
-        self.assertEqual(core.groups(), (b"0", b"0"))
+        self.assertEqual(core_limit(member), NO_CORE)
 
     def empty_root(self, member):
         self.assertEqual(os.listdir("/proc/%d/root" % member.pid), [])
@@ -76,10 +82,16 @@ class Rights(family.Family):
         """Of a stranger who waits for his worker: (front, worker)."""
         self.serve(auth=auth)
         self.ask()
-        # It has just been forked: give it the time to shed what it inherited.
+        # It has just been forked: give it the time to shed what it inherited,
+        # and to shut its cage, where it has one.
         most = len(STANDARD) + sum(HOLDS["worker"].values())
-        self.wait_for(lambda: len(self.children()[1].fds()) <= most,
-                      "end of what the worker inherited")
+        cage = {"file": "2", "pam": "0"}[auth]
+
+        def ready():
+            worker = self.children()[1]
+            return len(worker.fds()) <= most and core_limit(worker) == NO_CORE \
+                and worker.status["Seccomp"] == [cage]
+        self.wait_for(ready, "worker as it is when it works")
         return self.children()
 
     # -- each role --------------------------------------------------------
