@@ -45,8 +45,7 @@ class Load:
         """Lets it go on, waits for its end: {word: {key: value}}, the
         latencies under their names."""
         try:
-            self.process.stdin.write(b"\n")
-            out, err = self.process.communicate(timeout=HOLD_LIMIT)
+            out, err = self.process.communicate(b"\n", timeout=HOLD_LIMIT)
         except subprocess.TimeoutExpired:
             self.kill()
             raise Void("%s did not end" % self.scenario) from None

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Multi-line replies, written piece by piece as the output has room.  Cost of
- * RETR: one pread and one encoding copy per octet; memory TEXT_BLOCK.
+ * RETR: each octet is read once and encoded once; memory TEXT_BLOCK, or what the
+ * drop has at hand.
  *
  * Of a large message that is on the wire what it is in a file, the greater part goes
  * from there to the socket without a copy.  The client then gets what the file has

@@ -84,9 +84,9 @@ enum file_how {
 /*
  * Open name beneath dirfd (FILE_CWD: as it stands).  Never follows a last
  * symbolic link (unless FILE_FOLLOW), never blocks on a FIFO or a device,
- * never makes it the controlling terminal, close-on-exec; without FILE_DIR
- * or FILE_ANY anything but a regular file is FAULT_PERM.  mode is for FILE_CREATE, less the
- * umask; with FILE_EXCLUSIVE it is what the file gets, whatever the umask.
+ * never makes it the controlling terminal, close-on-exec; without FILE_DIR or
+ * FILE_ANY anything but a regular file is FAULT_PERM.  mode is for FILE_CREATE,
+ * less the umask; with FILE_EXCLUSIVE it is what the file gets, whatever the umask.
  */
 #define FILE_CWD	(-100)
 int	file_open(int dirfd, const char *name, unsigned how, mode_t mode,

@@ -608,7 +608,8 @@ class Syslog:
 
 @contextlib.contextmanager
 def _fed(octets):
-    """The end of a pipe out of which they come, as fast as they are read."""
+    """The end of a pipe out of which they come, as fast as they are read:
+    communicate() forgets what it has not yet written when its time is up."""
     def feed():
         try:
             with os.fdopen(w, "wb") as f:
