@@ -1489,10 +1489,8 @@ on_ctl(struct auth *a, struct fault *f)
 
 /* And with us ends what we were asked. */
 static void
-stop(struct auth *a)
+give_up(struct auth *a, const char *why)
 {
-	static const char why[] = "popper was stopped";
-
 	for (size_t i = 0; i < a->nworkers; i++) {
 		if (a->workers[i].q != NULL)
 			log_lost(a->workers[i].q, why);
@@ -1505,6 +1503,12 @@ stop(struct auth *a)
 		    rows[i % ROWS].first; q != NULL; q = q->next)
 			log_lost(q, why);
 	loop_end(a->loop);
+}
+
+static void
+stop(struct auth *a)
+{
+	give_up(a, "popper was stopped");
 }
 
 /* A front in place of one that has died; or the master's end.  After a reload
@@ -1547,7 +1551,7 @@ on_warden(void *ctx, unsigned what UNUSED)
 	struct auth *a = ctx;
 
 	log_text(LEVEL_ERR, "warden-died", "nobody can log in");
-	loop_end(a->loop);
+	give_up(a, "see warden-died");
 }
 
 static void

@@ -605,13 +605,14 @@ on_hangup(void *ctx UNUSED)
 
 /* --- beginning and end ------------------------------------------------------------ */
 
+/* A warden ends with its auth, which would take it for dead. */
 static void
 stop_roles(bool fronts_only)
 {
 	for (struct crew *c = m.crew; c != NULL; c = c->next)
 		for (size_t i = 0; i < c->nroles; i++)
-			if (c->roles[i].child.pid > 0 && (!fronts_only ||
-			    c->roles[i].kind == FRONT))
+			if (c->roles[i].child.pid > 0 && (c->roles[i].kind ==
+			    FRONT || (!fronts_only && c->roles[i].kind != WARDEN)))
 				spawn_stop(c->roles[i].child.pid);
 }
 

@@ -67,6 +67,13 @@ class Attempts(house.House):
         self.named("popper-auth")[0].kill()
         self.log.wait("front-link .*times=1", self.mark)
 
+    def test_killed_warden(self):
+        """And its workers with it."""
+        self.serve()
+        self.ask()
+        self.named("popper-warden")[0].kill()
+        self.lost("sloth", "see (warden|worker)-(died|start)")
+
     def test_auth_timeout(self):
         self.serve(auth_timeout=1)
         pop = self.asked_about()
@@ -92,6 +99,7 @@ class Attempts(house.House):
         self.ask()
         self.server.stop()
         self.lost("sloth", "(popper was stopped|see worker-died)")
+        self.assertEqual(self.log.find("warden-died", self.mark), [])
 
 
 if __name__ == "__main__":
