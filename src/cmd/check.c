@@ -9,11 +9,14 @@
 
 static const char usage_text[] =
 "usage: popper check [--config FILE]\n"
+"       popper check --show | --show-all [--config FILE]\n"
 "\n"
 "Judges the configuration file and the files, folders and accounts that it\n"
 "names.  Prints every mistake as FILE:LINE: error: TEXT (or warning:), says\n"
 "what was meant and how to mend it, and changes nothing.\n"
 "Run it as root, so that it sees what popper will see.\n"
+"--show prints what the file sets instead, as popper understands it, and\n"
+"--show-all the defaults as well, as comments.\n"
 "Exit status: 0 without errors, 78 with errors, 64 for a bad command line.\n";
 
 static void
@@ -121,34 +124,74 @@ usage(const struct settings *s)
 	return SETTINGS_USAGE;
 }
 
+static void
+judge(struct check *c)
+{
+	tell_mistakes(c);
+	check_rules(c);
+	check_files(c);
+	check_needs(c);
+	check_tls(c);
+	check_secrets(c);
+	check_tokens(c);
+	check_gssapi(c);
+	check_mail(c);
+	tell_sum(c);
+}
+
+static void
+put(void *ctx, const char *text)
+{
+	fputs(text, ctx);
+}
+
+/* Mistakes of the file do not get in among its lines. */
+static void
+show(struct check *c, bool all)
+{
+	c->out = stderr;
+	tell_mistakes(c);
+	conf_show(c->s->store, settings_rooms, settings_nrooms, c->s, all, put,
+	    stdout);
+}
+
+/* Is it the first word, which settings_load does not know?  Then it is taken away. */
+static bool
+take_word(int *argc, char ***argv, const char *word)
+{
+	if (*argc < 2 || strcmp((*argv)[1], word) != 0)
+		return false;
+	++*argv;
+	--*argc;
+	return true;
+}
+
 int
 cmd_check(int argc, char **argv)
 {
 	struct settings	s;
 	struct identity	own;
 	struct check	c = { .s = &s, .out = stdout };
+	bool		all;
+	bool		shows;
 	int		status;
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		fputs(usage_text, stdout);
 		return 0;
 	}
+	all = take_word(&argc, &argv, "--show-all");
+	shows = all || take_word(&argc, &argv, "--show");
 	identity_own(&own);
 	c.uid = own.uid;
 	c.root = identity_is_root();
 	if (settings_load(argc, argv, "", &s) == SETTINGS_USAGE) {
 		status = usage(&s);
 	} else {
-		tell_mistakes(&c);
-		check_rules(&c);
-		check_files(&c);
-		check_needs(&c);
-		check_tls(&c);
-		check_secrets(&c);
-		check_tokens(&c);
-		check_gssapi(&c);
-		check_mail(&c);
-		tell_sum(&c);
+		if (shows)
+			show(&c, all);
+		else
+			judge(&c);
 		status = c.errors > 0 ? SETTINGS_CONFIG : SETTINGS_GOOD;
 	}
 	settings_fini(&s);

@@ -114,6 +114,14 @@ void	conf_blocks(struct span text,
 	    const char *name, const char *key, const char *value),
 	    void (*bad)(void *ctx, unsigned line, const char *text), void *ctx);
 
+/*
+ * What was set, in the order of the rows, as lines of a file of its folder that
+ * means the same; all: the others, too, as comments.
+ */
+void	conf_show(const struct conf_store *s, const struct conf_room *rooms, size_t n,
+	    const void *settings, bool all, void (*put)(void *ctx, const char *text),
+	    void *ctx);
+
 /* The rows as an mdoc list, for popper.conf(5) (see tools in meson.build). */
 void	conf_print_man(const struct conf_room *rooms, size_t n,
 	    void (*put)(void *ctx, const char *text), void *ctx);

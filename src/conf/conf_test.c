@@ -507,6 +507,72 @@ test_same(void **state)
 	conf_free(s);
 }
 
+/* Read again it means the same, and is shown the same. */
+static void
+test_show(void **state)
+{
+	static const struct { const char *text; const char *want; } rows[] = {
+		{ "",			"" },
+		{ "switch = on\n",	"switch = yes\n" },
+		{ "text =\n",		"text = \"\"\n" },
+		{ "text = a#b\n",	"text = a#b\n" },
+		{ "text = \" a\"\n",	"text = \" a\"\n" },
+		{ "text = \"a #b\"\n",	"text = \"a #b\"\n" },
+		{ "text = \"a\t#b\"\n",	"text = \"a\t#b\"\n" },
+		{ "text = \"#\"\n",	"text = \"#\"\n" },
+		{ "text = \"\\\"a\\\\ \"\n", "text = \"\\\"a\\\\ \"\n" },
+		{ "text = a\\b\"\n",	"text = a\\b\"\n" },
+		{ "path = x/y z\n",	"path = x/y z\n" },
+		{ "wait_time = 2m\n",	"wait_time = 120\n" },
+		{ "big_size = 1024\n",	"big_size = 1K\n" },
+		{ "big_size = 1025\n",	"big_size = 1025\n" },
+		{ "big_size = 0\n",	"big_size = 0\n" },
+		{ "big_size = 3072T\n",	"big_size = 3072T\n" },
+		{ "count = 9\n",	"count = 9\n" },
+		{ "colour = RED\n",	"colour = red\n" },
+		{ "list = c\nlist = d e\n", "list = c\nlist = d\nlist = e\n" },
+		{ "list =\n",		"list = \"\"\n" },
+		{ "lines = x  y\nlines = \"y #z\"\n",
+		  "lines = x  y\nlines = \"y #z\"\n" },
+		{ "count = 1\nswitch = no\n", "switch = no\ncount = 1\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct all		 a, b;
+		struct told		 t = { .n = 0 }, again = { .n = 0 };
+		struct conf_store	*s = read_text("f", span_str(rows[i].text),
+					    &a);
+		struct conf_store	*u;
+
+		conf_show(s, ROOMS, &a, false, told_text, &t);
+		assert_string_equal(t.b, rows[i].want);
+		u = read_text("f", span_str(t.b), &b);
+		assert_true(conf_same(first_rows, &a.first, &b.first));
+		assert_true(conf_same(second_rows, &a.second, &b.second));
+		conf_show(u, ROOMS, &b, false, told_text, &again);
+		assert_string_equal(again.b, t.b);
+		conf_free(s);
+		conf_free(u);
+	}
+}
+
+/* What is not set, as comments. */
+static void
+test_show_all(void **state)
+{
+	struct told		 t = { .n = 0 };
+	struct all		 a;
+	struct conf_store	*s = read_text("f", SPAN("count = 3\n"), &a);
+
+	(void)state;
+	conf_show(s, ROOMS, &a, true, told_text, &t);
+	assert_string_equal(t.b, "#switch = no\n#text = hello\n#path = \"\"\n"
+	    "#wait_time = 120\n#big_size = 4G\ncount = 3\n#colour = green\n"
+	    "#list = a\n#list = b\n#lines = \"\"\n");
+	conf_free(s);
+}
+
 int
 main(void)
 {
@@ -524,6 +590,8 @@ main(void)
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_man),
+		cmocka_unit_test(test_show),
+		cmocka_unit_test(test_show_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

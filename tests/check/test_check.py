@@ -81,6 +81,38 @@ class Check(Checking):
         self.assertFalse([x for x in lines if "no such option" in x
                           or "does not fit" in x])
 
+    # -- --show -----------------------------------------------------------
+
+    def show(self, word, text):
+        self.host.write(CONF, text)
+        return self.host.run(["/usr/sbin/popper", "check", word])
+
+    def test_show(self):
+        """What the file sets, in the order of the manual page."""
+        r = self.show("--show", "auth = file # of ours\ntimeout = 10m\n"
+                      "listen = 127.0.0.1:110\nlisten = [::1]:995 tls\n")
+        self.assertEqual((r.returncode, r.stderr), (0, b""))
+        self.assertEqual(r.stdout.decode().splitlines(), [
+            "listen = 127.0.0.1:110", "listen = [::1]:995 tls",
+            "timeout = 600", "auth = file"])
+
+    def test_show_what_is_wrong(self):
+        r = self.show("--show", "xmit = no\ntimeout = soon\n")
+        self.assertEqual((r.returncode, r.stdout), (78, b"xmit = no\n"))
+        self.assertIn(b":2: error: timeout", r.stderr)
+
+    def test_show_all(self):
+        """A file that sets all of it means what an empty one does."""
+        r = self.show("--show-all", "")
+        self.assertEqual((r.returncode, r.stderr), (0, b""))
+        rows = r.stdout.decode().splitlines()
+        self.assertGreater(len(rows), 80)
+        self.assertTrue(all(row[0] == "#" for row in rows))
+        text = "".join(row[1:] + "\n" for row in rows)
+        again = self.show("--show", text)
+        self.assertEqual(again.stdout.decode(), text)
+        self.assertEqual((again.returncode, again.stderr), (0, b""))
+
     def test_no_file_at_all(self):
         self.host.call(os.unlink, CONF)
         r = self.host.run(["/usr/sbin/popper", "check"])
