@@ -94,6 +94,8 @@ struct auth_request {
 	bool			proven;		/* auth_check's own: it was an app
 						   password, or a master user's; no
 						   other is looked at */
+	bool			by_app;		/* for auth_foresee: it will be an app
+						   password */
 	char			master[IDENTITY_USER_MAX + 1];	/* likewise; "" at the
 						   start, or nobody */
 	uint64_t		vouched;	/* 0, or the print of a yes to the

@@ -383,6 +383,7 @@ auth_foresee(const struct auth_conf *c, void *state,
 	verdict_error(v, "no verdict");
 	if (!master_take(s, q, false, v))
 		return;
+	q->proven |= q->by_app;
 	name = span_str(q->user);
 	file = policy_denied(&s->policy, name);
 	if (!policy_name_valid(name))

@@ -415,8 +415,9 @@ show_maildrop(struct job *j, const struct identity *id)
 }
 
 struct apps {
-	struct job	*j;
-	uint64_t	 n;
+	struct job			*j;
+	const struct auth_verdict	*v;	/* of any that is good by itself */
+	uint64_t			 n;
 };
 
 /* Which of these is meant is not known. */
@@ -434,6 +435,9 @@ show_app(void *ctx, unsigned line UNUSED, const struct app_row *row)
 		return;
 	a->n++;
 	why = app_hindered(row, &a->j->whom.addr, now);
+	if (why == NULL && a->v->result != AUTH_OK)
+		why = a->v->detail[0] != '\0' ? a->v->detail :
+		    auth_reason_word(a->v->reason);
 	(void)snprintf(name, sizeof(name), "app_password_%" PRIu64, a->n);
 	(void)snprintf(text, sizeof(text), "%.*s %s%s%s%.*s",
 	    (int)row->name.n, (const char *)row->name.p, why == NULL ? "passed" :
@@ -442,17 +446,21 @@ show_app(void *ctx, unsigned line UNUSED, const struct app_row *row)
 	show(a->j, name, text, 0);
 }
 
-/* For who says a password: of one that is hashed there is no digest. */
-static void
-show_apps(struct job *j)
+/* A password is said: of one that is hashed there is no digest. */
+static bool
+takes_apps(const struct job *j)
 {
-	struct apps	a = { .j = j };
+	return j->settings.auth.app_passwords != AUTH_APP_NO &&
+	    !auth_method_vouched(j->method) && !auth_by_digest(j->method) &&
+	    !auth_by_exchange(j->method);
+}
+
+static void
+show_apps(struct job *j, const struct auth_verdict *v)
+{
+	struct apps	a = { .j = j, .v = v };
 	struct fault	f;
 
-	if (j->settings.auth.app_passwords == AUTH_APP_NO ||
-	    auth_method_vouched(j->method) || auth_by_digest(j->method) ||
-	    auth_by_exchange(j->method))
-		return;
 	if (app_each(j->settings.auth.app_password_file, show_app, &a, &f) != 0 &&
 	    f.err != ENOENT)
 		show(j, "app_passwords", f.text, 0);
@@ -460,40 +468,62 @@ show_apps(struct job *j)
 		show(j, "app_passwords", NULL, a.n);
 }
 
-/* By the code that judges logins: the first database that knows the name decides. */
+/* By the code that judges logins: the first database that knows the name decides,
+ * and *db_r is that one. */
+static int
+judge(const struct job *j, bool by_app, struct auth_conf *db_r,
+    struct auth_verdict *v, struct fault *f)
+{
+	static struct auth_request	q;
+	size_t				n = auth_databases(&j->settings.auth);
+
+	q = (struct auth_request){
+		.method = j->method, .peer = j->whom.addr, .way = j->way,
+		.by_app = by_app,
+	};
+	memcpy(q.user, j->whom.user, sizeof(q.user));
+	*db_r = j->settings.auth;
+	for (size_t i = 0; i < n; i++) {
+		auth_select(db_r, i);
+		if (foresee(&j->settings, db_r, &q, v, f) != 0)
+			return -1;
+		if (!auth_passes_on(db_r, v))
+			break;
+	}
+	return 0;
+}
+
+/* With app_passwords access may decide otherwise of one than of the account's own. */
 static void
 show_rules(struct job *j)
 {
-	static struct auth_verdict	 v;
-	static struct auth_request	 q;
-	struct auth_conf		 one = j->settings.auth;
-	size_t				 n = auth_databases(&one);
+	static struct auth_verdict	v;
+	static struct auth_verdict	of_app;
+	const bool			apps = takes_apps(j);
+	const bool			only = apps &&
+					    j->settings.auth.app_passwords ==
+					    AUTH_APP_ONLY;
+	const struct identity		*id;
+	struct auth_conf		one;
+	struct fault			f;
 
-	q.method = j->method;
-	q.peer = j->whom.addr;
-	q.way = j->way;
-	memcpy(q.user, j->whom.user, sizeof(q.user));
-	for (size_t i = 0; i < n; i++) {
-		struct fault f;
-
-		auth_select(&one, i);
-		if (foresee(&j->settings, &one, &q, &v, &f) != 0) {
-			show(j, "rules", "not seen", 0);
-			show(j, "db", one.db, 0);
-			show(j, "detail", f.text, 0);
-			return;
-		}
-		if (!auth_passes_on(&one, &v))
-			break;
+	if (judge(j, only, &one, &v, &f) != 0 ||
+	    (apps && judge(j, true, &one, &of_app, &f) != 0)) {
+		show(j, "rules", "not seen", 0);
+		show(j, "db", one.db, 0);
+		show(j, "detail", f.text, 0);
+		return;
 	}
 	show_verdict(j, &one, &v);
 	if (v.reason != REASON_UNKNOWN_USER)
 		show(j, "db", one.db, 0);
-	if (v.result != AUTH_OK)
+	if (v.result != AUTH_OK && (!apps || of_app.result != AUTH_OK))
 		return;
-	show_apps(j);
-	show_maildrop(j, &v.id);
-	show_delay(j, &v.id);
+	if (apps)
+		show_apps(j, &of_app);
+	id = v.result == AUTH_OK ? &v.id : &of_app.id;
+	show_maildrop(j, id);
+	show_delay(j, id);
 }
 
 /* Whether the client gets as far as to be judged. */

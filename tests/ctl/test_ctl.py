@@ -509,6 +509,34 @@ class Guesses(Ctl):
                          "passed")
         self.assertNotIn("app_passwords", self.why("alice", "--method", "apop"))
 
+    def test_why_where_app_passwords_have_rules_of_their_own(self):
+        """Of the account's password and of an app password access is asked."""
+        apart = ("rules", "reason", "app_password_1", "app_passwords")
+        deny = "deny app=%s network=192.0.2.0/24"
+        self.addCleanup(self.host.call, os.unlink, "/etc/popper/app-passwords")
+        for use, app, want in (
+                ("yes", "yes", {"rules": "passed", "app_passwords": 1,
+                                "app_password_1": "phone refused: line %d: "
+                                "access = " + deny % "yes"}),
+                ("yes", "no", {"rules": "refused", "reason": "rule",
+                               "app_password_1": "phone passed",
+                               "app_passwords": 1}),
+                ("only", "no", {"rules": "passed",
+                                "app_password_1": "phone passed",
+                                "app_passwords": 1}),
+                ("only", "yes", {"rules": "refused", "reason": "rule"})):
+            with self.subTest(use=use, app=app):
+                self.serve(app_passwords=use, access=deny % app)
+                self.host.run(["/usr/sbin/popper", "passwd", "app", "add",
+                               "alice", "phone"])
+                text = self.ctl("--json", "why", "alice@192.0.2.1")
+                said = {k: v for k, v in json.loads(text).items()
+                        if k in apart}
+                if "app_password_1" in want:
+                    self.assertRegex(said.pop("app_password_1"), re.escape(
+                        want.pop("app_password_1")).replace("%d", r"\d+"))
+                self.assertEqual(said, want)
+
     def test_why_as_a_member(self):
         """What only root can read is not seen, and that is said."""
         self.host.add_group("popper", 700, ["bob"])
