@@ -159,7 +159,10 @@ const struct conf_option auth_options[] = {
 		    ".Ql #\n"
 		    "at the start of a line or behind a blank begins a "
 		    "comment; within a name it is a character of it.\n"
-		    "It need not exist.",
+		    "It need not exist; one that is named here and missing is "
+		    "an error to\n"
+		    ".Xr popper-check 8 ,\n"
+		    "and denies nobody.",
 	},
 	{
 		.name = "allow_file", .type = CONF_PATH,

@@ -88,6 +88,16 @@ check_look(const char *path, struct file_facts *out, struct fault *f)
 	return file_facts(fd, out, f);
 }
 
+bool
+check_above(const char *path, char out[IDENTITY_PATH_MAX + 1])
+{
+	const char	*slash = strrchr(path, '/');
+	size_t		 n = slash == NULL ? 0 : (size_t)(slash - path);
+
+	return span_cstr(slash == NULL ? SPAN(".") : span_of(path, n > 0 ? n : 1),
+	    out, IDENTITY_PATH_MAX + 1);
+}
+
 /* What the reader of the file has found. */
 static void
 tell_mistakes(struct check *c)

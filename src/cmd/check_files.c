@@ -243,7 +243,7 @@ files_auth(struct check *c)
 	const struct auth_conf	*a = &c->s->auth;
 	struct file_facts	 facts;
 
-	if (look(c, "deny_file", a->deny_file,
+	if (a->deny_file[0] != '\0' && look(c, "deny_file", a->deny_file,
 	    conf_is_set(c->s->store, "deny_file") ? MUST_EXIST : MAY_MISS,
 	    "make it (empty, if nobody is to be denied)", &facts))
 		judge_trusted(c, "deny_file", a->deny_file, &facts);
@@ -270,6 +270,35 @@ files_auth(struct check *c)
 		judge_trusted(c, "shells_file", a->shells_file, &facts);
 }
 
+/* auth_user is for popper serve alone, which does not start then. */
+static void
+files_services(struct check *c)
+{
+	const struct role_settings	*r = &c->s->role;
+	struct identity			 front;
+	struct identity			 auth;
+	struct fault			 f;
+	bool				 both = true;
+
+	if (r->isolation != ISOLATION_SPLIT)
+		return;
+	if (identity_service(r->front_user, &front, &f) != 0) {
+		check_error(c, "front_user", "%s; make the account (adduser "
+		    "--system --group --no-create-home %s), or write a uid "
+		    "that nobody has", f.text, r->front_user);
+		both = false;
+	}
+	if (identity_service(r->auth_user, &auth, &f) != 0)
+		check_warn(c, "auth_user", "%s; popper serve does not start "
+		    "without it: make the account (adduser --system --group "
+		    "--no-create-home %s), or write a uid that nobody has",
+		    f.text, r->auth_user);
+	else if (both && auth.uid == front.uid)
+		check_warn(c, "auth_user", "it has the uid of front_user, %u, "
+		    "and popper serve does not start so; make an account for "
+		    "each", auth.uid);
+}
+
 static void
 files_accounts(struct check *c)
 {
@@ -278,17 +307,7 @@ files_accounts(struct check *c)
 	enum auth_reason	 why;
 	struct fault		 f;
 
-	if (s->role.isolation == ISOLATION_SPLIT &&
-	    identity_service(s->role.front_user, &id, &f) != 0)
-		check_error(c, "front_user", "%s; make the account (adduser "
-		    "--system --group --no-create-home %s), or write a uid "
-		    "that nobody has", f.text, s->role.front_user);
-	if (s->role.isolation == ISOLATION_SPLIT &&
-	    identity_service(s->role.auth_user, &id, &f) != 0)
-		check_warn(c, "auth_user", "%s; popper serve needs it: make the "
-		    "account (adduser --system --group --no-create-home %s), "
-		    "or write a uid that nobody has", f.text,
-		    s->role.auth_user);
+	files_services(c);
 	if (!auth_has_rows(&s->auth) || s->auth.virtual_user[0] == '\0')
 		return;
 	if (identity_service(s->auth.virtual_user, &id, &f) != 0)
@@ -304,7 +323,24 @@ files_accounts(struct check *c)
 		    s->auth.gid_min);
 }
 
-/* Such a folder is made when popper starts.  False: no more to say. */
+/* It is made when popper starts, but for the folders above it. */
+static void
+folder_to_come(struct check *c, const char *option, const char *path)
+{
+	char			above[IDENTITY_PATH_MAX + 1];
+	struct file_facts	facts;
+	struct fault		f;
+
+	if (check_above(path, above) && check_look(above, &facts, &f) != 0 &&
+	    f.err == ENOENT)
+		check_error(c, option, "%s cannot be made, since %s does not "
+		    "exist; make that, or mend the path", path, above);
+	else
+		check_warn(c, option, "%s does not exist yet; popper makes it "
+		    "when it starts, if the folder above is root's", path);
+}
+
+/* False: no more to say. */
 static bool
 folder_of_ours(struct check *c, const char *option, const char *path)
 {
@@ -313,9 +349,7 @@ folder_of_ours(struct check *c, const char *option, const char *path)
 
 	if (check_look(path, &facts, &f) != 0) {
 		if (f.err == ENOENT)
-			check_warn(c, option, "%s does not exist yet; popper "
-			    "makes it when it starts, if the folder above is "
-			    "there and root's", path);
+			folder_to_come(c, option, path);
 		else if (f.err != EACCES || c->root)
 			check_error(c, option, "%s", f.text);
 		return false;

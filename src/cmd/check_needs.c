@@ -98,13 +98,11 @@ need_gids_denied(struct check *c)
 static void
 need_folder_of(struct check *c, const char *option, const char *path)
 {
-	const char		*end = strrchr(path, '/');
-	char			 above[IDENTITY_PATH_MAX + 1];
-	struct file_facts	 facts;
-	struct fault		 f;
+	char			above[IDENTITY_PATH_MAX + 1];
+	struct file_facts	facts;
+	struct fault		f;
 
-	if (end == NULL || end == path || !span_cstr(span_of(path,
-	    (size_t)(end - path)), above, sizeof(above)) ||
+	if (path[0] == '\0' || !check_above(path, above) ||
 	    strcmp(above, c->s->role.run_dir) == 0)
 		return;
 	if (check_look(above, &facts, &f) != 0)

@@ -52,4 +52,7 @@ void	check_mail(struct check *c);
 int	check_look(const char *path, struct file_facts *out, struct fault *f)
 	    MUSTUSE;
 
+/* The folder that it would be made in. */
+bool	check_above(const char *path, char out[IDENTITY_PATH_MAX + 1]) MUSTUSE;
+
 #endif

@@ -111,7 +111,7 @@ keeps_apart(const struct settings *s)
 {
 	if (s->role.isolation == ISOLATION_SINGLE)
 		return "isolation = single";
-	if (auth_has(&s->auth, AUTH_PAM))
+	if (!auth_has_rows(&s->auth))
 		return "auth = pam";
 	if (s->bull.dir != NULL && s->bull.dir[0] != '\0')
 		return "bulletins";

@@ -148,8 +148,6 @@ serve(struct edition *e, struct reload *r, int inetd)
 					    inetd >= 0;
 	int				status;
 
-	if (split && names_to_numbers(&e->s, &e->names, &f) != 0)
-		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
 	monitor_hostname(&e->s, e->hostname, sizeof(e->hostname));
 	recover_beside(&e->s);
 	status = split ? master_run(e, &again, inetd, &f) :
@@ -178,6 +176,8 @@ cmd_serve(int argc, char **argv)
 	status = start(argc, argv, OLD_FLAGS, inetd < 0, &e->s);
 	if (status == STATUS_OK)
 		status = start_allowed(&e->s, inetd < 0);
+	if (status == STATUS_OK && e->s.role.isolation == ISOLATION_SPLIT)
+		status = start_names(&e->s, &e->names, inetd < 0);
 	if (status == STATUS_OK)
 		status = serve(e, &r, inetd);	/* takes it */
 	else

@@ -71,6 +71,21 @@ start(int argc, char **argv, const char *flags, bool terminal,
 }
 
 int
+start_names(struct settings *s, struct names *names, bool terminal)
+{
+	struct fault f;
+
+	if (names_to_numbers(s, names, &f) == 0)
+		return STATUS_OK;
+	if (f.class != FAULT_TEMP) {
+		tell(terminal, LEVEL_ERR, "conf-error", f.text);
+		return STATUS_CONFIG;
+	}
+	log_fault(LEVEL_WARN, "names-not-looked-up", &f);
+	return STATUS_OK;
+}
+
+int
 start_usage(const char *word, const char *why)
 {
 	if (why != NULL)

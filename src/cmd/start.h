@@ -7,6 +7,7 @@
 #define CMD_START_H
 
 #include "base/attr.h"
+#include "role/names.h"
 #include "role/settings.h"
 
 #include <stdbool.h>
@@ -37,6 +38,10 @@ void	start_tell(const struct settings *s, bool terminal);
  * 0, or the exit status; told as above.
  */
 int	start_allowed(const struct settings *s, bool terminal) MUSTUSE;
+
+/* names_to_numbers; what is wrong with an account is told as above.  0, or the exit
+ * status. */
+int	start_names(struct settings *s, struct names *names, bool terminal) MUSTUSE;
 
 /* Tell of a mistake in the arguments of popper WORD (NULL: told by getopt),
  * and of its --help.  The exit status. */

@@ -4,6 +4,7 @@
 #include "sys/identity.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int
 number_of(const char *name, char *out, size_t cap, struct fault *f)
@@ -44,14 +45,28 @@ names_of_session(struct settings *s, struct names *out, struct fault *f)
 	return 0;
 }
 
+/* What a stranger's process could do to its own uid's others, it may not do to the
+ * one that has the passwords. */
+static int
+look_apart(const struct names *n, struct fault *f)
+{
+	if (strncmp(n->front_user, n->auth_user,
+	    strcspn(n->front_user, ":") + 1) != 0)
+		return 0;
+	return fault_set(f, FAULT_PERM, "auth_user: it has the uid of front_user;"
+	    " make an account for each");
+}
+
 int
 names_to_numbers(struct settings *s, struct names *out, struct fault *f)
 {
+	const char *of_rows = auth_has_rows(&s->auth) ? s->auth.virtual_user : "";
+
 	if (look_up(s, out, f) != 0 ||
 	    number_of(s->role.auth_user, out->auth_user,
 	    sizeof(out->auth_user), f) != 0 ||
-	    number_of(s->auth.virtual_user, out->virtual_user,
-	    sizeof(out->virtual_user), f) != 0)
+	    number_of(of_rows, out->virtual_user, sizeof(out->virtual_user),
+	    f) != 0 || look_apart(out, f) != 0)
 		return -1;
 	put(s, out);
 	s->role.auth_user = out->auth_user;

@@ -22,8 +22,10 @@ struct names {
  * Put numbers in place of the names in front_user, auth_user, virtual_user and
  * gids_denied.
  * A group that the host does not have is left out: it denies nothing.  What it
- * fills must live as long as the settings.  -1: nothing was changed, each process
- * will look up the names itself, and tell what is wrong.
+ * fills must live as long as the settings.  -1: nothing was changed.  FAULT_TEMP:
+ * a name service gave no answer, and each process can look up the names itself;
+ * else they will not do: there is no such account, or front_user and auth_user
+ * have one uid.
  */
 int	names_to_numbers(struct settings *s, struct names *out,
 	    struct fault *f) MUSTUSE;

@@ -149,6 +149,16 @@ class Check(Checking):
             self.assertEqual((r.returncode, r.stdout), (64, b""), args)
             self.assertRegex(r.stderr, rb"\Apopper: .*\n\Z", args)
 
+    def test_accounts_without_which_nobody_is_served(self):
+        """popper serve does not start, rather than listen for nobody."""
+        for row, why in (("front_user = nobody-here", b"nobody-here"),
+                         ("auth_user = nobody-here", b"nobody-here"),
+                         ("auth_user = _popfront", b"the uid of front_user")):
+            self.host.write(CONF, QUIET + "listen = 127.0.0.1:1\n" + row)
+            r = self.host.run(["/usr/sbin/popper", "serve"])
+            self.assertEqual(r.returncode, 78, row)
+            self.assertRegex(r.stderr, rb"\Apopper: .*" + why, row)
+
     def test_named_file_is_missing(self):
         r = self.host.run(["/usr/sbin/popper", "check", "--config",
                            "/etc/popper/none"])
@@ -268,6 +278,10 @@ class Check(Checking):
                 ("sessions_per_process = 9\n",
                  [(CONF + ":3: warning: sessions_per_process: has no effect "
                    "with auth = pam", "")]),
+                ("auth_user = _popfront\n",
+                 [(CONF + ":3: warning: auth_user: it has the uid of "
+                   "front_user, 990", "an account for each")]),
+                ("deny_file =\n", []),
                 ("expire = 0\n", [(CONF + ":3: warning: expire: 0 tells",
                                    "expire_delete = yes")]),
                 ("expire_delete = yes\n",
@@ -350,6 +364,7 @@ class Check(Checking):
         for more, text in (("", "up to 9 sessions share a process: a client "
                             "that takes it over can read the mail of all who "
                             "are logged in there"),
+                           ("auth = pam\n", "up to 9 sessions share a process"),
                            ("status_headers = no\n", "has no effect with "
                             "status_headers = no")):
             with self.subTest(more):
@@ -515,6 +530,9 @@ class Check(Checking):
                        "/var/lib/none\n",
                        (CONF + ":4: warning: chroot_dir:", "makes it"),
                        (CONF + ":3: error: state_dir:", "chown root"))
+        self.complains(QUIET + "chroot_dir = /var/none/here\n",
+                       (CONF + ":3: error: chroot_dir: /var/none/here cannot be "
+                        "made, since /var/none does not exist", ""))
         self.complains(QUIET + "temp_dir = /var/tmp/none\n", (
             CONF + ": error: chroot_dir:", "core"),
             (CONF + ":3: error: temp_dir:", "does not exist"))

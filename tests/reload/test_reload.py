@@ -335,6 +335,7 @@ class Reload(again.Again):
         self.host.call(os.chmod, "/srv/open", 0o777)
         for row, why in (("front_user = nobody-here", "nobody-here"),
                          ("auth_user = nobody-here", "nobody-here"),
+                         ("auth_user = _popfront", "the uid of front_user"),
                          ("chroot_dir = /srv/open", "a front cannot be")):
             mark = self.log.mark()
             self.assertIn(why, self.again(row, expect="reload-refused"))
