@@ -106,20 +106,22 @@ judge_passwd(const char *name)
 	return hit->pw_passwd[0] == '\0' ? ACCOUNT_BLANK : ACCOUNT_HASHED;
 }
 
-/* *print_r: struct account's. */
+/* *print_r, *kind_r: struct account's. */
 static enum account_password
-look_into_shadow(const char *name, uint64_t *print_r)
+look_into_shadow(const char *name, uint64_t *print_r, uint64_t *kind_r)
 {
 	enum account_password	 state;
 	struct spwd		 sp;
 	struct spwd		*hit = NULL;
 	char			*b = xalloc(ENTRY_FIRST, 1);
 
-	*print_r = 0;
+	*print_r = *kind_r = 0;
 	if (getspnam_r(name, &sp, b, ENTRY_FIRST, &hit) == 0 && hit != NULL) {
 		state = judge(hit);
-		if (hit->sp_pwdp != NULL)
+		if (hit->sp_pwdp != NULL) {
 			*print_r = passwd_print(span_str(hit->sp_pwdp));
+			*kind_r = effort_kind(span_str(hit->sp_pwdp));
+		}
 	} else {
 		state = judge_passwd(name);
 	}
@@ -134,8 +136,9 @@ enum account_password
 account_password(const char *name)
 {
 	uint64_t print;
+	uint64_t kind;
 
-	return look_into_shadow(name, &print);
+	return look_into_shadow(name, &print, &kind);
 }
 
 int
@@ -165,7 +168,8 @@ account_find(const char *name, const struct auth_policy *p,
 		return fault_set(f, FAULT_PERM,
 		    "the account's name, home or shell is too long");
 	fill_groups(p, out);
-	out->password = look_into_shadow(out->id.user, &out->print);
+	out->password = look_into_shadow(out->id.user, &out->print,
+	    &out->kind);
 	return 1;
 }
 

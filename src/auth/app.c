@@ -356,15 +356,7 @@ app_match(const struct app_index *x, struct span user,
 int
 app_used_open(const char *state_dir)
 {
-	AUTO(fd_close) int	dir = -1;
-	int			fd;
-	struct fault		f;
-
-	if (file_open(FILE_CWD, state_dir, FILE_READ | FILE_DIR | FILE_FOLLOW,
-	    0, &dir, &f) < 0 || file_open(dir, APP_USED_NAME, FILE_READ |
-	    FILE_WRITE | FILE_CREATE, 0600, &fd, &f) < 0)
-		return -1;
-	return fd;
+	return file_numbers_open(state_dir, APP_USED_NAME);
 }
 
 int64_t

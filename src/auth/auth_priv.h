@@ -22,6 +22,10 @@
  * buf_fini, which wipes it. */
 int	file_text(const char *path, struct buf *out, struct fault *f) MUSTUSE;
 
+/* A file of numbers in the state folder, made when it is missing; -1: cannot be
+ * opened, as when we are not root. */
+int	file_numbers_open(const char *state_dir, const char *name);
+
 /*
  * Replace a file of ours as a whole, under a lock, keeping owner and mode; a new one
  * (create) gets 0600.  edit is given the old text and puts the new one, up to so many
@@ -136,6 +140,8 @@ struct auth_state {
 	struct app_index	*apps;		/* owns; NULL: they are not taken */
 	int			 app_used;	/* owns; -1: cannot be noted */
 	struct pam_lib		*pam;		/* borrows; see pam.c */
+	uint64_t		 asked_us;	/* clock_spent_us when PAM was
+						   asked; 0: it was not */
 	struct sql		*sql;		/* sql.c's, which frees it */
 };
 
@@ -145,7 +151,8 @@ void			 state_free(struct auth_state *s);
 
 /*
  * Do the work of one password check for this request and forget the outcome:
- * so that a question which is refused early costs what others cost.
+ * so that a question which is refused early costs what others cost, with PAM all
+ * that its modules would have spent, less what they have.
  */
 void	auth_spend(struct auth_state *s, const struct auth_request *q);
 
@@ -234,6 +241,17 @@ void	verdict_refuse(struct auth_verdict *v, enum auth_reason why,
 void	verdict_error(struct auth_verdict *v, const char *fmt, ...)
 	    PRINTF(2, 3);
 
+/* ---- what PAM spends on a password (effort.c) ---- */
+
+#define EFFORT_MAX_US	2000000		/* more is not made up for */
+
+/* Of a crypt(3) hash, what tells how long it takes; 0: it is none, or an old one. */
+uint64_t	effort_kind(struct span hash);
+/* 0: PAM has not been asked about such a one. */
+uint64_t	effort_known_us(const char *state_dir, uint64_t kind);
+/* The mean of the last few is kept, if it can be. */
+void		effort_note(const char *state_dir, uint64_t kind, uint64_t us);
+
 /* ---- accounts of the host (account.c); may ask the network by NSS ---- */
 
 enum account_password {
@@ -252,6 +270,7 @@ struct account {
 	/* Changes when shadow(5) has another hash for this account; never 0.
 	 * Where the hash is elsewhere it does not. */
 	uint64_t	print;
+	uint64_t	kind;		/* effort_kind of that hash */
 };
 
 /*

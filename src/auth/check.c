@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "sys/file.h"
 #include "sys/keyhash.h"
+#include "sys/sock.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -175,6 +176,35 @@ state_free(struct auth_state *s)
 	free(s);
 }
 
+static void
+measure(struct span stored, const struct auth_request *q)
+{
+	if (auth_by_digest(q->method) ? recoverable_verify(stored, q) ==
+	    REASON_NONE : passwd_verify(stored, &q->secret, NULL))
+		return;			/* whatever it said */
+}
+
+/* One hash at least, and as many as fit. */
+static void
+measure_as_pam(const struct auth_state *s, struct span stored,
+    const struct auth_request *q)
+{
+	uint64_t	began = s->asked_us != 0 ? s->asked_us :
+			    clock_spent_us();
+	uint64_t	goal = effort_known_us(s->policy.c->state_dir,
+			    effort_kind(stored));
+	uint64_t	before;
+	uint64_t	now;
+
+	do {
+		before = clock_spent_us();
+		measure(stored, q);
+		now = clock_spent_us();
+	} while (now - began + (now - before) <= goal);
+	while (clock_spent_us() - began < goal)
+		;			/* less than a hash is left */
+}
+
 void
 auth_spend(struct auth_state *s, const struct auth_request *q)
 {
@@ -189,9 +219,10 @@ auth_spend(struct auth_state *s, const struct auth_request *q)
 		(void)file_find(s, span_str(q->user), &row);
 		stored = row.password;
 	}
-	if (auth_by_digest(q->method) ? recoverable_verify(stored, q) ==
-	    REASON_NONE : passwd_verify(stored, &q->secret, NULL))
-		return;			/* whatever it said */
+	if (s->pam != NULL)
+		measure_as_pam(s, stored, q);
+	else
+		measure(stored, q);
 }
 
 static bool

@@ -95,3 +95,17 @@ auth_line(struct span *rest, struct span *line_r)
 	}
 	return false;
 }
+
+int
+file_numbers_open(const char *state_dir, const char *name)
+{
+	AUTO(fd_close) int	dir = -1;
+	int			fd;
+	struct fault		f;
+
+	if (file_open(FILE_CWD, state_dir, FILE_READ | FILE_DIR | FILE_FOLLOW,
+	    0, &dir, &f) < 0 || file_open(dir, name, FILE_READ | FILE_WRITE |
+	    FILE_CREATE, 0600, &fd, &f) < 0)
+		return -1;
+	return fd;
+}

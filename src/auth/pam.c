@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "sys/library.h"
+#include "sys/sock.h"
 
 #include <security/pam_appl.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ lib_open(struct fault *f)
 
 struct talk {
 	const struct auth_request	*q;	/* borrows */
+	const struct account		*known;	/* borrows; who it is here */
 	bool				 told;	/* the password was asked for */
 	int				 rc;	/* PAM's last word */
 };
@@ -153,14 +155,9 @@ reason_of(int rc)
 	}
 }
 
-/*
- * Debian's stacks end in pam_deny, which hides why; shadow tells it to the log.
- * A hash that can match nothing was not hashed against: that work is done
- * here.
- */
+/* Debian's stacks end in pam_deny, which hides why; shadow tells it to the log. */
 static enum auth_reason
-reason_of_refusal(struct auth_state *s, const struct auth_request *q,
-    int rc, bool in_account)
+reason_of_refusal(const struct auth_request *q, int rc, bool in_account)
 {
 	enum auth_reason why = reason_of(rc);
 
@@ -168,13 +165,10 @@ reason_of_refusal(struct auth_state *s, const struct auth_request *q,
 		return why;
 	switch (account_password(q->user)) {
 	case ACCOUNT_LOCKED:
-		auth_spend(s, q);
 		return REASON_LOCKED;
-	case ACCOUNT_UNUSABLE:
-		auth_spend(s, q);
-		break;
 	case ACCOUNT_EXPIRED:
 		return in_account ? REASON_EXPIRED : why;
+	case ACCOUNT_UNUSABLE:
 	case ACCOUNT_HASHED:
 	case ACCOUNT_BLANK:
 		break;
@@ -229,22 +223,35 @@ set_items(const struct pam_lib *lib, pam_handle_t *h,
 	    PAM_SUCCESS;
 }
 
+/* PAM has spent what all others are to cost, or the rest is spent here: a module
+ * has refused who is not to be asked, or what is stored can match nothing. */
+static void
+level_effort(struct auth_state *s, const struct talk *t)
+{
+	const enum account_password stored = t->known->password;
+
+	if (!t->told || stored == ACCOUNT_LOCKED || stored == ACCOUNT_UNUSABLE)
+		auth_spend(s, t->q);
+	else if (t->rc == PAM_SUCCESS || t->rc == PAM_AUTH_ERR)
+		effort_note(s->policy.c->state_dir, t->known->kind,
+		    clock_spent_us() - s->asked_us);
+}
+
 /* The first step: is the password right? */
 static bool
 ask_password(struct auth_state *s, pam_handle_t *h, struct talk *t,
     struct auth_verdict *v)
 {
-	const struct auth_request	*q = t->q;
-	enum auth_reason		 why;
+	enum auth_reason why;
 
 	t->rc = s->pam->authenticate(h, ASK_FLAGS);
+	level_effort(s, t);
 	if (t->rc != PAM_SUCCESS) {
-		why = reason_of_refusal(s, q, t->rc, false);
+		why = reason_of_refusal(t->q, t->rc, false);
 		verdict_refuse(v, why, "%s", s->pam->strerror(h, t->rc));
 		return false;
 	}
 	if (!t->told) {
-		auth_spend(s, q);
 		verdict_refuse(v, REASON_EMPTY_PASSWORD,
 		    "PAM did not ask for the password");
 		return false;
@@ -267,7 +274,9 @@ ask(struct auth_state *s, pam_handle_t *h, struct talk *t, bool vouched,
 	t->rc = lib->acct_mgmt(h, ASK_FLAGS);
 	if (t->rc == PAM_SUCCESS)
 		return true;
-	why = reason_of_refusal(s, q, t->rc, true);
+	if (t->known->password == ACCOUNT_LOCKED && q->proven)
+		auth_spend(s, q);
+	why = reason_of_refusal(q, t->rc, true);
 	verdict_refuse(v, why, "account: %s", lib->strerror(h, t->rc));
 	return false;
 }
@@ -315,11 +324,12 @@ ask_pam(struct auth_state *s, const struct auth_conf *c,
     const struct auth_request *q, const struct account *known,
     struct auth_verdict *v)
 {
-	struct talk		 talk = { .q = q };
+	struct talk		 talk = { .q = q, .known = known };
 	const struct pam_conv	 conv = { .conv = converse,
 				    .appdata_ptr = &talk };
 	pam_handle_t		*h = NULL;
 
+	s->asked_us = clock_spent_us();
 	talk.rc = s->pam->start(auth_place(c), q->user, &conv, &h);
 	if (talk.rc != PAM_SUCCESS) {
 		verdict_error(v, "pam_start: error %d", talk.rc);

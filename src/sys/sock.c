@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/timex.h>
@@ -616,6 +617,22 @@ clock_ms(void)
 
 	ASSERT(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t
+us_of(int who)
+{
+	struct rusage u;
+
+	ASSERT(getrusage(who, &u) == 0);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+	    (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+uint64_t
+clock_spent_us(void)
+{
+	return us_of(RUSAGE_SELF) + us_of(RUSAGE_CHILDREN);
 }
 
 uint64_t

@@ -125,6 +125,8 @@ int	sock_wait(struct wait_for *w, size_t n, int timeout_ms);
 
 /* Milliseconds of a clock that is never set back. */
 uint64_t clock_ms(void);
+/* Microseconds of processor time, of this process and those that it has waited for. */
+uint64_t clock_spent_us(void);
 /* Milliseconds since 1970 by the clock that the times of files come from. */
 uint64_t clock_file_ms(void);
 /* Whether the kernel says that a time service keeps the clock of the day (adjtimex).
