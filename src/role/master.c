@@ -633,8 +633,7 @@ is_over(void)
 void
 master_stop(void)
 {
-	static const struct fault stops = { .class = FAULT_TEMP,
-	    .text = "popper stops" };
+	static const struct fault stops = { .class = FAULT_TEMP, .text = "popper stops" };
 
 	if (m.stopping)
 		return;
@@ -751,5 +750,7 @@ master_run(struct edition *e, const struct edition_source *source, int inetd,
 	log_set_sid("");
 	service_stopped(&m.service, places_count(m.places));
 	stop_roles(false);
+	/* If there is one: a restart listens there, and who has it may be ending still. */
+	sock_shutdown(m.exporter);
 	return 0;
 }

@@ -405,6 +405,22 @@ class Metrics(house.House):
         s.connect("/proc/%d/root%s" % (self.host.pid, path))
         self.assertIn("popper_sessions", self.read(sock=s))
 
+    def test_stop_frees_the_port(self):
+        """Whoever still has it: a restart has metrics, too."""
+        self.serve()
+        last = self.named("popper-metrics")[0]
+        last.kill(signal.SIGSTOP)
+        self.addCleanup(last.kill)
+        self.assertEqual(self.server.stop(), 0)
+        with self.assertRaises(ConnectionRefusedError):
+            self.host.connect(PORT)
+        self.server = self.SERVER(self.host)
+        self.addCleanup(self.server.stop)
+        self.wait_for(lambda: {m.pid for m in self.named("popper-metrics")} -
+                      {last.pid}, "metrics")
+        self.assertEqual(self.read()["popper_sessions"], 0)
+        self.assertEqual(self.log.find("metrics-listen", self.mark), [])
+
     def test_off(self):
         house.House.serve(self)
         self.assertEqual(self.named("popper-metrics"), [])
