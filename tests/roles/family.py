@@ -140,6 +140,7 @@ class Family(unittest.TestCase):
             **{**OPTIONS, **options}) + "".join(r + "\n" for r in rows))
 
     def serve(self, *rows, **options):
+        self.only_server()              # the last one's roles may be ending
         self.configure(*rows, **options)
         self.server = self.SERVER(self.host)
         self.addCleanup(self.server.stop)
