@@ -44,22 +44,26 @@ class Cache(house.House):
 
     def spent(self):
         """Seconds of processor of all who judge passwords.  The warden has the
-        time of workers that have ended: none may do so meanwhile."""
+        time of workers that it has buried: it may bury none meanwhile."""
         while True:
-            workers = self.named("popper-worker")
+            judges = self.judges()
             try:
-                ticks = sum(self.ticks(m) for m in
-                            self.named("popper-warden") + workers)
+                ticks = sum(self.ticks(pid) for pid in judges)
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if {m.pid for m in workers} == {
-                    m.pid for m in self.named("popper-worker")}:
+            if judges == self.judges():
                 return ticks / TICK
 
+    def judges(self):
+        """The warden and its workers, and who of them is dead."""
+        return [pid for m in self.named("popper-warden") for pid in (
+            m.pid, *map(int, m.read("task/%d/children" % m.pid).split()))]
+
     @staticmethod
-    def ticks(m):
-        """With those of its children that have ended."""
-        fields = m.read("stat").rpartition(b")")[2].split()
+    def ticks(pid):
+        """With those of its children that it has buried."""
+        with open("/proc/%d/stat" % pid, "rb") as f:
+            fields = f.read().rpartition(b")")[2].split()
         return sum(int(x) for x in fields[11:15])
 
     def try_login(self, password):
