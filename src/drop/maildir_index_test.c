@@ -35,6 +35,8 @@ static unsigned	listings;
 static unsigned	opens;		/* of files with mail */
 static unsigned	facts_asked;	/* of what is open */
 static uint64_t	clock_ahead;
+static uint64_t	made_ms;	/* before the files, by their clock */
+static bool	clock_stands;	/* there, however long it takes */
 
 int	__real_file_list_numbers(int dirfd, bool (*fn)(void *ctx,
 	    const char *name, uint64_t ino), void *ctx, struct fault *f);
@@ -65,7 +67,7 @@ uint64_t	__wrap_clock_file_ms(void);
 uint64_t
 __wrap_clock_file_ms(void)
 {
-	return __real_clock_file_ms() + clock_ahead;
+	return clock_stands ? made_ms : __real_clock_file_ms() + clock_ahead;
 }
 
 int	__real_file_facts(int fd, struct file_facts *out, struct fault *f);
@@ -147,10 +149,12 @@ make(void **state)
 	w.ops = &maildir_ops;
 	w.conf.status = false;
 	fake_maildir(w.spool);
+	made_ms = __real_clock_file_ms();
 	for (size_t i = 0; i < N; i++) {
 		path_of(i, info_of(i), path);
 		fake_write(path, span_of(text, text_of(i, text)));
 	}
+	clock_stands = false;
 	clock_ahead = LATER;
 	listings = opens = 0;
 	return 0;
@@ -293,9 +297,9 @@ static void
 test_not_settled(void **state)
 {
 	(void)state;
-	clock_ahead = 0;
+	clock_stands = true;
 	maildir_ops.close(opened());
-	clock_ahead = LATER;
+	clock_stands = false;
 	maildir_ops.close(opened());
 	assert_int_equal(listings, 2);
 	assert_int_equal(opens, 0);		/* but nothing is read again */
@@ -313,11 +317,12 @@ test_written_on(void **state)
 	struct fault		 f;
 
 	(void)state;
-	clock_ahead = 0;
-	maildir_ops.close(opened());
+	clock_stands = true;
 	path_of(5, info_of(5), path);
 	fake_append(path, SPAN("more\n"));
-	clock_ahead = LATER;
+	maildir_ops.close(opened());
+	fake_append(path, SPAN("and more\n"));
+	clock_stands = false;
 	d = opened();
 	assert_int_equal(opens, 1);
 	assert_int_equal(maildir_ops.entry(d, 5, &e, &f), 0);
