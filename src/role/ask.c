@@ -12,7 +12,7 @@
 #include "sys/sock.h"
 #include "watch/log.h"
 
-/* Longer than anything the monitor does for a session (host.c). */
+/* Longer than anything the monitor does for a session (host.h). */
 #define ASK_TIMEOUT_MS		180000
 #define ASK_LOG_TIMEOUT_MS	2000
 #define KEEP_MAX		96

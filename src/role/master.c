@@ -10,8 +10,8 @@
  *   the master's own	this file, crew.c, places.c, ctl_act.c: fewer than 1,500
  *			lines of code, which tests/floors.py counts
  *   what it shares	child.c (with ushers); order.c (with the spawner); service.c and
- *			listen.c (with serve.c); ask.c, host.c and session_end.c (with
- *			monitor.c); attempt.c, edition.c, limit.c, auth/network.c, permit.c,
+ *			listen.c (with serve.c); ask.c, session_end.c and those of host.h
+ *			(with monitor.c); attempt.c, edition.c, limit.c, auth/network.c, permit.c,
  *			penalty.c (made here, for auths), tally.c, trace.c, wire.c, ctl_wire.c,
  *			auth/policy.c; ctl_listen (ctl.c), exporter_listen (exporter.c)
  *			and, at a reload, cmd/reload.c

@@ -7,9 +7,9 @@
  * not its identities.  What a front is told to keep (tries, time, who may connect
  * and who may announce another client) is kept here once more.
  *
- * Code that runs as root: this file, host.c, ask_serve in ask.c, worker.c with
- * the PAM back end, listen.c and network.c, which read rows of the configuration,
- * and what they call in sys/, watch/, conf/.
+ * Code that runs as root: this file, those of host.h, ask_serve in ask.c, worker.c
+ * with the PAM back end, listen.c and network.c, which read rows of the
+ * configuration, and what they call in sys/, watch/, conf/.
  *
  *    CLIENT (whose connection it is)
  *      +-+

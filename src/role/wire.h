@@ -24,7 +24,7 @@
 void	wire_put_identity(struct link_out *m, const struct identity *id);
 /*
  * FAULT_PEER for control characters (an owner file has a line for each text,
- * host.c), for too many groups or too long texts.  Ids are not judged.
+ * host_journal.c), for too many groups or too long texts.  Ids are not judged.
  */
 int	wire_get_identity(struct link_in *m, struct identity *id,
 	    struct fault *f) MUSTUSE;
