@@ -195,6 +195,7 @@ stranger_free(struct stranger *s)
 	authorize_fini(&s->auth);
 	free(s->proxied);
 	fd_close(&s->fd);
+	tally_exit(s->house->a->tally, s->house->a->index);
 	end_if_empty(s->house);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
@@ -1107,6 +1108,7 @@ on_header(struct stranger *s)
 	welcome(s);
 }
 
+/* Who was taken, and is within (role/tally.h). */
 static void
 arrive(struct front_house *h, int fd, const struct sock_addr *peer,
     const struct listen_rules *rules)
@@ -1118,6 +1120,7 @@ arrive(struct front_house *h, int fd, const struct sock_addr *peer,
 		log_set_sid("");
 		log_proxy(h, peer, "it is not in proxy_networks");
 		fd_close(&fd);
+		tally_exit(h->a->tally, h->a->index);
 		return;
 	}
 	s = stranger_new(h, fd, peer, rules);
@@ -1162,8 +1165,8 @@ pause_all(struct front_house *h)
 	loop_watch_set(&h->pause, 0, PAUSE_MS);
 }
 
-/* Whoever waits there, `most` at a time.  -1: there is no room for more; 1: another
- * front has left it. */
+/* Whoever waits there, `most` at a time.  -1: there is no room for more, or popper ends;
+ * 1: another front has left it. */
 static int
 accept_some(struct front_house *h, size_t i, unsigned most)
 {
@@ -1173,18 +1176,20 @@ accept_some(struct front_house *h, size_t i, unsigned most)
 	int			fd;
 
 	while (most-- > 0) {
-		if (sock_accept(h->listeners[i].fd, &fd, &peer,
-		    &f) == 0) {
-			arrive(h, fd, &peer, &h->rules[i]);
-		} else if (f.err == EAGAIN) {
-			return 0;
-		} else if (f.err == EINVAL) {
-			return 1;
-		} else if (f.err != ECONNABORTED) {
-			if (quiet_speak(&h->no_accept, &times))
-				log_fault(LEVEL_ERR, "accept", &f);
+		if (!tally_enter(h->a->tally, h->a->index))
 			return -1;
+		if (sock_accept(h->listeners[i].fd, &fd, &peer, &f) == 0) {
+			arrive(h, fd, &peer, &h->rules[i]);
+			continue;
 		}
+		tally_exit(h->a->tally, h->a->index);
+		if (f.err == EAGAIN || f.err == EINVAL)
+			return f.err == EINVAL;
+		if (f.err == ECONNABORTED)
+			continue;
+		if (quiet_speak(&h->no_accept, &times))
+			log_fault(LEVEL_ERR, "accept", &f);
+		return -1;
 	}
 	return 0;
 }

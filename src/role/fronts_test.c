@@ -307,6 +307,42 @@ leave_all(void)
 	link_in_fini(&it.in);
 }
 
+/* Whoever has come is within until his connection is closed; behind that nobody is
+ * taken, and waits. */
+static void
+test_shut(void **state UNUSED)
+{
+	int fd;
+
+	if (geteuid() != 0)
+		skip();
+	fd = come(NULL, 0);
+	assert_false(tally_shut(tally));
+	verdict(it.auth, take_check(), ANSWER_NO);
+	hear_line(fd);
+	assert_false(tally_shut(tally));
+	fd_close(&fd);
+	for (int i = 0; i < LONG_MS && !tally_shut(tally); i++)
+		(void)usleep(1000);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&it.address,
+	    sizeof(it.address)), 0);
+	(void)usleep(150000);
+	assert_int_equal(recv(fd, &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	fd_close(&fd);
+}
+
+static int
+end_shut(void **state)
+{
+	struct fault f;
+
+	tally_free(tally);
+	tally = tally_new(2, 1000, &f);
+	return tally == NULL ? -1 : end(state);
+}
+
 /* The test has a copy of the listener, and nobody can come to it. */
 static void
 test_a_listener_that_leaves(void **state UNUSED)
@@ -578,6 +614,7 @@ main(void)
 		CASE(test_mad_auth),
 		CASE(test_false_verdicts),
 		CASE(test_new_auth),
+		cmocka_unit_test_setup_teardown(test_shut, begin, end_shut),
 		CASE(test_a_listener_that_leaves),
 		CASE(test_a_listener_that_another_has_left),
 		cmocka_unit_test_setup_teardown(test_small_pipes, begin_small,

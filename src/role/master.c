@@ -92,23 +92,6 @@ front_at(struct crew *c, size_t i)
 	return &c->roles[c->nroles - c->nfronts + i];
 }
 
-/* A new link in place of that one; whom is told of his end, which is *end, before he
- * sees the end of the old one. */
-static int
-renew_link(struct link_ends *p, const int *end, struct role *whom,
-    const struct link_out *out, struct fault *f)
-{
-	struct link_ends old = *p;
-
-	if (link_pair(&p->a, &p->b, f) != 0) {
-		*p = old;
-		return -1;
-	}
-	outbox_put(&whom->child.out, out, 0, end, 1);
-	link_ends_close(&old);
-	return 0;
-}
-
 /* What a dead front has said, or done to its links, is not the next one's. */
 static int
 front_renew(const struct role *r, struct fault *f)
@@ -123,13 +106,14 @@ front_renew(const struct role *r, struct fault *f)
 
 	link_out_init(&out, MSG_FRONT);
 	link_put_u32(&out, (uint32_t)r->index);
-	if (renew_link(to_auth, &to_auth->b, &c->roles[AUTH], &out, f) != 0)
+	if (outbox_renew(&c->roles[AUTH].child.out, &out, to_auth, &to_auth->b,
+	    f) != 0)
 		return -1;
-	if (resolver != NULL && renew_link(to_resolver, &to_resolver->b, resolver,
-	    &out, f) != 0)
+	if (resolver != NULL && outbox_renew(&resolver->child.out, &out,
+	    to_resolver, &to_resolver->b, f) != 0)
 		return -1;
-	return keeper == NULL ? 0 : renew_link(to_keeper, &to_keeper->b, keeper,
-	    &out, f);
+	return keeper == NULL ? 0 : outbox_renew(&keeper->child.out, &out,
+	    to_keeper, &to_keeper->b, f);
 }
 
 /* auth and its warden may both have spoilt their link: they begin together.  Fronts
@@ -146,8 +130,8 @@ auth_renew(const struct role *auth, struct fault *f)
 		return -1;
 	link_out_init(&out, MSG_AUTH);
 	for (size_t i = 0; i < c->nfronts; i++)
-		if (renew_link(&c->to_auth[i], &c->to_auth[i].a,
-		    front_at(c, i), &out, f) != 0)
+		if (outbox_renew(&front_at(c, i)->child.out, &out,
+		    &c->to_auth[i], &c->to_auth[i].a, f) != 0)
 			return -1;
 	return 0;
 }
@@ -657,9 +641,10 @@ on_stop(void *ctx UNUSED)
 }
 
 /*
- * For inetd, which has the socket, too: who comes from now on waits for it.  Nobody is
- * waited for here: whoever was taken at this very moment could keep all others out for
- * as long as he stays.  Who came and went since the last look was here.
+ * For inetd, which has the socket, too: who comes from now on waits there for the next
+ * server.  Nobody is cut off, so it ends only when all fronts are shut with nobody
+ * within; nor is anybody waited for, as he could keep all others out for as long as he
+ * stays.  Who came and went since the last look was here.
  */
 static void
 stop_if_idle(void)
@@ -669,9 +654,11 @@ stop_if_idle(void)
 	    places_count(m.places) == 0 && gauges_strangers(m.tally) == 0;
 
 	m.came = came;
-	if (service_idle(&m.service, &m.crew->edition->s, &m.crew->listeners,
-	    empty))
-		master_stop();
+	if (!service_idle(&m.service, &m.crew->edition->s, empty) ||
+	    !tally_shut(m.tally))
+		return;
+	service_returns(&m.crew->listeners);
+	master_stop();
 }
 
 static void

@@ -18,6 +18,7 @@
 
 #include "pop/authorize.h"
 #include "sys/loop.h"
+#include "sys/shared.h"
 #include "sys/spawn.h"
 #include "sys/test_fork.h"
 #include "watch/log.h"
@@ -48,8 +49,14 @@ struct part_of {
 /* How much faster the master's clock runs. */
 static unsigned	haste = 1;
 
+/* Where it listens, when inetd has started it; -1: it was not. */
+static int	inetd = -1;
+
 /* What a front writes into its row of the tally, in its process. */
 static unsigned	false_counts;
+
+/* Somebody is within at the first of the fronts, until it dies.  Shared. */
+static uint32_t	*within;
 
 NORETURN void	__wrap_auth_main(const struct auth_start *a);
 NORETURN void	__wrap_warden_main(const struct settings *c, int auth, int log_link);
@@ -183,6 +190,9 @@ __wrap_fronts_main(const struct fronts_start *a)
 	for (unsigned i = 0; a->index == TALLY_MASTER + 1 && i < false_counts; i++)
 		tally_add(a->tally, a->index, &(struct sock_addr){ .family = 4,
 		    .raw = { 10, (uint8_t)i, (uint8_t)(i >> 8) } }, -1);
+	if (a->index == TALLY_MASTER + 1 && *within > 0 &&
+	    tally_enter(a->tally, a->index))
+		*within = 0;
 	tell_test(FRONT + a->index - (TALLY_MASTER + 1), fds, ARRAY_LEN(fds));
 }
 
@@ -323,7 +333,7 @@ begin(void **state UNUSED)
 	if (it.master == 0) {
 		spawn_tie(getppid());
 		fd_close(&it.ours);
-		_exit(master_run(&edition, &source, -1, &f));
+		_exit(master_run(&edition, &source, inetd, &f));
 	}
 	fd_close(&it.theirs);
 	for (size_t i = 0; i < ARRAY_LEN(it.part); i++)
@@ -797,6 +807,36 @@ test_front_that_leaves_untold(void **state UNUSED)
 	assert_int_equal(count("role-misbehaved"), 1);
 }
 
+static int
+begin_by_inetd(void **state)
+{
+	int result;
+
+	inetd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (inetd < 0 || listen(inetd, 1) != 0)
+		return -1;
+	*within = 1;
+	result = begin(state);
+	fd_close(&inetd);
+	return result;
+}
+
+/* Not as long as a front has somebody, whatever else it counts. */
+static void
+test_end_without_clients(void **state UNUSED)
+{
+	int status;
+
+	if (geteuid() != 0)
+		skip();
+	(void)usleep(1500000);
+	assert_int_equal(waitpid(it.master, &status, WNOHANG), 0);
+	assert_int_equal(count("listening-ended"), 0);
+	(void)kill(it.part[FRONT].pid, SIGKILL);
+	assert_int_equal(wait_for_master(), 0);
+	assert_int_equal(count("listening-ended"), 1);
+}
+
 /* ------------------------------------------------------------------ frame */
 
 static int
@@ -807,7 +847,11 @@ setup(void **state UNUSED)
 	struct log_conf			c = { .to = LOG_TO_FILE,
 					    .trace_fd = -1, .socket = "" };
 
-	if (mkdtemp(folder) == NULL || pipe2(spare, O_CLOEXEC) != 0)
+	struct fault			f;
+
+	within = shared_new(sizeof(*within), &f);
+	if (within == NULL || mkdtemp(folder) == NULL ||
+	    pipe2(spare, O_CLOEXEC) != 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		(void)snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder,
@@ -821,6 +865,7 @@ setup(void **state UNUSED)
 			.fronts = FRONTS, .max_sessions = 1100,
 			.max_sessions_per_user = 1100,
 			.max_strangers = 100, .peer_check = true,
+			.inetd_idle_s = 1,
 			.state_dir = paths[0], .run_dir = paths[1],
 			.chroot_dir = paths[2], .name_servers = "",
 			.ctl_socket = "", .ctl_group = "", .metrics = paths[4],
@@ -872,6 +917,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_false_tally, begin_false,
 		    end),
 		CASE(test_front_that_leaves_untold),
+		cmocka_unit_test_setup_teardown(test_end_without_clients,
+		    begin_by_inetd, end_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

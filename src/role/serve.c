@@ -306,6 +306,18 @@ reload(struct serve *s)
 	service_reloaded(&s->service, &how, refused ? &f : NULL);
 }
 
+/* Nobody is taken between this look and the end. */
+static bool
+is_idle(struct serve *s)
+{
+	bool idle = service_idle(&s->service, &s->edition->s,
+	    s->n == 0 && s->nrefused == 0);
+
+	if (idle)
+		service_returns(&s->listeners);
+	return idle;
+}
+
 static void
 loop(struct serve *s)
 {
@@ -319,8 +331,7 @@ loop(struct serve *s)
 		 * have waited, and taken the signal for its own. */
 		while (signals_reload())
 			reload(s);
-		if (signals_stopping() || service_idle(&s->service,
-		    &s->edition->s, &s->listeners, s->n == 0))
+		if (signals_stopping() || is_idle(s))
 			return;
 		n = s->listeners.n + s->nrefused;
 		for (size_t i = 0; i < n; i++)

@@ -143,8 +143,7 @@ service_turn(struct service *s, const struct service_state *how, uint64_t *ms)
 }
 
 bool
-service_idle(struct service *s, const struct settings *conf,
-    const struct listeners *l, bool empty)
+service_idle(struct service *s, const struct settings *conf, bool empty)
 {
 	uint64_t most_ms = 1000ull * conf->role.inetd_idle_s;
 
@@ -152,10 +151,13 @@ service_idle(struct service *s, const struct settings *conf,
 		s->empty_ms = 0;
 	else if (s->empty_ms == 0)
 		s->empty_ms = clock_ms();
-	if (s->empty_ms == 0 || clock_ms() - s->empty_ms < most_ms)
-		return false;
+	return s->empty_ms != 0 && clock_ms() - s->empty_ms >= most_ms;
+}
+
+void
+service_returns(const struct listeners *l)
+{
 	tell_listeners(l, &none);
-	return true;
 }
 
 void

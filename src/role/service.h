@@ -42,9 +42,10 @@ void	service_ready(struct service *s, const struct service_state *how);
 void	service_turn(struct service *s, const struct service_state *how,
 	    uint64_t *ms);
 /* In each turn: is it time to end, since nobody (empty) has been here for so long that
- * inetd may listen again?  Told to the log; asked no more then. */
-bool	service_idle(struct service *s, const struct settings *conf,
-	    const struct listeners *l, bool empty);
+ * inetd may listen again? */
+bool	service_idle(struct service *s, const struct settings *conf, bool empty);
+/* To the log: it does, from now on. */
+void	service_returns(const struct listeners *l);
 /* To the log; how many are left. */
 void	service_stopped(const struct service *s, size_t left);
 

@@ -12,8 +12,10 @@
 #define BUCKETS		16384		/* of each hash */
 #define COUNTS		(TALLY_KINDS * HASHES * BUCKETS)
 #define TOTAL		COUNTS		/* behind them */
-#define REFUSED		(TOTAL + 1)
-#define ROW_OCTETS	((REFUSED + LIMITS) * sizeof(uint32_t))
+#define WITHIN		(TOTAL + 1)
+#define REFUSED		(WITHIN + 1)
+#define SHUT		(REFUSED + LIMITS)	/* in the master's row */
+#define ROW_OCTETS	((SHUT + 1) * sizeof(uint32_t))
 
 /* Who comes while another one is seen to be there may be seen as well. */
 #define MOVING		1024
@@ -151,6 +153,38 @@ tally_lies(const struct tally *t, size_t row)
 	for (size_t i = 0; i < COUNTS; i++)
 		n += read_count(t, row, i);
 	return n > TALLY_KINDS * HASHES * (2ull * t->most + MOVING);
+}
+
+/* One of them must see the other: he is within before it is asked whether it is shut,
+ * and it is shut before it is asked who is within. */
+bool
+tally_enter(struct tally *t, size_t row)
+{
+	uint32_t *within = &t->row[row][WITHIN];
+
+	__atomic_store_n(within, *within + 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&t->row[TALLY_MASTER][SHUT], __ATOMIC_SEQ_CST) == 0)
+		return true;
+	tally_exit(t, row);
+	return false;
+}
+
+void
+tally_exit(struct tally *t, size_t row)
+{
+	add(&t->row[row][WITHIN], -1);
+}
+
+bool
+tally_shut(struct tally *t)
+{
+	uint32_t *shut = &t->row[TALLY_MASTER][SHUT];
+
+	__atomic_store_n(shut, 1, __ATOMIC_SEQ_CST);
+	for (size_t r = 0; r < t->rows; r++)
+		if (__atomic_load_n(&t->row[r][WITHIN], __ATOMIC_SEQ_CST) != 0)
+			__atomic_store_n(shut, 0, __ATOMIC_SEQ_CST);
+	return *shut != 0;
 }
 
 void

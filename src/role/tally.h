@@ -51,6 +51,13 @@ void		 tally_clear(struct tally *t, size_t row);
  * 256 KiB. */
 bool		 tally_lies(const struct tally *t, size_t row);
 
+/* Before a row's process takes somebody; false: it is shut, and he stays outside.  Until
+ * tally_exit he is within. */
+bool		 tally_enter(struct tally *t, size_t row);
+void		 tally_exit(struct tally *t, size_t row);
+/* In the master: shut for good, if nobody is within.  O(rows) */
+bool		 tally_shut(struct tally *t);
+
 /* For limit_reached, and for limit_gauges; kept when a row is cleared. */
 uint32_t	*tally_refused(struct tally *t, size_t row);
 uint64_t	 tally_refusals(const struct tally *t, enum limit which);

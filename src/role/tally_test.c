@@ -226,6 +226,29 @@ test_true_row(void **state)
 	free(t);
 }
 
+/* Who is within keeps it open, and nobody comes behind it. */
+static void
+test_shut(void **state)
+{
+	struct fault	 f;
+	struct tally	*t = tally_new(3, 100, &f);
+
+	(void)state;
+	assert_true(tally_enter(t, 1));
+	assert_true(tally_enter(t, 2));
+	assert_false(tally_shut(t));
+	assert_true(tally_enter(t, 1));
+	tally_exit(t, 1);
+	tally_exit(t, 1);
+	assert_false(tally_shut(t));
+	tally_clear(t, 2);			/* it has died */
+	assert_true(tally_shut(t));
+	for (size_t i = 1; i < 3; i++)
+		assert_false(tally_enter(t, i));
+	assert_true(tally_shut(t));
+	tally_free(t);
+}
+
 int
 main(void)
 {
@@ -236,6 +259,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_false_row),
 		cmocka_unit_test(test_true_row),
+		cmocka_unit_test(test_shut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

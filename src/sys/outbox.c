@@ -125,3 +125,18 @@ outbox_put(struct outbox *o, const struct link_out *m, uint32_t tag,
 	if (!done)
 		o->lost(o->ctx, m->type, tag, &f);
 }
+
+int
+outbox_renew(struct outbox *o, const struct link_out *m, struct link_ends *p,
+    const int *end, struct fault *f)
+{
+	struct link_ends old = *p;
+
+	if (link_pair(&p->a, &p->b, f) != 0) {
+		*p = old;
+		return -1;
+	}
+	outbox_put(o, m, 0, end, 1);
+	link_ends_close(&old);
+	return 0;
+}

@@ -33,5 +33,9 @@ void	outbox_clear(struct outbox *o);
 /* The descriptors stay the caller's.  lost may be called before this returns. */
 void	outbox_put(struct outbox *o, const struct link_out *m, uint32_t tag,
 	    const int *fds, uint8_t nfds);
+/* A new link in place of *p: who hears m is told of his end, which is *end of it, before
+ * he sees the end of the old one.  -1: all is as before. */
+int	outbox_renew(struct outbox *o, const struct link_out *m,
+	    struct link_ends *p, const int *end, struct fault *f) MUSTUSE;
 
 #endif

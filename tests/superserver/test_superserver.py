@@ -306,14 +306,22 @@ class InetdWait(unittest.TestCase):
         self.host.run(["sh", "-c", "grep -lx popper-front /proc/[0-9]*/comm |"
                        " cut -d/ -f3 | xargs kill -" + name])
 
-    def test_who_comes_at_the_end_keeps_nobody_out(self):
+    def test_who_comes_at_the_end_is_served(self):
+        """... to his end, and keeps nobody out."""
         self.start("popper serve", CONF + self.IDLE + "fronts = 1\n")
         self.session()
         self.signal_fronts("STOP")
-        self.addCleanup(self.host.connect(110).close)
-        self.log.wait(OURS + "listening-ended ")
+        sock = self.host.connect(110)
+        self.addCleanup(sock.close)
+        time.sleep(3)
         self.signal_fronts("CONT")
-        Pop(self.host.connect(110), timeout=30).close()
+        stays = Pop(sock)
+        time.sleep(2.5)
+        self.session()
+        stays.login("alice", "wonderland")
+        stays.quit()
+        self.log.wait(OURS + "stopped ")
+        self.session()
 
     def test_it_stays_for_those_who_come_and_go(self):
         """Nobody is there whenever it looks."""
