@@ -464,7 +464,6 @@ class Guesses(Ctl):
         said = json.loads(self.ctl("--json", "why", "--method", "rpop", "--tls",
                                    "alice@192.0.2.10"))
         self.assertEqual(said["reason"], "rpop")
-        self.server.stop()
         self.serve()
         said = self.why("alice", "--method", "rpop")
         self.assertEqual((said["connection"], said["reason"]),

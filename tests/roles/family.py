@@ -25,7 +25,7 @@ SLOW = "$6$rounds=90000000$slow$" + "x" * 86
 SHADOW = 1 << 30
 OPTIONS = {"auth": "file", "peer_check": "no", "auth_fail_delay": 1,
            "plaintext_networks": "0.0.0.0/0 ::/0",
-           "drain_timeout": 1, "lock_timeout": 20}
+           "drain_timeout": 1, "lock_timeout": 120}
 
 
 class Member:
@@ -102,6 +102,7 @@ class Family(unittest.TestCase):
 
     SERVER = Super
     PACKAGES = ()
+    server = None
 
     @classmethod
     def archives(cls):
@@ -140,7 +141,10 @@ class Family(unittest.TestCase):
             **{**OPTIONS, **options}) + "".join(r + "\n" for r in rows))
 
     def serve(self, *rows, **options):
-        self.only_server()              # the last one's roles may be ending
+        """In place of the last one, whose roles may still be ending."""
+        if self.server:
+            self.server.stop()
+        self.only_server()
         self.configure(*rows, **options)
         self.server = self.SERVER(self.host)
         self.addCleanup(self.server.stop)
