@@ -2,6 +2,7 @@
 #include "cmd/check.h"
 
 #include "cmd/check_priv.h"
+#include "cmd/start.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -19,6 +20,23 @@ static const char usage_text[] =
 "--show-all the defaults as well, as comments.\n"
 "Exit status: 0 without errors, 78 with errors, 64 for a bad command line.\n";
 
+/* As start_tell has mistakes. */
+static void
+tell_start(struct check *c, const char *file, unsigned line, const char *option,
+    const char *text)
+{
+	char at[16] = "";
+	char all[sizeof(c->first)];
+
+	if (line > 0)
+		(void)snprintf(at, sizeof(at), "%u:", line);
+	(void)snprintf(all, sizeof(all), "%s:%s %s%s%s", file, at, option,
+	    option[0] != '\0' ? ": " : "", text);
+	start_mistake(c->terminal, all);
+	if (c->errors == 1)
+		memcpy(c->first, all, sizeof(all));
+}
+
 static void
 tell_args(struct check *c, enum conf_severity severity, const char *file,
     unsigned line, const char *option, const char *fmt, va_list ap)
@@ -34,6 +52,11 @@ tell_args(struct check *c, enum conf_severity severity, const char *file,
 		c->errors++;
 	else
 		c->warnings++;
+	if (c->out == NULL) {
+		if (severity == CONF_ERROR)
+			tell_start(c, file, line, option, text);
+		return;
+	}
 	fprintf(c->out, "%s:", file);
 	if (line > 0)
 		fprintf(c->out, "%u:", line);
@@ -147,6 +170,15 @@ judge(struct check *c)
 	check_gssapi(c);
 	check_mail(c);
 	tell_sum(c);
+}
+
+int
+check_start(const struct settings *s, bool terminal, struct fault *f)
+{
+	struct check c = { .s = s, .terminal = terminal };
+
+	check_unfit(&c);
+	return c.errors == 0 ? 0 : fault_set(f, FAULT_PERM, "%s", c.first);
 }
 
 static void

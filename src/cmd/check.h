@@ -7,7 +7,16 @@
 #ifndef CMD_CHECK_H
 #define CMD_CHECK_H
 
+#include "role/settings.h"
+
 /* Exit status: 0 (perhaps with warnings), 64 usage, 78 with errors. */
 int	cmd_check(int argc, char **argv);
+
+/*
+ * What popper serve does not start with, nor reload: values that do not fit
+ * together, so that nobody could log in, or nothing be logged.  Told as start_tell
+ * does; the fault has the first.
+ */
+int	check_start(const struct settings *s, bool terminal, struct fault *f) MUSTUSE;
 
 #endif

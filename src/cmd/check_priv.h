@@ -11,7 +11,9 @@
 
 struct check {
 	const struct settings	*s;
-	FILE			*out;
+	FILE			*out;	/* NULL: errors alone, as of a start */
+	bool			 terminal;	/* those go to standard error, too */
+	char			 first[2048];	/* of them */
 	bool			 root;	/* are we? */
 	uid_t			 uid;	/* ours */
 	unsigned		 errors;
@@ -30,6 +32,8 @@ void	check_warn(struct check *c, const char *option, const char *fmt, ...)
 
 /* Values that do not fit together. */
 void	check_rules(struct check *c);
+/* Those of them that are errors and depend on nothing else. */
+void	check_unfit(struct check *c);
 /* Files and folders of popper's own. */
 void	check_files(struct check *c);
 /* A user database in SQL, named in that line: it is opened. */

@@ -396,6 +396,15 @@ rule_trusted(struct check *c, const char *option, const struct conf_list *list)
 }
 
 void
+check_unfit(struct check *c)
+{
+	rule_ranges(c);
+	rule_databases(c);
+	rule_log(c);
+	rule_listen(c);
+}
+
+void
 check_rules(struct check *c)
 {
 	rule_isolation(c);

@@ -58,7 +58,11 @@ foresee_there(const struct settings *s, const struct auth_conf *db,
 	struct fault			 f;
 	void				*state;
 
-	if (ops->prepare(db, &state, &f) == 0 &&
+	if (q == NULL) {
+		bool good = ops->prepare(db, &state, &f) == 0;
+
+		send_foreseen(link, good ? &v : NULL, &f);
+	} else if (ops->prepare(db, &state, &f) == 0 &&
 	    identity_service(s->role.auth_user, &id, &f) == 0 &&
 	    identity_become(&id, true, &f) == 0 && ops->connect(state, &f) == 0) {
 		auth_foresee(db, state, q, &v);
@@ -69,6 +73,7 @@ foresee_there(const struct settings *s, const struct auth_conf *db,
 	spawn_exit(0);
 }
 
+/* q NULL: whether it can be opened is all. */
 static int
 foresee_in_child(const struct settings *s, const struct auth_conf *db,
     struct auth_request *q, struct auth_verdict *v, struct fault *f)
@@ -109,5 +114,21 @@ foresee(const struct settings *s, const struct auth_conf *db,
 		return -1;
 	auth_foresee(db, state, q, v);
 	auth_ops_of(db)->done(state);
+	return 0;
+}
+
+int
+foresee_databases(const struct settings *s, struct fault *f)
+{
+	static struct auth_verdict	v;
+	struct auth_conf		one = s->auth;
+	struct fault			why;
+
+	for (size_t i = 0; i < auth_databases(&one); i++) {
+		auth_select(&one, i);
+		if (foresee_in_child(s, &one, NULL, &v, &why) != 0)
+			return fault_set(f, FAULT_PERM, "nobody could log in by"
+			    " database %s: %s", one.db, why.text);
+	}
 	return 0;
 }

@@ -17,4 +17,11 @@
 int	foresee(const struct settings *s, const struct auth_conf *db,
 	    struct auth_request *q, struct auth_verdict *v, struct fault *f) MUSTUSE;
 
+/*
+ * Can a worker read what each database of auth needs: its own file, and those of
+ * rules, app passwords and masters?  In a child: nothing of them is left here.  No
+ * database is asked anything.  The fault has its id.
+ */
+int	foresee_databases(const struct settings *s, struct fault *f) MUSTUSE;
+
 #endif

@@ -176,6 +176,8 @@ cmd_serve(int argc, char **argv)
 	status = start(argc, argv, OLD_FLAGS, inetd < 0, &e->s);
 	if (status == STATUS_OK)
 		status = start_allowed(&e->s, inetd < 0);
+	if (status == STATUS_OK && check_start(&e->s, inetd < 0, &f) != 0)
+		status = STATUS_CONFIG;
 	if (status == STATUS_OK && e->s.role.isolation == ISOLATION_SPLIT)
 		status = start_names(&e->s, &e->names, inetd < 0);
 	if (status == STATUS_OK)

@@ -6,6 +6,8 @@
  */
 #include "cmd/reload.h"
 
+#include "cmd/check.h"
+#include "cmd/foresee.h"
 #include "cmd/start.h"
 #include "role/monitor.h"
 
@@ -53,6 +55,8 @@ check(const struct settings *old, const struct settings *new, struct fault *f)
 	if (start_allowed(new, false) != STATUS_OK)
 		return fault_set(f, FAULT_PERM, "%s does not fit who runs"
 		    " popper", new->config);
+	if (check_start(new, false, f) != 0)
+		return -1;
 	/* Sessions that run have their locks and journals in both folders, where
 	 * others must find them.  The other three are sockets that stay. */
 	if (check_same(new, "run_dir", o->run_dir, n->run_dir, f) != 0 ||
@@ -106,8 +110,10 @@ judge(const struct reload *r, const struct edition *now, struct edition *e,
 		return refuse(&e->s, f);
 	if (check(&now->s, &e->s, f) != 0)
 		return -1;
-	return e->s.role.isolation == ISOLATION_SINGLE ? 0 :
-	    names_to_numbers(&e->s, &e->names, f);
+	if (e->s.role.isolation != ISOLATION_SINGLE &&
+	    names_to_numbers(&e->s, &e->names, f) != 0)
+		return -1;
+	return foresee_databases(&e->s, f);
 }
 
 static struct edition *

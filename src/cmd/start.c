@@ -18,6 +18,12 @@ tell(bool terminal, enum log_level level, const char *id, const char *text)
 }
 
 void
+start_mistake(bool terminal, const char *text)
+{
+	tell(terminal, LEVEL_ERR, "conf-error", text);
+}
+
+void
 start_tell(const struct settings *s, bool terminal)
 {
 	const struct conf_mistake	*list;

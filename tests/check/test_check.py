@@ -149,11 +149,12 @@ class Check(Checking):
             self.assertEqual((r.returncode, r.stdout), (64, b""), args)
             self.assertRegex(r.stderr, rb"\Apopper: .*\n\Z", args)
 
-    def test_accounts_without_which_nobody_is_served(self):
+    def test_settings_with_which_nobody_is_served(self):
         """popper serve does not start, rather than listen for nobody."""
         for row, why in (("front_user = nobody-here", b"nobody-here"),
                          ("auth_user = nobody-here", b"nobody-here"),
-                         ("auth_user = _popfront", b"the uid of front_user")):
+                         ("auth_user = _popfront", b"the uid of front_user"),
+                         ("log = file", b"conf:4: log: file needs log_file")):
             self.host.write(CONF, QUIET + "listen = 127.0.0.1:1\n" + row)
             r = self.host.run(["/usr/sbin/popper", "serve"])
             self.assertEqual(r.returncode, 78, row)

@@ -346,6 +346,23 @@ class Reload(again.Again):
         self.again("front_user = nobody")
         self.next_login()
 
+    def test_what_nobody_could_log_in_with(self):
+        """Each is tried, by who may read it, or does not fit together."""
+        self.serve()
+        for rows, why in (
+                (("allow_file = /etc/popper/none",), "database file: open "
+                 "/etc/popper/none: No such file"),
+                (("auth = rest:sqlite:/etc/popper/none",), "database rest: "),
+                (("auth = file",), "auth: there is a database file before"),
+                (("uid_min = 60000", "uid_max = 50000"), "uid_min: 60000 is"),
+                (("log = file",), "log: file needs log_file"),
+                (("listen = 127.0.0.1:1110 proxy",), "listen: proxy, but "
+                 "nobody may connect there")):
+            with self.subTest(rows):
+                self.assertIn(why, self.again(*rows, expect="reload-refused"))
+                self.next_login()
+        self.assertEqual(self.count(), again.house.ROLES)
+
     def test_what_cannot_be_changed(self):
         self.serve()
         for row, why in (("run_dir = /run/other", "run_dir cannot be changed"),
