@@ -249,25 +249,6 @@ close_leaving(struct serve *s)
 	}
 }
 
-/* Who connects must be known here, before there is somebody to read a header. */
-static int
-check_rules(const struct listeners *l, const struct settings *conf,
-    struct fault *f)
-{
-	struct sock_addr	local;
-	struct listen_rules	rules;
-
-	for (size_t i = 0; i < l->n; i++) {
-		if (sock_local(l->one[i].fd, &local, f) != 0)
-			return -1;
-		listen_rules_at(&conf->role.listen, &local, &rules);
-		if (rules.proxy)
-			return fault_set(f, FAULT_PERM, "listen: proxy needs"
-			    " isolation = split");
-	}
-	return 0;
-}
-
 static int
 renew(struct serve *s, struct fault *f)
 {
@@ -277,10 +258,6 @@ renew(struct serve *s, struct fault *f)
 
 	if (e == NULL)
 		return -1;
-	if (check_rules(&next, &e->s, f) != 0) {
-		service_withdraw(&s->service, e, &s->listeners, &next);
-		return -1;
-	}
 	service_accept(&s->service, s->edition, e, &s->listeners, &next);
 	edition_free(s->edition);
 	s->edition = e;
@@ -380,8 +357,7 @@ serve_run(struct edition *e, const struct edition_source *source, int inetd,
 	int			status = 1;
 
 	signals_take(SIGNALS_SERVER);
-	if (service_begin(&s.service, &e->s, &s.listeners, f) == 0 &&
-	    check_rules(&s.listeners, &e->s, f) == 0) {
+	if (service_begin(&s.service, &e->s, &s.listeners, f) == 0) {
 		make_room(&s);
 		how = state(&s);
 		service_ready(&s.service, &how);

@@ -429,8 +429,9 @@ class Single(Alone):
     def test_no_proxy(self):
         server = self.single("listen = 127.0.0.1:1111 proxy",
                              "proxy_networks = 127.0.0.1")
-        self.assertEqual(server.wait(60), 1)
-        self.assertIn(b"proxy needs isolation = split", server.stderr.read())
+        self.assertEqual(server.wait(60), 78)
+        self.assertIn(b"listen: proxy is not for isolation = single",
+                      server.stderr.read())
 
 
 class Xclient(Proxied):
