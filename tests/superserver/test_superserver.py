@@ -22,6 +22,11 @@ from lib.host import HOSTNAME, Host                             # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "tls"))
+
+from house_tls import certificate                               # noqa: E402
+
 PORTS = (110, 109)
 CONF = "peer_check = no\nauth_fail_delay = 1\n"
 MAIL = nasty.mbox(nasty.NASTY[:5])
@@ -244,10 +249,11 @@ class InetdWait(unittest.TestCase):
     come, and has it back when that has ended."""
 
     PACKAGE = "openbsd-inetd"
+    PORTS = {"pop3": 110}
     IDLE = "inetd_idle = 1\n"
 
     def setUp(self):
-        self.host = Host(packages=[unpack(self.PACKAGE)])
+        self.host = Host(packages=[unpack(self.PACKAGE), unpack("curl")])
         self.addCleanup(self.host.close)
         self.host.add_user("alice", 1001, password="wonderland")
         self.host.spool("alice", MAIL)
@@ -257,11 +263,13 @@ class InetdWait(unittest.TestCase):
         self.host.write("/etc/popper/popper.conf",
                         "listen = 127.0.0.1:1110\n" + conf)
         self.addCleanup(self.super_server(argv, user).stop)
-        self.host.wait_port(110)
+        for port in self.PORTS.values():
+            self.host.wait_port(port)
 
     def super_server(self, argv, user):
-        self.host.write("/etc/inetd.conf", "pop3 stream tcp wait %s"
-                        " /usr/sbin/popper %s\n" % (user, argv))
+        self.host.write("/etc/inetd.conf", "".join(
+            "%s stream tcp wait %s /usr/sbin/popper %s\n"
+            % (port, user, argv) for port in self.PORTS.values()))
         return self.host.popen(["/usr/sbin/inetd", "-i", "/etc/inetd.conf"])
 
     def pop(self):
@@ -302,19 +310,19 @@ class InetdWait(unittest.TestCase):
         self.session()
         self.log.wait(OURS + "listening ", count=2)
 
-    def signal_fronts(self, name):
-        self.host.run(["sh", "-c", "grep -lx popper-front /proc/[0-9]*/comm |"
-                       " cut -d/ -f3 | xargs kill -" + name])
+    def signal(self, who, name):
+        self.host.run(["sh", "-c", "grep -lx %s /proc/[0-9]*/comm |"
+                       " cut -d/ -f3 | xargs kill -%s" % (who, name)])
 
     def test_who_comes_at_the_end_is_served(self):
         """... to his end, and keeps nobody out."""
         self.start("popper serve", CONF + self.IDLE + "fronts = 1\n")
         self.session()
-        self.signal_fronts("STOP")
+        self.signal("popper-front", "STOP")
         sock = self.host.connect(110)
         self.addCleanup(sock.close)
         time.sleep(3)
-        self.signal_fronts("CONT")
+        self.signal("popper-front", "CONT")
         stays = Pop(sock)
         time.sleep(2.5)
         self.session()
@@ -322,6 +330,71 @@ class InetdWait(unittest.TestCase):
         stays.quit()
         self.log.wait(OURS + "stopped ")
         self.session()
+
+    def test_tls(self):
+        """A line of its own for port 995, and STLS on the other: a client of
+        others gets his mail by both."""
+        self.PORTS = {"pop3": 110, "pop3s": 995}
+        cert, key = certificate(HOSTNAME)
+        self.host.write("/etc/popper/cert.pem", cert)
+        self.host.write("/etc/popper/key.pem", key, 0o600)
+        self.start("popper serve", CONF + "listen = *:995 tls\nlogin_delay = 0\n"
+                   "tls_certificate = /etc/popper/cert.pem"
+                   " key=/etc/popper/key.pem\nplaintext_networks =\n")
+        for scheme, more in (("pop3", ["--ssl-reqd"]), ("pop3s", [])):
+            with self.subTest(scheme):
+                self.host.spool("alice", MAIL)
+                r = self.host.run(
+                    ["curl", "-sS", "--cacert", "/etc/popper/cert.pem",
+                     *more, "-u", "alice:wonderland", "--connect-to",
+                     "::127.0.0.1:", "%s://%s/3" % (scheme, HOSTNAME)])
+                self.assertEqual((r.returncode, r.stdout),
+                                 (0, spool.messages(MAIL)[2].wire), r.stderr)
+        for port in self.PORTS.values():
+            self.log.wait(r"listening text=\S+:%d by=inetd$" % port)
+        self.assertEqual(len(self.log.find(OURS + "listening ")), 2)
+
+    def test_whatever_dies_the_mail_is_whole(self):
+        """A session, a front, and the whole of it: inetd starts the next."""
+        self.start("popper serve", CONF + "fronts = 1\n")
+        for who in ("popper-session", "popper-front", "popper"):
+            with self.subTest(who):
+                pop = self.pop()
+                if who != "popper-front":
+                    pop.login("alice", "wonderland")
+                    pop.dele(1)
+                self.signal(who, "KILL")
+                with self.assertRaises((EOFError, OSError)):
+                    while True:
+                        pop.cmd("NOOP")
+                self.assertEqual(self.host.spool("alice"), MAIL)
+                self.session()
+        self.log.wait(OURS + "listening .*by=inetd", count=2)
+
+    def test_full_disk(self):
+        """Nothing is lost, nor what was deleted there again."""
+        self.host.run(["mount", "-t", "tmpfs", "-o",
+                       "size=4m,mode=2775,gid=8", "none", "/var/mail"])
+        self.addCleanup(self.host.run, ["umount", "/var/mail"])
+        self.host.spool("alice", MAIL)
+        self.start("popper serve", CONF + self.IDLE)
+        self.host.run(["sh", "-c", "cat /dev/zero > /var/mail/.full"])
+        sent = spool.messages(MAIL)
+        pop = self.pop()
+        self.assertEqual(pop.login("alice", "wonderland")[0], 5)
+        self.assertEqual(pop.retr(1), sent[0].wire)
+        pop.dele(1)
+        pop.quit()
+        left = spool.messages(self.host.spool("alice"))
+        self.assertEqual([nasty_name(m) for m in left],
+                         [nasty.NAMES[i] for i in range(1, 5)])
+        self.log.wait(OURS + "stopped ")
+        pop = self.pop()
+        self.assertEqual(pop.login("alice", "wonderland")[0], 4)
+        self.assertEqual([pop.retr(i) for i in range(1, 5)],
+                         [m.wire for m in left])
+        pop.quit()
+        self.log.wait(OURS + "listening .*by=inetd", count=2)
 
     def test_it_stays_for_those_who_come_and_go(self):
         """Nobody is there whenever it looks."""
@@ -396,12 +469,16 @@ class XinetdWait(InetdWait):
     # These say nothing about who has started it.
     test_it_ends_without_clients_and_comes_again = None
     test_it_stays_for_those_who_come_and_go = None
-    test_who_comes_at_the_end_keeps_nobody_out = None
+    test_who_comes_at_the_end_is_served = None
     test_mistake_in_the_configuration = None
     test_one_process_for_each = None
+    test_whatever_dies_the_mail_is_whole = None
+    test_full_disk = None
 
     def super_server(self, argv, user):
-        return xinetd(self.host, ("pop3", 110, "yes", argv.partition(" ")[2]))
+        return xinetd(self.host, *(
+            (name, port, "yes", argv.partition(" ")[2])
+            for name, port in self.PORTS.items()))
 
 
 class Systemd(SuperServer, unittest.TestCase):
