@@ -143,6 +143,25 @@ class PopperInetd(Popper):
         return INETD
 
 
+# What bench/peers/dovecot-* is called from Dovecot 2.4 on.
+DOVECOT_24 = (
+    ("disable_plaintext_auth = no", "auth_allow_cleartext = yes"),
+    ("service_count = 0", "restart_request_count = unlimited"),
+    ("service_count = ", "restart_request_count = "),
+    ("ssl_cert = <", "ssl_server_cert_file = "),
+    ("ssl_key = <", "ssl_server_key_file = "),
+    ("mail_location = mbox:~/mail:INBOX=/var/mail/%u:INDEX=MEMORY",
+     "mail_driver = mbox\nmail_path = ~/mail\n"
+     "mail_inbox_path = /var/mail/%{user}\nmail_index_path = MEMORY"),
+    ("mail_location = maildir:~/Maildir",
+     "mail_driver = maildir\nmail_path = ~/Maildir\n"
+     "mail_inbox_path = ~/Maildir"),
+)
+PASSWD_FILE_24 = "".join(
+    "%s passwd-file {\n  passwd_file_path = /etc/dovecot/users\n}\n" % db
+    for db in ("passdb", "userdb"))
+
+
 class Dovecot(Peer):
     packages = ("dovecot-pop3d",)
     tls = scram = True
@@ -161,25 +180,36 @@ class Dovecot(Peer):
         # Not looked into, since ssl = no, but they must be there.
         for name in ("dovecot.pem", "dovecot.key"):
             house.write("/etc/dovecot/private/" + name, "none\n", 0o600)
+        version = house.run(["/usr/sbin/dovecot", "--version"]).stdout
+        newer = not version.startswith(b"2.3.")
         house.write("/etc/dovecot/limits.inc", text("dovecot-limits.inc"))
-        ssl = text("dovecot-tls.conf", cert=CERTIFICATE, key=KEY) if tls \
-            else "ssl = no\n"
-        house.write("/etc/dovecot/local.conf", text("dovecot-common.conf")
-                    + ssl
-                    + (text("dovecot-scram.conf") if scram else "")
-                    + text(self.name + ".conf",
-                           cores=len(os.sched_getaffinity(0)))
-                    + (text("dovecot-maildir.conf") if house.form == MAILDIR
-                       else ""))
+        local = self.local(house, tls, scram)
+        for old, new in DOVECOT_24 if newer else ():
+            local = local.replace(old, new)
+        house.write("/etc/dovecot/local.conf", local)
         if house.kind == VIRTUAL:
             # The switch that the file itself tells of.
             path = "/etc/dovecot/conf.d/10-auth.conf"
             house.write(path, house.read(path).replace(
                 b"!include auth-system.conf.ext",
                 b"!include auth-passwdfile.conf.ext"))
+            if newer:           # it is all comments there
+                house.write("/etc/dovecot/conf.d/auth-passwdfile.conf.ext",
+                            PASSWD_FILE_24)
             house.write("/etc/dovecot/users",
                         house.read(SECRETS if scram else USERS), 0o640,
                         "root", "dovecot")
+
+    def local(self, house, tls, scram):
+        """What differs from Debian's files, in the language of 2.3."""
+        return (text("dovecot-common.conf")
+                + (text("dovecot-tls.conf", cert=CERTIFICATE, key=KEY) if tls
+                   else "ssl = no\n")
+                + (text("dovecot-scram.conf") if scram else "")
+                + text(self.name + ".conf",
+                       cores=len(os.sched_getaffinity(0)))
+                + (text("dovecot-maildir.conf") if house.form == MAILDIR
+                   else ""))
 
     def argv(self, house):
         return ["/usr/sbin/dovecot", "-F"]

@@ -16,9 +16,12 @@ from lib.unpack import TOP                                      # noqa: E402
 
 NEXT = "trixie"
 NEW_MACHINE = ("gcc", "make", "cmake", "python3", "git", "ca-certificates")
-# Those that meet the libraries of the release, and its programs.
-SUITES = ("unit", "demo", "superserver", "clients", "tls", "gssapi", "sasl",
-          "ctl", "uidl", "proxy", "maildir", "deb")
+# Those that meet the libraries of the release, its PAM and its programs; not those
+# that look at the tree itself, and at popper's own words and crashes alone.
+SUITES = ("unit", "demo", "auth", "sasl", "bearer", "gssapi", "tls", "clients",
+          "superserver", "serve", "limits", "log", "ctl", "reload", "trace",
+          "check", "peer", "proxy", "roles", "timeout", "times", "bulletin",
+          "xmit", "mta", "uidl", "maildir", "deb")
 ENTER = """
 set -e
 mount --make-rprivate /
