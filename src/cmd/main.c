@@ -92,14 +92,13 @@ cmd_session(int argc, char **argv)
 	status = start(argc, argv, OLD_FLAGS, told, &s);
 	if (status == STATUS_OK)
 		status = start_allowed(&s, told);
+	if (status == STATUS_OK && s.role.isolation == ISOLATION_SPLIT)
+		status = start_names(&s, &names, names_of_session, told);
 	if (status != STATUS_OK)
 		return status;
 	/* What was to be told there is told; the rest is for the log. */
 	if (told && !term_shows() && fd_null_standard(&f) != 0)
 		return STATUS_FAILED;
-	if (s.role.isolation == ISOLATION_SPLIT &&
-	    names_of_session(&s, &names, &f) != 0)
-		log_fault(LEVEL_WARN, "names-not-looked-up", &f);
 	monitor_hostname(&s, hostname, sizeof(hostname));
 	status = monitor_run(&s, hostname, in, out);
 	/* The rest goes with the process; a sanitizer looks for what was forgotten. */
@@ -179,7 +178,8 @@ cmd_serve(int argc, char **argv)
 	if (status == STATUS_OK && check_start(&e->s, inetd < 0, &f) != 0)
 		status = STATUS_CONFIG;
 	if (status == STATUS_OK && e->s.role.isolation == ISOLATION_SPLIT)
-		status = start_names(&e->s, &e->names, inetd < 0);
+		status = start_names(&e->s, &e->names, names_to_numbers,
+		    inetd < 0);
 	if (status == STATUS_OK)
 		status = serve(e, &r, inetd);	/* takes it */
 	else

@@ -77,11 +77,12 @@ start(int argc, char **argv, const char *flags, bool terminal,
 }
 
 int
-start_names(struct settings *s, struct names *names, bool terminal)
+start_names(struct settings *s, struct names *names, names_look_up_fn *look_up,
+    bool terminal)
 {
 	struct fault f;
 
-	if (names_to_numbers(s, names, &f) == 0)
+	if (look_up(s, names, &f) == 0)
 		return STATUS_OK;
 	if (f.class != FAULT_TEMP) {
 		tell(terminal, LEVEL_ERR, "conf-error", f.text);

@@ -41,9 +41,11 @@ void	start_mistake(bool terminal, const char *text);
  */
 int	start_allowed(const struct settings *s, bool terminal) MUSTUSE;
 
-/* names_to_numbers; what is wrong with an account is told as above.  0, or the exit
- * status. */
-int	start_names(struct settings *s, struct names *names, bool terminal) MUSTUSE;
+/* names_to_numbers, or names_of_session; what is wrong with an account is told as
+ * above.  0, or the exit status. */
+typedef int	names_look_up_fn(struct settings *, struct names *, struct fault *);
+int		start_names(struct settings *s, struct names *names,
+		    names_look_up_fn *look_up, bool terminal) MUSTUSE;
 
 /* Tell of a mistake in the arguments of popper WORD (NULL: told by getopt),
  * and of its --help.  The exit status. */

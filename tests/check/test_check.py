@@ -159,6 +159,9 @@ class Check(Checking):
             r = self.host.run(["/usr/sbin/popper", "serve"])
             self.assertEqual(r.returncode, 78, row)
             self.assertRegex(r.stderr, rb"\Apopper: .*" + why, row)
+        self.host.write(CONF, QUIET + "front_user = nobody-here\n")
+        r = self.host.run(["/usr/sbin/popper"])         # as inetd does
+        self.assertEqual((r.returncode, r.stdout), (78, b""))
 
     def test_named_file_is_missing(self):
         r = self.host.run(["/usr/sbin/popper", "check", "--config",
