@@ -236,12 +236,14 @@ class Forms(unittest.TestCase):
         """A journald that comes late gets what was kept, with its time."""
         p = subprocess.Popen([TRY, "journal", "text", self.path],
                              stdin=subprocess.PIPE)
-        p.stdin.write(b"n:1\nn:2\nsleep 2000\nn:3\n")
-        p.stdin.close()
+        p.stdin.write(b"n:1\nn:2\n")
+        p.stdin.flush()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.settimeout(60)
             time.sleep(0.7)
             s.bind(self.path)
+            p.stdin.write(b"sleep 2000\nn:3\n")
+            p.stdin.close()
             got = [dict(forms.journal(s.recv(9999))) for _ in range(3)]
         self.assertEqual(p.wait(60), 0)
         self.assertEqual([g["POPPER_N"] for g in got], [b"1", b"2", b"3"])
