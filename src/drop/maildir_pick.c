@@ -126,6 +126,15 @@ describe(struct picked *p, const struct file_facts *facts)
 	p->row.flags |= p->name.seen ? MAILDIR_ROW_SEEN : 0u;
 }
 
+/* His own file that he may not read is none that he can be served: he is not kept
+ * from all the others for it. */
+static bool
+is_mail(const struct maildir *m, const struct file_facts *facts)
+{
+	return facts->is_regular && facts->uid == m->conf.uid &&
+	    (facts->mode & 0400u) != 0;
+}
+
 /* `from`: where those of its base name begin. */
 static int
 pick(struct maildir *m, const struct maildir_file *file, struct picking *to,
@@ -143,7 +152,7 @@ pick(struct maildir *m, const struct maildir_file *file, struct picking *to,
 		to->changed = true;
 		return maildir_went(f) ? 0 : -1;
 	}
-	if (!facts.is_regular || facts.uid != m->conf.uid) {
+	if (!is_mail(m, &facts)) {
 		to->left_alone++;
 		return 0;
 	}
@@ -207,12 +216,12 @@ by_delivery(const void *a, const void *b)
 static void
 tell_left_alone(const struct maildir *m, size_t n)
 {
-	char text[100];
+	char text[128];
 
 	if (n == 0)
 		return;
 	(void)snprintf(text, sizeof(text), "%zu name%s in new/ and cur/ "
-	    "left alone: no regular file%s of the user's", n,
+	    "left alone: no regular file%s of the user's that he may read", n,
 	    n == 1 ? "" : "s", n == 1 ? "" : "s");
 	m->conf.host->tell(m->conf.host->ctx, "drop-maildir", text);
 }

@@ -319,7 +319,8 @@ class Session(Maildir):
         self.assertEqual(self.there(), {"new/" + name(LARGE): MAIL[0]})
 
     def test_what_is_not_served(self):
-        """Links, folders, FIFOs and files of others are left alone, and told."""
+        """Links, folders, FIFOs, files of others and those that he may not read
+        are left alone, and told."""
         self.make(DIR)
         self.put("new", name(1), MAIL[0])
         self.put("new", name(2), MAIL[1], user="bob")
@@ -327,14 +328,16 @@ class Session(Maildir):
         self.host.call(os.symlink, "/etc/secret", DIR + "new/" + name(3))
         self.host.call(os.mkfifo, DIR + "cur/" + name(4))
         self.host.mkdir(DIR + "cur/" + name(5), 0o700, "alice")
+        self.put("new", name(6), MAIL[1])
+        self.host.call(os.chmod, DIR + "new/" + name(6), 0)
         self.start()
         pop = self.login()
         self.assertEqual(pop.uidl(), {1: name(1).encode()})
         pop.dele(1)
         pop.quit()
-        self.assertEqual(len(self.host.call(os.listdir, DIR + "new")), 2)
+        self.assertEqual(len(self.host.call(os.listdir, DIR + "new")), 3)
         self.assertEqual(len(self.host.call(os.listdir, DIR + "cur")), 2)
-        self.log.wait("drop-maildir .* user=alice text=.4 names", self.mark)
+        self.log.wait("drop-maildir .* user=alice text=.5 names", self.mark)
 
     def test_no_maildir(self):
         """None yet: empty.  Of another user, a link, an unfinished one: refused,
