@@ -20,6 +20,7 @@
 
 #include "sys/file.h"
 #include "sys/local.h"
+#include "sys/spawn.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -115,10 +116,16 @@ bad_usage(const char *why)
 	return start_usage("ctl", why);
 }
 
+static bool
+is_absent(const struct fault *f)
+{
+	return f->err == ENOENT || f->err == ECONNREFUSED;
+}
+
 static int
 complain(const struct fault *f)
 {
-	if (f->err == ENOENT || f->err == ECONNREFUSED) {
+	if (is_absent(f)) {
 		fprintf(stderr, "popper ctl: popper serve does not run here (%s)\n",
 		    f->text);
 		return STATUS_FAILED;
@@ -247,12 +254,13 @@ print_fact(struct job *j, struct link_in *in, struct fault *f)
 
 /* --- asking ---------------------------------------------------------------------- */
 
+/* To the nth of the servers. */
 static int
-connect_to(const struct job *j, int *fd_r, struct fault *f)
+connect_to(const struct job *j, size_t nth, int *fd_r, struct fault *f)
 {
 	char path[IDENTITY_PATH_MAX + 1];
 
-	ctl_path(&j->settings, path, sizeof(path));
+	ctl_path(&j->settings, nth, path, sizeof(path));
 	return local_connect(path, fd_r, f);
 }
 
@@ -270,7 +278,7 @@ read_done(struct link_in *in, uint32_t *n_r, struct fault *f)
 	    "%s", text);
 }
 
-/* 0: all was said, *n_r is how many; -1: a fault, or an answer was a no. */
+/* 0: all was said, *n_r is so many more; -1: a fault, or an answer was a no. */
 static int
 read_answers(struct job *j, int fd, uint32_t *n_r, struct fault *f)
 {
@@ -279,7 +287,6 @@ read_answers(struct job *j, int fd, uint32_t *n_r, struct fault *f)
 	int		got;
 	int		result = 0;
 
-	*n_r = 0;
 	while (result == 0 && (j->from_all || !done)) {
 		got = link_recv(fd, permit_ctl_answer, permit_ctl_answer_n, 0,
 		    j->wait_ms, &in, f);
@@ -298,20 +305,57 @@ read_answers(struct job *j, int fd, uint32_t *n_r, struct fault *f)
 	return result;
 }
 
+/* What the next server says is an object, or a part, of its own. */
+static void
+part(struct job *j, uint16_t type)
+{
+	if (j->json && j->rows > 0) {
+		printf("}\n");
+		j->rows = 0;
+	} else if (!j->json && type == MSG_CTL_STATUS) {
+		putchar('\n');
+	}
+}
+
 static int
-ask(struct job *j, uint16_t type, uint32_t *n_r)
+ask_one(struct job *j, size_t nth, bool more, uint16_t type, uint32_t *n_r,
+    struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
 	struct link_out		m;
-	struct fault		f = { 0 };
 
 	link_out_init(&m, type);
 	ctl_put_whom(&m, &j->whom);
-	if (connect_to(j, &fd, &f) != 0 ||
-	    link_send(fd, &m, NULL, 0, &f) != 0 ||
-	    read_answers(j, fd, n_r, &f) != 0)
-		return complain(&f);
-	return STATUS_OK;
+	if (connect_to(j, nth, &fd, f) != 0 ||
+	    link_send(fd, &m, NULL, 0, f) != 0)
+		return -1;
+	if (more)
+		part(j, type);
+	return read_answers(j, fd, n_r, f);
+}
+
+/* All servers that inetd has started side by side; most often there is one. */
+static int
+ask(struct job *j, uint16_t type, uint32_t *n_r)
+{
+	struct fault	first;
+	struct fault	f = { 0 };
+	int		status = STATUS_OK;
+	bool		found = false;
+
+	*n_r = 0;
+	for (size_t n = 0; n < CTL_SERVERS_MAX; n++) {
+		bool failed = ask_one(j, n, found, type, n_r, &f) != 0;
+
+		if (n == 0)
+			first = f;
+		if (failed && is_absent(&f))
+			continue;
+		found = true;
+		if (failed)
+			status = complain(&f);
+	}
+	return found ? status : complain(&first);
 }
 
 /* --- the commands ------------------------------------------------------------------ */
@@ -644,7 +688,8 @@ whom_of(const struct job *j)
 
 /* The listener for its lines, when it is on. */
 static int
-begin_trace(struct job *j, int *ctl_r, int *listener_r, struct fault *f)
+begin_trace(struct job *j, size_t nth, int *ctl_r, int *listener_r,
+    struct fault *f)
 {
 	const struct trace_whom w = whom_of(j);
 	struct link_out		m;
@@ -655,7 +700,7 @@ begin_trace(struct job *j, int *ctl_r, int *listener_r, struct fault *f)
 	link_out_init(&m, MSG_CTL_TRACE);
 	link_put_u32(&m, (uint32_t)j->trace_s);
 	trace_put_whom(&m, &w);
-	if (connect_to(j, ctl_r, f) != 0 ||
+	if (connect_to(j, nth, ctl_r, f) != 0 ||
 	    link_send(*ctl_r, &m, NULL, 0, f) != 0)
 		return -1;
 	got = link_recv(*ctl_r, permit_ctl_answer, permit_ctl_answer_n, 0,
@@ -670,25 +715,51 @@ begin_trace(struct job *j, int *ctl_r, int *listener_r, struct fault *f)
 	return 0;
 }
 
+/* Of one server beside the last, in a process that ends as we do, by itself. */
+static int
+tail_beside(struct tail_start *t, struct fault *f)
+{
+	pid_t pid = spawn_fork(f);
+
+	if (pid == 0)
+		tail_main(t);
+	fd_close(&t->ctl);
+	fd_close(&t->listener);
+	return pid < 0 ? -1 : 0;
+}
+
 static int
 do_trace(struct job *j)
 {
-	struct tail_start	t = {
-		.conf = &j->settings.role,
-		.ctl = -1,
-		.listener = -1,
-		.ms = 1000 * j->trace_s,
-		.octets = j->trace_octets,
-		.json = j->json,
-	};
+	struct tail_start	t = { .ctl = -1 };
+	struct fault		first;
 	struct fault		f = { 0 };
 
 	if (j->whom.kind == CTL_ALL)
 		return bad_usage("trace whom?");
-	if (begin_trace(j, &t.ctl, &t.listener, &f) != 0) {
-		fd_close(&t.ctl);
-		return complain(&f);
+	for (size_t n = 0; n < CTL_SERVERS_MAX; n++) {
+		struct tail_start one = {
+			.conf = &j->settings.role,
+			.ctl = -1,
+			.listener = -1,
+			.ms = 1000 * j->trace_s,
+			.octets = j->trace_octets,
+			.json = j->json,
+		};
+		bool failed = begin_trace(j, n, &one.ctl, &one.listener, &f) != 0;
+
+		if (n == 0)
+			first = f;
+		if (failed)
+			fd_close(&one.ctl);
+		if (failed && is_absent(&f))
+			continue;
+		if (failed || (t.ctl >= 0 && tail_beside(&t, &f) != 0))
+			return complain(&f);
+		t = one;
 	}
+	if (t.ctl < 0)
+		return complain(&first);
 	tail_main(&t);
 }
 

@@ -16,9 +16,14 @@
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/local.h"
+#include "sys/lock.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 
+#include <errno.h>
+
+#define PLACE_MS	1000		/* to find one beside others */
+#define PLACE_AGAIN_MS	5
 #define CLIENTS_MAX	16		/* that have not said what they want */
 #define REQUEST_MS	2000
 #define TRACE_SLACK_MS	2000		/* for who traces to end it by himself */
@@ -381,17 +386,63 @@ ctl_main(const struct ctl_start *s)
 	spawn_exit(0);
 }
 
-void
-ctl_listen(const struct settings *conf, struct ctl_start *out)
+/* Others that begin look for one when we have it. */
+static int
+wait_for_turn(const char *run_dir, int *lock_r, struct fault *f)
 {
-	char		path[IDENTITY_PATH_MAX + 1];
-	struct fault	f;
+	uint64_t end = clock_ms() + PLACE_MS;
+
+	if (file_open(FILE_CWD, run_dir, FILE_READ | FILE_DIR, 0, lock_r,
+	    f) != 0)
+		return -1;
+	while (lock_flock(*lock_r, f) != 0) {
+		if (f->class != FAULT_IN_USE || clock_ms() >= end)
+			return -1;
+		clock_sleep(PLACE_AGAIN_MS);
+	}
+	return 0;
+}
+
+/* Nobody listens there: it is not there, or left behind. */
+static bool
+is_free(const char *path)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct fault		f;
+
+	return local_connect_now(path, &fd, &f) != 0 &&
+	    (f.err == ENOENT || f.err == ECONNREFUSED);
+}
+
+static int
+take_place(const struct settings *conf, bool beside, struct ctl_start *out,
+    struct fault *f)
+{
+	AUTO(fd_close) int	lock = -1;
+	char			path[IDENTITY_PATH_MAX + 1];
+	size_t			n = 0;
+
+	if (file_mkdir(FILE_CWD, conf->role.run_dir, 0711, f) != 0 ||
+	    (beside && wait_for_turn(conf->role.run_dir, &lock, f) != 0))
+		return -1;
+	ctl_path(conf, 0, path, sizeof(path));
+	while (beside && !is_free(path)) {
+		if (++n == CTL_SERVERS_MAX)
+			return fault_set(f, FAULT_LIMIT, "%u servers run with"
+			    " this run_dir already", CTL_SERVERS_MAX);
+		ctl_path(conf, n, path, sizeof(path));
+	}
+	return local_listen(path, LOCAL_PACKETS, out->group, &out->listener,
+	    f) != 0 || trace_listen(n, &out->tracer, f) != 0 ? -1 : 0;
+}
+
+void
+ctl_listen(const struct settings *conf, bool beside, struct ctl_start *out)
+{
+	struct fault f;
 
 	*out = (struct ctl_start){ .listener = -1, .tracer = -1,
 	    .group = local_group(conf->role.ctl_group) };
-	ctl_path(conf, path, sizeof(path));
-	if (file_mkdir(FILE_CWD, conf->role.run_dir, 0711, &f) != 0 ||
-	    local_listen(path, LOCAL_PACKETS, out->group, &out->listener,
-	    &f) != 0 || trace_listen(&out->tracer, &f) != 0)
+	if (take_place(conf, beside, out, &f) != 0)
 		log_fault(LEVEL_ERR, "ctl-listen", &f);
 }

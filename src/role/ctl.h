@@ -65,8 +65,9 @@ void	ctl_put_done(struct link_out *m, enum fault_class class, uint32_t n,
 /* The same, sent: who asked may be gone, and nobody waits for him. */
 void	ctl_done(int fd, enum fault_class class, size_t n, const char *text);
 
-/* Path of the socket. */
-void	ctl_path(const struct settings *s, char *out, size_t cap);
+/* Path of the socket of the nth of the servers that run side by side; 0: it alone. */
+#define CTL_SERVERS_MAX	8
+void	ctl_path(const struct settings *s, size_t n, char *out, size_t cap);
 
 /* Why who traces has had enough. */
 enum ctl_trace_end {
@@ -90,8 +91,10 @@ struct ctl_start {
 };
 
 /* In the master, as root: the listeners of *out and their group.  -1: it is logged,
- * and costs popper ctl alone. */
-void	ctl_listen(const struct settings *conf, struct ctl_start *out);
+ * and costs popper ctl alone.  beside: of inetd's, one of several may be ours, and
+ * takes nobody's place who lives; else the first. */
+void	ctl_listen(const struct settings *conf, bool beside,
+	    struct ctl_start *out);
 void	ctl_main(const struct ctl_start *s) NORETURN;
 
 /* --- in auth ------------------------------------------------------------------- */

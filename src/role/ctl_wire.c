@@ -135,10 +135,13 @@ ctl_done(int fd, enum fault_class class, size_t n, const char *text)
 }
 
 void
-ctl_path(const struct settings *s, char *out, size_t cap)
+ctl_path(const struct settings *s, size_t n, char *out, size_t cap)
 {
-	if (s->role.ctl_socket[0] != '\0')
-		(void)snprintf(out, cap, "%s", s->role.ctl_socket);
-	else
-		(void)snprintf(out, cap, "%s/ctl", s->role.run_dir);
+	const bool	own = s->role.ctl_socket[0] != '\0';
+	char		more[8] = "";
+
+	if (n > 0)
+		(void)snprintf(more, sizeof(more), ".%zu", n % 100 + 1);
+	(void)snprintf(out, cap, "%s%s%s", own ? s->role.ctl_socket :
+	    s->role.run_dir, own ? "" : "/ctl", more);
 }

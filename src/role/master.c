@@ -707,7 +707,7 @@ prepare(struct edition *e, struct fault *f)
 	    (e->s.role.tls_certificate.n > 0 && crew_probe(&e->s, f) != 0) ||
 	    service_begin(&m.service, &e->s, &l, f) != 0)
 		return NULL;
-	ctl_listen(&e->s, &m.ctl);
+	ctl_listen(&e->s, m.service.inetd >= 0, &m.ctl);
 	m.exporter = exporter_listen(&e->s);
 	m.places = places_new(m.loop, m.tally, TALLY_MASTER);
 	return crew_new(e, &l, f);

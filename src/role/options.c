@@ -267,7 +267,12 @@ static const struct conf_option role_options[] = {
 		    "there again when it has been restarted itself: SIGTERM ends "
 		    "it sooner.\n"
 		    "Penalties, counts and right passwords that are remembered "
-		    "go with it.",
+		    "go with it.\n"
+		    "Each line of inetd.conf starts a server of its own, with its "
+		    "own limits and\n"
+		    ".Ic metrics ;\n"
+		    ".Xr popper-ctl 8\n"
+		    "speaks to all of them.",
 	},
 	{
 		.name = "max_sessions", .type = CONF_COUNT,
@@ -602,7 +607,10 @@ static const struct conf_option role_options[] = {
 		    "when empty,\n"
 		    ".Pa ctl\n"
 		    "in\n"
-		    ".Ic run_dir .",
+		    ".Ic run_dir .\n"
+		    "Further servers of inetd's\n"
+		    ".Pq Ql wait\n"
+		    "have .2, .3 and so on behind it.",
 	},
 	{
 		.name = "ctl_group", .type = CONF_TEXT,

@@ -655,7 +655,7 @@ test_trace(void **state UNUSED)
 
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(trace_new(dir, &f), 0);
-	assert_int_equal(trace_listen(&listener, &f), 0);
+	assert_int_equal(trace_listen(0, &listener, &f), 0);
 	open_in(&o, WITH_DROP);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct trace_whom w = { .sid = cases[i].sid };

@@ -61,8 +61,12 @@ trace_free(void)
 }
 
 int
-trace_listen(int *fd_r, struct fault *f)
+trace_listen(size_t n, int *fd_r, struct fault *f)
 {
+	size_t used = strlen(path);
+
+	if (n > 0)
+		(void)snprintf(path + used, sizeof(path) - used, ".%zu", n + 1);
 	return local_listen(path, LOCAL_PACKETS, LOCAL_NO_GROUP, fd_r, f);
 }
 

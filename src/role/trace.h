@@ -91,8 +91,8 @@ int	trace_get_line(struct link_in *m, struct trace_line *l, struct fault *f)
 /* Once, in the master; run_dir is root's alone to write. */
 int	trace_new(const char *run_dir, struct fault *f) MUSTUSE;
 void	trace_free(void);
-/* Where who traces is connected to; as root. */
-int	trace_listen(int *fd_r, struct fault *f) MUSTUSE;
+/* Where who traces is connected to; as root, once.  n: as of ctl_path. */
+int	trace_listen(size_t n, int *fd_r, struct fault *f) MUSTUSE;
 /* In a child of it: whether that may turn the switch.  Before it closes
  * descriptors. */
 int	trace_own(bool turns, struct fault *f) MUSTUSE;

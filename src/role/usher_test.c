@@ -438,7 +438,7 @@ test_trace(void **state UNUSED)
 	int				listener;
 
 	assert_int_equal(trace_new(dirs[1], &f), 0);
-	assert_int_equal(trace_listen(&listener, &f), 0);
+	assert_int_equal(trace_listen(0, &listener, &f), 0);
 	for (size_t i = 0; i < ARRAY_LEN(users); i++) {
 		(void)snprintf(w.user, sizeof(w.user), "%s", users[i]);
 		if (i > 0)

@@ -7,6 +7,7 @@ needs none of them, must pass the same tests, and again with sockets that
 systemd-socket-activate has handed over.
 """
 
+import json
 import os
 import signal
 import socket
@@ -371,6 +372,61 @@ class InetdWait(unittest.TestCase):
                 self.session()
         self.log.wait(OURS + "listening .*by=inetd", count=2)
 
+    def ctl(self, *words):
+        r = self.host.run(["/usr/sbin/popper", "ctl", *words])
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return r.stdout.decode()
+
+    def test_ctl_speaks_to_all(self):
+        """Servers side by side, one for each port; who ends takes no other's
+        socket along, and leaves his own to the next."""
+        self.PORTS = {"pop3": 110, "pop2": 109}
+        self.host.add_user("bob", 1002, password="builder")
+        self.start("popper serve")
+        pops = {}
+        for port, user, password in ((110, "alice", "wonderland"),
+                                     (109, "bob", "builder")):
+            pop = pops[user] = Pop(self.host.connect(port))
+            self.addCleanup(pop.close)
+            pop.login(user, password)
+        self.assertEqual([w[5] for w in map(str.split, self.ctl(
+            "who").splitlines()[1:])], ["alice", "bob"])
+        status = [json.loads(line) for line in self.ctl(
+            "--json", "status").splitlines()]
+        self.assertEqual([s["sessions"] for s in status], [1, 1])
+        trace = self.host.popen(["/usr/sbin/popper", "ctl", "trace",
+                                 "@127.0.0.1"], stdout=subprocess.PIPE)
+        self.addCleanup(trace.stdout.close)
+        self.log.wait(OURS + "trace-begin ", count=2)
+        for pop in pops.values():
+            pop.cmd("NOOP")
+        seen = b""
+        while seen.count(b"NOOP") < 2:
+            line = trace.stdout.readline()
+            self.assertNotEqual(line, b"")
+            seen += line
+        trace.stop()
+        self.assertEqual(self.ctl("kick", "bob"), "1 session told to end\n")
+        pops["bob"].at_end()
+        # The first one ends: the other is still there, and the next one of
+        # inetd's is found beside it.
+        self.host.run(["sh", "-c", "kill -KILL $(sed -n 's/^PPid://p'"
+                       " /proc/%d/status)" % status[0]["auth0_pid"]])
+        with self.assertRaises((EOFError, OSError)):
+            while True:
+                pops["alice"].cmd("NOOP")
+        deadline = time.monotonic() + 120       # its roles end by themselves
+        while True:
+            r = self.host.run(["/usr/sbin/popper", "ctl", "--json", "status"])
+            if r.returncode == 0 and r.stdout.count(b"\n") == 1:
+                break
+            self.assertLess(time.monotonic(), deadline, r)
+            time.sleep(0.05)
+        self.session()
+        self.assertEqual(len(self.ctl("--json", "status").splitlines()), 2)
+        self.ctl("stop")
+        self.log.wait(OURS + "stopped ", count=2)
+
     def test_full_disk(self):
         """Nothing is lost, nor what was deleted there again."""
         self.host.run(["mount", "-t", "tmpfs", "-o",
@@ -474,6 +530,7 @@ class XinetdWait(InetdWait):
     test_one_process_for_each = None
     test_whatever_dies_the_mail_is_whole = None
     test_full_disk = None
+    test_ctl_speaks_to_all = None
 
     def super_server(self, argv, user):
         return xinetd(self.host, *(
