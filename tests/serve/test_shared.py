@@ -336,6 +336,7 @@ class Together(Shared):
                       self.shared()[0].status["NSpid"][-1], self.mark)
         # One that has moved tells of its own process, and of its age.
         time.sleep(1.1)
+        self.no_sessions()              # who was refused is heard out
         with self.assertRaises(PopError):
             first.cmd("XTND", "XMIT")
         own, = self.sessions()
