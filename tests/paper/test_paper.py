@@ -97,7 +97,28 @@ def tables(text):
             for block in re.findall(r"(?m)(?:^\|.*\n)+", text)]
 
 
+def anchor(heading):
+    """Of a heading, as those who show Markdown make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 class Paper(unittest.TestCase):
+    def test_decisions(self):
+        """The design lists each, by a link that leads there; no number is
+        given twice."""
+        told = {}
+        for path in glob.glob(TOP + "/docs/design/*.md"):
+            for head in re.findall(r"^## (.+)$", read(path), re.M):
+                number = int(head.split(".")[0])
+                self.assertNotIn(number, told)
+                told[number] = "design/%s#%s" % (os.path.basename(path),
+                                                 anchor(head))
+        listed = re.findall(r"^- (\d+)\. \[.+\]\((\S+)\)$",
+                            read("docs/design.md"), re.M)
+        self.assertGreater(len(told), 100)
+        self.assertEqual({int(n): link for n, link in listed}, told)
+        self.assertEqual(len(listed), len(told))
+
     def test_options_of_the_design(self):
         rows = section(read("docs/design.md"), "## 4.", "## 5.")
         names = []
