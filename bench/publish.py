@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Lay what `make bench` has left into the documents: every plot that one of them
-shows, and the tables of large maildrops between their marks.
+shows, and the tables between their marks.
 
-usage: bench/publish.py [RESULTS...]       (build/bench-report/results.json)
+usage: bench/publish.py [[RUN=]RESULTS...]     (build/bench-report/results.json)
 
-Of a table that several of the files have, the last one's counts.  Needs no root.
+A mark names one of BLOCKS, or a table of the report by its scenario and kind, as
+in login-virtual.  "RUN: " before it has the results of that run, which was done
+another way (--processors, --crlf).  Of a table that several of the files have, the
+last one's counts; one that none has stays as it is.  Needs no root.
 """
 
 import json
@@ -19,11 +22,12 @@ sys.dont_write_bytecode = True
 from house import MAILDIR, MBOX, TOP                            # noqa: E402
 from peers import all_peers                                     # noqa: E402
 from plots import plots, short                                  # noqa: E402
-from report import MORE, Results, spread                        # noqa: E402
+from report import MORE, Results, spread, table_lines           # noqa: E402
 from scenarios import DROPS                                     # noqa: E402
 
 DOCUMENTS = ("README.md", "docs/performance.md", "docs/benchmark.md")
 MARK, END = "<!-- bench/publish.py: %s -->", "<!-- end -->"
+BLOCK = re.compile(r"(%s).*?%s" % (MARK % r"(?:(\w+): )?([\w-]+)", END), re.S)
 PLOT = re.compile(r"benchmark-([\w-]+)\.svg")
 STALLS = "44 ms a message"
 HEADS = {"popper": "popper", "dovecot-index": "Dovecot, with indexes",
@@ -143,11 +147,11 @@ BLOCKS = {"summary": (ABOUT, EVERYONE[:-1], False),
           "peers": (ALL, EVERYONE, False), "drops": (ALL, EVERYONE, True)}
 
 
-def how_many(results):
+def how_many(results, scenarios):
     """Rounds: one table may be of more than another."""
     most = {}
     for r in results.runs:
-        if r["scenario"] in DROPS:
+        if r["scenario"] in scenarios:
             of = r["scenario"], r["kind"]
             most[of] = max(r["round"], most.get(of, 1))
     low, high = min(most.values()), max(most.values())
@@ -157,30 +161,39 @@ def how_many(results):
         high if low == high else "%d to %d" % (low, high))
 
 
-def block(results, name):
-    return ["", "", how_many(results), "",
-            *lines(results, *BLOCKS[name]), "", ""]
+def drops_block(results, name):
+    if any(scenario in DROPS for scenario, _ in results.tables()):
+        yield from (how_many(results, DROPS), "",
+                    *lines(results, *BLOCKS[name]), "")
 
 
-def replace(text, results):
+def report_block(results, name):
+    """As the report has it, without its head."""
+    table = tuple(name.split("-", 1))
+    if table in results.tables():
+        yield from (how_many(results, table[:1]), "",
+                    *list(table_lines(results, table))[2:])
+
+
+def replace(text, runs):
     """A document, with those of its blocks made anew that were measured."""
-    measured = any(scenario in DROPS for scenario, _ in results.tables())
-    for name in BLOCKS if measured else ():
-        head, mark, rest = text.partition(MARK % name)
-        _, end, tail = rest.partition(END)
-        if end:
-            text = head + mark + "\n".join(block(results, name)) + end + tail
-    return text
+    def anew(found):
+        mark, run, name = found.groups()
+        results = runs.get(run or "")
+        make = drops_block if name in BLOCKS else report_block
+        fresh = list(make(results, name)) if results else []
+        return "\n".join([mark, "", *fresh, END]) if fresh else found[0]
+    return BLOCK.sub(anew, text)
 
 
-def publish(results, top):
+def publish(runs, top):
     """Every document below the folder, and the plots that they show."""
-    drawn, shown = plots(results), set()
+    drawn, shown = plots(runs.get("") or Results([])), set()
     for name in DOCUMENTS:
         path = os.path.join(top, name)
         with open(path, encoding="utf-8") as f:
             old = f.read()
-        new = replace(old, results)
+        new = replace(old, runs)
         shown.update(PLOT.findall(new))
         with open(path, "w", encoding="utf-8") as f:
             f.write(new)
@@ -192,9 +205,13 @@ def publish(results, top):
 
 
 def main():
-    for name in sorted(publish(load(sys.argv[1:] or [
-            os.path.join(TOP, "build", "bench-report", "results.json")]),
-            TOP)):
+    paths = {}
+    for arg in sys.argv[1:] or [
+            os.path.join(TOP, "build", "bench-report", "results.json")]:
+        run, _, path = arg.rpartition("=")
+        paths.setdefault(run, []).append(path)
+    for name in sorted(publish({run: load(of) for run, of in paths.items()},
+                               TOP)):
         print("not measured, as it was: docs/benchmark-%s.svg" % name)
 
 

@@ -26,8 +26,9 @@ from house import (MAILDIR, MBOX, PAIRS, SYSTEM, VIRTUAL,       # noqa: E402
 from lib.spool import messages                                  # noqa: E402
 from peers import Floor, Popper, Server                         # noqa: E402
 from plots import LINE, apart, plots, summaries, svg            # noqa: E402
-from publish import DOCUMENTS, END, MARK, load, publish         # noqa: E402
-from report import COLUMNS, Results, markdown                   # noqa: E402
+from publish import (BLOCK, BLOCKS, DOCUMENTS, END, MARK, load,  # noqa: E402
+                     publish)
+from report import COLUMNS, TITLES, Results, markdown           # noqa: E402
 from run import Bench, arguments                                # noqa: E402
 from scenarios import (DROPS, PROBE_USERS, SCENARIOS, TLS,      # noqa: E402
                        WITH_SCRAM, WITH_TLS, Void, drain, fetch, login,
@@ -361,7 +362,7 @@ class Documents(unittest.TestCase):
         self.write(DOCUMENTS[0], "a\n%s\nold\n%s\nz ![p](docs/benchmark-"
                    "poll-mbox.svg) ![q](docs/benchmark-login-virtual.svg)\n"
                    % (mark, END))
-        left = publish(self.results(self.RUNS), self.top)
+        left = publish({"": self.results(self.RUNS)}, self.top)
         text = self.read(DOCUMENTS[0])
         self.assertRegex(text, r"^a\n%s\n\nMedians of 3 rounds.\n" % mark)
         self.assertIn("| mbox: nothing new in 1,000 messages: STAT, UIDL, "
@@ -371,6 +372,23 @@ class Documents(unittest.TestCase):
         self.assertEqual(self.read(DOCUMENTS[1]), "before\n")
         self.assertEqual(left, {"login-virtual"})
         xml.dom.minidom.parseString(self.read("docs/benchmark-poll-mbox.svg"))
+
+    def test_tables_of_the_report(self):
+        """By their names, of the run that is named; others stay."""
+        runs = [{"scenario": "login", "kind": VIRTUAL, "peer": "popper",
+                 "round": 1, "values": {"cpu_ms": 0.5}}]
+        marks = "login-virtual", "slow: login-virtual", "gone: login-virtual"
+        self.write(DOCUMENTS[1], "".join("%s\nold\n%s\n" % (MARK % m, END)
+                                         for m in marks))
+        slow = [{**r, "values": {"cpu_ms": 1.5}} for r in runs]
+        publish({"": self.results(runs), "slow": self.results(slow)}, self.top)
+        text = self.read(DOCUMENTS[1])
+        self.assertIn("| popper | 0.500 |", text)
+        self.assertIn("| popper | 1.500 |", text)
+        self.assertEqual(text.count("One round."), 2)
+        self.assertNotIn("###", text)
+        self.assertTrue(text.endswith("%s\nold\n%s\n"
+                                      % (MARK % marks[2], END)))
 
     def test_the_last_file_has_the_table(self):
         faster = [{**r, "values": {"cpu_ms": 7.0}} for r in self.RUNS
@@ -403,10 +421,11 @@ class Documents(unittest.TestCase):
             for plot in re.findall(r"[\w/-]+\.svg", text):
                 self.assertTrue(os.path.exists(os.path.join(
                     TOP, os.path.dirname(name), plot)), plot)
-            marks.update(re.findall(MARK % r"(\w+)", text))
-            self.assertEqual(text.count(END), len(re.findall(
-                MARK % r"\w+", text)), name)
-        self.assertEqual(marks, {"summary", "peers", "drops"})
+            marks.update(name for _, _, name in BLOCK.findall(text))
+            self.assertEqual(text.count(END), len(BLOCK.findall(text)), name)
+        self.assertLessEqual({"summary", "peers", "drops"}, marks)
+        self.assertLessEqual({m.split("-")[0] for m in marks - set(BLOCKS)},
+                             set(TITLES))
 
 
 if __name__ == "__main__":
