@@ -85,7 +85,7 @@ start_names(struct settings *s, struct names *names, names_look_up_fn *look_up,
 	if (look_up(s, names, &f) == 0)
 		return STATUS_OK;
 	if (f.class != FAULT_TEMP) {
-		tell(terminal, LEVEL_ERR, "conf-error", f.text);
+		start_mistake(terminal, f.text);
 		return STATUS_CONFIG;
 	}
 	log_fault(LEVEL_WARN, "names-not-looked-up", &f);
@@ -119,24 +119,24 @@ start_allowed(const struct settings *s, bool terminal)
 	bool single = s->role.isolation == ISOLATION_SINGLE;
 
 	if (root && single) {
-		tell(terminal, LEVEL_ERR, "conf-error", "isolation = single is"
+		start_mistake(terminal, "isolation = single is"
 		    " for ordinary users: take it out, or do not start popper"
 		    " as root");
 		return STATUS_CONFIG;
 	}
 	if (!root && !single) {
-		tell(terminal, LEVEL_ERR, "conf-error", "isolation = split"
+		start_mistake(terminal, "isolation = split"
 		    " needs root: start popper as root, or set isolation ="
 		    " single and auth = file");
 		return STATUS_DENIED;
 	}
 	if (single && auth_has(&s->auth, AUTH_PAM)) {
-		tell(terminal, LEVEL_ERR, "conf-error", "isolation = single"
+		start_mistake(terminal, "isolation = single"
 		    " needs auth = file: PAM needs root");
 		return STATUS_CONFIG;
 	}
 	if (s->role.tls_certificate.n == 0 && listen_wants_tls(&s->role.listen)) {
-		tell(terminal, LEVEL_ERR, "conf-error", "listen: " LISTEN_TLS_TEXT);
+		start_mistake(terminal, "listen: " LISTEN_TLS_TEXT);
 		return STATUS_CONFIG;
 	}
 	return STATUS_OK;

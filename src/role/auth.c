@@ -92,6 +92,13 @@ on_ctl(struct auth *a, struct fault *f)
 	return ctl_penalties(a->penalty, &a->conf->role, &a->in, f);
 }
 
+static void
+log_row_lost(const struct row *r, const char *why)
+{
+	for (const struct question *q = r->first; q != NULL; q = q->next)
+		question_log_lost(q, why);
+}
+
 /* And with us ends what we were asked. */
 static void
 give_up(struct auth *a, const char *why)
@@ -99,14 +106,10 @@ give_up(struct auth *a, const char *why)
 	for (size_t i = 0; i < a->nworkers; i++) {
 		if (a->workers[i].q != NULL)
 			question_log_lost(a->workers[i].q, why);
-		for (const struct question *q = a->workers[i].first; q != NULL;
-		    q = q->next)
-			question_log_lost(q, why);
+		log_row_lost(&a->workers[i].responses, why);
 	}
 	for (size_t i = 0; i < a->nfronts * AUTH_ROWS; i++)
-		for (const struct question *q = a->fronts[i / AUTH_ROWS].
-		    rows[i % AUTH_ROWS].first; q != NULL; q = q->next)
-			question_log_lost(q, why);
+		log_row_lost(&a->fronts[i / AUTH_ROWS].rows[i % AUTH_ROWS], why);
 	loop_end(a->loop);
 }
 
@@ -257,7 +260,8 @@ make_workers(struct auth *a)
 	for (size_t db = 0; db < AUTH_ROWS; db++)
 		for (size_t n = workers_of(a, db); n > 0; n--, w++)
 			*w = (struct worker){ .a = a, .link = -1,
-			    .db = (uint8_t)db, .last = &w->first };
+			    .db = (uint8_t)db,
+			    .responses.last = &w->responses.first };
 }
 
 /* Whose memory is bounded by what the settings say, and by this file. */

@@ -91,7 +91,7 @@ next_event(const struct auth *a)
 
 		if (q != NULL && question_deadline(a, q) < next)
 			next = question_deadline(a, q);
-		q = a->workers[i].first;
+		q = a->workers[i].responses.first;
 		if (q != NULL && question_deadline(a, q) < next)
 			next = question_deadline(a, q);
 	}

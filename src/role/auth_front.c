@@ -226,8 +226,7 @@ on_response(struct front *f, struct link_in *m, struct fault *why)
 		question_lose(a, q);
 		return 0;
 	}
-	*q->with->last = q;
-	q->with->last = &q->next;
+	row_put(&q->with->responses, q);
 	return 0;
 }
 

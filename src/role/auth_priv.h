@@ -96,8 +96,7 @@ struct worker {
 	int			 link;		/* owns; -1: none */
 	struct loop_watch	 watch;
 	struct question		*q;		/* owns; NULL: idle */
-	struct question		*first;		/* owns: responses that wait */
-	struct question		**last;
+	struct row		 responses;	/* that wait for it */
 	size_t			 held;		/* and exchanges of its that do */
 	bool			 retired;	/* the last question it gets */
 };

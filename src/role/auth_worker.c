@@ -15,19 +15,6 @@
 #include "sys/file.h"
 #include "watch/log.h"
 
-static struct question *
-response_take(struct worker *w)
-{
-	struct question *q = w->first;
-
-	w->first = q->next;
-	if (w->first == NULL)
-		w->last = &w->first;
-	q->next = NULL;
-	w->held--;
-	return q;
-}
-
 void
 worker_close(struct worker *w)
 {
@@ -39,8 +26,8 @@ worker_close(struct worker *w)
 	for (struct question *q = a->held; q != NULL; q = q->next)
 		if (q->with == w)
 			q->with = NULL;
-	while (w->first != NULL)
-		question_lose(a, response_take(w));
+	while (w->responses.first != NULL)
+		question_lose(a, row_take(&w->responses));
 	w->held = 0;
 }
 
@@ -174,14 +161,16 @@ static void
 give_response(struct worker *w)
 {
 	struct auth	*a = w->a;
-	struct question	*q = response_take(w);
+	struct question	*q = row_take(&w->responses);
 	struct fault	 f;
 
 	if (!question_may_be_judged(a, q)) {
-		w->held++;
 		exchange_tell_abort(a, q);
 		question_leave_unjudged(a, q);
-	} else if (worker_ask(w, q, &f) != 0) {
+		return;
+	}
+	w->held--;
+	if (worker_ask(w, q, &f) != 0) {
 		worker_close(w);
 		question_lose(a, q);
 	}
@@ -284,7 +273,8 @@ void
 auth_serve_rows(struct auth *a)
 {
 	for (struct worker *w = a->workers; w < a->workers + a->nworkers; w++)
-		while (w->link >= 0 && w->q == NULL && w->first != NULL)
+		while (w->link >= 0 && w->q == NULL &&
+		    w->responses.first != NULL)
 			give_response(w);
 	for (size_t i = 0; i < AUTH_ROWS; i++)
 		serve_database(a, i);

@@ -61,24 +61,6 @@ enter_cage(const struct front *c, struct fault *f)
 	    cage_enter(CAGE_FRONT, &degraded, f) != 0 ? -1 : 0;
 }
 
-static enum pump_next
-next_of(enum authorize_next n)
-{
-	switch (n) {
-	case AUTHORIZE_MORE:
-		return PUMP_LINE;
-	case AUTHORIZE_ASK:
-	case AUTHORIZE_RESPOND:
-		return PUMP_HOLD;
-	case AUTHORIZE_TLS:
-		return PUMP_LEAVE;
-	case AUTHORIZE_CLIENT:
-	case AUTHORIZE_CLOSE:
-		break;
-	}
-	return PUMP_CLOSE;
-}
-
 /* One record for the worker, and a word to the monitor that it is there. */
 static int
 ask(struct state *s, struct fault *f)
@@ -196,7 +178,7 @@ on_line(void *ctx, struct span line, struct buf *out)
 		log_fault(LEVEL_ERR, "front-link", &f);
 		n = authorize_answer(&s->auth, ANSWER_ERROR, out);
 	}
-	return next_of(n);
+	return pump_after(n);
 }
 
 static enum pump_next
@@ -207,7 +189,7 @@ on_too_long(void *ctx, struct buf *out)
 	    authorize_too_long(&s->auth, out));
 
 	expect(s);
-	return next_of(n);
+	return pump_after(n);
 }
 
 /* The worker has sent it before the monitor told us so. */
@@ -223,7 +205,7 @@ take_challenge(struct state *s, struct buf *out)
 	if (link_recv(s->c->credential, permit_challenge, permit_challenge_n, 0,
 	    0, &m, &f) != 1) {
 		log_fault(LEVEL_ERR, "front-link", &f);
-		return next_of(authorize_answer(&s->auth, ANSWER_ERROR, out));
+		return pump_after(authorize_answer(&s->auth, ANSWER_ERROR, out));
 	}
 	if (wire_get_challenge(&m, &sid, &user, &octets, &f) == 0) {
 		s->exchanges = true;
@@ -234,7 +216,7 @@ take_challenge(struct state *s, struct buf *out)
 	if (s->exchanges)
 		return PUMP_LINE;
 	log_fault(LEVEL_ERR, "front-link", &f);
-	return next_of(authorize_answer(&s->auth, ANSWER_ERROR, out));
+	return pump_after(authorize_answer(&s->auth, ANSWER_ERROR, out));
 }
 
 /* The monitor's answer has come (or the monitor is gone). */
@@ -261,7 +243,7 @@ on_answer(void *ctx, struct buf *out)
 	n = authorize_answer(&s->auth,
 	    answer == ANSWER_NO ? ANSWER_NO : ANSWER_ERROR, out);
 	expect(s);
-	return next_of(n);
+	return pump_after(n);
 }
 
 static const struct pump_ops front_ops = {

@@ -17,24 +17,6 @@
 
 #define PATIENCE_S	30		/* beyond auth's own bounds: its queue */
 
-static enum pump_next
-next_of(enum authorize_next n)
-{
-	switch (n) {
-	case AUTHORIZE_MORE:
-		return PUMP_LINE;
-	case AUTHORIZE_ASK:
-	case AUTHORIZE_RESPOND:
-		return PUMP_HOLD;
-	case AUTHORIZE_TLS:
-		return PUMP_LEAVE;
-	case AUTHORIZE_CLIENT:
-	case AUTHORIZE_CLOSE:
-		break;
-	}
-	return PUMP_CLOSE;
-}
-
 void
 stranger_expect(struct stranger *s)
 {
@@ -150,14 +132,14 @@ on_line(void *ctx, struct span line, struct buf *out)
 		return stranger_announced(s, out);
 	s->starts_tls = n == AUTHORIZE_TLS;
 	if (n != AUTHORIZE_ASK && n != AUTHORIZE_RESPOND)
-		return next_of(n);
+		return pump_after(n);
 	if ((n == AUTHORIZE_ASK ? ask(s, &f) : respond(s, &f)) == 0) {
 		s->stage = ASKED;
 		s->end_ms = clock_ms() + patience_ms(s->house->a->conf);
 		return PUMP_HOLD;
 	}
 	log_unjudged(s->house, f.text);
-	return next_of(authorize_answer(&s->auth, ANSWER_ERROR, out));
+	return pump_after(authorize_answer(&s->auth, ANSWER_ERROR, out));
 }
 
 static enum pump_next
@@ -168,7 +150,7 @@ on_too_long(void *ctx, struct buf *out)
 
 	stranger_expect(s);
 	look_at_exchange(s);
-	return next_of(n);
+	return pump_after(n);
 }
 
 const struct pump_ops stranger_ops = {
@@ -199,7 +181,7 @@ fronts_verdict(struct front_house *h, struct link_in *m, bool of_master)
 	wire_log_sid(sid);
 	s->stage = TALKS;
 	if (answer != ANSWER_YES || !of_master)
-		next = next_of(authorize_answer(&s->auth,
+		next = pump_after(authorize_answer(&s->auth,
 		    answer_of(answer, of_master), &s->pump.out));
 	stranger_expect(s);
 	stranger_go_on(s, pump_answered(&s->pump, next));
@@ -238,6 +220,6 @@ stranger_give_up(struct stranger *s)
 {
 	log_unjudged(s->house, "no verdict has come");
 	s->stage = TALKS;
-	stranger_go_on(s, pump_answered(&s->pump, next_of(authorize_answer(
+	stranger_go_on(s, pump_answered(&s->pump, pump_after(authorize_answer(
 	    &s->auth, ANSWER_ERROR, &s->pump.out))));
 }

@@ -617,7 +617,8 @@ is_over(void)
 void
 master_stop(void)
 {
-	static const struct fault stops = { .class = FAULT_TEMP, .text = "popper stops" };
+	static const struct fault stops = { .class = FAULT_TEMP,
+	    .text = "popper stops" };
 
 	if (m.stopping)
 		return;

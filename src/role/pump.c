@@ -25,6 +25,24 @@
 /* Waits at the most between two tries to do without. */
 #define PUMP_SKIP_MAX	63
 
+enum pump_next
+pump_after(enum authorize_next n)
+{
+	switch (n) {
+	case AUTHORIZE_MORE:
+		return PUMP_LINE;
+	case AUTHORIZE_ASK:
+	case AUTHORIZE_RESPOND:
+		return PUMP_HOLD;
+	case AUTHORIZE_TLS:
+		return PUMP_LEAVE;
+	case AUTHORIZE_CLIENT:
+	case AUTHORIZE_CLOSE:
+		break;
+	}
+	return PUMP_CLOSE;
+}
+
 const char *
 pump_end_word(enum pump_end e)
 {

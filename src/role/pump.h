@@ -27,6 +27,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/fault.h"
+#include "pop/authorize.h"
 #include "proto/line.h"
 #include "role/trace.h"
 
@@ -45,6 +46,9 @@ enum pump_next {
 	PUMP_LEAVE,		/* send what is there, then stop pumping: the
 				   connection stays open */
 };
+
+/* Of a stranger's connection. */
+enum pump_next	pump_after(enum authorize_next n);
 
 enum pump_end {
 	PUMP_GOES_ON,		/* it is no end */
