@@ -28,6 +28,14 @@ is_id(const char *text)
 }
 
 static bool
+is_root(const char *text)
+{
+	uint64_t v;
+
+	return num_parse(span_str(text), 0, &v);
+}
+
+static bool
 is_maildrop(const char *path)
 {
 	struct span s = span_str(path);
@@ -58,6 +66,8 @@ passwd_change_check(const char *user, const struct passwd_change *c,
 	if ((c->uid != NULL && !is_id(c->uid)) ||
 	    (c->gid != NULL && !is_id(c->gid)))
 		return fault_set(f, FAULT_PROTO, "uid and gid are numbers");
+	if (c->uid != NULL && is_root(c->uid))
+		return fault_set(f, FAULT_PROTO, "nobody can log in with uid 0");
 	if (c->home != NULL && c->home[0] != '\0' &&
 	    (c->home[0] != '/' || !fits_column(c->home)))
 		return fault_set(f, FAULT_PROTO,

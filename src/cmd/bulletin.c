@@ -8,7 +8,6 @@
 #include "cmd/start.h"
 #include "sys/file.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -266,13 +265,7 @@ cmd_bulletin(int argc, char **argv)
 	status = open_message(&job, c, &fd);
 	if (status != 0)
 		return status;
-	status = job.dir != NULL ?
+	return job.dir != NULL ?
 	    c->run(&job, job.dir, fd == -1 ? 0 : fd) :
 	    run_configured(&job, c, fd == -1 ? 0 : fd);
-	if (fflush(stdout) != 0 && status == STATUS_OK) {
-		fprintf(stderr, "popper bulletin: %s\n",
-		    strerrordesc_np(errno));
-		status = STATUS_FAILED;
-	}
-	return status;
 }

@@ -18,7 +18,8 @@ static const char usage_text[] =
 "Run it as root, so that it sees what popper will see.\n"
 "--show prints what the file sets instead, as popper understands it, and\n"
 "--show-all the defaults as well, as comments.\n"
-"Exit status: 0 without errors, 78 with errors, 64 for a bad command line.\n";
+"Exit status: 0 without errors, 78 with errors, 64 for a bad command line, 1 when\n"
+"it could not be printed.\n";
 
 /* As start_tell has mistakes. */
 static void
@@ -197,17 +198,6 @@ show(struct check *c, bool all)
 	    stdout);
 }
 
-/* Is it the first word, which settings_load does not know?  Then it is taken away. */
-static bool
-take_word(int *argc, char ***argv, const char *word)
-{
-	if (*argc < 2 || strcmp((*argv)[1], word) != 0)
-		return false;
-	++*argv;
-	--*argc;
-	return true;
-}
-
 int
 cmd_check(int argc, char **argv)
 {
@@ -215,22 +205,24 @@ cmd_check(int argc, char **argv)
 	struct identity	own;
 	struct check	c = { .s = &s, .out = stdout };
 	bool		all;
-	bool		shows;
+	bool		some;
 	int		status;
 
-	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+	if (start_word(&argc, argv, "--help")) {
 		fputs(usage_text, stdout);
-		return 0;
+		return STATUS_OK;
 	}
-	all = take_word(&argc, &argv, "--show-all");
-	shows = all || take_word(&argc, &argv, "--show");
+	all = start_word(&argc, argv, "--show-all");
+	some = start_word(&argc, argv, "--show");
+	if (all && some)
+		return start_usage("check", "either --show or --show-all");
 	identity_own(&own);
 	c.uid = own.uid;
 	c.root = identity_is_root();
 	if (settings_load(argc, argv, "", &s) == SETTINGS_USAGE) {
 		status = usage(&s);
 	} else {
-		if (shows)
+		if (all || some)
 			show(&c, all);
 		else
 			judge(&c);

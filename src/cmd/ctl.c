@@ -88,12 +88,14 @@ static const struct option options[] = {
 	{ NULL,		0,			NULL,	0 }
 };
 
+/* Of the options that not every command takes, JSON to TLS. */
+#define GIVEN(option)	(1u << ((option) - OPT_JSON))
+
 struct job {
 	struct settings	 settings;
 	char		*config;
+	unsigned	 given;
 	bool		 json;
-	bool		 hard;
-	bool		 clear;
 	bool		 help;
 	uint64_t	 trace_s;
 	uint64_t	 trace_octets;
@@ -382,7 +384,7 @@ do_penalties(struct job *j)
 	uint32_t	n;
 	int		status;
 
-	if (!j->clear)
+	if ((j->given & GIVEN(OPT_CLEAR)) == 0)
 		return ask(j, MSG_CTL_PENALTIES, &n);
 	if (j->whom.kind != CTL_USER && j->whom.kind != CTL_ADDRESS)
 		return bad_usage("--clear goes with USER or @ADDRESS");
@@ -621,7 +623,8 @@ do_kick(struct job *j)
 
 	if (j->whom.kind == CTL_ALL)
 		return bad_usage("kick whom?");
-	status = ask(j, j->hard ? MSG_CTL_KILL : MSG_CTL_KICK, &n);
+	status = ask(j, (j->given & GIVEN(OPT_HARD)) != 0 ? MSG_CTL_KILL :
+	    MSG_CTL_KICK, &n);
 	if (status != STATUS_OK)
 		return status;
 	printf("%" PRIu32 " session%s told to end\n", n, n == 1 ? "" : "s");
@@ -766,17 +769,20 @@ do_trace(struct job *j)
 static const struct ctl_word {
 	const char	*word;
 	int		 most;		/* words behind it */
+	unsigned	 takes;		/* GIVEN() */
 	int		(*run)(struct job *j);
 } ctl_words[] = {
-	{ "trace",	1,	do_trace },
-	{ "who",	1,	do_who },
-	{ "status",	0,	do_status },
-	{ "kick",	1,	do_kick },
-	{ "penalties",	1,	do_penalties },
-	{ "why",	1,	do_why },
-	{ "flush",	1,	do_flush },
-	{ "stop",	0,	do_stop },
-	{ "reload",	0,	do_reload },
+	{ "trace",	1, GIVEN(OPT_JSON) | GIVEN(OPT_FOR) | GIVEN(OPT_SIZE),
+	    do_trace },
+	{ "who",	1, GIVEN(OPT_JSON), do_who },
+	{ "status",	0, GIVEN(OPT_JSON), do_status },
+	{ "kick",	1, GIVEN(OPT_HARD), do_kick },
+	{ "penalties",	1, GIVEN(OPT_JSON) | GIVEN(OPT_CLEAR), do_penalties },
+	{ "why",	1, GIVEN(OPT_JSON) | GIVEN(OPT_LISTENER) |
+	    GIVEN(OPT_METHOD) | GIVEN(OPT_TLS), do_why },
+	{ "flush",	1, 0, do_flush },
+	{ "stop",	0, 0, do_stop },
+	{ "reload",	0, 0, do_reload },
 };
 
 /* --- arguments -------------------------------------------------------------------- */
@@ -882,45 +888,103 @@ parse_method(const char *text, enum auth_method *out)
 	return false;
 }
 
+/* 1 to most. */
+static bool
+parse_number(const char *text, uint64_t most, uint64_t *out)
+{
+	return num_parse(span_str(text), most, out) && *out > 0;
+}
+
+/* One that not every command takes: NULL, or what would be one. */
+static const char *
+parse_option(int c, const char *value, struct job *j)
+{
+	j->given |= GIVEN(c);
+	switch (c) {
+	case OPT_FOR:
+		return parse_number(value, CTL_TRACE_MOST_S, &j->trace_s) ? NULL :
+		    "--for 1 to 3600 seconds";
+	case OPT_SIZE:
+		return parse_number(value, TRACE_MOST, &j->trace_octets) ? NULL :
+		    "--size of 1 octet to a GiB";
+	case OPT_LISTENER:
+		return parse_listener(value, &j->way.local) ? NULL :
+		    "--listener 192.0.2.1:995";
+	case OPT_METHOD:
+		return parse_method(value, &j->method) ? NULL :
+		    "--method pass, plain, ...";
+	default:
+		return NULL;
+	}
+}
+
 static int
 parse(int argc, char **argv, struct job *j)
 {
-	int c;
+	const char	*why;
+	int		 c;
 
 	/* 0, not 1: getopt starts anew, whoever used it before. */
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case OPT_CONFIG:	j->config = optarg; break;
-		case OPT_JSON:		j->json = true; break;
-		case OPT_HARD:		j->hard = true; break;
-		case OPT_CLEAR:		j->clear = true; break;
-		case OPT_FOR:
-			if (!num_parse(span_str(optarg), CTL_TRACE_MOST_S,
-			    &j->trace_s) || j->trace_s == 0)
-				return bad_usage("--for 1 to 3600 seconds");
-			break;
-		case OPT_SIZE:
-			if (!num_parse(span_str(optarg), TRACE_MOST,
-			    &j->trace_octets))
-				return bad_usage("--size of at most a GiB");
-			break;
-		case OPT_LISTENER:
-			if (!parse_listener(optarg, &j->way.local))
-				return bad_usage("--listener 192.0.2.1:995");
-			break;
-		case OPT_METHOD:
-			if (!parse_method(optarg, &j->method))
-				return bad_usage("--method pass, plain, ...");
-			break;
-		case OPT_TLS:		j->way.tls = true; break;
 		case OPT_HELP:		j->help = true; return STATUS_OK;
-		default:		return bad_usage(NULL);
+		case '?':		return bad_usage(NULL);
+		default:
+			why = parse_option(c, optarg, j);
+			if (why != NULL)
+				return bad_usage(why);
 		}
 	}
+	j->json = (j->given & GIVEN(OPT_JSON)) != 0;
+	j->way.tls = (j->given & GIVEN(OPT_TLS)) != 0;
 	j->words = argv + optind;
 	j->nwords = argc - optind;
 	return STATUS_OK;
+}
+
+/* NULL: there is none of that name. */
+static const struct ctl_word *
+find_word(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ctl_words); i++)
+		if (strcmp(ctl_words[i].word, word) == 0)
+			return &ctl_words[i];
+	return NULL;
+}
+
+static int
+refuse_option(const struct ctl_word *w, unsigned given)
+{
+	char why[64];
+
+	for (size_t i = 0; options[i].name != NULL; i++)
+		if (options[i].val >= OPT_JSON && options[i].val <= OPT_TLS &&
+		    (given & ~w->takes & GIVEN(options[i].val)) != 0)
+			(void)snprintf(why, sizeof(why), "%s takes no --%s",
+			    w->word, options[i].name);
+	return bad_usage(why);
+}
+
+/* What goes with what. */
+static int
+check(struct job *j, const struct ctl_word **w_r)
+{
+	const struct ctl_word *w;
+
+	*w_r = w = j->nwords > 0 ? find_word(j->words[0]) : NULL;
+	if (w == NULL)
+		return bad_usage("who, status, kick, penalties, why, flush, trace,"
+		    " stop or reload?");
+	if ((j->given & ~w->takes) != 0)
+		return refuse_option(w, j->given);
+	if (j->nwords - 1 > w->most)
+		return bad_usage("too many words");
+	if (j->nwords == 1)
+		return STATUS_OK;
+	return w->run == do_trace && is_network(j->words[1]) ? parse_network(j) :
+	    parse_whom(j->words[1], &j->whom);
 }
 
 /* Mistakes in the file are popper check's to tell: this needs a path of it. */
@@ -942,31 +1006,11 @@ load(struct job *j)
 	return STATUS_OK;
 }
 
-static int
-run(struct job *j)
-{
-	int status;
-
-	for (size_t i = 0; j->nwords > 0 && i < ARRAY_LEN(ctl_words); i++) {
-		const struct ctl_word *w = &ctl_words[i];
-
-		if (strcmp(w->word, j->words[0]) != 0)
-			continue;
-		if (j->nwords - 1 > w->most)
-			return bad_usage("too many words");
-		status = w->run(j);
-		if (j->json && j->rows > 0 && w->run != do_who)
-			printf("}\n");
-		return status;
-	}
-	return bad_usage("who, status, kick, penalties, why, flush, trace, stop or"
-	    " reload?");
-}
-
 int
 cmd_ctl(int argc, char **argv)
 {
 	static struct job	j;
+	const struct ctl_word	*w;
 	int			status;
 
 	j.wait_ms = WAIT_MS;
@@ -977,17 +1021,15 @@ cmd_ctl(int argc, char **argv)
 		fputs(usage_text, stdout);
 		return STATUS_OK;
 	}
-	if (status == STATUS_OK && j.nwords > 1)
-		status = strcmp(j.words[0], "trace") == 0 &&
-		    is_network(j.words[1]) ? parse_network(&j) :
-		    parse_whom(j.words[1], &j.whom);
+	if (status == STATUS_OK)
+		status = check(&j, &w);
 	if (status == STATUS_OK)
 		status = load(&j);
 	if (status != STATUS_OK)
 		return status;
-	status = run(&j);
+	status = w->run(&j);
+	if (j.json && j.rows > 0 && w->run != do_who)
+		printf("}\n");
 	settings_fini(&j.settings);
-	if (fflush(stdout) == EOF)
-		return STATUS_FAILED;
 	return status;
 }

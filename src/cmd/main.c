@@ -20,6 +20,7 @@
 #include "sys/term.h"
 #include "watch/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,13 +110,6 @@ cmd_session(int argc, char **argv)
 	return status;
 }
 
-/* serve and recover have no text of their own: all is in popper's. */
-static bool
-wants_help(int argc, char **argv)
-{
-	return argc == 2 && strcmp(argv[1], "--help") == 0;
-}
-
 static int
 cmd_help(int argc UNUSED, char **argv UNUSED)
 {
@@ -167,7 +161,8 @@ cmd_serve(int argc, char **argv)
 	int		 inetd;
 	int		 status;
 
-	if (wants_help(argc, argv))
+	/* serve and recover have no text of their own: all is in popper's. */
+	if (start_word(&argc, argv, "--help"))
 		return cmd_help(argc, argv);
 	if (take_listener(&inetd, &f) != 0)
 		return STATUS_FAILED;
@@ -197,7 +192,7 @@ cmd_recover(int argc, char **argv)
 	int			status;
 	int			open;
 
-	if (wants_help(argc, argv))
+	if (start_word(&argc, argv, "--help"))
 		return cmd_help(argc, argv);
 	status = start(argc, argv, "", true, &s);
 	if (status == STATUS_OK)
@@ -244,17 +239,32 @@ speaks_to_client(void)
 	    (fd_same(0, 1) || fd_same(0, 2));
 }
 
+/* What was printed has come to where it should, or the command has failed. */
+static int
+finish(int status)
+{
+	bool ended = fflush(stdout) == 0;
+
+	if (ended && !ferror(stdout))
+		return status;
+	fprintf(stderr, "popper: standard output: %s\n", ended ?
+	    "not all of it was taken" : strerrordesc_np(errno));
+	return status == STATUS_OK ? STATUS_FAILED : status;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct fault f;
 
+	if (fd_fill_standard(&f) != 0)
+		return STATUS_FAILED;
 	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(words); i++) {
 		if (strcmp(argv[1], words[i].word) != 0)
 			continue;
 		if (speaks_to_client() && fd_null_standard(&f) != 0)
 			return STATUS_FAILED;
-		return words[i].run(argc - 1, argv + 1);
+		return finish(words[i].run(argc - 1, argv + 1));
 	}
 	return sock_listens(0) ? cmd_serve(argc, argv) : cmd_session(argc, argv);
 }

@@ -75,13 +75,15 @@ static const struct option options[] = {
 };
 
 struct job {
-	const char		*file;
+	const char		*file;		/* NULL: the default */
 	const char		*scheme;	/* NULL: not said */
 	struct passwd_change	 change;
 	char			*config;	/* NULL: the default */
 	const char		*user;		/* NULL: --list, --hash */
 	char			 name[IDENTITY_USER_MAX + 1];	/* where it is
 						   prepared */
+	bool			 disable;
+	bool			 enable;
 	bool			 remove;
 	bool			 list;
 	bool			 hash;
@@ -134,8 +136,8 @@ parse(int argc, char **argv, struct job *job)
 		case OPT_HOME:		job->change.home = optarg; break;
 		case OPT_MAILDROP:	job->change.maildrop = optarg; break;
 		case OPT_DELETE:	job->remove = true; break;
-		case OPT_DISABLE:	job->change.lock = PASSWD_CLOSE; break;
-		case OPT_ENABLE:	job->change.lock = PASSWD_OPEN; break;
+		case OPT_DISABLE:	job->disable = true; break;
+		case OPT_ENABLE:	job->enable = true; break;
 		case OPT_LIST:		job->list = true; break;
 		case OPT_HASH:		job->hash = true; break;
 		case OPT_CONFIG:	job->config = optarg; break;
@@ -148,26 +150,30 @@ parse(int argc, char **argv, struct job *job)
 	return optind < argc ? bad_usage("more than one USER") : 0;
 }
 
+/* What goes with what; then the defaults. */
 static int
-check(const struct job *job)
+check(struct job *job)
 {
 	const struct passwd_change *c = &job->change;
 	bool columns = c->uid != NULL || c->gid != NULL || c->home != NULL ||
 	    c->maildrop != NULL;
 	bool sets = job->scheme != NULL || columns;
 
-	if (c->lock != PASSWD_AS_IS && (job->list || job->remove ||
-	    job->hash || sets))
-		return bad_usage("--disable and --enable go with --file alone");
-	if (job->list)
-		return job->user != NULL || job->remove || job->hash || sets ?
-		    bad_usage("--list goes with --file alone") : 0;
-	if (job->hash && (job->user != NULL || job->remove || columns))
-		return bad_usage("--hash goes with --scheme alone");
-	if (job->user == NULL && !job->hash)
+	if (job->disable + job->enable + job->remove + job->list + job->hash > 1)
+		return bad_usage("one of --disable, --enable, --delete, --list and"
+		    " --hash");
+	if (job->list && (job->user != NULL || job->config != NULL || sets))
+		return bad_usage("--list goes with --file alone");
+	if (job->hash && (job->user != NULL || job->file != NULL || columns))
+		return bad_usage("--hash goes with --scheme and --config alone");
+	if ((job->disable || job->enable || job->remove) && sets)
+		return bad_usage("--disable, --enable and --delete set nothing");
+	if (job->user == NULL && !job->hash && !job->list)
 		return bad_usage("no USER given");
-	if (job->remove)
-		return sets ? bad_usage("--delete sets nothing") : 0;
+	if (job->file == NULL)
+		job->file = DEFAULT_FILE;
+	if (job->disable || job->enable)
+		job->change.lock = job->disable ? PASSWD_CLOSE : PASSWD_OPEN;
 	if ((c->uid == NULL) != (c->gid == NULL))
 		return bad_usage("--uid and --gid go together");
 	if (job->scheme != NULL && !passwd_scheme_known(job->scheme))
@@ -282,8 +288,8 @@ print_hash(const struct job *job)
 
 	if (get_password(job, stored, sizeof(stored), &f) < 0)
 		status = passwd_complain(&f);
-	else if (puts(stored) == EOF || fflush(stdout) != 0)
-		status = STATUS_FAILED;
+	else
+		puts(stored);
 	explicit_bzero(stored, sizeof(stored));
 	return status;
 }
@@ -338,14 +344,8 @@ list_users(const struct job *job)
 {
 	struct fault f;
 
-	if (passwd_file_each(job->file, print_row, NULL, &f) < 0)
-		return passwd_complain(&f);
-	if (fflush(stdout) != 0) {
-		fprintf(stderr, "popper passwd: %s\n",
-		    strerrordesc_np(errno));
-		return STATUS_FAILED;
-	}
-	return STATUS_OK;
+	return passwd_file_each(job->file, print_row, NULL, &f) < 0 ?
+	    passwd_complain(&f) : STATUS_OK;
 }
 
 /* What a client says will come prepared, if the server says so.  Mistakes in the
@@ -380,7 +380,7 @@ prepare(struct job *job)
 int
 cmd_passwd(int argc, char **argv)
 {
-	struct job	job = { .file = DEFAULT_FILE };
+	struct job	job = { 0 };
 	int		status;
 
 	if (argc > 1 && strcmp(argv[1], "app") == 0)

@@ -92,7 +92,12 @@ add(const struct job *j)
 		return passwd_complain(&f);
 	printf("%s\n", password);
 	explicit_bzero(password, sizeof(password));
-	return STATUS_OK;
+	if (fflush(stdout) == 0)
+		return STATUS_OK;
+	fprintf(stderr, "popper passwd: it could not be shown, and is taken "
+	    "back\n");
+	return app_remove(j->file, j->user, j->name, &f) == 0 ? STATUS_FAILED :
+	    passwd_complain(&f);
 }
 
 /* Does no user database know him?  One that cannot be asked may. */
@@ -178,12 +183,8 @@ list(const struct job *j)
 	struct job	copy = *j;
 	struct fault	f;
 
-	if (app_each(j->file, print_row, &copy, &f) != 0)
-		return passwd_complain(&f);
-	if (fflush(stdout) == 0)
-		return STATUS_OK;
-	fprintf(stderr, "popper passwd: %s\n", strerrordesc_np(errno));
-	return STATUS_FAILED;
+	return app_each(j->file, print_row, &copy, &f) != 0 ?
+	    passwd_complain(&f) : STATUS_OK;
 }
 
 static const struct command commands[] = {

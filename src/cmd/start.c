@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static void
 tell(bool terminal, enum log_level level, const char *id, const char *text)
@@ -90,6 +91,24 @@ start_names(struct settings *s, struct names *names, names_look_up_fn *look_up,
 	}
 	log_fault(LEVEL_WARN, "names-not-looked-up", &f);
 	return STATUS_OK;
+}
+
+bool
+start_word(int *argc, char **argv, const char *word)
+{
+	int n = 0;
+	int kept;
+
+	for (kept = 0; n < *argc; n++) {
+		if (n > 0 && strcmp(argv[n], word) == 0)
+			continue;
+		argv[kept++] = argv[n];
+		if (strcmp(argv[n], "--config") == 0 && n + 1 < *argc)
+			argv[kept++] = argv[++n];
+	}
+	argv[kept] = NULL;
+	*argc = kept;
+	return kept < n;
 }
 
 int

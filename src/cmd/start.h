@@ -47,6 +47,9 @@ typedef int	names_look_up_fn(struct settings *, struct names *, struct fault *);
 int		start_names(struct settings *s, struct names *names,
 		    names_look_up_fn *look_up, bool terminal) MUSTUSE;
 
+/* Is WORD among the arguments (what stands behind --config is none)?  It is taken out
+ * of argv, then: for words that settings_load does not know. */
+bool	start_word(int *argc, char **argv, const char *word);
 /* Tell of a mistake in the arguments of popper WORD (NULL: told by getopt),
  * and of its --help.  The exit status. */
 int	start_usage(const char *word, const char *why);

@@ -151,6 +151,8 @@ show(const struct trace_line *l)
 		return;
 	}
 	if (fwrite(x.b, 1, x.n, stdout) != x.n || fflush(stdout) == EOF) {
+		fprintf(stderr, "popper ctl: standard output: %s\n",
+		    strerrordesc_np(errno));
 		t.why = CTL_TRACE_OUTPUT;
 		return;
 	}

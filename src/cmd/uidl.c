@@ -173,6 +173,10 @@ check_from(struct job *job)
 	if (job->server.url == NULL && (job->server.plaintext ||
 	    job->server.roots != NULL))
 		return bad_usage("--plaintext and --ca-file go with a URL");
+	if (job->server.plaintext && (job->server.roots != NULL ||
+	    strncmp(job->server.url, "pop3://", strlen("pop3://")) != 0))
+		return bad_usage("--plaintext goes with pop3://, which has no"
+		    " certificate to be judged");
 	if (job->server.roots == NULL)
 		job->server.roots = DEFAULT_ROOTS;
 	return 0;
@@ -184,7 +188,7 @@ check_list_and_format(struct job *job)
 	struct uidl_work	*w = &job->work;
 	bool			 cyrus = of_cyrus(job);
 
-	if (!uidl_from_list(w->from) && job->file != NULL)
+	if (!uidl_from_list(w->from) && w->listed)
 		return bad_usage("LIST goes with --from list, dovecot, courier and "
 		    "cyrus");
 	if (cyrus && job->file == NULL)
@@ -207,7 +211,7 @@ check(struct job *job)
 	bool			 import = strcmp(w->word, "import") == 0;
 	int			 status;
 
-	if (export && (w->from != NULL || w->format != NULL || job->file != NULL ||
+	if (export && (w->from != NULL || w->format != NULL || w->listed ||
 	    job->server.plaintext || job->server.roots != NULL))
 		return bad_usage("export prints, and reads nothing");
 	if (!import && (w->dry_run || job->fresh))

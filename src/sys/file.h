@@ -31,6 +31,10 @@ int	fd_close_checked(int *fd, struct fault *f) MUSTUSE;
 int	fd_set_nonblock(int fd, bool on, struct fault *f) MUSTUSE;
 /* A duplicate at descriptor 10 or above, close-on-exec. */
 int	fd_dup_high(int fd, int *fd_r, struct fault *f) MUSTUSE;
+/* Whoever closed 0, 1 or 2 before us: the next file that is opened would get that
+ * number, and what is printed.  /dev/null stands there, on which reading 0 and
+ * writing 1 and 2 fail. */
+int	fd_fill_standard(struct fault *f) MUSTUSE;
 /* Make 0, 1 and 2 /dev/null.  (Sanitizer flavour: 2 is the FIFO that
  * POPPER_REPORT names, if it does.) */
 int	fd_null_standard(struct fault *f) MUSTUSE;

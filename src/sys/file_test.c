@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sys/file.h"
 #include "sys/test_dir.h"
+#include "sys/test_fork.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 static int
 put(int dirfd, const char *name, struct span text)
@@ -488,6 +490,49 @@ test_descriptors(void **state)
 	assert_int_equal(f.err, EBADF);
 }
 
+/* Of a child that was started without 0, 1 and 2: each is something else, then. */
+static int
+fill_all(void)
+{
+	struct fault	f;
+	char		c = 'x';
+
+	for (int fd = 0; fd <= 2; fd++)
+		(void)close(fd);
+	if (fd_fill_standard(&f) != 0)
+		return 1;
+	if (read(0, &c, 1) != -1 || write(1, &c, 1) != -1 || write(2, &c, 1) != -1)
+		return 2;
+	return open("/dev/null", O_RDONLY) > 2 ? 0 : 3;
+}
+
+static int
+fill_one(int fd)
+{
+	struct fault	f;
+	int		before = dup(fd == 0 ? 1 : 0);
+
+	(void)close(fd);
+	if (fd_fill_standard(&f) != 0)
+		return 1;
+	return fd_same(before, fd == 0 ? 1 : 0) && fcntl(fd, F_GETFL) != -1 ? 0 : 2;
+}
+
+static void
+test_fill_standard(void **state)
+{
+	(void)state;
+	for (int fd = -1; fd <= 2; fd++) {
+		pid_t	pid = test_fork();
+		int	status;
+
+		if (pid == 0)
+			_exit(fd == -1 ? fill_all() : fill_one(fd));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 static bool
 is_open(int fd)
 {
@@ -535,6 +580,7 @@ main(void)
 		cmocka_unit_test(test_times_tell),
 		cmocka_unit_test(test_boot),
 		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_fill_standard),
 		cmocka_unit_test(test_close_others),
 	};
 
