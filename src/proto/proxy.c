@@ -10,6 +10,9 @@
 #define V2_HEAD		16u		/* signature, version, family, length */
 #define PORT_MAX	65535u
 #define TLV_CRC32C	0x03
+#define TLV_SSL		0x20
+#define SSL_LEAST	5u		/* octets: the client's flags, verify */
+#define SSL_IS_USED	0x01		/* of those flags */
 #define ADDRESS_MAX	46		/* octets of one as text */
 
 static const struct span v1_begin = SPAN("PROXY ");
@@ -146,6 +149,21 @@ v2_head(struct proxy_reader *r)
 	return PROXY_MORE;
 }
 
+/* Type and length are there. */
+static enum proxy_result
+v2_tlv_head(struct proxy_reader *r)
+{
+	r->tlv_left = number16(r->tlv + 1);
+	if (r->tlv_left > r->total - r->n)
+		return bad(r, "version 2: a TLV is too long");
+	if (r->tlv[0] == TLV_SSL && r->tlv_left < SSL_LEAST)
+		return bad(r, "version 2: a TLV of TLS is too short");
+	if (r->tlv[0] == TLV_CRC32C && (r->tlv_left != 4 || r->crc_seen))
+		return bad(r, "version 2: an odd checksum");
+	r->crc_seen |= r->tlv[0] == TLV_CRC32C;
+	return PROXY_MORE;
+}
+
 static enum proxy_result
 v2_tlv_octet(struct proxy_reader *r, uint8_t c)
 {
@@ -153,17 +171,14 @@ v2_tlv_octet(struct proxy_reader *r, uint8_t c)
 		r->tlv[r->tlv_n++] = c;
 		if (r->tlv_n < sizeof(r->tlv))
 			return PROXY_MORE;
-		r->tlv_left = number16(r->tlv + 1);
-		if (r->tlv_left > r->total - r->n)
-			return bad(r, "version 2: a TLV is too long");
-		if (r->tlv[0] == TLV_CRC32C && (r->tlv_left != 4 ||
-		    r->crc_seen))
-			return bad(r, "version 2: an odd checksum");
-		r->crc_seen |= r->tlv[0] == TLV_CRC32C;
+		if (v2_tlv_head(r) == PROXY_BAD)
+			return PROXY_BAD;
 	} else {
-		r->tlv_left--;
 		if (r->tlv[0] == TLV_CRC32C)
 			r->crc_said = r->crc_said << 8 | c;
+		if (r->tlv[0] == TLV_SSL && r->tlv_left == number16(r->tlv + 1))
+			r->tls = (c & SSL_IS_USED) != 0;
+		r->tlv_left--;
 	}
 	if (r->tlv_left == 0)
 		r->tlv_n = 0;
@@ -182,6 +197,7 @@ v2_end(struct proxy_reader *r, struct proxy_client *out)
 	if ((r->b[12] & 0x0f) == 0 || family == 0 || family == 3)
 		return PROXY_DONE;
 	out->family = family == 1 ? 4 : 6;
+	out->tls = r->tls;
 	memcpy(out->raw, r->b + V2_HEAD, family == 1 ? 4 : 16);
 	out->port = (uint16_t)number16(r->b + V2_HEAD +
 	    (family == 1 ? 8 : 32));

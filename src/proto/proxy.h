@@ -16,6 +16,7 @@ struct proxy_client {
 	uint8_t		family;		/* 4, 6; 0: not told */
 	uint8_t		raw[16];	/* network order; 4 or 16 octets */
 	uint16_t	port;		/* host order; 0: not told */
+	bool		tls;		/* it came to the proxy by TLS */
 };
 
 /*
@@ -39,6 +40,7 @@ struct proxy_reader {
 	uint32_t	 crc;		/* of what came so far */
 	uint32_t	 crc_said;
 	bool		 crc_seen;
+	bool		 tls;
 	size_t		 tlv_n;		/* octets of a head of a TLV */
 	size_t		 tlv_left;	/* of its value */
 	uint8_t		 tlv[3];
@@ -53,7 +55,8 @@ void	proxy_init(struct proxy_reader *r);
  *
  * PROXY_DONE fills *out; its family is 0 for UNKNOWN, LOCAL, a local socket: it
  * is the connection of the proxy itself, or it does not know.  A checksum
- * (CRC32C) is verified, other TLVs are skipped, and must fit to the octet.
+ * (CRC32C) is verified, of SSL it is taken whether the client spoke TLS, other
+ * TLVs are skipped; all must fit to the octet.
  */
 enum proxy_result	proxy_feed(struct proxy_reader *r, struct span *in,
 			    struct proxy_client *out);

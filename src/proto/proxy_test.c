@@ -241,6 +241,44 @@ test_checksum(void **state UNUSED)
 	}
 }
 
+/* What SSL says of the client, among other TLVs; its own have no say. */
+static void
+test_tls(void **state UNUSED)
+{
+#define SAYS(length, tlvs)	SPAN(SIG "\x21\x11\x00" length V4 tlvs)
+	static const struct {
+		struct span	in;
+		bool		tls;
+	} said[] = {
+		{ SAYS("\x14", "\x20\x00\x05" "\1\0\0\0\0"), true },
+		{ SAYS("\x14", "\x20\x00\x05" "\7\0\0\0\1"), true },
+		{ SAYS("\x14", "\x20\x00\x05" "\6\1\1\1\1"), false },
+		{ SAYS("\x14", "\x04\x00\x05" "\1\1\1\1\1"), false },
+		{ SAYS("\x1a", "\x20\x00\x0b" "\1\0\0\0\0"
+		    "\x20\x00\x03" "\0\0\0"), true },
+		{ SAYS("\x1a", "\x20\x00\x05" "\1\0\0\0\0"
+		    "\x04\x00\x03" "\0\0\0"), true },
+		{ SPAN(SIG "\x20\x11\x00\x14" V4
+		    "\x20\x00\x05" "\1\0\0\0\0"), false },	/* LOCAL */
+		{ SPAN("PROXY UNKNOWN\r\n"), false },
+	};
+	static const struct header_case	cut = CASE(SIG "\x21\x11\x00\x13" V4
+	    "\x20\x00\x04" "\1\0\0\0", PROXY_BAD);
+
+	for (size_t i = 0; i < ARRAY_LEN(said); i++)
+		for (size_t step = 1; step <= said[i].in.n; step++) {
+			struct proxy_client	out;
+			const char		*why;
+			size_t			taken;
+
+			assert_int_equal(feed(said[i].in, step, &out, &taken,
+			    &why), PROXY_DONE);
+			assert_int_equal(out.tls, said[i].tls);
+		}
+	expect(&cut);
+#undef SAYS
+}
+
 /* After a mistake nothing helps. */
 static void
 test_bad_stays_bad(void **state UNUSED)
@@ -334,6 +372,7 @@ main(void)
 		cmocka_unit_test(test_v2_length),
 		cmocka_unit_test(test_v2_local_socket),
 		cmocka_unit_test(test_checksum),
+		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_bad_stays_bad),
 		cmocka_unit_test(test_xclient),
 	};

@@ -32,6 +32,7 @@ struct state {
 	const struct front	*c;
 	struct sock_addr	 peer;		/* the client */
 	bool			 itself;	/* a proxy without a client */
+	bool			 tls_before;	/* it came to the proxy by TLS */
 	struct authorize	 auth;
 	struct pump		 pump;
 	struct secure_house	 house;
@@ -66,7 +67,8 @@ static int
 ask(struct state *s, struct fault *f)
 {
 	const struct auth_way		way = {
-		.local = *s->c->local, .tls = s->secure.stream != NULL,
+		.local = *s->c->local,
+		.tls = s->secure.stream != NULL || s->tls_before,
 	};
 	uint8_t			binding[AUTH_BINDING_MAX];
 	struct wire_asked	asked = asked_of(&s->auth, &s->secure, &way,
@@ -331,6 +333,7 @@ read_header(struct state *s, struct span *rest, const char **why)
 		r = proxied_read(&p, s->c->in, s->room, sizeof(s->room),
 		    &s->peer, rest, why);
 	}
+	s->tls_before = r == PROXIED_CLIENT && p.tls;
 	return r;
 }
 
@@ -383,8 +386,10 @@ welcome(struct state *s)
 	s->auth.xclient = networks_have(&s->c->conf->role.xclient_networks,
 	    &s->peer);
 	s->auth.master = auth_master_mark(&s->c->conf->auth);
-	s->auth.needs_tls = listen_needs_tls(&s->c->conf->role, &s->peer);
-	s->auth.stls = s->house.tls != NULL && !s->c->rules->tls;
+	s->auth.needs_tls = !s->tls_before &&
+	    listen_needs_tls(&s->c->conf->role, &s->peer);
+	s->auth.stls = s->house.tls != NULL && !s->c->rules->tls &&
+	    !s->tls_before;
 	s->auth.tokens = token_wanted(&s->c->conf->token);
 	s->auth.offers = offers_of(s->c->conf, &s->secure);
 	authorize_greet(&s->auth, &s->pump.out);

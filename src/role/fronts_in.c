@@ -186,8 +186,10 @@ welcome(struct stranger *s)
 	}
 	s->auth.xclient = networks_have(&c->role.xclient_networks, &s->peer);
 	s->auth.master = auth_master_mark(&c->auth);
-	s->auth.needs_tls = listen_needs_tls(&c->role, &s->peer);
-	s->auth.stls = s->house->secure.tls != NULL && !s->rules->tls;
+	s->auth.needs_tls = !s->tls_before &&
+	    listen_needs_tls(&c->role, &s->peer);
+	s->auth.stls = s->house->secure.tls != NULL && !s->rules->tls &&
+	    !s->tls_before;
 	s->auth.tokens = token_wanted(&c->token);
 	s->auth.offers = offers_of(c, &s->secure);
 	if (s->rules->tls)
@@ -205,7 +207,8 @@ stranger_announced(struct stranger *s, struct buf *out)
 	s->quiet = false;
 	if (c->family != 0)
 		sock_addr_set(&s->peer, c->family, c->raw, c->port);
-	s->auth.needs_tls = listen_needs_tls(&s->house->a->conf->role, &s->peer);
+	s->auth.needs_tls = !s->tls_before &&
+	    listen_needs_tls(&s->house->a->conf->role, &s->peer);
 	proxied_log_announced(&s->peer, &s->socket, "xclient");
 	if (!take_up(s)) {
 		ASSERT(buf_append(out, SPAN(FULL_TEXT)) == 0);
@@ -249,6 +252,7 @@ stranger_header(struct stranger *s)
 		s->quiet = true;
 		break;
 	case PROXIED_CLIENT:
+		s->tls_before = s->proxied->tls;
 		proxied_log_announced(&s->peer, &s->socket, "proxy");
 		break;
 	}

@@ -37,6 +37,7 @@ struct stranger {
 	bool			 counted;	/* of max_strangers */
 	bool			 tallied;	/* of its address and network */
 	bool			 quiet;		/* a proxy's own: see popper.conf(5) */
+	bool			 tls_before;	/* it came to the proxy by TLS */
 	uint64_t		 end_ms;	/* DRAINS, LEAVES; ASKED: of our
 						   patience */
 	struct sock_addr	 peer;		/* the client */

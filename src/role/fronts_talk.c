@@ -43,7 +43,9 @@ log_unjudged(struct front_house *h, const char *why)
 static struct auth_way
 way_of(const struct stranger *s)
 {
-	struct auth_way	way = { .tls = s->secure.stream != NULL };
+	struct auth_way	way = {
+		.tls = s->secure.stream != NULL || s->tls_before,
+	};
 	struct fault	f;
 
 	if (sock_local(s->fd, &way.local, &f) != 0)

@@ -9,6 +9,7 @@ void
 proxied_init(struct proxied *p)
 {
 	proxy_init(&p->reader);
+	p->tls = false;
 	p->end_ms = clock_ms() + PROXIED_WAIT_MS;
 }
 
@@ -50,6 +51,7 @@ proxied_read(struct proxied *p, int fd, uint8_t *room, size_t cap,
 	}
 	if (c.family == 0)
 		return PROXIED_ITSELF;
+	p->tls = c.tls;
 	sock_addr_set(client, c.family, c.raw, c.port);
 	return PROXIED_CLIENT;
 }

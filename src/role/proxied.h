@@ -14,6 +14,7 @@
 struct proxied {
 	struct proxy_reader	reader;
 	uint64_t		end_ms;
+	bool			tls;	/* of PROXIED_CLIENT: by TLS to the proxy */
 };
 
 enum proxied_result {

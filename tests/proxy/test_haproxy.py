@@ -8,13 +8,17 @@ import socket
 import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))), "serve"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "serve"), os.path.join(TESTS, "tls")]
 
 import house                                                    # noqa: E402
-from lib.popper import Pop                                      # noqa: E402
+from house_tls import certificate, trusting                     # noqa: E402
+from lib.popper import Pop, PopError                            # noqa: E402
 
-V1, V2, ROUGH, STRANGER = 2110, 2111, 2112, 2113
+NAME = "pop.example.org"
+PEM = certificate(NAME)
+
+V1, V2, ROUGH, STRANGER, TLS = 2110, 2111, 2112, 2113, 2995
 CONF = """
 global
     stats socket /run/haproxy.sock mode 600
@@ -46,7 +50,10 @@ listen rough
 listen stranger
     bind 127.0.0.1:%d
     server pop 127.0.0.1:1110 source 127.0.0.9 send-proxy-v2
-""" % (V1, V1, V2, V2, ROUGH, STRANGER)
+listen tls
+    bind 127.0.0.1:%d ssl crt /etc/haproxy.pem
+    server pop 127.0.0.1:1110 send-proxy-v2-ssl
+""" % (V1, V1, V2, V2, ROUGH, STRANGER, TLS)
 
 
 class Haproxy(house.House):
@@ -59,10 +66,11 @@ class Haproxy(house.House):
     def balance(self, **options):
         self.serve(*self.ROWS, **{"auth_fail_delay": 0, **options})
         self.host.write("/etc/haproxy.cfg", CONF)
+        self.host.write("/etc/haproxy.pem", "".join(PEM), 0o600)
         self.haproxy = self.host.popen(["/usr/sbin/haproxy", "-db", "-f",
                                         "/etc/haproxy.cfg"])
         self.addCleanup(self.haproxy.stop)
-        for port in (V1, V2, ROUGH, STRANGER):
+        for port in (V1, V2, ROUGH, STRANGER, TLS):
             self.host.wait_port(port)
 
     def through(self, port, source="127.0.0.5", to="127.0.0.1"):
@@ -108,6 +116,17 @@ class Haproxy(house.House):
                 for event in ("login", "session-end"):
                     self.log.wait("%s .*user=alice ip=%s "
                                   % (event, re.escape(source)), mark)
+
+    def test_tls_ends_there(self):
+        """Who comes by TLS is told from who does not."""
+        self.balance(access="deny tls=no")
+        pop = Pop(trusting(PEM[0]).wrap_socket(
+            self.host.connect(TLS), server_hostname=NAME))
+        pop.login("alice", house.family.PASSWORD)
+        pop.quit()
+        with self.through(V2) as pop:
+            with self.assertRaisesRegex(PopError, "Authentication failed"):
+                pop.login("alice", house.family.PASSWORD)
 
     def test_limits_are_of_its_clients(self):
         self.balance(max_sessions_per_address=2)

@@ -12,10 +12,11 @@ import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))), "serve"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "serve"), os.path.join(TESTS, "tls")]
 
 import house                                                    # noqa: E402
+from house_tls import certificate                               # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 
 FULL = house.FULL
@@ -136,6 +137,37 @@ class Headers(Proxied):
                     want = ip.replace("127.0.0.1", to)
                     pop = self.behind(header, source=to, to=to)
                     self.assertEqual(self.shown(pop), want)
+
+    def test_tls_to_the_proxy(self):
+        """Who came there by TLS counts as under TLS, also for a webmail server that
+        says XCLIENT; who did not, or of whom the header does not say, does not."""
+        for name, pem in zip(("cert", "key"), certificate("pophost.example.org")):
+            self.host.write("/etc/popper/" + name, pem, 0o600)
+        self.serve(tls_certificate="cert key=key", access="deny tls=no",
+                   plaintext_networks="198.51.100.0/24",
+                   xclient_networks="192.0.2.10")
+        says = tlv(0x20, b"\1\0\0\0\0" + tlv(0x21, b"TLSv1.3"))
+        clear = tlv(0x20, bytes(5))
+        for header in (v2("192.0.2.9", tlvs=clear), v2("192.0.2.9"),
+                       v1("192.0.2.9")):
+            pop = self.behind(header)
+            self.assertIn(b"\r\nSTLS\r\n", pop.multi("CAPA")[1])
+            with self.assertRaisesRegex(PopError, "not taken in the clear"):
+                pop.cmd("USER", "alice")
+            pop.close()
+        with self.behind(v2("198.51.100.9", tlvs=clear)) as pop:
+            with self.assertRaisesRegex(PopError, "Authentication failed"):
+                pop.login("alice", house.family.PASSWORD)
+        for moved in (False, True):
+            pop = self.behind(v2("192.0.2.10", tlvs=says))
+            if moved:
+                pop.cmd("XCLIENT", "ADDR=203.0.113.1")
+            self.assertNotIn(b"STLS", pop.multi("CAPA")[1])
+            with self.assertRaises(PopError):
+                pop.cmd("STLS")
+            pop.login("alice", house.family.PASSWORD)
+            pop.quit()
+            self.no_sessions()
 
     def test_a_session(self):
         """Login, mail, the lines of the log, and the lock's owner."""
