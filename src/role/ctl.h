@@ -111,6 +111,7 @@ struct ctl_host {
 	struct crew		*crew;		/* the youngest (role/crew.h) */
 	struct places		*places;
 	bool			 stopping;
+	uint64_t		 began_ms;	/* clock_ms() at the start */
 };
 
 /* One request that the role has passed on.  FAULT_PEER: it must be ended. */

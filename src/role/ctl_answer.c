@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define ANSWER_MS	30000		/* for all of it */
 
@@ -151,8 +150,7 @@ say_roles(const struct ctl_host *h, struct answer *a)
 
 	for (const struct crew *c = h->crew->next; c != NULL; c = c->next)
 		older++;
-	say_fact(a, "up_s", NULL, (uint64_t)time(NULL) -
-	    metric_sum(METRIC_START));
+	say_fact(a, "up_s", NULL, (clock_ms() - h->began_ms) / 1000);
 	say_fact(a, "stopping", h->stopping ? "yes" : "no", 0);
 	say_fact(a, "earlier_settings_in_use", NULL, older);
 	for (size_t i = 0; i < h->crew->nroles; i++) {

@@ -76,6 +76,7 @@ struct master {
 	bool			 reloading;	/* older fronts still take clients */
 	bool			 again;		/* one more is wanted */
 	bool			 stopping;
+	uint64_t		 began_ms;
 	uint64_t		 stop_ms;
 	uint64_t		 came;		/* clients, when it was asked */
 };
@@ -299,7 +300,7 @@ on_spawner(struct role *r, struct link_in *in, struct fault *f UNUSED)
 static int
 on_ctl(struct role *r UNUSED, struct link_in *in, struct fault *f)
 {
-	const struct ctl_host h = { m.crew, m.places, m.stopping };
+	const struct ctl_host h = { m.crew, m.places, m.stopping, m.began_ms };
 
 	log_set_sid("");
 	return ctl_act(&h, in, f);
@@ -688,6 +689,7 @@ prepare(struct edition *e, struct fault *f)
 	struct listeners l;
 
 	fd_limit_raise();
+	m.began_ms = clock_ms();
 	m.loop = loop_new(f);
 	if (m.loop == NULL)
 		return NULL;

@@ -38,5 +38,7 @@ stamp_same(const struct stamp *a, const struct stamp *b)
 bool
 stamp_settled(const struct stamp *s)
 {
-	return s->ctime.tv_sec + 1 < time(NULL);
+	time_t now = time(NULL);
+
+	return s->ctime.tv_sec + 1 < now || s->ctime.tv_sec > now + 1;
 }

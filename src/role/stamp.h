@@ -23,7 +23,8 @@ struct stamp {
 void	stamp_of(const char *path, struct stamp *out);
 bool	stamp_same(const struct stamp *a, const struct stamp *b);
 /* Its change is so long ago that another one would have another time: times of
- * files are coarse. */
+ * files are coarse.  So would it if this one is still to come, since the clock was set
+ * back. */
 bool	stamp_settled(const struct stamp *s);
 
 #endif
