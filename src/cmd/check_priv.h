@@ -52,6 +52,11 @@ void	check_needs(struct check *c);
 /* Spool, bulletins, boards, and what waits there. */
 void	check_mail(struct check *c);
 
+/* fn in a child, which may give up its rights; what that says is f's. */
+typedef int	check_fn(const struct check *c, const void *what, struct fault *f);
+int	check_in_child(const struct check *c, check_fn *fn, const void *what,
+	    struct fault *f) MUSTUSE;
+
 /* What a path leads to, a last symbolic link followed. */
 int	check_look(const char *path, struct file_facts *out, struct fault *f)
 	    MUSTUSE;

@@ -8,6 +8,7 @@
 #include "role/listen.h"
 #include "role/monitor.h"
 #include "sys/file.h"
+#include "sys/identity.h"
 
 #include <string.h>
 #include <time.h>
@@ -175,10 +176,34 @@ judge_clients(struct check *c, const struct tls_ops *tls)
 	certificates_close(&files);
 }
 
+static int
+open_as_keeper(const struct check *c, const void *what UNUSED, struct fault *f)
+{
+	static struct certificates	files;
+
+	return identity_powerless(f) != 0 ? -1 :
+	    certificates_open(c->s, &files, f);
+}
+
+/* Who looks for renewed files has fewer rights than we. */
+static void
+judge_renewal(struct check *c)
+{
+	struct fault f;
+
+	if (c->root && check_in_child(c, open_as_keeper, NULL, &f) != 0)
+		check_warn(c, "tls_certificate", "popper serve will not notice "
+		    "that it was renewed, nor that it expires: %s, for the "
+		    "process that looks, which is root without root's rights; "
+		    "make files and folders root's, or reload popper after each "
+		    "renewal", f.text);
+}
+
 void
 check_tls(struct check *c)
 {
 	struct judging	with = { .tls = NULL };
+	const unsigned	before = c->errors;
 	struct fault	f;
 
 	judge_listeners(c);
@@ -199,6 +224,8 @@ check_tls(struct check *c)
 	monitor_hostname(c->s, with.host, sizeof(with.host));
 	for (size_t i = 0; i < c->s->role.tls_certificate.n; i++)
 		judge_row(c, &with, i);
+	if (c->errors == before)
+		judge_renewal(c);
 	if (!with.named)
 		check_warn(c, "tls_certificate", "none has the name %s, by which "
 		    "popper knows this host; set hostname, or have one made "

@@ -437,7 +437,8 @@ keeper_main(const struct keeper_start *a)
 	(void)changed(&k, &settled);
 	k.unread = !settled;	/* a change in the same moment does not show */
 	if (deliver(&k, &f) != 0)
-		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		log_text(LEVEL_ERR, "tls-certificate", "until this is mended no "
+		    "renewal is noticed: %s", f.text);
 	tell_expiry(&k);
 	loop_run(k.loop);
 	spawn_exit(0);

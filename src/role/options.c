@@ -236,6 +236,8 @@ static const struct conf_option role_options[] = {
 		    "May be given more than once, 32 times at the most: a "
 		    "client is shown one with the name that it asks for, else "
 		    "the first, of the kind (RSA, ECDSA) that it can verify.\n"
+		    "That a file was renewed is noticed within seconds, if it "
+		    "and its folders are root's, or others may read them.\n"
 		    "Without one there is no TLS.\n"
 		    "With one, STLS is offered wherever TLS does not begin at "
 		    "once (see\n"

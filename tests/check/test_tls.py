@@ -101,6 +101,18 @@ class Tls(Checking):
         self.complains(BASE + ROW, (CONF + ":5: error: tls_certificate:",
                                     "chmod o= key.pem"))
 
+    def test_not_for_the_keeper(self):
+        """Files that only root with all its rights can read are never seen again."""
+        self.lay()
+        self.host.mkdir("/etc/popper/acme", 0o700, "nobody")
+        for name, pem in zip(("cert", "key"), self.good):
+            self.host.write("/etc/popper/acme/" + name, pem, 0o600, "nobody")
+        code, lines = self.check(
+            BASE + "tls_certificate = acme/cert key=acme/key\n")
+        self.assertEqual(code, 0, lines)
+        self.assertRegex(lines[0], "warning: tls_certificate: popper serve will "
+                         "not notice .* open acme/cert: Permission denied, for")
+
     def test_listeners(self):
         self.lay()
         self.complains(BASE + ROW + "listen = *:995\nlisten = *:110 tls\n"
