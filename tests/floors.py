@@ -64,6 +64,7 @@ LISTED = [
     ("cmd/passwd_app.c", "getopt.h", "the options of popper passwd"),
     ("auth/passwd_hash.c", "xxhash.h", "a digest, computes only"),
     ("role/exporter.c", "microhttpd.h", "HTTP"),
+    ("role/host_submit.c", "sysexits.h", "numbers: what sendmail says"),
     ("role/penalty.c", "xxhash.h", "keyed hashes, computes only"),
     ("sasl/prep.c", "stringprep.h", "SASLprep, computes only; a module"),
     ("sasl/scram", "gsasl.h", "SASL; the module's half of that room"),

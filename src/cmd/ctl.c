@@ -544,17 +544,18 @@ static void
 show_rules(struct job *j)
 {
 	static struct auth_verdict	v;
-	static struct auth_verdict	of_app;
+	static struct auth_verdict	beside;		/* the account's own is taken, too */
 	const bool			apps = takes_apps(j);
 	const bool			only = apps &&
 					    j->settings.auth.app_passwords ==
 					    AUTH_APP_ONLY;
+	const struct auth_verdict	*of_app = only ? &v : &beside;
 	const struct identity		*id;
 	struct auth_conf		one;
 	struct fault			f;
 
 	if (judge(j, only, &one, &v, &f) != 0 ||
-	    (apps && judge(j, true, &one, &of_app, &f) != 0)) {
+	    (apps && !only && judge(j, true, &one, &beside, &f) != 0)) {
 		show(j, "rules", "not seen", 0);
 		show(j, "db", one.db, 0);
 		show(j, "detail", f.text, 0);
@@ -563,11 +564,11 @@ show_rules(struct job *j)
 	show_verdict(j, &one, &v);
 	if (v.reason != REASON_UNKNOWN_USER)
 		show(j, "db", one.db, 0);
-	if (v.result != AUTH_OK && (!apps || of_app.result != AUTH_OK))
+	if (v.result != AUTH_OK && (!apps || of_app->result != AUTH_OK))
 		return;
 	if (apps)
-		show_apps(j, &of_app);
-	id = v.result == AUTH_OK ? &v.id : &of_app.id;
+		show_apps(j, of_app);
+	id = v.result == AUTH_OK ? &v.id : &of_app->id;
 	show_maildrop(j, id);
 	show_delay(j, id);
 }

@@ -383,6 +383,18 @@ on_xlst(struct pop *p, const struct command *cmd, struct buf *out)
 	return POP_NEXT_FILL;
 }
 
+/* The codes are for what is the host's fault (RFC 3206). */
+static void
+say_unsent(struct buf *out, const struct fault *f)
+{
+	if (f->class == FAULT_LIMIT)
+		SAY_ERR(out, CODE_SYS_TEMP, "Too many messages, try again later.");
+	else
+		SAY_ERR(out, f->class == FAULT_PERM ? CODE_SYS_PERM :
+		    f->class == FAULT_PROTO ? CODE_NONE : CODE_SYS_TEMP,
+		    "Unable to send message.");
+}
+
 static enum pop_next
 on_xmit(struct pop *p, struct buf *out)
 {
@@ -394,10 +406,15 @@ on_xmit(struct pop *p, struct buf *out)
 		SAY_ERR(out, CODE_NONE, "Sending mail is not offered here.");
 		return POP_NEXT_LINE;
 	}
-	if (ask->tempfile(ask->ctx, &fd, &f) != 0) {
-		ask->tell(ask->ctx, "xmit-no-file", f.text);
-		SAY_ERR(out, CODE_SYS_TEMP,
-		    "Unable to create temporary message file.");
+	if (ask->draft(ask->ctx, &fd, &f) != 0) {
+		bool none = f.class == FAULT_PERM;
+
+		ask->tell(ask->ctx, none ? "xmit-failed" : "xmit-no-file", f.text);
+		if (none)
+			say_unsent(out, &f);
+		else
+			SAY_ERR(out, CODE_SYS_TEMP,
+			    "Unable to create temporary message file.");
 		return POP_NEXT_LINE;
 	}
 	p->xmit = xalloc(1, sizeof(*p->xmit));
@@ -425,11 +442,7 @@ send_message(struct pop *p, struct buf *out)
 		return;
 	}
 	ask->tell(ask->ctx, "xmit-failed", f.text);
-	if (f.class == FAULT_LIMIT)
-		SAY_ERR(out, CODE_SYS_TEMP,
-		    "Too many messages, try again later.");
-	else
-		SAY_ERR(out, CODE_NONE, "Unable to send message.");
+	say_unsent(out, &f);
 }
 
 enum pop_next

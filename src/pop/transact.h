@@ -18,8 +18,11 @@
 struct pop_host {
 	void	*ctx;
 	int	(*tempfile)(void *ctx, int *fd_r, struct fault *f);
+	/* Likewise, for a message.  -1 with FAULT_PERM: none can be sent. */
+	int	(*draft)(void *ctx, int *fd_r, struct fault *f);
 	/* Hand the message in fd to the MTA as the user, and wait.  -1 with
-	 * FAULT_LIMIT: too many; else it was not sent. */
+	 * FAULT_LIMIT: too many; else it was not sent: FAULT_TEMP, it may be later;
+	 * FAULT_PERM, not on this host; FAULT_PROTO, not this message. */
 	int	(*submit)(void *ctx, int fd, struct fault *f);
 	/* The maildrop is closed for good: others may log in. */
 	void	(*release)(void *ctx);

@@ -86,8 +86,8 @@ ask_host(int link, uint16_t type, const int *fd, int *fd_r, struct fault *f)
 static bool
 wants_maildrop(uint16_t type)
 {
-	return type != MSG_TEMPFILE && type != MSG_SUBMIT &&
-	    type != MSG_RELEASE;
+	return type != MSG_TEMPFILE && type != MSG_DRAFT &&
+	    type != MSG_SUBMIT && type != MSG_RELEASE;
 }
 
 int
@@ -108,6 +108,8 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 		return host_unlock(h, f);
 	case MSG_TEMPFILE:
 		return host_tempfile(h, fd_r, f);
+	case MSG_DRAFT:
+		return host_draft(h, fd_r, f);
 	case MSG_JOURNAL:
 		return host_journal(h, false, fd_r, f);
 	case MSG_RESERVE:

@@ -193,6 +193,10 @@ int	host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
 	    MUSTUSE;
 int	host_index(struct host *h, int *fd_r, struct fault *f) MUSTUSE;
 int	host_drop_legacy(struct host *h, struct fault *f) MUSTUSE;
+/* A temporary file for a message.  FAULT_PERM: none can be sent. */
+int	host_draft(struct host *h, int *fd_r, struct fault *f) MUSTUSE;
+/* FAULT_PERM: the MTA will not take it; FAULT_PROTO: it is the message that it does not
+ * like; FAULT_LIMIT: too many; else it may later. */
 int	host_submit(struct host *h, int fd, struct fault *f) MUSTUSE;
 /*
  * The promised unique-ids of this maildrop without those rows: fd is a temporary

@@ -14,7 +14,9 @@
 #include "sys/file.h"
 #include "sys/spawn.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include <time.h>
 
 #define SUBMIT_TIMEOUT_S	120
@@ -28,6 +30,27 @@ host_find_sender(struct host *h, struct fault *f)
 		return 0;
 	return drop_path_expand(t, h->id->user, "", h->sender,
 	    sizeof(h->sender), f);
+}
+
+/* Virtual users send from an address that the operator has chosen. */
+static int
+check_sender(const struct host *h, struct fault *f)
+{
+	return h->id->virtual && h->sender[0] == '\0' ? fault_set(f, FAULT_PERM,
+	    "virtual users need xmit_sender") : 0;
+}
+
+int
+host_draft(struct host *h, int *fd_r, struct fault *f)
+{
+	if (check_sender(h, f) != 0)
+		return -1;
+	if (file_executable(h->conf->xtnd.xmit_command, f) != 0) {
+		if (f->err == ENOENT)
+			f->class = FAULT_PERM;	/* no MTA was installed */
+		return fault_prefix(f, "xmit_command: ");
+	}
+	return host_tempfile(h, fd_r, f);
 }
 
 /*
@@ -63,6 +86,24 @@ count_submission(struct host *h, struct fault *f)
 	return file_pwrite(fd, text, (size_t)n, 0, f);
 }
 
+/* What sendmail means by it. */
+static enum fault_class
+class_of(int status)
+{
+	switch (status) {
+	case EX_OSERR:
+	case EX_IOERR:
+	case EX_TEMPFAIL:
+		return FAULT_TEMP;
+	case EX_DATAERR:
+	case EX_NOUSER:
+	case EX_NOHOST:
+		return FAULT_PROTO;
+	default:
+		return status > 128 ? FAULT_TEMP : FAULT_PERM;
+	}
+}
+
 int
 host_submit(struct host *h, int fd, struct fault *f)
 {
@@ -88,18 +129,16 @@ host_submit(struct host *h, int fd, struct fault *f)
 	    h->id->home[0] != '\0' ? h->id->home : "/");
 	(void)snprintf(env[1], sizeof(env[1]), "USER=%s", h->id->user);
 	(void)snprintf(env[2], sizeof(env[2]), "LOGNAME=%s", h->id->user);
-	if (h->id->virtual && h->sender[0] == '\0')
-		return fault_set(f, FAULT_PERM,
-		    "virtual users need xmit_sender");
 	if (h->sender[0] != '\0') {
 		argv[3] = "-f";
 		argv[4] = h->sender;
 	}
-	if (host_check_handed(h, fd, f) != 0 || count_submission(h, f) != 0 ||
+	if (check_sender(h, f) != 0 || host_check_handed(h, fd, f) != 0 ||
+	    count_submission(h, f) != 0 ||
 	    spawn_run(&s, said, sizeof(said), &status, f) != 0)
 		return -1;
 	if (status != 0)
-		return fault_set(f, FAULT_TEMP, "%s ended with %d: %s", s.path,
-		    status, said);
+		return fault_set(f, class_of(status), "%s ended with %d: %s",
+		    s.path, status, said);
 	return 0;
 }

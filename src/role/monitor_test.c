@@ -591,6 +591,7 @@ session_answer(const struct say *s, bool recovery)
 		[MSG_INDEX]		= { 'F', '\0' },
 		[MSG_LEGACY]		= { 'd', 'd' },	/* there is none */
 		[MSG_RELEASE]		= { 'D', '\0' },
+		[MSG_DRAFT]		= { 'd', '\0' }, /* no sendmail */
 		[MSG_SUBMIT]		= { 'd', '\0' }, /* a pipe is no file */
 		[MSG_FORGET]		= { 'd', '\0' },
 	};

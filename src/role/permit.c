@@ -67,6 +67,7 @@ const struct link_permit permit_from_session[] = {
 	{ MSG_INDEX,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_LEGACY,		0, 0,	0, IN_SESSION },
 	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
+	{ MSG_DRAFT,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
 	{ MSG_FORGET,		0, 0,	1, IN(PHASE_SESSION) },
 };
@@ -266,6 +267,7 @@ const struct link_permit permit_from_served[] = {
 	{ MSG_INDEX,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_LEGACY,		0, 0,	0, ANY },
 	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
+	{ MSG_DRAFT,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
 	{ MSG_FORGET,		0, 0,	1, IN(PHASE_SESSION) },
 	{ MSG_LOG_ASK,		0, 0,	0, ANY },

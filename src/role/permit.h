@@ -93,6 +93,7 @@ enum msg_type {
 	MSG_INDEX,
 	MSG_LEGACY,
 	MSG_RELEASE,
+	MSG_DRAFT,		/* as TEMPFILE, for a message that can be sent */
 	MSG_SUBMIT,		/* fd: an unnamed file of this user's */
 	MSG_FORGET,		/* fd: likewise: which promised unique-ids have no
 				   message (drop/promise.h) */
@@ -208,7 +209,7 @@ enum monitor_phase {
 	PHASE_EXCHANGE,		/* it waits for the client's next message */
 	PHASE_GRANTED,		/* waiting for the front's HANDOVER */
 	PHASE_SESSION,
-	PHASE_RECOVERY,		/* the same questions but SUBMIT and FORGET */
+	PHASE_RECOVERY,		/* the same questions but DRAFT, SUBMIT and FORGET */
 };
 
 extern const struct link_permit	permit_from_front[];

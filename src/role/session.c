@@ -101,6 +101,12 @@ q_tempfile(void *ctx, int *fd_r, struct fault *f)
 }
 
 static int
+q_draft(void *ctx, int *fd_r, struct fault *f)
+{
+	return question(ctx, MSG_DRAFT, NULL, fd_r, f);
+}
+
+static int
 q_journal(void *ctx, bool reserve, int *fd_r, struct fault *f)
 {
 	return question(ctx, reserve ? MSG_RESERVE : MSG_JOURNAL, NULL, fd_r,
@@ -275,6 +281,7 @@ init(struct session *s, const struct session_start *c)
 		.pop_host = {
 			.ctx = s,
 			.tempfile = q_tempfile,
+			.draft = q_draft,
 			.submit = q_submit,
 			.release = q_release,
 			.last = remember_last,

@@ -77,6 +77,13 @@ file_facts_at(int dirfd, const char *name, struct file_facts *out,
 	return 0;
 }
 
+int
+file_executable(const char *path, struct fault *f)
+{
+	return faccessat(AT_FDCWD, path, X_OK, 0) == 0 ? 0 :
+	    SYS_FAULT(f, "run %s", path);
+}
+
 /* ------------------------------------------------------------- opening */
 
 static int

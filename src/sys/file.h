@@ -71,6 +71,9 @@ int	file_facts(int fd, struct file_facts *out, struct fault *f) MUSTUSE;
 int	file_facts_at(int dirfd, const char *name, struct file_facts *out,
 	    struct fault *f) MUSTUSE;
 
+/* May we run the program? */
+int	file_executable(const char *path, struct fault *f) MUSTUSE;
+
 enum file_how {
 	FILE_READ	= 1u << 0,
 	FILE_WRITE	= 1u << 1,	/* with FILE_READ: both */

@@ -331,10 +331,12 @@ run_child(const struct spawn *s, int out, int report)
 			    (char *const *)(uintptr_t)s->argv,
 			    (char *const *)(uintptr_t)s->env);
 			(void)SYS_FAULT(&f, "run %s", s->path);
+			if (f.err == ENOENT || f.err == ENOEXEC)
+				f.class = FAULT_PERM;	/* there is no program */
 		}
 	}
-	_exit(file_write(REPORT_FD, f.text, strlen(f.text), NULL) == -1 ?
-	    EX_OSERR : NO_EXEC);
+	_exit(file_write(REPORT_FD, &f, sizeof(f), NULL) == -1 ? EX_OSERR :
+	    NO_EXEC);
 }
 
 /* What the program prints, and how far it is. */
@@ -430,13 +432,14 @@ open_pipes(const struct spawn *s, struct run *r, int *out_w, int *report_w,
 static int
 check_started(int report, struct fault *f)
 {
-	char	text[200];
-	ssize_t	n = file_read(report, text, sizeof(text) - 1, f);
+	struct fault	why;
+	ssize_t		n = file_read(report, &why, sizeof(why), f);
 
 	if (n <= 0)
 		return (int)n;
-	text[n] = '\0';
-	return fault_set(f, FAULT_TEMP, "%s", text);
+	if (f != NULL)
+		*f = why;	/* in one piece: a pipe takes so much at once */
+	return -1;
 }
 
 int

@@ -128,6 +128,8 @@ test_not_started(void **state)
 	(void)state;
 	assert_int_equal(spawn_run(&s, out, sizeof(out), &status, &f), -1);
 	assert_non_null(strstr(f.text, "/nonexistent/x"));
+	assert_int_equal(f.class, FAULT_PERM);
+	assert_int_equal(f.err, ENOENT);
 	s.dir = "/nonexistent";
 	s.path = "/bin/sh";
 	assert_int_equal(spawn_run(&s, out, sizeof(out), &status, &f), -1);

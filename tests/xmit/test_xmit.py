@@ -320,13 +320,18 @@ class Xmit:
             pop.cmd("XTND", "XMIT")
 
     def test_mta_fails(self):
-        for command in ("/bin/false", "/nonexistent/sendmail", "/etc/passwd"):
+        self.configure(xmit_command="/bin/false")
+        pop = self.login()
+        self.assertEqual(self.refused(pop, compose(b"To: bob@example.org")),
+                         b"[SYS/PERM] Unable to send message.")
+        pop.quit()
+        for command in ("/nonexistent/sendmail", "/etc/passwd"):
             with self.subTest(command=command):
                 self.configure(xmit_command=command)
                 pop = self.login()
-                self.assertEqual(
-                    self.refused(pop, compose(b"To: bob@example.org")),
-                    b"Unable to send message.")
+                with self.assertRaisesRegex(
+                        PopError, r"\[SYS/PERM\] Unable to send message\."):
+                    pop.cmd("XTND", "XMIT")
                 self.assertEqual(pop.stat(), (0, 0))
                 pop.quit()
         self.nothing_was_sent()
