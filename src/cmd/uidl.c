@@ -29,6 +29,8 @@
 
 #define DEFAULT_ROOTS	"/etc/ssl/certs/ca-certificates.crt"
 
+#define SID		"uidl"		/* of a session that is none */
+
 static const char usage_text[] =
 "usage: popper uidl [--config FILE] export USER\n"
 "       popper uidl [options] import USER [LIST]\n"
@@ -368,6 +370,27 @@ look_there(const struct job *job, const struct settings *s, int *answer_r,
 	    job->work.format, answer_r, f) : STATUS_OK;
 }
 
+/* In words for who can wait, or end it. */
+static void
+explain_in_use(const struct host *h, struct fault *f)
+{
+	const struct host_holder *o = &h->holder;
+
+	if (!o->known)
+		(void)fault_set(f, FAULT_IN_USE, "the maildrop is in use, by a"
+		    " session or another popper uidl: try again when it has"
+		    " ended");
+	else if (strcmp(o->sid, SID) == 0)
+		(void)fault_set(f, FAULT_IN_USE, "the maildrop is in use, for"
+		    " %" PRIu64 " s by popper uidl, process %" PRIu64 ": try again"
+		    " when it has ended", o->age_s, o->pid);
+	else
+		(void)fault_set(f, FAULT_IN_USE, "the maildrop is in use, for"
+		    " %" PRIu64 " s by session %s of %s, process %" PRIu64 ": try"
+		    " again when it has ended, or end it with popper ctl kick"
+		    " %s", o->age_s, o->sid, o->ip, o->pid, o->sid);
+}
+
 static int
 run_for(struct job *job, const struct settings *s)
 {
@@ -387,8 +410,10 @@ run_for(struct job *job, const struct settings *s)
 	if (host_open(&h, s, &id, &f) != 0)
 		return uidl_complain(&f);
 	status = -1;
-	if (host_session_lock(&h, "uidl", "local", &f) == 0)
+	if (host_session_lock(&h, SID, "local", &f) == 0)
 		status = run_locked(job, &h, &id, &f);
+	else if (f.class == FAULT_IN_USE)
+		explain_in_use(&h, &f);
 	host_close(&h);
 	return status >= 0 ? status : uidl_complain(&f);
 }

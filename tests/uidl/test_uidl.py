@@ -6,6 +6,7 @@ popa3d's digests are computed here, apart from popper.
 
 import hashlib
 import os
+import subprocess
 import sys
 import unittest
 
@@ -173,9 +174,33 @@ class Uidl(Mailbox):
     def test_in_use(self):
         self.mail(message(1))
         with self.login() as pop:
-            self.uidl("import", "ann", input=b"1 a\n", status=75)
+            for word in ("import", "export", "verify"):
+                self.assertRegex(
+                    self.uidl(word, "ann", status=75).stderr.decode(),
+                    r"^popper uidl: the maildrop is in use, for \d+ s by session"
+                    r" (\w{12}) of 127\.0\.0\.1, process \d+: try again when it"
+                    r" has ended, or end it with popper ctl kick \1\n$")
+            name, = self.host.run(["ls", "/run/popper/lock"]).stdout.split()
             pop.quit()
         self.uidl("import", "ann", input=b"1 a\n")
+        # Of another one; of nobody who is known; of a mailer.
+        lock = "/run/popper/lock/" + name.decode()
+        self.in_use_by(lock, "pid=7 sid=uidl ip=local since_ms=1\n",
+                       r"for \d+ s by popper uidl, process 7: try again when")
+        self.in_use_by(lock, "", r"by a session or another popper uidl: try")
+        self.host.write("/var/mail/ann.lock", "0\n")
+        self.assertIn(b"/var/mail/ann", self.uidl("export", "ann", status=75).stderr)
+        self.host.run(["rm", "/var/mail/ann.lock"], check=True)
+
+    def in_use_by(self, lock, text, told):
+        """A lock with such a text is held."""
+        self.host.write(lock, text, 0o600)
+        with self.host.popen(["flock", lock, "sh", "-c", "echo; cat"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+            self.assertEqual(p.stdout.readline(), b"\n")
+            r = self.uidl("export", "ann", status=75)
+            p.communicate()
+        self.assertRegex(r.stderr.decode(), "the maildrop is in use, " + told)
 
     def test_damaged(self):
         self.mail(message(1))
