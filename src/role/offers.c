@@ -123,6 +123,8 @@ asked_take(const struct wire_asked *a, struct auth_request *q)
 	q->way = a->way;
 	q->master[0] = '\0';
 	q->token_good = false;
+	q->proven = false;
+	q->by_app = false;
 	if (!span_cstr(a->user, q->user, sizeof(q->user)))
 		q->user[0] = '\0';	/* no account has such a name */
 	q->binding_n = a->binding.n;

@@ -351,6 +351,21 @@ class Served(Members, Exchange, house_tls.Tls):
         self.over()
 
 
+    def test_after_an_app_password(self):
+        """What a worker has found out about one login is not the next one's."""
+        word = self.host.run(["/usr/sbin/popper", "passwd", "app", "add", "alice",
+                              "phone"], check=True).stdout.decode().strip()
+        self.serve(**{**self.OPTIONS, "auth_workers": 1, "app_passwords": "yes",
+                      "access": "deny app=yes"})
+        pop = self.begin()
+        with self.assertRaises(PopError):
+            pop.login("alice", word)
+        self.log.wait("reason=rule .*app=yes", self.mark)
+        self.assertEqual(self.scram(pop, Scram("alice", PASSWORD))[:3], b"+OK")
+        pop.quit()
+        self.over()
+
+
 class Bare(Members, Exchange, house_tls.Clients, house_tls.house.family.Family):
     SERVER = house_tls.Servers
 
