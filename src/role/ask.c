@@ -163,6 +163,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_REAP:
 	case MSG_LEAVE:
 	case MSG_LEAVES:
+	case MSG_RELAYS:
 	case MSG_SEAT:
 	case MSG_SEAT_REST:
 	case MSG_SEAT_RELAY:

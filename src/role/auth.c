@@ -311,6 +311,7 @@ auth_main(const struct auth_start *s)
 	a.warden = s->warden;
 	a.log_link = s->log_link;
 	a.nfronts = s->nfronts;
+	a.leaving = s->leaving;
 	log_set_reopen(reopen_log, &a);
 	secmem_lock(&a, sizeof(a));
 	know_databases(&a);

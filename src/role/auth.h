@@ -16,11 +16,12 @@ struct penalty;
 struct auth_start {
 	const struct settings	*conf;
 	struct penalty		*penalty;	/* shared with other auths */
-	const int		*fronts;	/* a link to each of nfronts */
+	const int		*fronts;	/* a link to each of nfronts; -1: gone */
 	size_t			 nfronts;
 	int			 master;	/* ADMIT */
 	int			 warden;	/* WORKER */
 	int			 log_link;
+	bool			 leaving;	/* as after LEAVE */
 };
 
 void	auth_main(const struct auth_start *a) NORETURN;

@@ -39,6 +39,7 @@ be_auth(const struct crew *c, const struct role *r)
 		.master = r->child.link.b,
 		.warden = c->to_warden.a,
 		.log_link = r->child.log.b,
+		.leaving = c->leaving,
 	};
 
 	for (size_t i = 0; i < c->nfronts; i++)
@@ -54,7 +55,8 @@ be_resolver(const struct crew *c, const struct role *r)
 
 	for (size_t i = 0; i < c->nfronts; i++)
 		ends[i] = c->to_resolver[i].b;
-	resolver_main(&conf, ends, c->nfronts, r->child.link.b, r->child.log.b);
+	resolver_main(&conf, ends, c->nfronts, c->leaving ? -1 : r->child.link.b,
+	    r->child.log.b);
 }
 
 static void NORETURN

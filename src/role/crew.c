@@ -61,10 +61,8 @@ crew_role(struct crew *c, enum kind kind)
 size_t
 crew_fronts_wanted(const struct settings *s)
 {
-	size_t n = s->role.fronts;
+	size_t n = s->role.fronts > 0 ? s->role.fronts : spawn_processors();
 
-	if (n == 0)
-		n = spawn_processors();
 	return n < FRONTS_MAX ? n : FRONTS_MAX;
 }
 
@@ -101,15 +99,23 @@ crew_links_make(struct crew *c, struct fault *f)
 	return link_pair(&c->to_warden.a, &c->to_warden.b, f);
 }
 
-void
-crew_links_close(struct crew *c)
+bool
+crew_asks(const struct crew *c)
 {
-	for (size_t i = 0; i < c->nfronts; i++) {
-		link_ends_close(&c->to_auth[i]);
-		link_ends_close(&c->to_resolver[i]);
-		link_ends_close(&c->to_keeper[i]);
-	}
-	link_ends_close(&c->to_warden);
+	for (size_t i = 0; i < c->nfronts; i++)
+		if (c->to_auth[i].a >= 0)
+			return true;
+	return false;
+}
+
+void
+crew_link_close(struct crew *c, size_t front)
+{
+	link_ends_close(&c->to_auth[front]);
+	link_ends_close(&c->to_resolver[front]);
+	link_ends_close(&c->to_keeper[front]);
+	if (!crew_asks(c))
+		link_ends_close(&c->to_warden);
 }
 
 /* The first one, from there on, that nobody of theirs has. */
@@ -121,7 +127,7 @@ free_row(const struct crew *list, size_t row)
 			const struct role *r = &c->roles[i];
 
 			if (role_counts(r) && r->row == row && (r->child.pid > 0 ||
-			    !c->leaving))
+			    !c->leaving || (r->kind == AUTH && crew_asks(c))))
 				return free_row(list, row + 1);
 		}
 	return row;

@@ -20,6 +20,7 @@
 
 #define FRONTS_MAX	64
 
+/* The first four are whom strangers, or who has just logged in, may need. */
 enum kind { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, METRICS, KEEPER, FRONT };
 
 struct role {
@@ -72,7 +73,10 @@ uint32_t	 crew_most(const struct settings *s);
 uint64_t	 crew_leave_ms(const struct settings *s);
 /* The links between its roles; when that fails, to be closed all the same. */
 int		 crew_links_make(struct crew *c, struct fault *f) MUSTUSE;
-void		 crew_links_close(struct crew *c);
+/* Nobody at that front asks the others any more; without any who asks, they end. */
+void		 crew_link_close(struct crew *c, size_t front);
+/* Is there a front whose strangers may ask the others? */
+bool		 crew_asks(const struct crew *c);
 /* Rows of tally and metrics for who counts, that nobody of the others has. */
 int		 crew_rows_take(struct crew *c, const struct crew *others,
 		    struct fault *f) MUSTUSE;

@@ -38,12 +38,17 @@
 
 #define AUTH_GONE_MS	500		/* the master told us of the next one before */
 
-/* Nobody here will ask them any more: they may end. */
+/* Nobody here will ask them any more: they may end, says the master, when no other
+ * front does either. */
 static void
 let_go(struct front_house *h)
 {
-	struct loop_watch *const w[] = { &h->auth_gone, &h->auth };
+	struct loop_watch *const	w[] = { &h->auth_gone, &h->auth };
+	UNZEROED struct link_out	m;
+	struct fault			f;
 
+	if (h->auth.fd < 0)
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(w); i++) {
 		int fd = w[i]->fd;
 
@@ -52,6 +57,9 @@ let_go(struct front_house *h)
 		fd_close(&fd);
 	}
 	fd_close(&h->resolver);
+	link_out_init(&m, MSG_RELAYS);
+	if (!h->stopping && link_send_wait(h->a->master, &m, &f) != 0)
+		log_fault(LEVEL_ERR, "front-link", &f);
 }
 
 /* Everybody is counted, or one of those who were refused, or relayed. */
@@ -136,6 +144,7 @@ new_auth(struct front_house *h, int link)
 		if (s->stage == ASKED)
 			stranger_give_up(s);
 	}
+	fronts_end_if_empty(h);		/* it may come too late for all */
 }
 
 static void

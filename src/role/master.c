@@ -27,10 +27,10 @@
  * has new ones, and the other side is told.
  *
  * A reload makes a second crew beside the first, which takes nobody any more and
- * ends with those whom it has: its fronts with their strangers, auth with its
- * fronts, warden and resolver with their last link, the spawner with the last
- * session that it knows.  Nobody of it is started anew but the spawner, so its
- * links have no other end here any more.
+ * ends with those whom it has: its fronts with their strangers, auth, warden and
+ * resolver when no front has any, the spawner with the last session that it knows.
+ * Who dies before is started anew, but for a front, which has nobody then.  Links of
+ * a front that has no strangers any more have no other end here, so that all end.
  */
 #include "role/master.h"
 
@@ -97,24 +97,27 @@ front_at(struct crew *c, size_t i)
 static int
 front_renew(const struct role *r, struct fault *f)
 {
-	UNZEROED struct link_out	 out;
 	struct crew			*c = r->crew;
-	struct link_ends		*to_auth = &c->to_auth[r->index];
-	struct link_ends		*to_resolver = &c->to_resolver[r->index];
-	struct link_ends		*to_keeper = &c->to_keeper[r->index];
-	struct role			*resolver = crew_role(c, RESOLVER);
-	struct role			*keeper = crew_role(c, KEEPER);
+	UNZEROED struct link_out	 out;
+	const struct {
+		enum kind		 kind;
+		struct link_ends	*ends;
+	} others[] = {
+		{ AUTH,		&c->to_auth[r->index] },
+		{ RESOLVER,	&c->to_resolver[r->index] },
+		{ KEEPER,	&c->to_keeper[r->index] },
+	};
 
 	link_out_init(&out, MSG_FRONT);
 	link_put_u32(&out, (uint32_t)r->index);
-	if (outbox_renew(&c->roles[AUTH].child.out, &out, to_auth, &to_auth->b,
-	    f) != 0)
-		return -1;
-	if (resolver != NULL && outbox_renew(&resolver->child.out, &out,
-	    to_resolver, &to_resolver->b, f) != 0)
-		return -1;
-	return keeper == NULL ? 0 : outbox_renew(&keeper->child.out, &out,
-	    to_keeper, &to_keeper->b, f);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct role *to = crew_role(c, others[i].kind);
+
+		if (to != NULL && outbox_renew(&to->child.out, &out,
+		    others[i].ends, &others[i].ends->b, f) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* auth and its warden may both have spoilt their link: they begin together.  Fronts
@@ -131,8 +134,8 @@ auth_renew(const struct role *auth, struct fault *f)
 		return -1;
 	link_out_init(&out, MSG_AUTH);
 	for (size_t i = 0; i < c->nfronts; i++)
-		if (outbox_renew(&front_at(c, i)->child.out, &out,
-		    &c->to_auth[i], &c->to_auth[i].a, f) != 0)
+		if (c->to_auth[i].a >= 0 && outbox_renew(&front_at(c,
+		    i)->child.out, &out, &c->to_auth[i], &c->to_auth[i].a, f) != 0)
 			return -1;
 	return 0;
 }
@@ -170,11 +173,14 @@ role_start(struct role *r)
 	}
 }
 
+/* Of a crew that leaves: by strangers who may log in yet, or by sessions. */
 static bool
 is_needed(const struct role *r)
 {
-	return !m.stopping && (!r->crew->leaving || (r->kind == SPAWNER &&
-	    r->crew->nest.n > 0));
+	const struct crew *c = r->crew;
+
+	return !m.stopping && (!c->leaving || (r->kind == SPAWNER &&
+	    c->nest.n > 0) || (r->kind <= RESOLVER && crew_asks(c)));
 }
 
 static void
@@ -279,10 +285,12 @@ on_auth(struct role *auth, struct link_in *in, struct fault *f)
 static int
 on_front(struct role *r, struct link_in *in, struct fault *f)
 {
-	if (in->type != MSG_LEAVES)
+	if (in->type != MSG_LEAVES && in->type != MSG_RELAYS)
 		return places_start(m.places, r->row, in, f);
 	if (!r->crew->leaving)
 		return fault_set(f, FAULT_PEER, "it leaves, and was not told to");
+	if (in->type == MSG_RELAYS)
+		crew_link_close(r->crew, r->index);
 	r->leaves = true;
 	reload_settle(NULL);
 	return 0;
@@ -365,12 +373,11 @@ static void
 crew_free(struct crew *c)
 {
 	for (size_t i = 0; i < c->nroles; i++) {
-		struct role *r = &c->roles[i];
-
-		loop_watch_fini(&r->again);
-		child_close(&r->child);
+		loop_watch_fini(&c->roles[i].again);
+		child_close(&c->roles[i].child);
 	}
-	crew_links_close(c);
+	for (size_t i = 0; i < c->nfronts; i++)
+		crew_link_close(c, i);
 	outbox_clear(&c->nest.orders);
 	edition_free(c->edition);
 	free(c);
@@ -408,21 +415,22 @@ crew_start(struct crew *c)
 		role_start(&c->roles[i]);
 }
 
-/* Why it has to be killed; NULL: it need not. */
-static const char *
-guilt(const struct role *r)
+/* -1: it has to be killed, the fault says why. */
+static int
+judge(const struct role *r, struct fault *f)
 {
 	const struct crew	*c = r->crew;
 	uint64_t		 age = clock_ms() - c->since_ms;
 
 	if (r->kind == FRONT && tally_lies(m.tally, r->row))
-		return "a false tally";
+		return fault_set(f, FAULT_PEER, "%s: a false tally", role_word(r));
 	/* Fronts may have sessions to relay, as long as there are any. */
 	if (c->leaving && ((c->nest.n == 0 &&
 	    age >= crew_leave_ms(&c->edition->s)) ||
 	    (r->kind == FRONT && !r->leaves && age >= LEAVES_MS)))
-		return "it does not leave";
-	return NULL;
+		return fault_set(f, FAULT_PEER, "%s: it does not leave",
+		    role_word(r));
+	return 0;
 }
 
 /* False when it leaves, and nobody of it is left. */
@@ -433,22 +441,22 @@ crew_tick(struct crew *c)
 
 	for (size_t i = 0; i < c->nroles; i++) {
 		struct role	*r = &c->roles[i];
-		const char	*why;
 		struct fault	 f;
 
+		/* Nobody takes its place; what it has not read goes as well, or a link
+		 * to auth that lies there would never end. */
+		if (c->leaving && r->kind == FRONT && r->child.pid == 0) {
+			crew_link_close(c, r->index);
+			child_close(&r->child);
+		}
 		if (r->child.pid == 0 || r->kind == SPAWNER)
 			continue;
 		over = false;
 		/* Again: a signal may come too early to be heard. */
-		if (c->leaving && (r->kind == CTL || r->kind == METRICS ||
-		    r->kind == KEEPER))
+		if (c->leaving && r->kind > RESOLVER && r->kind != FRONT)
 			spawn_stop(r->child.pid);
-		why = guilt(r);
-		if (why != NULL) {
-			(void)fault_set(&f, FAULT_PEER, "%s: %s", role_word(r),
-			    why);
+		if (judge(r, &f) != 0)
 			child_misbehaved(&r->child, &f);
-		}
 	}
 	return !over;
 }
@@ -475,7 +483,8 @@ tell_to_leave(struct role *r, uint32_t last_at)
 {
 	UNZEROED struct link_out out;
 
-	if (r->child.pid == 0)
+	if (r->child.pid == 0 || (r->kind != FRONT && r->kind != AUTH &&
+	    r->kind != RESOLVER))
 		return;
 	link_out_init(&out, MSG_LEAVE);
 	link_put_u32(&out, last_at);
@@ -485,7 +494,6 @@ tell_to_leave(struct role *r, uint32_t last_at)
 static void
 crew_leave(struct crew *c, const struct listeners *kept)
 {
-	struct role	*resolver = crew_role(c, RESOLVER);
 	uint32_t last_at = 0;
 
 	c->leaving = true;
@@ -493,12 +501,8 @@ crew_leave(struct crew *c, const struct listeners *kept)
 	for (size_t i = 0; i < c->listeners.n; i++)
 		if (!listeners_have(kept, c->listeners.one[i].fd))
 			last_at |= 1u << i;
-	for (size_t i = 0; i < c->nfronts; i++)
-		tell_to_leave(front_at(c, i), last_at);
-	tell_to_leave(&c->roles[AUTH], 0);
-	if (resolver != NULL)
-		tell_to_leave(resolver, 0);
-	crew_links_close(c);
+	for (size_t i = 0; i < c->nroles; i++)
+		tell_to_leave(&c->roles[i], last_at);
 	(void)crew_tick(c);
 	listeners_close_others(&c->listeners, kept);
 }

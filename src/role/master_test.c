@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -33,7 +34,8 @@
 #define FRONTS		2
 #define RESPAWN_MS	1000		/* the master's */
 
-enum part { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, METRICS, FRONT, PARTS };
+enum part { AUTH, WARDEN, SPAWNER, RESOLVER, CTL, METRICS, FRONT,
+	    CREW = FRONT + FRONTS };	/* from there on, those after a reload */
 
 /* What a role has been given. */
 struct part_of {
@@ -78,17 +80,60 @@ void		__wrap_loop_watch_set(struct loop_watch *w, unsigned what,
 static char		folder[] = "/tmp/popper-master-test.XXXXXX";
 static char		paths[5][100];	/* state, run, empty, log, metrics */
 static struct edition	edition;
-static const struct edition_source source;	/* nobody reloads */
 static int		spare[2];	/* descriptors to send */
 
 static struct {
 	pid_t		master;
 	int		ours;		/* where roles say what they have */
 	int		theirs;
-	struct part_of	part[FRONT + FRONTS];
+	struct part_of	part[2 * CREW];
 	struct link_in	in;
 	struct link_out	out;
 } it;
+
+/* ------------------------------------------------- in the master's process */
+
+/* Which reading of the configuration it is stands where its roles see it. */
+static struct edition *
+edition_copy(unsigned nth)
+{
+	struct edition *e = edition_new();
+
+	*e = edition;
+	e->s.role.peer_check_timeout_s = nth;
+	return e;
+}
+
+static size_t
+nth_crew(const struct settings *s)
+{
+	return s->role.peer_check_timeout_s * CREW;
+}
+
+static void
+reopen(void *ctx UNUSED, const struct edition *now UNUSED)
+{
+}
+
+static struct edition *
+load(void *ctx UNUSED, const struct edition *now, struct fault *f UNUSED)
+{
+	return edition_copy(now->s.role.peer_check_timeout_s + 1);
+}
+
+static void
+use(void *ctx UNUSED, const struct edition *now UNUSED,
+    const struct edition *next UNUSED)
+{
+}
+
+static void
+drop(void *ctx UNUSED, struct edition *next)
+{
+	edition_free(next);
+}
+
+static const struct edition_source source = { NULL, reopen, load, use, drop };
 
 /* ------------------------------------------------- in the roles' processes */
 
@@ -132,36 +177,40 @@ void
 __wrap_auth_main(const struct auth_start *a)
 {
 	const int fds[] = {
-		a->master, a->log_link, a->fronts[0], a->fronts[1], a->warden,
+		a->master, a->log_link, a->fronts[0] < 0 ? a->log_link :
+		    a->fronts[0], a->fronts[1], a->warden,
 	};
 
-	tell_test(AUTH, fds, ARRAY_LEN(fds));
+	tell_test(nth_crew(a->conf) + AUTH, fds, ARRAY_LEN(fds));
 }
 
 void
-__wrap_warden_main(const struct settings *c UNUSED, int auth, int log_link)
+__wrap_warden_main(const struct settings *c, int auth, int log_link)
 {
 	const int fds[] = { auth, log_link };
 
-	tell_test(WARDEN, fds, ARRAY_LEN(fds));
+	tell_test(nth_crew(c) + WARDEN, fds, ARRAY_LEN(fds));
 }
 
 void
-__wrap_spawner_main(const struct settings *c UNUSED, const char *host UNUSED,
+__wrap_spawner_main(const struct settings *c, const char *host UNUSED,
     int master, int log_link)
 {
 	const int fds[] = { master, log_link };
 
-	tell_test(SPAWNER, fds, ARRAY_LEN(fds));
+	tell_test(nth_crew(c) + SPAWNER, fds, ARRAY_LEN(fds));
 }
 
 void
-__wrap_resolver_main(const struct resolver_conf *c UNUSED, const int *fronts,
+__wrap_resolver_main(const struct resolver_conf *c, const int *fronts,
     size_t n UNUSED, int master, int log_link)
 {
-	const int fds[] = { master, log_link, fronts[0], fronts[1] };
+	/* Of a crew that leaves it has no link to the master. */
+	const int fds[] = {
+		master < 0 ? log_link : master, log_link, fronts[0], fronts[1],
+	};
 
-	tell_test(RESOLVER, fds, ARRAY_LEN(fds));
+	tell_test(c->timeout_ms / 1000 * CREW + RESOLVER, fds, ARRAY_LEN(fds));
 }
 
 void
@@ -169,17 +218,17 @@ __wrap_ctl_main(const struct ctl_start *a)
 {
 	const int fds[] = { a->master, a->log_link };
 
-	tell_test(CTL, fds, ARRAY_LEN(fds));
+	tell_test(nth_crew(a->conf) + CTL, fds, ARRAY_LEN(fds));
 }
 
 /* The master never hears it but for its log: that link stands for both. */
 void
-__wrap_exporter_main(const struct settings *c UNUSED,
+__wrap_exporter_main(const struct settings *c,
     const struct tally *t UNUSED, int listener UNUSED, int log_link)
 {
 	const int fds[] = { log_link, log_link };
 
-	tell_test(METRICS, fds, ARRAY_LEN(fds));
+	tell_test(nth_crew(c) + METRICS, fds, ARRAY_LEN(fds));
 }
 
 void
@@ -193,7 +242,9 @@ __wrap_fronts_main(const struct fronts_start *a)
 	if (a->index == TALLY_MASTER + 1 && *within > 0 &&
 	    tally_enter(a->tally, a->index))
 		*within = 0;
-	tell_test(FRONT + a->index - (TALLY_MASTER + 1), fds, ARRAY_LEN(fds));
+	/* Rows: two fronts, auth, and so on. */
+	tell_test(nth_crew(a->conf) + FRONT + (a->index - (TALLY_MASTER + 1)) %
+	    (FRONTS + 1), fds, ARRAY_LEN(fds));
 }
 
 /* ---------------------------------------------------------------- the house */
@@ -219,12 +270,14 @@ take_one(size_t *part_r)
 	struct part_of	*p;
 	pid_t		 pid;
 	bool		 last;
+	bool		 auth;
 
 	if (link_recv(it.ours, any, 1, 0, LONG_MS, &it.in, &f) != 1)
 		fail_msg("no role begins: %s", f.text);
 	*part_r = link_get_u32(&it.in);
 	assert_true(*part_r < ARRAY_LEN(it.part));
 	p = &it.part[*part_r];
+	auth = *part_r % CREW == AUTH;
 	pid = (pid_t)link_get_u32(&it.in);
 	if (p->said == 0 || pid != p->pid) {
 		p->said = 0;		/* whoever began may have been ended */
@@ -234,7 +287,7 @@ take_one(size_t *part_r)
 	last = link_get_u32(&it.in) != 0;
 	{
 		int *to[] = { &p->master, &p->log, &p->auth[0],
-		    *part_r == AUTH ? &p->auth[1] : &p->other[0],
+		    auth ? &p->auth[1] : &p->other[0],
 		    &p->other[0] };
 
 		assert_true(p->said < ARRAY_LEN(to));
@@ -333,10 +386,10 @@ begin(void **state UNUSED)
 	if (it.master == 0) {
 		spawn_tie(getppid());
 		fd_close(&it.ours);
-		_exit(master_run(&edition, &source, inetd, &f));
+		_exit(master_run(edition_copy(0), &source, inetd, &f));
 	}
 	fd_close(&it.theirs);
-	for (size_t i = 0; i < ARRAY_LEN(it.part); i++)
+	for (size_t i = 0; i < CREW; i++)
 		(void)take_part();
 	return 0;
 }
@@ -807,6 +860,140 @@ test_front_that_leaves_untold(void **state UNUSED)
 	assert_int_equal(count("role-misbehaved"), 1);
 }
 
+/* After a SIGHUP: all of the new crew, and so many of the old one. */
+static void
+expect_crew(size_t others)
+{
+	size_t n[2] = { 0, 0 };
+
+	while (n[1] < CREW || n[0] < others)
+		n[take_part() / CREW]++;
+	assert_int_equal(n[0], others);
+	assert_int_equal(n[1], CREW);
+}
+
+/* What a front of the old crew is told, whatever is first: to leave, and, if there
+ * is one, of a new auth, whose link is returned. */
+static int
+told_to_leave(size_t front, bool auth)
+{
+	struct fault	f = { .text = "the end" };
+	int		fd = -1;
+
+	for (size_t i = 0; i < 1 + (size_t)auth; i++) {
+		if (link_recv(it.part[FRONT + front].master, permit_to_front,
+		    permit_to_front_n, 0, LONG_MS, &it.in, &f) != 1)
+			fail_msg("not told to leave: %s", f.text);
+		if (it.in.type == MSG_AUTH)
+			fd = link_get_fd(&it.in, 0);
+		else
+			assert_int_equal(it.in.type, MSG_LEAVE);
+	}
+	assert_int_equal(fd >= 0, auth);
+	return fd;
+}
+
+static void
+say_as_front(size_t front, uint16_t type)
+{
+	struct fault f;
+
+	link_out_init(&it.out, type);
+	assert_int_equal(link_send(it.part[FRONT + front].master, &it.out, NULL,
+	    0, &f), 0);
+}
+
+/* Whoever has the other end has closed it. */
+static void
+expect_end(int link)
+{
+	struct pollfd	w = { .fd = link, .events = POLLIN };
+	char		c;
+
+	assert_int_equal(poll(&w, 1, LONG_MS), 1);
+	assert_int_equal(recv(link, &c, 1, 0), 0);
+}
+
+static void
+linked_to_new_auth(const int *auth)
+{
+	for (size_t i = 0; i < FRONTS; i++) {
+		expect_linked(auth[i], it.part[AUTH].auth[i]);
+		fd_close(&it.part[FRONT + i].auth[0]);
+		it.part[FRONT + i].auth[0] = auth[i];
+	}
+	expect_linked(it.part[AUTH].other[0], it.part[WARDEN].master);
+}
+
+/* Each of a crew that leaves whom its strangers may need: when he dies another one
+ * is there, with all links. */
+static void
+expect_others_anew(void)
+{
+	int	auth[FRONTS];
+
+	(void)kill(it.part[AUTH].pid, SIGKILL);
+	expect_auth();
+	for (size_t i = 0; i < FRONTS; i++)
+		auth[i] = take_auth(i);
+	for (size_t i = WARDEN; i <= RESOLVER; i++) {
+		(void)kill(it.part[i].pid, SIGKILL);
+		expect_new(i);
+	}
+	linked_to_new_auth(auth);
+	expect_linked(it.part[FRONT].other[0], it.part[RESOLVER].auth[0]);
+}
+
+/* That goes on as long as a front of it has strangers; then all that it had is at an
+ * end, even if a front has died that had not read of the last auth. */
+static void
+test_reload(void **state UNUSED)
+{
+	if (geteuid() != 0)
+		skip();
+	(void)kill(it.master, SIGHUP);
+	expect_crew(0);
+	for (size_t i = 0; i < FRONTS; i++)
+		(void)told_to_leave(i, false);
+	expect_others_anew();
+
+	say_as_front(0, MSG_LEAVES);
+	say_as_front(0, MSG_RELAYS);
+	fd_close(&it.part[FRONT].auth[0]);
+	expect_end(it.part[AUTH].auth[0]);
+	(void)kill(it.part[AUTH].pid, SIGKILL);
+	expect_auth();
+	(void)kill(it.part[FRONT + 1].pid, SIGKILL);
+	forget_part(&it.part[FRONT + 1]);
+	expect_end(it.part[AUTH].auth[1]);
+	fd_close(&it.part[AUTH].other[0]);
+	expect_end(it.part[WARDEN].master);
+	for (size_t i = AUTH; i <= FRONT; i++)
+		if (i != SPAWNER && i != CTL && i != METRICS)
+			(void)kill(it.part[i].pid, SIGKILL);
+	expect_end(it.part[SPAWNER].master);
+	assert_int_equal(recv(it.ours, &(char){ 0 }, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(count("role-misbehaved"), 0);
+}
+
+/* Nor does it matter when he died: a moment before the old crew was to leave. */
+static void
+test_reload_without_auth(void **state UNUSED)
+{
+	int	auth[FRONTS];
+
+	if (geteuid() != 0)
+		skip();
+	(void)kill(it.master, SIGSTOP);
+	(void)kill(it.part[AUTH].pid, SIGKILL);
+	(void)kill(it.master, SIGHUP);
+	(void)kill(it.master, SIGCONT);
+	expect_crew(2);
+	for (size_t i = 0; i < FRONTS; i++)
+		auth[i] = told_to_leave(i, true);
+	linked_to_new_auth(auth);
+}
+
 static int
 begin_by_inetd(void **state)
 {
@@ -917,6 +1104,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_false_tally, begin_false,
 		    end),
 		CASE(test_front_that_leaves_untold),
+		CASE(test_reload),
+		CASE(test_reload_without_auth),
 		cmocka_unit_test_setup_teardown(test_end_without_clients,
 		    begin_by_inetd, end_stopped),
 	};

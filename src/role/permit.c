@@ -206,6 +206,7 @@ const struct link_permit permit_start[] = {
 	{ MSG_START_REST,	SID + 1, SID + 1, 2, ANY },
 	{ MSG_START_RELAY,	SID + 1, SID + 1, 2, ANY },
 	{ MSG_LEAVES,		0, 0,	0, ANY },
+	{ MSG_RELAYS,		0, 0,	0, ANY },
 };
 const size_t permit_start_n = ARRAY_LEN(permit_start);
 

@@ -31,7 +31,8 @@
  *                        LEAVE                    (a reload: others follow)
  *   master  -> front     VERDICT (yes, or no room) | LEAVE
  *                        AUTH+fd                  (in place of one that died)
- *   front   -> master    START+fd | START_REST+fds | START_RELAY+fds | LEAVES
+ *   front   -> master    START+fd | START_REST+fds | START_RELAY+fds | LEAVES |
+ *                        RELAYS
  *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | SPAWN_RELAY+fds |
  *                        HAND+fd | HAND_FILE+fds | SIGNAL | SIGNAL_ALL | REAP
  *   spawner -> master    ENDED
@@ -140,8 +141,10 @@ enum msg_type {
 				   process, or soon */
 	MSG_LEAVE,		/* take nobody any more, end when nobody is left;
 				   u32: the listeners at which nobody else will
-				   take who waits, 1 << index; 0 for auth */
+				   take who waits, 1 << index; of fronts alone */
 	MSG_LEAVES,		/* it takes nobody any more */
+	MSG_RELAYS,		/* nor does it ask anybody any more: all whom it has
+				   are relayed */
 	MSG_SEAT,		/* u32 slot, u64 sid, u64 octets of the copy,
 				   peer, span user, u8 cached, u8 words, span db,
 				   u32 s of login_delay, u8 method; fds:

@@ -57,7 +57,7 @@ void	resolver_work(struct resolver *r);
 
 /*
  * popper serve: the whole life of the process after the fork.  Must be root.  On
- * each of `fronts` come PEER messages (role/permit.h), which are never answered;
+ * each of `fronts` (-1: it has gone) come PEER messages (role/permit.h), which are never answered;
  * a front that sends anything else is told off in the log and its link closed;
  * FRONT on `master` brings the link of the next one, LEAVE ends it with the last
  * of them.  With the master's end (with

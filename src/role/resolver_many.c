@@ -546,8 +546,9 @@ watch_all(struct resolver_many *m, const int *fronts, size_t nfronts, int master
 	m->fronts = xalloc(nfronts, sizeof(*m->fronts));
 	m->nfronts = nfronts;
 	for (size_t i = 0; i < nfronts; i++) {
-		m->fronts[i].many = m;
-		open_front(&m->fronts[i], fronts[i]);
+		m->fronts[i] = (struct front){ .many = m, .link = -1 };
+		if (fronts[i] >= 0)
+			open_front(&m->fronts[i], fronts[i]);
 	}
 	m->master = master;
 	if (master < 0)

@@ -18,6 +18,11 @@ from test_manager import Manager                                # noqa: E402
 family, CONF, PASSWORD = again.family, again.CONF, again.PASSWORD
 
 
+# As long as old ones are left; of the old fronts there may be fewer.
+OLD_AND_NEW = {"popper": 1, "popper-auth": 2, "popper-warden": 2,
+               "popper-spawner": 2, "popper-front": 4}
+
+
 class Reload(again.Again):
     # -- what counts from when --------------------------------------------
 
@@ -124,10 +129,8 @@ class Reload(again.Again):
         self.serve()
         stranger, session = self.connect(), self.login("bob")
         self.again()
-        roles = {"popper": 1, "popper-auth": 2, "popper-warden": 2,
-                 "popper-spawner": 2}
         # Of two old fronts one has nobody.
-        self.wait_for(lambda: self.count() == {**roles, "popper-front": 3},
+        self.wait_for(lambda: self.count() == {**OLD_AND_NEW, "popper-front": 3},
                       "end of an idle front")
         stranger.quit()
         self.wait_for(lambda: self.count() == {
@@ -272,18 +275,56 @@ class Reload(again.Again):
         bob.quit()
         self.settled()
 
-    def test_auth_of_old_settings_that_dies(self):
-        """Its fronts can be of no more use to anybody."""
-        self.serve()
-        stranger, old = self.connect(), self.named("popper-auth")
-        self.again()
-        new = self.connect()
-        for m in old:
-            m.kill()
-        self.assertEqual(self.ended(stranger), b"")
-        new.login("alice", PASSWORD)
-        new.quit()
+    def in_the_end(self, pop):
+        """Who asks an auth that is dead is told to try again."""
+        def done():
+            try:
+                return pop.login("alice", PASSWORD)
+            except PopError as e:
+                self.assertIn("[SYS/TEMP]", str(e))
+        self.wait_for(done, "login", 120)
+
+    def test_others_of_old_settings_that_die(self):
+        """As long as there are strangers who need them there are others: the next
+        one who logs in has the old settings still."""
+        self.serve("peer_check = yes", hostname="old.example.org")
+        strangers = [self.connect() for _ in range(5)]
+        self.again("peer_check = yes", hostname="new.example.org")
+        for name in ("popper-auth", "popper-warden", "popper-spawner",
+                     "popper-resolver"):
+            dead = self.named(name)
+            for m in dead:
+                m.kill()
+            self.wait_for(lambda: all(
+                len({m.pid for m in self.named(role)} - {m.pid for m in dead})
+                == 2 for role in ("popper-auth", "popper-warden", name)),
+                "new ones of " + name)
+            pop = strangers.pop()
+            self.in_the_end(pop)
+            self.assertIn(b" at old.example.org ", pop.quit())
+        strangers.pop().quit()
         self.settled()
+        self.wait_for(lambda: len(self.named("popper-resolver")) == 1,
+                      "end of a resolver")
+        self.assertEqual(self.log.find("misbehaved", self.mark), [])
+
+    def test_auth_that_dies_as_settings_get_old(self):
+        """The next one has not begun yet when his crew is told to leave."""
+        self.serve()
+        for i in range(3):
+            stranger, main = self.connect(), self.main()
+            auth, = self.named("popper-auth")
+            main.kill(signal.SIGSTOP)
+            auth.kill()
+            main.kill(signal.SIGHUP)
+            mark = self.log.mark()
+            main.kill(signal.SIGCONT)
+            self.log.wait(": reloaded ", mark)
+            self.wait_for(lambda: self.count()["popper-warden"] == 2 and
+                          self.count()["popper-auth"] == 2, "the old crew")
+            self.in_the_end(stranger)
+            stranger.quit()
+            self.settled()
 
     def test_stop_while_old_ones_are_left(self):
         self.serve()
