@@ -20,33 +20,15 @@
 #define PATH_MAX_HERE	1024
 #define LEVELS_MAX	4		/* of a hashed spool */
 
-/*
- * The folder part of the maildrop template before anything that depends on the
- * user, and how many folders follow below it.  False: mail lies at home.
- */
-static bool
-spool_folder(const char *template, char *out, size_t cap, unsigned *levels_r)
+/* How many folders follow below the one that all maildrops have in common. */
+static unsigned
+levels_of(const char *template)
 {
-	size_t	n;
-	size_t	slash = 0;
+	unsigned levels = 0;
 
-	if (strncmp(template, DROP_PATH_MAILDIR, strlen(DROP_PATH_MAILDIR)) == 0)
-		template += strlen(DROP_PATH_MAILDIR);
-	n = span_find(span_str(template), '%');
-	if (template[0] == '~' || strstr(template, "%h") != NULL)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (template[i] == '/')
-			slash = i + 1;
-	}
-	*levels_r = 0;
-	for (const char *p = template + n; *p != '\0'; p++)
-		*levels_r += *p == '/' && p[1] != '\0';
-	if (slash == 0)
-		return snprintf(out, cap, ".") > 0;
-	if (slash > 1)
-		slash--;		/* "/var/mail", but "/" */
-	return (size_t)snprintf(out, cap, "%.*s", (int)slash, template) < cap;
+	for (const char *p = strchr(template, '%'); p != NULL && *p != '\0'; p++)
+		levels += *p == '/' && p[1] != '\0';
+	return levels;
 }
 
 /* Debian Policy 11.6: 2775 root:mail; a folder of virtual users is theirs. */
@@ -170,8 +152,9 @@ mail_spool(struct check *c)
 	bool			 maildirs = drop_path_is_maildir(
 				    c->s->drop.maildrop);
 
-	if (!spool_folder(c->s->drop.maildrop, path, sizeof(path), &l.levels))
+	if (!drop_path_common(c->s->drop.maildrop, path, sizeof(path)))
 		return;
+	l.levels = levels_of(c->s->drop.maildrop);
 	if (check_look(path, &facts, &f) != 0) {
 		check_error(c, "maildrop", "the folder: %s; make it (mkdir -m "
 		    "2775 %s; chown root:mail %s), or mend the path", f.text,

@@ -3,6 +3,8 @@
 
 #include "base/span.h"
 
+#include <stdio.h>
+
 struct builder {
 	char	*out;
 	size_t	 n;
@@ -113,6 +115,24 @@ drop_path_expand(const char *template, const char *user, const char *home,
 	while (b.n > 1 && out[b.n - 1] == '/')
 		out[--b.n] = '\0';
 	return 0;
+}
+
+bool
+drop_path_common(const char *t, char *out, size_t cap)
+{
+	size_t n;
+
+	if (has_word(t))
+		t += strlen(DROP_PATH_MAILDIR);
+	if (wants_home(t))
+		return false;
+	n = strcspn(t, "%");
+	while (n > 0 && t[n - 1] != '/')
+		n--;
+	if (n > 1)
+		n--;			/* "/var/mail", but "/" */
+	return (size_t)snprintf(out, cap, "%.*s", n == 0 ? 1 : (int)n,
+	    n == 0 ? "." : t) < cap;
 }
 
 bool

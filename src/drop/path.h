@@ -30,6 +30,13 @@ int	drop_path_expand(const char *template, const char *user,
 #define DROP_PATH_MAILDIR	"maildir:"
 bool	drop_path_is_maildir(const char *template);
 
+/*
+ * The folder below which the maildrops of all users lie: what the template has before
+ * the first part of a path that names a user.  False: they lie at home, or it does not
+ * fit.
+ */
+bool	drop_path_common(const char *template, char *out, size_t cap);
+
 /* Is the template well formed?  For popper.conf. */
 bool	drop_path_valid(const char *template);
 

@@ -72,12 +72,44 @@ test_is_maildir(void **state)
 	assert_false(drop_path_is_maildir(""));
 }
 
+static void
+test_common(void **state)
+{
+	static const struct {
+		const char	*template;
+		const char	*want;
+	} table[] = {
+		{ "/var/mail/%u",		"/var/mail" },
+		{ "maildir:/srv/%1/%u",		"/srv" },
+		{ "/srv/mail-%1/%u/",		"/srv" },
+		{ "/srv/50%%/%u",		"/srv" },
+		{ "/%u",			"/" },
+		{ "mail/%u",			"mail" },
+		{ "%1/%u",			"." },
+		{ "~/mail/%u",			NULL },
+		{ "/srv/%h",			NULL },
+		{ "/a/folder/with/a/long/name/%u", NULL },
+	};
+	char out[24];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		bool has = drop_path_common(table[i].template, out,
+		    sizeof(out));
+
+		assert_int_equal(has, table[i].want != NULL);
+		if (has)
+			assert_string_equal(out, table[i].want);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_expand),
 		cmocka_unit_test(test_is_maildir),
+		cmocka_unit_test(test_common),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

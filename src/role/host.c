@@ -84,7 +84,7 @@ host_open_again(struct host *h, const struct settings *conf,
 		.journal = -1,
 		.promises = -1,
 	};
-	if (host_find(h, f) != 0 || user_folder(h, f) != 0 ||
+	if (host_find_or_make(h, f) != 0 || user_folder(h, f) != 0 ||
 	    host_find_sender(h, f) != 0) {
 		host_close(h);
 		return -1;

@@ -16,6 +16,7 @@
 
 #include "base/codec.h"
 #include "sys/file.h"
+#include "watch/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -385,6 +386,58 @@ host_find(struct host *h, struct fault *f)
 	result = find_at(h, template, f);
 	return own || which == HOST_NAMED || c->maildrop_else[0] == '\0' ?
 	    result : choose(h, which == HOST_NEAR, result, f);
+}
+
+/*
+ * The folders between the one that all maildrops have in common, which must be there,
+ * and this user's, as a mail transfer agent makes them at the first delivery.  With
+ * the user's rights: in a system spool he has none for that.
+ */
+static int
+make_folders(const struct host *h, char *dir, struct fault *f)
+{
+	char	 common[IDENTITY_PATH_MAX + 1];
+	char	*end = dir;
+	char	 was;
+	int	 result = 0;
+
+	if (!drop_path_common(h->conf->drop.maildrop, common, sizeof(common)) ||
+	    (identity_is_root() &&
+	    identity_fs_begin(h->id->uid, h->id->gid, f) != 0))
+		return -1;
+	if (strncmp(dir, common, strlen(common)) == 0)
+		end += strlen(common);
+	while (result == 0 && *end != '\0') {
+		end += strspn(end, "/");
+		end += strcspn(end, "/");
+		was = *end;
+		*end = '\0';
+		result = file_mkdir(FILE_CWD, dir, 0700, f);
+		*end = was;
+	}
+	if (identity_is_root())
+		identity_fs_end();
+	return result;
+}
+
+int
+host_find_or_make(struct host *h, struct fault *f)
+{
+	const enum host_which	 which = h->which;
+	char			 dir[IDENTITY_PATH_MAX + 1];
+	struct fault		 unmade;
+
+	if (host_find(h, f) == 0)
+		return 0;
+	/* FAULT_TEMP: his home may be away, and his mail with it. */
+	if (f->class != FAULT_PERM || f->err != ENOENT ||
+	    h->which != HOST_NAMED || h->id->maildrop[0] != '\0' ||
+	    host_split(h, dir, sizeof(dir), &unmade) != 0 ||
+	    make_folders(h, dir, &unmade) != 0)
+		return -1;
+	log_text(LEVEL_NOTE, "drop-folder", "made %s", dir);
+	h->which = which;
+	return host_find(h, f);
 }
 
 int

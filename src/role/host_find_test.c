@@ -285,6 +285,72 @@ test_whose(void **state UNUSED)
 	(void)snprintf(id.home, sizeof(id.home), "%s/home", top);
 }
 
+/* As a hashed spool has it: whose folder is not made yet has no mail yet, but nothing
+ * is made where the spool is not, or where his mail may be elsewhere. */
+static void
+test_folders(void **state UNUSED)
+{
+	static const struct {
+		enum spool	spool;
+		enum maildir	maildir;
+		bool		noted;
+		bool		own;		/* his row names it */
+		bool		made;
+	} table[] = {
+		{ NOTHING,	NO_MAILDIR,	false,	false,	true },
+		{ NOTHING,	NO_HOME,	false,	false,	true },
+		{ NO_FOLDER,	NO_MAILDIR,	false,	false,	false },
+		{ NOTHING,	NO_MAILDIR,	false,	true,	false },
+		{ NOTHING,	NO_HOME,	true,	false,	false },
+		{ NOTHING,	UNMOUNTED,	true,	false,	false },
+	};
+	struct host	h;
+	struct stat	st;
+	struct fault	f;
+
+	(void)snprintf(template, sizeof(template), "%s/mail/%%1/%%2/%%u", top);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (table[i].maildir == UNMOUNTED && geteuid() != 0)
+			continue;
+		make(&(struct one){ .spool = table[i].spool,
+		    .maildir = table[i].maildir, .noted = table[i].noted });
+		if (table[i].own)
+			(void)snprintf(id.maildrop, sizeof(id.maildrop),
+			    "%s/mail/a/n/ann", top);
+		assert_int_equal(host_open(&h, &conf, &id, &f),
+		    table[i].made ? 0 : -1);
+		assert_int_equal(stat(in("mail/a/n"), &st),
+		    table[i].made ? 0 : -1);
+		id.maildrop[0] = '\0';
+		if (!table[i].made)
+			continue;
+		assert_true(is_path(&h, "mail/a/n/ann"));
+		assert_int_equal(st.st_mode & 07777, 0700);
+		assert_int_equal(st.st_uid, id.uid);
+		host_close(&h);
+	}
+	(void)snprintf(template, sizeof(template), "%s/mail/%%u", top);
+}
+
+/* Folders of a system spool are root's to make. */
+static void
+test_folders_of_others(void **state UNUSED)
+{
+	struct host	h;
+	struct fault	f;
+
+	if (geteuid() != 0)
+		skip();
+	make(&(struct one){ .spool = NOTHING, .maildir = NO_MAILDIR });
+	assert_int_equal(lchown(in("mail"), 0, 0), 0);
+	assert_int_equal(chmod(in("mail"), 0755), 0);
+	(void)snprintf(template, sizeof(template), "%s/mail/%%1/%%u", top);
+	assert_int_equal(host_open(&h, &conf, &id, &f), -1);
+	assert_int_equal(f.err, ENOENT);
+	assert_int_equal(access(in("mail/a"), F_OK), -1);
+	(void)snprintf(template, sizeof(template), "%s/mail/%%u", top);
+}
+
 /* Of virtual users many have one uid, and some one home. */
 static void
 test_whose_home(void **state UNUSED)
@@ -409,6 +475,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decision),
 		cmocka_unit_test(test_whose),
+		cmocka_unit_test(test_folders),
+		cmocka_unit_test(test_folders_of_others),
 		cmocka_unit_test(test_whose_home),
 		cmocka_unit_test(test_session_holds),
 		cmocka_unit_test(test_note),

@@ -43,6 +43,8 @@ int	own_path(char *out, const char *base, const char *folder,
  * the maildrop is, then, and its folder is open.
  */
 int	host_find(struct host *h, struct fault *f) MUSTUSE;
+/* The same; a folder that is missing is made, where the user may do that. */
+int	host_find_or_make(struct host *h, struct fault *f) MUSTUSE;
 /* Split the spool's path into folder and name. */
 int	host_split(struct host *h, char *dir, size_t cap, struct fault *f)
 	    MUSTUSE;
