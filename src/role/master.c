@@ -628,6 +628,7 @@ master_stop(void)
 	if (m.stopping)
 		return;
 	m.stopping = true;
+	m.reloading = false;		/* READY is not said any more */
 	ctl_reload_begins();
 	ctl_reload_over(&stops);
 	manager_stopping(&m.service.manager);

@@ -976,6 +976,38 @@ test_reload(void **state UNUSED)
 	assert_int_equal(count("role-misbehaved"), 0);
 }
 
+/* A stop ends a reload as well: that old fronts leave means nothing any more. */
+static void
+test_stop_in_a_reload(void **state UNUSED)
+{
+	int		client, link;
+	struct fault	f;
+
+	if (geteuid() != 0)
+		skip();
+	open_session(false, &client, &link);	/* the stop waits for it */
+	(void)kill(it.master, SIGHUP);
+	expect_crew(0);
+	(void)kill(it.master, SIGTERM);
+	for (size_t i = 0; i < 2 * FRONTS; i++)
+		while (kill(it.part[i / FRONTS * CREW + FRONT + i % FRONTS].pid,
+		    0) == 0)
+			(void)usleep(1000);
+	for (size_t i = 0; i < FRONTS; i++)
+		say_as_front(i, MSG_LEAVES);
+	(void)usleep(100000);
+	link_out_init(&it.out, MSG_ENDED);
+	link_put_u32(&it.out, 1);
+	link_put_u32(&it.out, 0);
+	assert_int_equal(link_send(it.part[SPAWNER].master, &it.out, NULL, 0,
+	    &f), 0);
+	fd_close(&client);
+	fd_close(&link);
+	assert_int_equal(wait_for_master(), 0);
+	if (count("it does not leave") == 0)	/* for half a minute: a slow machine */
+		assert_int_equal(count(": reloaded "), 0);
+}
+
 /* Nor does it matter when he died: a moment before the old crew was to leave. */
 static void
 test_reload_without_auth(void **state UNUSED)
@@ -1106,6 +1138,8 @@ main(void)
 		CASE(test_front_that_leaves_untold),
 		CASE(test_reload),
 		CASE(test_reload_without_auth),
+		cmocka_unit_test_setup_teardown(test_stop_in_a_reload, begin,
+		    end_stopped),
 		cmocka_unit_test_setup_teardown(test_end_without_clients,
 		    begin_by_inetd, end_stopped),
 	};
