@@ -12,6 +12,8 @@
 #include "sys/spawn.h"
 
 #define LATE_MS		60000
+#define TOGETHER_MS	5000		/* of all databases: a server stands still */
+#define END_MS		1000
 
 /* v NULL: it could not be asked. */
 static void
@@ -73,10 +75,10 @@ foresee_there(const struct settings *s, const struct auth_conf *db,
 	spawn_exit(0);
 }
 
-/* q NULL: whether it can be opened is all. */
+/* q NULL: whether it can be opened is all.  Who has not answered in ms is killed. */
 static int
 foresee_in_child(const struct settings *s, const struct auth_conf *db,
-    struct auth_request *q, struct auth_verdict *v, struct fault *f)
+    struct auth_request *q, int ms, struct auth_verdict *v, struct fault *f)
 {
 	AUTO(fd_close) int	ours = -1;
 	AUTO(fd_close) int	its = -1;
@@ -90,14 +92,16 @@ foresee_in_child(const struct settings *s, const struct auth_conf *db,
 	if (pid == 0)
 		foresee_there(s, db, q, its);
 	fd_close(&its);
-	got = link_recv(ours, permit_foreseen, permit_foreseen_n, 0, LATE_MS, &in, f);
+	got = link_recv(ours, permit_foreseen, permit_foreseen_n, 0, ms, &in, f);
 	if (got == 0)
 		(void)fault_set(f, FAULT_TEMP, "it ended without a word");
 	if (got == 1) {
 		got = get_foreseen(&in, v, f) == 0 ? 1 : -1;
 		link_in_fini(&in);
 	}
-	(void)spawn_wait(pid, LATE_MS, &status);
+	if (got < 0)
+		spawn_kill(pid);
+	(void)spawn_wait(pid, END_MS, &status);
 	return got == 1 ? 0 : -1;
 }
 
@@ -109,7 +113,7 @@ foresee(const struct settings *s, const struct auth_conf *db,
 
 	*v = (struct auth_verdict){ 0 };
 	if (auth_ops_of(db)->connect != NULL && identity_is_root())
-		return foresee_in_child(s, db, q, v, f);
+		return foresee_in_child(s, db, q, LATE_MS, v, f);
 	if (auth_open(db, &state, f) != 0)
 		return -1;
 	auth_foresee(db, state, q, v);
@@ -123,10 +127,14 @@ foresee_databases(const struct settings *s, struct fault *f)
 	static struct auth_verdict	v;
 	struct auth_conf		one = s->auth;
 	struct fault			why;
+	uint64_t			end = clock_ms() + TOGETHER_MS;
 
 	for (size_t i = 0; i < auth_databases(&one); i++) {
+		uint64_t now = clock_ms();
+
 		auth_select(&one, i);
-		if (foresee_in_child(s, &one, NULL, &v, &why) != 0)
+		if (foresee_in_child(s, &one, NULL, now < end ? (int)(end - now) :
+		    1, &v, &why) != 0)
 			return fault_set(f, FAULT_PERM, "nobody could log in by"
 			    " database %s: %s", one.db, why.text);
 	}

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import again                                                    # noqa: E402
 from lib import spool                                           # noqa: E402
+from lib.hang import Hanging                                    # noqa: E402
 from lib.popper import Pop, PopError, Serve                     # noqa: E402
 from test_manager import Manager                                # noqa: E402
 
@@ -403,6 +404,21 @@ class Reload(again.Again):
                 self.assertIn(why, self.again(*rows, expect="reload-refused"))
                 self.next_login()
         self.assertEqual(self.count(), again.house.ROLES)
+
+    def test_file_system_that_hangs(self):
+        """The server stands still as long as it waits for an answer, so it does
+        not wait until its watchdog has it for dead."""
+        self.serve()
+        self.host.mkdir("/etc/popper/away", 0o755)
+        hanging = Hanging(self.host, "/etc/popper/away")
+        self.addCleanup(hanging.close)
+        began = time.monotonic()
+        line = self.again(passwd_file="/etc/popper/away/users",
+                          expect="reload-refused")
+        self.assertIn("database file: wait for a message", line)
+        self.assertLess(time.monotonic() - began, 55)
+        self.next_login()
+        self.wait_for(lambda: self.count() == again.house.ROLES, "no more")
 
     def test_what_cannot_be_changed(self):
         self.serve()
