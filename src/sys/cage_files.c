@@ -4,7 +4,9 @@
  * Runs as: session and recovery, once, after the change of ids and before the
  * system call filter.
  * Trusts: the kernel's own version number of Landlock.
- * Gives up: all files but those beneath the given places; new TCP connections.
+ * Gives up: all files but those beneath the given places; new TCP connections;
+ * sockets of the abstract name space, which no file's rights guard and to which
+ * sendmsg(2) on any datagram socket, the log's too, could else speak.
  *
  * glibc has no wrappers, and the headers may be older than the kernel: what we
  * need of them stands here.
@@ -20,11 +22,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of versions 3, 4 and 5. */
+/* Of versions 3 to 6. */
 #define FS_TRUNCATE	(1ull << 14)
 #define FS_IOCTL_DEV	(1ull << 15)
 #define NET_BIND_TCP	(1ull << 0)
 #define NET_CONNECT_TCP	(1ull << 1)
+#define SCOPE_ABSTRACT	(1ull << 0)
 
 #define FS_1	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
 		 LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR | \
@@ -39,24 +42,34 @@
 #define FS_5	(FS_3 | FS_IOCTL_DEV)
 #define NET_4	(NET_BIND_TCP | NET_CONNECT_TCP)
 
-/* The kernel's struct landlock_ruleset_attr, of version 4. */
+/* The kernel's struct landlock_ruleset_attr, of version 6. */
 struct ruleset {
 	uint64_t	fs;
 	uint64_t	net;
+	uint64_t	scoped;
 };
-static_assert(sizeof(struct ruleset) == 16, "the kernel's layout");
+static_assert(sizeof(struct ruleset) == 24, "the kernel's layout");
 
 /*
  * What a version knows, and so all that is refused from now on unless a place
  * allows it.  Version 1 refuses renames to another folder in any case.
  */
 static const struct ruleset versions[] = {
-	[1] = { FS_1, 0 },
-	[2] = { FS_2, 0 },
-	[3] = { FS_3, 0 },
-	[4] = { FS_3, NET_4 },
-	[5] = { FS_5, NET_4 },
+	[1] = { FS_1, 0, 0 },
+	[2] = { FS_2, 0, 0 },
+	[3] = { FS_3, 0, 0 },
+	[4] = { FS_3, NET_4, 0 },
+	[5] = { FS_5, NET_4, 0 },
+	[6] = { FS_5, NET_4, SCOPE_ABSTRACT },
 };
+
+/* A kernel refuses a form that is longer than its own and not all zero. */
+static size_t
+form_size(const struct ruleset *r)
+{
+	return r->scoped != 0 ? sizeof(*r) : r->net != 0 ?
+	    offsetof(struct ruleset, scoped) : offsetof(struct ruleset, net);
+}
 
 /* What each bit of enum cage_how allows. */
 static const struct {
@@ -117,9 +130,8 @@ cage_files_begin(struct cage_files *c, unsigned version, struct fault *f)
 		version = ARRAY_LEN(versions) - 1;
 	known = versions[version];
 	c->known = known.fs;
-	/* A kernel that knows no network yet refuses the longer form. */
 	c->fd = (int)syscall(SYS_landlock_create_ruleset, &known,
-	    known.net == 0 ? sizeof(known.fs) : sizeof(known), 0);
+	    form_size(&known), 0);
 	return c->fd == -1 ? SYS_FAULT(f, "Landlock") : 0;
 }
 

@@ -21,10 +21,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NEWEST = 5 };
+enum { NEWEST = 6 };
 
 static struct test_dir	*dir;
 static unsigned		 version;
@@ -183,6 +184,25 @@ try_network(unsigned v)
 	return 0;
 }
 
+/* A socket in the abstract name space, bound before the child is locked in. */
+static struct sockaddr_un	abstract = { .sun_family = AF_UNIX };
+static socklen_t		abstract_n;
+
+/* By a datagram socket that is connected to somewhere else, as the log's is. */
+static int
+try_abstract(unsigned v)
+{
+	int pair[2];
+
+	MUST(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0);
+	MUST(send(pair[0], "x", 1, 0) == 1);
+	errno = 0;
+	MUST(sendto(pair[0], "x", 1, 0, (const struct sockaddr *)&abstract,
+	    abstract_n) == (v >= 6 ? -1 : 1));
+	MUST(v < 6 || errno == EPERM);
+	return 0;
+}
+
 /* Set by its test, before the child is locked in. */
 static int before = -1;
 
@@ -227,6 +247,21 @@ test_network(void **state)
 {
 	(void)state;
 	each_version(try_network);
+}
+
+static void
+test_abstract(void **state)
+{
+	AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	/* Without a name the kernel picks a free one. */
+	assert_int_equal(bind(fd, (const struct sockaddr *)&abstract,
+	    sizeof(abstract.sun_family)), 0);
+	abstract_n = sizeof(abstract);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&abstract,
+	    &abstract_n), 0);
+	each_version(try_abstract);
 }
 
 static void
@@ -280,6 +315,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_mischief, setup,
 		    test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_network, setup,
+		    test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_abstract, setup,
 		    test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_open_before, setup,
 		    test_dir_teardown),
