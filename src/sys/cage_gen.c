@@ -72,15 +72,25 @@ struct arg {
 /* An int: its upper half is whatever the register held. */
 #define INT_IS(i, v)	{ true, (i), 0xffffffff, (uint32_t)(v) }
 #define WITHOUT(i, v)	{ true, (i), (v), 0 }
+/* A type of socket: beside it are SOCK_CLOEXEC and SOCK_NONBLOCK. */
+#define TYPE_IS(i, v)	{ true, (i), 0xffffffff & \
+			    ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK), (v) }
 
+enum { ARGS_MAX = 3 };
+
+/* All of its arguments must be so. */
 struct rule {
 	const char	*name;
 	int		 call;
 	unsigned	 who;
 	struct arg	 arg;
+	struct arg	 also[ARGS_MAX - 1];
 };
 
 #define CALL(x)		#x, SCMP_SYS(x)
+#define OPTION(level, o)	INT_IS(1, level), { INT_IS(2, o) }
+#define SOCKET(family, type, protocol) \
+	INT_IS(0, family), { TYPE_IS(1, type), INT_IS(2, protocol) }
 
 /* Rows for one call add up.  Calls that an architecture lacks fall away. */
 static const struct rule rules[] = {
@@ -161,7 +171,8 @@ static const struct rule rules[] = {
 	{ CALL(ioctl),			ALL, INT_IS(1, TCGETS) }, /* stdio */
 	{ CALL(pipe2),			F | S | H },
 	{ CALL(shutdown),		F | S | H | M },
-	{ CALL(setsockopt),		M, INT_IS(1, IPPROTO_TCP) },
+	{ CALL(setsockopt),		M, OPTION(IPPROTO_TCP, TCP_NODELAY) },
+	{ CALL(setsockopt),		M, OPTION(IPPROTO_TCP, TCP_CORK) },
 
 	/* sockets that are open already: the client, links, the log */
 	{ CALL(sendmsg),		ALL },
@@ -172,24 +183,31 @@ static const struct rule rules[] = {
 	{ CALL(sendfile64),		S },
 	{ CALL(recvfrom),		ALL },
 	{ CALL(recv),			ALL },
-	{ CALL(getsockopt),		ALL, INT_IS(2, SO_TYPE) },
-	{ CALL(getsockopt),		S | H, INT_IS(2, TCP_INFO) },
+	{ CALL(getsockopt),		ALL, OPTION(SOL_SOCKET, SO_TYPE) },
+	{ CALL(getsockopt),		S | H, OPTION(IPPROTO_TCP, TCP_INFO) },
 	/* Never SO_LINGER: see sock_forget_unsent. */
-	{ CALL(setsockopt),		S | H, INT_IS(2, TCP_USER_TIMEOUT) },
-	{ CALL(getsockopt),		C, INT_IS(2, SO_PEERCRED) },
-	{ CALL(getsockopt),		C, INT_IS(2, SO_PEERGROUPS) },
+	{ CALL(setsockopt),		S | H, OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT) },
+	{ CALL(getsockopt),		C, OPTION(SOL_SOCKET, SO_PEERCRED) },
+	{ CALL(getsockopt),		C, OPTION(SOL_SOCKET, SO_PEERGROUPS) },
 
-	/* name servers, and an authorization server */
-	{ CALL(socket),			NET, INT_IS(0, AF_INET) },
-	{ CALL(socket),			NET, INT_IS(0, AF_INET6) },
+	/* name servers, and an authorization server: no protocol for which the
+	 * kernel would load a module */
+	{ CALL(socket),			NET, SOCKET(AF_INET, SOCK_STREAM, 0) },
+	{ CALL(socket),			NET, SOCKET(AF_INET, SOCK_STREAM, IPPROTO_TCP) },
+	{ CALL(socket),			NET, SOCKET(AF_INET, SOCK_DGRAM, 0) },
+	{ CALL(socket),			NET, SOCKET(AF_INET, SOCK_DGRAM, IPPROTO_UDP) },
+	{ CALL(socket),			NET, SOCKET(AF_INET6, SOCK_STREAM, 0) },
+	{ CALL(socket),			NET, SOCKET(AF_INET6, SOCK_STREAM, IPPROTO_TCP) },
+	{ CALL(socket),			NET, SOCKET(AF_INET6, SOCK_DGRAM, 0) },
+	{ CALL(socket),			NET, SOCKET(AF_INET6, SOCK_DGRAM, IPPROTO_UDP) },
 	{ CALL(connect),		NET },
 	{ CALL(bind),			NET },
 	{ CALL(getsockname),		NET | FN },
 	{ CALL(getpeername),		NET },
 	{ CALL(getsockopt),		NET },
-	{ CALL(setsockopt),		NET, INT_IS(1, IPPROTO_TCP) },
-	{ CALL(setsockopt),		NET, INT_IS(2, SO_RCVBUF) },
-	{ CALL(setsockopt),		NET, INT_IS(2, SO_SNDBUF) },
+	{ CALL(setsockopt),		NET, OPTION(IPPROTO_TCP, TCP_NODELAY) },
+	{ CALL(setsockopt),		NET, OPTION(SOL_SOCKET, SO_RCVBUF) },
+	{ CALL(setsockopt),		NET, OPTION(SOL_SOCKET, SO_SNDBUF) },
 	{ CALL(ioctl),			NET, INT_IS(1, FIONBIO) },
 	{ CALL(ioctl),			NET, INT_IS(1, FIONREAD) },
 
@@ -346,15 +364,20 @@ must(int rc, const char *what)
 static void
 add(scmp_filter_ctx ctx, uint32_t action, const struct rule *r)
 {
-	const struct scmp_arg_cmp arg = {
-		r->arg.index, SCMP_CMP_MASKED_EQ, r->arg.mask, r->arg.value,
-	};
-	int rc;
+	struct scmp_arg_cmp	args[ARGS_MAX];
+	unsigned		n = 0;
+	int			rc;
 
 	if (r->call == __NR_SCMP_ERROR)
 		must(-EINVAL, r->name);
-	rc = r->arg.set ? seccomp_rule_add_array(ctx, action, r->call, 1, &arg)
-	    : seccomp_rule_add_array(ctx, action, r->call, 0, NULL);
+	for (unsigned i = 0; i < ARGS_MAX; i++) {
+		const struct arg *a = i == 0 ? &r->arg : &r->also[i - 1];
+
+		if (a->set)
+			args[n++] = (struct scmp_arg_cmp){ a->index,
+			    SCMP_CMP_MASKED_EQ, a->mask, a->value };
+	}
+	rc = seccomp_rule_add_array(ctx, action, r->call, n, args);
 	if (rc != -EDOM)		/* not on this architecture */
 		must(rc, r->name);
 }

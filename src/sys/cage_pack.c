@@ -17,6 +17,8 @@
 #define AT_ARCH		offsetof(struct seccomp_data, arch)
 #define STEPS_MAX	4096
 #define NUMBERS		1100u	/* of system calls, and more */
+#define ARGS		3	/* at most are looked at for one number */
+#define VALUES_MAX	64
 
 /* For a number, and all that follow up to the next one's. */
 struct part {
@@ -272,21 +274,81 @@ run(const struct sock_filter *op, const struct seccomp_data *d)
 	}
 }
 
-/* All arguments have the same value: each program looks at one at a time. */
 static bool
-agree(const struct packing *p, uint32_t arch, uint32_t nr, uint64_t arg)
+agree_on(const struct packing *p, uint32_t arch, uint32_t nr,
+    const uint64_t args[ARGS])
 {
 	struct seccomp_data d = { .nr = (int)nr, .arch = arch };
 
 	for (size_t i = 0; i < 6; i++)
-		d.args[i] = arg;
+		d.args[i] = args[i % ARGS];
 	return run(p->full, &d) == run(p->out, &d);
+}
+
+/* All arguments have the same value. */
+static bool
+agree(const struct packing *p, uint32_t arch, uint32_t nr, uint64_t arg)
+{
+	return agree_on(p, arch, nr, (const uint64_t[ARGS]){ arg, arg, arg });
+}
+
+static void
+add_value(uint64_t v[VALUES_MAX], size_t *n, uint64_t value)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (v[i] == value)
+			return;
+	if (*n < VALUES_MAX)
+		v[(*n)++] = value;
+}
+
+/* What arguments are compared with by what decides about a number, and one more
+ * value; VALUES_MAX: more than are looked at. */
+static size_t
+compared(const struct packing *p, size_t at, uint64_t v[VALUES_MAX])
+{
+	bool	reached[CAGE_PACK_MAX + 256] = { false };
+	size_t	n = 0;
+
+	add_value(v, &n, ~(uint64_t)0);
+	reached[at] = true;
+	for (size_t i = at; i < p->n; i++) {
+		const struct sock_filter *op = &p->full[i];
+
+		if (!reached[i] || op->code == (BPF_RET | BPF_K))
+			continue;
+		if (is_jump(op))
+			add_value(v, &n, op->k);
+		else if (op->code == (BPF_JMP | BPF_JA))
+			return VALUES_MAX;	/* what decides has none */
+		reached[i + 1 + (is_jump(op) ? op->jt : 0)] = true;
+		reached[i + 1 + (is_jump(op) ? op->jf : 0)] = true;
+	}
+	return n;
+}
+
+/* Where several arguments are looked at: all values of one with all of the others. */
+static bool
+agree_on_each(const struct packing *p, uint32_t arch, uint32_t nr)
+{
+	uint64_t	v[VALUES_MAX];
+	size_t		at = decision(p, arch, nr);
+	size_t		n = at < p->n ? compared(p, at, v) : VALUES_MAX;
+
+	for (size_t i = 0; n < VALUES_MAX && i < n * n * n; i++)
+		if (!agree_on(p, arch, nr, (const uint64_t[ARGS]){ v[i % n],
+		    v[i / n % n], v[i / n / n] }))
+			return false;
+	return n < VALUES_MAX;
 }
 
 /* For each number, with each value that is asked for, and its neighbours. */
 static bool
 proven(const struct packing *p, uint32_t arch)
 {
+	for (uint32_t nr = 0; nr < NUMBERS; nr++)
+		if (!agree_on_each(p, arch, nr))
+			return false;
 	for (size_t i = 0; i < p->n; i++) {
 		uint64_t k = p->full[i].k;
 

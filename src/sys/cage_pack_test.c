@@ -62,6 +62,42 @@ test_shorter(void **state)
 	assert_true(looks);
 }
 
+/* 3 is allowed when its arguments are 5 and 6. */
+static const struct sock_filter pair[] = {
+	LOAD(arch),
+	IF(BPF_JEQ, AUDIT_ARCH_X86_64, 0, 8),
+	LOAD(nr),
+	IF(BPF_JEQ, 3, 1, 0),
+	RET(SECCOMP_RET_ERRNO | 38),
+	LOAD(args[0]),
+	IF(BPF_JEQ, 5, 0, 3),
+	LOAD(args[1]),
+	IF(BPF_JEQ, 6, 0, 1),
+	RET(SECCOMP_RET_ALLOW),
+	RET(SECCOMP_RET_KILL_PROCESS),
+};
+
+static void
+test_two_arguments(void **state)
+{
+	static struct sock_filter	out[CAGE_PACK_MAX];
+	size_t				n = cage_pack(pair, LEN(pair), out);
+	size_t				first = n;
+	size_t				second = n;
+
+	(void)state;
+	assert_int_not_equal(n, 0);
+	for (size_t i = 0; i < n; i++) {
+		if (out[i].code != (BPF_LD | BPF_W | BPF_ABS))
+			continue;
+		if (out[i].k == offsetof(struct seccomp_data, args[0]))
+			first = i;
+		if (out[i].k == offsetof(struct seccomp_data, args[1]))
+			second = i;
+	}
+	assert_true(first < second && second < n);
+}
+
 static void
 refuses(size_t i, struct sock_filter op)
 {
@@ -93,6 +129,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shorter),
+		cmocka_unit_test(test_two_arguments),
 		cmocka_unit_test(test_not_understood),
 	};
 

@@ -451,6 +451,31 @@ try_unix_socket(void)
 	return outcome(socket(AF_UNIX, SOCK_STREAM, 0));
 }
 
+/* For each of these the kernel loads a module, if it has one. */
+static int
+try_sctp(void)
+{
+	return outcome(socket(AF_INET6, SOCK_STREAM, IPPROTO_SCTP));
+}
+
+static int
+try_dccp(void)
+{
+	return outcome(socket(AF_INET, SOCK_DCCP | SOCK_CLOEXEC, 0));
+}
+
+static int
+try_ping(void)
+{
+	return outcome(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+}
+
+static int
+try_kernel_tls(void)
+{
+	return outcome(setsockopt(near, IPPROTO_TCP, TCP_ULP, "tls", 3));
+}
+
 static int
 try_sendfile(void)
 {
@@ -618,6 +643,10 @@ static const struct mischief {
 	{ "mincore",	try_mincore,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "socket",	try_socket,	DIES, EVERY & ~NET, false },
 	{ "unix",	try_unix_socket, IS_REFUSED, NET, false },
+	{ "sctp",	try_sctp,	IS_REFUSED, NET, false },
+	{ "dccp",	try_dccp,	IS_REFUSED, NET, false },
+	{ "ping",	try_ping,	IS_REFUSED, NET, false },
+	{ "kernel tls",	try_kernel_tls,	IS_REFUSED, EVERY, false },
 	{ "connect",	try_connect,	DIES, EVERY & ~NET, false },
 	{ "pair",	try_socketpair,	DIES, EVERY & ~(BIT(AUTH) | BIT(FRONT) | BIT(FRONTS) | BIT(TOKEN)),
 		false },
