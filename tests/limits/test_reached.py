@@ -369,7 +369,8 @@ class Slow(Reached):
         self.is_ended("timeout", lambda: pop.send(b"x"), 2.5)
 
     def test_message_that_drips(self):
-        self.serve(timeout=3, min_rate=1000, xmit_sender="%u@example.org")
+        self.serve(timeout=3, min_rate=1000, xmit_sender="%u@example.org",
+                   xmit_command="/bin/true")
         pop = self.user()
         pop.cmd("XTND XMIT")
         pop.send(b"To: bob@example.org\r\n\r\n")
