@@ -18,7 +18,7 @@
  *   its children	become.c, ctl_answer.c and each role's start, up to its cage
  *   who forks		spawner.c, groups.c, usher.c, with drop/copy.c and spool.c (with
  *			a user's rights on files); session.c up to become_user
- *   passwords		warden.c, and worker.c with auth/pam.c
+ *   passwords		warden.c, and those of worker_priv.h with auth/pam.c
  *   beneath them	base/, sys/, watch/, conf/
  *
  * Both ends of each link are kept here: a spawner, warden or resolver that dies is

@@ -8,8 +8,8 @@
  * and who may announce another client) is kept here once more.
  *
  * Code that runs as root: these files (monitor_priv.h), those of host.h, ask_serve in
- * ask.c, worker.c with the PAM back end, listen.c and network.c, which read rows of the
- * configuration, and what they call in sys/, watch/, conf/.
+ * ask.c, those of worker_priv.h with the PAM back end, listen.c and network.c, which
+ * read rows of the configuration, and what they call in sys/, watch/, conf/.
  *
  *    CLIENT (whose connection it is)
  *      +-+

@@ -16,7 +16,7 @@
  * pipe, the lease, whose other end the warden closes when one of the files is
  * not what it was before the workers read it; it looks twice a second, as long
  * as there are workers, by name, since a file is replaced by rename.  A worker
- * whose lease is over retires (worker.c), and auth asks for a new one: so an
+ * whose lease is over retires (worker_serve.c), and auth asks for a new one: so an
  * answer is never older than a second.
  */
 #include "role/warden.h"
