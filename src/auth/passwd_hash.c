@@ -48,9 +48,11 @@ static const struct scheme schemes[] = {
 	{ "SHA256-CRYPT",	"$5$" },
 	{ "BLF-CRYPT",		"$2" },
 	{ "MD5-CRYPT",		"$1$" },
+	{ "MD5",		"$1$" },
 	{ "SCRAM-SHA-1",	NULL },
 	{ "SCRAM-SHA-256",	NULL },
 	{ "PLAIN",		NULL },
+	{ "CLEAR",		NULL },
 	{ "CLEARTEXT",		NULL },
 };
 

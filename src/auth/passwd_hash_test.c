@@ -35,6 +35,8 @@ static const struct {
 	{ "{BLF-CRYPT}" BCRYPT,		true,	false,	false },
 	{ "{PLAIN}wonderland",		true,	false,	false },
 	{ "{CLEARTEXT}wonderland",	true,	false,	false },
+	{ "{CLEAR}wonderland",		true,	false,	false },
+	{ "{MD5}" MD5,			true,	false,	false },
 	{ "{PLAIN}Wonderland",		false,	false,	false },
 	{ "{PLAIN}wonderlan",		false,	false,	false },
 	{ "{PLAIN}wonderlandwonderland", false,	false,	false },
