@@ -53,6 +53,8 @@ enum {
 	Q	= 1 << 12,		/* SQL */
 	B	= 1 << 13,		/* KERBEROS */
 	NET	= R | T,		/* who makes sockets */
+	/* Who has TCP listeners.  One that is shut down connects by what is sent. */
+	LISTENS	= FN | M,
 	F	= F1 | FN,
 	ALL	= F | V | R | S | A | H | C | M | K | T | Q | B,
 	IO	= F | R | S | H,	/* those who wait for a network */
@@ -156,7 +158,9 @@ static const struct rule rules[] = {
 	{ CALL(epoll_pwait),		LOOP },
 	{ CALL(epoll_pwait2),		LOOP },
 	{ CALL(accept4),		FN | C | M },
-	{ CALL(socketpair),		A | F | T, INT_IS(0, AF_UNIX) },
+	/* Never for datagrams, which could go to any name. */
+	{ CALL(socketpair),		A | F | T, SOCKET(AF_UNIX, SOCK_STREAM, 0) },
+	{ CALL(socketpair),		A | F, SOCKET(AF_UNIX, SOCK_SEQPACKET, 0) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_SETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFD) },
@@ -175,10 +179,13 @@ static const struct rule rules[] = {
 	{ CALL(setsockopt),		M, OPTION(IPPROTO_TCP, TCP_CORK) },
 
 	/* sockets that are open already: the client, links, the log */
-	{ CALL(sendmsg),		ALL },
+	{ CALL(sendmsg),		ALL & ~LISTENS },
+	{ CALL(sendmsg),		LISTENS, WITHOUT(2, MSG_FASTOPEN) },
 	{ CALL(recvmsg),		ALL },
-	{ CALL(sendto),			ALL },
-	{ CALL(send),			ALL },
+	{ CALL(sendto),			ALL & ~LISTENS },
+	{ CALL(sendto),			LISTENS, WITHOUT(3, MSG_FASTOPEN) },
+	{ CALL(send),			ALL & ~LISTENS },
+	{ CALL(send),			LISTENS, WITHOUT(3, MSG_FASTOPEN) },
 	{ CALL(sendfile),		S },
 	{ CALL(sendfile64),		S },
 	{ CALL(recvfrom),		ALL },

@@ -44,6 +44,7 @@ enum { REFUSED = 77, FINE = 0 };
 static struct test_dir	*dir;
 static int		 near;
 static int		 far;
+static int		 listener = -1;
 
 /* Limits, cage, then fn; gives what waitpid says. */
 static int
@@ -334,6 +335,10 @@ setup(void **state)
 	if (test_dir_setup(state) == -1)
 		return -1;
 	dir = *state;
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (listener == -1 || listen(listener, 1) != 0)
+		return -1;
+	sock_shutdown(listener);
 	return link_pair(&near, &far, NULL);
 }
 
@@ -343,6 +348,7 @@ teardown(void **state)
 	fd_close(&near);
 	fd_close(&far);
 	fd_close(&open_copy);
+	fd_close(&listener);
 	return test_dir_teardown(state);
 }
 
@@ -489,6 +495,44 @@ try_connect(void)
 		.sun_path = "/dev/log" };
 
 	return outcome(connect(near, (struct sockaddr *)&un, sizeof(un)));
+}
+
+/* A listener that is shut down is a socket like any other, and connects at its first
+ * octet. */
+static int
+try_fast_open(void)
+{
+	const struct sockaddr_in	to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(9),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+
+	return outcome(sendto(listener, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+	    (const struct sockaddr *)&to, sizeof(to)));
+}
+
+static int
+try_fast_open_message(void)
+{
+	struct sockaddr_in	to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(9),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	const struct msghdr	m = { .msg_name = &to,
+		.msg_namelen = sizeof(to) };
+
+	return outcome(sendmsg(listener, &m, MSG_FASTOPEN | MSG_NOSIGNAL));
+}
+
+/* Its ends can send to whoever has such a socket, by name. */
+static int
+try_datagrams(void)
+{
+	int s[2];
+
+	return outcome(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, s));
 }
 
 static int
@@ -650,6 +694,12 @@ static const struct mischief {
 	{ "connect",	try_connect,	DIES, EVERY & ~NET, false },
 	{ "pair",	try_socketpair,	DIES, EVERY & ~(BIT(AUTH) | BIT(FRONT) | BIT(FRONTS) | BIT(TOKEN)),
 		false },
+	{ "fast open",	try_fast_open,	IS_REFUSED, BIT(FRONTS) | BIT(METRICS),
+		false },
+	{ "the same, as a message", try_fast_open_message, IS_REFUSED,
+		BIT(FRONTS) | BIT(METRICS), false },
+	{ "datagrams",	try_datagrams,	IS_REFUSED,
+		BIT(AUTH) | BIT(FRONT) | BIT(FRONTS) | BIT(TOKEN), false },
 	{ "listen",	try_listen,	DIES, EVERY, false },
 	{ "setuid",	try_setuid,	DIES, EVERY, false },
 	{ "setgroups",	try_setgroups,	DIES, EVERY, false },
