@@ -82,6 +82,10 @@ offers_hinder(const struct settings *c, enum auth_method m,
 		listen_rules_at(&c->role.listen, &way->local, &rules);
 		if (!listen_takes(&rules, client))
 			return "networks= of that line of listen";
+		/* Its stamp is in the greeting. */
+		if (m == AUTH_METHOD_APOP && way->tls && !rules.tls &&
+		    !rules.proxy)
+			return "behind STLS there is no APOP";
 	}
 	if (c->auth.rpop_file[0] != '\0')
 		mask |= 1u << BY_RPOP;

@@ -423,6 +423,11 @@ class Guesses(Ctl):
                 self.assertEqual(said.get("reason"),
                                  reason if method != "plain" else None,
                                  (user, method))
+        for how, want in (("--tls", "behind STLS there is no APOP"), (None, None)):
+            said = json.loads(self.ctl(
+                "--json", "why", *([how] if how else []), "--method", "apop",
+                "--listener", "127.0.0.1:110", "alice@127.0.0.1"))
+            self.assertEqual(said.get("connection_detail"), want)
 
     def test_why_without_a_word_said(self):
         """Who is not even asked for a password is told so before any rule."""
