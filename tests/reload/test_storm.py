@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import again                                                    # noqa: E402
 from lib import flavour, spool                                  # noqa: E402
-from lib.popper import Pop, Serve                               # noqa: E402
+from lib.popper import Pop, PopError, Serve                     # noqa: E402
 
 PASSWORD = again.PASSWORD
 ROUNDS = 1000 if os.environ.get("POPPER_LONG") else 10
@@ -27,12 +27,14 @@ USERS = 4
 KEPT = "storm%d" % USERS                # whose session is there all the time
 FEW, MANY = 3, 12                       # messages of a maildrop
 PORTS = (110, 109)
+KILLED = ("popper-front", "popper-front", "popper-auth", "popper-warden",
+          "popper-ctl")                 # which hold nothing of a session's
 LINES = (b"", b".", b"..", b".x", b">From x", b"word " * 10, b"x" * 5000,
          b"\xff\x00\r")
 
 
 class Cut(Exception):
-    """The connection ended before the login was answered."""
+    """The connection ended before the login was answered, or nobody could."""
 
 
 class Client(threading.Thread):
@@ -71,6 +73,9 @@ class Client(threading.Thread):
         except (EOFError, OSError):
             pop.close()
             raise Cut from None
+        except PopError as e:           # auth has died
+            pop.close()
+            raise (Cut if "[SYS/TEMP]" in str(e) else e) from None
 
     def session(self):
         if len(self.mails) <= FEW:
@@ -233,14 +238,14 @@ class Storm(again.Again):
                 "fronts": order.randrange(1, 4)})
             self.server.process.send_signal(signal.SIGHUP)
             time.sleep(order.random() * 0.05)
-            fronts = self.named("popper-front")
-            if fronts:
-                order.choice(fronts).kill(signal.SIGKILL)
+            roles = self.named(order.choice(KILLED))
+            if roles:
+                order.choice(roles).kill(signal.SIGKILL)
             if not self.served(1):
                 break
         self.assertEqual(self.failures(), [])
         self.again(*self.ROWS, **self.STORM)
-        self.end("reloads with killed fronts")
+        self.end("reloads with killed roles")
         self.settled(60)
         self.assertEqual(self.log.find("misbehaved|crash", self.mark), [])
 
