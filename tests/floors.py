@@ -57,7 +57,7 @@ LISTED = [
     ("auth/sql_sqlite.c", "sys/inotify.h", "another file takes its name"),
     ("auth/sql_sqlite.c", "unistd.h", "close of that"),
     ("cmd/bulletin.c", "getopt.h", "the options of popper bulletin"),
-    ("cmd/ctl.c", "getopt.h", "the options of popper ctl"),
+    ("cmd/ctl_args.c", "getopt.h", "the options of popper ctl"),
     ("cmd/uidl.c", "getopt.h", "the options of popper uidl"),
     ("cmd/uidl_pop3.c", "curl/curl.h", "POP3, a client's side; a module"),
     ("cmd/passwd.c", "getopt.h", "the options of popper passwd"),
