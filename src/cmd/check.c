@@ -23,8 +23,8 @@ static const char usage_text[] =
 
 /* As start_tell has mistakes. */
 static void
-tell_start(struct check *c, const char *file, unsigned line, const char *option,
-    const char *text)
+tell_start(struct check *c, enum conf_severity severity, const char *file,
+    unsigned line, const char *option, const char *text)
 {
 	char at[16] = "";
 	char all[sizeof(c->first)];
@@ -33,8 +33,8 @@ tell_start(struct check *c, const char *file, unsigned line, const char *option,
 		(void)snprintf(at, sizeof(at), "%u:", line);
 	(void)snprintf(all, sizeof(all), "%s:%s %s%s%s", file, at, option,
 	    option[0] != '\0' ? ": " : "", text);
-	start_mistake(c->terminal, all);
-	if (c->errors == 1)
+	start_mistake(c->terminal, severity, all);
+	if (severity == CONF_ERROR && c->errors == 1)
 		memcpy(c->first, all, sizeof(all));
 }
 
@@ -49,13 +49,16 @@ tell_args(struct check *c, enum conf_severity severity, const char *file,
 		if ((uint8_t)*p < 0x20 || *p == 0x7f)
 			*p = '?';	/* names of files are foreign text */
 	}
+	if (c->out == NULL && severity == CONF_WARNING)
+		return;
+	if (c->spares)
+		severity = CONF_WARNING;
 	if (severity == CONF_ERROR)
 		c->errors++;
 	else
 		c->warnings++;
 	if (c->out == NULL) {
-		if (severity == CONF_ERROR)
-			tell_start(c, file, line, option, text);
+		tell_start(c, severity, file, line, option, text);
 		return;
 	}
 	fprintf(c->out, "%s:", file);

@@ -19,4 +19,13 @@ int	cmd_check(int argc, char **argv);
  */
 int	check_start(const struct settings *s, bool terminal, struct fault *f) MUSTUSE;
 
+/*
+ * Files and folders that are not there, or cannot be used; told in the words of popper
+ * check.  A start goes on without them, since they may come: 0.  A reload does not, if
+ * somebody could not log in, or could who may not: the old settings have it.
+ */
+enum check_when { CHECK_START, CHECK_RELOAD };
+int	check_absent(const struct settings *s, enum check_when when,
+	    bool terminal, struct fault *f) MUSTUSE;
+
 #endif

@@ -237,8 +237,8 @@ files_masters(struct check *c, const struct file_facts *facts)
 		check_error(c, "master_users", "%s", f.text);
 }
 
-static void
-files_auth(struct check *c)
+void
+check_deny(struct check *c)
 {
 	const struct auth_conf	*a = &c->s->auth;
 	struct file_facts	 facts;
@@ -247,6 +247,15 @@ files_auth(struct check *c)
 	    conf_is_set(c->s->store, "deny_file") ? MUST_EXIST : MAY_MISS,
 	    "make it (empty, if nobody is to be denied)", &facts))
 		judge_trusted(c, "deny_file", a->deny_file, &facts);
+}
+
+static void
+files_auth(struct check *c)
+{
+	const struct auth_conf	*a = &c->s->auth;
+	struct file_facts	 facts;
+
+	check_deny(c);
 	if (a->allow_file[0] != '\0' && look(c, "allow_file", a->allow_file,
 	    MUST_EXIST, "nobody can log in without it; make it, or remove the "
 	    "line", &facts))
@@ -388,20 +397,24 @@ files_chroot(struct check *c)
 		    "locks strangers in there, remove all from it", path, name);
 }
 
+void
+check_folders(struct check *c)
+{
+	const char		*path = c->s->role.temp_dir;
+	struct file_facts	 facts;
+
+	(void)folder_of_ours(c, "run_dir", c->s->role.run_dir);
+	if (path[0] != '\0' && look(c, "temp_dir", path, MUST_EXIST,
+	    "make it, or remove the line", &facts) && !facts.is_dir)
+		check_error(c, "temp_dir", "%s is not a folder", path);
+}
+
 static void
 files_folders(struct check *c)
 {
-	const struct settings	*s = c->s;
-	struct file_facts	 facts;
-
 	files_chroot(c);
-	(void)folder_of_ours(c, "state_dir", s->role.state_dir);
-	(void)folder_of_ours(c, "run_dir", s->role.run_dir);
-	if (s->role.temp_dir[0] != '\0' && look(c, "temp_dir",
-	    s->role.temp_dir, MUST_EXIST, "make it, or remove the line",
-	    &facts) && !facts.is_dir)
-		check_error(c, "temp_dir", "%s is not a folder",
-		    s->role.temp_dir);
+	(void)folder_of_ours(c, "state_dir", c->s->role.state_dir);
+	check_folders(c);
 }
 
 static void

@@ -306,8 +306,8 @@ on_bulletin(void *ctx, const char *name, uint64_t number UNUSED,
 	    problem);
 }
 
-static void
-mail_bulletins(struct check *c)
+void
+check_bulletins(struct check *c)
 {
 	const char		*dir = c->s->bull.dir;
 	struct file_facts	 facts;
@@ -341,8 +341,8 @@ on_board_mistake(void *ctx, unsigned line, const char *text)
 	check_tell(c, CONF_ERROR, c->s->xtnd.bboards, line, "%s", text);
 }
 
-static void
-mail_boards(struct check *c)
+void
+check_boards(struct check *c)
 {
 	const char	*path = c->s->xtnd.bboards;
 	struct bboards	 boards;
@@ -373,6 +373,6 @@ check_mail(struct check *c)
 	mail_private(c, "journal");
 	mail_private(c, "index");
 	mail_private(c, "maildirs");
-	mail_bulletins(c);
-	mail_boards(c);
+	check_bulletins(c);
+	check_boards(c);
 }

@@ -13,6 +13,7 @@ struct check {
 	const struct settings	*s;
 	FILE			*out;	/* NULL: errors alone, as of a start */
 	bool			 terminal;	/* those go to standard error, too */
+	bool			 spares;	/* and are no more than warnings */
 	char			 first[2048];	/* of them */
 	bool			 root;	/* are we? */
 	uid_t			 uid;	/* ours */
@@ -34,8 +35,11 @@ void	check_warn(struct check *c, const char *option, const char *fmt, ...)
 void	check_rules(struct check *c);
 /* Those of them that are errors and depend on nothing else. */
 void	check_unfit(struct check *c);
-/* Files and folders of popper's own. */
+/* Files and folders of popper's own; of them deny_file, and those
+ * without which there is no session. */
 void	check_files(struct check *c);
+void	check_deny(struct check *c);
+void	check_folders(struct check *c);
 /* A user database in SQL, named in that line: it is opened. */
 struct auth_conf;
 void	check_sql(struct check *c, const struct auth_conf *db, unsigned line);
@@ -45,12 +49,16 @@ void	check_tls(struct check *c);
 void	check_gssapi(struct check *c);
 /* What users need stored for the mechanisms that there are. */
 void	check_secrets(struct check *c);
+/* Files of bearer tokens. */
+void	check_token_files(struct check *c);
 /* Bearer tokens; asks the authorization server. */
 void	check_tokens(struct check *c);
 /* What will be missed when popper runs. */
 void	check_needs(struct check *c);
 /* Spool, bulletins, boards, and what waits there. */
 void	check_mail(struct check *c);
+void	check_bulletins(struct check *c);
+void	check_boards(struct check *c);
 
 /* fn in a child, which may give up its rights; what that says is f's. */
 typedef int	check_fn(const struct check *c, const void *what, struct fault *f);

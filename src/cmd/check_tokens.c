@@ -40,12 +40,32 @@ judge_rules(struct check *c, const struct token_conf *t)
 		    "for other services open mailboxes, too; set oauth_audience");
 }
 
+static const char *
+option_of(const struct token_conf *conf)
+{
+	return conf->jwks[0] != '\0' ? "oauth_jwks" : "oauth_introspection";
+}
+
+static int
+open_files(const struct check *c, const void *what UNUSED, struct fault *f)
+{
+	return tokens_files(c->s, f);
+}
+
+void
+check_token_files(struct check *c)
+{
+	struct fault f;
+
+	if (token_wanted(&c->s->token) &&
+	    check_in_child(c, open_files, NULL, &f) != 0)
+		check_error(c, option_of(&c->s->token), "%s", f.text);
+}
+
 void
 check_tokens(struct check *c)
 {
 	const struct token_conf	*conf = &c->s->token;
-	const char		*option = conf->jwks[0] != '\0' ? "oauth_jwks" :
-				    "oauth_introspection";
 	struct tokens		 t;
 	struct fault		 f;
 
@@ -53,7 +73,7 @@ check_tokens(struct check *c)
 		return;
 	judge_rules(c, conf);
 	if (tokens_open(c->s, &t, &f) != 0) {
-		check_error(c, option, "%s", f.text);
+		check_error(c, option_of(conf), "%s", f.text);
 		return;
 	}
 	if (conf->jwks[0] != '\0')

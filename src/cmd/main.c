@@ -175,6 +175,9 @@ cmd_serve(int argc, char **argv)
 	if (status == STATUS_OK && e->s.role.isolation == ISOLATION_SPLIT)
 		status = start_names(&e->s, &e->names, names_to_numbers,
 		    inetd < 0);
+	if (status == STATUS_OK && check_absent(&e->s, CHECK_START, inetd < 0,
+	    &f) != 0)
+		status = STATUS_CONFIG;
 	if (status == STATUS_OK)
 		status = serve(e, &r, inetd);	/* takes it */
 	else

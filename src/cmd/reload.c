@@ -7,7 +7,6 @@
 #include "cmd/reload.h"
 
 #include "cmd/check.h"
-#include "cmd/foresee.h"
 #include "cmd/start.h"
 #include "role/monitor.h"
 
@@ -113,7 +112,7 @@ judge(const struct reload *r, const struct edition *now, struct edition *e,
 	if (e->s.role.isolation != ISOLATION_SINGLE &&
 	    names_to_numbers(&e->s, &e->names, f) != 0)
 		return -1;
-	return foresee_databases(&e->s, f);
+	return check_absent(&e->s, CHECK_RELOAD, false, f);
 }
 
 static struct edition *

@@ -19,9 +19,12 @@ tell(bool terminal, enum log_level level, const char *id, const char *text)
 }
 
 void
-start_mistake(bool terminal, const char *text)
+start_mistake(bool terminal, enum conf_severity severity, const char *text)
 {
-	tell(terminal, LEVEL_ERR, "conf-error", text);
+	bool error = severity == CONF_ERROR;
+
+	tell(terminal, error ? LEVEL_ERR : LEVEL_WARN,
+	    error ? "conf-error" : "conf-warning", text);
 }
 
 void
@@ -32,15 +35,12 @@ start_tell(const struct settings *s, bool terminal)
 	char				 text[512];
 
 	for (size_t i = 0; i < n; i++) {
-		bool error = list[i].severity == CONF_ERROR;
-
 		if (list[i].line > 0)
 			(void)snprintf(text, sizeof(text), "%s:%u: %s",
 			    s->config, list[i].line, list[i].text);
 		else
 			(void)snprintf(text, sizeof(text), "%s", list[i].text);
-		tell(terminal, error ? LEVEL_ERR : LEVEL_WARN,
-		    error ? "conf-error" : "conf-warning", text);
+		start_mistake(terminal, list[i].severity, text);
 	}
 }
 
@@ -86,7 +86,7 @@ start_names(struct settings *s, struct names *names, names_look_up_fn *look_up,
 	if (look_up(s, names, &f) == 0)
 		return STATUS_OK;
 	if (f.class != FAULT_TEMP) {
-		start_mistake(terminal, f.text);
+		start_mistake(terminal, CONF_ERROR, f.text);
 		return STATUS_CONFIG;
 	}
 	log_fault(LEVEL_WARN, "names-not-looked-up", &f);
@@ -138,24 +138,24 @@ start_allowed(const struct settings *s, bool terminal)
 	bool single = s->role.isolation == ISOLATION_SINGLE;
 
 	if (root && single) {
-		start_mistake(terminal, "isolation = single is"
+		start_mistake(terminal, CONF_ERROR, "isolation = single is"
 		    " for ordinary users: take it out, or do not start popper"
 		    " as root");
 		return STATUS_CONFIG;
 	}
 	if (!root && !single) {
-		start_mistake(terminal, "isolation = split"
+		start_mistake(terminal, CONF_ERROR, "isolation = split"
 		    " needs root: start popper as root, or set isolation ="
 		    " single and auth = file");
 		return STATUS_DENIED;
 	}
 	if (single && auth_has(&s->auth, AUTH_PAM)) {
-		start_mistake(terminal, "isolation = single"
+		start_mistake(terminal, CONF_ERROR, "isolation = single"
 		    " needs auth = file: PAM needs root");
 		return STATUS_CONFIG;
 	}
 	if (s->role.tls_certificate.n == 0 && listen_wants_tls(&s->role.listen)) {
-		start_mistake(terminal, "listen: " LISTEN_TLS_TEXT);
+		start_mistake(terminal, CONF_ERROR, "listen: " LISTEN_TLS_TEXT);
 		return STATUS_CONFIG;
 	}
 	return STATUS_OK;

@@ -32,8 +32,9 @@ int	start(int argc, char **argv, const char *flags, bool terminal,
 /* The parts of it: open the log (and the trace file), tell the mistakes. */
 void	start_log(const struct settings *s, bool terminal);
 void	start_tell(const struct settings *s, bool terminal);
-/* One more mistake, of those that popper does not start with. */
-void	start_mistake(bool terminal, const char *text);
+/* One more mistake: CONF_ERROR, popper does not start with it. */
+void	start_mistake(bool terminal, enum conf_severity severity,
+	    const char *text);
 
 /*
  * May these settings be served by this process?  Root and isolation must fit.

@@ -75,6 +75,23 @@ tokens_open(const struct settings *conf, struct tokens *out, struct fault *f)
 	return rc == 0 ? 0 : fault_prefix(f, "tokens: ");
 }
 
+int
+tokens_files(const struct settings *conf, struct fault *f)
+{
+	struct texts	x = { 0 };
+	struct tokens	t = { .t = NULL };
+	int		rc;
+
+	if (!token_needs_network(&conf->token)) {
+		rc = tokens_open(conf, &t, f);
+		tokens_close(&t);
+		return rc;
+	}
+	rc = load_all(&conf->token, &x, f);
+	texts_fini(&x);
+	return rc == 0 ? 0 : fault_prefix(f, "tokens: ");
+}
+
 void
 tokens_close(struct tokens *t)
 {

@@ -19,6 +19,8 @@ struct tokens {
 	struct token		*t;		/* owns; NULL: not open */
 };
 
+/* Reads the files; of what needs no server, what is in them, too. */
+int	tokens_files(const struct settings *conf, struct fault *f) MUSTUSE;
 /* Opens the module, reads the files, looks up the servers. */
 int	tokens_open(const struct settings *conf, struct tokens *out,
 	    struct fault *f) MUSTUSE;

@@ -646,6 +646,36 @@ class Reload(Ctl):
         self.assertEqual(self.ctl("reload"), self.GOOD)
         self.settled()
 
+    # Option, what is not there, popper check's words, and could some not log in?
+    MISSING = (("oauth_jwks", "/etc/popper/none.jwks", "tokens: open %s: No such",
+                True),
+               ("gssapi_keytab", "/etc/popper/none.keytab",
+                "nobody can log in by GSSAPI: gssapi_keytab: open %s: No such", True),
+               ("deny_file", "/etc/popper/none", "%s does not exist; make it", True),
+               ("bulletins", "/srv/none", "open %s: .*; make the folder", False),
+               ("bboards", "/etc/popper/none", "open %s: .*; make the file", False),
+               ("temp_dir", "/srv/none", "%s does not exist; make it", False))
+
+    def test_missing(self):
+        """A reload keeps the settings by which all can log in; what may come later is
+        told."""
+        self.serve()
+        for option, path, words, refused in self.MISSING:
+            self.change("%s = %s" % (option, path))
+            words = r"popper\.conf:\d+: %s: %s" % (option, words % path)
+            mark = self.log.mark()
+            said = self.ctl("reload", code=78 if refused else 0)
+            self.assertRegex(said, words if refused else self.GOOD)
+            self.log.wait("%s .*%s" % ("conf-error" if refused else "conf-warning",
+                                       words), mark)
+        self.login().quit()
+
+    def test_missing_at_a_start(self):
+        self.serve(*("%s = %s" % row[:2] for row in self.MISSING))
+        for option, path, words, _ in self.MISSING:
+            self.log.wait("conf-warning .*: %s: %s" % (option, words % path), self.mark)
+        self.login().quit()
+
     def test_one_after_the_other(self):
         """Each is done when it says so: who connects then has its settings."""
         self.serve()

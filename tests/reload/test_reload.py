@@ -710,6 +710,7 @@ class Single(again.Again):
         self.host.write(self.OWN + "/users", "alice:{PLAIN}%s:1001:1001::"
                         "/home/alice\n" % PASSWORD, 0o600, "alice")
         self.host.write("/home/alice/mbox", self.mail, 0o600, "alice")
+        self.host.write(self.OWN + "/none", "", 0o644, "alice")
         self.single()
         process = self.host.popen(["/usr/sbin/popper", "serve", "--config",
                                    self.OWN + "/conf"], user="alice")
