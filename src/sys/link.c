@@ -362,6 +362,19 @@ permit_find(const struct link_permit *table, size_t n, unsigned phase,
 	return NULL;
 }
 
+/*
+ * Who may send none gives us none: the kernel drops what comes.  To close it would be
+ * ours, and may wait for whoever serves that file, or take a lock of ours away.
+ */
+static bool
+permits_fds(const struct link_permit *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (table[i].fds > 0)
+			return true;
+	return false;
+}
+
 /* All that can be said of a packet before its fields are read. */
 static int
 check_packet(const uint8_t header[LINK_HEADER], size_t size,
@@ -431,6 +444,7 @@ link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
 	};
 	struct msghdr	msg;
 	ssize_t		size;
+	size_t		room = permits_fds(table, n) ? sizeof(control.b) : 0;
 	bool		whole;
 
 	m->type = 0;
@@ -444,8 +458,8 @@ link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
 		msg = (struct msghdr){
 			.msg_iov	= iov,
 			.msg_iovlen	= 2,
-			.msg_control	= control.b,
-			.msg_controllen	= sizeof(control.b),
+			.msg_control	= room > 0 ? control.b : NULL,
+			.msg_controllen	= room,
 		};
 		size = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	} while (size == -1 && (errno == EINTR ||

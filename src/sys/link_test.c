@@ -9,8 +9,10 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ASK = 1, RECORD = 2, HANDOVER = 3, TWO = 4, LATER = 5, BIG = 6 };
@@ -370,6 +372,48 @@ test_end_and_timeout(void **state)
 
 #define ON_LINK(t)	cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+/* Does somebody else find it locked? */
+static bool
+is_locked(int fd)
+{
+	struct flock	l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int		status;
+	pid_t		pid = fork();
+
+	if (pid == 0)
+		_exit(fcntl(fd, F_SETLK, &l) == -1 ? 1 : 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status != 0;
+}
+
+/* A close of ours would be the end of our lock, of whatever descriptor. */
+static void
+test_descriptors_for_nobody(void **state)
+{
+	static const struct link_permit	none[] = { { ASK, 0, 0, 0, 1 } };
+	struct flock			l = { .l_type = F_WRLCK,
+					    .l_whence = SEEK_SET };
+	struct link_out			out;
+	struct link_in			in;
+	struct fault			f;
+	FILE				*file = tmpfile();
+	int				fd;
+
+	(void)state;
+	assert_non_null(file);
+	fd = fileno(file);
+	assert_int_equal(fcntl(fd, F_SETLK, &l), 0);
+	assert_true(is_locked(fd));
+	link_out_init(&out, ASK);
+	assert_int_equal(link_send(a, &out, &fd, 1, &f), 0);
+	assert_int_equal(link_recv(b, none, 1, 0, 0, &in, &f), -1);
+	assert_int_equal(f.class, FAULT_PEER);
+	assert_true(is_locked(fd));
+	assert_int_equal(link_send(a, &out, NULL, 0, &f), 0);
+	assert_int_equal(link_recv(b, none, 1, 0, 0, &in, &f), 1);
+	assert_int_equal(fclose(file), 0);
+}
+
 int
 main(void)
 {
@@ -378,6 +422,7 @@ main(void)
 		ON_LINK(test_bad_fields),
 		ON_LINK(test_permits),
 		ON_LINK(test_descriptors),
+		ON_LINK(test_descriptors_for_nobody),
 		ON_LINK(test_raw),
 		ON_LINK(test_flood),
 		ON_LINK(test_overflow),
