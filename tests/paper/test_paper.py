@@ -12,7 +12,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
 # Functions that begin a line of the log; their word is a literal.
-TELLERS = r"(log_begin|log_text|log_fault|line_begin|tell|say)"
+TELLERS = r"(log_begin|log_text|log_fault|line_begin|(?:session_)?tell|say)"
 WORD = re.compile(r'"([a-z]+(?:-[a-z]+)*)"')
 # What every JSON object has beside the fields.
 JSON_KEYS = {"time", "level", "id", "pid"}
@@ -68,7 +68,7 @@ def log_words():
                 fields = {"user", "ip"} | keys_of(code[m.end():])
             elif teller == "say":
                 fields = {"ip", "name", "text"}
-            elif teller == "tell" and not levels:       # session.c
+            elif teller.endswith("tell") and not levels:    # session_host.c
                 levels, fields = {"warn"}, {"user", "text"}
             for word in WORD.findall(call):
                 known = out.setdefault(word, (set(), set()))

@@ -24,7 +24,7 @@ TABLES = {
     "src/proto/command.c": r"errors\[\] = \{(.*?)\};",
     "src/proto/reply.c": r"faults\[\] = \{(.*?)\};",
     "src/xtnd/xmit.c": r"\nxmit_text\((.*?)\n\}",
-    "src/role/session.c": r"units\[\] = \{(.*?)\};",
+    "src/role/session_refuse.c": r"units\[\] = \{(.*?)\};",
     "src/pop/extend.c": r"define NO_SUCH_BOARD(.*?)\n",
 }
 # Arguments, not texts, and what programs read, not people.
