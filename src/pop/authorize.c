@@ -139,7 +139,7 @@ on_stls(struct authorize *a, struct buf *out)
 }
 
 static enum authorize_next
-on_command(struct authorize *a, const struct command *cmd, struct buf *out)
+on_capa(struct authorize *a, struct buf *out)
 {
 	char			sasl[AUTHORIZE_MECHANISMS_MAX];
 	const struct capa_facts facts = {
@@ -147,7 +147,7 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.implementation = a->version == NULL ? NULL : POPPER_IDENT,
 		.xclient = a->xclient,
 		.stls = a->stls && !a->secure,
-		.no_user = a->needs_tls && !a->secure,
+		.no_user = !authorize_takes_passwords(a),
 		.sasl = sasl,
 		.login_delay_s = a->login_delay_s,
 		.own_delays = a->own_delays,
@@ -155,10 +155,29 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		.utf8_user = a->prep != NULL,
 	};
 
+	a->bad = 0;
 	authorize_mechanisms(authorize_offers_now(a),
-	    a->secure || !a->needs_tls, sasl);
-	if (facts.no_user && (cmd->id == CMD_USER || cmd->id == CMD_PASS ||
-	    cmd->id == CMD_RPOP))
+	    authorize_takes_passwords(a), sasl);
+	SAY_OK(out, "Capability list follows.");
+	ASSERT(reply_capa(out, &facts) == 0);
+	SAY_END(out);
+	return AUTHORIZE_MORE;
+}
+
+static enum authorize_next
+on_quit(struct authorize *a, struct buf *out)
+{
+	a->bad = 0;
+	a->quit = true;
+	SAY_OK(out, "popper at %s signing off.", a->host);
+	return AUTHORIZE_CLOSE;
+}
+
+static enum authorize_next
+on_command(struct authorize *a, const struct command *cmd, struct buf *out)
+{
+	if ((cmd->id == CMD_USER || cmd->id == CMD_PASS ||
+	    cmd->id == CMD_RPOP) && !authorize_takes_passwords(a))
 		return authorize_in_the_clear(a, out);
 	if (cmd->id == CMD_USER)
 		return on_user(a, cmd->word[0], out);
@@ -177,17 +196,10 @@ on_command(struct authorize *a, const struct command *cmd, struct buf *out)
 		return on_utf8(a, out);
 	if (cmd->id == CMD_LANG)
 		return on_lang(a, cmd, out);
-	a->bad = 0;
-	if (cmd->id == CMD_CAPA) {
-		SAY_OK(out, "Capability list follows.");
-		ASSERT(reply_capa(out, &facts) == 0);
-		SAY_END(out);
-		return AUTHORIZE_MORE;
-	}
+	if (cmd->id == CMD_CAPA)
+		return on_capa(a, out);
 	ASSERT(cmd->id == CMD_QUIT);
-	a->quit = true;
-	SAY_OK(out, "popper at %s signing off.", a->host);
-	return AUTHORIZE_CLOSE;
+	return on_quit(a, out);
 }
 
 enum authorize_next

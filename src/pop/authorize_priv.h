@@ -58,6 +58,8 @@ enum authorize_next	authorize_say_challenge(struct authorize *a,
 			    struct buf *out);
 /* Bits of enum authorize_method.  EXTERNAL only to whom TLS vouches for. */
 unsigned		authorize_offers_now(const struct authorize *a);
+/* As they are: nobody can hear them, or may. */
+bool			authorize_takes_passwords(const struct authorize *a);
 /* Whoever listens has heard no password yet, so nobody is asked for one. */
 enum authorize_next	authorize_in_the_clear(struct authorize *a,
 			    struct buf *out);

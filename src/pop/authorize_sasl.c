@@ -41,11 +41,17 @@ mechanism_find(struct span name)
 	return NULL;
 }
 
+bool
+authorize_takes_passwords(const struct authorize *a)
+{
+	return a->secure || !a->needs_tls;
+}
+
 /* Nobody must hear what goes by it, and somebody may. */
 static bool
 is_overheard(const struct authorize *a, const struct mechanism *m)
 {
-	return m->needs_tls && a->needs_tls && !a->secure;
+	return m->needs_tls && !authorize_takes_passwords(a);
 }
 
 /* What a mail program can be set to here; NULL: nothing that we know of. */
@@ -102,7 +108,7 @@ authorize_words(const struct authorize *a)
 		w.way |= WORDS_EXTERNAL;
 	if ((a->offers & AUTHORIZE_PLUS) != 0)
 		w.way |= WORDS_BOUND;
-	if (a->needs_tls && !a->secure)
+	if (!authorize_takes_passwords(a))
 		w.way |= WORDS_NO_PASSWORDS;
 	return w;
 }
