@@ -43,14 +43,49 @@ look_after_client(struct monitor *m)
 	return SLEEP_MS;
 }
 
+/* 1: its question is answered; 0: it has ended; -1: it is killed. */
+static int
+answer_child(const struct monitor *m, struct part *c, struct host *h)
+{
+	struct fault	f;
+	int		got = link_recv(c->link, permit_from_session,
+	    permit_from_session_n, m->phase, 0, &monitor_heard, &f);
+
+	if (got == 1) {
+		if (ask_serve(c->link, &monitor_heard, h, &f) != 0)
+			got = -1;
+		link_in_fini(&monitor_heard);
+	}
+	if (got < 0) {
+		log_fault(LEVEL_ERR, "session-misbehaved", &f);
+		spawn_kill(c->pid);
+	}
+	return got;
+}
+
+/* Its link is closed, or not heard any more; its exit status. */
+static int
+end_child(struct part *c)
+{
+	int status = 0;
+
+	if (spawn_wait(c->pid, ENDING_MS, &status) == 0) {
+		log_text(LEVEL_ERR, "session-misbehaved",
+		    "its link is closed, but it goes on");
+		spawn_kill(c->pid);
+		(void)spawn_wait(c->pid, -1, &status);
+	}
+	c->pid = 0;
+	part_fini(c);
+	return status;
+}
+
 /* Answer the child's questions until it ends; its exit status. */
 static int
 serve_child(struct monitor *m, struct part *c, struct host *h)
 {
-	struct fault	f;
-	int		status = 0;
-	int		got = 1;
-	bool		told = false;
+	int	got = 1;
+	bool	told = false;
 
 	while (got == 1) {
 		struct wait_for w[] = {
@@ -71,29 +106,10 @@ serve_child(struct monitor *m, struct part *c, struct host *h)
 			break;
 		if (w[2].ready)
 			(void)part_serve_log(&m->front);
-		if (!w[0].ready)
-			continue;
-		got = link_recv(c->link, permit_from_session,
-		    permit_from_session_n, m->phase, 0, &monitor_heard, &f);
-		if (got == 1) {
-			if (ask_serve(c->link, &monitor_heard, h, &f) != 0)
-				got = -1;
-			link_in_fini(&monitor_heard);
-		}
-		if (got < 0) {
-			log_fault(LEVEL_ERR, "session-misbehaved", &f);
-			spawn_kill(c->pid);
-		}
+		if (w[0].ready)
+			got = answer_child(m, c, h);
 	}
-	if (spawn_wait(c->pid, ENDING_MS, &status) == 0) {
-		log_text(LEVEL_ERR, "session-misbehaved",
-		    "its link is closed, but it goes on");
-		spawn_kill(c->pid);
-		(void)spawn_wait(c->pid, -1, &status);
-	}
-	c->pid = 0;
-	part_fini(c);
-	return status;
+	return end_child(c);
 }
 
 /* Session or recovery: the same start, the same questions. */
