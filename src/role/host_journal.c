@@ -223,7 +223,7 @@ host_find_journal(struct host *h, struct fault *f)
  * Made again when it is missing and the disk has room.
  */
 static void
-keep_reserve(int dirfd)
+make_reserve(int dirfd)
 {
 	static const uint8_t	zeros[65536];
 	AUTO(fd_close) int	fd = -1;
@@ -247,24 +247,33 @@ keep_reserve(int dirfd)
 	if (off == RESERVE_MAX && file_sync(fd, &f) == 0 &&
 	    file_rename(dirfd, "reserve.new", "reserve", &f) == 0)
 		return;
+	(void)fault_prefix(&f, "no mail can be deleted while state_dir has no"
+	    " room: ");
 	log_fault(LEVEL_WARN, "no-reserve", &f);
 	if (file_unlink(dirfd, "reserve.new", &f) != 0)
 		log_fault(LEVEL_WARN, "no-reserve", &f);
+}
+
+static void
+keep_reserve(int dirfd)
+{
+	struct file_facts	reserve;
+	struct fault		none;
+
+	if (file_facts_at(dirfd, "reserve", &reserve, &none) != 0 ||
+	    reserve.size < RESERVE_MAX)
+		make_reserve(dirfd);
 }
 
 int
 host_folders(const struct settings *conf, struct fault *f)
 {
 	AUTO(fd_close) int	dirfd = -1;
-	struct file_facts	reserve;
-	struct fault		none;
 
 	if (journal_folder(conf, &dirfd, f) != 0 ||
 	    file_mkdir(FILE_CWD, conf->role.chroot_dir, 0755, f) != 0)
 		return -1;
-	if (file_facts_at(dirfd, "reserve", &reserve, &none) != 0 ||
-	    reserve.size < RESERVE_MAX)
-		keep_reserve(dirfd);
+	keep_reserve(dirfd);
 	return 0;
 }
 
@@ -287,7 +296,10 @@ host_journal(struct host *h, bool reserve, int *fd_r, struct fault *f)
 	if (journal_folder(h->conf, &dirfd, f) != 0)
 		return -1;
 	if (reserve && shrink_reserve(dirfd, f) != 0)
-		return fault_prefix(f, "the reserve for a full disk: ");
+		return fault_prefix(f, "state_dir has no room, and there is no"
+		    " reserve: ");
+	if (!reserve)
+		keep_reserve(dirfd);	/* the disk was full, and may not be now */
 	/* The owner first: no journal without one. */
 	if (write_owner(h, dirfd, f) != 0 || (reserve &&
 	    file_rename(dirfd, "reserve", h->key, f) != 0))

@@ -64,6 +64,7 @@ class Fixture:
             self.before[user] = load(source)
             self._write("spool/" + user, self.before[user], 0o600)
         self._write("shells", b"/bin/sh\n", 0o644)
+        self._write("deny", b"", 0o644)
         self._write("users", "".join(
             "%s:%s:%d:%d::%s:/bin/sh:\n" % (
                 user, secret, self.uid, self.gid, self._path("home"))

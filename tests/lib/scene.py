@@ -134,7 +134,8 @@ class Scene:
             shell_check="no", deny_file=self.base + "/deny",
             maildrop=self.spool_dir + "/%u", bulletins=self.bull,
             log="file", log_file=self.aside + "/log", drain_timeout=1,
-            lock_timeout=2, uid_max=65000), **options}))
+            lock_timeout=2, uid_max=65000, xmit_command="/bin/true"),
+            **options}))
         self._file("users", "%s:{PLAIN}%s:%d:%d::%s:/bin/sh:\n"
                    % (USER, PASSWORD, UID, UID, self.home))
         for name in ("/log", "/sanitizers"):
