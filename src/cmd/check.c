@@ -45,10 +45,7 @@ tell_args(struct check *c, enum conf_severity severity, const char *file,
 	char text[1024];
 
 	(void)vsnprintf(text, sizeof(text), fmt, ap);	/* cut is fine */
-	for (char *p = text; *p != '\0'; p++) {
-		if ((uint8_t)*p < 0x20 || *p == 0x7f)
-			*p = '?';	/* names of files are foreign text */
-	}
+	start_tame(text);	/* names of files are foreign text */
 	if (c->out == NULL && severity == CONF_WARNING)
 		return;
 	if (c->spares)

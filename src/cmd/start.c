@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "cmd/start.h"
 
+#include "proto/recode.h"
 #include "role/listen.h"
 #include "sys/cage.h"
 #include "sys/identity.h"
@@ -120,10 +121,44 @@ start_usage(const char *word, const char *why)
 	return STATUS_USAGE;
 }
 
+/* The length of the character there, if a terminal may have it; else 0. */
+static size_t
+harmless(const char *text)
+{
+	const uint8_t	c = (uint8_t)*text;
+	size_t		n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	bool		c1 = c == 0xc2 && (uint8_t)text[1] < 0xa0;
+
+	return c < 0x20 || c == 0x7f || c1 || strnlen(text, n) < n ||
+	    !utf8_is_valid(span_of(text, n)) ? 0 : n;
+}
+
+void
+start_tame(char *text)
+{
+	while (*text != '\0') {
+		size_t n = harmless(text);
+
+		if (n == 0)
+			*text = '?';
+		text += n == 0 ? 1 : n;
+	}
+}
+
+void
+start_say(const char *word, const char *text)
+{
+	char line[1024];
+
+	(void)snprintf(line, sizeof(line), "%s", text);	/* cut is fine */
+	start_tame(line);
+	fprintf(stderr, "popper %s: %s\n", word, line);
+}
+
 int
 start_complain(const char *word, const struct fault *f)
 {
-	fprintf(stderr, "popper %s: %s\n", word, f->text);
+	start_say(word, f->text);
 	if (f->err == EACCES || f->err == EPERM || f->err == EROFS)
 		return STATUS_DENIED;
 	return f->class == FAULT_IN_USE ||

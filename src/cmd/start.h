@@ -56,5 +56,11 @@ bool	start_word(int *argc, char **argv, const char *word);
 int	start_usage(const char *word, const char *why);
 /* Tell what popper WORD failed of.  The exit status. */
 int	start_complain(const char *word, const struct fault *f);
+/* A line of popper WORD's to standard error, in which names of files and words of
+ * other hosts may stand: none of them drives the operator's terminal. */
+void	start_say(const char *word, const char *text);
+/* The same in place, for who writes it elsewhere: control characters, of C1 too, and
+ * what is no UTF-8 become question marks. */
+void	start_tame(char *text);
 
 #endif

@@ -65,7 +65,7 @@ name_files(struct drops *d)
 static void
 tell(void *ctx UNUSED, const char *id UNUSED, const char *text)
 {
-	fprintf(stderr, "popper uidl: %s\n", text);
+	start_say("uidl", text);
 }
 
 static int

@@ -584,6 +584,12 @@ class Check(Checking):
                        (CONF + ":3: warning: maildrop: /var/mail/a/n/.ann.pop",
                         "of ann"), status=0)
 
+    def test_names_drive_no_terminal(self):
+        """ESC, its twins of eight bits (raw and in UTF-8), and a letter."""
+        self.file("/var/mail/.\x1b[2J\udc9b2J\x9b2J\xe9.pop", MAIL, 0o600, "ann")
+        self.complains(QUIET, (CONF + ": warning: maildrop: /var/mail/"
+                               ".?[2J?2J??2J\xe9.pop:", "octets"), status=0)
+
     def test_mail_in_two_places(self):
         """Of who was served from his Maildir; his home is not looked at."""
         self.host.mkdir("/var/lib/popper/maildirs", 0o755)

@@ -186,6 +186,8 @@ class Live(unittest.TestCase):
                     "pop3://127.0.0.1?x", "pop3x://127.0.0.1", "pop3://"):
             with self.subTest(url):
                 self.ask(at=url, status=1)
+        # What is told of another host drives no terminal.
+        self.assertIn(b" pop3://?[2J", self.ask(at="pop3://\x1b[2J", status=1).stderr)
         self.ask("--plaintext", at="x-uidl", status=64)
         self.assertEqual(self.shown(), self.own)
 
