@@ -97,7 +97,7 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	if (wants_maildrop(type) && !h->locked)
 		return fault_set(f, FAULT_PEER, "message %u: the maildrop is"
 		    " not this session's", type);
-	switch ((enum msg_type)type) {
+	switch (type) {
 	case MSG_LOCK_SCAN:
 		return host_lock(h, DROP_LOCK_SCAN, f);
 	case MSG_LOCK_UPDATE:
@@ -125,86 +125,9 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 		return host_submit(h, message, f);
 	case MSG_FORGET:
 		return host_forget(h, message, f);
-	case MSG_ASK:
-	case MSG_CLIENT:
-	case MSG_CLIENT_ITSELF:
-	case MSG_HANDOVER:
-	case MSG_HANDOVER_RELAY:
-	case MSG_ANSWER:
-	case MSG_CREDENTIAL:
-	case MSG_GRANT:
-	case MSG_DENY:
-	case MSG_DONE:
-	case MSG_FILE:
-	case MSG_LOG_NONE:
-	case MSG_LOG_ASK:
-	case MSG_LOG_FD:
-	case MSG_CHECK:
-	case MSG_QUESTION:
-	case MSG_VERDICT:
-	case MSG_WORKER:
-	case MSG_ADMIT:
-	case MSG_START:
-	case MSG_START_REST:
-	case MSG_START_RELAY:
-	case MSG_SPAWN:
-	case MSG_SPAWN_REST:
-	case MSG_SPAWN_RELAY:
-	case MSG_HAND:
-	case MSG_HAND_FILE:
-	case MSG_SIGNAL:
-	case MSG_ENDED:
-	case MSG_FACTS:
-	case MSG_PEER:
-	case MSG_RETIRED:
-	case MSG_FRONT:
-	case MSG_GRANT_PRINT:
-	case MSG_SIGNAL_ALL:
-	case MSG_REAP:
-	case MSG_LEAVE:
-	case MSG_LEAVES:
-	case MSG_RELAYS:
-	case MSG_SEAT:
-	case MSG_SEAT_REST:
-	case MSG_SEAT_RELAY:
-	case MSG_LEFT:
-	case MSG_FREE:
-	case MSG_MOVE:
-	case MSG_MOVE_REST:
-	case MSG_AUTH:
-	case MSG_SUMMARY:
-	case MSG_CLIENTS:
-	case MSG_CERTIFICATE:
-	case MSG_CERTIFICATE_OCSP:
-	case MSG_CTL_WHO:
-	case MSG_CTL_STATUS:
-	case MSG_CTL_KICK:
-	case MSG_CTL_KILL:
-	case MSG_CTL_STOP:
-	case MSG_CTL_RELOAD:
-	case MSG_CTL_PENALTIES:
-	case MSG_CTL_CLEAR:
-	case MSG_CTL_FLUSH:
-	case MSG_CTL_SESSION:
-	case MSG_CTL_FACT:
-	case MSG_CTL_DONE:
-	case MSG_CTL_TRACE:
-	case MSG_CTL_TRACER:
-	case MSG_CTL_TRACE_END:
-	case MSG_TRACE_ASK:
-	case MSG_TRACE_FD:
-	case MSG_TRACE_NONE:
-	case MSG_TRACE_LINE:
-	case MSG_PROVEN:
-	case MSG_CHALLENGE:
-	case MSG_RESPONSE:
-	case MSG_ABORT:
-	case MSG_DENY_USER:
-	case MSG_WENT_ON:
-	case MSG_FORESEEN:
-		break;
+	default:
+		return fault_set(f, FAULT_PEER, "message %u", type);
 	}
-	return fault_set(f, FAULT_PEER, "message %u", type);
 }
 
 /* Not on the stack, as in ask_host. */
