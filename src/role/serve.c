@@ -145,6 +145,25 @@ admit(struct serve *s, const struct listen_rules *rules,
 	return false;
 }
 
+/* The child's part of it. */
+static NORETURN void
+serve_one(struct serve *s, int fd)
+{
+	struct fault f;
+
+	listeners_close(&s->listeners);
+	listeners_close(&s->leaving);
+	while (s->nrefused > 0)
+		forget_refused(s, 0);
+	/* A terminal of ours is nothing for who talks to strangers. */
+	if (fd_null_standard(&f) != 0) {
+		log_fault(LEVEL_ERR, "fork", &f);
+		spawn_exit(1);
+	}
+	spawn_exit(monitor_run(&s->edition->s, s->edition->hostname, fd,
+	    fd));
+}
+
 /* False when nobody waits there. */
 static bool
 take(struct serve *s, int listener)
@@ -184,21 +203,10 @@ take(struct serve *s, int listener)
 		refuse(s, &fd, SPAN(FULL_TEXT));
 		return true;
 	}
-	if (new->pid > 0) {
-		s->n++;
-		return true;
-	}
-	listeners_close(&s->listeners);
-	listeners_close(&s->leaving);
-	while (s->nrefused > 0)
-		forget_refused(s, 0);
-	/* A terminal of ours is nothing for who talks to strangers. */
-	if (fd_null_standard(&f) != 0) {
-		log_fault(LEVEL_ERR, "fork", &f);
-		spawn_exit(1);
-	}
-	spawn_exit(monitor_run(&s->edition->s, s->edition->hostname, fd,
-	    fd));
+	if (new->pid == 0)
+		serve_one(s, fd);
+	s->n++;
+	return true;
 }
 
 static struct service_state
