@@ -24,39 +24,6 @@
 #define TRACE_WAIT_MS	30000
 
 static void
-open_folders(struct session *s)
-{
-	const struct host	*h = s->c->facts;
-	const char		*bulletins = s->c->conf->bull.dir;
-	struct reach		*r = s->c->reach;
-	struct reach		 own;
-
-	if (r == NULL) {
-		reach_open(&own, h);
-		r = &own;
-	}
-	s->state_fd = fd_take(&r->state_fd);
-	s->place_fd = fd_take(&r->home_fd);
-	(void)fault_set(&s->no_place, FAULT_PERM,
-	    "neither a home nor a state folder");
-	if (r->no_state.class != FAULT_NONE) {
-		session_tell(s, "state-folder", r->no_state.text);
-		s->no_place = r->no_state;
-	}
-	if (r->no_home.class != FAULT_NONE) {
-		s->no_place = r->no_home;
-		if (bulletins != NULL && bulletins[0] != '\0') {
-			(void)fault_prefix(&s->no_place,
-			    "bulletins wait for the home folder: ");
-			session_tell(s, "home-folder", s->no_place.text);
-		}
-	}
-	s->place = (struct bull_place){ s->place_fd, ".popbull" };
-	if (!h->has_home)
-		s->place = (struct bull_place){ s->state_fd, "popbull" };
-}
-
-static void
 init(struct session *s, const struct session_start *c)
 {
 	*s = (struct session){
@@ -67,7 +34,7 @@ init(struct session *s, const struct session_start *c)
 		.began_ms = clock_ms(),
 	};
 	session_init_hosts(s);
-	open_folders(s);
+	session_open_folders(s);
 }
 
 static enum pump_next

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The maildrop is opened, with bulletins behind it and all that the protocol asks for.
+ * What a session opens: its folders, the maildrop, bulletins behind it, and all that
+ * the protocol asks for.
  *
  * Runs as: session.c tells.  Reads from: the user's mail, home; bulletins.
  */
@@ -10,12 +11,46 @@
 #include "pop/transact.h"
 #include "role/offers.h"
 #include "role/pace.h"
+#include "role/reach.h"
 
 #include "sys/file.h"
 
 #include <time.h>
 
 #define STATE_MAX	128		/* octets of a small state file */
+
+void
+session_open_folders(struct session *s)
+{
+	const struct host	*h = s->c->facts;
+	const char		*bulletins = s->c->conf->bull.dir;
+	struct reach		*r = s->c->reach;
+	struct reach		 own;
+
+	if (r == NULL) {
+		reach_open(&own, h);
+		r = &own;
+	}
+	s->state_fd = fd_take(&r->state_fd);
+	s->place_fd = fd_take(&r->home_fd);
+	(void)fault_set(&s->no_place, FAULT_PERM,
+	    "neither a home nor a state folder");
+	if (r->no_state.class != FAULT_NONE) {
+		session_tell(s, "state-folder", r->no_state.text);
+		s->no_place = r->no_state;
+	}
+	if (r->no_home.class != FAULT_NONE) {
+		s->no_place = r->no_home;
+		if (bulletins != NULL && bulletins[0] != '\0') {
+			(void)fault_prefix(&s->no_place,
+			    "bulletins wait for the home folder: ");
+			session_tell(s, "home-folder", s->no_place.text);
+		}
+	}
+	s->place = (struct bull_place){ s->place_fd, ".popbull" };
+	if (!h->has_home)
+		s->place = (struct bull_place){ s->state_fd, "popbull" };
+}
 
 struct drop_conf
 session_drop_conf(const struct session *s)

@@ -5,7 +5,7 @@
  *
  *   session.c		from login to end; the pump's calls; the cage
  *   session_host.c	questions to the host
- *   session_open.c	the maildrop is opened, and bulletins
+ *   session_open.c	folders, the maildrop, and bulletins are opened
  *   session_refuse.c	why there is none
  */
 #ifndef ROLE_SESSION_PRIV_H
@@ -45,8 +45,10 @@ int	session_tempfile(void *ctx, int *fd_r, struct fault *f) MUSTUSE;
 /* A warning. */
 void	session_tell(void *ctx, const char *id, const char *text);
 
-/* ---- the maildrop (session_open.c) ---- */
+/* ---- what is opened (session_open.c) ---- */
 
+/* The folders that the session works in, once it is the user. */
+void	session_open_folders(struct session *s);
 struct drop_conf session_drop_conf(const struct session *s);
 /* s->pop is made. */
 int	session_open_maildrop(struct session *s, struct fault *f) MUSTUSE;
