@@ -18,7 +18,7 @@ import lang_gen                                                 # noqa: E402
 
 LITERAL = r'((?:"(?:[^"\\]|\\.)*"\s*)+)'
 # Calls in which a client's text stands, and tables and functions of texts.
-CALLS = {"pop": r"\b(?:SAY_OK|SAY_ERR|SAY_ERR_TEXT|authorize_bad)\(.*?\);",
+CALLS = {"pop": r"\b(?:SAY_OK|SAY_ERR|SAY_ERR_TEXT|(?:authorize_)?bad)\(.*?\);",
          "role": r"\bSAY_(?:OK|ERR|ERR_TEXT)\(.*?\);"}
 TABLES = {
     "src/proto/command.c": r"errors\[\] = \{(.*?)\};",
