@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Runs as: the session (ask_host), root (ask_serve).  The monitor reads from
- * the session nothing but a type and, for SUBMIT and FORGET, a descriptor.
+ * Runs as: the session (ask_host), root (ask_serve).  The monitor reads from the
+ * session nothing but a type; the file of SUBMIT and FORGET has a link of its own,
+ * which ask_serve makes, so that whoever else hears the session takes none of it.
  */
 #include "role/ask.h"
 
@@ -15,6 +16,7 @@
 /* Longer than anything the monitor does for a session (host.h). */
 #define ASK_TIMEOUT_MS		180000
 #define ASK_LOG_TIMEOUT_MS	2000
+#define HANDED_TIMEOUT_MS	30000	/* from WANTED on: the session does nothing else */
 #define KEEP_MAX		96
 
 static enum fault_class
@@ -37,6 +39,8 @@ read_done(struct link_in *m, int *fd_r, struct fault *f)
 	}
 	if (m->type == MSG_FILE)
 		return fault_set(f, FAULT_PEER, "a file that was not asked for");
+	if (m->type == MSG_WANTED)
+		return fault_set(f, FAULT_PEER, "a file is wanted, and there is none");
 	class = link_get_u8(m);
 	err = link_get_u32(m);
 	if (!link_get_cstr(m, text, sizeof(text)) || link_get_end(m, f) != 0)
@@ -59,8 +63,33 @@ ask_tell(int link, uint16_t type, struct fault *f)
 	    fault_prefix(f, "telling the monitor: ");
 }
 
+static int
+hear_done(int link, struct link_in *m, struct fault *f)
+{
+	switch (link_recv(link, permit_done, permit_done_n, 0, ASK_TIMEOUT_MS, m, f)) {
+	case 1:
+		return 0;
+	case 0:
+		return fault_set(f, FAULT_TEMP, "the monitor is gone");
+	default:
+		return fault_prefix(f, "the monitor's answer: ");
+	}
+}
+
+/* If that fails, DONE says so: it comes in any case. */
+static void
+hand_over(struct link_in *wanted, int file)
+{
+	static struct link_out	out;
+	AUTO(fd_close) int	to = link_get_fd(wanted, 0);
+	struct fault		f;
+
+	link_out_init(&out, MSG_HANDED);
+	(void)!link_send(to, &out, &file, 1, &f);
+}
+
 int
-ask_host(int link, uint16_t type, const int *fd, int *fd_r, struct fault *f)
+ask_host(int link, uint16_t type, const int *file, int *fd_r, struct fault *f)
 {
 	/* Not on the stack, where each page of them would be a new one. */
 	static struct link_out	out;
@@ -68,14 +97,15 @@ ask_host(int link, uint16_t type, const int *fd, int *fd_r, struct fault *f)
 	int			result;
 
 	link_out_init(&out, type);
-	if (link_send(link, &out, fd, fd == NULL ? 0 : 1, f) != 0)
+	if (link_send(link, &out, NULL, 0, f) != 0)
 		return fault_prefix(f, "asking the monitor: ");
-	result = link_recv(link, permit_done, permit_done_n, 0, ASK_TIMEOUT_MS,
-	    &in, f);
-	if (result == 0)
-		return fault_set(f, FAULT_TEMP, "the monitor is gone");
-	if (result < 0)
-		return fault_prefix(f, "the monitor's answer: ");
+	result = hear_done(link, &in, f);
+	if (result == 0 && in.type == MSG_WANTED && file != NULL) {
+		hand_over(&in, *file);
+		result = hear_done(link, &in, f);
+	}
+	if (result != 0)
+		return -1;
 	result = read_done(&in, fd_r, f);
 	link_in_fini(&in);
 	return result;
@@ -143,21 +173,46 @@ send_done(int link, const struct fault *why, struct fault *f)
 	return link_send(link, &answer, NULL, 0, f);
 }
 
+/* What is to be sent, or to be forgotten. */
+static int
+fetch_file(int link, int *file_r, struct fault *f)
+{
+	static struct link_in	in;
+	AUTO(fd_close) int	ours = -1;
+	AUTO(fd_close) int	theirs = -1;
+	int			got;
+
+	link_out_init(&answer, MSG_WANTED);
+	if (link_pair(&ours, &theirs, f) != 0 ||
+	    link_send(link, &answer, &theirs, 1, f) != 0)
+		return -1;
+	fd_close(&theirs);
+	got = link_recv(ours, permit_handed, permit_handed_n, 0, HANDED_TIMEOUT_MS,
+	    &in, f);
+	if (got == 0)
+		return fault_set(f, FAULT_PEER, "no file was handed over");
+	if (got < 0)
+		return fault_prefix(f, "a file that was wanted: ");
+	*file_r = link_get_fd(&in, 0);
+	link_in_fini(&in);
+	return 0;
+}
+
 int
-ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
+ask_serve(int link, uint16_t type, struct host *h, struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
-	AUTO(fd_close) int	message = -1;
+	AUTO(fd_close) int	file = -1;
 	struct fault		why = { 0 };
+	bool			wants = type == MSG_SUBMIT || type == MSG_FORGET;
 
-	if (m->type == MSG_SUBMIT || m->type == MSG_FORGET)
-		message = link_get_fd(m, 0);
 	/* What went well may have met a fault on its way. */
-	if (ask_direct(h, m->type, message, &fd, &why) == 0)
+	if ((!wants || fetch_file(link, &file, &why) == 0) &&
+	    ask_direct(h, type, file, &fd, &why) == 0)
 		why = (struct fault){ 0 };
 	else if (why.class == FAULT_NONE)
 		why.class = FAULT_TEMP;
-	if (m->type == MSG_UNLOCK) {
+	if (type == MSG_UNLOCK) {
 		if (why.class != FAULT_NONE)
 			log_fault(LEVEL_WARN, "drop-unlock-failed", &why);
 		return 0;

@@ -2,7 +2,8 @@
 /*
  * The session's end of its link to the monitor: the questions of drop_host and
  * pop_host as messages, and the monitor's answers.  Each but one is sent and waited
- * for; none has an argument that a session could choose, files apart.  Floor 4.
+ * for; none has an argument that a session could choose.  A file that one is about is
+ * handed over when it is wanted, to who has that question alone.  Floor 4.
  */
 #ifndef ROLE_ASK_H
 #define ROLE_ASK_H
@@ -12,8 +13,9 @@
 #include "role/host.h"
 #include "sys/link.h"
 
-/* The session's side.  fd_r may be NULL where no file comes back. */
-int	ask_host(int link, uint16_t type, const int *fd, int *fd_r,
+/* The session's side.  file: what MSG_SUBMIT or MSG_FORGET is about, else NULL; fd_r
+ * may be NULL where no file comes back. */
+int	ask_host(int link, uint16_t type, const int *file, int *fd_r,
 	    struct fault *f) MUSTUSE;
 
 /* What is not answered: MSG_UNLOCK, which nobody need wait for. */
@@ -25,10 +27,13 @@ int	ask_tell(int link, uint16_t type, struct fault *f) MUSTUSE;
 int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	    struct fault *f) MUSTUSE;
 
-/* The monitor's side: do what m asks, and answer; what is not answered is logged when
- * it fails.  -1: the link is broken. */
-int	ask_serve(int link, struct link_in *m, struct host *h, struct fault *f)
-	    MUSTUSE;
+/*
+ * The monitor's side: do what a message of this type asks, and answer; what is not
+ * answered is logged when it fails.  A file that is wanted for it is waited for, half a
+ * minute at most, and closed: that may wait for whoever serves it, so the master leaves
+ * it to a hand.  -1: the link is broken.
+ */
+int	ask_serve(int link, uint16_t type, struct host *h, struct fault *f) MUSTUSE;
 
 /* When a refusal is told that was asked for at asked_ms and decided now: at a
  * fixed time (auth_fail_delay), or the next multiple of it. */

@@ -232,7 +232,7 @@ bool
 groups_give(struct groups *g, const struct link_in *m, const struct order *o)
 {
 	const int	 fds[3] = { o->link, o->client, o->far >= 0 ? o->far :
-			    o->file };
+			    o->rest };
 	static struct link_out out;	/* not on the stack, which each fork has copied,
 					   also where nobody shares */
 	struct group	*x;

@@ -178,7 +178,7 @@ give_type(uint16_t type, uint32_t slot, enum what sid, const struct identity *id
 	static struct link_out	out;
 	static struct link_in	in;
 	struct sock_addr	peer = { .family = 4, .port = 1 };
-	struct order		o = { .file = -1, .far = -1 };
+	struct order		o = { .rest = -1, .far = -1 };
 	struct fault		f;
 	bool			given;
 

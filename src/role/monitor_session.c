@@ -52,7 +52,7 @@ answer_child(const struct monitor *m, struct part *c, struct host *h)
 	    permit_from_session_n, m->phase, 0, &monitor_heard, &f);
 
 	if (got == 1) {
-		if (ask_serve(c->link, &monitor_heard, h, &f) != 0)
+		if (ask_serve(c->link, monitor_heard.type, h, &f) != 0)
 			got = -1;
 		link_in_fini(&monitor_heard);
 	}

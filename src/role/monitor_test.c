@@ -51,6 +51,12 @@ NORETURN void	__wrap_worker_main(const struct settings *conf,
 		    int credential, int record,
 		    int pass, int verdict, int log_link);
 NORETURN void	__wrap_session_main(const struct session_start *c);
+int		__real_link_recv(int fd, const struct link_permit *table, size_t n,
+		    unsigned phase, int timeout_ms, struct link_in *m,
+		    struct fault *f);
+int		__wrap_link_recv(int fd, const struct link_permit *table, size_t n,
+		    unsigned phase, int timeout_ms, struct link_in *m,
+		    struct fault *f);
 NORETURN void	__wrap_session_recover_main(const struct session_start *c);
 
 /* One message of a mad peer. */
@@ -66,10 +72,13 @@ enum where { NOWHERE, STRANGER, ASKED, GRANTED, SESSION, RECOVERY, WORKER,
 	     SESSION_FLOODS, WORKER_GRANTS, EXCHANGE, FRONT_ASKS_ON, WORKER_DIES,
 	     FRONT_DIES, ANNOUNCES, BEHIND };
 
+
 /* The script, set before a monitor is forked. */
 static struct {
 	enum where	 where;
 	struct say	 say;
+	struct say	 handed;	/* when a file is wanted */
+	bool		 silent;	/* nothing, and the link stays open */
 	const struct link_out *grant;
 	struct link_out	 clients[2];	/* of a front that announces */
 	size_t		 nclients;
@@ -253,16 +262,36 @@ __wrap_worker_main(const struct settings *unused UNUSED,
 	stay();
 }
 
-/* What the monitor answers to a question: D done, d refused, F a file. */
+/* A file is waited for, but not as long in this test as else. */
+int
+__wrap_link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
+    int timeout_ms, struct link_in *m, struct fault *f)
+{
+	if (table == permit_handed && script.silent && timeout_ms > 0)
+		timeout_ms = 20;
+	return __real_link_recv(fd, table, n, phase, timeout_ms, m, f);
+}
+
+/* What the monitor answers to a question: D done, d refused, F a file, w one is wanted,
+ * on a link that comes with it. */
 static void
 hear_done(int link)
 {
 	static struct link_in	in;
 	struct fault		f;
+	int			wanted;
 
 	if (link_recv(link, permit_done, permit_done_n, 0, -1, &in, &f) != 1)
 		return;
-	if (in.type == MSG_FILE)
+	if (in.type == MSG_WANTED) {
+		leave_trail('w');
+		wanted = link_get_fd(&in, 0);
+		if (!script.silent)
+			say(wanted, &script.handed);
+		if (!script.silent)
+			(void)close(wanted);
+		hear_done(link);
+	} else if (in.type == MSG_FILE)
 		leave_trail('F');
 	else
 		leave_trail(link_get_u8(&in) == FAULT_NONE ? 'D' : 'd');
@@ -573,32 +602,31 @@ log_of_answer(const struct say *s)
 	return s->type == MSG_UNLOCK ? "drop-unlock-failed" : NULL;
 }
 
-/* Which questions a session may ask, and what comes: D, d or F. */
-static char
+/* Which questions a session may ask, and what comes: D, d, F or w. */
+static const char *
 session_answer(const struct say *s, bool recovery)
 {
 	static const struct {
-		char	in_session;
-		char	in_recovery;
+		const char *in_session;
+		const char *in_recovery;
 	} answers[MAD_TYPES] = {
-		[MSG_LOCK_SCAN]		= { 'd', 'd' },	/* not root's folder */
-		[MSG_LOCK_UPDATE]	= { 'd', 'd' },
-		[MSG_REFRESH]		= { 'd', 'd' },
-		[MSG_UNLOCK]		= { 'F', 'F' },	/* of TEMPFILE */
-		[MSG_TEMPFILE]		= { 'F', 'F' },
-		[MSG_JOURNAL]		= { 'F', 'F' },
-		[MSG_RESERVE]		= { 'F', 'F' },
-		[MSG_INDEX]		= { 'F', '\0' },
-		[MSG_LEGACY]		= { 'd', 'd' },	/* there is none */
-		[MSG_RELEASE]		= { 'D', '\0' },
-		[MSG_DRAFT]		= { 'd', '\0' }, /* no sendmail */
-		[MSG_SUBMIT]		= { 'd', '\0' }, /* a pipe is no file */
-		[MSG_FORGET]		= { 'd', '\0' },
+		[MSG_LOCK_SCAN]		= { "d", "d" },	/* not root's folder */
+		[MSG_LOCK_UPDATE]	= { "d", "d" },
+		[MSG_REFRESH]		= { "d", "d" },
+		[MSG_UNLOCK]		= { "F", "F" },	/* of TEMPFILE */
+		[MSG_TEMPFILE]		= { "F", "F" },
+		[MSG_JOURNAL]		= { "F", "F" },
+		[MSG_RESERVE]		= { "F", "F" },
+		[MSG_INDEX]		= { "F", NULL },
+		[MSG_LEGACY]		= { "d", "d" },	/* there is none */
+		[MSG_RELEASE]		= { "D", NULL },
+		[MSG_DRAFT]		= { "d", NULL }, /* no sendmail */
+		[MSG_SUBMIT]		= { "wd", NULL }, /* nonsense is no file */
+		[MSG_FORGET]		= { "wd", NULL },
 	};
-	bool file = s->type == MSG_SUBMIT || s->type == MSG_FORGET;
 
-	if (s->n != 0 || s->fds != file)
-		return '\0';
+	if (s->n != 0 || s->fds != 0)
+		return NULL;
 	return recovery ? answers[s->type].in_recovery :
 	    answers[s->type].in_session;
 }
@@ -609,20 +637,50 @@ test_session(void **state UNUSED)
 	struct say s = { 0 };
 
 	do {
-		const char want[] = { 'W', 'y', 'S', session_answer(&s, false),
-		    '\0' };
+		const char	*answer = session_answer(&s, false);
+		char		 want[8];
 
+		(void)snprintf(want, sizeof(want), "WyS%s",
+		    answer != NULL ? answer : "");
 		run(SESSION, &s);
 		if (is(&s, MSG_RESERVE, 0, 0)) {
 			/* a journal of zeros: it looks like an UPDATE */
 			expect("WySFRd", "recovery-open");
 			continue;
 		}
-		expect(want, want[3] != '\0' ? log_of_answer(&s) :
+		expect(want, answer != NULL ? log_of_answer(&s) :
 		    "session-misbehaved");
-		if (want[3] == '\0')
+		if (answer == NULL)
 			assert_non_null(strstr(out.log, "reason=crash"));
 	} while (next_say(&s));
+}
+
+/* What is handed over for a file, and is none, is refused; what never comes, too. */
+static void
+test_handed(void **state UNUSED)
+{
+	static const uint16_t	types[] = { MSG_SUBMIT, MSG_FORGET };
+	static const struct say	nonsense[] = {
+		{ .type = MSG_HANDED, .fds = 1 },	/* a pipe */
+		{ .type = MSG_HANDED },
+		{ .type = MSG_HANDED, .fds = 2 },
+		{ .type = MSG_HANDED, .fds = 1, .n = 1 },
+		{ .type = MSG_FILE, .fds = 1 },
+		{ .type = MSG_DONE, .n = 9 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		const struct say question = { .type = types[i] };
+
+		for (size_t k = 0; k <= ARRAY_LEN(nonsense); k++) {
+			script.silent = k == ARRAY_LEN(nonsense);
+			if (!script.silent)
+				script.handed = nonsense[k];
+			run(SESSION, &question);
+			expect("WySwd", NULL);
+		}
+	}
+	script.silent = false;
 }
 
 static void
@@ -631,13 +689,15 @@ test_recovery(void **state UNUSED)
 	struct say s = { 0 };
 
 	do {
-		const char want[] = { 'W', 'y', 'S', 'R',
-		    session_answer(&s, true), '\0' };
+		const char	*answer = session_answer(&s, true);
+		char		 want[8];
 
 		if (s.n == BODY || s.fds == 2)
 			continue;
+		(void)snprintf(want, sizeof(want), "WySR%s",
+		    answer != NULL ? answer : "");
 		run(RECOVERY, &s);
-		expect(want, want[4] != '\0' ? "recovery-open" :
+		expect(want, answer != NULL ? "recovery-open" :
 		    "session-misbehaved");
 	} while (next_say(&s));
 }
@@ -1223,6 +1283,7 @@ main(void)
 		cmocka_unit_test(test_exchange),
 		cmocka_unit_test(test_behind_our_back),
 		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_handed),
 		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_log_links),
 		cmocka_unit_test(test_bounds),

@@ -53,18 +53,16 @@ get_which(struct link_in *m)
 int
 order_read(struct link_in *m, struct order *o, struct fault *f)
 {
-	bool hand = m->type == MSG_HAND || m->type == MSG_HAND_FILE;
+	bool hand = m->type == MSG_HAND;
 
-	*o = (struct order){ .client = -1, .file = -1, .far = -1 };
+	*o = (struct order){ .client = -1, .rest = -1, .far = -1 };
 	o->link = link_get_fd(m, 0);
 	if (!hand)
 		o->client = link_get_fd(m, 1);
 	if (m->type == MSG_SPAWN_REST)
-		o->file = link_get_fd(m, 2);
+		o->rest = link_get_fd(m, 2);
 	if (m->type == MSG_SPAWN_RELAY)
 		o->far = link_get_fd(m, 2);
-	if (m->type == MSG_HAND_FILE)
-		o->file = link_get_fd(m, 1);
 	o->slot = link_get_u32(m);
 	o->sid = link_get_u64(m);
 	o->question = link_get_u8(m);
@@ -87,7 +85,7 @@ order_close(struct order *o)
 {
 	fd_close(&o->link);
 	fd_close(&o->client);
-	fd_close(&o->file);
+	fd_close(&o->rest);
 	fd_close(&o->far);
 }
 
@@ -116,7 +114,7 @@ order_start(const struct settings *conf, const char *hostname,
 		.out = o->client,
 		.link = o->link,
 		.log_link = o->link,
-		.rest_fd = o->file,
+		.rest_fd = o->rest,
 		.far = o->far,
 		.words = o->words,
 		.cached = o->cached,

@@ -26,7 +26,7 @@ struct order {
 	bool			cached;		/* its password was */
 	int			link;		/* owns, as the next three; -1 */
 	int			client;
-	int			file;		/* rest of input, or message */
+	int			rest;		/* pipe: what is left of its input */
 	int			far;		/* of a relay: the client's own */
 };
 

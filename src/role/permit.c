@@ -68,8 +68,8 @@ const struct link_permit permit_from_session[] = {
 	{ MSG_LEGACY,		0, 0,	0, IN_SESSION },
 	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_DRAFT,		0, 0,	0, IN(PHASE_SESSION) },
-	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
-	{ MSG_FORGET,		0, 0,	1, IN(PHASE_SESSION) },
+	{ MSG_SUBMIT,		0, 0,	0, IN(PHASE_SESSION) },
+	{ MSG_FORGET,		0, 0,	0, IN(PHASE_SESSION) },
 };
 const size_t permit_from_session_n = ARRAY_LEN(permit_from_session);
 
@@ -99,8 +99,14 @@ const size_t permit_challenge_n = ARRAY_LEN(permit_challenge);
 const struct link_permit permit_done[] = {
 	{ MSG_DONE,		1, DONE_MAX, 0, ANY },
 	{ MSG_FILE,		0, 0,	1, ANY },
+	{ MSG_WANTED,		0, 0,	1, ANY },
 };
 const size_t permit_done_n = ARRAY_LEN(permit_done);
+
+const struct link_permit permit_handed[] = {
+	{ MSG_HANDED,		0, 0,	1, ANY },
+};
+const size_t permit_handed_n = ARRAY_LEN(permit_handed);
 
 const struct link_permit permit_log_ask[] = {
 	{ MSG_LOG_ASK,		0, 0,	0, ANY },
@@ -215,7 +221,6 @@ const struct link_permit permit_spawn[] = {
 	{ MSG_SPAWN_REST,	7 + SID, ORDER_MAX, 3, ANY },
 	{ MSG_SPAWN_RELAY,	7 + SID, ORDER_MAX, 3, ANY },
 	{ MSG_HAND,		7 + SID, ORDER_MAX, 1, ANY },
-	{ MSG_HAND_FILE,	7 + SID, ORDER_MAX, 2, ANY },
 	{ MSG_SIGNAL,		5, 5,	0, ANY },
 	{ MSG_SIGNAL_ALL,	0, 0,	0, ANY },
 	{ MSG_REAP,		4, 4,	0, ANY },
@@ -269,8 +274,8 @@ const struct link_permit permit_from_served[] = {
 	{ MSG_LEGACY,		0, 0,	0, ANY },
 	{ MSG_RELEASE,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_DRAFT,		0, 0,	0, IN(PHASE_SESSION) },
-	{ MSG_SUBMIT,		0, 0,	1, IN(PHASE_SESSION) },
-	{ MSG_FORGET,		0, 0,	1, IN(PHASE_SESSION) },
+	{ MSG_SUBMIT,		0, 0,	0, IN(PHASE_SESSION) },
+	{ MSG_FORGET,		0, 0,	0, IN(PHASE_SESSION) },
 	{ MSG_LOG_ASK,		0, 0,	0, ANY },
 	{ MSG_SUMMARY,		WIRE_SUMMARY_SIZE, WIRE_SUMMARY_SIZE, 0,
 	  IN(PHASE_SESSION) },

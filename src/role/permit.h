@@ -12,8 +12,8 @@
  *   worker  -> front     CHALLENGE                (nor that)
  *   worker  -> monitor   GRANT | DENY | WENT_ON
  *   session -> monitor   the questions of drop_host and pop_host, no argument
- *                        but a file
- *   monitor -> session   DONE | FILE+fd
+ *   monitor -> session   DONE | FILE+fd | WANTED+fd, and then DONE
+ *   session -> who wants it  HANDED+fd            (on the link that came with WANTED)
  *   caged   -> monitor   LOG_ASK
  *   monitor -> caged     LOG_FD+fd | LOG_NONE
  *
@@ -34,10 +34,10 @@
  *   front   -> master    START+fd | START_REST+fds | START_RELAY+fds | LEAVES |
  *                        RELAYS
  *   master  -> spawner   SPAWN+fds | SPAWN_REST+fds | SPAWN_RELAY+fds |
- *                        HAND+fd | HAND_FILE+fds | SIGNAL | SIGNAL_ALL | REAP
+ *                        HAND+fd | SIGNAL | SIGNAL_ALL | REAP
  *   spawner -> master    ENDED
  *   session -> master    FACTS, before it is the user; then as to the monitor,
- *                        and SUMMARY, once
+ *                        and SUMMARY, once; HANDED is a hand's, not the master's
  *   front   -> master    LOG_ASK | TRACE_ASK      (on its second link)
  *   session -> master    TRACE_ASK
  *   master  -> both      TRACE_FD+fd | TRACE_NONE
@@ -95,9 +95,11 @@ enum msg_type {
 	MSG_LEGACY,
 	MSG_RELEASE,
 	MSG_DRAFT,		/* as TEMPFILE, for a message that can be sent */
-	MSG_SUBMIT,		/* fd: an unnamed file of this user's */
-	MSG_FORGET,		/* fd: likewise: which promised unique-ids have no
-				   message (drop/promise.h) */
+	MSG_SUBMIT,		/* a file is wanted: the message */
+	MSG_FORGET,		/* likewise: which promised unique-ids have no message
+				   (drop/promise.h) */
+	MSG_WANTED,		/* before DONE of these two; fd: a link for HANDED */
+	MSG_HANDED,		/* fd: an unnamed file of this user's */
 	MSG_DONE,		/* u8 fault class, u32 errno, span text */
 	MSG_FILE,		/* instead of DONE, with what was asked for */
 	MSG_LOG_ASK,
@@ -124,7 +126,6 @@ enum msg_type {
 	MSG_SPAWN_RELAY,	/* link, relay, and the client to be looked at */
 	MSG_HAND,		/* u32 slot, u64 sid, u8 question (0: recovery),
 				   u8 locked, then as SPAWN; fd: link */
-	MSG_HAND_FILE,		/* and what is to be sent */
 	MSG_SIGNAL,		/* u32 slot, u8: 1 kill, 0 stop; to a shared
 				   process 1: the master is gone */
 	MSG_ENDED,		/* u32 slot, u32 status, perhaps with
@@ -231,6 +232,8 @@ extern const struct link_permit	permit_challenge[];	/* from it */
 extern const size_t		permit_challenge_n;
 extern const struct link_permit	permit_done[];		/* to the session */
 extern const size_t		permit_done_n;
+extern const struct link_permit	permit_handed[];	/* to who wants it */
+extern const size_t		permit_handed_n;
 extern const struct link_permit	permit_log_ask[];
 extern const size_t		permit_log_ask_n;
 extern const struct link_permit	permit_serves_ask[];	/* who may be traced */

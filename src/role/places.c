@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: root, in the master.  Reads from: the first message of a session's
- * link, which is root's; then questions without an argument, a file apart.
+ * link, which is root's; then questions without an argument.
  *
  *   EXPECTED --START--> RUNS --end--> (gone)
  *      | 10 s             | died in UPDATE
@@ -581,24 +581,20 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 
 /* A question for which a process is forked, so that nobody else waits. */
 static void
-give_hand(struct place *x, struct link_in *in)
+give_hand(struct place *x, uint16_t type)
 {
 	UNZEROED struct link_out	m;
 	struct fault	f;
-	bool		file = in->type == MSG_SUBMIT || in->type == MSG_FORGET;
-	int		fds[2] = { -1, -1 };
+	int		link = -1;
 
-	if (fd_dup_high(x->link, &fds[0], &f) != 0) {
+	if (fd_dup_high(x->link, &link, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-hand", &f);
 		ask_refuse(x->link);
 		return;
 	}
-	if (file)
-		fds[1] = link_get_fd(in, 0);
-	order_init(&m, x, file ? MSG_HAND_FILE : MSG_HAND, x->slot | HAND,
-	    (uint8_t)in->type);
+	order_init(&m, x, MSG_HAND, x->slot | HAND, (uint8_t)type);
 	x->hand = true;
-	give_order(x->nest, x->slot | HAND, &m, fds, file ? 2 : 1);
+	give_order(x->nest, x->slot | HAND, &m, &link, 1);
 }
 
 static int
@@ -631,14 +627,14 @@ on_question(struct place *x, struct link_in *in, struct fault *f)
 	case MSG_RELEASE:
 		break;
 	default:
-		give_hand(x, in);
+		give_hand(x, in->type);
 		return 0;
 	}
 	if (x->drop.path == NULL)
 		return fault_set(f, FAULT_PEER, "there is no maildrop");
 	if (attach(x, &h, &id, f) != 0)
 		return -1;
-	r = ask_serve(x->link, in, &h, f);
+	r = ask_serve(x->link, in->type, &h, f);
 	host_detach(&h, &x->drop);
 	return r;
 }

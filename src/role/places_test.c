@@ -12,6 +12,7 @@
 #include "sys/file.h"
 #include "sys/spawn.h"
 #include "sys/test_fork.h"
+#include "sys/test_lock.h"
 #include "watch/log.h"
 
 #include <errno.h>
@@ -216,7 +217,7 @@ take_order(struct one *o, uint16_t type)
 		o->slot = tag;
 	else if (type != MSG_SIGNAL_ALL)
 		assert_int_equal(tag & ~0x80000000u, o->slot);
-	if (type == MSG_HAND || type == MSG_HAND_FILE) {
+	if (type == MSG_HAND) {
 		(void)link_get_u64(&it.in);
 		(void)link_get_u8(&it.in);
 		(void)link_get_u8(&it.in);
@@ -557,9 +558,6 @@ effect_of(enum phase phase, const struct mad *c)
 		return phase == WITHOUT_DROP ? '-' : 'u';	/* done, unsaid */
 	case MSG_SUMMARY:
 		return c->chance ? '-' : 's';	/* taken, once */
-	case MSG_SUBMIT:
-	case MSG_FORGET:
-		return 'f';			/* for a hand, with a file */
 	default:
 		return 'h';			/* for a hand */
 	}
@@ -594,15 +592,13 @@ try(enum phase phase, const struct mad *c, int spare)
 		assert_int_equal(errno, EAGAIN);
 		assert_int_equal(count(": drop-unlock-failed "), 1);
 	} else {
-		assert_int_equal(close(take_order(&o, effect == 'f' ?
-		    MSG_HAND_FILE : MSG_HAND)), 0);
+		assert_int_equal(close(take_order(&o, MSG_HAND)), 0);
 		/* Until it is done nothing else is heard. */
 		assert_true(mad_say(c, o.link, spare));
 		no_order();
 		places_ended(it.places, &it.nest, o.slot | 0x80000000u, 0);
 		run(0);
-		assert_int_equal(close(take_order(&o, effect == 'f' ?
-		    MSG_HAND_FILE : MSG_HAND)), 0);
+		assert_int_equal(close(take_order(&o, MSG_HAND)), 0);
 		places_ended(it.places, &it.nest, o.slot | 0x80000000u, 0);
 	}
 	if (count(": session-misbehaved ") != (effect == '-'))
@@ -633,6 +629,37 @@ test_mad_session(void **state UNUSED)
 		}
 	}
 	(void)close(spare);
+}
+
+/*
+ * What a session sends along is not the master's to close, which may wait for whoever
+ * serves that file: a close of ours would be the end of our lock on it as well.
+ */
+static void
+test_takes_no_file(void **state UNUSED)
+{
+	static const uint16_t	types[] = { MSG_SUBMIT, MSG_FORGET, MSG_HANDED };
+	FILE			*file = tmpfile();
+	struct flock		 lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct one		 o;
+	struct fault		 f;
+
+	assert_non_null(file);
+	assert_int_equal(fcntl(fileno(file), F_SETLK, &lock), 0);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		admit(&o, 1);
+		start(&o);
+		o.link = take_order(&o, MSG_SPAWN);
+		say_facts(&o, "");
+		link_out_init(&it.out, types[i]);
+		assert_int_equal(__real_link_send(o.link, &it.out,
+		    (int[]){ fileno(file) }, 1, &f), 0);
+		run(0);
+		assert_int_equal(take_order(&o, MSG_SIGNAL), -1);
+		assert_true(test_locked(fileno(file)));
+		close_session(&o, 0);
+	}
+	(void)fclose(file);
 }
 
 /* A session has the socket of who traces if it is meant; the place says who it is. */
@@ -955,6 +982,7 @@ main(void)
 		CASE(test_lost_signal),
 		CASE(test_stop),
 		CASE(test_mad_session),
+		CASE(test_takes_no_file),
 		CASE(test_trace),
 		CASE(test_orphans),
 		CASE(test_late_orphans),

@@ -116,21 +116,15 @@ be_session(const struct spawner *s, const struct order *o, bool recovery)
 static void NORETURN
 be_hand(const struct spawner *s, const struct order *o)
 {
-	static struct link_in	m;
 	static struct host	h;
 	struct fault		f;
 
-	m.type = o->question;
 	if (host_open_again(&h, s->conf, &o->id, o->which, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-hand", &f);
 		spawn_exit(1);
 	}
 	h.locked = o->locked;
-	if (o->file >= 0) {
-		m.nfds = 1;
-		m.fds[0] = o->file;
-	}
-	if (ask_serve(o->link, &m, &h, &f) != 0) {
+	if (ask_serve(o->link, o->question, &h, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-hand", &f);
 		spawn_exit(1);
 	}
@@ -372,8 +366,7 @@ on_master(void *ctx, unsigned what UNUSED)
 		if (groups_give(s->groups, &m, &o))
 			order_close(&o);
 		else
-			carry_out(s, &o, m.type == MSG_HAND ||
-			    m.type == MSG_HAND_FILE);
+			carry_out(s, &o, m.type == MSG_HAND);
 	} else {
 		log_fault(LEVEL_ERR, "spawner-link", &f);
 		loop_end(s->loop);

@@ -262,7 +262,7 @@ order_again(const struct seat *s, struct order *o, struct fault *f)
 static void NORETURN
 be_looking(const struct order *o, int told)
 {
-	const int	keep[] = { o->link, o->client, o->file, o->far, told };
+	const int	keep[] = { o->link, o->client, o->rest, o->far, told };
 	struct host	h;
 	struct fault	refused = { 0 };
 	struct fault	f;
@@ -305,7 +305,7 @@ look_at_home(struct seat *s, struct order *o)
 	s->link = fd_take(&o->link);
 	s->client = fd_take(&o->client);
 	s->far = fd_take(&o->far);
-	s->rest = fd_take(&o->file);
+	s->rest = fd_take(&o->rest);
 	s->on_look.fd = s->look;
 	loop_watch_set(&s->on_look, LOOP_READ,
 	    1000ull * u.c->conf->drop.lock_timeout_s);
@@ -493,10 +493,10 @@ static int
 send_seat(const struct seat *s, const struct order *o, struct fault *f)
 {
 	const int	fds[3] = { o->client, s->copy, o->far >= 0 ? o->far :
-			    o->file };
+			    o->rest };
 	UNZEROED struct link_out m;
 
-	link_out_init(&m, o->far >= 0 ? MSG_SEAT_RELAY : o->file >= 0 ?
+	link_out_init(&m, o->far >= 0 ? MSG_SEAT_RELAY : o->rest >= 0 ?
 	    MSG_SEAT_REST : MSG_SEAT);
 	link_put_u32(&m, o->slot);
 	link_put_u64(&m, o->sid);

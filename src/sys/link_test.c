@@ -2,6 +2,7 @@
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/sock.h"
+#include "sys/test_lock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -372,20 +373,6 @@ test_end_and_timeout(void **state)
 
 #define ON_LINK(t)	cmocka_unit_test_setup_teardown(t, setup, teardown)
 
-/* Does somebody else find it locked? */
-static bool
-is_locked(int fd)
-{
-	struct flock	l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int		status;
-	pid_t		pid = fork();
-
-	if (pid == 0)
-		_exit(fcntl(fd, F_SETLK, &l) == -1 ? 1 : 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status != 0;
-}
-
 /* A close of ours would be the end of our lock, of whatever descriptor. */
 static void
 test_descriptors_for_nobody(void **state)
@@ -403,12 +390,12 @@ test_descriptors_for_nobody(void **state)
 	assert_non_null(file);
 	fd = fileno(file);
 	assert_int_equal(fcntl(fd, F_SETLK, &l), 0);
-	assert_true(is_locked(fd));
+	assert_true(test_locked(fd));
 	link_out_init(&out, ASK);
 	assert_int_equal(link_send(a, &out, &fd, 1, &f), 0);
 	assert_int_equal(link_recv(b, none, 1, 0, 0, &in, &f), -1);
 	assert_int_equal(f.class, FAULT_PEER);
-	assert_true(is_locked(fd));
+	assert_true(test_locked(fd));
 	assert_int_equal(link_send(a, &out, NULL, 0, &f), 0);
 	assert_int_equal(link_recv(b, none, 1, 0, 0, &in, &f), 1);
 	assert_int_equal(fclose(file), 0);
