@@ -364,7 +364,8 @@ permit_find(const struct link_permit *table, size_t n, unsigned phase,
 
 /*
  * Who may send none gives us none: the kernel drops what comes.  To close it would be
- * ours, and may wait for whoever serves that file, or take a lock of ours away.
+ * ours, and may wait for whoever serves that file (FUSE's FLUSH), or take a lock of ours
+ * away.  Pages that FUSE has not written yet are waited for all the same.
  */
 static bool
 permits_fds(const struct link_permit *table, size_t n)
