@@ -170,7 +170,7 @@ static void
 show_rules(struct job *j)
 {
 	static struct auth_verdict	v;
-	static struct auth_verdict	beside;		/* the account's own is taken, too */
+	static struct auth_verdict	beside;	/* the own is taken, too */
 	const bool			apps = takes_apps(j);
 	const bool			only = apps &&
 					    j->settings.auth.app_passwords ==

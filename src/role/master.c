@@ -11,10 +11,12 @@
  *			lines of code, which tests/floors.py counts
  *   what it shares	child.c (with ushers); order.c (with the spawner); service.c and
  *			listen.c (with serve.c); ask.c, session_end.c and those of host.h
- *			(with monitor.c); attempt.c, edition.c, limit.c, auth/network.c, permit.c,
+ *			(with monitor*.c); attempt.c, edition.c, limit.c, auth/network.c, permit.c,
  *			penalty.c (made here, for auths), tally.c, trace.c, wire.c, ctl_wire.c,
  *			auth/policy.c; ctl_listen (ctl.c), exporter_listen (exporter.c)
- *			and, at a reload, cmd/reload.c
+ *			and, at a reload, cmd/reload.c with check_start and
+ *			check_absent (cmd/check.h), which try in children what opens a
+ *			library, a secret or a database
  *   its children	become.c, ctl_answer.c and each role's start, up to its cage
  *   who forks		spawner.c, groups.c, usher.c, with drop/copy.c and spool.c (with
  *			a user's rights on files); session.c up to become_user

@@ -57,12 +57,12 @@ void	resolver_work(struct resolver *r);
 
 /*
  * popper serve: the whole life of the process after the fork.  Must be root.  On
- * each of `fronts` (-1: it has gone) come PEER messages (role/permit.h), which are never answered;
- * a front that sends anything else is told off in the log and its link closed;
- * FRONT on `master` brings the link of the next one, LEAVE ends it with the last
- * of them.  With the master's end (with
- * master -1: with the last link of a front), or on SIGTERM, the process ends.
- * resolv.conf and the table of hosts are read once.
+ * each of `fronts` (-1: it has gone) come PEER messages (role/permit.h), which are
+ * never answered; a front that sends anything else is told off in the log and its
+ * link closed; FRONT on `master` brings the link of the next one, LEAVE ends it with
+ * the last of them.  With the master's end (with master -1: with the last link of a
+ * front), or on SIGTERM, the process ends.  resolv.conf and the table of hosts are
+ * read once.
  *
  * Who sends must not mind a full link (link_send, EAGAIN): such a client is not
  * looked up, as those are not for whom there is no room here (peer-skipped).

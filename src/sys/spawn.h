@@ -26,9 +26,9 @@ struct spawn {
  * Run and wait.  What it prints (at most 1 KiB, both streams) is put into out
  * as text for the operator.  *status_r: exit code, or 128 + signal.  It leads a
  * process group of its own, which is killed as a whole.  -1: it could not be
- * started (the reason is in f:
- * FAULT_PERM when there is no such program), or was killed after the time-out (ETIMEDOUT);
- * one that ends by itself after SIGTERM counts with its exit code.
+ * started (the reason is in f: FAULT_PERM when there is no such program), or was
+ * killed after the time-out (ETIMEDOUT); one that ends by itself after SIGTERM
+ * counts with its exit code.
  */
 int	spawn_run(const struct spawn *s, char *out, size_t cap, int *status_r,
 	    struct fault *f) MUSTUSE;
