@@ -458,16 +458,33 @@ use_certificates(struct state *s, struct certificates *files)
 	certificates_close(files);
 }
 
+static void
+begin_pump(struct state *s)
+{
+	const struct role_settings *r = &s->c->conf->role;
+
+	pump_init(&s->pump);
+	s->pump.in = s->c->in;
+	s->pump.out_fd = s->c->out;
+	s->pump.hold_fd = s->c->link;
+	s->pump.room = s->room;
+	s->pump.idle_s = r->timeout_s;
+	s->pump.deadline_ms = clock_ms() + 1000ull * r->login_timeout_s;
+	s->pump.drain_s = r->drain_timeout_s;
+	s->pump.ops = &front_ops;
+	s->pump.ctx = s;
+	expect(s);
+}
+
 void
 front_main(const struct front *c)
 {
-	static struct state		 s;	/* holds a secret: locked */
-	const struct role_settings	*r = &c->conf->role;
-	const int			 keep[] = {
+	static struct state		s;	/* holds a secret: locked */
+	const int			keep[] = {
 		c->in, c->out, c->link, c->credential, c->log_link,
 	};
-	static struct certificates	 files;
-	struct fault			 f;
+	static struct certificates	files;
+	struct fault			f;
 
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(reopen_log, (void *)(uintptr_t)c);
@@ -488,17 +505,7 @@ front_main(const struct front *c)
 	s.peer = *c->peer;
 	offers_begin(&s.auth, c->host, c->conf);
 	use_certificates(&s, &files);
-	pump_init(&s.pump);
-	s.pump.in = c->in;
-	s.pump.out_fd = c->out;
-	s.pump.hold_fd = c->link;
-	s.pump.room = s.room;
-	s.pump.idle_s = r->timeout_s;
-	s.pump.deadline_ms = clock_ms() + 1000ull * r->login_timeout_s;
-	s.pump.drain_s = r->drain_timeout_s;
-	s.pump.ops = &front_ops;
-	s.pump.ctx = &s;
-	expect(&s);
+	begin_pump(&s);
 	serve(&s);
 	authorize_fini(&s.auth);
 	pump_fini(&s.pump);

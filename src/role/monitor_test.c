@@ -46,10 +46,7 @@ NORETURN void	__real_front_main(const struct front *c);
 NORETURN void	__real_session_main(const struct session_start *c);
 NORETURN void	__wrap_front_main(const struct front *c);
 NORETURN void	__wrap_worker_main(const struct settings *conf,
-		    const struct sock_addr *peer,
-		    enum auth_method method, pid_t monitor,
-		    int credential, int record,
-		    int pass, int verdict, int log_link);
+		    const struct worker_question *w);
 NORETURN void	__wrap_session_main(const struct session_start *c);
 int		__real_link_recv(int fd, const struct link_permit *table, size_t n,
 		    unsigned phase, int timeout_ms, struct link_in *m,
@@ -227,28 +224,25 @@ put_grant(struct link_out *m, const struct identity *id)
 
 void
 __wrap_worker_main(const struct settings *unused UNUSED,
-    const struct sock_addr *peer, enum auth_method method UNUSED,
-    pid_t monitor UNUSED,
-    int credential UNUSED,
-    int record UNUSED, int pass UNUSED, int verdict, int log_link UNUSED)
+    const struct worker_question *w)
 {
 	static struct link_out	m;
 	const struct say	deny = { .type = MSG_DENY, .n = 1 };
 	struct fault		f;
 
 	leave_trail('W');
-	for (const char *p = peer->text; script.where == ANNOUNCES && *p != 0; p++)
+	for (const char *p = w->peer->text; script.where == ANNOUNCES && *p != 0; p++)
 		leave_trail(*p);
 	if (script.where == WORKER)
-		say(verdict, &script.say);
+		say(w->verdict, &script.say);
 	if (script.where == WORKER_DIES)
 		raise(SIGKILL);
 	if (script.where == FRONT_ASKS_ON || script.where == ANNOUNCES)
-		say(verdict, &deny);
+		say(w->verdict, &deny);
 	if (script.where == EXCHANGE || script.where == BEHIND)
-		say_type(verdict, MSG_WENT_ON);
+		say_type(w->verdict, MSG_WENT_ON);
 	if (script.where == BEHIND) {
-		say(verdict, &deny);
+		say(w->verdict, &deny);
 		(void)!write(script.spoken[1], "", 1);
 	}
 	if (script.where == EXCHANGE || script.where == BEHIND || script.where == ASKED ||
@@ -256,7 +250,7 @@ __wrap_worker_main(const struct settings *unused UNUSED,
 	    script.where == FRONT_ASKS_ON || script.where == ANNOUNCES)
 		stay();
 	put_grant(&m, &user);
-	if (link_send(verdict, script.grant != NULL ? script.grant : &m, NULL,
+	if (link_send(w->verdict, script.grant != NULL ? script.grant : &m, NULL,
 	    0, &f) != 0)
 		leave_trail('!');
 	stay();

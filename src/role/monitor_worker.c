@@ -36,19 +36,22 @@ static int
 start_worker(struct monitor *m, struct fault *f)
 {
 	struct link_ends	pass = { -1, -1 };
-	pid_t			self = spawn_self();
-	int			verdict;
-	int			log_link;
+	struct worker_question	w = {
+		.peer = &m->peer,
+		.method = m->method,
+		.monitor = spawn_self(),
+		.credential = m->credential_worker,
+		.record = m->db == 0 ? m->credential_worker : m->passed,
+	};
 	int			result;
 
 	if (m->db + 1 < auth_databases(&m->conf->auth) &&
 	    link_pair(&pass.a, &pass.b, f) != 0)
 		return -1;
-	result = part_fork(&m->worker, &verdict, &log_link, f);
+	w.pass = pass.b;
+	result = part_fork(&m->worker, &w.verdict, &w.log_link, f);
 	if (result == 0)
-		worker_main(settings_of(m), &m->peer, m->method, self,
-		    m->credential_worker, m->db == 0 ? m->credential_worker :
-		    m->passed, pass.b, verdict, log_link);
+		worker_main(settings_of(m), &w);
 	fd_close(&m->passed);
 	m->passed = fd_take(&pass.a);
 	fd_close(&pass.b);

@@ -321,6 +321,52 @@ open_tls(struct single *s, struct fault *f)
 	return result;
 }
 
+/* What is read before the client is; a failure is told. */
+static int
+open_house(struct single *s)
+{
+	struct fault f;
+
+	if (open_tls(s, &f) != 0) {
+		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		return -1;
+	}
+	if (prep_open(&s->conf->auth, &f) != 0) {
+		log_fault(LEVEL_ERR, "auth-error", &f);
+		return -1;
+	}
+	return 0;
+}
+
+static void
+begin_authorize(struct single *s, const char *hostname,
+    const struct listen_rules *rules)
+{
+	offers_begin(&s->auth, hostname, s->conf);
+	s->auth.master = auth_master_mark(&s->conf->auth);
+	s->auth.needs_tls = listen_needs_tls(&s->conf->role, s->peer);
+	s->auth.stls = s->house.tls != NULL && !rules->tls;
+	s->auth.tokens = token_wanted(&s->conf->token);
+	s->auth.offers = offers_of(s->conf, &s->secure);
+}
+
+static void
+begin_pump(struct single *s, int in, int out)
+{
+	const struct role_settings *r = &s->conf->role;
+
+	pump_init(&s->pump);
+	s->pump.in = in;
+	s->pump.out_fd = out;
+	s->pump.room = s->room;
+	s->pump.idle_s = r->timeout_s;
+	s->pump.deadline_ms = clock_ms() + 1000ull * r->login_timeout_s;
+	s->pump.drain_s = r->drain_timeout_s;
+	s->pump.ops = &single_ops;
+	s->pump.ctx = s;
+	expect(s);
+}
+
 static int
 start_tls(struct single *s, const struct listen_rules *rules)
 {
@@ -361,37 +407,16 @@ single_run(const struct settings *conf, const char *hostname,
     const struct listen_rules *rules, int in, int out)
 {
 	static struct single	s;
-	struct fault		f;
 	enum pump_end		end;
 
 	secmem_lock(&s, sizeof(s));
 	s.conf = conf;
 	s.peer = peer;
 	s.local = local;
-	if (open_tls(&s, &f) != 0) {
-		log_fault(LEVEL_ERR, "tls-certificate", &f);
+	if (open_house(&s) != 0)
 		return 1;
-	}
-	if (prep_open(&conf->auth, &f) != 0) {
-		log_fault(LEVEL_ERR, "auth-error", &f);
-		return 1;
-	}
-	offers_begin(&s.auth, hostname, conf);
-	s.auth.master = auth_master_mark(&conf->auth);
-	s.auth.needs_tls = listen_needs_tls(&conf->role, peer);
-	s.auth.stls = s.house.tls != NULL && !rules->tls;
-	s.auth.tokens = token_wanted(&conf->token);
-	s.auth.offers = offers_of(conf, &s.secure);
-	pump_init(&s.pump);
-	s.pump.in = in;
-	s.pump.out_fd = out;
-	s.pump.room = s.room;
-	s.pump.idle_s = conf->role.timeout_s;
-	s.pump.deadline_ms = clock_ms() + 1000ull * conf->role.login_timeout_s;
-	s.pump.drain_s = conf->role.drain_timeout_s;
-	s.pump.ops = &single_ops;
-	s.pump.ctx = &s;
-	expect(&s);
+	begin_authorize(&s, hostname, rules);
+	begin_pump(&s, in, out);
 	end = talk(&s, rules);
 	end_question(&s);
 	if (end == PUMP_END_LEFT && s.secure.stream != NULL)

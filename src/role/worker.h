@@ -10,18 +10,29 @@
 #include "role/limit.h"
 #include "role/settings.h"
 
+/* One question of a monitor's client.  Descriptors are borrowed. */
+struct worker_question {
+	const struct sock_addr	*peer;
+	enum auth_method	 method;
+	pid_t			 monitor;
+	int			 credential;	/* the front is at its other end */
+	int			 record;	/* has what the client said; may be
+						 * credential */
+	int			 pass;		/* where the worker of the next
+						 * database finds the same, or -1 */
+	int			 verdict;
+	int			 log_link;
+};
+
 /*
- * Read one record from `record`, decide (in an exchange ask the front, at the other end
- * of `credential`), log a failure, write the verdict to `verdict`, exit.  What a
- * question by another method than `method` would need is not there, so such a record
- * is not judged.  Root with PAM; else it enters a cage first.  It ends with its
- * monitor: nobody else would end a PAM that hangs.
- * conf->auth is that of one database (auth_select); `pass` is where the worker of
- * the next one, if that is asked, finds the same record, or -1.
+ * Read one record, decide (in an exchange ask the front), log a failure, write the
+ * verdict, exit.  What a question by another method than `method` would need is not
+ * there, so such a record is not judged.  Root with PAM; else it enters a cage first.
+ * It ends with its monitor: nobody else would end a PAM that hangs.
+ * conf->auth is that of one database (auth_select).
  */
-void	worker_main(const struct settings *conf, const struct sock_addr *peer,
-	    enum auth_method method, pid_t monitor, int credential, int record, int pass, int verdict,
-	    int log_link) NORETURN;
+void	worker_main(const struct settings *conf, const struct worker_question *w)
+	    NORETURN;
 
 /* Many workers one after the other, in memory that they share: of what is wrong they say
  * one line in a while, unless it is something else now. */

@@ -39,16 +39,16 @@ pass_on(int pass, const struct link_in *m, struct fault *f)
 
 /* The challenge lies there before the monitor tells the front so. */
 static int
-ask_back(int credential, int verdict, struct span user, struct span octets,
+ask_back(const struct worker_question *w, struct span user, struct span octets,
     struct fault *f)
 {
 	UNZEROED struct link_out	m;
 
 	wire_put_challenge(&m, 0, user, octets);
-	if (link_send(credential, &m, NULL, 0, f) != 0)
+	if (link_send(w->credential, &m, NULL, 0, f) != 0)
 		return -1;
 	link_out_init(&m, MSG_WENT_ON);
-	return link_send(verdict, &m, NULL, 0, f);
+	return link_send(w->verdict, &m, NULL, 0, f);
 }
 
 /* The client's response, whose octets stay one.in's. */
@@ -68,8 +68,8 @@ hear_response(int credential, struct wire_asked *a, struct fault *f)
 }
 
 static int
-exchange(const struct settings *conf, void *state, struct wire_asked *a,
-    int credential, int verdict, struct fault *f)
+exchange(const struct settings *conf, const struct worker_question *w, void *state,
+    struct wire_asked *a, struct fault *f)
 {
 	struct buf	challenge;
 	int		rc;
@@ -78,10 +78,9 @@ exchange(const struct settings *conf, void *state, struct wire_asked *a,
 		return -1;
 	while (auth_exchange_step(&one.x, a->secret, a->broken, &challenge,
 	    &one.v) == AUTH_STEP_MORE) {
-		rc = ask_back(credential, verdict, span_str(one.x.q.user),
-		    buf_span(&challenge), f);
+		rc = ask_back(w, span_str(one.x.q.user), buf_span(&challenge), f);
 		buf_fini(&challenge);
-		if (rc != 0 || hear_response(credential, a, f) != 0)
+		if (rc != 0 || hear_response(w->credential, a, f) != 0)
 			return -1;
 	}
 	one.q = one.x.q;
@@ -91,8 +90,8 @@ exchange(const struct settings *conf, void *state, struct wire_asked *a,
 
 /* What the client says goes to who judges tickets, unread; and back. */
 static int
-relay_exchange(const struct settings *conf, int link, struct wire_asked *a,
-    int credential, int verdict, struct fault *f)
+relay_exchange(const struct settings *conf, const struct worker_question *w, int link,
+    struct wire_asked *a, struct fault *f)
 {
 	UNZEROED struct link_in		in;
 	UNZEROED struct link_out	m;
@@ -111,8 +110,8 @@ relay_exchange(const struct settings *conf, int link, struct wire_asked *a,
 		if (in.type != MSG_CHALLENGE)
 			break;
 		if (wire_get_challenge(&in, &sid, &user, &octets, f) != 0 ||
-		    ask_back(credential, verdict, user, octets, f) != 0 ||
-		    hear_response(credential, a, f) != 0)
+		    ask_back(w, user, octets, f) != 0 ||
+		    hear_response(w->credential, a, f) != 0)
 			return -1;
 		link_in_fini(&in);
 		wire_put_response(&m, 0, a->secret, a->broken);
@@ -141,76 +140,87 @@ pass_proven(int pass, struct wire_asked *a, struct fault *f)
 
 /* The first worker has it judged; a later one believes that one. */
 static int
-take_ticket(const struct settings *conf, int link, struct wire_asked *a,
-    int credential, bool first, int pass, int verdict, struct fault *f)
+take_ticket(const struct settings *conf, const struct worker_question *w, int link,
+    struct wire_asked *a, struct fault *f)
 {
-	if (first)
-		return relay_exchange(conf, link, a, credential, verdict, f) != 0 ?
-		    -1 : pass_proven(pass, a, f);
+	if (w->record == w->credential)
+		return relay_exchange(conf, w, link, a, f) != 0 ?
+		    -1 : pass_proven(w->pass, a, f);
 	one.q.token_good = true;
 	return 0;
 }
 
+/* What the client said; a worker of another database finds it, too.  A ticket goes
+ * there when it was judged. */
 static int
-answer(const struct settings *conf, enum auth_method method, pid_t monitor,
-    int credential, int record, int pass, int verdict, struct fault *f)
+take_record(const struct worker_question *w, struct wire_asked *a, struct fault *f)
+{
+	do {			/* an ABORT was for a worker before us */
+		if (link_recv(w->record, permit_credential,
+		    permit_credential_n, 0, 0, &one.in, f) != 1)
+			return fault_prefix(f, "credential: ");
+	} while (one.in.type == MSG_ABORT);
+	if ((w->method != AUTH_METHOD_GSSAPI || w->record != w->credential) &&
+	    pass_on(w->pass, &one.in, f) != 0)
+		return -1;
+	if (worker_take_asked(&one.in, &one.q, a, f) != 0)
+		return -1;
+	return one.q.method == w->method ? 0 :
+	    fault_set(f, FAULT_PEER, "credential: of another method");
+}
+
+/* Whose token or ticket it is, or the verdict of an exchange: what the judgement of the
+ * database is about, where there is more to it than name and password. */
+static int
+prove(const struct settings *conf, const struct worker_question *w, void *state,
+    int prover, struct wire_asked *a, struct fault *f)
+{
+	if (auth_by_token(w->method))
+		return worker_ask_tokens(conf, prover, &one.q, a, &one.v, f);
+	if (w->method == AUTH_METHOD_GSSAPI)
+		return take_ticket(conf, w, prover, a, f);
+	return auth_by_own_exchange(w->method) ?
+	    exchange(conf, w, state, a, f) : 0;
+}
+
+static int
+answer(const struct settings *conf, const struct worker_question *w, struct fault *f)
 {
 	struct wire_asked	 a;
 	bool			 refused;	/* its token, and told so */
 	void			*state;
-	const bool		 first = record == credential;
-	AUTO(fd_close) int	 prover = worker_start_prover(conf, method, first);
+	AUTO(fd_close) int	 prover = worker_start_prover(conf, w->method,
+				     w->record == w->credential);
 
-	if (worker_prepare(conf, monitor, method, false, &state, f) != 0)
-		return -1;
-	do {			/* an ABORT was for a worker before us */
-		if (link_recv(record, permit_credential,
-		    permit_credential_n, 0, 0, &one.in, f) != 1)
-			return fault_prefix(f, "credential: ");
-	} while (one.in.type == MSG_ABORT);
-	if ((method != AUTH_METHOD_GSSAPI || !first) &&
-	    pass_on(pass, &one.in, f) != 0)
-		return -1;
-	if (worker_take_asked(&one.in, &one.q, &a, f) != 0)
-		return -1;
-	if (one.q.method != method)
-		return fault_set(f, FAULT_PEER, "credential: of another method");
-	if (auth_by_token(one.q.method) &&
-	    worker_ask_tokens(conf, prover, &one.q, &a, &one.v, f) != 0)
-		return -1;
-	if (method == AUTH_METHOD_GSSAPI && take_ticket(conf, prover, &a,
-	    credential, first, pass, verdict, f) != 0)
-		return -1;
-	if (auth_by_own_exchange(one.q.method) &&
-	    exchange(conf, state, &a, credential, verdict, f) != 0)
+	if (worker_prepare(conf, w->monitor, w->method, false, &state, f) != 0 ||
+	    take_record(w, &a, f) != 0 ||
+	    prove(conf, w, state, prover, &a, f) != 0)
 		return -1;
 	link_in_fini(&one.in);
-	refused = auth_by_proof(one.q.method) && one.v.result != AUTH_OK;
-	if (!refused && !auth_by_own_exchange(one.q.method))
+	refused = auth_by_proof(w->method) && one.v.result != AUTH_OK;
+	if (!refused && !auth_by_own_exchange(w->method))
 		worker_judge(conf, state, &one.q, &one.v);
 	if (!refused)
 		(void)worker_judged(&conf->auth, -1, &one.q, &one.v);
 	auth_ops_of(&conf->auth)->done(state);
-	return worker_send_verdict(verdict, &conf->auth, &one.v, 0, "", f);
+	return worker_send_verdict(w->verdict, &conf->auth, &one.v, 0, "", f);
 }
 
 void
-worker_main(const struct settings *conf, const struct sock_addr *peer,
-    enum auth_method method, pid_t monitor, int credential, int record, int pass, int verdict,
-    int log_link)
+worker_main(const struct settings *conf, const struct worker_question *w)
 {
 	const int	keep[] = {
-		credential, record, pass, verdict, log_link,
+		w->credential, w->record, w->pass, w->verdict, w->log_link,
 	};
+	int		log_link = w->log_link;
 	struct fault	f;
 
-	spawn_tie(monitor);
+	spawn_tie(w->monitor);
 	shed_descriptors(keep, ARRAY_LEN(keep));
 	log_set_reopen(worker_reopen_log, &log_link);
 	secmem_lock(&one, sizeof(one));
-	one.q.peer = *peer;
-	if (answer(conf, method, monitor, credential, record, pass, verdict,
-	    &f) != 0)
-		worker_give_up(&conf->auth, peer, verdict, &f);
+	one.q.peer = *w->peer;
+	if (answer(conf, w, &f) != 0)
+		worker_give_up(&conf->auth, w->peer, w->verdict, &f);
 	spawn_exit(0);
 }
