@@ -22,13 +22,12 @@ def tables(text):
 def mdoc(text):
     """One sentence a line; nothing in it is a macro or an escape."""
     text = text.replace("\\", "\\e")
-    text = re.sub(r"\b(popper-recover)\((8)\)", "\n.Xr \\1 \\2\n", text)
-    lines = [re.sub(r"^[.,;:]\s*", "", line.strip()) if i else line.strip()
-             for i, line in enumerate(re.sub(r"(?<=[.]) (?=[A-Z])", "\n",
-                                             text).split("\n"))]
-    return "".join(("\\&" if line.startswith(("'", "."))
-                    and not line.startswith(".Xr") else "") + line + "\n"
-                   for line in lines if line)
+    text = re.sub(r"`([^`]+)`", r"\\(oq\1\\(cq", text)
+    text = re.sub(r"(?<=[.]) (?=[A-Z])", "\n", text)
+    text = re.sub(r"(?m)^(?=['.])", r"\\&", text)
+    text = re.sub(r" ?\b(popper-recover)\((8)\)([.,;:]*) ?",
+                  r"\n.Xr \1 \2 \3\n", text)
+    return "".join(line.rstrip() + "\n" for line in text.split("\n") if line)
 
 
 def item(cells):

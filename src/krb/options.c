@@ -9,13 +9,13 @@ const struct conf_option krb_options[] = {
 		.fallback = "",
 		.meaning = "which keytab has the keys of the service pop",
 		.man = "A keytab of Kerberos V5 with the keys of the service\n"
-		    ".Li pop\n( Ns Li pop/mail.example.org@EXAMPLE.ORG ) ,\n"
+		    ".Li pop\n.Pq Li pop/mail.example.org@EXAMPLE.ORG ,\n"
 		    "as\n.Li ktadd\nof\n.Xr kadmin 1\nmakes it: all of them that are in "
 		    "it are taken, and no others.\n"
 		    "When it is set, there is\n.Cm GSSAPI\n(RFC 4752): who has a ticket for "
 		    "this service logs in without a password, and the principal without "
 		    "its realm is the name of the user.\n"
-		    "One with an instance\n( Ns Li ann/admin ) ,\n"
+		    "One with an instance\n.Pq Li ann/admin ,\n"
 		    "or of another realm, is nobody's.\n"
 		    "Others may not read the file; a new one counts within a "
 		    "second.\n"
