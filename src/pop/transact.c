@@ -246,6 +246,7 @@ on_capa(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 		.no_user = !passwords,
 		.sasl = sasl,
 		.login_delay_s = p->conf->login_delay_s,
+		.own_delays = p->conf->own_delays,
 		.expire = p->conf->expire,
 		.utf8_user = p->conf->utf8_user,
 	};

@@ -56,6 +56,7 @@ struct pop_conf {
 	enum pop_utf8		 utf8;
 	bool			 status;	/* LAST lives in Status: lines */
 	unsigned		 login_delay_s;	/* for CAPA; 0: none */
+	bool			 own_delays;	/* likewise: 0 is the user's own */
 	bool			 utf8_user;	/* likewise */
 	const char		*expire;	/* likewise; NULL: NEVER */
 	/* What an UPDATE deletes besides what the client wants: of the maildrop's

@@ -42,9 +42,10 @@ reply_capa(struct buf *out, const struct capa_facts *facts)
 	if (facts->sasl != NULL && facts->sasl[0] != '\0' &&
 	    reply_line(out, "SASL %s", facts->sasl) < 0)
 		return -1;
-	if (facts->login_delay_s > 0 &&
+	if ((facts->login_delay_s > 0 || facts->own_delays) &&
 	    reply_line(out, "LOGIN-DELAY %u%s", facts->login_delay_s,
-	    facts->own_delays ? " USER" : "") < 0)
+	    facts->own_delays && facts->phase == CAPA_BEFORE_LOGIN ?
+	    " USER" : "") < 0)
 		return -1;
 	if (facts->stls && reply_line(out, "STLS") < 0)
 		return -1;

@@ -71,8 +71,10 @@ struct capa_facts {
 						   taken in the clear */
 	const char	*sasl;			/* mechanisms; NULL or "": none */
 	unsigned	 login_delay_s;		/* 0: none */
-	bool		 own_delays;		/* before login: it is the largest
-						   that a user may have */
+	bool		 own_delays;		/* before login it is the largest that
+						   a user may have; behind it, 0 is
+						   told, too: what was announced stays
+						   announced (RFC 2449 s.5) */
 	const char	*expire;		/* days; NULL: NEVER */
 	bool		 utf8_user;		/* in names and passwords, too */
 };

@@ -189,10 +189,19 @@ test_capa(void **state UNUSED)
 	facts.login_delay_s = 900;
 	assert_int_equal(reply_capa(&out, &facts), 0);
 	expect(&out, COMMON "LOGIN-DELAY 900\r\n");
-	facts.own_delays = true;		/* RFC 2449 s.6.5 */
+	facts.own_delays = true;
+	assert_int_equal(reply_capa(&out, &facts), 0);
+	expect(&out, COMMON "LOGIN-DELAY 900\r\n");
+	facts.login_delay_s = 0;		/* RFC 2449 s.5: it stays */
+	assert_int_equal(reply_capa(&out, &facts), 0);
+	expect(&out, COMMON "LOGIN-DELAY 0\r\n");
+	facts.phase = CAPA_BEFORE_LOGIN;	/* RFC 2449 s.6.5 */
+	facts.xclient = false;
+	facts.login_delay_s = 900;
 	assert_int_equal(reply_capa(&out, &facts), 0);
 	expect(&out, COMMON "LOGIN-DELAY 900 USER\r\n");
 	facts.login_delay_s = 0;
+	facts.own_delays = false;
 	facts.expire = "30";
 	assert_int_equal(reply_capa(&out, &facts), 0);
 	assert_non_null(memmem(buf_span(&out).p, buf_len(&out),

@@ -46,7 +46,7 @@ offers_begin(struct authorize *a, const char *host, const struct settings *c)
 	    c->auth.rpop_file[0] != '\0');
 	a->proxied = r->proxy_networks.n > 0 || r->xclient_networks.n > 0;
 	a->login_delay_s = pace_most(r);
-	a->own_delays = r->login_delay_max_s > 0;
+	a->own_delays = pace_differs(r);
 	a->prep = prep_library();
 	a->expire = drop_expire_told(&c->drop);
 	a->preferred = (uint8_t)r->language;

@@ -797,12 +797,12 @@ static const struct conf_option role_options[] = {
 		    "the field\n"
 		    ".Li login_delay= Ns Ar seconds\n"
 		    "of his row in a password file, or a column of that name in "
-		    "SQL; 0 there is none for him.\n"
+		    "SQL; with 0 there is none for him.\n"
 		    "What is longer is cut to this.\n"
 		    "CAPA tells the largest before the login, as "
 		    "RFC 2449 wants it\n"
 		    ".Pq Ql LOGIN-DELAY 3600 USER ,\n"
-		    "and the user's own behind it.\n"
+		    "and the user's own behind it, be it 0.\n"
 		    "With 0 what rows say has no effect.",
 	},
 	{

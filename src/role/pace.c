@@ -114,6 +114,12 @@ pace_most(const struct role_settings *r)
 	    r->login_delay_max_s;
 }
 
+bool
+pace_differs(const struct role_settings *r)
+{
+	return r->login_delay_max_s > 0;
+}
+
 int
 pace_left(const struct role_settings *r, unsigned delay_s, const char *lock,
     unsigned *wait_s_r, struct fault *f)

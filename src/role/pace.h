@@ -22,6 +22,8 @@
  * largest of all. */
 unsigned	pace_of(const struct role_settings *r, const struct identity *id);
 unsigned	pace_most(const struct role_settings *r);
+/* May that be another one than the user's own? */
+bool		pace_differs(const struct role_settings *r);
 
 /*
  * Seconds that this maildrop, by the name of its session lock, must wait yet: then

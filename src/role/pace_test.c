@@ -84,6 +84,7 @@ test_whose_delay(void **state)
 
 		assert_int_equal(pace_of(&r, &id), cases[i].want);
 		assert_int_equal(pace_most(&r), cases[i].most);
+		assert_int_equal(pace_differs(&r), cases[i].max > 0);
 	}
 }
 

@@ -153,6 +153,7 @@ set_pop_conf(struct session *s)
 		.utf8 = (enum pop_utf8)c->role.utf8_messages,
 		.status = c->drop.status_headers,
 		.login_delay_s = pace_of(&c->role, s->c->id),
+		.own_delays = pace_differs(&c->role),
 		.expire = drop_expire_told(&c->drop),
 		.utf8_user = c->auth.utf8_user,
 		.expire_before = drop_expire_before(&c->drop,

@@ -20,6 +20,7 @@
 #include "proto/command.h"
 #include "role/ask.h"
 #include "role/offers.h"
+#include "role/pace.h"
 #include "role/permit.h"
 #include "role/pump.h"
 #include "role/reach.h"
@@ -417,6 +418,7 @@ seat_conf(struct seat *s)
 		.utf8 = (enum pop_utf8)c->role.utf8_messages,
 		.status = true,
 		.expire = drop_expire_told(&c->drop),
+		.own_delays = pace_differs(&c->role),
 		.utf8_user = c->auth.utf8_user,
 		.expire_before = drop_expire_before(&c->drop,
 		    (uint64_t)time(NULL)),

@@ -134,7 +134,7 @@ class LoginDelay(house.House):
             pop.login(user, PASSWORD)
             self.assertEqual(re.findall(rb"(?m)^LOGIN-DELAY(.*)\r$",
                                         pop.multi("CAPA")[1]),
-                             [b" %d" % own] if own else [])
+                             [b" %d" % own])
             pop.quit()
             if not own:
                 self.login(user).quit()
@@ -148,7 +148,7 @@ class LoginDelay(house.House):
                              ("refused", own))
         with Pop(self.host.connect(1100)) as pop:
             pop.login("o1", PASSWORD)
-            self.assertNotIn(b"DELAY", pop.multi("CAPA")[1])
+            self.assertIn(b"\r\nLOGIN-DELAY 0\r\n", pop.multi("CAPA")[1])
             pop.quit()
         self.login("o1").quit()
 
