@@ -154,6 +154,7 @@ struct auth_verdict {
 	uint64_t		print;		/* of what the password was right
 						   against, when AUTH_OK; 0: no use
 						   in vouching, ask anew */
+	bool			settled;	/* no other database is to be asked */
 	char			detail[160];	/* for the log */
 	char			app[AUTH_APP_NAME + 1];	/* of an app password, likewise */
 };
@@ -179,6 +180,7 @@ struct auth_conf {
 	const char		*place;		/* see auth_place */
 	bool			 more;		/* who is unknown to it, is asked of
 						   the next one */
+	bool			 more_rows;	/* and one that follows has rows */
 	const char		*pam_service;	/* "popper" */
 	const char		*passwd_file;
 	const char		*virtual_user;	/* identity of rows without uid:
@@ -221,7 +223,10 @@ void	auth_select(struct auth_conf *c, size_t nth);
 bool	auth_has(const struct auth_conf *c, enum auth_source source);
 /* Or of those that have rows: all but PAM? */
 bool	auth_has_rows(const struct auth_conf *c);
-/* Who is unknown to this one is to be asked of the next. */
+/* Is who is unknown to this one to be asked of others?  A method that needs to see what
+ * is stored has nothing to ask of PAM. */
+bool	auth_has_more(const struct auth_conf *c, enum auth_method m);
+/* This verdict is that, and the next one is to be asked. */
 bool	auth_passes_on(const struct auth_conf *c, const struct auth_verdict *v);
 /* Where the one that was selected is: a PAM service, a file. */
 const char	*auth_place(const struct auth_conf *c);

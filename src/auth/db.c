@@ -119,6 +119,19 @@ auth_databases(const struct auth_conf *c)
 	    c->databases.n : AUTH_DB_MAX;
 }
 
+/* Does one from the nth on have rows? */
+static bool
+rows_from(const struct auth_conf *c, size_t nth)
+{
+	struct database d;
+
+	for (; nth < c->databases.n && nth < AUTH_DB_MAX; nth++)
+		if (read_item(c->databases.item[nth], &d) == NULL &&
+		    d.source != AUTH_PAM)
+			return true;
+	return false;
+}
+
 void
 auth_select(struct auth_conf *c, size_t nth)
 {
@@ -130,6 +143,7 @@ auth_select(struct auth_conf *c, size_t nth)
 	c->source = d.source;
 	c->place = d.place;
 	c->more = nth + 1 < auth_databases(c);
+	c->more_rows = rows_from(c, nth + 1);
 }
 
 bool
@@ -153,9 +167,16 @@ auth_has_rows(const struct auth_conf *c)
 }
 
 bool
+auth_has_more(const struct auth_conf *c, enum auth_method m)
+{
+	return auth_by_digest(m) || auth_by_own_exchange(m) ? c->more_rows :
+	    c->more;
+}
+
+bool
 auth_passes_on(const struct auth_conf *c, const struct auth_verdict *v)
 {
-	return c->more && v->result == AUTH_REFUSED &&
+	return c->more && !v->settled && v->result == AUTH_REFUSED &&
 	    v->reason == REASON_UNKNOWN_USER;
 }
 

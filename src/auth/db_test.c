@@ -63,11 +63,12 @@ selected(void **state UNUSED)
 		enum auth_source	 source;
 		const char		*place;
 		bool			 more;
+		bool			 more_rows;
 	} want[] = {
-		{ "file", AUTH_FILE, "/users", true },
-		{ "shop", AUTH_FILE, "/a:b", true },
-		{ "staff", AUTH_PAM, "mail", true },
-		{ "pam", AUTH_PAM, "popper", false },
+		{ "file", AUTH_FILE, "/users", true, true },
+		{ "shop", AUTH_FILE, "/a:b", true, false },
+		{ "staff", AUTH_PAM, "mail", true, false },
+		{ "pam", AUTH_PAM, "popper", false, false },
 	};
 
 	assert_int_equal(auth_databases(&c), 4);
@@ -79,6 +80,12 @@ selected(void **state UNUSED)
 		assert_int_equal(c.source, want[i].source);
 		assert_string_equal(auth_place(&c), want[i].place);
 		assert_int_equal(c.more, want[i].more);
+		assert_int_equal(auth_has_more(&c, AUTH_METHOD_PASS),
+		    want[i].more);
+		assert_int_equal(auth_has_more(&c, AUTH_METHOD_APOP),
+		    want[i].more_rows);
+		assert_int_equal(auth_has_more(&c, AUTH_METHOD_SCRAM_SHA_1),
+		    want[i].more_rows);
 	}
 	assert_true(auth_has(&c, AUTH_PAM));
 	c.databases.n = 2;
@@ -98,6 +105,9 @@ passed_on(void **state UNUSED)
 	c.more = false;
 	assert_false(auth_passes_on(&c, &v));
 	c.more = true;
+	v.settled = true;
+	assert_false(auth_passes_on(&c, &v));
+	v.settled = false;
 	for (int why = 0; why < REASON_COUNT; why++) {
 		v.reason = (enum auth_reason)why;
 		if (why != REASON_UNKNOWN_USER)

@@ -139,6 +139,13 @@ begin(const struct auth_conf *c, void *state, struct auth_request *q,
 	return NULL;
 }
 
+/* Is somebody else to be asked about who is unknown here? */
+static bool
+has_more(const struct exchange *e)
+{
+	return auth_has_more(e->c, e->q->method);
+}
+
 /* Of the last step.  Who was here at the first one, and is gone now, is none for the
  * next database, which knows nothing of this exchange. */
 static void
@@ -146,10 +153,11 @@ deny(const struct exchange *e, enum auth_reason why, struct auth_verdict *v)
 {
 	if (why == REASON_ERROR)
 		verdict_error(v, "%s", e->lost.text);
-	else if (why == REASON_UNKNOWN_USER && e->c->more)
+	else if (why == REASON_UNKNOWN_USER && has_more(e))
 		verdict_refuse(v, REASON_NO_SECRET, "%s", "gone meanwhile");
 	else
 		verdict_refuse(v, why, "%s", "");
+	v->settled = true;
 }
 
 static void
@@ -190,11 +198,11 @@ step(void *own, struct span message, struct buf *challenge,
 	}
 	switch (scram_library()->step(e->x, message, challenge)) {
 	case SASL_CHALLENGE:
-		if (e->why != REASON_UNKNOWN_USER)
+		/* The last one has a challenge for whoever is unknown. */
+		if (e->why != REASON_UNKNOWN_USER || !has_more(e))
 			return AUTH_STEP_MORE;
 		verdict_refuse(v, e->why, "%s", "");
-		return auth_passes_on(e->c, v) ? AUTH_STEP_DONE :
-		    AUTH_STEP_MORE;
+		return AUTH_STEP_DONE;
 	case SASL_PROVEN:
 		return judge(e, v);
 	case SASL_DONE:

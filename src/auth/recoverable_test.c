@@ -227,11 +227,15 @@ test_others(void **state UNUSED)
 	ask(AUTH_METHOD_APOP, "ann", "wonderland", &v);
 	assert_int_equal(v.result, AUTH_OK);
 	conf.app_passwords = AUTH_APP_NO;
-	/* The next database may know him. */
+	/* The next database may know him, if it is not PAM. */
 	conf.more = true;
 	ask(AUTH_METHOD_CRAM_MD5, "nobody", "wonderland", &v);
+	assert_int_equal(v.reason, REASON_UNKNOWN_USER);
+	assert_false(auth_passes_on(&conf, &v));
+	conf.more_rows = true;
+	ask(AUTH_METHOD_CRAM_MD5, "nobody", "wonderland", &v);
 	assert_true(auth_passes_on(&conf, &v));
-	conf.more = false;
+	conf.more = conf.more_rows = false;
 	conf.access = (struct conf_list){ .n = 1, .line = { 3 },
 		.item = { "deny method=apop" } };
 	ask(AUTH_METHOD_APOP, "ann", "wonderland", &v);

@@ -158,9 +158,10 @@ judge(const struct auth_state *s, const struct passwd_row *row, bool known,
 {
 	struct fault	f = { 0 };
 	uint64_t	print = passwd_print(row->password);
+	bool		more = auth_has_more(s->policy.c, q->method);
 	bool		vouched = known && print != 0 && q->vouched == print;
 	bool		asks = !auth_method_vouched(q->method) && !q->proven &&
-			    !vouched && (known || !s->policy.c->more);
+			    !vouched && (known || !more);
 	enum auth_reason why = REASON_NONE;
 
 	if (asks && auth_by_digest(q->method))
@@ -178,6 +179,7 @@ judge(const struct auth_state *s, const struct passwd_row *row, bool known,
 		verdict_refuse(v, why, "%s", "");
 	else
 		row_accept(&s->virtual_user, row, v);
+	v->settled = !known && !more;
 	if (v->result == AUTH_OK && !auth_method_vouched(q->method))
 		v->print = print;
 }
