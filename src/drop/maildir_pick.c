@@ -16,6 +16,8 @@
 #define BLOCK		65536
 #define TRIES		4
 #define READ_ANYWAY	65536	/* octets of a message; to open it costs more */
+#define AHEAD		32	/* files that are looked at before their turn */
+#define AHEAD_OCTETS	131072	/* of each; the kernel reads on by itself */
 /* Older than any mail that this host has seen: a name with another number. */
 #define DELIVERED_MIN	631152000u
 
@@ -25,10 +27,20 @@ struct picked {
 	const char		*text;		/* of that */
 };
 
+/* A file before its turn: what must be read of it is open, and on its way from the disk
+ * while others are read (docs/design/maildir.md, 158). */
+struct looked {
+	struct picked	 p;
+	bool		 is_mail;
+	int		 fd;		/* owns; -1: nothing must be read */
+};
+
 struct picking {
 	const struct maildir_known *known;	/* of an earlier listing */
 	struct picked	*list;		/* owns */
 	size_t		 n;
+	struct looked	 ahead[AHEAD];	/* file i in i % AHEAD */
+	size_t		 looked;	/* so many files have been */
 	size_t		 left_alone;	/* others' files, folders, links */
 	bool		 changed;	/* a file went while we looked */
 };
@@ -43,13 +55,13 @@ read_whole(int fd, struct picked *p, struct fault *f)
 	bool			as_sent = true;
 
 	while (off < p->row.size) {
-		ssize_t		n = file_pread(fd, block, sizeof(block), off, f);
+		uint64_t	left = p->row.size - off;
+		ssize_t		n = file_pread(fd, block, left < sizeof(block) ?
+				    (size_t)left : sizeof(block), off, f);
 		struct span	got;
 
 		if (n <= 0)
 			return n == 0 || maildir_went(f) ? 0 : -1;
-		if ((uint64_t)n > p->row.size - off)
-			n = (ssize_t)(p->row.size - off);
 		got = span_of(block, (size_t)n);
 		as_sent = as_sent && !dot_begins_line(&wire, got);
 		dot_count(&wire, got);
@@ -64,24 +76,16 @@ read_whole(int fd, struct picked *p, struct fault *f)
 	return 1;
 }
 
-/*
- * What a message weighs on the wire, and what is in it: a large one's name is
- * believed when it says what the folder says, else the file is read, once.
- */
-static int
-weigh(int folder, const char *name, struct picked *p, struct fault *f)
+/* A large one's name is believed when it says what the folder says. */
+static bool
+believe_name(struct picked *p)
 {
-	AUTO(fd_close) int fd = -1;
-
-	if (p->name.has_size && p->name.size == p->row.size &&
-	    p->row.size > READ_ANYWAY) {
-		p->row.wire = p->name.wire;
-		p->row.flags |= MAILDIR_ROW_8BIT;
-		return 1;
-	}
-	if (file_open(folder, name, FILE_READ, 0, &fd, f) == -1)
-		return maildir_went(f) ? 0 : -1;
-	return read_whole(fd, p, f);
+	if (!p->name.has_size || p->name.size != p->row.size ||
+	    p->row.size <= READ_ANYWAY)
+		return false;
+	p->row.wire = p->name.wire;
+	p->row.flags |= MAILDIR_ROW_8BIT;
+	return true;
 }
 
 /* An earlier listing has read it. */
@@ -135,47 +139,88 @@ is_mail(const struct maildir *m, const struct file_facts *facts)
 	    (facts->mode & 0400u) != 0;
 }
 
-/* `from`: where those of its base name begin. */
+/* What it is, and whether it must be read, once, to know what it weighs on the wire. */
 static int
-pick(struct maildir *m, const struct maildir_file *file, struct picking *to,
-    size_t from, struct fault *f)
+look(const struct maildir *m, const struct maildir_file *file,
+    struct picking *to, struct looked *l, struct fault *f)
 {
 	int			 folder = maildir_list_folder(&m->first,
 				     file->in_new);
-	struct picked		 p = { .text = maildir_file_name(&m->first, file) };
+	struct picked		*p = &l->p;
 	struct file_facts	 facts;
-	int			 got;
 
-	if (!maildir_name_parse(span_str(p.text), &p.name))
+	*l = (struct looked){ .p.text = maildir_file_name(&m->first, file),
+	    .fd = -1 };
+	if (!maildir_name_parse(span_str(p->text), &p->name))
 		return 0;
-	if (file_facts_at(folder, p.text, &facts, f) == -1) {
+	if (file_facts_at(folder, p->text, &facts, f) == -1) {
 		to->changed = true;
-		return maildir_went(f) ? 0 : -1;
+		return maildir_went(f) ? 0 : fault_prefix(f, "%s: ", p->text);
 	}
 	if (!is_mail(m, &facts)) {
 		to->left_alone++;
 		return 0;
 	}
-	if (picked_already(to, from, facts.ino))
+	p->row.flags = file->in_new ? MAILDIR_ROW_NEW : 0;
+	describe(p, &facts);
+	l->is_mail = true;
+	if (recall(to->known, &facts, p) || believe_name(p))
 		return 0;
-	p.row.flags = file->in_new ? MAILDIR_ROW_NEW : 0;
-	describe(&p, &facts);
-	got = recall(to->known, &facts, &p) ? 1 : weigh(folder, p.text, &p, f);
-	if (got == 1)
-		to->list[to->n++] = p;
-	to->changed |= got == 0;
-	return got == -1 ? fault_prefix(f, "%s: ", p.text) : 0;
+	if (file_open(folder, p->text, FILE_READ, 0, &l->fd, f) == -1) {
+		l->is_mail = false;
+		to->changed = true;
+		return maildir_went(f) ? 0 : fault_prefix(f, "%s: ", p->text);
+	}
+	file_read_ahead(l->fd, AHEAD_OCTETS);
+	return 0;
 }
 
-/* The files of one base name: one message, or several that share it. */
+/* File i and those behind it. */
 static int
-pick_group(struct maildir *m, const struct maildir_file *files, size_t n,
-    struct picking *to, struct fault *f)
+look_ahead(const struct maildir *m, size_t i, struct picking *to,
+    struct fault *f)
+{
+	const struct maildir_list *l = &m->first;
+
+	for (; to->looked < l->n && to->looked < i + AHEAD; to->looked++)
+		if (look(m, &l->files[to->looked], to,
+		    &to->ahead[to->looked % AHEAD], f) == -1)
+			return -1;
+	return 0;
+}
+
+/* `from`: where those of its base name begin. */
+static int
+pick(const struct maildir *m, size_t i, struct picking *to, size_t from,
+    struct fault *f)
+{
+	struct looked	*l = &to->ahead[i % AHEAD];
+	int		 got = 1;
+
+	if (look_ahead(m, i, to, f) == -1)
+		return -1;
+	if (!l->is_mail || picked_already(to, from, l->p.row.ino)) {
+		fd_close(&l->fd);
+		return 0;
+	}
+	if (l->fd >= 0)
+		got = read_whole(l->fd, &l->p, f);
+	fd_close(&l->fd);
+	if (got == 1)
+		to->list[to->n++] = l->p;
+	to->changed |= got == 0;
+	return got == -1 ? fault_prefix(f, "%s: ", l->p.text) : 0;
+}
+
+/* The n files of one base name: one message, or several that share it. */
+static int
+pick_group(const struct maildir *m, size_t first, size_t n, struct picking *to,
+    struct fault *f)
 {
 	size_t from = to->n;
 
-	for (size_t i = 0; i < n; i++)
-		if (pick(m, &files[i], to, from, f) == -1)
+	for (size_t i = first; i < first + n; i++)
+		if (pick(m, i, to, from, f) == -1)
 			return -1;
 	for (size_t i = from; to->n - from > 1 && i < to->n; i++) {
 		to->list[i].row.flags |= MAILDIR_ROW_TWIN;
@@ -185,7 +230,7 @@ pick_group(struct maildir *m, const struct maildir_file *files, size_t n,
 }
 
 static int
-pick_all(struct maildir *m, struct picking *to, struct fault *f)
+pick_all(const struct maildir *m, struct picking *to, struct fault *f)
 {
 	const struct maildir_list	*l = &m->first;
 	size_t				 n;
@@ -196,7 +241,7 @@ pick_all(struct maildir *m, struct picking *to, struct fault *f)
 			if (!span_eq(maildir_file_base(l, &l->files[i]),
 			    maildir_file_base(l, &l->files[i + n])))
 				break;
-		if (pick_group(m, &l->files[i], n, to, f) == -1)
+		if (pick_group(m, i, n, to, f) == -1)
 			return -1;
 	}
 	return 0;
@@ -233,6 +278,8 @@ maildir_pick_files(struct maildir *m, const struct maildir_known *known,
 	struct picking	to = { .known = known };
 	int		r = pick_all(m, &to, f);
 
+	for (size_t i = 0; i < AHEAD && i < to.looked; i++)
+		fd_close(&to.ahead[i].fd);
 	if (r == 0 && to.n > 0)
 		qsort(to.list, to.n, sizeof(*to.list), by_delivery);
 	maildir_rows_fini(out);

@@ -8,6 +8,7 @@
 #include "drop/fake_host.h"
 
 #include "sys/file.h"
+#include "sys/test_fds.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -285,6 +286,7 @@ session(struct fake *w, struct fault *f)
 static bool
 run(enum trouble what, int with, unsigned at)
 {
+	size_t		fds = test_fds();
 	struct fake	w;
 	struct found	found = { 0 };
 	struct fault	f = { 0 };
@@ -308,6 +310,7 @@ run(enum trouble what, int with, unsigned at)
 		fail_msg("trouble %d, %s at %u: %u bulletins, %u notes",
 		    (int)what, strerror(with), at, found.bulletins, w.notes);
 	end(&w);
+	assert_int_equal(test_fds(), fds);
 	return done;
 }
 
@@ -349,6 +352,79 @@ test_renames(void **state)
 		assert_true(run(RENAME, 0, at));
 }
 
+/* More than are looked at before their turn: message i has i octets and a
+ * line's end. */
+#define MANY		100
+
+static void
+make_many(struct fake *w)
+{
+	static char	text[MANY];
+	char		path[FAKE_PATH + 64];
+
+	fake_init(w, false);
+	w->ops = &maildir_ops;
+	fake_maildir(w->spool);
+	memset(text, 'x', sizeof(text));
+	text[MANY - 1] = '\n';
+	for (size_t i = 0; i < MANY; i++) {
+		(void)snprintf(path, sizeof(path), "%s/new/%zu.1.host", w->spool,
+		    1700000000 + i);
+		fake_write(path, span_of(text + MANY - 1 - i, i + 1));
+	}
+}
+
+/* Of a login alone; 0, or -1 when it failed. */
+static int
+log_in(struct fake *w, enum trouble what, unsigned at)
+{
+	struct fault		f = { 0 };
+	struct drop_entry	e;
+	struct drop		*d;
+	struct snapshot		s;
+
+	trouble.what = what;
+	trouble.with = EIO;
+	trouble.left = at;
+	trouble.calls = 0;
+	trouble.maildir = w->spool;
+	trouble.on = true;
+	if (fake_open(w, &d, &f) != 0) {
+		trouble.on = false;
+		return -1;
+	}
+	trouble.on = false;
+	maildir_ops.snapshot(d, &s);
+	assert_int_equal(s.n, MANY);
+	for (size_t i = 0; i < MANY; i++) {
+		assert_int_equal(maildir_ops.entry(d, i, &e, &f), 0);
+		assert_int_equal(e.size_wire, i + 2);
+	}
+	maildir_ops.close(d);
+	return 0;
+}
+
+/* Whatever fails, and whoever goes meanwhile: nothing is left open, and no message has
+ * another's size. */
+static void
+test_many(void **state)
+{
+	struct fake	w;
+	size_t		fds = test_fds();
+	unsigned	calls;
+
+	(void)state;
+	make_many(&w);
+	assert_int_equal(log_in(&w, NO_TROUBLE, 0), 0);
+	calls = trouble.calls;
+	assert_in_range(calls, 3 * MANY, 4 * MANY);
+	for (unsigned at = 0; at < calls; at++)
+		(void)log_in(&w, FAIL_ONCE, at);
+	assert_int_equal(test_fds(), fds);
+	fake_remove_maildir(w.spool);
+	fake_fini(&w);
+}
+
 /* A file that a server has forgotten is opened once more: nobody notices. */
 static void
 test_stale_once(void **state)
@@ -382,6 +458,7 @@ main(void)
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_renames),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_stale_once),
 	};
 

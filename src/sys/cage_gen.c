@@ -240,7 +240,9 @@ static const struct rule rules[] = {
 	{ CALL(ftruncate),		S },
 	{ CALL(ftruncate64),		S },
 	{ CALL(fallocate),		S },
-	{ CALL(fadvise64),		S },
+	{ CALL(fadvise64),		S, INT_IS(3, POSIX_FADV_WILLNEED) },
+	{ CALL(fadvise64_64),		S },
+	{ CALL(arm_fadvise64_64),	S },
 	{ CALL(io_setup),		S },	/* sys/file_pass.c */
 	{ CALL(io_submit),		S },
 	{ CALL(io_getevents),		S },

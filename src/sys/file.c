@@ -303,6 +303,12 @@ file_open_memory(int *fd_r, struct fault *f)
 
 /* ------------------------------------------------------------- octets */
 
+void
+file_read_ahead(int fd, uint64_t n)
+{
+	(void)posix_fadvise(fd, 0, (off_t)n, POSIX_FADV_WILLNEED);
+}
+
 ssize_t
 file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
 {

@@ -112,6 +112,8 @@ int	file_open_append(const char *path, int *fd_r, struct fault *f) MUSTUSE;
 int	file_open_unnamed(const char *dir, int *fd_r, struct fault *f) MUSTUSE;
 
 /* Reads n bytes, fewer only at the end of the file; -1 on error. */
+/* The first n octets will be read soon: begin to fetch them, without waiting. */
+void	file_read_ahead(int fd, uint64_t n);
 ssize_t	file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
 	    MUSTUSE;
 /* Writes all or fails (then some may have been written). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "sys/file_pass.h"
 #include "sys/file.h"
+#include "sys/sock.h"
 #include "sys/test_dir.h"
 
 #include <setjmp.h>
@@ -358,6 +359,21 @@ test_left(void **state)
 	assert_int_equal(did.awaited, did.asked);
 }
 
+/* It comes while nobody reads it. */
+static void
+test_ahead(void **state)
+{
+	AUTO(fd_close) int fd = open_new(*state);
+
+	forget(fd);
+	if (!may_pass(fd) || cached(fd) > 0)
+		skip();
+	file_read_ahead(fd, SIZE);
+	for (unsigned ms = 0; ms < 60000 && cached(fd) < 8; ms += 10)
+		clock_sleep(10);
+	assert_in_range(cached(fd), 8, SIZE / PAGE + 1);
+}
+
 int
 main(void)
 {
@@ -372,6 +388,7 @@ main(void)
 		IN_DIR(test_short),
 		IN_DIR(test_without),
 		IN_DIR(test_left),
+		IN_DIR(test_ahead),
 	};
 
 	return cmocka_run_group_tests_name("file_pass", tests, NULL, NULL);

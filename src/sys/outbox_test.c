@@ -2,12 +2,12 @@
 #include "sys/outbox.h"
 
 #include "sys/file.h"
+#include "sys/test_fds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include <dirent.h>
 
 #define MANY	5000		/* more than a link takes */
 #define LONG_MS	10000
@@ -26,19 +26,6 @@ static struct {
 	enum fault_class why;
 	size_t		 fds;		/* at the beginning */
 } it;
-
-static size_t
-count_fds(void)
-{
-	DIR	*d = opendir("/proc/self/fd");
-	size_t	 n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	(void)closedir(d);
-	return n;
-}
 
 static void
 on_stop(void *ctx UNUSED, unsigned what UNUSED)
@@ -67,7 +54,7 @@ begin(void **state UNUSED)
 {
 	struct fault f;
 
-	it.fds = count_fds();
+	it.fds = test_fds();
 	it.lost = 0;
 	it.loop = loop_new(&f);
 	it.box = (struct outbox){ .max = MANY, .lost = on_lost };
@@ -84,7 +71,7 @@ end(void **state UNUSED)
 	loop_free(it.loop);
 	fd_close(&it.box.link);
 	fd_close(&it.theirs);
-	assert_int_equal(count_fds(), it.fds);
+	assert_int_equal(test_fds(), it.fds);
 	return 0;
 }
 
