@@ -129,6 +129,16 @@ do_stop(struct job *j)
 	return status;
 }
 
+/* What it was told, and takes the configuration all the same. */
+static void
+tell_warning(const char *name, const char *text)
+{
+	char line[CTL_NAME_MAX + CTL_TEXT_MAX + 3];
+
+	(void)snprintf(line, sizeof(line), "%s: %s", name, text);
+	start_say("ctl", line);
+}
+
 static int
 do_reload(struct job *j)
 {
@@ -136,6 +146,7 @@ do_reload(struct job *j)
 	int		status;
 
 	j->wait_ms = RELOAD_WAIT_MS;
+	j->tell = tell_warning;
 	status = job_ask(j, MSG_CTL_RELOAD, &n);
 	if (status == STATUS_OK)
 		printf("the configuration is good, and for those who connect"

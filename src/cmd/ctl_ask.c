@@ -132,7 +132,7 @@ job_show(struct job *j, const char *name, const char *text, uint64_t number)
 }
 
 static int
-print_fact(struct job *j, struct link_in *in, struct fault *f)
+take_fact(struct job *j, struct link_in *in, struct fault *f)
 {
 	char		name[CTL_NAME_MAX + 1];
 	char		text[CTL_TEXT_MAX + 1];
@@ -147,7 +147,10 @@ print_fact(struct job *j, struct link_in *in, struct fault *f)
 		return fault_set(f, FAULT_PEER, "a fact");
 	if (j->wants != NULL && !j->wants(name))
 		return 0;
-	job_show(j, name, is_number ? NULL : text, number);
+	if (j->tell != NULL)
+		j->tell(name, text);
+	else
+		job_show(j, name, is_number ? NULL : text, number);
 	return 0;
 }
 
@@ -193,7 +196,7 @@ read_answers(struct job *j, int fd, uint32_t *n_r, struct fault *f)
 		done = in.type == MSG_CTL_DONE;
 		result = done ? job_read_done(&in, n_r, f) :
 		    in.type == MSG_CTL_SESSION ? print_session(j, &in, f) :
-		    in.type == MSG_CTL_FACT ? print_fact(j, &in, f) :
+		    in.type == MSG_CTL_FACT ? take_fact(j, &in, f) :
 		    fault_set(f, FAULT_PEER, "an answer");
 		link_in_fini(&in);
 	}

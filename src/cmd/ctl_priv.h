@@ -47,6 +47,8 @@ struct job {
 	int		 wait_ms;	/* for an answer */
 	/* Of the facts that come, those; NULL: all. */
 	bool		 (*wants)(const char *name);
+	/* They are no rows, but to be told so; NULL: rows. */
+	void		 (*tell)(const char *name, const char *text);
 };
 
 /* ---- arguments (ctl_args.c) ---- */

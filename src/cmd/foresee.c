@@ -60,6 +60,7 @@ foresee_there(const struct settings *s, const struct auth_conf *db,
 	struct fault			 f;
 	void				*state;
 
+	spawn_deadline(LATE_MS / 1000);	/* whether or not somebody still waits */
 	if (q == NULL) {
 		bool good = ops->prepare(db, &state, &f) == 0;
 

@@ -145,6 +145,7 @@ serve(struct edition *e, struct reload *r, int inetd)
 	recover_beside(&e->s);
 	status = split ? master_run(e, &again, inetd, &f) :
 	    serve_run(e, &again, inetd, &f);
+	reload_forget(r);
 	if (status != STATUS_OK && !told)
 		fprintf(stderr, "popper: %s\n", f.text);
 	return status;
@@ -154,7 +155,8 @@ static int
 cmd_serve(int argc, char **argv)
 {
 	struct reload	r = {
-		.argc = argc, .argv = argv, .flags = OLD_FLAGS, .folder = -1,
+		.argc = argc, .argv = argv, .flags = OLD_FLAGS, .link = -1,
+		.folder = -1,
 	};
 	struct edition	*e;
 	struct fault	 f;

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: who serves, root as a rule.  Reads from: the configuration file, once
- * more.  New settings beside those in use, judged as at a start, and as
+ * more, and who judges it (judge.c).  New settings beside those in use, as
  * replacements.
  */
 #include "cmd/reload.h"
 
-#include "cmd/check.h"
+#include "cmd/judge.h"
 #include "cmd/start.h"
-#include "role/monitor.h"
 
 #include "sys/file.h"
+#include "sys/link.h"
+#include "sys/spawn.h"
 #include "watch/log.h"
 #include "watch/options.h"
-
-#include <string.h>
 
 static void
 reopen(void *ctx UNUSED, const struct edition *now)
@@ -26,113 +25,76 @@ reopen(void *ctx UNUSED, const struct edition *now)
 		start_log(&now->s, false);
 }
 
+/* The working folder is where the paths of one of both lead from; the other folder
+ * is r's. */
 static int
-check_same(const struct settings *new, const char *option, const char *old,
-    const char *wanted, struct fault *f)
+swap_folders(struct reload *r, struct fault *f)
 {
-	if (strcmp(old, wanted) == 0)
-		return 0;
-	return fault_set(f, FAULT_PERM, "%s:%u: %s cannot be changed by a"
-	    " reload; restart popper for that", new->config,
-	    conf_line(new->store, option), option);
-}
+	AUTO(fd_close) int other = -1;
 
-static int
-check(const struct settings *old, const struct settings *new, struct fault *f)
-{
-	const struct role_settings	*o = &old->role;
-	const struct role_settings	*n = &new->role;
-
-	/* At a start a missing default file is fine; here it is being edited,
-	 * or lost. */
-	if (old->config_found && !new->config_found)
-		return fault_set(f, FAULT_PERM, "%s is gone", new->config);
-	if (old->role.isolation != new->role.isolation)
-		return fault_set(f, FAULT_PERM, "%s:%u: isolation cannot be"
-		    " changed by a reload; restart popper for that",
-		    new->config, conf_line(new->store, "isolation"));
-	if (start_allowed(new, false) != STATUS_OK)
-		return fault_set(f, FAULT_PERM, "%s does not fit who runs"
-		    " popper", new->config);
-	if (check_start(new, false, f) != 0)
+	if (file_cwd(&other, f) != 0 || file_cwd_set(r->folder, f) != 0)
 		return -1;
-	/* Sessions that run have their locks and journals in both folders, where
-	 * others must find them.  The other three are sockets that stay. */
-	if (check_same(new, "run_dir", o->run_dir, n->run_dir, f) != 0 ||
-	    check_same(new, "state_dir", o->state_dir, n->state_dir, f) != 0 ||
-	    check_same(new, "ctl_socket", o->ctl_socket, n->ctl_socket, f) != 0 ||
-	    check_same(new, "ctl_group", o->ctl_group, n->ctl_group, f) != 0)
-		return -1;
-	return check_same(new, "metrics", o->metrics, n->metrics, f);
+	fd_close(&r->folder);
+	r->folder = fd_take(&other);
+	return 0;
 }
 
-/* How many, and the first: the log has all. */
-static int
-refuse(const struct settings *s, struct fault *f)
+void
+reload_forget(struct reload *r)
 {
-	const struct conf_mistake	*list;
-	const struct conf_mistake	*first = NULL;
-	size_t				 n = conf_mistakes(s->store, &list);
-	size_t				 errors = 0;
-
-	for (size_t i = n; i-- > 0;)
-		if (list[i].severity == CONF_ERROR) {
-			first = &list[i];
-			errors++;
-		}
-	return first == NULL ? fault_set(f, FAULT_PERM, "%s: mistakes: 0",
-	    s->config) : fault_set(f, FAULT_PERM, "%s: mistakes: %zu, the first"
-	    " %s:%u: %s", s->config, errors, s->config, first->line, first->text);
-}
-
-static void
-drop(void *ctx, struct edition *e)
-{
-	struct reload	*r = ctx;
-	struct fault	 f;
-
-	edition_free(e);
-	if (file_cwd_set(r->folder, &f) != 0)
-		log_fault(LEVEL_ERR, "reload-folder", &f);
+	edition_free(r->next);
+	r->next = NULL;
+	fd_close(&r->link);
 	fd_close(&r->folder);
 }
 
-static int
-judge(const struct reload *r, const struct edition *now, struct edition *e,
-    struct fault *f)
+static void
+swap_back(struct reload *r)
 {
-	enum settings_result result = settings_again(&now->s, r->argc, r->argv,
-	    r->flags, &e->s);
+	struct fault f;
 
-	start_tell(&e->s, false);
-	if (result != SETTINGS_GOOD)
-		return refuse(&e->s, f);
-	if (check(&now->s, &e->s, f) != 0)
+	if (swap_folders(r, &f) != 0)
+		log_fault(LEVEL_ERR, "reload-folder", &f);
+}
+
+static pid_t
+judge(void *ctx, const struct edition *now, const struct edition_ears *ears,
+    int *fd_r, struct fault *f)
+{
+	struct reload	*r = ctx;
+	struct judge	 j = { .now = now, .ears = *ears, .link = -1,
+			    .server = spawn_self() };
+	pid_t		 pid = -1;
+
+	if (file_cwd(&r->folder, f) != 0)
 		return -1;
-	if (e->s.role.isolation != ISOLATION_SINGLE &&
-	    names_to_numbers(&e->s, &e->names, f) != 0)
-		return -1;
-	return check_absent(&e->s, CHECK_RELOAD, false, f);
+	r->end_ms = clock_ms() + EDITION_JUDGED_MS;
+	r->next = j.next = edition_new();
+	j.result = settings_again(&now->s, r->argc, r->argv, r->flags, &j.next->s);
+	if (link_pair(&r->link, &j.link, f) == 0)
+		pid = spawn_fork(f);
+	if (pid == 0)
+		judge_there(&j);
+	fd_close(&j.link);
+	swap_back(r);
+	if (pid < 0)
+		reload_forget(r);
+	*fd_r = r->link;
+	return pid;
 }
 
 static struct edition *
-load(void *ctx, const struct edition *now, struct fault *f)
+load(void *ctx, const struct edition *now UNUSED, struct fault *f)
 {
 	struct reload	*r = ctx;
-	struct edition	*e;
+	struct edition	*e = r->next;
 
-	if (file_cwd(&r->folder, f) != 0)
-		return NULL;
-	e = edition_new();
-	if (judge(r, now, e, f) != 0) {
-		drop(r, e);
+	if (judge_hear(r->link, e, r->end_ms, f) != 0 || swap_folders(r, f) != 0) {
+		reload_forget(r);
 		return NULL;
 	}
-	/* A name service may take its time: it is asked for a new answer alone. */
-	if (strcmp(e->s.role.hostname, now->s.role.hostname) == 0)
-		memcpy(e->hostname, now->hostname, sizeof(e->hostname));
-	else
-		monitor_hostname(&e->s, e->hostname, sizeof(e->hostname));
+	fd_close(&r->link);
+	r->next = NULL;
 	return e;
 }
 
@@ -146,8 +108,18 @@ use(void *ctx, const struct edition *now, const struct edition *next)
 		start_log(&next->s, false);
 }
 
+static void
+drop(void *ctx, struct edition *e)
+{
+	struct reload *r = ctx;
+
+	edition_free(e);
+	swap_back(r);
+	fd_close(&r->folder);
+}
+
 struct edition_source
 reload_source(struct reload *r)
 {
-	return (struct edition_source){ r, reopen, load, use, drop };
+	return (struct edition_source){ r, reopen, judge, load, use, drop };
 }

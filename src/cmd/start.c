@@ -11,10 +11,20 @@
 #include <stdio.h>
 #include <string.h>
 
+static void	(*hears)(const char *text);	/* NULL: nobody */
+
+void
+start_hear(void (*hear)(const char *text))
+{
+	hears = hear;
+}
+
 static void
 tell(bool terminal, enum log_level level, const char *id, const char *text)
 {
 	log_text(level, id, "%s", text);
+	if (level == LEVEL_WARN && hears != NULL)
+		hears(text);
 	if (terminal)
 		fprintf(stderr, "popper: %s\n", text);
 }

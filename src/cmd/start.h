@@ -35,6 +35,8 @@ void	start_tell(const struct settings *s, bool terminal);
 /* One more mistake: CONF_ERROR, popper does not start with it. */
 void	start_mistake(bool terminal, enum conf_severity severity,
 	    const char *text);
+/* Who hears each warning, too, from now on. */
+void	start_hear(void (*hear)(const char *text));
 
 /*
  * May these settings be served by this process?  Root and isolation must fit.

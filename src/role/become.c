@@ -10,7 +10,6 @@
 #include "role/fronts.h"
 #include "role/keeper.h"
 #include "role/resolver.h"
-#include "role/secure.h"
 #include "role/spawner.h"
 #include "role/trace.h"
 #include "role/warden.h"
@@ -164,33 +163,5 @@ role_become(const struct role *r)
 	case FRONT:
 		be_front(c, r);
 	}
-	spawn_exit(1);
-}
-
-void
-role_try_cage(const struct settings *conf, enum cage_kind kind)
-{
-	const struct role_settings	*s = &conf->role;
-	static struct certificates	files;
-	struct secure_house		tls = { .tls = NULL };
-	struct fault			f;
-	bool				degraded;
-
-	signals_take(SIGNALS_CONNECTION);
-	shed_descriptors(NULL, 0);
-	if (kind == CAGE_FRONTS && secure_house_open(&tls, conf, &files,
-	    &f) != 0) {
-		log_fault(LEVEL_ERR, "tls-certificate", &f);
-		spawn_exit(1);
-	}
-	if (cage_step_down(kind == CAGE_AUTH ? s->auth_user : s->front_user,
-	    s->chroot_dir, kind, &f) != 0 || cage_enter(kind, &degraded, &f) != 0) {
-		log_fault(LEVEL_ERR, kind == CAGE_AUTH ? "auth-cage" :
-		    "front-cage", &f);
-		spawn_exit(1);
-	}
-	if (files.n == 0 || secure_house_use(&tls, &files, &f) == 0)
-		spawn_exit(0);
-	log_fault(LEVEL_ERR, "tls-certificate", &f);
 	spawn_exit(1);
 }

@@ -9,7 +9,6 @@
 
 #include <assert.h>
 
-#define PROBE_MS	10000
 #define LEAVE_SLACK_S	60		/* on top of what strangers may take */
 
 const char *
@@ -149,29 +148,6 @@ crew_rows_take(struct crew *c, const struct crew *others, struct fault *f)
 		    crew_most(&c->edition->s), f) != 0) ||
 		    metrics_grow(row + 1, f) != 0)
 			return -1;
-	}
-	return 0;
-}
-
-int
-crew_probe(const struct settings *s, struct fault *f)
-{
-	static const enum cage_kind kinds[] = { CAGE_FRONTS, CAGE_AUTH };
-
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		pid_t	pid = spawn_fork(f);
-		int	status = 1;
-
-		if (pid < 0)
-			return -1;
-		if (pid == 0)
-			role_try_cage(s, kinds[i]);
-		if (spawn_wait(pid, PROBE_MS, &status) == 0)
-			spawn_kill(pid);
-		if (status != 0)
-			return fault_set(f, FAULT_PERM, "%s cannot begin, as the"
-			    " line before tells", kinds[i] == CAGE_AUTH ?
-			    "auth" : "a front");
 	}
 	return 0;
 }

@@ -58,10 +58,8 @@ struct crew {
 const char	*role_word(const struct role *r);
 /* Its role of that kind; NULL: it has none.  Not of fronts. */
 struct role	*crew_role(struct crew *c, enum kind kind);
-/* In a child of the master: be that role; or see whether it can be caged. */
+/* In a child of the master: be that role. */
 void		 role_become(const struct role *r) NORETURN;
-void		 role_try_cage(const struct settings *conf,
-		    enum cage_kind kind) NORETURN;
 /* Has it a row of its own in what is counted? */
 bool		 role_counts(const struct role *r);
 /* It has ended.  expected: nobody will wonder, nor miss it. */
@@ -80,10 +78,5 @@ bool		 crew_asks(const struct crew *c);
 /* Rows of tally and metrics for who counts, that nobody of the others has. */
 int		 crew_rows_take(struct crew *c, const struct crew *others,
 		    struct fault *f) MUSTUSE;
-/*
- * Tries in a child what the strangers' processes would stumble over in these
- * settings, their accounts and root folder, while there are others.
- */
-int	crew_probe(const struct settings *s, struct fault *f) MUSTUSE;
 
 #endif

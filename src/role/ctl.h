@@ -13,6 +13,7 @@
 #define ROLE_CTL_H
 
 #include "base/attr.h"
+#include "role/edition.h"
 #include "role/places.h"
 #include "role/settings.h"
 #include "role/wire.h"
@@ -29,7 +30,7 @@ struct ctl_whom {
 
 #define CTL_WHOM_MAX	(1u + 8 + 4 + IDENTITY_USER_MAX + WIRE_PEER_MAX)
 #define CTL_NAME_MAX	63
-#define CTL_TEXT_MAX	255
+#define CTL_TEXT_MAX	1023
 #define CTL_FACT_MAX	(4u + CTL_NAME_MAX + 1 + 8 + 4 + CTL_TEXT_MAX)
 #define CTL_SESSION_MAX	(8u + 4 + IDENTITY_USER_MAX + WIRE_PEER_MAX + 4 + 8 + 1 + \
 			 4 + IDENTITY_PATH_MAX + 4 + IDENTITY_DB_MAX + 1)
@@ -119,7 +120,8 @@ int	ctl_act(const struct ctl_host *h, struct link_in *in, struct fault *f)
 	    MUSTUSE;
 /* Whoever has asked for one until then is told how it went, when it is over;
  * refused: why, or NULL. */
-void	ctl_reload_begins(void);
+#define CTL_ASKERS_MAX	8
+struct edition_ears	ctl_reload_begins(void);
 void	ctl_reload_over(const struct fault *refused);
 /* A child has ended that is no role's. */
 void	ctl_reaped(pid_t pid);

@@ -15,12 +15,11 @@
 #include <string.h>
 
 #define CHILDREN_MAX	8
-#define ASKERS_MAX	8
 
 static pid_t	children[CHILDREN_MAX];		/* 0: free */
 
 /* Who asks for a reload hears how it went: own. */
-static int	askers[ASKERS_MAX];
+static int	askers[CTL_ASKERS_MAX];
 static size_t	naskers;
 static size_t	nheard;		/* the first of them: by the one under way */
 
@@ -67,10 +66,11 @@ ask_auth(struct crew *c, uint16_t type, const struct ctl_whom *w, int fd)
 	outbox_put(&c->roles[AUTH].child.out, &m, 0, &fd, 1);
 }
 
-void
+struct edition_ears
 ctl_reload_begins(void)
 {
 	nheard = naskers;
+	return (struct edition_ears){ askers, nheard };
 }
 
 void
@@ -90,7 +90,7 @@ ctl_reload_over(const struct fault *refused)
 static void
 ask_reload(const struct ctl_host *h, int *fd)
 {
-	if (h->stopping || naskers == ASKERS_MAX) {
+	if (h->stopping || naskers == CTL_ASKERS_MAX) {
 		ctl_done(*fd, FAULT_TEMP, 0, h->stopping ? "popper stops" :
 		    "too many ask at a time");
 		return;

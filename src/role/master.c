@@ -14,10 +14,10 @@
  *			(with monitor*.c); attempt.c, edition.c, limit.c, auth/network.c, permit.c,
  *			penalty.c (made here, for auths), tally.c, trace.c, wire.c, ctl_wire.c,
  *			auth/policy.c; ctl_listen (ctl.c), exporter_listen (exporter.c)
- *			and, at a reload, cmd/reload.c with check_start and
- *			check_absent (cmd/check.h), which try in children what opens a
- *			library, a secret or a database
- *   its children	become.c, ctl_answer.c and each role's start, up to its cage
+ *			and, at a reload, cmd/reload.c, up to the fork
+ *   its children	become.c, ctl_answer.c and each role's start, up to its cage; who
+ *			judges a reload: check_start and check_absent (cmd/check.h),
+ *			names.c, probe.c
  *   who forks		spawner.c, groups.c, usher.c, with drop/copy.c and spool.c (with
  *			a user's rights on files); session.c up to become_user
  *   passwords		warden.c, and those of worker_priv.h with auth/pam.c
@@ -43,6 +43,7 @@
 #include "role/gauges.h"
 #include "role/host.h"
 #include "role/permit.h"
+#include "role/probe.h"
 #include "role/service.h"
 #include "role/trace.h"
 #include "role/wire.h"
@@ -75,7 +76,9 @@ struct master {
 	struct ctl_start	 ctl;
 	int			 exporter;	/* a listener, or -1 */
 	struct loop_watch	 tick;
-	bool			 reloading;	/* older fronts still take clients */
+	struct loop_watch	 judge;		/* of the settings that shall be */
+	/* A reload is under way: those are judged; older fronts still take clients. */
+	enum { SETTLED, JUDGED, TAKEN } reload;
 	bool			 again;		/* one more is wanted */
 	bool			 stopping;
 	uint64_t		 began_ms;
@@ -217,8 +220,7 @@ role_ended(struct role *r, int status)
 	expected = m.stopping || (!is_needed(r) && (status == 0 ||
 	    r->kind == CTL || r->kind == METRICS));
 	role_count_end(r, expected);
-	if (!m.stopping)
-		reload_settle(NULL);
+	reload_settle(NULL);
 	if (expected)
 		return;
 	child_log_died(&r->child, status);
@@ -536,9 +538,10 @@ reload_settle(const struct fault *refused)
 {
 	struct service_state how = state();
 
-	if (!m.reloading || (refused == NULL && old_ones_take()))
+	if (m.reload == SETTLED || (refused == NULL && (m.reload == JUDGED ||
+	    old_ones_take())))
 		return;
-	m.reloading = false;
+	m.reload = SETTLED;
 	log_set_sid("");
 	service_reloaded(&m.service, &how, refused);
 	ctl_reload_over(refused);
@@ -553,12 +556,11 @@ change(struct fault *f)
 	struct listeners	 next;
 	struct edition		*e = service_propose(&m.service, old->edition,
 				    &old->listeners, &next, f);
-	struct crew		*c = NULL;
+	struct crew		*c;
 
 	if (e == NULL)
 		return -1;
-	if (host_folders(&e->s, f) == 0 && crew_probe(&e->s, f) == 0)
-		c = crew_new(e, &next, f);
+	c = crew_new(e, &next, f);
 	if (c == NULL) {
 		service_withdraw(&m.service, e, &old->listeners, &next);
 		return -1;
@@ -569,16 +571,34 @@ change(struct fault *f)
 	return 0;
 }
 
+/* Or it was not, in time. */
 static void
-reload(void)
+on_judged(void *ctx UNUSED, unsigned what UNUSED)
 {
 	struct fault f;
 
+	loop_watch_fini(&m.judge);
+	m.reload = TAKEN;
+	log_set_sid("");
+	if (!m.stopping)
+		reload_settle(change(&f) == 0 ? NULL : &f);
+}
+
+static void
+reload(void)
+{
+	const struct edition_ears	ears = ctl_reload_begins();
+	struct fault			f;
+	int				fd;
+
 	m.again = false;
-	m.reloading = true;
-	ctl_reload_begins();
-	service_reload(&m.service, m.crew->edition);
-	reload_settle(change(&f) == 0 ? NULL : &f);
+	m.reload = JUDGED;
+	if (service_reload(&m.service, m.crew->edition, &ears, &fd, &f) < 0) {
+		reload_settle(&f);
+		return;
+	}
+	loop_watch_init(&m.judge, m.loop, fd, on_judged, NULL);
+	loop_watch_set(&m.judge, LOOP_READ, EDITION_JUDGED_MS);
 }
 
 void
@@ -630,8 +650,8 @@ master_stop(void)
 	if (m.stopping)
 		return;
 	m.stopping = true;
-	m.reloading = false;		/* READY is not said any more */
-	ctl_reload_begins();
+	m.reload = SETTLED;		/* READY is not said any more */
+	(void)ctl_reload_begins();
 	ctl_reload_over(&stops);
 	manager_stopping(&m.service.manager);
 	m.stop_ms = clock_ms() + STOP_WAIT_MS;
@@ -679,7 +699,7 @@ on_tick(void *ctx UNUSED, unsigned what UNUSED)
 	log_set_sid("");
 	if (!m.stopping) {
 		tick_crews();
-		if (m.again && !m.reloading)
+		if (m.again && m.reload == SETTLED)
 			reload();
 	}
 	service_turn(&m.service, m.stopping ? NULL : &how, &ms);
@@ -714,7 +734,7 @@ prepare(struct edition *e, struct fault *f)
 	    metrics_new(TALLY_MASTER + 1, TALLY_MASTER, f) != 0 ||
 	    trace_new(e->s.role.run_dir, f) != 0 ||
 	    /* Better no server than one whose fronts cannot begin. */
-	    (e->s.role.tls_certificate.n > 0 && crew_probe(&e->s, f) != 0) ||
+	    (e->s.role.tls_certificate.n > 0 && probe_cages(&e->s, f) != 0) ||
 	    service_begin(&m.service, &e->s, &l, f) != 0)
 		return NULL;
 	ctl_listen(&e->s, m.service.inetd >= 0, &m.ctl);

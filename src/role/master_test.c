@@ -81,6 +81,7 @@ static char		folder[] = "/tmp/popper-master-test.XXXXXX";
 static char		paths[5][100];	/* state, run, empty, log, metrics */
 static struct edition	edition;
 static int		spare[2];	/* descriptors to send */
+static int		judged = -1;
 
 static struct {
 	pid_t		master;
@@ -115,6 +116,21 @@ reopen(void *ctx UNUSED, const struct edition *now UNUSED)
 {
 }
 
+/* At its end, at once. */
+static pid_t
+judge(void *ctx UNUSED, const struct edition *now UNUSED,
+    const struct edition_ears *ears UNUSED, int *fd_r, struct fault *f)
+{
+	int end = -1;
+
+	fd_close(&judged);
+	if (link_pair(&judged, &end, f) != 0)
+		return -1;
+	fd_close(&end);
+	*fd_r = judged;
+	return 0;
+}
+
 static struct edition *
 load(void *ctx UNUSED, const struct edition *now, struct fault *f UNUSED)
 {
@@ -133,7 +149,8 @@ drop(void *ctx UNUSED, struct edition *next)
 	edition_free(next);
 }
 
-static const struct edition_source source = { NULL, reopen, load, use, drop };
+static const struct edition_source source = { NULL, reopen, judge, load,
+    use, drop };
 
 /* ------------------------------------------------- in the roles' processes */
 

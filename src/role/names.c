@@ -68,8 +68,14 @@ names_to_numbers(struct settings *s, struct names *out, struct fault *f)
 	    number_of(of_rows, out->virtual_user, sizeof(out->virtual_user),
 	    f) != 0 || look_apart(out, f) != 0)
 		return -1;
-	put(s, out);
-	s->role.auth_user = out->auth_user;
-	s->auth.virtual_user = out->virtual_user;
+	names_use(s, out);
 	return 0;
+}
+
+void
+names_use(struct settings *s, const struct names *n)
+{
+	put(s, n);
+	s->role.auth_user = n->auth_user;
+	s->auth.virtual_user = n->virtual_user;
 }

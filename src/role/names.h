@@ -29,6 +29,8 @@ struct names {
  */
 int	names_to_numbers(struct settings *s, struct names *out,
 	    struct fault *f) MUSTUSE;
+/* The same with numbers that were looked up for these settings elsewhere. */
+void	names_use(struct settings *s, const struct names *n);
 /* Those alone that every session asks for (inetd mode): front_user and gids_denied. */
 int	names_of_session(struct settings *s, struct names *out,
 	    struct fault *f) MUSTUSE;

@@ -9,6 +9,7 @@
 #include "pop/transact.h"
 #include "proto/limits.h"
 #include "role/ctl.h"
+#include "role/edition.h"
 #include "role/host.h"
 #include "role/trace.h"
 #include "role/wire.h"
@@ -361,6 +362,17 @@ const struct link_permit permit_trace[] = {
 	{ MSG_TRACE_LINE,	1, TRACE_LINE_MAX, 0, ANY },
 };
 const size_t permit_trace_n = ARRAY_LEN(permit_trace);
+
+#define NAMES_SIZE(field) SPAN_SIZE(sizeof(((struct names *)0)->field))
+#define JUDGED_MAX	(1u + SPAN_SIZE(sizeof(((struct fault *)0)->text)) + \
+			 NAMES_SIZE(front_user) + NAMES_SIZE(auth_user) + \
+			 NAMES_SIZE(virtual_user) + NAMES_SIZE(gids_denied) + \
+			 SPAN_SIZE(sizeof(((struct edition *)0)->hostname)))
+
+const struct link_permit permit_judged[] = {
+	{ MSG_JUDGED,		1 + 6 * 4, JUDGED_MAX, 0, ANY },
+};
+const size_t permit_judged_n = ARRAY_LEN(permit_judged);
 
 #define FORESEEN_MAX	(3u + SPAN_SIZE(sizeof(((struct auth_verdict *)0)->detail)) + \
 			 WIRE_IDENTITY_MAX)

@@ -201,6 +201,8 @@ enum msg_type {
 	MSG_TRACE_LINE,		/* role/trace.h */
 	MSG_FORESEEN,		/* u8 1: it could be asked, u8 enum auth_result, u8
 				   enum auth_reason, span text, identity */
+	MSG_JUDGED,		/* u8 enum fault_class, span text, spans of struct names,
+				   span hostname */
 };
 
 /* Its session lock was given back by who held it. */
@@ -277,6 +279,8 @@ extern const struct link_permit	permit_ctl_end[];	/* likewise, later */
 extern const size_t		permit_ctl_end_n;
 extern const struct link_permit	permit_trace[];		/* to who reads them */
 extern const size_t		permit_trace_n;
+extern const struct link_permit	permit_judged[];	/* within a reload */
+extern const size_t		permit_judged_n;
 extern const struct link_permit	permit_foreseen[];	/* within popper ctl why */
 extern const size_t		permit_foreseen_n;
 extern const struct link_permit	permit_ctl_act[];	/* ctl to master */

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 
 #define STOP_WAIT_MS	10000		/* for sessions, before we go */
+#define JUDGE_END_MS	1000		/* of who has judged, and has only to end */
 #define FULL_TEXT	"-ERR [SYS/TEMP] Too many connections, try again later.\r\n"
 
 #define LEAVING_MAX	1024		/* waiting at a listener that leaves */
@@ -257,12 +258,28 @@ close_leaving(struct serve *s)
 	}
 }
 
+/* As long as it is judged nobody is taken; there is not much to look up here. */
+static struct edition *
+propose(struct serve *s, struct listeners *next, struct fault *f)
+{
+	const struct edition_ears	 none = { 0 };
+	struct edition			*e;
+	pid_t				 pid;
+	int				 unused;
+
+	pid = service_reload(&s->service, s->edition, &none, &unused, f);
+	if (pid < 0)
+		return NULL;
+	e = service_propose(&s->service, s->edition, &s->listeners, next, f);
+	(void)spawn_wait(pid, JUDGE_END_MS, &unused);
+	return e;
+}
+
 static int
 renew(struct serve *s, struct fault *f)
 {
 	struct listeners	 next;
-	struct edition		*e = service_propose(&s->service, s->edition,
-				    &s->listeners, &next, f);
+	struct edition		*e = propose(s, &next, f);
 
 	if (e == NULL)
 		return -1;
@@ -285,7 +302,6 @@ reload(struct serve *s)
 	struct fault		f;
 	bool			refused;
 
-	service_reload(&s->service, s->edition);
 	refused = renew(s, &f) != 0;
 	how = state(s);
 	service_reloaded(&s->service, &how, refused ? &f : NULL);

@@ -170,11 +170,15 @@ service_stopped(const struct service *s, size_t left)
 		log_text(LEVEL_NOTE, "stopped", "all connections have ended");
 }
 
-void
-service_reload(struct service *s, const struct edition *now)
+pid_t
+service_reload(struct service *s, const struct edition *now,
+    const struct edition_ears *ears, int *fd_r, struct fault *f)
 {
+	const struct edition_source *from = s->source;
+
 	manager_reloading(&s->manager);
-	s->source->reopen(s->source->ctx, now);
+	from->reopen(from->ctx, now);
+	return from->judge(from->ctx, now, ears, fd_r, f);
 }
 
 struct edition *

@@ -51,9 +51,11 @@ void	service_stopped(const struct service *s, size_t left);
 
 /*
  * A reload, in this order: reload, propose, accept or withdraw what was proposed,
- * reloaded.  `now` is what is in use, `next` what shall be.
+ * reloaded.  `now` is what is in use, `next` what shall be.  The first is
+ * edition_source's reopen and judge, and the service manager is told.
  */
-void	service_reload(struct service *s, const struct edition *now);
+pid_t	service_reload(struct service *s, const struct edition *now,
+	    const struct edition_ears *ears, int *fd_r, struct fault *f) MUSTUSE;
 /* NULL: refused.  *next_l are those that it wants; nothing is told of them yet. */
 struct edition	*service_propose(struct service *s, const struct edition *now,
 		    const struct listeners *now_l, struct listeners *next_l,

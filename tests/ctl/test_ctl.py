@@ -639,8 +639,8 @@ class Reload(Ctl):
             self.change(row)
             said = self.ctl("--config", old, "reload", code=78)
             self.assertRegex(said, why % r"/etc/popper/popper.conf:\d+")
-            self.assertEqual((self.count(), [m.pid for m in self.members()]),
-                             before)
+            self.wait_for(lambda: (self.count(), [m.pid for m in self.members()])
+                          == before, "end of who has judged")
         self.log.wait("reload-refused", self.mark, count=5)
         self.change()
         self.assertEqual(self.ctl("reload"), self.GOOD)
@@ -658,14 +658,18 @@ class Reload(Ctl):
 
     def test_missing(self):
         """A reload keeps the settings by which all can log in; what may come later is
-        told."""
+        told, to who has asked for it as well."""
         self.serve()
         for option, path, words, refused in self.MISSING:
             self.change("%s = %s" % (option, path))
             words = r"popper\.conf:\d+: %s: %s" % (option, words % path)
             mark = self.log.mark()
-            said = self.ctl("reload", code=78 if refused else 0)
-            self.assertRegex(said, words if refused else self.GOOD)
+            code, out, err = self.said(self.ask())
+            self.assertEqual((code, out.decode()), (78, "") if refused else
+                             (0, self.GOOD))
+            self.assertRegex(err.decode(), "popper ctl: %s/etc/popper/%s" % (
+                "" if refused else "warning: ", words))
+            self.assertEqual(err.count(b"\n"), 1)
             self.log.wait("%s .*%s" % ("conf-error" if refused else "conf-warning",
                                        words), mark)
         self.login().quit()
