@@ -30,6 +30,7 @@ check_absent(const struct settings *s, enum check_when when, bool terminal,
 	identity_own(&own);
 	c.uid = own.uid;
 	absent_databases(&c);
+	check_pam(&c);
 	check_token_files(&c);
 	check_gssapi(&c);
 	check_deny(&c);

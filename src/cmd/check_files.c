@@ -143,12 +143,32 @@ files_pam(struct check *c, const struct auth_conf *db)
 {
 	const char		*option = db->place != NULL ? "auth" : "pam_service";
 	struct file_facts	 facts;
+	struct fault		 f;
 	char			 path[512];
+	char			 vendors[512];
 
 	(void)snprintf(path, sizeof(path), "/etc/pam.d/%s", auth_place(db));
-	if (look(c, option, path, MUST_EXIST, "make it, two lines do: "
+	(void)snprintf(vendors, sizeof(vendors), "/usr/lib/pam.d/%s",
+	    auth_place(db));
+	if (check_look(path, &facts, &f) != 0 && f.err == ENOENT &&
+	    check_look(vendors, &facts, &f) == 0)
+		return;
+	if (look(c, option, path, MUST_EXIST, "PAM asks its service other "
+	    "instead, which lets nobody in as a rule; make it, two lines do: "
 	    "@include common-auth and @include common-account", &facts))
 		judge_trusted(c, option, path, &facts);
+}
+
+void
+check_pam(struct check *c)
+{
+	struct auth_conf one = c->s->auth;
+
+	for (size_t i = 0; i < auth_databases(&c->s->auth); i++) {
+		auth_select(&one, i);
+		if (one.source == AUTH_PAM)
+			files_pam(c, &one);
+	}
 }
 
 static void
@@ -160,11 +180,10 @@ files_databases(struct check *c)
 		auth_select(&one, i);
 		if (one.source == AUTH_FILE)
 			files_passwd(c, &one);
-		else if (one.source == AUTH_PAM)
-			files_pam(c, &one);
-		else
+		else if (one.source != AUTH_PAM)
 			check_sql(c, &one, c->s->auth.databases.line[i]);
 	}
+	check_pam(c);
 }
 
 static void

@@ -35,9 +35,10 @@ void	check_warn(struct check *c, const char *option, const char *fmt, ...)
 void	check_rules(struct check *c);
 /* Those of them that are errors and depend on nothing else. */
 void	check_unfit(struct check *c);
-/* Files and folders of popper's own; of them deny_file, and those
+/* Files and folders of popper's own; of them PAM's services, deny_file, and those
  * without which there is no session. */
 void	check_files(struct check *c);
+void	check_pam(struct check *c);
 void	check_deny(struct check *c);
 void	check_folders(struct check *c);
 /* A user database in SQL, named in that line: it is opened. */

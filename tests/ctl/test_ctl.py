@@ -674,6 +674,23 @@ class Reload(Ctl):
                                        words), mark)
         self.login().quit()
 
+    NO_SERVICE = r"popper\.conf:\d+: auth: /etc/pam\.d/none does not exist; PAM asks"
+
+    def test_missing_service(self):
+        self.serve()
+        self.change(auth="file sys:pam:none")
+        self.assertRegex(self.ctl("reload", code=78), self.NO_SERVICE)
+        for there in ("/usr/lib/pam.d/none", "/etc/pam.d/none"):
+            self.host.write(there, "auth required pam_deny.so\n", 0o644)
+            self.assertEqual(self.ctl("reload"), self.GOOD)
+            self.host.call(os.unlink, there)
+        self.login().quit()
+
+    def test_missing_service_at_a_start(self):
+        self.serve(auth="file sys:pam:none")
+        self.log.wait("conf-warning .*" + self.NO_SERVICE, self.mark)
+        self.login().quit()
+
     def test_missing_at_a_start(self):
         self.serve(*("%s = %s" % row[:2] for row in self.MISSING))
         for option, path, words, _ in self.MISSING:
