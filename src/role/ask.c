@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Runs as: the session (ask_host), root (ask_serve).  The monitor reads from the
- * session nothing but a type; the file of SUBMIT and FORGET has a link of its own,
- * which ask_serve makes, so that whoever else hears the session takes none of it.
+ * session nothing but a type; what SUBMIT and FORGET are about comes in parts, on a
+ * link of its own that ask_serve makes, and is copied unread.
  */
 #include "role/ask.h"
 
 #include "role/permit.h"
 #include "role/trace.h"
 
+#include "drop/promise.h"
+
 #include "sys/file.h"
 #include "sys/sock.h"
 #include "watch/log.h"
+
+#include <inttypes.h>
 
 /* Longer than anything the monitor does for a session (host.h). */
 #define ASK_TIMEOUT_MS		180000
 #define ASK_LOG_TIMEOUT_MS	2000
 #define HANDED_TIMEOUT_MS	30000	/* from WANTED on: the session does nothing else */
+#define HANDED_PART		(LINK_PACKET_MAX - LINK_HEADER)
 #define KEEP_MAX		96
 
 static enum fault_class
@@ -76,16 +81,25 @@ hear_done(int link, struct link_in *m, struct fault *f)
 	}
 }
 
-/* If that fails, DONE says so: it comes in any case. */
+/* All parts, and an empty one.  If that fails, DONE says so: it comes in any case. */
 static void
 hand_over(struct link_in *wanted, int file)
 {
 	static struct link_out	out;
+	static uint8_t		part[HANDED_PART];
 	AUTO(fd_close) int	to = link_get_fd(wanted, 0);
+	uint64_t		off = 0;
+	ssize_t			n;
 	struct fault		f;
 
-	link_out_init(&out, MSG_HANDED);
-	(void)!link_send(to, &out, &file, 1, &f);
+	do {
+		n = file_pread(file, part, sizeof(part), off, &f);
+		if (n < 0)
+			return;
+		off += (uint64_t)n;
+		link_out_init(&out, MSG_HANDED);
+		link_put_raw(&out, span_of(part, (size_t)n));
+	} while (link_send_wait(to, &out, &f) == 0 && n > 0);
 }
 
 int
@@ -173,28 +187,58 @@ send_done(int link, const struct fault *why, struct fault *f)
 	return link_send(link, &answer, NULL, 0, f);
 }
 
-/* What is to be sent, or to be forgotten. */
-static int
-fetch_file(int link, int *file_r, struct fault *f)
+/* Of a part: how many octets it had, now at *size of the file; -1. */
+static ssize_t
+take_part(int from, int file, uint64_t size, uint64_t most, int wait_ms,
+    struct fault *f)
 {
 	static struct link_in	in;
+	ssize_t			n;
+
+	switch (link_recv(from, permit_handed, permit_handed_n, 0, wait_ms, &in, f)) {
+	case 1:
+		break;
+	case 0:
+		return fault_set(f, FAULT_PEER, "it was not handed over whole");
+	default:
+		return -1;
+	}
+	n = (ssize_t)in.n;
+	if (in.n > most - size)
+		n = fault_set(f, FAULT_PEER, "more than %" PRIu64 " octets were"
+		    " handed over", most);
+	else if (in.n > 0 && file_pwrite(file, in.b, in.n, size, f) != 0)
+		n = -1;
+	link_in_fini(&in);
+	return n;
+}
+
+/* A copy of what is to be sent, or to be forgotten, in a file that is nobody else's. */
+static int
+fetch_file(int link, struct host *h, uint64_t most, int *file_r, struct fault *f)
+{
+	const uint64_t		until = clock_ms() + HANDED_TIMEOUT_MS;
+	AUTO(fd_close) int	file = -1;
 	AUTO(fd_close) int	ours = -1;
 	AUTO(fd_close) int	theirs = -1;
-	int			got;
+	uint64_t		size = 0;
+	ssize_t			n;
 
 	link_out_init(&answer, MSG_WANTED);
-	if (link_pair(&ours, &theirs, f) != 0 ||
+	if (host_tempfile(h, &file, f) != 0 || link_pair(&ours, &theirs, f) != 0 ||
 	    link_send(link, &answer, &theirs, 1, f) != 0)
 		return -1;
 	fd_close(&theirs);
-	got = link_recv(ours, permit_handed, permit_handed_n, 0, HANDED_TIMEOUT_MS,
-	    &in, f);
-	if (got == 0)
-		return fault_set(f, FAULT_PEER, "no file was handed over");
-	if (got < 0)
-		return fault_prefix(f, "a file that was wanted: ");
-	*file_r = link_get_fd(&in, 0);
-	link_in_fini(&in);
+	do {
+		uint64_t now = clock_ms();
+
+		n = take_part(ours, file, size, most, now < until ?
+		    (int)(until - now) : 0, f);
+		if (n < 0)
+			return fault_prefix(f, "what was wanted: ");
+		size += (uint64_t)n;
+	} while (n > 0);
+	*file_r = fd_take(&file);
 	return 0;
 }
 
@@ -205,9 +249,11 @@ ask_serve(int link, uint16_t type, struct host *h, struct fault *f)
 	AUTO(fd_close) int	file = -1;
 	struct fault		why = { 0 };
 	bool			wants = type == MSG_SUBMIT || type == MSG_FORGET;
+	uint64_t		most = type == MSG_SUBMIT ?
+				    h->conf->xtnd.xmit_max_size : PROMISE_DEAD_MAX;
 
 	/* What went well may have met a fault on its way. */
-	if ((!wants || fetch_file(link, &file, &why) == 0) &&
+	if ((!wants || fetch_file(link, h, most, &file, &why) == 0) &&
 	    ask_direct(h, type, file, &fd, &why) == 0)
 		why = (struct fault){ 0 };
 	else if (why.class == FAULT_NONE)

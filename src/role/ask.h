@@ -2,8 +2,8 @@
 /*
  * The session's end of its link to the monitor: the questions of drop_host and
  * pop_host as messages, and the monitor's answers.  Each but one is sent and waited
- * for; none has an argument that a session could choose.  A file that one is about is
- * handed over when it is wanted, to who has that question alone.  Floor 4.
+ * for; none has an argument that a session could choose.  What one is about, a file, is
+ * read to who has that question alone, when it is wanted.  Floor 4.
  */
 #ifndef ROLE_ASK_H
 #define ROLE_ASK_H
@@ -29,9 +29,8 @@ int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 
 /*
  * The monitor's side: do what a message of this type asks, and answer; what is not
- * answered is logged when it fails.  A file that is wanted for it is waited for, half a
- * minute at most, and closed: that may wait for whoever serves it, so the master leaves
- * it to a hand.  -1: the link is broken.
+ * answered is logged when it fails.  What is wanted for it is copied, which takes half a
+ * minute at most: the master leaves that to a hand.  -1: the link is broken.
  */
 int	ask_serve(int link, uint16_t type, struct host *h, struct fault *f) MUSTUSE;
 

@@ -901,12 +901,12 @@ next_say(uint16_t *type, uint32_t *n, uint8_t *fds)
 static void
 say(int link, uint16_t type, uint32_t n, uint8_t nfds)
 {
+	static const uint8_t	zeros[LINK_PACKET_MAX];
 	const int	fds[LINK_FDS_MAX] = { spare[0], spare[0], spare[0] };
 	struct fault	f;
 
 	link_out_init(&it.out, type);
-	it.out.n = n;
-	memset(it.out.b, 0, n);
+	link_put_raw(&it.out, span_of(zeros, n));
 	assert_int_equal(link_send(link, &it.out, fds, nfds > 3 ? 3 : nfds,
 	    &f), 0);
 }
@@ -1018,8 +1018,8 @@ test_bad_questions(void **state UNUSED)
 	for (size_t n = 0; n <= good.n + 1; n++) {
 		if (n == good.n)
 			continue;
-		it.out = good;
-		it.out.n = n;
+		link_out_init(&it.out, good.type);
+		link_put_raw(&it.out, span_of(good.b, n));
 		assert_int_equal(link_send(it.front[0], &it.out, NULL, 0, &f),
 		    0);
 		assert_int_equal(hear(0, LONG_MS, &sid), '.');

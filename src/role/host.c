@@ -294,19 +294,6 @@ host_tempfile(struct host *h, int *fd_r, struct fault *f)
 	return 0;
 }
 
-int
-host_check_handed(const struct host *h, int fd, struct fault *f)
-{
-	struct file_facts facts;
-
-	if (file_facts(fd, &facts, f) != 0)
-		return -1;
-	if (!facts.is_regular || facts.nlink != 0 || facts.uid != h->id->uid)
-		return fault_set(f, FAULT_PEER,
-		    "what was handed over is not a temporary file");
-	return 0;
-}
-
 /* Root's, in the midst of what is done with the user's rights on files. */
 static int
 copy_tempfile(void *ctx, int *fd_r, struct fault *f)

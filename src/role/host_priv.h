@@ -66,7 +66,5 @@ void	host_session_sweep(const struct host *h);
 
 /* h->sender, of a virtual user.  (host_submit.c) */
 int	host_find_sender(struct host *h, struct fault *f) MUSTUSE;
-/* What it hands over must be a file as host_tempfile makes them.  (host.c) */
-int	host_check_handed(const struct host *h, int fd, struct fault *f) MUSTUSE;
 
 #endif

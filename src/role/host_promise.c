@@ -85,7 +85,7 @@ host_forget(struct host *h, int fd, struct fault *f)
 	int		 r = -1;
 
 	buf_init(&text, PROMISE_TEXT_MAX);
-	if (host_check_handed(h, fd, f) == 0 && lock_promises(h, f) == 0 &&
+	if (lock_promises(h, f) == 0 &&
 	    promises_load(h->promises, &p, f) == 0) {
 		dead = xalloc(PROMISE_DEAD_MAX, 1);
 		n = file_slurp(fd, dead, PROMISE_DEAD_MAX, f);

@@ -110,12 +110,13 @@ static void
 say(int link, const struct say *s)
 {
 	static struct link_out	m;
+	static uint8_t		body[LINK_PACKET_MAX];
 	int			fds[LINK_FDS_MAX] = { 0 };
 	struct fault		f;
 
 	link_out_init(&m, s->type);
-	m.n = s->n;
-	memset(m.b, s->fill, s->n);
+	memset(body, s->fill, s->n);
+	link_put_raw(&m, span_of(body, s->n));
 	if (s->fds > 0 && pipe(fds) != 0)
 		abort();
 	if (link_send(link, &m, fds, s->fds, &f) != 0)
@@ -649,15 +650,15 @@ test_session(void **state UNUSED)
 	} while (next_say(&s));
 }
 
-/* What is handed over for a file, and is none, is refused; what never comes, too. */
+/* What is handed over, and is not what was wanted, is refused; what never comes, too. */
 static void
 test_handed(void **state UNUSED)
 {
 	static const uint16_t	types[] = { MSG_SUBMIT, MSG_FORGET };
 	static const struct say	nonsense[] = {
-		{ .type = MSG_HANDED, .fds = 1 },	/* a pipe */
-		{ .type = MSG_HANDED },
-		{ .type = MSG_HANDED, .fds = 2 },
+		{ .type = MSG_HANDED, .fds = 1 },
+		{ .type = MSG_HANDED },		/* of no octet */
+		{ .type = MSG_HANDED, .n = 1 },	/* and no end */
 		{ .type = MSG_HANDED, .fds = 1, .n = 1 },
 		{ .type = MSG_FILE, .fds = 1 },
 		{ .type = MSG_DONE, .n = 9 },
@@ -857,15 +858,18 @@ test_announced_nonsense(void **state UNUSED)
 		{ 0, 9, 0, 1 }, { 0, 4, 0, 1 }, { 0, 4, 4, 65536 },
 	};
 	struct link_out	*m = &script.clients[0];
-	size_t		 whole;
+	struct link_out	 whole;
 
 	list(&conf.role.proxy_networks, "127.0.0.1");
 	plan("p");
-	whole = m->n;
-	for (m->n = 0; m->n < whole; m->n++) {
+	whole = *m;
+	for (size_t n = 0; n < whole.n; n++) {
+		link_out_init(m, whole.type);
+		link_put_raw(m, span_of(whole.b, n));
 		run_at("proxy");
 		expect("", "front-misbehaved");
 	}
+	*m = whole;
 	link_put_u8(m, 0);
 	run_at("proxy");
 	expect("", "front-misbehaved");
@@ -921,6 +925,7 @@ test_grants(void **state UNUSED)
 		{ 65533, UINT32_MAX, "gid" },
 	};
 	static struct link_out	m;
+	static struct link_out	whole;
 	struct identity		id;
 
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
@@ -941,9 +946,12 @@ test_grants(void **state UNUSED)
 	(void)snprintf(id.maildrop, sizeof(id.maildrop), "/x\177");
 	refuse_identity(&id, "control characters");
 	/* What is one octet short, or long, at every place. */
-	put_grant(&m, &user);
-	while (m.n-- > 1)
+	put_grant(&whole, &user);
+	for (size_t n = 1; n < whole.n; n++) {
+		link_out_init(&m, whole.type);
+		link_put_raw(&m, span_of(whole.b, n));
 		refuse(&m, "grant-refused");
+	}
 	put_grant(&m, &user);
 	link_put_u8(&m, 0);
 	refuse(&m, "too many");

@@ -105,7 +105,7 @@ const struct link_permit permit_done[] = {
 const size_t permit_done_n = ARRAY_LEN(permit_done);
 
 const struct link_permit permit_handed[] = {
-	{ MSG_HANDED,		0, 0,	1, ANY },
+	{ MSG_HANDED,		0, LINK_PACKET_MAX - LINK_HEADER, 0, ANY },
 };
 const size_t permit_handed_n = ARRAY_LEN(permit_handed);
 

@@ -95,11 +95,11 @@ enum msg_type {
 	MSG_LEGACY,
 	MSG_RELEASE,
 	MSG_DRAFT,		/* as TEMPFILE, for a message that can be sent */
-	MSG_SUBMIT,		/* a file is wanted: the message */
+	MSG_SUBMIT,		/* the message is wanted then */
 	MSG_FORGET,		/* likewise: which promised unique-ids have no message
 				   (drop/promise.h) */
 	MSG_WANTED,		/* before DONE of these two; fd: a link for HANDED */
-	MSG_HANDED,		/* fd: an unnamed file of this user's */
+	MSG_HANDED,		/* octets of it; none: that was all */
 	MSG_DONE,		/* u8 fault class, u32 errno, span text */
 	MSG_FILE,		/* instead of DONE, with what was asked for */
 	MSG_LOG_ASK,

@@ -144,6 +144,7 @@ __wrap_shared_main(const struct shared_start *c)
 	static struct link_in	in;
 	static struct link_out	m;
 	static const uint8_t	rest[5];
+	static const uint8_t	zeros[LINK_PACKET_MAX];
 	const int		keep[] = { c->usher, c->log_link };
 	int			fds[LINK_FDS_MAX] = { 0 };
 	int			to;
@@ -167,7 +168,7 @@ __wrap_shared_main(const struct shared_start *c)
 		good_message(&m);
 	} else {
 		link_out_init(&m, script.type);
-		m.n = script.n;
+		link_put_raw(&m, span_of(zeros, script.n));
 	}
 	if (script.rest && (fd_pipe(&fds[0], &to, &f) != 0 ||
 	    file_write(to, rest, sizeof(rest), &f) != 0))

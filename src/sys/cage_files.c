@@ -5,8 +5,7 @@
  * system call filter.
  * Trusts: the kernel's own version number of Landlock.
  * Gives up: all files but those beneath the given places; new TCP connections;
- * sockets of the abstract name space, which no file's rights guard and to which
- * sendmsg(2) on any datagram socket, the log's too, could else speak.
+ * sockets of the abstract name space, which no file's rights guard.
  *
  * glibc has no wrappers, and the headers may be older than the kernel: what we
  * need of them stands here.

@@ -55,6 +55,9 @@ enum {
 	NET	= R | T,		/* who makes sockets */
 	/* Who has TCP listeners.  One that is shut down connects by what is sent. */
 	LISTENS	= FN | M,
+	/* Who can send descriptors: those whose messages have some, and METRICS, whose
+	 * library for HTTP sends a header and a body by one call. */
+	GIVES	= F1 | FN | A | C | K | H | M,
 	F	= F1 | FN,
 	ALL	= F | V | R | S | A | H | C | M | K | T | Q | B,
 	IO	= F | R | S | H,	/* those who wait for a network */
@@ -179,11 +182,14 @@ static const struct rule rules[] = {
 	{ CALL(setsockopt),		M, OPTION(IPPROTO_TCP, TCP_CORK) },
 
 	/* sockets that are open already: the client, links, the log */
-	{ CALL(sendmsg),		ALL & ~LISTENS },
-	{ CALL(sendmsg),		LISTENS, WITHOUT(2, MSG_FASTOPEN) },
+	{ CALL(sendmsg),		GIVES & ~LISTENS },
+	{ CALL(sendmsg),		GIVES & LISTENS, WITHOUT(2, MSG_FASTOPEN) },
 	{ CALL(recvmsg),		ALL },
-	{ CALL(sendto),			ALL & ~LISTENS },
-	{ CALL(sendto),			LISTENS, WITHOUT(3, MSG_FASTOPEN) },
+	/* To whom the socket is connected, and nobody else. */
+	{ CALL(sendto),			ALL & ~(LISTENS | NET), IS(4, 0) },
+	{ CALL(sendto),			LISTENS, WITHOUT(3, MSG_FASTOPEN),
+					{ IS(4, 0) } },
+	{ CALL(sendto),			NET },
 	{ CALL(send),			ALL & ~LISTENS },
 	{ CALL(send),			LISTENS, WITHOUT(3, MSG_FASTOPEN) },
 	{ CALL(sendfile),		S },

@@ -512,6 +512,44 @@ try_fast_open(void)
 	    (const struct sockaddr *)&to, sizeof(to)));
 }
 
+/* As above, but that the cage must look at the flag. */
+static int
+try_fast_open_nowhere(void)
+{
+	return outcome(send(listener, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL));
+}
+
+/* A datagram socket, the log's, can speak to all that it finds a name for. */
+static int
+try_send_to(void)
+{
+	const struct sockaddr_un to = { .sun_family = AF_UNIX,
+		.sun_path = "/dev/log" };
+
+	return outcome(sendto(near, "x", 1, MSG_NOSIGNAL,
+	    (const struct sockaddr *)&to, sizeof(to)));
+}
+
+/* Whoever gets it, wanted or not, has to close it, and may wait there. */
+static int
+try_give(void)
+{
+	struct link_out	o;
+	struct fault	f;
+
+	link_out_init(&o, 1);
+	(void)!link_send(near, &o, &near, 1, &f);
+	return f.err == ENOSYS ? REFUSED : 1;
+}
+
+static int
+try_give_many(void)
+{
+	struct mmsghdr m = { .msg_len = 0 };
+
+	return outcome(sendmmsg(near, &m, 1, MSG_NOSIGNAL));
+}
+
 static int
 try_fast_open_message(void)
 {
@@ -668,6 +706,7 @@ enum fate { DIES, IS_REFUSED };
 			 BIT(RESOLVER) | BIT(SESSION) | BIT(SHARED) | BIT(CTL) | \
 			 BIT(METRICS) | BIT(KEEPER) | BIT(TOKEN))
 #define NET		(BIT(RESOLVER) | BIT(TOKEN))
+#define JUDGES		(BIT(SQL) | BIT(KERBEROS))
 
 static const struct mischief {
 	const char	*name;
@@ -696,6 +735,14 @@ static const struct mischief {
 		false },
 	{ "fast open",	try_fast_open,	IS_REFUSED, BIT(FRONTS) | BIT(METRICS),
 		false },
+	{ "fast open, to nobody", try_fast_open_nowhere, IS_REFUSED,
+		BIT(FRONTS) | BIT(METRICS), false },
+	{ "send to",	try_send_to,	IS_REFUSED, (EVERY & ~NET) | JUDGES, false },
+	{ "give",	try_give,	IS_REFUSED, JUDGES | (EVERY & ~(BIT(FRONT) |
+		BIT(FRONTS) | BIT(AUTH) | BIT(CTL) | BIT(METRICS) | BIT(KEEPER) |
+		BIT(SHARED))),
+		false },
+	{ "give many",	try_give_many,	IS_REFUSED, EVERY | JUDGES, false },
 	{ "the same, as a message", try_fast_open_message, IS_REFUSED,
 		BIT(FRONTS) | BIT(METRICS), false },
 	{ "datagrams",	try_datagrams,	IS_REFUSED,

@@ -22,6 +22,9 @@ enum {
 	HEADER_MARK	= 0x504c,	/* "PL": both sides are this build */
 };
 
+static_assert(offsetof(struct link_out, header) + LINK_HEADER ==
+    offsetof(struct link_out, b), "a message lies as it is sent");
+
 /*
  * All numbers are big-endian.  The header: mark (2), type (2), octets of the
  * body (4).
@@ -51,6 +54,9 @@ link_out_init(struct link_out *m, uint16_t type)
 	m->type = type;
 	m->overflow = false;
 	m->n = 0;
+	put_be(m->header, HEADER_MARK, 2);
+	put_be(m->header + 2, type, 2);
+	put_be(m->header + 4, 0, 4);
 }
 
 /* Room for n octets of the body, or NULL and the overflow is remembered. */
@@ -64,6 +70,7 @@ out_room(struct link_out *m, size_t n)
 		return NULL;
 	}
 	m->n += n;
+	put_be(m->header + 4, m->n, 4);
 	return p;
 }
 
@@ -118,7 +125,7 @@ void
 link_out_wipe(struct link_out *m)
 {
 	explicit_bzero(m->b, m->n);
-	m->n = 0;
+	link_out_init(m, m->type);
 }
 
 /* ------------------------------------------------------- taking apart */
@@ -259,46 +266,44 @@ union control {
 	char		b[CMSG_SPACE(LINK_FDS_MAX * sizeof(int))];
 };
 
-static void
-attach_fds(struct msghdr *msg, union control *control, const int *fds,
-    uint8_t nfds)
+/* sendmsg: a call that most cages do not have. */
+static ssize_t
+send_with_fds(int fd, struct iovec iov, const int *fds, uint8_t nfds, int flags)
 {
-	struct cmsghdr *c;
+	union control	control = { .b = { 0 } };
+	struct msghdr	msg = {
+		.msg_iov	= &iov,
+		.msg_iovlen	= 1,
+		.msg_control	= control.b,
+		.msg_controllen	= CMSG_SPACE(nfds * sizeof(int)),
+	};
+	struct cmsghdr	*c = CMSG_FIRSTHDR(&msg);
 
-	memset(control, 0, sizeof(*control));
-	msg->msg_control = control->b;
-	msg->msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-	c = CMSG_FIRSTHDR(msg);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
 	memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
+	return SYS_RETRY(sendmsg(fd, &msg, flags));
 }
 
 static int
 send_message(int fd, const struct link_out *m, const int *fds, uint8_t nfds,
     int flags, struct fault *f)
 {
-	uint8_t		header[LINK_HEADER];
-	union control	control;
-	struct iovec	iov[2] = {
-		{ header, sizeof(header) },
-		{ (void *)(uintptr_t)m->b, m->n },
+	const struct iovec	packet = {
+		(uint8_t *)(uintptr_t)m + offsetof(struct link_out, header),
+		LINK_HEADER + m->n,
 	};
-	struct msghdr	msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t			sent;
 
 	ASSERT(nfds <= LINK_FDS_MAX);
 	if (m->overflow)
 		return fault_set(f, FAULT_LIMIT,
 		    "message %u exceeds %d octets", m->type, LINK_PACKET_MAX);
-	put_be(header, HEADER_MARK, 2);
-	put_be(header + 2, m->type, 2);
-	put_be(header + 4, m->n, 4);
-	if (nfds > 0)
-		attach_fds(&msg, &control, fds, nfds);
-	if (SYS_RETRY(sendmsg(fd, &msg, MSG_NOSIGNAL | flags)) == -1)
-		return SYS_FAULT(f, "send message %u", m->type);
-	return 0;
+	flags |= MSG_NOSIGNAL;
+	sent = nfds > 0 ? send_with_fds(fd, packet, fds, nfds, flags) :
+	    SYS_RETRY(send(fd, packet.iov_base, packet.iov_len, flags));
+	return sent == -1 ? SYS_FAULT(f, "send message %u", m->type) : 0;
 }
 
 int

@@ -33,6 +33,7 @@ struct link_out {
 	uint16_t	type;
 	bool		overflow;
 	size_t		n;
+	uint8_t		header[LINK_HEADER];	/* in front of b, as it is sent */
 	uint8_t		b[LINK_PACKET_MAX];
 };
 
