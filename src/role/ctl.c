@@ -90,6 +90,7 @@ pass_on(int fd, uint16_t type, const struct ctl_whom *w)
 	struct fault	f;
 
 	log_act(type, w);
+	local_hush(fd);
 	link_out_init(&m, type);
 	ctl_put_whom(&m, w);
 	if (link_send(c.s->master, &m, &fd, 1, &f) != 0)

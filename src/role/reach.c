@@ -212,16 +212,6 @@ reach_reading(int dirfd, struct fault *f)
 }
 
 int
-reach_nothing(struct fault *f)
-{
-	AUTO(cage_files_fini) struct cage_files	c = { .fd = -1 };
-	bool					known;
-
-	return begin(&c, &known, f) != 0 || (known &&
-	    cage_files_enter(&c, f) != 0) ? -1 : 0;
-}
-
-int
 reach_enter(const struct reach *r, const struct host *h, enum reach_for why,
     struct fault *f)
 {

@@ -36,7 +36,5 @@ int	reach_enter(const struct reach *r, const struct host *h,
 	    enum reach_for why, struct fault *f) MUSTUSE;
 /* The same for a process that reads files of that folder. */
 int	reach_reading(int dirfd, struct fault *f) MUSTUSE;
-/* And for one that needs no file but those that are open. */
-int	reach_nothing(struct fault *f) MUSTUSE;
 
 #endif

@@ -23,7 +23,6 @@
 #include "role/pace.h"
 #include "role/permit.h"
 #include "role/pump.h"
-#include "role/reach.h"
 #include "role/session.h"
 #include "role/session_end.h"
 #include "role/wire.h"
@@ -608,8 +607,7 @@ enter_cage(const struct shared_start *c, struct fault *f)
 	    identity_become(c->id, true, f) != 0)
 		return -1;
 	spawn_tie(c->parent);
-	return reach_nothing(f) != 0 ||
-	    cage_enter(CAGE_SHARED, &degraded, f) != 0 ? -1 : 0;
+	return cage_enter(CAGE_SHARED, &degraded, f);
 }
 
 void

@@ -8,6 +8,7 @@
  */
 #include "sys/cage.h"
 
+#include "sys/cage_files.h"
 #include "sys/file.h"
 #include "sys/identity.h"
 #include "sys/sys_priv.h"
@@ -35,21 +36,24 @@ static const struct cage {
 	rlim_t			processes;
 	rlim_t			memory;		/* address space */
 	bool			without;	/* go on without seccomp? */
+	bool			landlock;	/* no file, no abstract socket */
 } cages[] = {
 	/* VERIFY: yescrypt wants much memory when told to be slow. */
 	[CAGE_FRONT]	= { PROGRAM(filter_front), 64, 0, 256 * MIB, false },
 	[CAGE_FRONTS]	= { PROGRAM(filter_fronts), 1 << 20, 0, 2048 * MIB,
-			    false },
-	[CAGE_AUTH]	= { PROGRAM(filter_auth), 4096, 0, 512 * MIB, false },
-	[CAGE_CTL]	= { PROGRAM(filter_ctl), 256, 0, 256 * MIB, false },
-	[CAGE_METRICS]	= { PROGRAM(filter_metrics), 128, 0, 512 * MIB, false },
+			    false, true },
+	[CAGE_AUTH]	= { PROGRAM(filter_auth), 4096, 0, 512 * MIB, false, true },
+	[CAGE_CTL]	= { PROGRAM(filter_ctl), 256, 0, 256 * MIB, false, true },
+	[CAGE_METRICS]	= { PROGRAM(filter_metrics), 128, 0, 512 * MIB, false,
+			    true },
 	[CAGE_VERIFY]	= { PROGRAM(filter_verify), 64, 0, 1280 * MIB, false },
 	[CAGE_SQL]	= { PROGRAM(filter_sql), 64, 0, 1280 * MIB, false },
 	[CAGE_RESOLVER]	= { PROGRAM(filter_resolver), 256, 0, 256 * MIB, false },
 	[CAGE_SESSION]	= { PROGRAM(filter_session), 256, NO_LIMIT, 2048 * MIB,
 			    true },
 	[CAGE_KEEPER]	= { PROGRAM(filter_keeper), 512, 0, 512 * MIB, false },
-	[CAGE_SHARED]	= { PROGRAM(filter_shared), 4096, 0, 2048 * MIB, false },
+	[CAGE_SHARED]	= { PROGRAM(filter_shared), 4096, 0, 2048 * MIB, false,
+			    true },
 	[CAGE_KERBEROS]	= { PROGRAM(filter_kerberos), 64, 0, 256 * MIB, false },
 	[CAGE_TOKEN]	= { PROGRAM(filter_token), 64, 0, 512 * MIB, false },
 };
@@ -134,6 +138,8 @@ cage_enter(enum cage_kind kind, bool *degraded_r, struct fault *f)
 	const struct cage *c = &cages[kind];
 
 	*degraded_r = false;
+	if (c->landlock && cage_files_nothing(f) != 0)
+		return -1;
 	/* Once more: a change of ids has set what the host's default is. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)

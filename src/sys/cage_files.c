@@ -162,6 +162,16 @@ cage_files_enter(struct cage_files *c, struct fault *f)
 	return 0;
 }
 
+int
+cage_files_nothing(struct fault *f)
+{
+	AUTO(cage_files_fini) struct cage_files	c = { .fd = -1 };
+	struct fault				without;
+
+	return cage_files_begin(&c, cage_files_version(&without), f) != 0 ||
+	    cage_files_enter(&c, f) != 0 ? -1 : 0;
+}
+
 void
 cage_files_fini(struct cage_files *c)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Landlock: the files that a process may go on to use, whatever its user may.
- * Floor 1; a session and a recovery, between the change of ids and cage_enter.
+ * Floor 1; a session and a recovery, between the change of ids and cage_enter, which
+ * does it for roles without files.
  * What is open already, or comes by a link, stays as it is; the rights of the
  * files themselves count as ever.  New TCP connections are refused, too, where
  * the kernel can do that.
@@ -46,6 +47,9 @@ int	cage_files_allow(struct cage_files *c, int fd, unsigned how,
 	    struct fault *f) MUSTUSE;
 /* no_new_privs, and nothing else from now on. */
 int	cage_files_enter(struct cage_files *c, struct fault *f) MUSTUSE;
+/* All three, for who needs no file but those that are open; where there is no Landlock
+ * it does nothing. */
+int	cage_files_nothing(struct fault *f) MUSTUSE;
 /* For AUTO, when one of them failed. */
 void	cage_files_fini(struct cage_files *c);
 

@@ -177,7 +177,7 @@ static const struct rule rules[] = {
 	{ CALL(ioctl),			IO, INT_IS(1, SIOCOUTQ) },
 	{ CALL(ioctl),			ALL, INT_IS(1, TCGETS) }, /* stdio */
 	{ CALL(pipe2),			F | S | H },
-	{ CALL(shutdown),		F | S | H | M },
+	{ CALL(shutdown),		F | S | H | M | C },
 	{ CALL(setsockopt),		M, OPTION(IPPROTO_TCP, TCP_NODELAY) },
 	{ CALL(setsockopt),		M, OPTION(IPPROTO_TCP, TCP_CORK) },
 
@@ -249,7 +249,8 @@ static const struct rule rules[] = {
 	{ CALL(fadvise64),		S, INT_IS(3, POSIX_FADV_WILLNEED) },
 	{ CALL(fadvise64_64),		S },
 	{ CALL(arm_fadvise64_64),	S },
-	{ CALL(io_setup),		S },	/* sys/file_pass.c */
+	/* sys/file_pass.c: one at a time, since all on a host share a number of them */
+	{ CALL(io_setup),		S, INT_IS(0, 1) },
 	{ CALL(io_submit),		S },
 	{ CALL(io_getevents),		S },
 	{ CALL(io_destroy),		S },

@@ -4,6 +4,7 @@
  * over would try.  Everything runs in children, since there is no way back.
  */
 #include "sys/cage.h"
+#include "sys/cage_files.h"
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/local.h"
@@ -45,6 +46,7 @@ static struct test_dir	*dir;
 static int		 near;
 static int		 far;
 static int		 listener = -1;
+static int		 loose = -1;	/* a datagram socket, as the log's is */
 
 /* Limits, cage, then fn; gives what waitpid says. */
 static int
@@ -160,6 +162,7 @@ work_ctl(void)
 	MUST(local_peer(near, getgid()) ==
 	    (getuid() == 0 ? LOCAL_PEER_ROOT : LOCAL_PEER_MEMBER));
 	(void)local_peer(near, 4711);
+	MUST(shutdown(near, SHUT_RD) == 0);
 	return work_common();
 }
 
@@ -437,6 +440,15 @@ try_aio(void)
 }
 
 /* How much of whose files is in memory. */
+/* All of a host have a number of them together. */
+static int
+try_much_aio(void)
+{
+	aio_context_t ctx = 0;
+
+	return outcome(syscall(SYS_io_setup, 2, &ctx));
+}
+
 static int
 try_mincore(void)
 {
@@ -540,6 +552,20 @@ try_give(void)
 	link_out_init(&o, 1);
 	(void)!link_send(near, &o, &near, 1, &f);
 	return f.err == ENOSYS ? REFUSED : 1;
+}
+
+static struct sockaddr_un	abstract = { .sun_family = AF_UNIX };
+static socklen_t		abstract_n;
+
+/* The log's socket, and a name that no file's rights guard. */
+static int
+try_abstract(void)
+{
+	struct iovec		iov = { (void *)(uintptr_t)"x", 1 };
+	const struct msghdr	m = { .msg_name = &abstract,
+		.msg_namelen = abstract_n, .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return sendmsg(loose, &m, 0) == -1 && errno == EPERM ? REFUSED : 1;
 }
 
 static int
@@ -723,6 +749,7 @@ static const struct mischief {
 	{ "exec",	try_exec,	DIES, EVERY, false },
 	{ "sendfile",	try_sendfile,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "aio",	try_aio,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
+	{ "much aio",	try_much_aio,	IS_REFUSED, EVERY, false },
 	{ "mincore",	try_mincore,	IS_REFUSED, EVERY & ~BIT(SESSION), false },
 	{ "socket",	try_socket,	DIES, EVERY & ~NET, false },
 	{ "unix",	try_unix_socket, IS_REFUSED, NET, false },
@@ -767,6 +794,35 @@ static const struct mischief {
 	{ "dumpable",	try_dumpable,	IS_REFUSED, EVERY, true },
 	{ "limit",	try_limit,	IS_REFUSED, EVERY, true },
 };
+
+/* Landlock's, from version 6 on. */
+static void
+test_abstract(void **state)
+{
+	static const enum cage_kind	kinds[] = { CAGE_FRONTS, CAGE_AUTH, CAGE_CTL,
+	    CAGE_METRICS, CAGE_SHARED };
+	AUTO(fd_close) int		fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	struct fault			f;
+
+	(void)state;
+	if (cage_files_version(&f) < 6)
+		skip();
+	/* Without a name the kernel picks a free one. */
+	assert_int_equal(bind(fd, (const struct sockaddr *)&abstract,
+	    sizeof(abstract.sun_family)), 0);
+	abstract_n = sizeof(abstract);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&abstract,
+	    &abstract_n), 0);
+	loose = socket(AF_UNIX, SOCK_DGRAM, 0);
+	assert_int_equal(try_abstract(), 1);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		int status = in_cage(kinds[i], try_abstract);
+
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != REFUSED)
+			fail_msg("cage %d: status %x", kinds[i], (unsigned)status);
+	}
+	fd_close(&loose);
+}
 
 static void
 test_mischief(void **state)
@@ -890,6 +946,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_work, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mischief, setup, teardown),
+		cmocka_unit_test(test_abstract),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test_setup_teardown(test_chroot, setup, teardown),
 	};

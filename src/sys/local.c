@@ -18,6 +18,7 @@
 
 #define QUEUE		64
 #define GROUPS_MOST	1024
+#define UNREAD_MOST	1024
 
 static const int types[] = {
 	[LOCAL_PACKETS]	= SOCK_SEQPACKET,
@@ -141,6 +142,26 @@ local_peer(int fd, gid_t gid)
 		if (groups[i] == gid)
 			return LOCAL_PEER_MEMBER;
 	return LOCAL_PEER_OTHER;
+}
+
+/* Often enough for all packets that a socket has room for; the end of what is there
+ * looks like a packet without an octet. */
+static void
+throw_away(int fd, size_t packets)
+{
+	char octet;
+
+	while (packets-- > 0)
+		if (SYS_RETRY(recv(fd, &octet, 1, MSG_DONTWAIT)) == -1)
+			return;
+}
+
+void
+local_hush(int fd)
+{
+	throw_away(fd, UNREAD_MOST);
+	(void)shutdown(fd, SHUT_RD);
+	throw_away(fd, UNREAD_MOST);
 }
 
 gid_t

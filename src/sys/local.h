@@ -42,6 +42,13 @@ enum local_peer	local_peer(int fd, gid_t gid);
 /* For the log.  uid -1: it is not known. */
 void	local_peer_ids(int fd, uid_t *uid_r, pid_t *pid_r);
 
+/*
+ * Nothing can be sent to a packet socket from its other end any more, and nothing lies
+ * there: what came along with that, a descriptor perhaps, is closed here and now, which
+ * may wait, and not by whoever closes the socket last.
+ */
+void	local_hush(int fd);
+
 /* The number of a group of this host; LOCAL_NO_GROUP: there is none. */
 gid_t	local_group(const char *name);
 

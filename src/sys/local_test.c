@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -26,6 +27,27 @@ setup(void **state)
 		(void)snprintf(path, sizeof(path), "%s/s",
 		    ((struct test_dir *)*state)->path);
 	return r;
+}
+
+static void
+send_with(int to, const char *text, size_t n, int fd)
+{
+	union {
+		struct cmsghdr	align;
+		char		b[CMSG_SPACE(sizeof(int))];
+	} control = { .b = { 0 } };
+	struct iovec	iov = { (void *)(uintptr_t)text, n };
+	struct msghdr	msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.b, .msg_controllen = sizeof(control.b),
+	};
+	struct cmsghdr	*c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(to, &msg, 0), n);
 }
 
 static unsigned
@@ -70,6 +92,44 @@ test_listen(void **state)
 	fd_close(&two);
 	assert_int_equal(local_connect(path, &to, &f), -1);
 	assert_int_equal(f.err, ECONNREFUSED);
+}
+
+/* What lies there, an empty packet as well, is gone with what it had along. */
+static void
+test_hush(void **state)
+{
+	struct sock_addr	none;
+	struct fault		f;
+	char			c;
+	int			listener;
+	int			to;
+	int			from;
+	int			r;
+	int			w;
+
+	(void)state;
+	assert_int_equal(local_listen(path, LOCAL_PACKETS, LOCAL_NO_GROUP,
+	    &listener, &f), 0);
+	assert_int_equal(local_connect(path, &to, &f), 0);
+	assert_int_equal(sock_accept(listener, &from, &none, &f), 0);
+	assert_int_equal(fd_pipe(&r, &w, &f), 0);
+	for (int i = 0; i < 3; i++) {
+		send_with(to, "", 0, w);
+		send_with(to, "xy", 2, w);
+	}
+	fd_close(&w);
+	assert_int_equal(fd_set_nonblock(r, true, &f), 0);
+	assert_int_equal(read(r, &c, 1), -1);
+	local_hush(from);
+	assert_int_equal(read(r, &c, 1), 0);
+	assert_int_equal(send(to, "x", 1, MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(send(from, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(recv(to, &c, 1, 0), 1);
+	fd_close(&r);
+	fd_close(&to);
+	fd_close(&from);
+	fd_close(&listener);
 }
 
 static void
@@ -151,6 +211,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_listen, setup,
+		    test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_hush, setup,
 		    test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_there_stays, setup,
 		    test_dir_teardown),

@@ -854,6 +854,25 @@ class Nonsense(Ctl):
         self.ended(pop)
         self.assertEqual(self.log.find("role-", self.mark), [])
 
+    def test_what_comes_behind_a_question(self):
+        """It is thrown away before the master has the socket, which would else
+        be who closes a descriptor that came along."""
+        self.serve()
+        question = self.message(self.types()["MSG_CTL_STATUS"], ALL)
+        for _ in range(10):
+            s = self.open()
+            r, w = os.pipe2(os.O_NONBLOCK)
+            try:
+                s.send(question)
+                socket.send_fds(s, [b"x"], [w])
+            except BrokenPipeError:
+                pass
+            os.close(w)
+            self.assertNotEqual(s.recv(1 << 16), b"")
+            with open(r, "rb") as pipe:
+                self.assertEqual(pipe.read(), b"")
+            s.close()
+
     def test_who_says_nothing(self):
         """There is a bound of them, and a time."""
         self.serve()
