@@ -242,6 +242,20 @@ fetch_file(int link, struct host *h, uint64_t most, int *file_r, struct fault *f
 	return 0;
 }
 
+/* No answer holds a session back that says it again and again: nonsense ends it, or each
+ * would be a line in the log. */
+static int
+unlocked(const struct fault *why, struct fault *f)
+{
+	if (why->class == FAULT_PEER) {
+		*f = *why;
+		return -1;
+	}
+	if (why->class != FAULT_NONE)
+		log_fault(LEVEL_WARN, "drop-unlock-failed", why);
+	return 0;
+}
+
 int
 ask_serve(int link, uint16_t type, struct host *h, struct fault *f)
 {
@@ -258,11 +272,8 @@ ask_serve(int link, uint16_t type, struct host *h, struct fault *f)
 		why = (struct fault){ 0 };
 	else if (why.class == FAULT_NONE)
 		why.class = FAULT_TEMP;
-	if (type == MSG_UNLOCK) {
-		if (why.class != FAULT_NONE)
-			log_fault(LEVEL_WARN, "drop-unlock-failed", &why);
-		return 0;
-	}
+	if (type == MSG_UNLOCK)
+		return unlocked(&why, f);
 	if (fd >= 0) {
 		link_out_init(&answer, MSG_FILE);
 		return link_send(link, &answer, &fd, 1, f);

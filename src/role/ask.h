@@ -30,7 +30,8 @@ int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 /*
  * The monitor's side: do what a message of this type asks, and answer; what is not
  * answered is logged when it fails.  What is wanted for it is copied, which takes half a
- * minute at most: the master leaves that to a hand.  -1: the link is broken.
+ * minute at most: the master leaves that to a hand.  -1: the link is broken, or nonsense
+ * came that has no answer.
  */
 int	ask_serve(int link, uint16_t type, struct host *h, struct fault *f) MUSTUSE;
 

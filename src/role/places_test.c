@@ -240,7 +240,7 @@ no_order(void)
 
 /* A session without a maildrop, or with one. */
 static void
-say_facts(struct one *o, const char *path)
+say_facts_of(struct one *o, const char *path, uint64_t dotlock)
 {
 	struct fault f;
 
@@ -253,9 +253,15 @@ say_facts(struct one *o, const char *path)
 	link_put_span(&it.out, span_str(path));
 	link_put_span(&it.out, span_str("key"));
 	link_put_span(&it.out, span_str("lock"));
-	link_put_u64(&it.out, 0);
+	link_put_u64(&it.out, dotlock);
 	assert_int_equal(__real_link_send(o->link, &it.out, NULL, 0, &f), 0);
 	run(0);
+}
+
+static void
+say_facts(struct one *o, const char *path)
+{
+	say_facts_of(o, path, 0);
 }
 
 static void
@@ -525,7 +531,7 @@ test_stop(void **state UNUSED)
 
 /* ----------------------------------------------------------- mad sessions */
 
-enum phase { BEFORE_FACTS, WITHOUT_DROP, WITH_DROP, PHASES };
+enum phase { BEFORE_FACTS, WITHOUT_DROP, WITH_DROP, WITH_DOTLOCK, PHASES };
 
 /* A session of that phase.  What has to be done of its maildrop fails, since its
  * folders do not exist. */
@@ -536,7 +542,8 @@ open_in(struct one *o, enum phase phase)
 	start(o);
 	o->link = take_order(o, MSG_SPAWN);
 	if (phase != BEFORE_FACTS)
-		say_facts(o, phase == WITHOUT_DROP ? "" : "/nonexistent/ann");
+		say_facts_of(o, phase == WITHOUT_DROP ? "" : "/nonexistent/ann",
+		    phase == WITH_DOTLOCK ? 1 : 0);
 }
 
 /* What is done when the form is right; '-': the session is ended. */
@@ -555,7 +562,8 @@ effect_of(enum phase phase, const struct mad *c)
 	case MSG_RELEASE:
 		return phase == WITHOUT_DROP ? '-' : 'a';
 	case MSG_UNLOCK:
-		return phase == WITHOUT_DROP ? '-' : 'u';	/* done, unsaid */
+		/* done, unsaid; it says it for nothing */
+		return phase == WITH_DOTLOCK ? 'u' : '-';
 	case MSG_SUMMARY:
 		return c->chance ? '-' : 's';	/* taken, once */
 	default:
