@@ -162,6 +162,7 @@ static void
 judge(struct check *c)
 {
 	tell_mistakes(c);
+	check_names(c);
 	check_rules(c);
 	check_files(c);
 	check_needs(c);

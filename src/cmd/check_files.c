@@ -335,6 +335,8 @@ files_accounts(struct check *c)
 	enum auth_reason	 why;
 	struct fault		 f;
 
+	if (c->nameless)
+		return;
 	files_services(c);
 	if (!auth_has_rows(&s->auth) || s->auth.virtual_user[0] == '\0')
 		return;

@@ -38,8 +38,9 @@ judge_spool(struct check *c, const char *path, const struct file_facts *facts)
 	struct identity	mail;
 	struct fault	f;
 	bool		maildirs = drop_path_is_maildir(c->s->drop.maildrop);
-	bool		mails = identity_service("mail", &mail, &f) == 0 &&
-	    facts->gid == mail.gid && (facts->mode & GROUP_WRITE) != 0;
+	bool		mails = c->nameless || (identity_service("mail", &mail,
+	    &f) == 0 && facts->gid == mail.gid &&
+	    (facts->mode & GROUP_WRITE) != 0);
 
 	if ((facts->mode & (WORLD_WRITE | STICKY)) == WORLD_WRITE)
 		check_error(c, "maildrop", "the folder %s has mode %04o, "

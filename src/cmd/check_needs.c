@@ -65,7 +65,8 @@ need_ctl_group(struct check *c)
 {
 	const char *name = c->s->role.ctl_group;
 
-	if (name[0] != '\0' && conf_is_set(c->s->store, "ctl_group") &&
+	if (name[0] != '\0' && !c->nameless &&
+	    conf_is_set(c->s->store, "ctl_group") &&
 	    local_group(name) == LOCAL_NO_GROUP)
 		check_warn(c, "ctl_group", "there is no group %s, so popper ctl "
 		    "is root's alone; addgroup --system %s, or leave the name "
@@ -79,7 +80,7 @@ need_gids_denied(struct check *c)
 	struct span	rest = span_str(c->s->auth.gids_denied);
 	struct span	word;
 
-	if (!conf_is_set(c->s->store, "gids_denied"))
+	if (c->nameless || !conf_is_set(c->s->store, "gids_denied"))
 		return;
 	while ((word = span_word(&rest)).n > 0) {
 		char		name[64];

@@ -19,6 +19,9 @@ struct check {
 	uid_t			 uid;	/* ours */
 	unsigned		 errors;
 	unsigned		 warnings;
+	uint64_t		 end_ms;	/* its children's, by clock_ms; 0: there
+						   was none */
+	bool			 nameless;	/* nobody tells of accounts and groups */
 };
 
 /* One line: "FILE:LINE: error: TEXT"; line 0 leaves the line out. */
@@ -31,6 +34,10 @@ void	check_error(struct check *c, const char *option, const char *fmt, ...)
 void	check_warn(struct check *c, const char *option, const char *fmt, ...)
 	    PRINTF(3, 4);
 
+/* Whether accounts and groups can be looked up: sets c->nameless, else others may. */
+void	check_names(struct check *c);
+/* For access_load, then. */
+int	check_no_group(const char *name, gid_t *gid_r, struct fault *f);
 /* Values that do not fit together. */
 void	check_rules(struct check *c);
 /* Those of them that are errors and depend on nothing else. */
@@ -61,9 +68,10 @@ void	check_mail(struct check *c);
 void	check_bulletins(struct check *c);
 void	check_boards(struct check *c);
 
-/* fn in a child, which may give up its rights; what that says is f's. */
+/* fn in a child, which may give up its rights; what that says is f's.  All children of
+ * one check have 20 seconds; who has not answered then is killed. */
 typedef int	check_fn(const struct check *c, const void *what, struct fault *f);
-int	check_in_child(const struct check *c, check_fn *fn, const void *what,
+int	check_in_child(struct check *c, check_fn *fn, const void *what,
 	    struct fault *f) MUSTUSE;
 
 /* What a path leads to, a last symbolic link followed. */

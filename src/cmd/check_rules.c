@@ -360,7 +360,8 @@ rule_access(struct check *c)
 			    "holds for everybody, so this has no effect; "
 			    "remove it, or put it before that line");
 		all |= strchr(rules->item[i], '=') == NULL;
-		if (access_load(&one, &groups, auth_group_find, &f) != 0)
+		if (access_load(&one, &groups, c->nameless ? check_no_group :
+		    auth_group_find, &f) != 0)
 			check_tell(c, CONF_ERROR, c->s->config, rules->line[i],
 			    "access: %s", f.text);
 		if (access_unknown_db(rules->item[i], has_db, c, &id))

@@ -62,6 +62,18 @@ check_token_files(struct check *c)
 		check_error(c, option_of(&c->s->token), "%s", f.text);
 }
 
+static int
+open_all(const struct check *c, const void *what UNUSED, struct fault *f)
+{
+	struct tokens t;
+
+	if (tokens_open(c->s, &t, f) != 0)
+		return -1;
+	tokens_close(&t);
+	return 0;
+}
+
+/* A name server may be away: first in a child, which need not wait for it. */
 void
 check_tokens(struct check *c)
 {
@@ -72,7 +84,8 @@ check_tokens(struct check *c)
 	if (!token_wanted(conf))
 		return;
 	judge_rules(c, conf);
-	if (tokens_open(c->s, &t, &f) != 0) {
+	if (check_in_child(c, open_all, NULL, &f) != 0 ||
+	    tokens_open(c->s, &t, &f) != 0) {
 		check_error(c, option_of(conf), "%s", f.text);
 		return;
 	}

@@ -4,13 +4,17 @@ what is right is not complained about."""
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib.clock import clock_is_kept                             # noqa: E402
 from lib.flavour import SANITIZED                               # noqa: E402
+from lib.hang import Hanging                                    # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Pop                               # noqa: E402
 
@@ -583,6 +587,32 @@ class Check(Checking):
         self.complains(QUIET + "maildrop = /var/mail/%1/%2/%u\n",
                        (CONF + ":3: warning: maildrop: /var/mail/a/n/.ann.pop",
                         "of ann"), status=0)
+
+    def test_accounts_that_nobody_tells(self):
+        """A child asks, which may wait for ever; the rest is judged without."""
+        self.host.mkdir("/etc/away")
+        hanging = Hanging(self.host, "/etc/away")
+        self.addCleanup(hanging.close)
+        self.host.call(os.rename, "/etc/passwd", "/etc/passwd.here")
+        self.addCleanup(self.host.call, os.rename, "/etc/passwd.here",
+                        "/etc/passwd")
+        self.host.call(os.symlink, "/etc/away/passwd", "/etc/passwd")
+        self.host.write(CONF, FILE + "gids_denied = shadwo\n" + OFFICE)
+        p = self.host.popen(["/usr/sbin/popper", "check"],
+                            stdout=subprocess.PIPE)
+        end = time.monotonic() + 120
+        kids = []
+        while not kids and time.monotonic() < end:
+            with open("/proc/%d/task/%d/children" % ((p.inner(),) * 2),
+                      encoding="ascii") as f:
+                kids = f.read().split()
+        os.kill(int(kids[0]), signal.SIGKILL)
+        out = p.communicate(timeout=120)[0].decode().splitlines()
+        self.assertEqual(p.wait(), 78)
+        self.assertRegex(out[0], "error: front_user: whether there is the account "
+                         "_popfront: it ended without a word; no account and")
+        self.assertRegex(out[1], "error: passwd_file: ")
+        self.assertEqual(len(out), 3, out)
 
     def test_names_drive_no_terminal(self):
         """ESC, its twins of eight bits (raw and in UTF-8), and a letter."""
