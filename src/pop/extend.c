@@ -353,33 +353,21 @@ on_boards(struct pop *p, const struct command *cmd, struct buf *out)
 static enum pop_next
 on_xlst(struct pop *p, const struct command *cmd, struct buf *out)
 {
-	size_t first = 0;
-	size_t stop = p->view.n;
+	const struct view_item *m;
 
 	if (cmd->word[0].n > UINT8_MAX) {
 		SAY_ERR(out, CODE_NONE, "Header name too long.");
 		return POP_NEXT_LINE;
 	}
-	if (cmd->nargs == 2) {
-		const struct view_item *m = view_find(&p->view, cmd->number[1],
-		    &p->fault);
-
-		if (m == NULL && p->fault.class != FAULT_NONE) {
-			SAY_FAULT(out, &p->fault);
-			return POP_NEXT_LINE;
-		}
-		if (m == NULL || m->deleted) {
-			SAY_ERR(out, CODE_NONE, m == NULL ?
-			    "Message %llu does not exist." :
-			    "Message %llu has been deleted.",
-			    (unsigned long long)cmd->number[1]);
-			return POP_NEXT_LINE;
-		}
-		first = (size_t)cmd->number[1] - 1;
-		stop = first + 1;
+	if (cmd->nargs == 1) {
+		stream_fields(p, cmd->word[0]);
+	} else if ((m = pop_wanted(p, cmd->number[1], out)) == NULL) {
+		return POP_NEXT_LINE;
+	} else if (stream_field(p, cmd->word[0], m, &p->fault) != 0) {
+		pop_unreadable(p, out);
+		return POP_NEXT_LINE;
 	}
 	SAY_OK(out, "xlst command accepted; headers coming.");
-	stream_field(p, cmd->word[0], first, stop);
 	return POP_NEXT_FILL;
 }
 

@@ -37,6 +37,7 @@ struct stream {
 	uint64_t		 lines;		/* TOP: lines still to send */
 	bool			 in_field;	/* FIELD: inside the match */
 	bool			 matched;
+	bool			 passed_over;	/* one that cannot be read */
 	char			 prefix[16];
 	struct buf		 listing;
 	uint8_t			 field_n;
@@ -77,12 +78,22 @@ struct pop {
 	struct fault		 fault;
 };
 
+/* transact.c: the message meant; NULL after an -ERR. */
+struct view_item	*pop_wanted(struct pop *p, uint64_t msgno,
+			    struct buf *out);
+/* p->fault is why it cannot be read: for the log, and for the client, too. */
+void	pop_tell_unreadable(struct pop *p);
+void	pop_unreadable(struct pop *p, struct buf *out);
+
 /* stream.c */
 void	stream_list(struct pop *p, enum stream_kind kind);
 /* FAULT when the first octets cannot be read: then nothing was begun. */
 int	stream_message(struct pop *p, struct view_item *m, bool top,
 	    uint64_t lines, struct fault *f) MUSTUSE;
-void	stream_field(struct pop *p, struct span name, size_t first, size_t stop);
+/* Of all messages; or of one, -1 when it cannot be read: then nothing was begun. */
+void	stream_fields(struct pop *p, struct span name);
+int	stream_field(struct pop *p, struct span name, const struct view_item *m,
+	    struct fault *f) MUSTUSE;
 /* A buffer for lines of ours that are sent when the reply is filled. */
 struct buf	*stream_listing(struct pop *p);
 enum pop_next	stream_fill(struct pop *p, struct buf *out);

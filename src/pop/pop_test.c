@@ -28,6 +28,7 @@ struct drop {
 	size_t			 nextra;
 	bool			 unreadable;	/* from this octet on */
 	uint64_t		 readable;
+	size_t			 broken;	/* number of one that alone is so */
 	bool			 whole;		/* gives all that is asked for */
 	size_t			 given;		/* octets */
 	unsigned		 peeked;	/* so many times */
@@ -49,7 +50,7 @@ mem_read(struct drop *d, size_t i, uint64_t off, void *p, size_t n,
 {
 	size_t len = (size_t)d->entries[i].size_disk;
 
-	if (d->unreadable && off >= d->readable)
+	if ((d->unreadable || i + 1 == d->broken) && off >= d->readable)
 		return fault_set(f, FAULT_TEMP, "planted");
 	/* small pieces: every block border is met */
 	if (n > 7 && !d->whole)
@@ -746,6 +747,33 @@ test_unreadable_message(void **state UNUSED)
 	assert_int_equal(last_next, POP_NEXT_ABORT);
 }
 
+/* One that another program has taken away keeps nothing of the others back. */
+static void
+test_fields_of_others(void **state UNUSED)
+{
+	static char text[3000] = "Subject: ";
+
+	memset(text + 9, 'x', sizeof(text) - 10);
+	add(&drop, text, 0);
+	pop_free(pop);
+	pop = pop_new(&conf, &drop, NULL, NULL, -1, NULL);
+	drop.broken = 2;
+	last_told[0] = '\0';
+	assert_string_equal(say("XTND XLST to"), "+OK xlst command accepted; "
+	    "headers coming.\r\n1 To: a\r\n.\r\n");
+	assert_int_equal(last_next, POP_NEXT_LINE);
+	assert_string_equal(last_told, "message-unreadable planted");
+	last_told[0] = '\0';
+	assert_true(strncmp(say("XTND XLST to 2"), "-ERR [SYS/TEMP] ", 16) == 0);
+	assert_int_equal(last_next, POP_NEXT_LINE);
+	assert_string_equal(last_told, "message-unreadable planted");
+	/* In the middle of a line there is no way on. */
+	drop.broken = 4;
+	drop.readable = 2000;
+	(void)say("XTND XLST subject 4");
+	assert_int_equal(last_next, POP_NEXT_ABORT);
+}
+
 /* However its octets come, and whatever the file has behind them by now. */
 static void
 test_message_has_its_size(void **state UNUSED)
@@ -1064,6 +1092,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_failed_update_says_so,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable_message, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_fields_of_others, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_lends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lent_and_changed, setup,

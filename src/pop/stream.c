@@ -142,17 +142,45 @@ stream_message(struct pop *p, struct view_item *m, bool top, uint64_t lines,
 }
 
 void
-stream_field(struct pop *p, struct span name, size_t first, size_t stop)
+stream_fields(struct pop *p, struct span name)
 {
 	struct stream *s = &p->stream;
 
 	stream_fini(s);
 	s->kind = STREAM_FIELD;
-	s->index = first;
-	s->stop = stop;
+	s->stop = p->view.n;
 	ASSERT(name.n <= UINT8_MAX);
 	memcpy(s->field, name.p, name.n);
 	s->field_n = (uint8_t)name.n;
+}
+
+/* The next one whose field is looked for. */
+static void
+field_begin(struct stream *s, const struct view_item *m)
+{
+	if (s->text == NULL)
+		s->text = xalloc(1, sizeof(*s->text));
+	text_fini(s->text);
+	text_init(s->text, m);
+	s->in_field = false;
+	s->matched = false;
+	s->index++;
+}
+
+int
+stream_field(struct pop *p, struct span name, const struct view_item *m,
+    struct fault *f)
+{
+	struct stream *s = &p->stream;
+
+	stream_fields(p, name);
+	s->stop = view_msgno(&p->view, m);
+	s->index = s->stop - 1;
+	field_begin(s, m);
+	if (text_begin(s->text, f) == 0)
+		return 0;
+	stream_fini(s);
+	return -1;
 }
 
 struct buf *
@@ -319,13 +347,7 @@ field_next_message(struct pop *p)
 	m = view_at(&p->view, s->index, &p->fault);
 	if (m == NULL)
 		return -1;
-	if (s->text == NULL)
-		s->text = xalloc(1, sizeof(*s->text));
-	text_fini(s->text);
-	text_init(s->text, m);
-	s->in_field = false;
-	s->matched = false;
-	s->index++;
+	field_begin(s, m);
 	return 1;
 }
 
@@ -356,6 +378,20 @@ field_take(struct stream *s, const struct text_piece *piece, struct buf *out)
 	return true;
 }
 
+/* The one that cannot be read; the others can.  Not when the client has part of it. */
+static int
+field_pass_over(struct pop *p)
+{
+	struct stream *s = &p->stream;
+
+	if (s->matched)
+		return -1;
+	if (!s->passed_over)
+		pop_tell_unreadable(p);
+	s->passed_over = true;
+	return field_next_message(p);
+}
+
 static enum pop_next
 fill_field(struct pop *p, struct buf *out)
 {
@@ -368,8 +404,10 @@ fill_field(struct pop *p, struct buf *out)
 		dot_encode(&s->encoder, &s->pending, out);
 		if (s->pending.n > 0 || buf_room(out) < STREAM_ROOM)
 			return POP_NEXT_FILL;
-		if (text_piece(s->text, &piece, &p->fault) != 0)
-			return POP_NEXT_ABORT;
+		if (text_piece(s->text, &piece, &p->fault) != 0) {
+			more = field_pass_over(p);
+			continue;
+		}
 		if (field_take(s, &piece, out))
 			continue;
 		if (s->encoder.mid_line) {

@@ -139,6 +139,12 @@ text_block(struct text *t, struct span *out, struct fault *f)
 }
 
 int
+text_begin(struct text *t, struct fault *f)
+{
+	return fill(t, TEXT_AHEAD, t->most, f);
+}
+
+int
 text_piece(struct text *t, struct text_piece *out, struct fault *f)
 {
 	struct span	ahead;

@@ -37,6 +37,9 @@ void	text_fini(struct text *t);
 /* Of one that is not recoded, and not yet read: begin there. */
 void	text_begin_at(struct text *t, uint64_t off);
 
+/* Have the first octets at hand, for pieces: -1 when they cannot be read. */
+int	text_begin(struct text *t, struct fault *f) MUSTUSE;
+
 /*
  * All that is read ahead, as one span (several lines, the last perhaps
  * unfinished); empty at the end.  Until the next call, also of the drop.  -1 when that

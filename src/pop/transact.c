@@ -93,22 +93,27 @@ pop_welcome(struct pop *p, struct buf *out)
 	    octets(p));
 }
 
-static void
-unreadable(struct pop *p, struct buf *out)
+void
+pop_tell_unreadable(struct pop *p)
 {
 	p->conf->ask->tell(p->conf->ask->ctx, "message-unreadable",
 	    p->fault.text);
+}
+
+void
+pop_unreadable(struct pop *p, struct buf *out)
+{
+	pop_tell_unreadable(p);
 	SAY_FAULT(out, &p->fault);
 }
 
-/* The message meant; NULL after an -ERR. */
-static struct view_item *
-wanted(struct pop *p, uint64_t msgno, struct buf *out)
+struct view_item *
+pop_wanted(struct pop *p, uint64_t msgno, struct buf *out)
 {
 	struct view_item *m = view_find(&p->view, msgno, &p->fault);
 
 	if (m == NULL && p->fault.class != FAULT_NONE) {
-		unreadable(p, out);
+		pop_unreadable(p, out);
 		return NULL;
 	}
 	if (m == NULL) {
@@ -142,7 +147,7 @@ on_list(struct pop *p, const struct command *cmd, struct buf *out)
 		stream_list(p, STREAM_LIST);
 		return POP_NEXT_FILL;
 	}
-	m = wanted(p, cmd->number[0], out);
+	m = pop_wanted(p, cmd->number[0], out);
 	if (m == NULL || utf8_refuses(p, m, out))
 		return POP_NEXT_LINE;
 	if (p->view.read_only)
@@ -165,7 +170,7 @@ on_uidl(struct pop *p, const struct command *cmd, struct buf *out)
 		stream_list(p, STREAM_UIDL);
 		return POP_NEXT_FILL;
 	}
-	m = wanted(p, cmd->number[0], out);
+	m = pop_wanted(p, cmd->number[0], out);
 	if (m != NULL)
 		SAY_OK(out, "%u %s", view_msgno(&p->view, m), m->entry.uidl);
 	return POP_NEXT_LINE;
@@ -175,13 +180,13 @@ static enum pop_next
 on_text(struct pop *p, const struct command *cmd, struct buf *out)
 {
 	bool			 top = cmd->id == CMD_TOP;
-	struct view_item	*m = wanted(p, cmd->number[0], out);
+	struct view_item	*m = pop_wanted(p, cmd->number[0], out);
 
 	if (m == NULL || utf8_refuses(p, m, out))
 		return POP_NEXT_LINE;
 	if (stream_message(p, m, top, top ? cmd->number[1] : 0,
 	    &p->fault) != 0) {
-		unreadable(p, out);
+		pop_unreadable(p, out);
 		return POP_NEXT_LINE;
 	}
 	if (top) {
@@ -197,7 +202,7 @@ on_text(struct pop *p, const struct command *cmd, struct buf *out)
 static enum pop_next
 on_dele(struct pop *p, const struct command *cmd, struct buf *out)
 {
-	struct view_item *m = wanted(p, cmd->number[0], out);
+	struct view_item *m = pop_wanted(p, cmd->number[0], out);
 
 	if (m == NULL)
 		return POP_NEXT_LINE;

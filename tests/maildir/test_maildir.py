@@ -211,8 +211,11 @@ class Session(Maildir):
         self.put("new", name(7), b"Subject: new\n\n\n")
         self.assertEqual(pop.retr(1), wire(MAIL[0]))
         self.assertEqual(pop.retr(2), wire(MAIL[1]))
-        with self.assertRaisesRegex(PopError, r"\[SYS/TEMP\]"):
-            pop.cmd("RETR", 3)
+        for command in ("RETR 3", "XTND XLST Subject 3"):
+            with self.assertRaisesRegex(PopError, r"\[SYS/TEMP\]"):
+                pop.cmd(command)
+        self.assertEqual(pop.multi("XTND XLST Subject")[1], b"1 Subject: one\r\n"
+                         b"2 Subject: two\r\n4 Subject: four\r\n")
         for i in (1, 2, 3):
             pop.dele(i)
         pop.quit()
