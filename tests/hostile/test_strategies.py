@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import test_readers as readers                                  # noqa: E402
-from lib import image, mta, spool                               # noqa: E402
+from lib import changes, image, mta, spool                      # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Pop                               # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
@@ -33,22 +33,18 @@ LARGE = 6 << 20                         # octets, more than sockets hold
 FIEMAP, FIEMAP_EXTENT_SHARED = 0xC020660B, 0x2000
 STATUS = (b"", b"Status: O\n", b"Status: RO\n", b"X-Status: F\n",
           b"Status: RO\nX-Status: A\n")
-MUTABLE = re.compile(rb"^(?:X-)?Status: .*\n", re.M)
 
 
 # -- a spool, by its messages -------------------------------------------------
 
 def pieces(data):
-    """All octets of a spool, message by message."""
-    at = [0] + [m.end() for m in re.finditer(rb"\n\n(?=(From .*))", data)
-                if spool.FROM.match(m[1])]
-    return [data[a:b] for a, b in zip(at, at[1:] + [len(data)]) if b > a]
+    return spool.pieces(data)[1]
 
 
 def bare(piece):
     """What makes it that message: no Status, no separator, the last LF."""
     head, blank, body = piece.partition(b"\n\n")
-    text = MUTABLE.sub(b"", head + b"\n") + blank[1:] + body
+    text = changes.MUTABLE.sub(b"", head + b"\n") + blank[1:] + body
     if text.endswith(b"\n\n"):
         text = text[:-1]
     return text if text.endswith(b"\n") else text + b"\n"
@@ -56,116 +52,6 @@ def bare(piece):
 
 def disks(data):
     return {m.disk for m in spool.messages(data)}
-
-
-# -- changes: what others make of it, and how they write it -------------------
-
-def append(rng, parts):
-    n = rng.randrange(1 << 30)
-    return [*parts, message(b"new %d" % n, b"news\n" * rng.randrange(99))]
-
-
-def drop(rng, parts):
-    return [p for p in parts if rng.random() < 0.7]
-
-
-def shuffle(rng, parts):
-    return rng.sample(parts, len(parts))
-
-
-def mark(rng, parts):
-    def marked(part):
-        head, blank, body = part.partition(b"\n\n")
-        head = MUTABLE.sub(b"", head + b"\n")
-        return head + b"Status: RO\nX-Status: A" + blank + body
-    return [marked(p) if b"\n\n" in p and rng.random() < 0.5 else p
-            for p in parts]
-
-
-def alter(rng, parts):
-    """One octet each, the size stays."""
-    def altered(part):
-        at = part.find(b"text", rng.randrange(len(part) // 2 + 1))
-        return part if at < 0 else part[:at] + b"T" + part[at + 1:]
-    return [altered(p) if rng.random() < 0.5 else p for p in parts]
-
-
-def cut_out(rng, parts):
-    return [p[:-len(p) // 4].rstrip(b"\n") + b"\n[removed]\n\n"
-            if len(p) > 400 and rng.random() < 0.3 else p for p in parts]
-
-
-def truncate(rng, parts):
-    """To what is a mailbox still."""
-    data = b"".join(parts)
-    n = rng.randrange(len(data) + 1)
-    return pieces(data[:n]) if n > data.find(b"\n") else []
-
-
-def empty(_rng, _parts):
-    return []
-
-
-def nothing(_rng, parts):
-    return parts
-
-
-MAKES = (append, append, append, drop, shuffle, mark, alter, cut_out, truncate,
-         empty, nothing)
-
-
-def write_append(old, new):
-    with open(SPOOL, "ab") as f:
-        f.write(new[len(old):])
-
-
-def write_in_place(_old, new):
-    with open(SPOOL, "r+b") as f:
-        f.write(new)
-        f.truncate()
-
-
-def write_over(_old, new):
-    with open(SPOOL, "wb") as f:
-        f.write(new)
-
-
-def write_times(_old, new):
-    """And hides it, but for the inode's own time."""
-    st = os.stat(SPOOL)
-    write_in_place(_old, new)
-    os.utime(SPOOL, ns=(st.st_atime_ns, st.st_mtime_ns))
-
-
-def write_aside(_old, new):
-    st = os.stat(SPOOL)
-    write_new(SPOOL + ".new", new, st)
-    os.rename(SPOOL + ".new", SPOOL)
-
-
-def write_anew(_old, new):
-    st = os.stat(SPOOL)
-    os.unlink(SPOOL)
-    write_new(SPOOL, new, st)
-
-
-def write_new(path, new, st):
-    with open(path, "wb") as f:
-        f.write(new)
-    os.chown(path, st.st_uid, st.st_gid)
-    os.chmod(path, st.st_mode)
-
-
-def write_locked(_old, new):
-    readers.rewrite(new, "in place")
-
-
-def write_aside_locked(_old, new):
-    readers.rewrite(new, "rename")
-
-
-WRITES = (write_in_place, write_over, write_times, write_aside, write_anew,
-          write_locked, write_aside_locked)
 
 
 def is_shared(path):
@@ -246,13 +132,13 @@ class Strategy(Scene):
         """Another program comes."""
         rng = self.random
         old = self.host.spool("ann")
-        make = rng.choice(MAKES)
+        make = rng.choice(changes.MAKES)
         new = b"".join(make(rng, pieces(old)))
-        write = rng.choice(WRITES)
-        if make is append and rng.random() < 0.7:
-            write = write_append
+        write = rng.choice(changes.WRITES)
+        if make is changes.append and rng.random() < 0.7:
+            write = changes.write_append
         self.did.append("%s, %s" % (make.__name__, write.__name__))
-        self.host.call(write, old, new)
+        self.host.call(write, SPOOL, old, new)
 
     def must_serve(self, i):
         """Is message i all there, or is there a copy?"""
@@ -371,7 +257,7 @@ class Strategy(Scene):
         self.inetd.wait()
         parts[0] = parts[0].replace(b"text", b"Text", 1)
         data = b"".join([*parts, message(b"new")])
-        self.host.call(write_in_place, b"", data)
+        self.host.call(changes.write_in_place, SPOOL, b"", data)
         refused = 0
         for _ in range(3):
             pop = self.pop()
@@ -399,7 +285,7 @@ class Strategy(Scene):
             pop = self.pop()
             pop.send(b"RETR 1\r\n")
             pop.status()
-            self.host.call(write_in_place, data, new)
+            self.host.call(changes.write_in_place, SPOOL, data, new)
             try:
                 while not pop.buf.endswith(b"\r\n.\r\n"):
                     pop.fill()

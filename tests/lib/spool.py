@@ -7,6 +7,7 @@ after a blank line; the From_ line and one blank line before the next message
 (or the end) are not part of it; every line ends with CRLF on the wire.
 
     messages(data) -> [Message(from_line, disk, wire)]
+    pieces(data) -> (preamble, [all octets of each])
 
 As a program: prints `number octets sha256` for each message of a spool.
 """
@@ -24,6 +25,12 @@ FROM = re.compile(
     rb".*\b\d{4}\b")
 
 
+LINE = re.compile(rb"From [^\n]*")
+BLANK = (b"\n\n", b"\n\r\n")              # a line, and the end of the one before
+# Holes that a crash left.
+PREAMBLE = re.compile(rb"(?:\0|\r?\n)*")
+
+
 class Message(NamedTuple):
     from_line: bytes
     disk: bytes         # as stored
@@ -36,34 +43,35 @@ class Message(NamedTuple):
 
 def wire(disk):
     """Line ends for the wire: LF and CRLF become CRLF, nothing else moves."""
-    out = re.sub(rb"\r?\n", b"\r\n", disk)
+    out = disk.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return out if not out or out.endswith(b"\n") else out + b"\r\n"
 
 
-def messages(data):
-    found, lines, from_line, blank = [], [], None, True
-    for line in re.findall(rb"[^\n]*\n|[^\n]+", data):
-        bare = line.rstrip(b"\n")
-        bare = bare[:-1] if bare.endswith(b"\r") else bare
-        if blank and FROM.match(bare):
-            if from_line is not None:
-                found.append(_message(from_line, lines))
-            from_line, lines = line, []
-        elif from_line is None:
-            raise ValueError("not an mbox")
-        else:
-            lines.append(line)
-        blank = line in (b"\n", b"\r\n")
-    if from_line is not None:
-        found.append(_message(from_line, lines))
-    return found
+def pieces(data):
+    """(What no message has, all octets of each message): they are the file."""
+    at = PREAMBLE.match(data).end()
+    begun = [m.start() for m in LINE.finditer(data, at)
+             if (m.start() == at or data.endswith(BLANK, at, m.start()))
+             and FROM.match(m[0].removesuffix(b"\r"))]
+    if begun[:1] != [at][:len(data) - at]:
+        raise ValueError("not an mbox")
+    first = begun[0] if begun else len(data)
+    return data[:first], [data[a:b] for a, b in
+                          zip(begun, begun[1:] + [len(data)])]
 
 
-def _message(from_line, lines):
-    if lines and lines[-1] in (b"\n", b"\r\n"):
-        lines = lines[:-1]
-    disk = b"".join(lines)
+def message(piece):
+    """Of all its octets."""
+    from_line, disk = re.fullmatch(rb"([^\n]*\n?)(.*)", piece, re.S).groups()
+    if disk in (b"\n", b"\r\n"):
+        disk = b""
+    elif disk.endswith(BLANK):
+        disk = disk[:-2 if disk.endswith(b"\r\n") else -1]
     return Message(from_line, disk, wire(disk))
+
+
+def messages(data):
+    return [message(piece) for piece in pieces(data)[1]]
 
 
 def main():
