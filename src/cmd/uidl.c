@@ -294,7 +294,7 @@ be_worker(void *ctx)
 	if (cage_limits(CAGE_SESSION, &f) != 0 ||
 	    identity_become(h->id, true, &f) != 0 ||
 	    (h->maildir ? reach_enter(&none, h, REACH_RECOVERY, &f) :
-	    cage_files_nothing(&f)) != 0 ||
+	    cage_files_nothing(NULL, 0, &f)) != 0 ||
 	    cage_enter(CAGE_SESSION, &degraded, &f) != 0)
 		spawn_exit(uidl_complain(&f));
 	status = uidl_do(w);

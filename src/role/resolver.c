@@ -14,6 +14,7 @@
 
 #include "role/settings.h"
 #include "sys/cage.h"
+#include "sys/cage_files.h"
 #include "sys/file.h"
 #include "sys/library.h"
 #include "watch/log.h"
@@ -33,7 +34,9 @@ enum {
 	SERVERS_MAX	= 1024,
 	DNS_IN		= 1,		/* RFC 1035 s.3.2.4, s.3.2.2 */
 	DNS_PTR		= 12,
+	DNS_PORT	= 53,
 	TRIES		= 2,
+	PORTS_MAX	= 16,
 };
 
 struct ares_calls ares;
@@ -532,12 +535,32 @@ no_fresh_log(void *ctx)
 	return -1;
 }
 
-int
-resolver_enter_cage(const struct resolver_conf *c, struct fault *f)
+/* Those to which an answer that is too long for a datagram may take c-ares. */
+static size_t
+server_ports(ares_channel channel, uint16_t ports[PORTS_MAX])
 {
-	bool	degraded;
+	struct ares_addr_port_node	*all = NULL;
+	size_t				 n = 0;
+
+	if (ares.get_servers_ports(channel, &all) != ARES_SUCCESS)
+		return 0;
+	for (const struct ares_addr_port_node *a = all; a != NULL &&
+	    n < PORTS_MAX; a = a->next)
+		ports[n++] = a->tcp_port == 0 ? DNS_PORT : (uint16_t)a->tcp_port;
+	ares.free_data(all);
+	return n;
+}
+
+int
+resolver_enter_cage(const struct resolver_conf *c, ares_channel channel,
+    struct fault *f)
+{
+	uint16_t	ports[PORTS_MAX];
+	size_t		n = server_ports(channel, ports);
+	bool		degraded;
 
 	return cage_step_down(c->user, c->chroot_dir, CAGE_RESOLVER, f) != 0 ||
+	    cage_files_nothing(ports, n, f) != 0 ||
 	    cage_enter(CAGE_RESOLVER, &degraded, f) != 0 ? -1 : 0;
 }
 
@@ -551,7 +574,7 @@ resolver_run(const struct resolver_conf *c, const struct sock_addr *peer)
 	fd_close_others(3, keep, log_fds(keep));
 	log_set_reopen(no_fresh_log, NULL);
 	if (resolver_prepare(c, peer, &r, &f) == -1 ||
-	    (r != NULL && resolver_enter_cage(c, &f) == -1)) {
+	    (r != NULL && resolver_enter_cage(c, r->channel, &f) == -1)) {
 		log_fault(LEVEL_ERR, "peer-check", &f);
 		return EXIT_FAILURE;
 	}

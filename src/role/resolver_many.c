@@ -621,7 +621,7 @@ resolver_main(const struct resolver_conf *c, const int *fronts, size_t nfronts,
 	log_set_reopen(reopen_log, &log_link);
 	signals_take(SIGNALS_CONNECTION);
 	if (resolver_many_prepare(c, fronts, nfronts, master, &m, &f) == -1 ||
-	    resolver_enter_cage(c, &f) == -1) {
+	    resolver_enter_cage(c, m->channel, &f) == -1) {
 		log_fault(LEVEL_ERR, "peer-check", &f);
 		spawn_exit(EXIT_FAILURE);
 	}

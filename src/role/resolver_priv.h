@@ -102,7 +102,8 @@ void	resolver_hosts_fini(struct resolver_hosts *h);
 bool	resolver_hosts_has(const struct resolver_hosts *h,
 	    const struct sock_addr *peer);
 
-int	resolver_enter_cage(const struct resolver_conf *c, struct fault *f)
-	    MUSTUSE;
+/* channel: whose servers' ports may be connected to, where Landlock knows of ports. */
+int	resolver_enter_cage(const struct resolver_conf *c, ares_channel channel,
+	    struct fault *f) MUSTUSE;
 
 #endif

@@ -6,6 +6,7 @@
 #include "auth/load.h"
 #include "base/buf.h"
 #include "sys/cage.h"
+#include "sys/cage_files.h"
 #include "sys/file.h"
 #include "sys/identity.h"
 #include "sys/spawn.h"
@@ -178,6 +179,24 @@ hear_looker(struct looker *l, struct buf *hosts, struct fault *f)
 	return buf_append(hosts, span_of(text + 1, (size_t)n - 1));
 }
 
+/* No port of that server's host but its own; a URL whose port only libcurl can make out
+ * is left to the cage alone. */
+static int
+lock_in(const struct token_conf *c, struct fault *f)
+{
+	const char	*urls[] = { c->jwks, c->introspection };
+	uint16_t	 ports[ARRAY_LEN(urls)];
+	size_t		 n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		ports[n] = token_url_port(urls[i]);
+		if (ports[n] == 0 && token_is_url(urls[i]))
+			return 0;
+		n += ports[n] != 0 ? 1 : 0;
+	}
+	return cage_files_nothing(ports, n, f);
+}
+
 static int
 open_caged(const struct settings *conf, pid_t parent, struct texts *x,
     struct looker *l, struct tokens *out, struct fault *f)
@@ -193,6 +212,7 @@ open_caged(const struct settings *conf, pid_t parent, struct texts *x,
 	spawn_tie(parent);	/* once more: new ids have undone it */
 	return hear_looker(l, &x->hosts, f) != 0 ||
 	    open_with(conf, x, out, f) != 0 ||
+	    lock_in(&conf->token, f) != 0 ||
 	    cage_enter(kind, &degraded, f) != 0 ? -1 : 0;
 }
 

@@ -138,7 +138,7 @@ cage_enter(enum cage_kind kind, bool *degraded_r, struct fault *f)
 	const struct cage *c = &cages[kind];
 
 	*degraded_r = false;
-	if (c->landlock && cage_files_nothing(f) != 0)
+	if (c->landlock && cage_files_nothing(NULL, 0, f) != 0)
 		return -1;
 	/* Once more: a change of ids has set what the host's default is. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ||

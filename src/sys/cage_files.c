@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Landlock: which files a process may go on to use, whatever its user may.
- * Runs as: session and recovery, once, after the change of ids and before the
- * system call filter.
+ * Runs as: session, recovery, and roles without files, once, after the change of ids and
+ * before the system call filter.
  * Trusts: the kernel's own version number of Landlock.
- * Gives up: all files but those beneath the given places; new TCP connections;
+ * Gives up: all files but those beneath the given places; new TCP connections, but to
+ * named ports;
  * sockets of the abstract name space, which no file's rights guard.
  *
  * glibc has no wrappers, and the headers may be older than the kernel: what we
@@ -48,6 +49,13 @@ struct ruleset {
 	uint64_t	scoped;
 };
 static_assert(sizeof(struct ruleset) == 24, "the kernel's layout");
+
+/* Its struct landlock_net_port_attr, and the number of that kind of rule. */
+struct port_rule {
+	uint64_t	allowed;
+	uint64_t	port;
+};
+#define RULE_PORT	2
 
 /*
  * What a version knows, and so all that is refused from now on unless a place
@@ -129,6 +137,7 @@ cage_files_begin(struct cage_files *c, unsigned version, struct fault *f)
 		version = ARRAY_LEN(versions) - 1;
 	known = versions[version];
 	c->known = known.fs;
+	c->net = known.net != 0;
 	c->fd = (int)syscall(SYS_landlock_create_ruleset, &known,
 	    form_size(&known), 0);
 	return c->fd == -1 ? SYS_FAULT(f, "Landlock") : 0;
@@ -162,14 +171,29 @@ cage_files_enter(struct cage_files *c, struct fault *f)
 	return 0;
 }
 
+static int
+allow_port(const struct cage_files *c, uint16_t port, struct fault *f)
+{
+	const struct port_rule rule = { NET_CONNECT_TCP, port };
+
+	if (!c->net)
+		return 0;
+	return syscall(SYS_landlock_add_rule, c->fd, RULE_PORT, &rule, 0) == -1 ?
+	    SYS_FAULT(f, "Landlock: port %u", port) : 0;
+}
+
 int
-cage_files_nothing(struct fault *f)
+cage_files_nothing(const uint16_t *ports, size_t n, struct fault *f)
 {
 	AUTO(cage_files_fini) struct cage_files	c = { .fd = -1 };
 	struct fault				without;
 
-	return cage_files_begin(&c, cage_files_version(&without), f) != 0 ||
-	    cage_files_enter(&c, f) != 0 ? -1 : 0;
+	if (cage_files_begin(&c, cage_files_version(&without), f) != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (allow_port(&c, ports[i], f) != 0)
+			return -1;
+	return cage_files_enter(&c, f);
 }
 
 void

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Landlock: the files that a process may go on to use, whatever its user may.
- * Floor 1; a session and a recovery, between the change of ids and cage_enter, which
- * does it for roles without files.
- * What is open already, or comes by a link, stays as it is; the rights of the
- * files themselves count as ever.  New TCP connections are refused, too, where
- * the kernel can do that.
+ * Floor 1; between the change of ids and cage_enter, which does it itself for some roles
+ * without files.  What is open already, or comes by a link, stays as it is; the rights of the
+ * files themselves count as ever.  New TCP connections are refused, too, but to ports
+ * that are named, where the kernel can do that.
  */
 #ifndef SYS_CAGE_FILES_H
 #define SYS_CAGE_FILES_H
@@ -13,6 +12,8 @@
 #include "base/attr.h"
 #include "base/fault.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum cage_how {
@@ -29,7 +30,8 @@ enum cage_how {
 
 struct cage_files {
 	int		fd;		/* owns; -1: without */
-	uint64_t	known;
+	uint64_t	known;		/* rights on files */
+	bool		net;		/* TCP, too */
 };
 
 /* The version of Landlock in this kernel; 0: none, and f tells why. */
@@ -47,9 +49,9 @@ int	cage_files_allow(struct cage_files *c, int fd, unsigned how,
 	    struct fault *f) MUSTUSE;
 /* no_new_privs, and nothing else from now on. */
 int	cage_files_enter(struct cage_files *c, struct fault *f) MUSTUSE;
-/* All three, for who needs no file but those that are open; where there is no Landlock
- * it does nothing. */
-int	cage_files_nothing(struct fault *f) MUSTUSE;
+/* All three, for who needs no file but those that are open, and of TCP no more than to
+ * connect to n ports; where there is no Landlock it does nothing. */
+int	cage_files_nothing(const uint16_t *ports, size_t n, struct fault *f) MUSTUSE;
 /* For AUTO, when one of them failed. */
 void	cage_files_fini(struct cage_files *c);
 

@@ -203,6 +203,37 @@ try_abstract(unsigned v)
 	return 0;
 }
 
+static uint16_t	open_port;
+static uint16_t	other_port;
+
+static int
+connect_to(uint16_t port)
+{
+	const struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	AUTO(fd_close) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (const struct sockaddr *)&to, sizeof(to));
+}
+
+static int
+try_ports(void)
+{
+	struct fault f;
+
+	MUST(cage_files_nothing(&open_port, 1, &f) == 0);
+	MUST(connect_to(open_port) == 0);
+	MUST(connect_to(other_port) == (version >= 4 ? -1 : 0));
+	MUST(version < 4 || errno == EACCES);
+	REFUSED(open("/etc/passwd", O_RDONLY));
+	MUST(cage_files_nothing(NULL, 0, &f) == 0);
+	MUST(connect_to(open_port) == (version >= 4 ? -1 : 0));
+	return 0;
+}
+
 /* Set by its test, before the child is locked in. */
 static int before = -1;
 
@@ -264,6 +295,39 @@ test_abstract(void **state)
 	each_version(try_abstract);
 }
 
+static int
+listen_here(uint16_t *port_r)
+{
+	struct sockaddr_in	at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t		n = sizeof(at);
+	int			fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (const struct sockaddr *)&at, n), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+	*port_r = ntohs(at.sin_port);
+	return fd;
+}
+
+static void
+test_ports(void **state)
+{
+	AUTO(fd_close) int	one = listen_here(&open_port);
+	AUTO(fd_close) int	other = listen_here(&other_port);
+	int			status;
+	pid_t			pid;
+
+	(void)state;
+	if (!have())
+		skip();
+	pid = fork();
+	if (pid == 0)
+		_exit(try_ports());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void
 test_open_before(void **state)
 {
@@ -316,6 +380,7 @@ main(void)
 		    test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_network, setup,
 		    test_dir_teardown),
+		cmocka_unit_test(test_ports),
 		cmocka_unit_test_setup_teardown(test_abstract, setup,
 		    test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_open_before, setup,

@@ -509,6 +509,15 @@ try_connect(void)
 	return outcome(connect(near, (struct sockaddr *)&un, sizeof(un)));
 }
 
+/* A port that others may take for somebody else's. */
+static int
+try_bind(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+
+	return outcome(bind(near, (struct sockaddr *)&at, sizeof(at)));
+}
+
 /* A listener that is shut down is a socket like any other, and connects at its first
  * octet. */
 static int
@@ -760,10 +769,11 @@ static const struct mischief {
 	{ "connect",	try_connect,	DIES, EVERY & ~NET, false },
 	{ "pair",	try_socketpair,	DIES, EVERY & ~(BIT(AUTH) | BIT(FRONT) | BIT(FRONTS) | BIT(TOKEN)),
 		false },
-	{ "fast open",	try_fast_open,	IS_REFUSED, BIT(FRONTS) | BIT(METRICS),
-		false },
+	{ "bind",	try_bind,	DIES, EVERY | JUDGES, false },
+	{ "fast open",	try_fast_open,	IS_REFUSED, NET | BIT(FRONTS) |
+		BIT(METRICS), false },
 	{ "fast open, to nobody", try_fast_open_nowhere, IS_REFUSED,
-		BIT(FRONTS) | BIT(METRICS), false },
+		NET | BIT(FRONTS) | BIT(METRICS), false },
 	{ "send to",	try_send_to,	IS_REFUSED, (EVERY & ~NET) | JUDGES, false },
 	{ "give",	try_give,	IS_REFUSED, JUDGES | (EVERY & ~(BIT(FRONT) |
 		BIT(FRONTS) | BIT(AUTH) | BIT(CTL) | BIT(METRICS) | BIT(KEEPER) |

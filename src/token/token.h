@@ -51,6 +51,9 @@ token_wanted(const struct token_conf *c)
 /* "https://...", or "http://" and an address of this host. */
 bool	token_is_url(const char *value);
 
+/* Which port of its host one names, or means; 0: it is none. */
+uint16_t	token_url_port(const char *url);
+
 /* And does that take a network? */
 static inline bool
 token_needs_network(const struct token_conf *c)

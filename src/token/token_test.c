@@ -553,6 +553,29 @@ test_urls(void **state)
 			fail_msg("%s", bad[i]);
 }
 
+static void
+test_url_ports(void **state)
+{
+	static const struct {
+		const char	*url;
+		uint16_t	 port;
+	} cases[] = {
+		{ "https://id.example.org/jwks", 443 }, { "http://localhost", 80 },
+		{ "https://id.example.org:8443", 8443 },
+		{ "https://id.example.org:8443?x=:1", 8443 },
+		{ "https://id.example.org#:1", 443 }, { "https://id.example.org:/", 443 },
+		{ "https://[2001:db8::1]/x:2", 443 }, { "https://[2001:db8::1]:9/", 9 },
+		{ "https://me:1@id.example.org/", 443 }, { "https://me:1@x:65535/", 65535 },
+		{ "https://x:65536/", 0 }, { "https://x:y/", 0 }, { "/etc/jwks", 0 },
+		{ "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (token_url_port(cases[i].url) != cases[i].port)
+			fail_msg("%s", cases[i].url);
+}
+
 int
 main(void)
 {
@@ -565,6 +588,7 @@ main(void)
 		cmocka_unit_test(test_jwks),
 		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_url_ports),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, free_keys);

@@ -2,6 +2,7 @@
 /* Which URLs may be asked about tokens: nobody between us and the server. */
 #include "token/token.h"
 
+#include "base/num.h"
 #include "base/span.h"
 
 static bool
@@ -19,6 +20,36 @@ is_authority_of_ours(struct span s)
 		    span_find(s, '@') == s.n)))
 			return true;
 	return false;
+}
+
+/* What is behind the colon that no address of IPv6 has in it. */
+static struct span
+port_of(struct span authority)
+{
+	size_t at = authority.n;
+
+	while (at > 0 && authority.p[at - 1] != ':' && authority.p[at - 1] != ']' &&
+	    authority.p[at - 1] != '@')
+		at--;
+	return at > 0 && authority.p[at - 1] == ':' ? span_skip(authority, at) :
+	    SPAN("");
+}
+
+uint16_t
+token_url_port(const char *url)
+{
+	struct span	s = span_str(url);
+	bool		secure = span_starts(s, SPAN("https://"));
+	uint64_t	port = secure ? 443 : 80;
+	size_t		end = 0;
+
+	if (!token_is_url(url))
+		return 0;
+	s = span_skip(s, secure ? SPAN("https://").n : SPAN("http://").n);
+	while (end < s.n && s.p[end] != '/' && s.p[end] != '?' && s.p[end] != '#')
+		end++;
+	s = port_of(span_first(s, end));
+	return s.n == 0 || num_parse(s, UINT16_MAX, &port) ? (uint16_t)port : 0;
 }
 
 bool
