@@ -163,15 +163,6 @@ renew_lease(struct warden *w, size_t db)
 /* -------------------------------------------------------------- children */
 
 static void
-set_timer(struct warden *w)
-{
-	if (w->n == 0)
-		loop_watch_fini(&w->timer);
-	else
-		loop_watch_set(&w->timer, 0, LOOK_MS);
-}
-
-static void
 on_timer(void *ctx, unsigned what UNUSED)
 {
 	struct warden	*w = ctx;
@@ -183,7 +174,7 @@ on_timer(void *ctx, unsigned what UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(w->leases); i++)
 		if (w->leases[i].fd >= 0)
 			renew_lease(w, i);
-	set_timer(w);
+	loop_watch_set(&w->timer, 0, LOOK_MS);
 }
 
 static void
@@ -226,7 +217,9 @@ on_child(void *ctx)
 		c->pid = 0;
 		w->n--;
 	}
-	set_timer(w);
+	/* Not set anew: of PAM's there may end more than are looked at. */
+	if (w->n == 0)
+		loop_watch_fini(&w->timer);
 	loop_watch_set(&w->auth_watch, LOOP_READ, LOOP_NEVER);
 }
 
@@ -317,7 +310,7 @@ start(struct warden *w, struct child *c, size_t db, int link)
 	}
 	c->pid = pid;
 	if (w->n++ == 0)
-		set_timer(w);
+		loop_watch_set(&w->timer, 0, LOOK_MS);
 }
 
 /* ------------------------------------------------------------- all of it */
