@@ -127,6 +127,12 @@ class Verdict:
     db: str = ""
     row: Row = None
 
+    @property
+    def challenged(self):
+        """Who is refused by SCRAM hears a challenge first, whoever he is."""
+        return self.method.startswith("scram-") and \
+            self.reason != "bad-message"
+
 
 # -- names and passwords ----------------------------------------------------
 

@@ -93,6 +93,13 @@ class Mint:
             text = "*"
         return Row(name, password, scheme, text, messages=self.messages, **facts)
 
+    def again(self, row):
+        """The same user in the same place, and with the same maildrop."""
+        made = self.row(row.name, not row.name.isascii(), uid=row.uid,
+                        gid=row.gid, delay=row.delay)
+        return dataclasses.replace(made, uid=row.uid, gid=row.gid,
+                                   messages=row.messages)
+
     def account(self, name):
         """Of the host."""
         state = self.chance.choice(PAM_STATES)
@@ -345,6 +352,15 @@ def lay_mail(drops):
         os.chmod(path, 0o660)
 
 
+def lay_apps(host, w):
+    host.write("/etc/popper/app-passwords", "".join(
+        app_row(i + 1, a) for i, a in enumerate(w.apps)), 0o600)
+
+
+def deny_text(w):
+    return "".join(n + "\n" for n in sorted(w.deny))
+
+
 def lay(host, w, **more):
     """All files of a world but certificates and keys."""
     for name, gid in GROUPS.items():
@@ -355,9 +371,8 @@ def lay(host, w, **more):
                          for db in w.databases for r in db.rows.values()])
     host.write("/etc/popper/masters", "".join(
         master_row(r) for r in w.masters.values()), 0o600)
-    host.write("/etc/popper/app-passwords", "".join(
-        app_row(i + 1, a) for i, a in enumerate(w.apps)), 0o600)
-    host.write("/etc/popper/deny", "".join(n + "\n" for n in sorted(w.deny)))
+    lay_apps(host, w)
+    host.write("/etc/popper/deny", deny_text(w))
     if w.allow is not None:
         host.write("/etc/popper/allow",
                    "".join(n + "\n" for n in sorted(w.allow)))
