@@ -67,7 +67,9 @@ struct leftovers {
 	unsigned	 levels;	/* folders below */
 };
 
-static void	leftovers_in(struct leftovers *l);
+static void	leftovers_below(const struct leftovers *l, const char *name);
+static void	leftovers_in(struct leftovers *l, int parent, const char *name,
+		    unsigned how);
 
 /* ".joe.pop": the length of "joe", or 0. */
 static size_t
@@ -113,33 +115,39 @@ on_spool_name(void *ctx, const char *name)
 		return true;		/* gone meanwhile */
 	if (n > 0 && !facts.is_dir)
 		judge_leftover(l, name, n, &facts);
-	if (facts.is_dir && l->levels > 0 && name[0] != '.') {
-		char		 path[PATH_MAX_HERE];
-		struct leftovers below = {
-			.c = l->c, .path = path, .levels = l->levels - 1,
-		};
-
-		if ((size_t)snprintf(path, sizeof(path), "%s/%s", l->path,
-		    name) < sizeof(path))
-			leftovers_in(&below);
-	}
+	if (facts.is_dir && l->levels > 0 && name[0] != '.')
+		leftovers_below(l, name);
 	return true;
+}
+
+/* They may be users' own: no link is followed, wherever they have put one by now. */
+static void
+leftovers_below(const struct leftovers *l, const char *name)
+{
+	char		 path[PATH_MAX_HERE];
+	struct leftovers below = {
+		.c = l->c, .path = path, .levels = l->levels - 1,
+	};
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", l->path, name) <
+	    sizeof(path))
+		leftovers_in(&below, l->dirfd, name, 0);
 }
 
 /* At most LEVELS_MAX deep: the template says how far. */
 static void
-leftovers_in(struct leftovers *l)
+leftovers_in(struct leftovers *l, int parent, const char *name, unsigned how)
 {
 	AUTO(fd_close) int fd = -1;
 	struct fault	   f;
 
-	if (file_open(FILE_CWD, l->path, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
-	    &fd, &f) == 0) {
+	if (file_open(parent, name, FILE_READ | FILE_DIR | how, 0, &fd,
+	    &f) == 0) {
 		l->dirfd = fd;
 		if (file_list(fd, on_spool_name, l, &f) == 0)
 			return;
 	}
-	check_warn(l->c, "maildrop", "%s", f.text);
+	check_warn(l->c, "maildrop", "%s: %s", l->path, f.text);
 }
 
 static void
@@ -175,7 +183,7 @@ mail_spool(struct check *c)
 	l.path = path;
 	if (l.levels > LEVELS_MAX)
 		l.levels = LEVELS_MAX;
-	leftovers_in(&l);
+	leftovers_in(&l, FILE_CWD, path, FILE_FOLLOW);
 }
 
 /* ---------------------------------------------------------- maildrop_else */
