@@ -22,6 +22,7 @@
 #define OWNER_MAX		8192	/* octets of an owner file */
 /* A full disk has to take the owner file too: 64 KiB more for it. */
 #define RESERVE_MAX		(DROP_RESERVE + 65536)
+#define TELL_AGAIN		3600	/* s until the want of one is told again */
 
 static int
 journal_place(const struct settings *conf, const char *key, char *out,
@@ -218,6 +219,40 @@ host_find_journal(struct host *h, struct fault *f)
 	return put_aside(h, owner.uid, f);
 }
 
+/* It may be there already: another process is at it, or died in it, or had no room. */
+static int
+open_new_reserve(int dirfd, int *fd_r, bool *made_r, struct fault *f)
+{
+	int r = file_open(dirfd, "reserve.new", FILE_WRITE, 0, fd_r, f);
+
+	*made_r = r != 0 && f->err == ENOENT;
+	return *made_r ? file_open(dirfd, "reserve.new", FILE_WRITE | FILE_CREATE,
+	    0600, fd_r, f) : r;
+}
+
+/*
+ * Each update tries, on a disk that stays full as well.  So the file stays, empty, and
+ * its time of reading, for nobody reads it, is when this was told.
+ */
+static void
+tell_no_reserve(int fd, const struct file_facts *was, bool made, struct fault *why)
+{
+	struct timespec	now = { .tv_sec = time(NULL) };
+	struct timespec	told = was->atime;
+	struct fault	f;
+
+	if (file_truncate(fd, 0, &f) != 0)
+		log_fault(LEVEL_WARN, "no-reserve", &f);
+	if (!made && was->size == 0 && told.tv_sec <= now.tv_sec &&
+	    now.tv_sec - told.tv_sec < TELL_AGAIN)
+		return;
+	(void)fault_prefix(why, "no mail can be deleted while state_dir has no"
+	    " room: ");
+	log_fault(LEVEL_WARN, "no-reserve", why);
+	/* Where that cannot be kept it is told once more. */
+	(void)!file_set_atime(fd, now, &f);
+}
+
 /*
  * Blocks kept back for a full disk: one file, handed to one journal at a time.
  * Made again when it is missing and the disk has room.
@@ -230,11 +265,10 @@ make_reserve(int dirfd)
 	struct file_facts	facts;
 	struct fault		f;
 	uint64_t		off = 0;
+	bool			made;
 
-	/* It may be there already: another process is at it, or died in it. */
-	if (file_open(dirfd, "reserve.new", FILE_WRITE | FILE_CREATE, 0600, &fd,
-	    &f) != 0 || lock_flock(fd, &f) != 0 ||
-	    file_facts(fd, &facts, &f) != 0) {
+	if (open_new_reserve(dirfd, &fd, &made, &f) != 0 ||
+	    lock_flock(fd, &f) != 0 || file_facts(fd, &facts, &f) != 0) {
 		if (f.class != FAULT_IN_USE)
 			log_fault(LEVEL_WARN, "no-reserve", &f);
 		return;
@@ -247,11 +281,7 @@ make_reserve(int dirfd)
 	if (off == RESERVE_MAX && file_sync(fd, &f) == 0 &&
 	    file_rename(dirfd, "reserve.new", "reserve", &f) == 0)
 		return;
-	(void)fault_prefix(&f, "no mail can be deleted while state_dir has no"
-	    " room: ");
-	log_fault(LEVEL_WARN, "no-reserve", &f);
-	if (file_unlink(dirfd, "reserve.new", &f) != 0)
-		log_fault(LEVEL_WARN, "no-reserve", &f);
+	tell_no_reserve(fd, &facts, made, &f);
 }
 
 static void

@@ -52,6 +52,9 @@ class FirstStart(unittest.TestCase):
             log.wait("update-failed .*user=ann .*state_dir has no room, and there is"
                      " no reserve")
             self.assertEqual(self.host.read(SPOOL), MAIL)
+            with self.assertRaisesRegex(PopError, r"\[SYS/TEMP\]"):
+                self.delete()
+            self.assertEqual(len(log.find("no-reserve ")), 1)
             self.host.run(["rm", "/srv/d/fill"], check=True)
             self.delete()
             self.assertTrue(self.host.exists(RESERVE))
