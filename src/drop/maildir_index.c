@@ -195,7 +195,8 @@ name_is_good(const struct maildir_row *r, const char *name)
 	return r->name_n <= MAILDIR_NAME_MAX && name[r->name_n] == '\0' &&
 	    memchr(name, '\0', r->name_n) == NULL &&
 	    memchr(name, '/', r->name_n) == NULL && name[0] != '.' &&
-	    r->base_n > 0 && r->base_n <= r->name_n &&
+	    r->name_n > 0 && r->base_n <= r->name_n &&
+	    (r->base_n > 0 || (r->flags & MAILDIR_ROW_TWIN)) &&
 	    (name[r->base_n] == '\0' || name[r->base_n] == ':') &&
 	    memchr(name, ':', r->base_n) == NULL;
 }

@@ -1035,6 +1035,47 @@ test_one_name(void **state)
 	maildir_rows_fini(&rows);
 }
 
+/* What some program has left before the colon: nothing.  It is mail for all that, and
+ * its id is not the next one's of that name. */
+static void
+test_no_name(void **state)
+{
+	static const bool	deleted[N + 1] = { true };
+	static const bool	retrieved[N + 1];
+	struct drop_change	c = { .deleted = deleted, .retrieved = retrieved };
+	struct drop_outcome	out;
+	struct drop_entry	e, g;
+	struct drop		*d;
+	struct drop		*second;
+	struct fault		f;
+	char			path[FAKE_PATH + 200];
+	char			kept[FAKE_PATH + 200];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/cur/:2,S", w.spool);
+	(void)snprintf(kept, sizeof(kept), "%s/kept", w.spool);
+	fake_write(path, SPAN("nameless\n"));
+	d = opened();
+	assert_int_equal(count(d), N + 1);
+	assert_int_equal(maildir_ops.entry(d, 0, &e, &f), 0);
+	assert_int_equal(e.size_disk, 9);
+	second = opened();
+	assert_int_equal(listings, 0);
+	expect_same(d, second);
+	maildir_ops.close(second);
+	assert_int_equal(link(path, kept), 0);	/* its number is not given anew */
+	assert_int_equal(maildir_ops.commit(d, &c, &out, &f), 0);
+	assert_int_equal(out.deleted, 1);
+	maildir_ops.close(d);
+	assert_int_equal(access(path, F_OK), -1);
+	fake_write(path, SPAN("nameless\n"));
+	d = opened();
+	assert_int_equal(maildir_ops.entry(d, 0, &g, &f), 0);
+	assert_string_not_equal(e.uidl, g.uidl);
+	maildir_ops.close(d);
+	assert_int_equal(unlink(kept), 0);
+}
+
 int
 main(void)
 {
@@ -1062,6 +1103,7 @@ main(void)
 		    clear),
 		cmocka_unit_test_setup_teardown(test_lie, make, clear),
 		cmocka_unit_test_setup_teardown(test_odd_ids, make, clear),
+		cmocka_unit_test_setup_teardown(test_no_name, make, clear),
 		cmocka_unit_test(test_one_name),
 	};
 

@@ -92,7 +92,7 @@ maildir_name_parse(struct span name, struct maildir_name *out)
 		.base = span_first(name, colon),
 		.info = span_skip(name, colon + 1),
 	};
-	if (out->base.n == 0 || name.n > MAILDIR_NAME_MAX || name.p[0] == '.')
+	if (name.n == 0 || name.n > MAILDIR_NAME_MAX || name.p[0] == '.')
 		return false;
 	read_time(out);
 	read_sizes(out);

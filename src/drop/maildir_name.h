@@ -20,7 +20,7 @@
 #define MAILDIR_NAME_MAX	255	/* octets of a file's name */
 
 struct maildir_name {
-	struct span	base;		/* borrows, as info does */
+	struct span	base;		/* borrows, as info does; may be empty */
 	struct span	info;		/* behind the colon, "2,FS"; may be empty */
 	uint64_t	time;		/* of delivery, s since 1970; 0: none */
 	uint64_t	usec;		/* and its fraction, if it has one */

@@ -51,7 +51,9 @@ test_parse(void **state)
 		assert_int_equal(n.seen, table[i].seen);
 	}
 	assert_false(maildir_name_parse(SPAN(".hidden"), &n));
-	assert_false(maildir_name_parse(SPAN(":2,S"), &n));
+	assert_true(maildir_name_parse(SPAN(":2,S"), &n));
+	assert_int_equal(n.base.n, 0);
+	assert_true(n.seen);
 	assert_false(maildir_name_parse(SPAN(""), &n));
 }
 

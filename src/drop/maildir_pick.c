@@ -212,17 +212,19 @@ pick(const struct maildir *m, size_t i, struct picking *to, size_t from,
 	return got == -1 ? fault_prefix(f, "%s: ", l->p.text) : 0;
 }
 
-/* The n files of one base name: one message, or several that share it. */
+/* The n files of one base name: one message, or several that share it, as those may that
+ * have an empty one, now or later. */
 static int
 pick_group(const struct maildir *m, size_t first, size_t n, struct picking *to,
     struct fault *f)
 {
-	size_t from = to->n;
+	size_t	from = to->n;
+	bool	nameless = m->first.files[first].base_n == 0;
 
 	for (size_t i = first; i < first + n; i++)
 		if (pick(m, i, to, from, f) == -1)
 			return -1;
-	for (size_t i = from; to->n - from > 1 && i < to->n; i++) {
+	for (size_t i = from; (nameless || to->n - from > 1) && i < to->n; i++) {
 		to->list[i].row.flags |= MAILDIR_ROW_TWIN;
 		to->list[i].row.nth = MAILDIR_NTH_NONE;
 	}

@@ -15,7 +15,8 @@ enum maildir_row_flag {
 	MAILDIR_ROW_NEW		= 1u << 0,	/* its file lies in new/ */
 	MAILDIR_ROW_SEEN	= 1u << 1,
 	MAILDIR_ROW_8BIT	= 1u << 2,	/* or it was not looked at */
-	MAILDIR_ROW_TWIN	= 1u << 3,	/* others have its base name, too */
+	MAILDIR_ROW_TWIN	= 1u << 3,	/* others have its base name, too,
+						   or it is empty */
 	MAILDIR_ROW_AS_SENT	= 1u << 4,	/* as DROP_AS_SENT, */
 	MAILDIR_ROW_RECODED	= 1u << 5,	/* and DROP_RECODED: it was measured */
 };
