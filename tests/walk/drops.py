@@ -297,7 +297,7 @@ class Maildir:
             for name in os.listdir(self.path + part):
                 path = self.path + part + name
                 base = name.partition(":")[0]
-                if base and not name.startswith(".") and os.path.isfile(path) \
+                if not name.startswith(".") and os.path.isfile(path) \
                         and not os.path.islink(path):
                     out[base] = path
         return out
@@ -367,24 +367,27 @@ class Maildir:
                 os.rename(path, self.path + "cur/" + base + ":2,"
                           + rng.choice(("", "S", "F", "RS", "Sa", "T")))
             elif what < 0.65:
-                self._anew(base, path)
+                self._anew(path)
             else:
                 continue
             out.append(base)
         return "change %d" % len(out)
 
-    def _anew(self, base, path):
+    def _anew(self, path):
         """The same octets in another file of that name."""
-        shutil.copy(path, self.path + "tmp/" + base)
-        os.chown(self.path + "tmp/" + base, *self.owner)
-        os.rename(self.path + "tmp/" + base, path)
+        shutil.copy(path, self.path + "tmp/anew")
+        os.chown(self.path + "tmp/anew", *self.owner)
+        os.rename(self.path + "tmp/anew", path)
 
     def spoil(self, rng):
-        """What is no message."""
+        """What is no message, or a message without a name."""
         what = rng.randrange(4)
         path = self.path + rng.choice(("new/", "cur/"))
         if what == 0:
             os.makedirs(path + "folder", exist_ok=True)
+            if "" not in self.files():
+                self._put("nameless", b"Subject: nameless\n\n")
+                os.rename(self.path + "new/nameless", path + ":2,S")
         elif what == 1 and not os.path.lexists(path + "link"):
             os.symlink("/etc/passwd", path + "link")
         elif what == 2:

@@ -182,8 +182,8 @@ class Walk:
         numbers = twin_numbers(hidden + [m.who for m in messages])
         for m, nth, id_ in zip(messages, numbers[len(hidden):], ids):
             who = (m.who, nth)
-            if m.raw is None and self.drop.KIND == "Maildir":
-                continue                # it has no file yet
+            if self.drop.KIND == "Maildir" and (m.raw is None or not m.who):
+                continue                # it has no file yet, or no name
             if self.ids.setdefault(who, id_) != id_:
                 raise Wrong("another id", who, id_, self.ids[who])
             if self.owners.setdefault(id_, who) != who:
@@ -290,6 +290,7 @@ class Walk:
                     time.sleep(0.005)
                     continue
                 self.refused(e.args[0])
+                self.leaving = True
                 return None
             except (EOFError, ConnectionError):
                 if not self.leaving or time.monotonic() > deadline:
@@ -393,8 +394,12 @@ class Walk:
             if good:
                 self.judge(before, after, session)
             return "quit"
-        if after != before or not (self.full or session.lenient or not good):
-            raise Wrong("QUIT", reply, "same" if after == before else "changed")
+        if not (self.full or session.lenient or not good):
+            raise Wrong("QUIT", reply)
+        if after != before and self.drop.KIND == "mbox":
+            raise Wrong("QUIT", reply, "changed it")
+        if after != before:             # its files go one by one
+            self.judge(before, after, session, died=True)
         if note is not None and self.note() != note:
             raise Wrong("the note", reply)
         self.leaving = True             # it has not given its lock back
