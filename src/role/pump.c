@@ -215,10 +215,13 @@ take_line(struct pump *p, enum pump_next *next)
 {
 	struct span	line;
 	enum line_result r;
+	bool		begun = p->rest.n > 0;
 	bool		shown;
 	bool		secret;
 
 	r = line_feed(&p->lines, &p->rest, &line);
+	if (r == LINE_MORE && begun)
+		sock_ack(p->far_fd >= 0 ? p->far_fd : p->in);
 	if (r == LINE_MORE)
 		return false;
 	p->progress_ms = clock_ms();

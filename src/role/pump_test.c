@@ -33,6 +33,9 @@ static size_t		file_at;
 static size_t		file_n;
 static bool		file_refused;
 
+static unsigned		acks;
+static int		acked;		/* the socket of the last one */
+
 static uint64_t		taken;		/* octets, by the client */
 static unsigned		looks;		/* at how many those are */
 
@@ -47,6 +50,7 @@ static unsigned		tries;		/* to read what was not */
 static unsigned		waits;
 
 uint64_t	__wrap_clock_ms(void);
+void		__wrap_sock_ack(int fd);
 uint64_t	__wrap_sock_unsent(int fd);
 ssize_t		__real_sock_read(int fd, void *p, size_t n, struct fault *f);
 ssize_t		__wrap_sock_read(int fd, void *p, size_t n, struct fault *f);
@@ -68,6 +72,13 @@ __wrap_sock_unsent(int fd)
 	(void)fd;
 	looks++;
 	return pump.octets_out - taken;
+}
+
+void
+__wrap_sock_ack(int fd)
+{
+	acks++;
+	acked = fd;
 }
 
 static enum pump_next
@@ -207,6 +218,31 @@ look(void)
 	if (end == PUMP_GOES_ON && pump_wish(&pump, &events) == 0)
 		return pump_over(&pump);
 	return end;
+}
+
+/* Who waits for it before he says the rest of a line is not kept waiting; nobody else
+ * costs a call. */
+static void
+test_a_part_of_a_line_is_acknowledged(void **state)
+{
+	(void)state;
+	acks = 0;
+	SAY("one\r\ntwo\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	assert_int_equal(acks, 0);
+	SAY("thr");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	assert_int_equal(acks, 1);
+	assert_int_equal(acked, pump.in);
+	SAY("ee\r\n");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	assert_int_equal(acks, 1);
+	assert_int_equal(lines, 3);
+	pump.far_fd = client;		/* behind a relay, it is that one's */
+	SAY("fo");
+	assert_int_equal(event(PUMP_READ), PUMP_GOES_ON);
+	assert_int_equal(acks, 2);
+	assert_int_equal(acked, client);
 }
 
 /* --- turns ------------------------------------------------------------------ */
@@ -747,6 +783,7 @@ main(void)
 #define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define RUN(f)	cmocka_unit_test_setup_teardown(f, setup_run, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(test_a_part_of_a_line_is_acknowledged),
 		TEST(test_a_flood_waits_for_its_turn),
 		TEST(test_a_long_reply_waits_for_its_turn),
 		TEST(test_nothing_winds_the_deadline),

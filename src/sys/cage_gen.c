@@ -200,6 +200,7 @@ static const struct rule rules[] = {
 	{ CALL(getsockopt),		S | H, OPTION(IPPROTO_TCP, TCP_INFO) },
 	/* Never SO_LINGER: see sock_forget_unsent. */
 	{ CALL(setsockopt),		S | H, OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT) },
+	{ CALL(setsockopt),		F | S | H, OPTION(IPPROTO_TCP, TCP_QUICKACK) },
 	{ CALL(getsockopt),		C, OPTION(SOL_SOCKET, SO_PEERCRED) },
 	{ CALL(getsockopt),		C, OPTION(SOL_SOCKET, SO_PEERGROUPS) },
 

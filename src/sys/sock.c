@@ -508,6 +508,12 @@ sock_forget_unsent(int fd)
 }
 
 void
+sock_ack(int fd)
+{
+	tcp_option(fd, TCP_QUICKACK, 1);
+}
+
+void
 sock_shutdown_write(int fd)
 {
 	/* A pipe cannot; its end comes with the close. */

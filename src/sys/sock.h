@@ -99,6 +99,10 @@ uint64_t sock_unsent(int fd);
  * peer likes.  (SO_LINGER would do it at once, but no cage allows it: who can set
  * it can make the close of whoever gets the socket wait for ever.) */
 void	sock_forget_unsent(int fd);
+/* The peer's kernel hears now that its octets have come, not with what we say next:
+ * some peers wait for that before they send the rest of a line (RFC 9293 s.3.7.4,
+ * s.3.8.6.3).  Best effort. */
+void	sock_ack(int fd);
 /* No more from us; the peer sees the end after the last octet. */
 void	sock_shutdown_write(int fd);
 

@@ -445,6 +445,26 @@ connection(int *here_r, int *there_r)
 	assert_true(*here_r >= 0);
 }
 
+/* Of a kernel that would wait. */
+static void
+test_ack(void **state)
+{
+	const unsigned	off = 0;
+	int		here;
+	int		there;
+
+	(void)state;
+	connection(&here, &there);
+	assert_int_equal(setsockopt(here, IPPROTO_TCP, TCP_QUICKACK, &off,
+	    sizeof(off)), 0);
+	assert_int_equal(tcp_value(here, TCP_QUICKACK), 0);
+	sock_ack(here);
+	assert_int_equal(tcp_value(here, TCP_QUICKACK), 1);
+	sock_ack(-1);
+	fd_close(&here);
+	fd_close(&there);
+}
+
 /* The kernel answers one probe of a closed window in half a second
  * (tcp_invalid_ratelimit); the first ones may come sooner. */
 enum { GONE_MS = 600, CLOSED_MS = 1800, WAIT_MS = 10000 };
@@ -638,6 +658,7 @@ main(void)
 		cmocka_unit_test(test_keepalive),
 		cmocka_unit_test(test_peer_gone),
 		cmocka_unit_test(test_peer_with_closed_window),
+		cmocka_unit_test(test_ack),
 		cmocka_unit_test(test_no_tcp),
 		cmocka_unit_test(test_wait_signal),
 		cmocka_unit_test(test_wait_after_signal),
