@@ -155,7 +155,7 @@ usage(const struct settings *s)
 		if (list[i].line == 0)
 			fprintf(stderr, "popper check: %s\n", list[i].text);
 	}
-	return SETTINGS_USAGE;
+	return start_usage("check", NULL);
 }
 
 static void

@@ -88,11 +88,12 @@ flag_complain(struct command_line *c, struct conf_store *store, int found,
 		    (char)optopt)->meaning);
 	else if (optopt != 0)
 		conf_complain(store, CONF_ERROR, 0, "-%c: no such flag; there "
-		    "are -%s and --config FILE", optopt,
-		    flags[0] != '\0' ? flags : "-help");
+		    "are %s%s%s--config FILE and --help", optopt,
+		    flags[0] != '\0' ? "-" : "", flags,
+		    flags[0] != '\0' ? ", " : "");
 	else
-		conf_complain(store, CONF_ERROR, 0,
-		    "%.60s: no such option; did you mean --config FILE?", word);
+		conf_complain(store, CONF_ERROR, 0, "%.60s: no such option; "
+		    "there is --config FILE, and --help tells what else", word);
 }
 
 static void
@@ -120,8 +121,8 @@ command_line_read(int argc, char **argv, const char *flags,
 	}
 	if (optind < argc) {
 		conf_complain(store, CONF_ERROR, 0,
-		    "%.60s: nothing is expected here; options begin with -",
-		    argv[optind]);
+		    "%.60s: no command, and no option (those begin with -); "
+		    "popper --help tells what there is", argv[optind]);
 		c->bad = true;
 	}
 }

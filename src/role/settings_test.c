@@ -248,14 +248,14 @@ static const struct {
 	int		 result;
 	const char	*says;
 } wrong[] = {
-	{ { "-x" },			SETTINGS_USAGE,	"-x: no such flag" },
+	{ { "-x" },			SETTINGS_USAGE,	"there are -bdsTt, --config" },
 	{ { "-T" },			SETTINGS_USAGE,	"value is missing" },
 	{ { "-T", "soon" },		SETTINGS_USAGE,	"such as 600" },
 	{ { "-T", "-5" },		SETTINGS_USAGE,	"timeout: \"-5\"" },
 	{ { "--timeout", "3" },		SETTINGS_USAGE,	"no such option" },
 	{ { "--config" },		SETTINGS_USAGE,	"--config: the name" },
-	{ { "inbox" },			SETTINGS_USAGE,	"nothing is expected" },
-	{ { "-s", "--", "-d" },		SETTINGS_USAGE,	"nothing is expected" },
+	{ { "inbox" },			SETTINGS_USAGE,	"inbox: no command, and no" },
+	{ { "-s", "--", "-d" },		SETTINGS_USAGE,	"-d: no command, and no" },
 	{ { "--config", "none" },	SETTINGS_CONFIG, "none" },
 	{ { "--config", "no/ne" },	SETTINGS_CONFIG, "no/" },
 	{ { "--config", "sub" },	SETTINGS_CONFIG, "cannot be read" },
