@@ -43,10 +43,11 @@ folder_open(const char *dir, struct folder *d, struct fault *f)
 {
 	*d = (struct folder){ .dirfd = -1, .lockfd = -1 };
 	if (file_open(FILE_CWD, dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
-	    &d->dirfd, f) == -1 ||
-	    file_open(d->dirfd, LOCK_NAME, FILE_READ | FILE_WRITE | FILE_CREATE,
-	    0600, &d->lockfd, f) == -1)
+	    &d->dirfd, f) == -1)
 		return -1;
+	if (file_open(d->dirfd, LOCK_NAME, FILE_READ | FILE_WRITE | FILE_CREATE,
+	    0600, &d->lockfd, f) == -1)
+		return fault_prefix(f, "%s: ", dir);
 	for (int try = 1; lock_flock(d->lockfd, f) == -1; try++) {
 		if (f->class != FAULT_IN_USE || try == LOCK_TRIES)
 			return -1;

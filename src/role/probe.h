@@ -10,7 +10,7 @@
 
 /*
  * Tries, in children, what a front and auth would stumble over: their accounts, the
- * empty root folder, their cages, certificates.  -1: the log tells what it is.
+ * empty root folder, their cages, certificates.  -1: what it is; the log has it, too.
  */
 int	probe_cages(const struct settings *s, struct fault *f) MUSTUSE;
 

@@ -349,6 +349,7 @@ class Bulletins(unittest.TestCase):
         r = self.popper("--dir", FOLDER, "add", user="ann",
                         input=b"Subject: x\n\nb\n")
         self.assertEqual(r.returncode, 77, r.stderr)
+        self.assertIn(FOLDER.encode(), r.stderr)
         r = self.popper("--help")
         self.assertEqual((r.returncode, r.stdout[:6]), (0, b"usage:"))
 

@@ -378,10 +378,12 @@ class Reload(again.Again):
         for row, why in (("front_user = nobody-here", "nobody-here"),
                          ("auth_user = nobody-here", "nobody-here"),
                          ("auth_user = _popfront", "the uid of front_user"),
-                         ("chroot_dir = /srv/open", "a front cannot be")):
+                         ("chroot_dir = /srv/open", "a front cannot begin: ")):
             mark = self.log.mark()
-            self.assertIn(why, self.again(row, expect="reload-refused"))
-            if "locked" in why:
+            line = self.again(row, expect="reload-refused")
+            self.assertIn(why, line)
+            if "begin" in why:
+                self.assertIn("/srv/open", line)
                 self.log.wait("front-cage .*/srv/open", mark)
             self.next_login()
         self.assertEqual(self.count(), again.house.ROLES)
