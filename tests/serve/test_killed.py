@@ -8,26 +8,30 @@ import os
 import random
 import re
 import signal
+import ssl
 import sys
 import threading
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), room) for room in ("serve", "tls")]
 
 import house                                                    # noqa: E402
+import house_tls                                                # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
 
 LONG = bool(os.environ.get("POPPER_LONG"))
-KILLS = 1000 if LONG else 40
+KILLS = 1000 if LONG else 48
 USERS = ["u%d" % i for i in range(6)]
 # All but the master; what is rare is killed as often as what is always there.
 VICTIMS = ("popper-front", "popper-auth", "popper-warden", "popper-spawner",
-           "popper-worker", "popper-session", "popper-hand")
+           "popper-worker", "popper-session", "popper-hand", "popper-keeper",
+           "popper-resolver", "popper-metrics", "popper-ctl")
 # Who asks again is told no better than this, and loses nothing by it.
 TRY_AGAIN = re.compile(rb"\[(SYS/TEMP|IN-USE)\]")
 MARK = re.compile(rb"^X-Mark: (\S+)\r?$", re.M)
-GONE = (EOFError, ConnectionError)
+GONE = (EOFError, ConnectionError, ssl.SSLError)
 
 
 class Client(threading.Thread):
@@ -110,8 +114,10 @@ class Client(threading.Thread):
     def once(self):
         try:
             # A question that was lost is answered when a front gives up.
-            with Pop(self.test.host.connect(110, timeout=90),
-                     timeout=90) as pop:
+            tls = self.random.random() < 0.3
+            sock = self.test.host.connect(995 if tls else 110, timeout=90)
+            with sock, Pop(house_tls.insecure().wrap_socket(sock) if tls else
+                           sock, timeout=90) as pop:
                 self.session(pop)
         except GONE:
             self.counts["lost"] += 1
@@ -131,7 +137,7 @@ class Client(threading.Thread):
             self.test.done.set()
 
 
-class Killed(house.House):
+class Killed(house_tls.Clients, house.House):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -197,7 +203,7 @@ class Killed(house.House):
         self.no_sessions(60)
 
     def test_whoever_is_killed(self):
-        self.serve(auth_workers=2)
+        self.serve(auth_workers=2, peer_check="yes", metrics="127.0.0.1:9110")
         self.done = threading.Event()
         self.next_login()
         self.clean()
