@@ -35,7 +35,7 @@ static const char usage_text[] =
 "       popper check [--config FILE]        judge configuration and permissions\n"
 "       popper passwd [options] USER        manage the password file\n"
 "       popper bulletin add|list|remove     manage bulletins\n"
-"       popper recover [--config FILE]      finish interrupted updates\n"
+"       popper recover [--quick]            finish interrupted updates\n"
 "       popper ctl WORD...                  look at popper serve, and tell it\n"
 "       popper uidl export|import|verify    unique-ids of another server\n"
 "       popper --help | --version\n"
@@ -194,6 +194,7 @@ static int
 cmd_recover(int argc, char **argv)
 {
 	static struct settings	s;
+	bool			quick = start_word(&argc, argv, "--quick");
 	int			status;
 	int			open;
 
@@ -204,7 +205,7 @@ cmd_recover(int argc, char **argv)
 		status = start_allowed(&s, true);
 	if (status != STATUS_OK)
 		return status;
-	open = recover_run(&s);
+	open = recover_run(&s, quick);
 	if (open > 0)
 		fprintf(stderr, "popper: %d maildrops could not be recovered"
 		    " now; the log says why\n", open);

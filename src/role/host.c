@@ -158,11 +158,12 @@ host_leave(struct host *h)
 {
 	bool open = host_is_unfinished(h);
 
-	if (!open)
-		drop_dotlock(h);
+	if (open)
+		return false;
+	drop_dotlock(h);
 	if (h->locked)
 		host_session_sweep(h);
-	return !open;
+	return true;
 }
 
 void

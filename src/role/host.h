@@ -30,6 +30,7 @@ struct host_holder {
 	char			 ip[SOCK_ADDR_MAX];
 	uint64_t		 pid;
 	uint64_t		 age_s;
+	char			 key[HOST_KEY_MAX];	/* of the journal */
 };
 
 /*
@@ -126,7 +127,7 @@ int	host_attach(struct host *h, const struct settings *conf,
 void	host_detach(struct host *h, struct host_facts *facts);
 /*
  * Its session has ended: the dotlock is given back, and the lock file is removed,
- * unless that has a new holder.  False: its UPDATE is unfinished, the dotlock stays.
+ * unless that has a new holder.  False: its UPDATE is unfinished, both stay.
  */
 bool	host_leave(struct host *h);
 
@@ -150,10 +151,23 @@ void	host_session_end(struct host *h);
 /* How much of login_delay is left for who would log in now; changes nothing. */
 int	host_login_wait(const struct settings *conf, const struct identity *id,
 	    unsigned *wait_s_r, struct fault *f) MUSTUSE;
+/* The file of the lock stays where an UPDATE is unfinished. */
 void	host_session_unlock(struct host *h);
 /* The same by the lock's name, for who has nothing but that; its descriptor is to
  * be closed afterwards. */
 void	host_session_forget(const struct settings *conf, const char *lock);
+/* Where those files are, below run_dir; both are made if they are not there. */
+int	host_lock_folder(const struct settings *conf, int *fd_r,
+	    struct fault *f) MUSTUSE;
+/*
+ * Whose lock files are there: maildrops that a session has, or whose session was killed
+ * together with who watches over it, or left its UPDATE unfinished; all of those since
+ * run_dir is there, but for one that was killed while it wrote that file.  key: of the
+ * journal, whether there is one or not.
+ */
+int	host_each_lock(const struct settings *conf,
+	    void (*fn)(void *ctx, const char *key), void *ctx, struct fault *f)
+	    MUSTUSE;
 /* Instead: this process has inherited that lock.  Takes the descriptor. */
 int	host_session_adopt(struct host *h, int lock, struct fault *f) MUSTUSE;
 /* It was taken at since_ms, and this process serves the session from now on. */

@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define HOLDER_MAX		256	/* octets of a session lock */
+#define HOLDER_MAX		(256 + HOST_KEY_MAX)	/* octets of a session lock */
 
 static int
 lock_place(const struct settings *conf, const char *lock, char *out,
@@ -29,22 +29,21 @@ lock_place(const struct settings *conf, const char *lock, char *out,
 }
 
 /*
- * For whoever finds the maildrop in use.  The session inherits the descriptor
- * that is locked, which can only read: it cannot make the operator kill another
- * process.  Without this text the lock holds as well.
+ * For whoever finds the maildrop in use, and for host_each_lock.  The session inherits
+ * the descriptor that is locked, which can only read: it cannot make the operator kill
+ * another process.  Without this text the lock holds as well.
  */
 static void
-write_holder(const char *path, unsigned how, pid_t pid, const char *sid,
-    const char *ip, uint64_t since_ms)
+write_holder(const struct host *h, const char *path, unsigned how, pid_t pid,
+    const char *sid, const char *ip, uint64_t since_ms)
 {
 	AUTO(fd_close) int	fd = -1;
 	struct fault		f;
 	char			text[HOLDER_MAX];
 	int			n;
 
-	n = snprintf(text, sizeof(text), "pid=%d sid=%s ip=%s since_ms=%llu\n",
-	    (int)pid, sid, ip,
-	    (unsigned long long)since_ms);
+	n = snprintf(text, sizeof(text), "pid=%d sid=%s ip=%s since_ms=%llu key=%s\n",
+	    (int)pid, sid, ip, (unsigned long long)since_ms, h->key);
 	if (file_open(FILE_CWD, path, FILE_WRITE | how, 0, &fd, &f) != 0 ||
 	    file_pwrite(fd, text, (size_t)n, 0, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-text", &f);
@@ -59,6 +58,8 @@ holder_word(struct host_holder *o, struct span key, struct span value,
 		return span_cstr(value, o->sid, sizeof(o->sid));
 	if (span_eq(key, SPAN("ip")))
 		return span_cstr(value, o->ip, sizeof(o->ip));
+	if (span_eq(key, SPAN("key")))
+		return span_cstr(value, o->key, sizeof(o->key));
 	if (span_eq(key, SPAN("pid")))
 		return num_parse(value, INT32_MAX, &o->pid);
 	return span_eq(key, SPAN("since_ms")) &&
@@ -67,7 +68,7 @@ holder_word(struct host_holder *o, struct span key, struct span value,
 
 /* It may be half written, or left by one who died: then nobody is known. */
 static void
-read_holder(struct host *h, int fd)
+read_holder(int fd, struct host_holder *out)
 {
 	struct host_holder	o = { .known = false };
 	uint64_t		now = clock_ms();
@@ -91,7 +92,13 @@ read_holder(struct host *h, int fd)
 		return;
 	o.age_s = (now - since_ms) / 1000;
 	o.known = true;
-	h->holder = o;
+	*out = o;
+}
+
+int
+host_lock_folder(const struct settings *conf, int *fd_r, struct fault *f)
+{
+	return own_folder(conf->role.run_dir, "lock", 0700, fd_r, f);
 }
 
 /* The first lock of all makes the folder. */
@@ -104,7 +111,7 @@ open_lock(const struct host *h, const char *path, int *fd_r, struct fault *f)
 	if (file_open(FILE_CWD, path, how, 0600, fd_r, f) == 0)
 		return 0;
 	return f->err != ENOENT ||
-	    own_folder(h->conf->role.run_dir, "lock", 0700, &dirfd, f) != 0 ?
+	    host_lock_folder(h->conf, &dirfd, f) != 0 ?
 	    -1 : file_open(FILE_CWD, path, how, 0600, fd_r, f);
 }
 
@@ -134,7 +141,7 @@ host_session_lock(struct host *h, const char *sid, const char *ip,
 		if (open_lock(h, path, &fd, f) != 0 ||
 		    lock_flock(fd, f) != 0 || file_facts(fd, &facts, f) != 0) {
 			if (fd >= 0 && f->class == FAULT_IN_USE)
-				read_holder(h, fd);
+				read_holder(fd, &h->holder);
 			return fault_prefix(f, "session lock %s: ", h->lock);
 		}
 		if (facts.nlink > 0) {
@@ -143,7 +150,7 @@ host_session_lock(struct host *h, const char *sid, const char *ip,
 			break;
 		}
 	}
-	write_holder(path, facts.size == 0 ? 0 : FILE_TRUNCATE,
+	write_holder(h, path, facts.size == 0 ? 0 : FILE_TRUNCATE,
 	    h->server != 0 ? h->server : spawn_self(), sid, ip, clock_ms());
 	/* Not before: the last session may have made one and died since. */
 	if (find_files(h, f) == 0)
@@ -229,7 +236,8 @@ host_session_hold(const struct host *h, const char *sid, const char *ip,
 	struct fault	f;
 
 	if (lock_place(h->conf, h->lock, path, &f) == 0)
-		write_holder(path, FILE_TRUNCATE, spawn_self(), sid, ip, since_ms);
+		write_holder(h, path, FILE_TRUNCATE, spawn_self(), sid, ip,
+		    since_ms);
 	else
 		log_fault(LEVEL_DEBUG, "lock-text", &f);
 }
@@ -251,7 +259,8 @@ host_session_unlock(struct host *h)
 	if (!h->locked)
 		return;
 	h->locked = false;
-	host_session_forget(h->conf, h->lock);
+	if (!host_is_unfinished(h))
+		host_session_forget(h->conf, h->lock);
 	fd_close(&h->session_lock);
 }
 
@@ -266,4 +275,37 @@ host_session_sweep(const struct host *h)
 	    file_open(FILE_CWD, path, FILE_READ | FILE_WRITE, 0, &fd, &f) == 0 &&
 	    lock_flock(fd, &f) == 0 && file_unlink(FILE_CWD, path, &f) != 0)
 		log_fault(LEVEL_DEBUG, "lock-litter", &f);
+}
+
+struct each_lock {
+	int	  dirfd;
+	void	(*fn)(void *ctx, const char *key);
+	void	 *ctx;
+};
+
+static bool
+on_lock(void *ctx, const char *name)
+{
+	struct each_lock	*e = ctx;
+	AUTO(fd_close) int	 fd = -1;
+	struct host_holder	 o = { .known = false };
+
+	if (file_open(e->dirfd, name, FILE_READ, 0, &fd, NULL) == 0)
+		read_holder(fd, &o);
+	if (o.known && host_is_journal(o.key))
+		e->fn(e->ctx, o.key);
+	return true;
+}
+
+int
+host_each_lock(const struct settings *conf,
+    void (*fn)(void *ctx, const char *key), void *ctx, struct fault *f)
+{
+	AUTO(fd_close) int	dirfd = -1;
+	struct each_lock	e = { .fn = fn, .ctx = ctx };
+
+	if (host_lock_folder(conf, &dirfd, f) != 0)
+		return -1;
+	e.dirfd = dirfd;
+	return file_list(dirfd, on_lock, &e, f);
 }

@@ -31,6 +31,10 @@
 #define INDEX_S		(60 * SWEEP_S)
 #define INDEX_MOST	10000			/* files removed in a day */
 
+/* All journals were looked through: a file in run_dir. */
+#define WALK_S		(60 * 60)
+#define WALK_STAMP	"recovered"
+
 struct walk {
 	const struct settings	*conf;
 	int			 dirfd;
@@ -132,18 +136,34 @@ sweep_one(void *ctx, const char *name)
 	return s->removed < INDEX_MOST;
 }
 
+/* A file that tells by its time when something was done last. */
+static int
+open_stamp(int dirfd, const char *name, int *fd_r, struct fault *f)
+{
+	return file_open(dirfd, name, FILE_READ | FILE_WRITE | FILE_CREATE, 0600,
+	    fd_r, f);
+}
+
+/* It was set, so many seconds ago at most. */
+static bool
+stamp_is_fresh(int fd, time_t period)
+{
+	struct file_facts	facts;
+	time_t			now = time(NULL);
+
+	return file_facts(fd, &facts, NULL) == 0 && facts.size > 0 &&
+	    facts.mtime.tv_sec <= now && now - facts.mtime.tv_sec < period;
+}
+
 /* Is it time?  Then it is not for a day, whatever becomes of this one. */
 static bool
-sweep_due(int dirfd, time_t now)
+sweep_due(int dirfd)
 {
 	AUTO(fd_close) int	fd = -1;
-	struct file_facts	facts;
 	struct fault		f;
 
-	if (file_open(dirfd, SWEEP_STAMP, FILE_WRITE | FILE_CREATE, 0600, &fd,
-	    &f) == 0 && file_facts(fd, &facts, &f) == 0) {
-		if (facts.size > 0 && facts.mtime.tv_sec <= now &&
-		    now - facts.mtime.tv_sec < SWEEP_S)
+	if (open_stamp(dirfd, SWEEP_STAMP, &fd, &f) == 0) {
+		if (stamp_is_fresh(fd, SWEEP_S))
 			return false;
 		if (file_pwrite(fd, "\n", 1, 0, &f) == 0)
 			return true;
@@ -156,8 +176,7 @@ static void
 sweep_indexes(const struct settings *conf, uid_t uid)
 {
 	AUTO(fd_close) int	dirfd = -1;
-	time_t			now = time(NULL);
-	struct sweep		s = { .uid = uid, .before = now - INDEX_S };
+	struct sweep		s = { .uid = uid, .before = time(NULL) - INDEX_S };
 	struct fault		f;
 
 	if (open_folder(conf, "index", &dirfd, &f) != 0) {
@@ -165,7 +184,7 @@ sweep_indexes(const struct settings *conf, uid_t uid)
 			log_fault(LEVEL_WARN, "index-sweep", &f);
 		return;
 	}
-	if (!sweep_due(dirfd, now))
+	if (!sweep_due(dirfd))
 		return;
 	s.dirfd = dirfd;
 	if (file_list(dirfd, sweep_one, &s, &f) != 0)
@@ -176,21 +195,27 @@ sweep_indexes(const struct settings *conf, uid_t uid)
 
 /* ------------------------------------------------------------ journals */
 
-static bool
-note_journal(void *ctx, const char *name)
+/* If there is anything in it. */
+static void
+note_open(void *ctx, const char *key)
 {
 	struct walk		*w = ctx;
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (!host_is_journal(name)) {
-		remove_litter(w, name);
-		return true;
-	}
-	if (file_facts_at(w->dirfd, name, &facts, &f) != 0 || facts.size == 0)
-		return true;
+	if (file_facts_at(w->dirfd, key, &facts, &f) != 0 || facts.size == 0)
+		return;
 	w->keys = xgrow(w->keys, w->n, &w->cap, sizeof(*w->keys));
-	w->keys[w->n++] = xstrdup(name);
+	w->keys[w->n++] = xstrdup(key);
+}
+
+static bool
+note_journal(void *ctx, const char *name)
+{
+	if (host_is_journal(name))
+		note_open(ctx, name);
+	else
+		remove_litter(ctx, name);
 	return true;
 }
 
@@ -207,18 +232,71 @@ recover_one(const struct settings *conf, const char *key)
 	return monitor_recover(conf, key, &id);
 }
 
+/* Those that were noted.  How many stay open. */
+static int
+recover_noted(struct walk *w)
+{
+	int open = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (recover_one(w->conf, w->keys[i]) != 0)
+			open++;
+		free(w->keys[i]);
+	}
+	free(w->keys);
+	return open;
+}
+
+/* The stamp of when all were looked through: in this boot, or it says nothing, for
+ * run_dir need not go with one.  -1: it cannot be had. */
+static int
+open_walk_stamp(const struct settings *conf, bool *fresh_r)
+{
+	AUTO(fd_close) int	locks = -1;
+	AUTO(fd_close) int	dirfd = -1;
+	int			fd = -1;
+	uint64_t		boot = 0;
+	struct fault		f;
+
+	*fresh_r = false;
+	if (host_lock_folder(conf, &locks, &f) != 0 ||
+	    file_open(FILE_CWD, conf->role.run_dir, FILE_READ | FILE_DIR, 0,
+	    &dirfd, &f) != 0 || open_stamp(dirfd, WALK_STAMP, &fd, &f) != 0)
+		return -1;
+	*fresh_r = stamp_is_fresh(fd, WALK_S) && file_boot() != 0 &&
+	    file_pread(fd, &boot, sizeof(boot), 0, &f) == sizeof(boot) &&
+	    boot == file_boot();
+	return fd;
+}
+
+/* Not while one is left open that need not have a lock. */
+static void
+set_walk_stamp(int fd)
+{
+	uint64_t	boot = file_boot();
+	struct fault	f;
+
+	if (fd >= 0 && file_pwrite(fd, &boot, sizeof(boot), 0, &f) != 0)
+		log_fault(LEVEL_DEBUG, "recovery-stamp", &f);
+}
+
 int
-recover_run(const struct settings *conf)
+recover_run(const struct settings *conf, bool quick)
 {
 	AUTO(fd_close) int	dirfd = -1;
+	bool			fresh;
+	AUTO(fd_close) int	stamp = open_walk_stamp(conf, &fresh);
 	struct walk		w = { .conf = conf };
 	struct identity		own;
 	struct fault		f;
-	int			open = 0;
+	int			open;
 
 	identity_own(&own);
-	sweep_promises(conf, own.uid);
-	sweep_indexes(conf, own.uid);
+	quick = quick && fresh;
+	if (!quick) {
+		sweep_promises(conf, own.uid);
+		sweep_indexes(conf, own.uid);
+	}
 	if (open_folder(conf, "journal", &dirfd, &f) != 0) {
 		if (f.err == ENOENT)
 			return 0;	/* no journal was ever made */
@@ -227,16 +305,14 @@ recover_run(const struct settings *conf)
 	}
 	w.uid = own.uid;
 	w.dirfd = dirfd;
-	if (file_list(dirfd, note_journal, &w, &f) != 0) {
+	if ((quick ? host_each_lock(conf, note_open, &w, &f) :
+	    file_list(dirfd, note_journal, &w, &f)) != 0) {
 		log_fault(LEVEL_ERR, "recovery-failed", &f);
 		return 1;
 	}
-	for (size_t i = 0; i < w.n; i++) {
-		if (recover_one(conf, w.keys[i]) != 0)
-			open++;
-		free(w.keys[i]);
-	}
-	free(w.keys);
+	open = recover_noted(&w);
+	if (!quick && open == 0)
+		set_walk_stamp(stamp);
 	return open;
 }
 
@@ -248,7 +324,7 @@ recover_beside(const struct settings *conf)
 
 	if (pid == 0) {
 		spawn_name("popper-recover");
-		spawn_exit(recover_run(conf) == 0 ? 0 : 1);
+		spawn_exit(recover_run(conf, false) == 0 ? 0 : 1);
 	}
 	if (pid < 0)
 		log_fault(LEVEL_ERR, "recovery-fork", &f);

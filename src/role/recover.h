@@ -8,8 +8,12 @@
 
 #include "role/settings.h"
 
-/* All maildrops with an open journal.  Number of those that stay open. */
-int	recover_run(const struct settings *conf);
+/*
+ * All maildrops with an open journal: O(maildrops that ever had one).  `quick`: if that
+ * was done in the last hour of this boot, only those whose session left its lock behind,
+ * O(locks).  Number of those that stay open.
+ */
+int	recover_run(const struct settings *conf, bool quick);
 
 /* The same in a child, which nobody waits for: a login need not either, since it
  * finishes its own maildrop. */

@@ -52,7 +52,7 @@ KILLS = re.compile("session|monitor|tree")
 
 # What others do between the crash and the next session.
 AFTER = ["mta", "mta-breaks-lock", "reader", "reader-renames", "recover",
-         "nothing"]
+         "recover-quick", "nothing"]
 
 
 class Plan:
@@ -486,8 +486,8 @@ class Judge:
             self.allowed = [[t for t in texts
                              if scene.name_of(t) != b"m2"]
                             for texts in self.allowed]
-        elif kind == "recover":
-            self.recover()
+        elif kind.startswith("recover"):
+            self.recover(quick=kind == "recover-quick")
             self.check_file("after recovery")
 
     def age(self):
@@ -495,9 +495,9 @@ class Judge:
         if self.s.dotlock() == b"" and self.plan.full:
             os.utime(self.s.lock, (0, 0))
 
-    def recover(self):
+    def recover(self, quick=False):
         self.age()
-        code, _ = self.s.recover()
+        code, _ = self.s.recover(quick=quick)
         if code != 0 or self.s.journals():
             raise AssertionError("popper recover gave %d, left %r"
                                  % (code, self.s.journals()))
@@ -546,6 +546,8 @@ def one_run(plan_class, mode, at, after):
     s = plan.scene()
     reply, report = None, []
     try:
+        if after == "recover-quick" and not s.journals():
+            s.recover()         # from now on it has locks to go by
         reply, report = plan.run(
             s, "--who", who, "--do", do, "--at", str(at), *further,
             *calls_option())

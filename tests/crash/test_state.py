@@ -216,6 +216,74 @@ class State(unittest.TestCase):
             self.s.recover()
             self.assertEqual(os.path.exists(path), not goes, age)
 
+    # -- once a minute ------------------------------------------------------
+
+    def test_quick(self):
+        """By the locks that were left; all of them once an hour, after a boot,
+        and when nobody knows."""
+        run, hour = self.s.base + "/run", 60 * 60
+        stamp = run + "/recovered"
+        self.tear()
+
+        def quick(finishes):
+            self.assertEqual(self.s.recover(quick=True)[0], 0)
+            self.assertEqual(self.s.journals() == {}, finishes)
+
+        self.assertTrue(os.listdir(run + "/lock"))
+        self.assertFalse(os.path.exists(stamp))
+        quick(True)                     # the first time
+        self.assertEqual(os.listdir(run + "/lock"), [])
+        with open(stamp, "rb") as f:
+            boot = f.read()
+        for age, said, left, finishes in (
+                (0, boot, True, True), (0, boot, False, False),
+                (hour + 1, boot, False, True), (-9, boot, False, True),
+                (0, b"12345678", False, True), (0, b"", False, True)):
+            self.tear()
+            if not left:
+                for name in os.listdir(run + "/lock"):
+                    os.unlink(run + "/lock/" + name)
+            with open(stamp, "wb") as f:
+                f.write(said)
+            now = time.time()
+            os.utime(stamp, (now, now - age))
+            with self.subTest(age=age, said=said, left=left):
+                quick(finishes)
+            self.assertEqual(self.s.recover()[0], 0)
+            self.assertEqual(self.s.journals(), {})
+
+    def test_quick_after_a_failure(self):
+        """Of one without a lock: all are looked at until it is finished."""
+        self.tear()
+        for name in os.listdir(self.s.base + "/run/lock"):
+            os.unlink(self.s.base + "/run/lock/" + name)
+        away = self.s.spool_dir + ".away"
+        os.rename(self.s.spool_dir, away)
+        self.assertEqual(self.s.recover(quick=True)[0], 75)
+        os.rename(away, self.s.spool_dir)
+        self.assertEqual(self.s.recover(quick=True)[0], 0)
+        self.assertEqual(self.s.journals(), {})
+
+    def test_quick_beside_others(self):
+        """A lock of a session that lives, and texts that are none."""
+        self.assertEqual(self.s.recover()[0], 0)
+        self.furnish()
+        locks = self.s.base + "/run/lock/"
+        for name, text in (("1-1-cut", b"pid=1 sid=x ip=x since_ms=1 key="),
+                           ("1-1-none", b""), ("1-1-out", b"key=../x\n"),
+                           ("1-1-gone", b"pid=1 sid=x ip=x since_ms=1 "
+                                        b"key=0123-ann\n")):
+            with open(locks + name, "wb") as f:
+                f.write(text)
+
+        def talk(pop, _):
+            pop.login(USER, PASSWORD)
+            self.assertEqual(self.s.recover(quick=True)[0], 0)
+            pop.dele(1)
+            pop.quit()
+        self.s.session(talk)
+        self.assertEqual(self.names(), [b"m2", b"m3"])
+
     # -- the folder and the reserve ----------------------------------------
 
     def test_reserve_is_made_again(self):

@@ -182,7 +182,7 @@ class Rules(unittest.TestCase):
             self.assertIn(timer, words(unit, "Wants"))
         with open(TOP + "/etc/cron.d/popper", encoding="ascii") as f:
             self.assertRegex(f.read(), r"(?m)^\* \* \* \* \*\troot\t"
-                                       r"/usr/sbin/popper recover$")
+                                       r"/usr/sbin/popper recover --quick$")
 
     def test_both_services_have_the_same_cage(self):
         own = re.compile(r"(Protect|Private|Restrict|SystemCall|Lock|Memory|"
@@ -305,7 +305,8 @@ class ServedWithPostfix(Served, unittest.TestCase):
         if not self.open_journals() or self.host.spool(user) != MAIL * 3:
             return False
         self.host.run(bounded("popper-recover.service",
-                              ["/usr/sbin/popper", "recover"]), check=True)
+                              ["/usr/sbin/popper", "recover", "--quick"]),
+                      check=True)
         self.assertEqual(self.open_journals(), [])
         return self.host.spool(user) == MAIL * 2
 

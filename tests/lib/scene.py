@@ -340,9 +340,9 @@ class Scene:
                 raise AssertionError("popper hung")
         return out
 
-    def recover(self, *injector):
+    def recover(self, *injector, quick=False):
         """popper recover: (return code, report)."""
-        argv = self.argv("recover")
+        argv = self.argv("recover", *["--quick"] * quick)
         report = os.path.join(self.aside, "report")
         if injector:
             argv = [INJECT, "--report", report, *injector, "--", *argv]

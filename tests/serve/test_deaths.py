@@ -4,6 +4,7 @@ And the end of all."""
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import struct
@@ -184,6 +185,25 @@ class Deaths(Phases):
         self.ended(alice)
         self.wait_for(lambda: not self.members(), "end of all")
         self.assertIn(self.left(), (2, 3))
+
+    def test_everybody_in_update(self):
+        """What is left tells popper recover which maildrop it was."""
+        alice = self.login()
+        alice.dele(1)
+        alice.quit()                    # from now on there is a journal
+        self.no_sessions()
+        self.in_update()
+        (name,) = self.host.call(os.listdir, "/run/popper/lock")
+        text = self.host.read("/run/popper/lock/" + name).decode()
+        (key,) = re.findall(r" key=(\S+)\n$", text)
+        self.assertTrue(self.host.exists("/var/lib/popper/journal/owner." + key))
+        for m in self.members():
+            m.kill(signal.SIGKILL)
+        self.wait_for(lambda: not self.members(), "end of all")
+        self.assertTrue(self.host.exists("/run/popper/lock/" + name))
+        self.holder.close()
+        self.host.run(["/usr/sbin/popper", "recover", "--quick"])
+        self.assertEqual(self.left(), 2)
 
     def test_many_deaths_under_load(self):
         """No wrong answer, no lost mail, whoever dies."""
