@@ -82,6 +82,7 @@ class World:
     gid_min: int = 100
     gids_denied: frozenset = frozenset()
     delay_max: int = 0
+    cache_pam: bool = False     # decides nothing, and must not
 
 
 @dataclasses.dataclass(frozen=True)

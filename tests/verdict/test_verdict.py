@@ -118,8 +118,8 @@ class Verdicts(unittest.TestCase):
 
         def act():
             for i in range(CHANGES):
-                (hall.reload, hall.change_rows, hall.change_deny, hall.reload,
-                 hall.change_apps)[i % 5](chance)
+                (hall.change_rows, hall.reload, hall.change_deny,
+                 hall.change_rows, hall.change_apps)[i % 5](chance)
         self.meanwhile(hall.visit, act)
 
     def test_change_beside_pam(self):

@@ -32,7 +32,7 @@ SETTINGS = ("$6$rounds=1000$popperhouse$", "$5$rounds=1000$popperhouse$",
             BCRYPT)
 UTF8_NAMES = ("j\u00f6rg", "m\u00fcller@" + DOMAIN, "\u03b1\u03b2\u03b3")
 STATES = ("",) * 10 + ("locked", "star", "nologin")
-PAM_STATES = ("",) * 8 + ("locked", "star", "expired", "blank", "shell")
+PAM_STATES = ("",) * 8 + ("locked", "star", "expired", "blank")
 
 
 def scram(name, password):
@@ -102,17 +102,24 @@ class Mint:
 
     def account(self, name):
         """Of the host."""
-        state = self.chance.choice(PAM_STATES)
         self.messages += 1
         uid = 500 if self.chance.random() < 0.08 else 1100 + self.messages
-        password = self.password()
-        text = crypt(password, SETTINGS[0])
-        text = {"locked": "!" + text, "star": "*", "blank": ""}.get(state, text)
         gid = self.chance.choice((uid,) * 6 + (HIGH_GROUP, BAD_GROUP, 50))
         groups = frozenset(g for g in GROUPS.values()
                            if self.chance.random() < 0.3)
-        return Row(name, password, "hash", text, uid, gid, self.messages, state,
-                   groups=groups)
+        return self.account_again(Row(
+            name, "", "hash", "", uid, gid, self.messages,
+            self.chance.choice(("", "", "", "", "", "", "shell")), groups=groups))
+
+    def account_again(self, row):
+        """With another line in shadow(5)."""
+        state = row.state if row.state == "shell" else \
+            self.chance.choice(PAM_STATES)
+        password = self.password()
+        text = crypt(password, SETTINGS[0])
+        text = {"locked": "!" + text, "star": "*", "blank": ""}.get(state, text)
+        return dataclasses.replace(row, password=password, stored=text,
+                                   state=state)
 
 
 def rules(chance, databases, ways=("pass", "plain", "apop", "scram-sha-256",
@@ -205,7 +212,8 @@ def world(chance, kinds=(("file", 16), ("sqlite", 8), ("pam", 14),
         recoverable=chance.random() < 0.8, binding=chance.random() < 0.7,
         utf8=utf8, plaintext=CLEAR_NETWORKS,
         group_ids=dict(GROUPS), gids_denied=frozenset([BAD_GROUP]),
-        delay_max=chance.choice((0, 3600)))
+        delay_max=chance.choice((0, 3600)),
+        cache_pam=chance.random() < 0.5)
 
 
 # -- as popper reads it -----------------------------------------------------
@@ -264,6 +272,7 @@ def auth_item(db):
 def options(w, **more):
     out = {
         "peer_check": "no", "auth_fail_delay": 0, "drain_timeout": 2,
+        "auth_cache_pam": "yes" if w.cache_pam else "no",
         "auth_tries": 2, "hostname": "pop.example.org",
         "max_sessions_per_address": 1000, "max_sessions_per_network": 1000,
         "max_sessions_per_user": 1000, "login_timeout": 120,
@@ -330,6 +339,7 @@ def lay_database(host, db):
 
 def lay_accounts(host, db):
     """The host's, all at once."""
+    host.accounts = [a for a in host.accounts if a.name not in db.rows]
     for r in db.rows.values():
         a = Account(r.name, r.uid, r.gid, "/nonexistent",
                     "/bin/odd" if r.state == "shell" else "/bin/sh", r.stored)
