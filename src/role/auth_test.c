@@ -13,6 +13,7 @@
 #include "role/warden.h"
 #include "role/wire.h"
 #include "role/worker.h"
+#include "role/worker_priv.h"
 
 #include "base/num.h"
 #include "sys/file.h"
@@ -1924,6 +1925,30 @@ test_mad_questions(void **state UNUSED)
 	assert_int_equal(wait_for(pid), 0);
 }
 
+/* While a worker thinks, a client may give up another exchange: it goes on. */
+static void
+asker_gone(void **state UNUSED)
+{
+	const struct auth_conf		c = { .more = true };
+	const struct auth_request	q = { .user = "a" };
+	const struct auth_verdict	v = { .result = AUTH_REFUSED,
+					    .reason = REASON_UNKNOWN_USER };
+	struct link_out			m;
+	struct fault			f;
+	int				ours;
+	int				its;
+
+	assert_int_equal(link_pair(&ours, &its, &f), 0);
+	assert_true(worker_judged(&c, its, &q, &v));
+	link_out_init(&m, MSG_ABORT);
+	link_put_u64(&m, 1);
+	assert_int_equal(link_send(ours, &m, NULL, 0, &f), 0);
+	assert_true(worker_judged(&c, its, &q, &v));
+	fd_close(&ours);
+	assert_false(worker_judged(&c, its, &q, &v));
+	fd_close(&its);
+}
+
 /* The linker puts this in its place. */
 void
 __wrap_worker_serve(const struct settings *c, pid_t warden, int link,
@@ -2063,6 +2088,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_due),
+		cmocka_unit_test(asker_gone),
 		AS_ROOT(test_logins),
 		AS_ROOT(test_times),
 		AS_ROOT(test_penalties),

@@ -97,10 +97,11 @@ bool
 worker_judged(const struct auth_conf *c, int asker,
     const struct auth_request *q, const struct auth_verdict *v)
 {
-	/* Nothing comes from there before its answer, but its end. */
+	/* Before its answer an ABORT of some other exchange may come, or the end. */
 	struct wait_for	end = { .fd = asker, .events = WAIT_READ };
 
-	if (asker >= 0 && sock_wait(&end, 1, 0) > 0)
+	if (asker >= 0 && sock_wait(&end, 1, 0) > 0 &&
+	    (end.ready & WAIT_HANGUP) != 0)
 		return false;
 	/* One line for all databases. */
 	if (v->result != AUTH_OK && !auth_passes_on(c, v))
