@@ -66,6 +66,24 @@ class Attempt:
         self.pop, self.login, self.chance = pop, login, chance
         self.steps = 0              # messages of the server's before that
 
+    def waver(self, other):
+        """Begin as somebody else, and stop: that counts for nothing."""
+        word = self.chance.choice((
+            "USER " + other, "CAPA", "AUTH PLAIN", "AUTH LOGIN",
+            "AUTH CRAM-MD5", "AUTH XOAUTH2", "AUTH SCRAM-SHA-1",
+            "AUTH SCRAM-SHA-256", "AUTH EXTERNAL"))
+        line = self.command(word)
+        if word == "CAPA":
+            self.pop.body()
+        if word.startswith("AUTH SCRAM") and line.startswith(b"+ "):
+            line = self.command(b64(Scram(other, "x").first()))
+        if word == "AUTH LOGIN" and line.startswith(b"+ "):
+            line = self.command(b64(other))
+        if line.startswith(b"+ "):
+            line = self.command("*")
+            if line != b"-ERR Authentication cancelled.":
+                raise AssertionError("not cancelled: %r" % line)
+
     def say(self):
         m = self.login.mechanism
         if m == "pass":

@@ -72,7 +72,7 @@ class Visit:
                     e, self.hall.seed, self.way, "\n  ".join(
                         map(str, self.told)), "\n    ".join(
                             self.hall.host.syslog.find(re.escape(
-                                self.way.ip) + " |error", self.mark)))
+                                self.way.ip) + " |error|worker", self.mark)))
         return None
 
     def talk(self):
@@ -108,6 +108,8 @@ class Visit:
             for name in sorted(names if self.alone else ()):
                 stack.enter_context(self.hall.street.of("user " + name))
             attempt = Attempt(pop, login, self.chance)
+            if self.chance.random() < 0.12:
+                attempt.waver(self.chance.choice(self.hall.crowd.names))
             said = attempt.say()
             self.told += [login, said]
             verdicts = self.verdicts(login, began)
