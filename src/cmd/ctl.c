@@ -212,7 +212,8 @@ check(struct job *j, const struct ctl_word **w_r)
 	return job_parse_whom(j, w->run == job_trace);
 }
 
-/* Mistakes in the file are popper check's to tell: this needs a path of it. */
+/* Mistakes in the file are popper check's to tell: this needs a path of it.  One that
+ * is not there would be another server's. */
 static int
 load(struct job *j)
 {
@@ -220,11 +221,18 @@ load(struct job *j)
 	char		 option[] = "--config";
 	char		*argv[] = { name, option, j->config, NULL };
 	char		 said[sizeof(j->whom.user)];
+	char		 why[512];
 	struct fault	 f;
 
 	if (settings_load(j->config == NULL ? 1 : 3, argv, "",
 	    &j->settings) == SETTINGS_USAGE)
 		return job_bad_usage("--config");
+	if (j->config != NULL && !j->settings.config_found) {
+		(void)snprintf(why, sizeof(why), "the configuration file %s"
+		    " cannot be read", j->config);
+		start_say("ctl", why);
+		return STATUS_CONFIG;
+	}
 	memcpy(said, j->whom.user, sizeof(said));
 	if (prep_open(&j->settings.auth, &f) == 0)
 		prep_name(said, j->whom.user);

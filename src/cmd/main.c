@@ -261,7 +261,8 @@ finish(int status)
 int
 main(int argc, char **argv)
 {
-	struct fault f;
+	static char	name[32];	/* by which getopt complains */
+	struct fault	f;
 
 	if (fd_fill_standard(&f) != 0)
 		return STATUS_FAILED;
@@ -270,6 +271,8 @@ main(int argc, char **argv)
 			continue;
 		if (speaks_to_client() && fd_null_standard(&f) != 0)
 			return STATUS_FAILED;
+		(void)snprintf(name, sizeof(name), "popper %s", words[i].word);
+		argv[1] = name;
 		return finish(words[i].run(argc - 1, argv + 1));
 	}
 	return sock_listens(0) ? cmd_serve(argc, argv) : cmd_session(argc, argv);

@@ -580,6 +580,13 @@ class May(Ctl):
         self.assertEqual(self.ctl("who"), "")
         self.ctl("who", user="bob", code=77)
 
+    def test_named_file_that_is_not_there(self):
+        """Not the server of the default one, which nobody has meant."""
+        self.serve()
+        self.assertIn("/etc/none cannot be read", self.ctl(
+            "--config", "/etc/none", "stop", code=78))
+        self.assertEqual(self.ctl("who"), "")
+
     def test_who_connects_is_not_trusted(self):
         """The kernel says who it is, whatever the file's mode."""
         self.serve()
