@@ -281,9 +281,11 @@ const struct drop_ops	*drop_ops_of(const struct drop *d);
 /*
  * Unique-ids of several lists that are shown as one (maildrop, then
  * bulletins): give twins the suffixes that they would have in one maildrop.
- * What was promised stays as it is.  Entries are changed in place.  O(n log n).
+ * What was promised stays as it is, and so do the first `own`, which are one list,
+ * in order: what comes behind them changes no id.  Entries are changed in place.
+ * O(n log n).
  */
-void	drop_distinct(struct drop_entry **entries, size_t n);
+void	drop_distinct(struct drop_entry **entries, size_t n, size_t own);
 
 /* The smallest scan: is this an mbox (empty counts)?  For `check`. */
 int	mbox_probe_file(int fd, struct fault *f) MUSTUSE;

@@ -115,7 +115,7 @@ make_distinct(struct drop_entry *entries, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		all[i] = &entries[i];
-	drop_distinct(all, n);
+	drop_distinct(all, n, 0);
 	free(all);
 }
 

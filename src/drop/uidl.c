@@ -316,11 +316,11 @@ uidl_set_number(char uidl[DROP_UIDL_MAX + 1], uint32_t twin)
 }
 
 void
-drop_distinct(struct drop_entry **entries, size_t n)
+drop_distinct(struct drop_entry **entries, size_t n, size_t own)
 {
 	struct placed	*order = xalloc(n, sizeof(*order));
 	size_t		 derived = 0;
-	unsigned	 twin = 1;
+	uint32_t	 twin = 1;
 
 	for (size_t i = 0; i < n; i++)
 		if ((entries[i]->flags & DROP_PROMISED) == 0 &&
@@ -328,9 +328,12 @@ drop_distinct(struct drop_entry **entries, size_t n)
 			order[derived++] = (struct placed){ entries[i], i };
 	qsort(order, derived, sizeof(*order), by_base_and_place);
 	for (size_t i = 0; i < derived; i++) {
-		twin = i > 0 && span_eq(id_base(order[i - 1].entry->uidl),
-		    id_base(order[i].entry->uidl)) ? twin + 1 : 1;
-		uidl_set_number(order[i].entry->uidl, twin);
+		char *uidl = order[i].entry->uidl;
+
+		twin = order[i].place < own ? uidl_number(uidl) : i > 0 &&
+		    span_eq(id_base(order[i - 1].entry->uidl), id_base(uidl)) ?
+		    twin + 1 : 1;
+		uidl_set_number(uidl, twin);
 	}
 	free(order);
 }

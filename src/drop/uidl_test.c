@@ -241,10 +241,10 @@ test_distinct(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(e); i++)
 		list[i] = &e[i];
-	drop_distinct(list, ARRAY_LEN(e));
+	drop_distinct(list, ARRAY_LEN(e), 0);
 	for (size_t i = 0; i < ARRAY_LEN(e); i++)
 		assert_string_equal(e[i].uidl, want[i]);
-	drop_distinct(list, 0);
+	drop_distinct(list, 0, 0);
 }
 
 /* A promised id is shown as it is, whatever it looks like. */
@@ -258,11 +258,32 @@ test_distinct_promised(void **state)
 
 	(void)state;
 	e[1].flags = e[2].flags = DROP_PROMISED;
-	drop_distinct(list, ARRAY_LEN(e));
+	drop_distinct(list, ARRAY_LEN(e), 0);
 	assert_string_equal(e[0].uidl, A);
 	assert_string_equal(e[1].uidl, A "-of-another-server");
 	assert_string_equal(e[2].uidl, B ".7");
 	assert_string_equal(e[3].uidl, A ".2");
+}
+
+/* The first twin has another id, that was promised: bulletins change nothing of it. */
+static void
+test_distinct_own(void **state)
+{
+	struct drop_entry e[] = {
+		entry("promised"), entry(A ".2"), entry(B), entry(A), entry(B),
+	};
+	static const char *const want[] = {
+		"promised", A ".2", B, A ".3", B ".2",
+	};
+	struct drop_entry *list[ARRAY_LEN(e)];
+
+	(void)state;
+	e[0].flags = DROP_PROMISED;
+	for (size_t i = 0; i < ARRAY_LEN(e); i++)
+		list[i] = &e[i];
+	drop_distinct(list, ARRAY_LEN(e), 3);
+	for (size_t i = 0; i < ARRAY_LEN(e); i++)
+		assert_string_equal(e[i].uidl, want[i]);
 }
 
 int
@@ -277,6 +298,7 @@ main(void)
 		cmocka_unit_test(test_many_twins),
 		cmocka_unit_test(test_distinct),
 		cmocka_unit_test(test_distinct_promised),
+		cmocka_unit_test(test_distinct_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,7 +195,8 @@ drop_ops_of(const struct drop *d UNUSED)
 }
 
 void
-drop_distinct(struct drop_entry **entries UNUSED, size_t n UNUSED)
+drop_distinct(struct drop_entry **entries UNUSED, size_t n UNUSED,
+    size_t own UNUSED)
 {
 }
 

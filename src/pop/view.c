@@ -138,7 +138,7 @@ make_distinct(struct view *v)
 	list = xalloc(v->n, sizeof(*list));
 	for (size_t i = 0; i < v->n; i++)
 		list[i] = &v->items[i].entry;
-	drop_distinct(list, v->n);
+	drop_distinct(list, v->n, v->own);
 	free(list);
 }
 
