@@ -24,6 +24,11 @@ class Gone(Exception):
     """popper has ended the session, as it may."""
 
 
+class Doubted(Exception):
+    """An index tells of what another program has altered before new mail came: that
+    is found out when a message is read (docs/design/mbox.md, 104)."""
+
+
 class Session:
     """Logged in.  `extra`: bulletins that are not in the maildrop yet."""
 
@@ -39,6 +44,7 @@ class Session:
         self.deleted, self.retrieved = set(), set()
         self.served = self.refused = 0
         self.lenient = walk.damaged or walk.full
+        self.doubt = walk.doubt > 0
 
     def close(self):
         self.pop.close()
@@ -62,6 +68,14 @@ class Session:
         except EOFError:                # in the midst of a list
             self.check(self.lenient, "a list that ends")
             raise Gone from None
+        try:
+            self.judge_lists(left, sizes, ids, total)
+        except Wrong:
+            if self.doubt:
+                raise Doubted from None
+            raise
+
+    def judge_lists(self, left, sizes, ids, total):
         want = {i + 1: len(self.all[i].wire) for i in left}
         self.check(sizes == want, "LIST", sizes, want)
         self.check(total == (len(left), sum(want.values())), "STAT", total)
@@ -69,8 +83,8 @@ class Session:
         if self.ids:
             self.check(all(self.ids[n - 1] == ids[n] for n in ids), "ids changed")
         elif not self.deleted:
+            self.walk.know_ids(self.hidden, self.all, list(ids.values()))
             self.ids = list(ids.values())
-            self.walk.know_ids(self.hidden, self.all, self.ids)
 
     def may_refuse_all(self, error):
         """Once somebody has damaged an index, or the disk is full."""

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
-"""Random walks over maildrops, see walk.py: POPPER_SEED gives the same walks again,
-WALK_SEED a single one of them.
+"""Random walks over maildrops, see walk.py.
+
+The long form takes other ones each time (POPPER_SEED gives them again) for as long as
+WALK_SECONDS; the short form a few that are always the same.  WALK_SEED is the seed of
+a single one, as it is printed when one fails.
 """
 
 import os
@@ -8,6 +11,7 @@ import random
 import sys
 import time
 import unittest
+from collections import Counter
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -18,10 +22,12 @@ from lib.host import Host                                       # noqa: E402
 from walk import USER, Walk                                     # noqa: E402
 
 LONG = bool(os.environ.get("POPPER_LONG"))
-SEED = int(os.environ.get("POPPER_SEED") or random.randrange(1 << 32))
+SEED = int(os.environ.get("POPPER_SEED") or random.randrange(1 << 32)) \
+    if LONG else 1
 ONE = os.environ.get("WALK_SEED")
-STEPS = 60
-SECONDS = int(os.environ.get("WALK_SECONDS") or (600 if LONG else 5))
+SHORT = 6                               # walks
+STEPS = 40
+SECONDS = int(os.environ.get("WALK_SECONDS") or 600)
 
 
 class Walks(unittest.TestCase):
@@ -38,18 +44,24 @@ class Walks(unittest.TestCase):
             USER, USER, a.uid, a.gid, USER), 0o600)
         cls.host.write("/etc/shells", "/bin/sh\n/bin/bash\n\n")
 
-    def walks(self, kind):
-        end = time.monotonic() + SECONDS
-        sums, n = {}, 0
-        seeds = random.Random("%d %s %s" % (SEED, kind.KIND, self.FS))
-        while time.monotonic() < end:
-            seed = ONE or "%016x" % seeds.getrandbits(64)
-            count = Walk(self.host, seed, kind).run(STEPS)
-            sums = {k: sums.get(k, 0) + v for k, v in count.items()}
+    @staticmethod
+    def seeds(kind, name):
+        """Of the walks that are to be."""
+        if ONE:
+            yield ONE
+            return
+        rng = random.Random("%d %s %s" % (SEED, kind.KIND, name))
+        end, n = time.monotonic() + SECONDS, 0
+        while time.monotonic() < end if LONG else n < SHORT:
+            yield "%016x" % rng.getrandbits(64)
             n += 1
-            if ONE:
-                break
-        print("%d walks over a %s, seed %d: %s" % (n, kind.KIND, SEED, sums))
+
+    def walks(self, kind):
+        sums = Counter()
+        for seed in self.seeds(kind, self.FS):
+            sums.update(Walk(self.host, seed, kind).run(STEPS))
+            sums["walks"] += 1
+        print("%s, seed %d: %s" % (kind.KIND, SEED, dict(sums)))
         self.assertGreater(sums["served"], sums["refused"])
 
     def test_mbox(self):

@@ -3,6 +3,8 @@
 come, quit, vanish and die; after each step what is there is compared with a model.
 """
 
+import concurrent.futures
+import contextlib
 import os
 import random
 import shutil
@@ -16,7 +18,7 @@ import drops                                                    # noqa: E402
 from letters import Letters                                     # noqa: E402
 from lib import spool                                           # noqa: E402
 from lib.popper import Inetd, Pop, PopError, Serve, conf        # noqa: E402
-from session import Gone, Session, Wrong, twin_numbers                # noqa: E402
+from session import Doubted, Gone, Session, Wrong, twin_numbers                # noqa: E402
 
 USER = "ann"
 BULLETINS, STATE = "/var/lib/bulletins", "/var/lib/popper/"
@@ -28,6 +30,8 @@ BOUND = 120             # seconds until what was killed is gone, and mended
 class Walk:
     """Of one host; run() does the steps, or raises Wrong with what was done."""
 
+    old = []                            # indexes of before, of any walk
+
     def __init__(self, host, seed, kind, **options):
         self.host, self.seed = host, seed
         self.rng = random.Random(seed)
@@ -38,13 +42,15 @@ class Walk:
         self.drop = kind(self.root, self.place(kind), (account.uid, account.gid))
         self.bulletins = []             # (number, as a user gets it)
         self.ids, self.owners = {}, {}
-        self.old = []                   # indexes of before
+        self.journals = []              # of updates that were cut off
         self.damaged = self.full = False
+        self.doubt = 0                  # see Doubted
         self.server = None
         self.did = []
         self.pending = None             # what was there when a session died
         self.count = {"served": 0, "refused": 0, "quit": 0, "killed": 0,
-                      "login": 0, "index": 0}
+                      "login": 0, "index": 0,
+                      "update": 0, "beside": 0, "doubted": 0}
 
     # -- the house ------------------------------------------------------------
 
@@ -102,6 +108,44 @@ class Walk:
             max_sessions_per_user=100, max_sessions_per_address=100,
             **self.options))
         self.start()
+        if self.drop.KIND == "mbox" and self.rng.random() < 0.3:
+            self.promise()
+
+    def promise(self):
+        """The mail came from another server, whose ids it keeps."""
+        messages, hidden = self.drop.shown(), self.drop.hidden()
+        ids = [b"promised-%d" % i for i in range(len(messages))]
+        r = self.host.run(["/usr/sbin/popper", "uidl", "import", USER], input=b"".join(
+            b"%d %s\n" % (i + 1, id_) for i, id_ in enumerate(ids)))
+        if r.returncode != 0:
+            raise Wrong("popper uidl import", r.stderr)
+        self.know_ids(hidden, messages, ids)
+        self.did.append("%d promises" % len(ids))
+
+    def spoil_promises(self):
+        """Better no session than one with other ids."""
+        for path in self.files("uidl"):
+            with open(path, "rb") as f:
+                good = f.read()
+            at = self.rng.randrange(len(good))
+            bad = good[:at] + bytes([good[at] ^ 1 << self.rng.randrange(8)]) \
+                + good[at + 1:]
+            self.rewrite(path, bad)
+            try:
+                self.connect_free().close()
+                raise Wrong("a session with a damaged promise", at)
+            except PopError as e:
+                if not e.args[0].startswith(b"[SYS/PERM]"):
+                    raise Wrong("promises", e.args[0]) from None
+            self.leaving = True
+            self.rewrite(path, good)
+        return "promises"
+
+    @staticmethod
+    def rewrite(path, data):
+        with open(path, "r+b") as f:
+            f.write(data)
+            f.truncate()
 
     def start(self):
         self.server = (Inetd if self.inetd else Serve)(self.host)
@@ -184,10 +228,11 @@ class Walk:
             who = (m.who, nth)
             if self.drop.KIND == "Maildir" and (m.raw is None or not m.who):
                 continue                # it has no file yet, or no name
-            if self.ids.setdefault(who, id_) != id_:
+            if self.ids.get(who, id_) != id_:
                 raise Wrong("another id", who, id_, self.ids[who])
-            if self.owners.setdefault(id_, who) != who:
+            if self.owners.get(id_, who) != who:
                 raise Wrong("the id of another", id_, who, self.owners[id_])
+            self.ids[who], self.owners[id_] = id_, who
 
     # -- damage ---------------------------------------------------------------------
 
@@ -203,7 +248,7 @@ class Walk:
             with open(path, "r+b") as f:
                 data = f.read()
                 way = rng.randrange(5)
-                self.old = self.old[-8:] + [data]
+                self.keep_one(data)
                 if way == 0:
                     os.unlink(path)
                     return "index removed"
@@ -224,10 +269,16 @@ class Walk:
             return "index damaged, %d" % way
         return "no index"
 
+    def keep_one(self, data):
+        """Of several walks: the index of another one is another user's."""
+        self.old.append(data)
+        if len(self.old) > 20:
+            del self.old[self.rng.randrange(20)]
+
     def keep(self):
         for path in self.files("index"):
             with open(path, "rb") as f:
-                self.old = self.old[-8:] + [f.read()]
+                self.keep_one(f.read())
 
     def lose(self):
         """State that was for a session of before."""
@@ -235,6 +286,51 @@ class Walk:
             if os.path.getsize(path) == 0 or "index" in path:
                 os.unlink(path)
         return "state removed"
+
+    def journal(self):
+        """{path: octets} of what an update has left."""
+        out = {}
+        for path in self.files("journal"):
+            if os.path.basename(path)[0] in "0123456789abcdef":
+                with open(path, "rb") as f:
+                    out[path] = f.read()
+        return out
+
+    def old_journal(self):
+        """One that was finished long ago, or no journal, is put back: what is there
+        stays as it is, be it that nobody can log in."""
+        if self.pending is not None or self.full:
+            return "nothing"
+        found = list(self.journal())
+        if not found:
+            return "no journal"
+        data = self.rng.choice(self.journals + [bytes(9000), b"x" * 20000])
+        with open(found[0], "wb") as f:
+            f.write(data)
+        before = self.drop.read()
+        good = self.drop.is_good()
+        try:
+            pop = self.connect_free()
+        except PopError as e:
+            if not e.args[0].startswith(b"[SYS/PERM]"):
+                raise Wrong("an old journal", e.args[0]) from None
+        else:
+            pop.close()
+            if not good:
+                raise Wrong("a login to what is no mailbox")
+        self.leaving = True
+        if self.drop.read() != before:
+            raise Wrong("an old journal was believed")
+        self.clear_journal()
+        return "old journal"
+
+    def clear_journal(self):
+        """As the operator does."""
+        self.stop()
+        self.gone()
+        for path in self.journal():
+            os.unlink(path)
+        self.start()
 
     # -- a full disk ------------------------------------------------------------------
 
@@ -277,26 +373,31 @@ class Walk:
         else:
             raise Wrong("two sessions at a time")
 
-    def login(self):
-        """A session, or None: rightly refused."""
+    def connect_free(self):
+        """As soon as the last session is gone."""
         deadline = time.monotonic() + BOUND
         while True:
             try:
                 pop = self.connect()
-                break
+                self.leaving = False
+                return pop
             except PopError as e:
-                if e.args[0].startswith(b"[IN-USE]") and self.leaving \
-                        and time.monotonic() < deadline:
-                    time.sleep(0.005)
-                    continue
-                self.refused(e.args[0])
-                self.leaving = True
-                return None
+                if not e.args[0].startswith(b"[IN-USE]") or not self.leaving \
+                        or time.monotonic() > deadline:
+                    raise
             except (EOFError, ConnectionError):
                 if not self.leaving or time.monotonic() > deadline:
                     raise
-                time.sleep(0.005)
-        self.leaving = False
+            time.sleep(0.005)
+
+    def login(self):
+        """A session, or None: rightly refused."""
+        try:
+            pop = self.connect_free()
+        except PopError as e:
+            self.refused(e.args[0])
+            self.leaving = True
+            return None
         self.settle_death()
         self.count["login"] += 1
         self.count["index"] += any(map(os.path.getsize, self.files("index")))
@@ -332,6 +433,8 @@ class Walk:
         try:
             self.talk(session)
             return self.finish(session)
+        except Doubted:
+            return self.find_out(session)
         except Gone:
             self.leaving = True
             self.pending = self.drop.read(), NOTHING
@@ -341,9 +444,25 @@ class Walk:
             for name in ("served", "refused"):
                 self.count[name] += getattr(session, name)
 
+    def find_out(self, session):
+        """Who reads all of it has the next session know better."""
+        self.doubt -= 1
+        self.count["doubted"] += 1
+        before = self.drop.read()
+        for n in session.pop.list():
+            try:
+                session.pop.multi("RETR", n)
+            except PopError:
+                pass
+        session.reset()
+        self.leaving = True
+        self.pending = before, NOTHING
+        return "doubted"
+
     def talk(self, session):
         if self.rng.random() < 0.9:
             session.look()
+            self.doubt = 0              # all that it knows is so
         for _ in range(self.rng.randrange(12)):
             if self.rng.random() < 0.15:
                 self.others()
@@ -362,13 +481,36 @@ class Walk:
             return "vanished"
         if way < 0.9:
             session.pop.send(b"QUIT\r\n")
-            time.sleep(self.rng.random() ** 2 * 0.01)
+            self.await_update()
         self.count["killed"] += 1
         self.pending = before, session
         return self.kill()
 
+    def await_update(self):
+        """Until a journal is there, which is for milliseconds; or not for so long."""
+        end = time.monotonic() + self.rng.random() ** 2 * 0.02
+        while time.monotonic() < end:
+            if any(self.journal().values()):
+                time.sleep(self.rng.random() ** 3 * 0.002)
+                self.count["update"] += 1
+                return
+
     def kill(self):
-        """A process dies, whichever, or all."""
+        """A process dies, whichever, or all; who mends it may die as well."""
+        what = self.kill_some()
+        self.journals = self.journals[-4:] + [
+            data for data in self.journal().values() if data]
+        while self.rng.random() < 0.3:
+            with contextlib.suppress(OSError, EOFError):
+                pop = Pop(self.host.connect(110))
+                with pop:
+                    pop.send(b"USER %s\r\nPASS %s\r\n" % (
+                        USER.encode(), USER.encode()))
+                    time.sleep(self.rng.random() ** 2 * 0.01)
+                    what += ", " + self.kill_some()
+        return what
+
+    def kill_some(self):
         found = list(self.processes().items())
         if self.rng.random() < 0.5:
             found = [self.rng.choice(found)] if found else []
@@ -384,6 +526,8 @@ class Walk:
         return "killed " + " ".join(name for _, name in found)
 
     def quit(self, session):
+        if self.rng.random() < 0.3 and self.may_deliver_beside():
+            return self.quit_beside(session)
         before = self.drop.read()
         good = self.drop.is_good()
         note = self.note() if "bulletins" in self.options else None
@@ -405,6 +549,33 @@ class Walk:
         self.leaving = True             # it has not given its lock back
         return "quit refused"
 
+    def may_deliver_beside(self):
+        """Where what comes stands at the end whenever it came."""
+        return self.drop.KIND == "mbox" and not self.full and self.drop.is_good() \
+            and "bulletins" not in self.options \
+            and self.drop.read().endswith(b"\n\n")
+
+    def quit_beside(self, session):
+        """An MTA comes while QUIT is at work."""
+        before = self.drop.read()
+        new = self.letters.from_line() + b"Subject: beside %d\n\ntext\n\n" \
+            % self.rng.getrandbits(64)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            done = pool.submit(self.drop.append, new, self.rng.random() * 0.01)
+            reply = session.quit()
+            done.result()
+        after = self.drop.read()
+        self.count["quit"] += 1
+        self.count["beside"] += 1
+        if not after.endswith(new):
+            raise Wrong("mail that came beside QUIT is lost", reply)
+        after = after[:-len(new)]
+        if reply.startswith(b"+OK"):
+            self.judge(before, after, session)
+        elif after != before or not session.lenient:
+            raise Wrong("QUIT", reply)
+        return "quit, and a delivery"
+
     def judge(self, before, after, session, died=False):
         wrong = self.drop.judge(before, after, session)
         if wrong and (died or self.full) and session is not NOTHING:
@@ -424,6 +595,8 @@ class Walk:
             what = "nothing"            # they would lose mail themselves
         elif way < 0.8:
             what = self.drop.change(self.rng, self.letters)
+            if what.split(",")[0] not in ("append", "nothing"):
+                self.doubt = self.drop.DOUBTS
         elif way < 0.82:
             what = self.drop.spoil(self.rng)
         elif way < 0.92:
@@ -441,8 +614,12 @@ class Walk:
             self.others()
             if not self.drop.is_good() and self.rng.random() < 0.5:
                 self.drop.clear()
-        elif way < 0.93:
+        elif way < 0.92:
             self.did.append(self.lose())
+        elif way < 0.925 and not self.full:
+            self.did.append(self.spoil_promises())
+        elif way < 0.93:
+            self.did.append(self.old_journal())
         elif way < 0.95:
             self.stop()
             self.gone()
