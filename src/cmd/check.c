@@ -9,13 +9,14 @@
 #include <string.h>
 
 static const char usage_text[] =
-"usage: popper check [--config FILE]\n"
+"usage: popper check [--quick] [--config FILE]\n"
 "       popper check --show | --show-all [--config FILE]\n"
 "\n"
 "Judges the configuration file and the files, folders and accounts that it\n"
 "names.  Prints every mistake as FILE:LINE: error: TEXT (or warning:), says\n"
 "what was meant and how to mend it, and changes nothing.\n"
 "Run it as root, so that it sees what popper will see.\n"
+"--quick does not look through folders that have a file for each maildrop.\n"
 "--show prints what the file sets instead, as popper understands it, and\n"
 "--show-all the defaults as well, as comments.\n"
 "Exit status: 0 without errors, 78 with errors, 64 for a bad command line, 1 when\n"
@@ -215,8 +216,11 @@ cmd_check(int argc, char **argv)
 	}
 	all = start_word(&argc, argv, "--show-all");
 	some = start_word(&argc, argv, "--show");
+	c.quick = start_word(&argc, argv, "--quick");
 	if (all && some)
 		return start_usage("check", "either --show or --show-all");
+	if (c.quick && (all || some))
+		return start_usage("check", "--quick judges, --show does not");
 	identity_own(&own);
 	c.uid = own.uid;
 	c.root = identity_is_root();

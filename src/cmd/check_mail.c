@@ -178,8 +178,8 @@ mail_spool(struct check *c)
 		    "it needs room of its own for the copies of all maildrops "
 		    "that are open at a time; remove the line to copy beside "
 		    "the spool", c->s->role.temp_dir, path);
-	if (maildirs)
-		return;		/* no older popper knows them */
+	if (maildirs || c->quick)	/* no older popper knows Maildirs */
+		return;
 	l.path = path;
 	if (l.levels > LEVELS_MAX)
 		l.levels = LEVELS_MAX;
@@ -377,8 +377,10 @@ void
 check_mail(struct check *c)
 {
 	mail_spool(c);
-	mail_elsewhere(c);
-	mail_journals(c);
+	if (!c->quick) {
+		mail_elsewhere(c);
+		mail_journals(c);
+	}
 	mail_private(c, "journal");
 	mail_private(c, "index");
 	mail_private(c, "maildirs");

@@ -16,6 +16,8 @@ struct check {
 	bool			 spares;	/* and are no more than warnings */
 	char			 first[2048];	/* of them */
 	bool			 root;	/* are we? */
+	bool			 quick;	/* nothing that costs more with each
+						   maildrop */
 	uid_t			 uid;	/* ours */
 	unsigned		 errors;
 	unsigned		 warnings;

@@ -614,6 +614,23 @@ class Check(Checking):
         self.assertRegex(out[1], "error: passwd_file: ")
         self.assertEqual(len(out), 3, out)
 
+    def test_quick(self):
+        """What is in the spool and in the folder of journals is not looked at;
+        all else is."""
+        self.file("/var/mail/.ann.pop", MAIL, 0o600, "ann")
+        self.host.mkdir("/var/lib/popper/journal", 0o700)
+        self.file("/var/lib/popper/journal/0123-ann", "x", 0o600)
+        self.host.write(CONF, FILE + "gids_denied = shadwo\n" + OFFICE)
+        for words, seen in (([], 2), (["--quick"], 0)):
+            r = self.host.run(["/usr/sbin/popper", "check", *words])
+            out = r.stdout.decode()
+            self.assertEqual(r.returncode, 78)
+            self.assertIn("shadwo", out)
+            self.assertEqual(("/var/mail/.ann.pop" in out)
+                             + ("1 maildrop in " in out), seen, out)
+        r = self.host.run(["/usr/sbin/popper", "check", "--quick", "--show"])
+        self.assertEqual(r.returncode, 64)
+
     def test_names_drive_no_terminal(self):
         """ESC, its twins of eight bits (raw and in UTF-8), and a letter."""
         self.file("/var/mail/.\x1b[2J\udc9b2J\x9b2J\xe9.pop", MAIL, 0o600, "ann")
