@@ -204,8 +204,8 @@ crypt_matches(struct span stored, const struct secret *x, struct fault *f)
 	return same && usable;
 }
 
-bool
-passwd_verify(struct span stored, const struct secret *x, struct fault *f)
+static bool
+matches(struct span stored, const struct secret *x, struct fault *f)
 {
 	switch (stored_kind(&stored, f)) {
 	case STORED_PLAIN:
@@ -221,6 +221,18 @@ passwd_verify(struct span stored, const struct secret *x, struct fault *f)
 	}
 	(void)crypt_matches(SPAN(DUMMY_SETTING), x, NULL);
 	return false;
+}
+
+/* What is locked costs what it would cost else. */
+bool
+passwd_verify(struct span stored, const struct secret *x, struct fault *f)
+{
+	size_t locked = 0;
+
+	while (locked < stored.n && stored.p[locked] == '!')
+		locked++;
+	return matches(span_skip(stored, locked), x, locked > 0 ? NULL : f) &&
+	    locked == 0;
 }
 
 static int

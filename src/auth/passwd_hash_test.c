@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "auth/passwd_file.h"
 
+#include "sys/sock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,6 +107,34 @@ verify_table(void **state)
 }
 
 /* A password is not cut at a NUL, neither by a hash nor in plain. */
+/* The least processor time of some attempts at it. */
+static uint64_t
+least_us(const char *stored, const struct secret *x)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < 7; i++) {
+		uint64_t began = clock_spent_us();
+		uint64_t took;
+
+		assert_false(passwd_verify(span_str(stored), x, NULL));
+		took = clock_spent_us() - began;
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+/* The hash in place of one that cannot be measured against takes ten times as long. */
+static void
+locked_costs_the_same(void **state UNUSED)
+{
+	static const char	hash[] = "!$6$rounds=1000$popper$x";
+	struct secret		x = { 0 };
+
+	set(&x, "wrong");
+	assert_true(least_us(hash, &x) < 4 * least_us(hash + 1, &x));
+}
+
 static void
 nul_never_matches(void **state)
 {
@@ -222,6 +252,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verify_table),
+		cmocka_unit_test(locked_costs_the_same),
 		cmocka_unit_test(nul_never_matches),
 		cmocka_unit_test(every_octet),
 		cmocka_unit_test(hash_table),
