@@ -205,6 +205,9 @@ def publish(runs, top):
 
 
 def main():
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__.strip())
+        return
     paths = {}
     for arg in sys.argv[1:] or [
             os.path.join(TOP, "build", "bench-report", "results.json")]:
