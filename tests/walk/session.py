@@ -83,7 +83,8 @@ class Session:
         if self.ids:
             self.check(all(self.ids[n - 1] == ids[n] for n in ids), "ids changed")
         elif not self.deleted:
-            self.walk.know_ids(self.hidden, self.all, list(ids.values()))
+            if not self.doubt:
+                self.walk.know_ids(self.hidden, self.all, list(ids.values()))
             self.ids = list(ids.values())
 
     def may_refuse_all(self, error):

@@ -462,7 +462,7 @@ class Walk:
     def talk(self, session):
         if self.rng.random() < 0.9:
             session.look()
-            self.doubt = 0              # all that it knows is so
+            self.doubt = max(self.doubt - 1, 0)
         for _ in range(self.rng.randrange(12)):
             if self.rng.random() < 0.15:
                 self.others()
