@@ -174,14 +174,14 @@ class Hall:
     def failed(self, verdict, ip):
         """Before so many failures add up that one question is judged at a time
         (role/penalty.h), all is forgiven."""
-        network = "" if ip.startswith("127.") else ip
+        network = "" if ip.startswith("127.") else "@" + ip
         for whose in ("*" + verdict.master if verdict.master else verdict.user,
                       network):
             with self.street.lock:
                 n = self.failures[whose] = self.failures.get(whose, 0) + 1
             if whose and n % FORGIVEN == 0:
                 self.host.run(["/usr/sbin/popper", "ctl", "penalties",
-                               "--clear", whose], check=True)
+                               "--clear", "--", whose])
 
     # -- what changes -------------------------------------------------------
 
