@@ -82,14 +82,17 @@ class Rights(family.Family):
         """Of a stranger who waits for his worker: (front, worker)."""
         self.serve(auth=auth)
         self.ask()
-        # It has just been forked: give it the time to shed what it inherited,
-        # and to shut its cage, where it has one.
-        most = len(STANDARD) + sum(HOLDS["worker"].values())
+        # It has just been forked: give it the time to shed what it inherited, to
+        # read PAM's files, and to shut its cage, where it has one.
+        most = sum(HOLDS["worker"].values())
         cage = {"file": "2", "pam": "0"}[auth]
 
         def ready():
             worker = self.children()[1]
-            return len(worker.fds()) <= most and core_limit(worker) == NO_CORE \
+            held = [what for fd, what in worker.fds().items() if fd > 2]
+            return len(held) <= most \
+                and all(re.fullmatch(SOCKET, what) for what in held) \
+                and core_limit(worker) == NO_CORE \
                 and worker.status["Seccomp"] == [cage]
         self.wait_for(ready, "worker as it is when it works")
         return self.children()
