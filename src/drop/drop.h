@@ -240,9 +240,9 @@ extern const struct drop_ops	mbox_ops;
 extern const struct drop_ops	maildir_ops;
 
 /*
- * Of a Maildir without an index, what a promised unique-id of message i goes by, with 1 for the number
- * among twins (drop/promise.h): a digest of the base name of its file, which is
- * returned, and borrowed; of files that share it, of the inode, too.
+ * Of a Maildir without an index, what a promised unique-id of message i goes by, with 1
+ * for the number among twins (drop/promise.h): a digest of the base name of its file,
+ * which is returned, and borrowed; of files that share it, of the inode, too.
  */
 struct span	maildir_key(const struct drop *d, size_t i, uint8_t digest[16]);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a role gives up before it reads a foreign byte: the root folder, the
- * limits, the system calls.  (Files: sys/cage_files.h.)  Floor 1.  The seccomp programs are made from one
- * table with libseccomp when popper is built (src/sys/cage_gen.c), so that a
- * process only loads them.  Unknown system calls get ENOSYS, forbidden ones
- * kill the process.
+ * What a role gives up before it reads a foreign byte: the root folder, the limits,
+ * the system calls.  (Files: sys/cage_files.h.)  Floor 1.  The seccomp programs are made
+ * from one table with libseccomp when popper is built (src/sys/cage_gen.c), so that a
+ * process only loads them.  Unknown system calls get ENOSYS, forbidden ones kill the
+ * process.
  */
 #ifndef SYS_CAGE_H
 #define SYS_CAGE_H

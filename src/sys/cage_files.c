@@ -5,8 +5,7 @@
  * before the system call filter.
  * Trusts: the kernel's own version number of Landlock.
  * Gives up: all files but those beneath the given places; new TCP connections, but to
- * named ports;
- * sockets of the abstract name space, which no file's rights guard.
+ * named ports; sockets of the abstract name space, which no file's rights guard.
  *
  * glibc has no wrappers, and the headers may be older than the kernel: what we
  * need of them stands here.

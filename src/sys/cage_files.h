@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Landlock: the files that a process may go on to use, whatever its user may.
- * Floor 1; between the change of ids and cage_enter, which does it itself for some roles
- * without files.  What is open already, or comes by a link, stays as it is; the rights of the
- * files themselves count as ever.  New TCP connections are refused, too, but to ports
- * that are named, where the kernel can do that.
+ * Floor 1; between the change of ids and cage_enter, which does it itself for some
+ * roles without files.  What is open already, or comes by a link, stays as it is; the
+ * rights of the files themselves count as ever.  New TCP connections are refused, too,
+ * but to ports that are named, where the kernel can do that.
  */
 #ifndef SYS_CAGE_FILES_H
 #define SYS_CAGE_FILES_H

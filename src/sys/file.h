@@ -111,9 +111,9 @@ int	file_open_append(const char *path, int *fd_r, struct fault *f) MUSTUSE;
 /* An unnamed file in the folder dir, read-write, mode 0600. */
 int	file_open_unnamed(const char *dir, int *fd_r, struct fault *f) MUSTUSE;
 
-/* Reads n bytes, fewer only at the end of the file; -1 on error. */
 /* The first n octets will be read soon: begin to fetch them, without waiting. */
 void	file_read_ahead(int fd, uint64_t n);
+/* Reads n bytes, fewer only at the end of the file; -1 on error. */
 ssize_t	file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
 	    MUSTUSE;
 /* Writes all or fails (then some may have been written). */
