@@ -28,6 +28,14 @@
 #define HOSTNAME_MAX	256
 #define INETD_PAUSE_MS	1000	/* who waits has inetd start us again at once */
 
+#define FLAGS_TEXT \
+"  -b dir         bulletins: the folder they are in\n" \
+"  -d             debugging: to the log, and SO_DEBUG on the socket\n" \
+"  -s             a line of statistics at the end of each session\n" \
+"  -T secs        end a session that is silent for so long (120)\n" \
+"  -t trace-file  debugging to this file\n" \
+"  --config FILE  instead of " POPPER_SYSCONFDIR "/popper.conf\n"
+
 static const char usage_text[] =
 "usage: popper [-b dir] [-d] [-s] [-T secs] [-t trace-file] [--config FILE]\n"
 "           one POP3 session on standard input and output (inetd)\n"
@@ -40,14 +48,35 @@ static const char usage_text[] =
 "       popper uidl export|import|verify    unique-ids of another server\n"
 "       popper --help | --version\n"
 "\n"
-"  -b dir         bulletins: the folder they are in\n"
-"  -d             debugging: to the log, and SO_DEBUG on the socket\n"
-"  -s             a line of statistics at the end of each session\n"
-"  -T secs        end a session that is silent for so long (120)\n"
-"  -t trace-file  debugging to this file\n"
-"  --config FILE  instead of " POPPER_SYSCONFDIR "/popper.conf\n"
+FLAGS_TEXT
 "\n"
 "Manual: popper(8), popper.conf(5)\n";
+
+static const char serve_text[] =
+"usage: popper serve [-b dir] [-d] [-s] [-T secs] [-t trace-file]\n"
+"                    [--config FILE]\n"
+"\n"
+"Listens where the configuration file says, or at the sockets that a service\n"
+"manager or inetd hands over, and serves POP3 until SIGTERM, in the foreground.\n"
+"SIGHUP has it read the configuration once more.\n"
+"\n"
+FLAGS_TEXT
+"\n"
+"Exit status: 0 when it was told to end, 64 for a bad command line, 77 when it\n"
+"needs root, 78 for a bad configuration, 1 when it could not begin.\n"
+"Manual: popper(8), popper.conf(5)\n";
+
+static const char recover_text[] =
+"usage: popper recover [--quick] [--config FILE]\n"
+"\n"
+"Finishes updates of maildrops that were interrupted, each with the rights of the\n"
+"user whose mail it is.  Doing it twice does no harm.\n"
+"--quick looks only at maildrops whose session left its lock behind, and at all\n"
+"of them when nobody has done so for an hour.\n"
+"Exit status: 0 when nothing is left to do, 75 when some could not be finished now\n"
+"(the log says why), 64 for a bad command line, 77 when it needs root, 78 for a bad\n"
+"configuration.\n"
+"Manual: popper-recover(8)\n";
 
 static const char version_text[] =
 "popper " POPPER_VERSION "\n"
@@ -111,10 +140,16 @@ cmd_session(int argc, char **argv)
 }
 
 static int
+print(const char *text)
+{
+	fputs(text, stdout);
+	return STATUS_OK;
+}
+
+static int
 cmd_help(int argc UNUSED, char **argv UNUSED)
 {
-	fputs(usage_text, stdout);
-	return STATUS_OK;
+	return print(usage_text);
 }
 
 /* What inetd hands over for `wait`, before anything is written there.  -1: it has
@@ -163,9 +198,8 @@ cmd_serve(int argc, char **argv)
 	int		 inetd;
 	int		 status;
 
-	/* serve and recover have no text of their own: all is in popper's. */
 	if (start_word(&argc, argv, "--help"))
-		return cmd_help(argc, argv);
+		return print(serve_text);
 	if (take_listener(&inetd, &f) != 0)
 		return STATUS_FAILED;
 	e = edition_new();
@@ -199,7 +233,7 @@ cmd_recover(int argc, char **argv)
 	int			open;
 
 	if (start_word(&argc, argv, "--help"))
-		return cmd_help(argc, argv);
+		return print(recover_text);
 	status = start(argc, argv, "", true, &s);
 	if (status == STATUS_OK)
 		status = start_allowed(&s, true);
@@ -217,8 +251,7 @@ cmd_recover(int argc, char **argv)
 static int
 cmd_version(int argc UNUSED, char **argv UNUSED)
 {
-	fputs(version_text, stdout);
-	return STATUS_OK;
+	return print(version_text);
 }
 
 static const struct command_word {

@@ -135,11 +135,16 @@ class Check(Checking):
             self.assertIn(b"popper check: ", r.stderr)
 
     def test_help_of_every_command(self):
-        for args in (["--help"], ["serve", "--help"], ["recover", "--help"],
-                     ["passwd", "--help"], ["bulletin", "--help"]):
-            r = self.host.run(["/usr/sbin/popper", *args])
-            self.assertEqual((r.returncode, r.stderr), (0, b""), args)
-            self.assertTrue(r.stdout.startswith(b"usage: popper"), args)
+        """Its own, with its own words."""
+        for word, flag in (("", b" -T "), ("serve", b" -T "), ("recover", b"--quick"),
+                           ("check", b"--quick"), ("passwd", b"--delete"),
+                           ("bulletin", b"--dir"), ("ctl", b"--json"),
+                           ("uidl", b"--from")):
+            r = self.host.run(["/usr/sbin/popper", *word.split(), "--help"])
+            self.assertEqual((r.returncode, r.stderr), (0, b""), word)
+            self.assertTrue(r.stdout.startswith(
+                ("usage: popper " + word).rstrip().encode() + b" "), word)
+            self.assertIn(flag, r.stdout, word)
         r = self.host.run(["/usr/sbin/popper", "--version"])
         self.assertEqual((r.returncode, r.stderr), (0, b""))
         self.assertRegex(r.stdout, rb"\Apopper \d+\.\d+")

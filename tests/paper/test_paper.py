@@ -218,7 +218,7 @@ class Paper(unittest.TestCase):
     def test_flags(self):
         """Synopsis, options and --help tell of the same flags."""
         page = read("man/popper.8")
-        usage = re.search(r"usage_text\[\] =(.*?);",
+        usage = re.search(r"#define FLAGS_TEXT(.*?)\n\n",
                           read("src/cmd/main.c"), re.S).group(1)
         flags = set(re.findall(r"\.flag = '(.)'", "".join(
             read(p) for p in glob.glob(TOP + "/src/*/options.c"))))
