@@ -142,7 +142,7 @@ enum auth_reason {
 const char	*auth_reason_word(enum auth_reason r);
 
 #define AUTH_APP_NAME	32		/* octets of an app password's name */
-#define AUTH_GROUPS_MAX	256		/* that rules name */
+#define AUTH_GROUPS_MAX	512		/* that rules name */
 
 struct auth_verdict {
 	enum auth_result	result;

@@ -27,7 +27,7 @@ enum conf_type {
 				   that stands in a line */
 };
 
-#define CONF_LIST_MAX	16
+#define CONF_LIST_MAX	32
 struct conf_list {
 	size_t		 n;
 	const char	*item[CONF_LIST_MAX];

@@ -220,6 +220,28 @@ test_other_types(void **state)
 	conf_free(s);
 }
 
+#define ROW_1	"lines = z z\n"
+#define ROWS_8	ROW_1 ROW_1 ROW_1 ROW_1 ROW_1 ROW_1 ROW_1 ROW_1
+#define ROWS_32	ROWS_8 ROWS_8 ROWS_8 ROWS_8
+
+/* popper.conf(5) promises 32. */
+static void
+test_list_of_many(void **state UNUSED)
+{
+	const struct conf_mistake	*m;
+	struct all			 a;
+	struct conf_store		*s = read_text("f", SPAN(ROWS_32), &a);
+
+	assert_int_equal(conf_mistakes(s, &m), 0);
+	assert_int_equal(a.second.lines.n, 32);
+	conf_free(s);
+	s = read_text("f", SPAN(ROWS_32 ROW_1), &a);
+	assert_int_equal(conf_mistakes(s, &m), 1);
+	assert_int_equal(m[0].line, 33);
+	assert_non_null(strstr(m[0].text, "at most 32 of them"));
+	conf_free(s);
+}
+
 /* Each mistake tells its line and a word of the fix. */
 static void
 test_all_mistakes_at_once(void **state)
@@ -581,6 +603,7 @@ main(void)
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_other_types),
+		cmocka_unit_test(test_list_of_many),
 		cmocka_unit_test(test_all_mistakes_at_once),
 		cmocka_unit_test(test_mistakes_are_bounded_and_printable),
 		cmocka_unit_test(test_long_lines),

@@ -4,8 +4,11 @@
 #include "base/alloc.h"
 #include "sys/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+
+static_assert(CONF_LIST_MAX == TLS_PAIRS_MAX, "there is room for all rows");
 
 const char *
 certificate_path(const struct certificate_row *row, size_t file)
@@ -82,11 +85,6 @@ certificates_open(const struct settings *s, struct certificates *out,
 	out->n = 0;
 	if (certificates_open_clients(s, out, f) != 0)
 		return -1;
-	if (rows->n > TLS_PAIRS_MAX) {
-		certificates_close(out);
-		return fault_set(f, FAULT_LIMIT, "more than %d rows of"
-		    " tls_certificate", TLS_PAIRS_MAX);
-	}
 	for (size_t i = 0; i < rows->n; i++)
 		if (certificates_add(out, rows->item[i], f) != 0) {
 			certificates_close(out);

@@ -379,7 +379,7 @@ prepare(struct keeper *k, struct fault *f)
 	k->due = xalloc(k->a->nfronts, sizeof(*k->due));
 	for (size_t i = 0; i < k->a->nfronts; i++)
 		k->front[i] = k->a->fronts[i];
-	for (; k->n < rows->n && k->n < TLS_PAIRS_MAX; k->n++)
+	for (; k->n < rows->n; k->n++)
 		if (!certificate_read(rows->item[k->n], &k->kept[k->n].row, unused,
 		    sizeof(unused)))
 			return fault_set(f, FAULT_PERM, "tls_certificate");

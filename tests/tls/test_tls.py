@@ -349,6 +349,16 @@ class Certificates(house_tls.Tls):
         only_rsa.set_ciphers("aRSA")
         self.assertEqual(self.common(only_rsa, self.NAME), [self.NAME])
 
+    def test_as_many_as_the_page_says(self):
+        rows = []
+        for i in range(1, 32):
+            last, key = certificate("pop%d.example.org" % i)
+            self.lay(last, key, str(i))
+            rows.append("tls_certificate = cert%d.pem key=key%d.pem" % (i, i))
+        self.serve(*self.ROWS, *rows)
+        self.assertEqual(self.common(trusting(last), "pop31.example.org"),
+                         ["pop31.example.org"])
+
     def test_one_file(self):
         self.host.write("/etc/popper/both.pem", self.cert + self.key, 0o600)
         self.serve(*self.ROWS[:2], "tls_certificate = both.pem")
