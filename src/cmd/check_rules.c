@@ -36,6 +36,24 @@ rule_isolation(struct check *c)
 		    "file to serve as this user");
 }
 
+/* What is about the parts of the other assembly, or about what they alone do. */
+static void
+rule_single(struct check *c)
+{
+	static const char *const of_split[] = { "front_user", "auth_user",
+	    "chroot_dir", "fronts", "auth_workers", "auth_timeout",
+	    "auth_cache_ttl", "auth_cache_size", "auth_cache_pam",
+	    "max_strangers", "max_sessions_per_user", "xclient_networks",
+	    "peer_check", "peer_check_timeout", "name_servers", "ctl_socket",
+	    "ctl_group", "metrics" };
+
+	for (size_t i = 0; i < ARRAY_LEN(of_split) &&
+	    c->s->role.isolation == ISOLATION_SINGLE; i++)
+		if (conf_is_set(c->s->store, of_split[i]))
+			check_warn(c, of_split[i], "has no effect with "
+			    "isolation = single; remove the line");
+}
+
 static void
 rule_kernel(struct check *c)
 {
@@ -321,9 +339,6 @@ rule_listen(struct check *c)
 		check_warn(c, "proxy_networks", "has no effect: no line of "
 		    "listen says proxy; write listen = *:110 proxy (with your "
 		    "address) or remove the line");
-	if (single && r->xclient_networks.n > 0)
-		check_warn(c, "xclient_networks", "has no effect with "
-		    "isolation = single; remove the line");
 }
 
 static bool
@@ -409,6 +424,7 @@ void
 check_rules(struct check *c)
 {
 	rule_isolation(c);
+	rule_single(c);
 	rule_kernel(c);
 	rule_timeout(c);
 	rule_ranges(c);

@@ -12,6 +12,9 @@
 #include "sys/sock.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#define HOSTNAME_OCTETS	255
 
 static const char *const isolations[] = {
 	[ISOLATION_SPLIT]	= "split",
@@ -57,10 +60,17 @@ is_server(struct span w)
 static bool
 is_own_place(const char *value)
 {
-	return value[0] == '\0' || value[0] == '/' ||
+	return value[0] == '\0' || (value[0] == '/' && sock_path_fits(value)) ||
 	    (sock_listen_valid(value) &&
 	    (span_starts(span_str(value), SPAN("127.")) ||
 	    span_starts(span_str(value), SPAN("[::1]:"))));
+}
+
+/* Further servers have .2 and so on behind it. */
+static bool
+is_ctl_socket(const char *value)
+{
+	return strlen(value) + strlen(".2") <= SOCK_PATH_MAX;
 }
 
 static bool
@@ -75,10 +85,12 @@ are_servers(const char *value)
 	return true;
 }
 
-/* It goes into the greeting and into To: lines. */
+/* It goes into the greeting and into To: lines.  RFC 1035 s.2.3.4 has the length. */
 static bool
 is_hostname(const char *value)
 {
+	if (strlen(value) > HOSTNAME_OCTETS)
+		return false;
 	for (; *value != '\0'; value++) {
 		uint8_t c = (uint8_t)*value;
 
@@ -107,7 +119,17 @@ static const struct conf_option role_options[] = {
 		    ".Cm single\n"
 		    "one process does all, as the user who started it, "
 		    "for tests and small hosts; only with\n"
-		    ".Ic auth No = Cm file .",
+		    ".Ic auth No = Cm file .\n"
+		    "What is about those parts has no effect then, nor is there "
+		    "anybody to count the sessions of a user, to remember "
+		    "passwords, to look up names or to answer\n"
+		    ".Xr popper-ctl 8 :\n"
+		    ".Ic front_user , auth_user , chroot_dir , fronts ,\n"
+		    ".Ic auth_workers , auth_timeout , auth_cache_ttl ,\n"
+		    ".Ic auth_cache_size , auth_cache_pam , max_strangers ,\n"
+		    ".Ic max_sessions_per_user , sessions_per_process ,\n"
+		    ".Ic xclient_networks , peer_check , peer_check_timeout ,\n"
+		    ".Ic name_servers , ctl_socket , ctl_group , metrics .",
 	},
 	{
 		.name = "listen", .type = CONF_LINES,
@@ -369,7 +391,7 @@ static const struct conf_option role_options[] = {
 		    "bulletins",
 		.man = "The name of this host in the greeting and in the\n"
 		    ".Ql To:\n"
-		    "of bulletins.\n"
+		    "of bulletins, of at most 255 octets.\n"
 		    "When empty, the canonical name of the host.",
 	},
 	{
@@ -611,7 +633,9 @@ static const struct conf_option role_options[] = {
 	{
 		.name = "ctl_socket", .type = CONF_PATH,
 		.offset = AT(ctl_socket), .fallback = "",
-		.meaning = "at which socket popper serve hears popper ctl",
+		.valid = is_ctl_socket,
+		.meaning = "at which socket popper serve hears popper ctl, in "
+		    "at most 105 octets",
 		.man = "The socket at which\n"
 		    ".Nm popper Cm serve\n"
 		    "hears\n"

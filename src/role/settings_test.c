@@ -299,6 +299,10 @@ test_a_flag_that_is_not_allowed_here(void **state)
 	settings_fini(&s);
 }
 
+#define H15	"hhhhhhhhhhhhhhh"
+#define H51	H15 H15 H15 "hhhhhh"
+#define H255	H51 H51 H51 H51 H51
+
 /* Values that only this room can judge. */
 static const struct { const char *text; bool good; } judged[] = {
 	{ "name_servers = 127.0.0.1",			true },
@@ -312,6 +316,15 @@ static const struct { const char *text; bool good; } judged[] = {
 	{ "listen = pop3",				false },
 	{ "hostname = mail.example.org",		true },
 	{ "hostname = \"a b\"",				false },
+	{ "metrics = /" H51 H51 "hhhh",			true },
+	{ "metrics = /" H51 H51 "hhhhhh",		false },
+	{ "ctl_socket = /" H51 H51 "hh",		true },
+	{ "ctl_socket = /" H51 H51 "hhh",		false },
+	{ "log_socket = /" H51 H51 "hhhh",		true },
+	{ "log_socket = /" H51 H51 "hhhhhh",		false },
+	{ "journal_socket = /" H51 H51 "hhhhhh",	false },
+	{ "hostname = " H255,				true },
+	{ "hostname = " H255 "h",			false },
 	{ "maildrop = /var/mail/%1/%2/%u",		true },
 	{ "maildrop = ~/mbox",				true },
 	{ "maildrop = %h/100%%",			true },

@@ -12,6 +12,7 @@
 #include "sys/file.h"
 #include "sys/sys_priv.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -367,6 +368,15 @@ sock_accept(int fd, int *fd_r, struct sock_addr *peer_r, struct fault *f)
 }
 
 /* ------------------------------------------------------- local sockets */
+
+static_assert(sizeof(((struct sockaddr_un *)NULL)->sun_path) == SOCK_PATH_MAX + 1,
+    "and its NUL");
+
+bool
+sock_path_fits(const char *path)
+{
+	return strlen(path) <= SOCK_PATH_MAX;
+}
 
 int
 sock_connect_local(const char *path, int *fd_r, struct fault *f)

@@ -71,6 +71,9 @@ int	sock_accept(int fd, int *fd_r, struct sock_addr *peer_r,
  */
 int	sock_connect_local(const char *path, int *fd_r, struct fault *f) MUSTUSE;
 bool	sock_is_stream(int fd);
+/* Is it short enough for the path of a local socket? */
+#define SOCK_PATH_MAX	107u		/* octets */
+bool	sock_path_fits(const char *path);
 
 /*
  * TCP_NODELAY, and keepalive, so that the kernel ends an idle connection whose

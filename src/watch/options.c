@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "watch/options.h"
 
+#include "sys/sock.h"
+
 #include <assert.h>
 
 static_assert(sizeof(enum log_to) == sizeof(int), "CONF_WORD");
@@ -98,15 +100,18 @@ const struct conf_option log_options[] = {
 	},
 	{
 		.name = "log_socket", .type = CONF_PATH, .offset = AT(socket),
-		.fallback = "/dev/log", .min = 1,
-		.meaning = "at which socket the log daemon listens",
+		.fallback = "/dev/log", .min = 1, .valid = sock_path_fits,
+		.meaning = "at which socket the log daemon listens, in at most "
+		    "107 octets",
 		.man = "The socket at which the log daemon listens.",
 	},
 	{
 		.name = "journal_socket", .type = CONF_PATH,
 		.offset = AT(journal),
 		.fallback = "/run/systemd/journal/socket", .min = 1,
-		.meaning = "at which socket systemd's journal listens",
+		.valid = sock_path_fits,
+		.meaning = "at which socket systemd's journal listens, in at "
+		    "most 107 octets",
 		.man = "The socket of\n.Ic log No = Cm journal .",
 	},
 	{

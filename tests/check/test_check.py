@@ -267,6 +267,24 @@ class Check(Checking):
                        (CONF + ":2: warning: timeout: 300 seconds;",
                         "timeout = 600"), status=0)
 
+    def test_of_no_effect_in_one_process(self):
+        rows = ("front_user = ann", "auth_user = ann", "chroot_dir = /x",
+                "fronts = 1", "auth_workers = 1", "auth_timeout = 9",
+                "auth_cache_ttl = 1", "auth_cache_size = 1",
+                "auth_cache_pam = no", "max_strangers = 2",
+                "max_sessions_per_user = 2", "xclient_networks = 192.0.2.1",
+                "peer_check = no", "peer_check_timeout = 1",
+                "name_servers = 192.0.2.1", "ctl_socket = /x/ctl",
+                "ctl_group = users", "metrics = 127.0.0.1:9110")
+        text = QUIET + OFFICE + "".join(row + "\n" for row in rows)
+        for single in (False, True):
+            self.host.write(CONF, text + "isolation = single\n" * single)
+            said = self.host.run(["/usr/sbin/popper", "check"]).stdout.decode()
+            for row in rows:
+                self.assertEqual("warning: %s: has no effect with isolation = "
+                                 "single; remove the line\n" % row.split()[0]
+                                 in said, single, row)
+
     def test_combinations(self):
         for text, want in (
                 ("isolation = single\n",
