@@ -607,7 +607,7 @@ is_point(pid_t pid, long nr, const uint64_t *args)
 	}
 	if (nr == SYS_exit_group || nr == SYS_kill || nr == SYS_close_range)
 		return false;
-	if (opt.err == ENOSPC)
+	if (opt.err == ENOSPC || opt.err == EDQUOT)
 		return (is & SPACE) != 0 && on_file;
 	if (opt.err == EINTR)
 		return (is & (FD1 | PATH1 | PATH2 | TALKS)) != 0;

@@ -80,7 +80,7 @@ class Injector(unittest.TestCase):
 
     def test_fail(self):
         # An error leaves out the call and all that the child wanted after it.
-        for error in ("EIO", "EINTR", "ENOSPC"):
+        for error in ("EIO", "EINTR", "ENOSPC", "EDQUOT"):
             for i, (name, before, adds) in enumerate(STEPS[:4], 1):
                 with self.subTest(at=i, call=name, error=error):
                     data, answer, _ = self.inject(at=i, do="fail:" + error)
@@ -92,7 +92,8 @@ class Injector(unittest.TestCase):
 
     def test_error_numbers(self):
         # Only what can fail that way is a point.
-        for error, points in (("ENOSPC", 4), ("EIO", 4), ("EINTR", 5)):
+        for error, points in (("ENOSPC", 4), ("EDQUOT", 4), ("EIO", 4),
+                              ("EINTR", 5)):
             report = self.inject(do="fail:" + error)[2]
             self.assertIn("points %d" % points, report)
 
