@@ -109,6 +109,8 @@ bool	utf8_refuses(const struct pop *p, const struct view_item *m,
 /* update.c: RFC 1939 s.6.  0: done, the maildrop is closed and its lock given
  * back; -1 with p->fault: nothing was deleted, it is still open. */
 int	update_run(struct pop *p) MUSTUSE;
+/* After that: it is closed all the same, and given back. */
+void	update_give_up(struct pop *p);
 /* Will one have nothing to do for the maildrop's own messages? */
 bool	update_is_idle(const struct pop *p) MUSTUSE;
 /* Does an UPDATE delete this message of the maildrop, though the client has not? */

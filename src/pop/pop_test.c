@@ -235,12 +235,14 @@ told(void *ctx UNUSED, const char *id, const char *text)
 	(void)snprintf(last_told, sizeof(last_told), "%s %s", id, text);
 }
 
-static unsigned released;
+static unsigned released;		/* after its UPDATE */
+static unsigned given_up;
 
 static void
-release(void *ctx UNUSED)
+release(void *ctx UNUSED, bool done)
 {
-	released++;
+	released += done;
+	given_up += !done;
 }
 
 static unsigned tempfiles;
@@ -286,7 +288,7 @@ static int
 setup(void **state UNUSED)
 {
 	drop = (struct drop){ 0 };
-	released = 0;
+	released = given_up = 0;
 	add(&drop, "Subject: one\nTo: a\n\nbody\n.dot\nlast\n", DROP_SEEN);
 	add(&drop, "Subject: two\n\tfolded\nX: y\n\n", 0);
 	add(&drop, "From: c\nSubject : three\n\nno end", 0);
@@ -689,6 +691,8 @@ test_failed_update_says_so(void **state UNUSED)
 	assert_int_equal(n.deleted, 0);
 	assert_false(n.updated);
 	assert_int_equal(released, 0);
+	assert_int_equal(given_up, 1);
+	assert_null(pop->maildrop);
 }
 
 /* Who only polls asks for nothing that he does not show, and writes nothing. */

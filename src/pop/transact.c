@@ -277,10 +277,12 @@ static enum pop_next
 on_quit(struct pop *p, const struct command *cmd UNUSED, struct buf *out)
 {
 	p->counts.quit = true;
-	if (p->maildrop != NULL && update_run(p) != 0)
+	if (p->maildrop != NULL && update_run(p) != 0) {
+		update_give_up(p);
 		SAY_FAULT(out, &p->fault);
-	else
+	} else {
 		SAY_OK(out, "popper at %s signing off.", p->conf->host);
+	}
 	return POP_NEXT_CLOSE;
 }
 

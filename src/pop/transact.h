@@ -24,8 +24,8 @@ struct pop_host {
 	 * FAULT_LIMIT: too many; else it was not sent: FAULT_TEMP, it may be later;
 	 * FAULT_PERM, not on this host; FAULT_PROTO, not this message. */
 	int	(*submit)(void *ctx, int fd, struct fault *f);
-	/* The maildrop is closed for good: others may log in. */
-	void	(*release)(void *ctx);
+	/* The maildrop is closed for good: others may log in.  done: its UPDATE is. */
+	void	(*release)(void *ctx, bool done);
 	/* LAST when it does not live in Status: lines. */
 	void	(*last)(void *ctx, const char *uidl);
 	void	(*tell)(void *ctx, const char *id, const char *text);

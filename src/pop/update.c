@@ -170,11 +170,17 @@ tell_held(struct pop *p)
 
 /* Before the reply: who has read it may log in again. */
 static void
-leave(struct pop *p)
+leave(struct pop *p, bool done)
 {
 	drop_ops_of(p->maildrop)->close(p->maildrop);
 	p->maildrop = NULL;
-	p->conf->ask->release(p->conf->ask->ctx);
+	p->conf->ask->release(p->conf->ask->ctx, done);
+}
+
+void
+update_give_up(struct pop *p)
+{
+	leave(p, false);
 }
 
 /* Bulletins that stay, or a number to remember. */
@@ -226,6 +232,6 @@ update_run(struct pop *p)
 	tell_losses(p, &done);
 	tell_held(p);
 	remember_last(p);
-	leave(p);
+	leave(p, true);
 	return 0;
 }

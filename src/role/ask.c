@@ -165,6 +165,9 @@ ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
 	case MSG_RELEASE:
 		host_session_end(h);
 		return 0;
+	case MSG_GIVE_UP:
+		host_session_give_up(h);
+		return 0;
 	case MSG_SUBMIT:
 		return host_submit(h, message, f);
 	case MSG_FORGET:

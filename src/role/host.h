@@ -143,11 +143,14 @@ int	host_session_lock(struct host *h, const char *sid, const char *ip,
 	    struct fault *f) MUSTUSE;
 /*
  * The same for a login: FAULT_DELAY, without the lock, when login_delay is not over
- * yet, and h->wait_s.  host_session_end: that login has come to its QUIT.
+ * yet, and h->wait_s.  host_session_end: that login has come to its QUIT;
+ * host_session_give_up: it came to nothing; it keeps the lock, and is to be recovered,
+ * if it left an UPDATE unfinished.
  */
 int	host_login(struct host *h, const char *sid, const char *ip,
 	    struct fault *f) MUSTUSE;
 void	host_session_end(struct host *h);
+void	host_session_give_up(struct host *h);
 /* How much of login_delay is left for who would log in now; changes nothing. */
 int	host_login_wait(const struct settings *conf, const struct identity *id,
 	    unsigned *wait_s_r, struct fault *f) MUSTUSE;

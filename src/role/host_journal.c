@@ -44,8 +44,10 @@ host_is_unfinished(const struct host *h)
 	struct file_facts	facts;
 	struct fault		f;
 
-	return journal_place(h->conf, h->key, path, &f) == 0 &&
-	    file_facts_at(FILE_CWD, path, &facts, &f) == 0 && facts.size > 0;
+	if (journal_place(h->conf, h->key, path, &f) != 0)
+		return false;
+	return file_facts_at(FILE_CWD, path, &facts, &f) == 0 ? facts.size > 0 :
+	    f.err != ENOENT;
 }
 
 bool

@@ -53,7 +53,8 @@ int	host_split(struct host *h, char *dir, size_t cap, struct fault *f)
 
 /* Mail that an older popper left beside the spool.  Unsure: yes.  (host.c) */
 bool	host_has_legacy(const struct host *h);
-/* Is there something in its journal?  It need not be open.  (host_journal.c) */
+/* Is there something in its journal?  It need not be open.  Unsure: yes.
+ * (host_journal.c) */
 bool	host_is_unfinished(const struct host *h);
 /* An existing journal is opened, whatever is in it.  (host_journal.c) */
 int	host_find_journal(struct host *h, struct fault *f) MUSTUSE;

@@ -220,6 +220,13 @@ host_session_end(struct host *h)
 	host_session_unlock(h);
 }
 
+void
+host_session_give_up(struct host *h)
+{
+	if (!host_is_unfinished(h))
+		host_session_unlock(h);
+}
+
 int
 host_session_adopt(struct host *h, int lock, struct fault *f)
 {

@@ -605,6 +605,7 @@ session_answer(const struct say *s, bool recovery)
 		[MSG_INDEX]		= { "F", NULL },
 		[MSG_LEGACY]		= { "d", "d" },	/* there is none */
 		[MSG_RELEASE]		= { "D", NULL },
+		[MSG_GIVE_UP]		= { "D", NULL },
 		[MSG_DRAFT]		= { "d", NULL }, /* no sendmail */
 		[MSG_SUBMIT]		= { "wd", NULL }, /* nonsense is no file */
 		[MSG_FORGET]		= { "wd", NULL },

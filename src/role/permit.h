@@ -94,6 +94,7 @@ enum msg_type {
 	MSG_INDEX,
 	MSG_LEGACY,
 	MSG_RELEASE,
+	MSG_GIVE_UP,		/* as RELEASE, of who has come to no UPDATE */
 	MSG_DRAFT,		/* as TEMPFILE, for a message that can be sent */
 	MSG_SUBMIT,		/* the message is wanted then */
 	MSG_FORGET,		/* likewise: which promised unique-ids have no message

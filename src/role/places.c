@@ -625,6 +625,7 @@ on_question(struct place *x, struct link_in *in, struct fault *f)
 	case MSG_REFRESH:
 	case MSG_UNLOCK:
 	case MSG_RELEASE:
+	case MSG_GIVE_UP:
 		break;
 	default:
 		give_hand(x, in->type);

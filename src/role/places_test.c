@@ -560,6 +560,7 @@ effect_of(enum phase phase, const struct mad *c)
 	case MSG_LOCK_UPDATE:
 	case MSG_REFRESH:
 	case MSG_RELEASE:
+	case MSG_GIVE_UP:
 		return phase == WITHOUT_DROP ? '-' : 'a';
 	case MSG_UNLOCK:
 		/* done, unsaid; it says it for nothing */
@@ -974,6 +975,54 @@ test_released(void **state UNUSED)
 	conf.role.state_dir = conf.role.run_dir = old;
 }
 
+static void
+give_up(struct one *o, uint64_t sid)
+{
+	struct fault f;
+
+	admit(o, sid);
+	start(o);
+	o->link = take_order(o, MSG_SPAWN);
+	say_facts(o, "/nowhere/ann");
+	ask(o, MSG_GIVE_UP);
+	assert_int_equal(link_recv(o->link, permit_done, permit_done_n, 0, LONG_MS,
+	    &it.in, &f), 1);
+	assert_int_equal(link_get_u8(&it.in), FAULT_NONE);
+	link_in_fini(&it.in);
+}
+
+/*
+ * Who gives up an UPDATE that is unfinished has the maildrop still, until it is
+ * recovered.  Who gives up a maildrop as it was has it no more: what is unfinished
+ * when he ends is another's.
+ */
+static void
+test_given_up(void **state UNUSED)
+{
+	const char	*old = conf.role.state_dir;	/* of both */
+	char		 dir[32];
+	char		 journal[64];
+	char		 away[64];
+	struct one	 o;
+
+	unfinished(dir, journal);
+	conf.role.state_dir = conf.role.run_dir = dir;
+	(void)snprintf(away, sizeof(away), "%s/away", dir);
+	give_up(&o, 1);
+	close_session(&o, 0);
+	o.link = take_order(&o, MSG_HAND);
+	say_facts(&o, "");
+	assert_int_equal(rename(journal, away), 0);
+	close_session(&o, 0);
+	give_up(&o, 2);
+	assert_int_equal(rename(away, journal), 0);
+	close_session(&o, 0);
+	no_order();
+	assert_int_equal(places_count(it.places), 0);
+	remove_all(dir, journal);
+	conf.role.state_dir = conf.role.run_dir = old;
+}
+
 #define CASE(test)	cmocka_unit_test_setup_teardown(test, begin, end)
 
 int
@@ -997,6 +1046,7 @@ main(void)
 		CASE(test_lost_orders_of_a_dead_spawner),
 		CASE(test_hands_of_a_dead_spawner),
 		CASE(test_released),
+		CASE(test_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

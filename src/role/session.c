@@ -154,6 +154,8 @@ begin(struct session *s)
 		pop_welcome(s->pop, &s->pump.out);
 		return PUMP_LINE;
 	}
+	if (s->c->facts->locked)
+		session_release(s, false);
 	if (f.class == FAULT_DELAY)
 		session_refuse_delayed(s);
 	else

@@ -110,12 +110,12 @@ q_submit(void *ctx, int fd, struct fault *f)
 	return 0;
 }
 
-static void
-q_release(void *ctx)
+void
+session_release(void *ctx, bool done)
 {
 	struct fault f;
 
-	if (question(ctx, MSG_RELEASE, NULL, NULL, &f) != 0)
+	if (question(ctx, done ? MSG_RELEASE : MSG_GIVE_UP, NULL, NULL, &f) != 0)
 		log_fault(LEVEL_WARN, "drop-release-failed", &f);
 }
 
@@ -200,7 +200,7 @@ session_init_hosts(struct session *s)
 		.tempfile = session_tempfile,
 		.draft = q_draft,
 		.submit = q_submit,
-		.release = q_release,
+		.release = session_release,
 		.last = remember_last,
 		.tell = session_tell,
 		.lends = lends,

@@ -42,6 +42,8 @@ void	session_init_hosts(struct session *s);
 /* Also struct drop_host's calls; ctx is the session. */
 int	session_unlock(void *ctx, struct fault *f) MUSTUSE;
 int	session_tempfile(void *ctx, int *fd_r, struct fault *f) MUSTUSE;
+/* Likewise struct pop_host's; a reply follows. */
+void	session_release(void *ctx, bool done);
 /* A warning. */
 void	session_tell(void *ctx, const char *id, const char *text);
 

@@ -391,7 +391,7 @@ tell(void *ctx, const char *id, const char *text)
 }
 
 static void
-release(void *ctx UNUSED)
+release(void *ctx UNUSED, bool done UNUSED)
 {
 	/* It is, before QUIT goes to pop/. */
 }
