@@ -90,10 +90,9 @@ pass_on(int fd, uint16_t type, const struct ctl_whom *w)
 	struct fault	f;
 
 	log_act(type, w);
-	local_hush(fd);
 	link_out_init(&m, type);
 	ctl_put_whom(&m, w);
-	if (link_send(c.s->master, &m, &fd, 1, &f) != 0)
+	if (local_hush(fd, &f) != 0 || link_send(c.s->master, &m, &fd, 1, &f) != 0)
 		ctl_done(fd, FAULT_TEMP, 0, f.text);
 }
 

@@ -203,6 +203,7 @@ static const struct rule rules[] = {
 	{ CALL(setsockopt),		F | S | H, OPTION(IPPROTO_TCP, TCP_QUICKACK) },
 	{ CALL(getsockopt),		C, OPTION(SOL_SOCKET, SO_PEERCRED) },
 	{ CALL(getsockopt),		C, OPTION(SOL_SOCKET, SO_PEERGROUPS) },
+	{ CALL(setsockopt),		C, OPTION(SOL_SOCKET, SO_PASSCRED) },
 
 	/* name servers, and an authorization server: no protocol for which the
 	 * kernel would load a module */

@@ -18,7 +18,6 @@
 
 #define QUEUE		64
 #define GROUPS_MOST	1024
-#define UNREAD_MOST	1024
 
 static const int types[] = {
 	[LOCAL_PACKETS]	= SOCK_SEQPACKET,
@@ -144,24 +143,38 @@ local_peer(int fd, gid_t gid)
 	return LOCAL_PEER_OTHER;
 }
 
-/* Often enough for all packets that a socket has room for; the end of what is there
- * looks like a packet without an octet. */
-static void
-throw_away(int fd, size_t packets)
+/* One packet less, with what came along; false: there is none.  While SO_PASSCRED is on,
+ * the kernel says of a packet alone, be it empty, that something was left out. */
+static bool
+throw_away(int fd)
 {
-	char octet;
+	char		octet;
+	struct iovec	iov = { &octet, 1 };
+	struct msghdr	m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t		n = SYS_RETRY(recvmsg(fd, &m, MSG_DONTWAIT));
 
-	while (packets-- > 0)
-		if (SYS_RETRY(recv(fd, &octet, 1, MSG_DONTWAIT)) == -1)
-			return;
+	/* Reset: the other end is closed, which is told before what lies there. */
+	return n == -1 ? errno == ECONNRESET : (m.msg_flags & MSG_CTRUNC) != 0;
 }
 
-void
-local_hush(int fd)
+static int
+tell_packets(int fd, int on, struct fault *f)
 {
-	throw_away(fd, UNREAD_MOST);
-	(void)shutdown(fd, SHUT_RD);
-	throw_away(fd, UNREAD_MOST);
+	return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == -1 ?
+	    SYS_FAULT(f, "SO_PASSCRED") : 0;
+}
+
+int
+local_hush(int fd, struct fault *f)
+{
+	if (shutdown(fd, SHUT_RD) == -1)
+		return SYS_FAULT(f, "shutdown");
+	if (tell_packets(fd, 1, f) != 0)
+		return -1;
+	/* Nothing comes any more, so this ends. */
+	while (throw_away(fd))
+		;
+	return tell_packets(fd, 0, f);
 }
 
 gid_t

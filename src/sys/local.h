@@ -47,7 +47,7 @@ void	local_peer_ids(int fd, uid_t *uid_r, pid_t *pid_r);
  * there: what came along with that, a descriptor perhaps, is closed here and now, which
  * may wait, and not by whoever closes the socket last.
  */
-void	local_hush(int fd);
+int	local_hush(int fd, struct fault *f) MUSTUSE;
 
 /* The number of a group of this host; LOCAL_NO_GROUP: there is none. */
 gid_t	local_group(const char *name);

@@ -94,13 +94,57 @@ test_listen(void **state)
 	assert_int_equal(f.err, ECONNREFUSED);
 }
 
+/* More packets than a socket has room for, unless the host has been told otherwise. */
+static void
+send_many(int to)
+{
+	const int room = 1 << 24;
+
+	if (setsockopt(to, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) == -1)
+		return;		/* root alone may */
+	for (int i = 0; i < 5000; i++)
+		assert_int_equal(send(to, "", 0, 0), 0);
+}
+
+/* Who is gone with an answer unread has left his packets behind. */
+static void
+test_hush_after_end(void **state)
+{
+	AUTO(fd_close) int	r = -1;
+	struct sock_addr	none;
+	struct fault		f;
+	char			c;
+	int			listener;
+	int			to;
+	int			from;
+	int			w;
+
+	(void)state;
+	assert_int_equal(local_listen(path, LOCAL_PACKETS, LOCAL_NO_GROUP,
+	    &listener, &f), 0);
+	assert_int_equal(local_connect(path, &to, &f), 0);
+	assert_int_equal(sock_accept(listener, &from, &none, &f), 0);
+	assert_int_equal(fd_pipe(&r, &w, &f), 0);
+	send_with(to, "", 0, w);
+	fd_close(&w);
+	assert_int_equal(send(from, "x", 1, MSG_NOSIGNAL), 1);
+	fd_close(&to);
+	assert_int_equal(fd_set_nonblock(r, true, &f), 0);
+	assert_int_equal(local_hush(from, &f), 0);
+	assert_int_equal(read(r, &c, 1), 0);
+	fd_close(&from);
+	fd_close(&listener);
+}
+
 /* What lies there, an empty packet as well, is gone with what it had along. */
 static void
 test_hush(void **state)
 {
 	struct sock_addr	none;
 	struct fault		f;
+	socklen_t		n = sizeof(int);
 	char			c;
+	int			creds = -1;
 	int			listener;
 	int			to;
 	int			from;
@@ -113,6 +157,7 @@ test_hush(void **state)
 	assert_int_equal(local_connect(path, &to, &f), 0);
 	assert_int_equal(sock_accept(listener, &from, &none, &f), 0);
 	assert_int_equal(fd_pipe(&r, &w, &f), 0);
+	send_many(to);
 	for (int i = 0; i < 3; i++) {
 		send_with(to, "", 0, w);
 		send_with(to, "xy", 2, w);
@@ -120,8 +165,11 @@ test_hush(void **state)
 	fd_close(&w);
 	assert_int_equal(fd_set_nonblock(r, true, &f), 0);
 	assert_int_equal(read(r, &c, 1), -1);
-	local_hush(from);
+	assert_int_equal(local_hush(from, &f), 0);
 	assert_int_equal(read(r, &c, 1), 0);
+	/* Else what is sent from here on would get an address of its own. */
+	assert_int_equal(getsockopt(from, SOL_SOCKET, SO_PASSCRED, &creds, &n), 0);
+	assert_int_equal(creds, 0);
 	assert_int_equal(send(to, "x", 1, MSG_NOSIGNAL), -1);
 	assert_int_equal(errno, EPIPE);
 	assert_int_equal(send(from, "x", 1, MSG_NOSIGNAL), 1);
@@ -213,6 +261,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_listen, setup,
 		    test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_hush, setup,
+		    test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_hush_after_end, setup,
 		    test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_there_stays, setup,
 		    test_dir_teardown),
