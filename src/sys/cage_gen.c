@@ -162,8 +162,8 @@ static const struct rule rules[] = {
 	{ CALL(epoll_pwait2),		LOOP },
 	{ CALL(accept4),		FN | C | M },
 	/* Never for datagrams, which could go to any name. */
-	{ CALL(socketpair),		A | F | T, SOCKET(AF_UNIX, SOCK_STREAM, 0) },
-	{ CALL(socketpair),		A | F, SOCKET(AF_UNIX, SOCK_SEQPACKET, 0) },
+	{ CALL(socketpair),		F | T, SOCKET(AF_UNIX, SOCK_STREAM, 0) },
+	{ CALL(socketpair),		A, SOCKET(AF_UNIX, SOCK_SEQPACKET, 0) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_SETFL) },
 	{ CALL(fcntl),			ALL, INT_IS(1, F_GETFD) },
@@ -176,7 +176,7 @@ static const struct rule rules[] = {
 	{ CALL(fcntl64),		ALL, INT_IS(1, F_DUPFD_CLOEXEC) },
 	{ CALL(ioctl),			IO, INT_IS(1, SIOCOUTQ) },
 	{ CALL(ioctl),			ALL, INT_IS(1, TCGETS) }, /* stdio */
-	{ CALL(pipe2),			F | S | H },
+	{ CALL(pipe2),			F | H },
 	{ CALL(shutdown),		F | S | H | M | C },
 	{ CALL(setsockopt),		M, OPTION(IPPROTO_TCP, TCP_NODELAY) },
 	{ CALL(setsockopt),		M, OPTION(IPPROTO_TCP, TCP_CORK) },

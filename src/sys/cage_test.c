@@ -116,15 +116,10 @@ work_stream(void)
 {
 	struct fault	f;
 	char		c[4];
-	int		r;
-	int		w;
 	int		high;
 
-	MUST(fd_pipe(&r, &w, &f) == 0);
-	MUST(fd_set_nonblock(r, true, &f) == 0);
-	MUST(file_write(w, "abc", 3, &f) == 0);
-	MUST(file_read(r, c, 3, &f) == 3);
-	MUST(fd_dup_high(w, &high, &f) == 0);
+	MUST(fd_set_nonblock(near, true, &f) == 0);
+	MUST(fd_dup_high(near, &high, &f) == 0);
 	MUST(fd_close_checked(&high, &f) == 0);
 	MUST(sock_write(near, SPAN("x"), &f) == 1);
 	MUST(sock_read(near, c, 1, &f) == -1 && f.err == EAGAIN);
@@ -134,12 +129,21 @@ work_stream(void)
 	return FINE;
 }
 
+/* What a client had sent ahead goes by a pipe; a pair of sockets is TLS's. */
 static int
 work_front(void)
 {
-	int common = work_common();
+	struct fault	f;
+	char		c[4];
+	int		a;
+	int		b;
 
-	return common != FINE ? common : work_stream();
+	MUST(fd_pipe(&a, &b, &f) == 0);
+	MUST(file_write(b, "abc", 3, &f) == 0);
+	MUST(file_read(a, c, 3, &f) == 3);
+	MUST(sock_pair(&a, &b, &f) == 0);
+	MUST(work_common() == FINE);
+	return work_stream();
 }
 
 static int
@@ -441,7 +445,6 @@ try_aio(void)
 	return outcome(syscall(SYS_io_setup, 1, &ctx));
 }
 
-/* How much of whose files is in memory. */
 /* All of a host have a number of them together. */
 static int
 try_much_aio(void)
@@ -451,12 +454,36 @@ try_much_aio(void)
 	return outcome(syscall(SYS_io_setup, 2, &ctx));
 }
 
+/* How much of whose files is in memory. */
 static int
 try_mincore(void)
 {
 	unsigned char in;
 
 	return outcome(mincore(NULL, 0, &in));
+}
+
+static int
+try_stream(void)
+{
+	return outcome(try_socketpair());
+}
+
+static int
+try_link(void)
+{
+	int s[2];
+
+	return outcome(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s));
+}
+
+/* All of a user's have so many pages together. */
+static int
+try_pipe(void)
+{
+	int s[2];
+
+	return outcome(pipe2(s, O_CLOEXEC));
 }
 
 static int
@@ -771,6 +798,11 @@ static const struct mischief {
 	{ "connect",	try_connect,	DIES, EVERY & ~NET, false },
 	{ "pair",	try_socketpair,	DIES, EVERY & ~(BIT(AUTH) | BIT(FRONT) | BIT(FRONTS) | BIT(TOKEN)),
 		false },
+	{ "stream",	try_stream,	IS_REFUSED, BIT(AUTH), false },
+	{ "link",	try_link,	IS_REFUSED, BIT(FRONT) | BIT(FRONTS) |
+		BIT(TOKEN), false },
+	{ "pipe",	try_pipe,	IS_REFUSED, JUDGES | (EVERY & ~(BIT(FRONT) |
+		BIT(FRONTS) | BIT(SHARED))), true },
 	{ "bind",	try_bind,	DIES, EVERY | JUDGES, false },
 	{ "fast open",	try_fast_open,	IS_REFUSED, NET | BIT(FRONTS) |
 		BIT(METRICS), false },
