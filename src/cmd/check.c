@@ -16,7 +16,8 @@ static const char usage_text[] =
 "names.  Prints every mistake as FILE:LINE: error: TEXT (or warning:), says\n"
 "what was meant and how to mend it, and changes nothing.\n"
 "Run it as root, so that it sees what popper will see.\n"
-"--quick does not look through folders that have a file for each maildrop.\n"
+"--quick does not look through folders that have a file for each maildrop, and\n"
+"only warns of a server that does not answer now.\n"
 "--show prints what the file sets instead, as popper understands it, and\n"
 "--show-all the defaults as well, as comments.\n"
 "Exit status: 0 without errors, 78 with errors, 64 for a bad command line, 1 when\n"
@@ -97,6 +98,19 @@ check_warn(struct check *c, const char *option, const char *fmt, ...)
 	va_start(ap, fmt);
 	tell_args(c, CONF_WARNING, c->s->config, conf_line(c->s->store, option),
 	    option, fmt, ap);
+	va_end(ap);
+}
+
+void
+check_fault(struct check *c, const char *option, unsigned line,
+    const struct fault *f, const char *fmt, ...)
+{
+	bool	passes = c->quick && f->class == FAULT_TEMP;
+	va_list ap;
+
+	va_start(ap, fmt);
+	tell_args(c, passes ? CONF_WARNING : CONF_ERROR, c->s->config, line, option,
+	    fmt, ap);
 	va_end(ap);
 }
 

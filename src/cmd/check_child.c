@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "cmd/check_priv.h"
 
+#include "cmd/start.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
 
@@ -19,7 +20,8 @@ try_it(check_fn *fn, const struct check *c, const void *what, int pipe)
 	spawn_deadline(LATE_S);
 	if (fn(c, what, &f) == 0)
 		spawn_exit(0);
-	spawn_exit(file_write(pipe, f.text, strlen(f.text), &ignored) == 0 ? 1 : 2);
+	(void)!file_write(pipe, f.text, strlen(f.text), &ignored);
+	spawn_exit(f.class == FAULT_TEMP ? STATUS_TEMP : 1);
 }
 
 /* It has spoken, or is at its end. */
@@ -62,6 +64,6 @@ check_in_child(struct check *c, check_fn *fn, const void *what, struct fault *f)
 	}
 	n = file_read(from, text, sizeof(text) - 1, f);
 	(void)spawn_wait(pid, END_MS, &status);
-	return status == 0 ? 0 : fault_set(f, FAULT_PERM, "%s", n > 0 ? text :
-	    "it ended without a word");
+	return status == 0 ? 0 : fault_set(f, status == STATUS_TEMP ? FAULT_TEMP :
+	    FAULT_PERM, "%s", n > 0 ? text : "it ended without a word");
 }

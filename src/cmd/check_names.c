@@ -38,9 +38,10 @@ look_up(struct check *c, const char *option, const char *text, bool group)
 	    check_in_child(c, ask, &n, &f) == 0)
 		return;
 	c->nameless = true;
-	check_error(c, option, "whether there is the %s %s: %s; no account and "
-	    "no group is checked now: see that who knows them answers (%s in "
-	    "/etc/nsswitch.conf)", group ? "group" : "account", text, f.text,
+	check_fault(c, option, conf_line(c->s->store, option), &f,
+	    "whether there is the %s %s: %s; no account and no group is checked "
+	    "now: see that who knows them answers (%s in /etc/nsswitch.conf)",
+	    group ? "group" : "account", text, f.text,
 	    group ? "group" : "passwd");
 }
 

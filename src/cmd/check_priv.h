@@ -36,6 +36,14 @@ void	check_error(struct check *c, const char *option, const char *fmt, ...)
 void	check_warn(struct check *c, const char *option, const char *fmt, ...)
 	    PRINTF(3, 4);
 
+/*
+ * What became of a question to somebody else, in that line of the configuration: an
+ * error.  With --quick a warning, if it may pass: popper starts without an answer, and
+ * asks again when a login needs it.
+ */
+void	check_fault(struct check *c, const char *option, unsigned line,
+	    const struct fault *f, const char *fmt, ...) PRINTF(5, 6);
+
 /* Whether accounts and groups can be looked up: sets c->nameless, else others may. */
 void	check_names(struct check *c);
 /* For access_load, then. */
@@ -70,8 +78,9 @@ void	check_mail(struct check *c);
 void	check_bulletins(struct check *c);
 void	check_boards(struct check *c);
 
-/* fn in a child, which may give up its rights; what that says is f's.  All children of
- * one check have 20 seconds; who has not answered then is killed. */
+/* fn in a child, which may give up its rights; what that says is f's, TEMP as there,
+ * else PERM.  All children of one check have 20 seconds; who has not answered then is
+ * killed, TEMP. */
 typedef int	check_fn(const struct check *c, const void *what, struct fault *f);
 int	check_in_child(struct check *c, check_fn *fn, const void *what,
 	    struct fault *f) MUSTUSE;

@@ -29,6 +29,6 @@ check_sql(struct check *c, const struct auth_conf *db, unsigned line)
 	struct fault f;
 
 	if (check_in_child(c, open_as_worker, db, &f) != 0)
-		check_tell(c, CONF_ERROR, c->s->config, line, "auth: %s: %s; "
-		    "until that is mended nobody logs in by it", db->db, f.text);
+		check_fault(c, "auth", line, &f, "%s: %s; until that is mended "
+		    "nobody logs in by it", db->db, f.text);
 }

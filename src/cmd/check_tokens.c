@@ -16,12 +16,13 @@ static void
 try_token(struct check *c, const struct tokens *t, const char *option,
     struct span token)
 {
-	struct token_verdict v;
+	static const struct fault	away = { .class = FAULT_TEMP };
+	struct token_verdict		v;
 
 	t->ops->judge(t->t, SPAN("popper-check"), token, &v);
 	if (v.result == TOKEN_UNDECIDED)
-		check_error(c, option, "nobody can log in with a token: %s",
-		    v.detail);
+		check_fault(c, option, conf_line(c->s->store, option), &away,
+		    "nobody can log in with a token: %s", v.detail);
 	else if (v.result == TOKEN_GOOD)
 		check_error(c, option, "the server calls a token good that nobody"
 		    " has made");
@@ -86,7 +87,8 @@ check_tokens(struct check *c)
 	judge_rules(c, conf);
 	if (check_in_child(c, open_all, NULL, &f) != 0 ||
 	    tokens_open(c->s, &t, &f) != 0) {
-		check_error(c, option_of(conf), "%s", f.text);
+		check_fault(c, option_of(conf), conf_line(c->s->store,
+		    option_of(conf)), &f, "%s", f.text);
 		return;
 	}
 	if (conf->jwks[0] != '\0')

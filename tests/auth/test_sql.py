@@ -151,6 +151,21 @@ class Sql(logins.Logins):
         r = self.host.run([POPPER, "check"])
         self.assertIn(b"mode 0644 lets everybody read it", r.stdout)
 
+    def judged(self, *words):
+        r = self.host.run([POPPER, "check", *words])
+        return re.findall(r": (error|warning): auth: sql: ", r.stdout.decode())
+
+    def test_away_is_no_reason_not_to_start(self):
+        """What only an operator can mend is."""
+        self.lose()
+        try:
+            self.assertEqual(self.judged(), ["error"])
+            self.assertEqual(self.judged("--quick"), ["warning"])
+        finally:
+            self.find()
+        self.settings(query="SELECT password FROM users")
+        self.assertEqual(self.judged("--quick"), ["error"])
+
     def test_why(self):
         for user, say in [("two", "db +sql"), ("nosuch", "unknown-user")]:
             r = self.host.run([POPPER, "ctl", "why", user + "@192.0.2.1"])

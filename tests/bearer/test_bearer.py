@@ -253,8 +253,8 @@ class Served(Core, Opaque, House):
         self.refused("bob", "cached", "token")
         self.assertEqual(self.server.asked.count("cached"), 2)
 
-    def check(self):
-        r = self.host.run(["/usr/sbin/popper", "check"])
+    def check(self, *words):
+        r = self.host.run(["/usr/sbin/popper", "check", *words])
         return [line for line in r.stdout.decode().splitlines()
                 if "oauth_" in line]
 
@@ -265,6 +265,9 @@ class Served(Core, Opaque, House):
         line, = self.check()
         self.assertIn("oauth_introspection: nobody can log in with a token: "
                       "http://127.0.0.1:%d/ask: HTTP status 500" % PORT, line)
+        self.assertIn(": error: ", line)
+        line, = self.check("--quick")           # a start needs no answer
+        self.assertIn(": warning: oauth_introspection: nobody can", line)
         self.addCleanup(self.lay_keys, self.key)
         self.server.odd = None
         self.host.write("/etc/popper/jwks.json", '{"keys":[{"kty":"oct"}]}')

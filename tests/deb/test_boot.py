@@ -176,6 +176,24 @@ class Boot(unittest.TestCase):
         self.assertEqual(self.show("popper.service", "MainPID"), main)
         self.assertEqual(self.show("popper.service", "NRestarts"), "0")
 
+    def state(self, want):
+        self.wait(lambda: self.show("popper.service", "ActiveState") == want,
+                  "not " + want)
+
+    def test_too_early(self):
+        """A file and an address that come later; a setting that will never
+        do."""
+        self.conf("deny_file = /srv/later/deny\nlisten = 192.0.2.7:110\n")
+        self.sh("systemctl start popper.service || :")
+        self.wait(lambda: int(self.show("popper.service", "NRestarts")) > 5,
+                  "systemd has given up")
+        self.sh("echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind")
+        self.state("active")
+        self.conf("max_sessions = soon\n")
+        self.sh("systemctl restart popper.service || :")
+        self.state("failed")
+        self.assertEqual(self.show("popper.service", "NRestarts"), "0")
+
     def test_watchdog(self):
         self.host.write("/etc/systemd/system/popper.service.d/x.conf",
                         "[Service]\nWatchdogSec=4\n")

@@ -163,6 +163,14 @@ class Rules(unittest.TestCase):
         for unit in ("popper.service", "popper@.service"):
             self.assertEqual(values(unit, "KillMode"), ["process"])
 
+    def test_a_boot_may_be_early(self):
+        """What comes a moment later does not find popper given up: no judge
+        before the start, and never five starts in ten seconds."""
+        for command in values("popper.service", "ExecStartPre"):
+            self.assertEqual(command[0], "-", command)
+        self.assertGreater(5 * int(values("popper.service", "RestartSec")[0]),
+                           10)
+
     def test_recovery_is_before_mail_comes(self):
         before = words("popper-recover.service", "Before")
         for unit in ("postfix@-.service", "exim4.service", "dovecot.service",
@@ -182,6 +190,7 @@ class Rules(unittest.TestCase):
             self.assertIn(timer, words(unit, "Wants"))
         with open(TOP + "/etc/cron.d/popper", encoding="ascii") as f:
             self.assertRegex(f.read(), r"(?m)^\* \* \* \* \*\troot\t"
+                                       r"test ! -x /usr/sbin/popper \|\| "
                                        r"/usr/sbin/popper recover --quick$")
 
     def test_both_services_have_the_same_cage(self):
