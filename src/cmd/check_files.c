@@ -345,7 +345,8 @@ files_accounts(struct check *c)
 		    "uid:gid", f.text);
 	else if (id.uid < s->auth.uid_min || id.uid > s->auth.uid_max)
 		check_error(c, "virtual_user", "uid %u lies outside of uid_min "
-		    "and uid_max (%u to %u): its users cannot log in", id.uid,
+		    "and uid_max (%u to %u): its users cannot log in; give the "
+		    "account another uid (usermod -u), or set uid_min", id.uid,
 		    s->auth.uid_min, s->auth.uid_max);
 	else if (!auth_identity_allowed(&s->auth, &id, &why))
 		check_error(c, "virtual_user", "gid %u lies below gid_min, %u, "

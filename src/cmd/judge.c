@@ -16,19 +16,29 @@
 
 #include "sys/spawn.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- the child ---------------------------------------------------------------- */
+
+/* Its line, unless the option stood in one before and in none now. */
+static int
+refuse_change(const struct settings *new, const char *option, struct fault *f)
+{
+	unsigned	line = conf_line(new->store, option);
+	char		at[16] = "";
+
+	if (line > 0)
+		(void)snprintf(at, sizeof(at), ":%u", line);
+	return fault_set(f, FAULT_PERM, "%s%s: %s cannot be changed by a reload;"
+	    " restart popper for that", new->config, at, option);
+}
 
 static int
 check_same(const struct settings *new, const char *option, const char *old,
     const char *wanted, struct fault *f)
 {
-	if (strcmp(old, wanted) == 0)
-		return 0;
-	return fault_set(f, FAULT_PERM, "%s:%u: %s cannot be changed by a"
-	    " reload; restart popper for that", new->config,
-	    conf_line(new->store, option), option);
+	return strcmp(old, wanted) == 0 ? 0 : refuse_change(new, option, f);
 }
 
 static int
@@ -42,9 +52,7 @@ check(const struct settings *old, const struct settings *new, struct fault *f)
 	if (old->config_found && !new->config_found)
 		return fault_set(f, FAULT_PERM, "%s is gone", new->config);
 	if (old->role.isolation != new->role.isolation)
-		return fault_set(f, FAULT_PERM, "%s:%u: isolation cannot be"
-		    " changed by a reload; restart popper for that",
-		    new->config, conf_line(new->store, "isolation"));
+		return refuse_change(new, "isolation", f);
 	if (start_allowed(new, false) != STATUS_OK)
 		return fault_set(f, FAULT_PERM, "%s does not fit who runs"
 		    " popper", new->config);

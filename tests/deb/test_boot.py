@@ -141,6 +141,8 @@ class Boot(unittest.TestCase):
         self.sh("apt-get -qq -y purge popper 2>&1")
         self.assertEqual(self.show("popper.service", "ActiveState"),
                          "inactive")
+        self.assertEqual(self.show("popper-recover.timer", "ActiveState"),
+                         "inactive")
         self.assertEqual(self.sh("find /etc /var/lib/systemd -name "
                                  "'*popper*'"), "")
 
@@ -181,13 +183,12 @@ class Boot(unittest.TestCase):
                   "not " + want)
 
     def test_too_early(self):
-        """A file and an address that come later; a setting that will never
-        do."""
-        self.conf("deny_file = /srv/later/deny\nlisten = 192.0.2.7:110\n")
-        self.sh("systemctl start popper.service || :")
-        self.wait(lambda: int(self.show("popper.service", "NRestarts")) > 5,
-                  "systemd has given up")
-        self.sh("echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind")
+        """A file and a port that come later; a setting that will never do."""
+        self.conf("deny_file = /srv/later/deny\n")
+        with self.host.listen(110):
+            self.sh("systemctl start popper.service || :")
+            self.wait(lambda: int(self.show("popper.service", "NRestarts"))
+                      > 5, "systemd has given up")
         self.state("active")
         self.conf("max_sessions = soon\n")
         self.sh("systemctl restart popper.service || :")

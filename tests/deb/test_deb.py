@@ -221,6 +221,7 @@ class Life(unittest.TestCase):
         adm = int(host.sh("getent group adm").split(":")[2])
         for path, want in (("/var/lib/popper", (0o711, 0, 0)),
                            ("/var/lib/popper/empty", (0o755, 0, 0)),
+                           ("/var/lib/popper/bulletins", (0o755, 0, 0)),
                            ("/var/log/popper", (0o750, 0, adm)),
                            ("/etc/popper", (0o755, 0, 0)),
                            (CONF, (0o644, 0, 0))):

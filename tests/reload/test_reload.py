@@ -469,11 +469,13 @@ class Reload(again.Again):
         self.assertEqual(self.log.find("reload-refused", self.mark), [])
 
     def test_what_cannot_be_changed(self):
-        self.serve()
+        self.serve("ctl_group = adm")
         for row, why in (("run_dir = /run/other", "run_dir cannot be changed"),
                          ("state_dir = /var/lib/popper/x", "state_dir cannot"),
                          ("isolation = single", "isolation cannot be")):
             self.assertIn(why, self.again(row, expect="reload-refused"))
+        self.assertIn(CONF + ": ctl_group cannot",      # no line has it
+                      self.again(expect="reload-refused"))
         self.next_login()
 
     def test_file_that_is_gone(self):
