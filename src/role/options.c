@@ -558,7 +558,7 @@ static const struct conf_option role_options[] = {
 		    "run.\n"
 		    "Who was removed, denied or given another password in\n"
 		    ".Ic passwd_file\n"
-		    "is refused at once all the same, and a wrong password is "
+		    "is refused within a second all the same, and a wrong password is "
 		    "never answered from memory.",
 	},
 	{
