@@ -139,7 +139,8 @@ const struct conf_option auth_options[] = {
 		.offset = AT(gids_denied),
 		.fallback = "root shadow disk mail adm sudo docker",
 		.meaning = "which groups no session may have",
-		.man = "Groups, by name or number, that no session may have,\n"
+		.man = "Groups, by name or number and 128 at most, that no session "
+		    "may have,\n"
 		    "whatever\n"
 		    ".Ic gid_min\n"
 		    "says: as a primary group they refuse the login, as "

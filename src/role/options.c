@@ -120,6 +120,8 @@ static const struct conf_option role_options[] = {
 		    "one process does all, as the user who started it, "
 		    "for tests and small hosts; only with\n"
 		    ".Ic auth No = Cm file .\n"
+		    "Files of which this page says that they must belong to root "
+		    "may belong to that user.\n"
 		    "What is about those parts has no effect then, nor is there "
 		    "anybody to count the sessions of a user, to remember "
 		    "passwords, to look up names or to answer\n"

@@ -8,6 +8,7 @@ import os
 import re
 import select
 import signal
+import socket
 import sys
 import time
 import unittest
@@ -53,6 +54,10 @@ DIALOGUES = {
     "ahead-unchanged": [b"STAT\r\nUIDL\r\nTOP 3 1\r\nQUIT\r\nNOOP"],
     "ahead-moved": [b"XTND BBOARDS\r\nSTAT\r\nXTND BBOARDS\r\nDELE 1\r\nQUIT"],
 }
+# One at a time, so that a session moves between those of a line.
+BY_OCTETS = {name + " by octets": DIALOGUES[name] for name in (
+    "delete", "groups", "send", "ahead-moved")}
+DIALOGUES.update(BY_OCTETS)
 
 
 class Shared(house.House):
@@ -147,15 +152,19 @@ class Counts(Shared):
 
 
 class Same(Shared):
-    def talk(self, lines):
-        """All that the server says, and what the log has of it."""
+    def talk(self, lines, most):
+        """All that the server says, and what the log has of it; so many octets are
+        sent at a time."""
         mark = self.log.mark()
         pop = self.connect()
+        pop.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         pop.send(b"USER v0\r\nPASS %s\r\n" % PASSWORD.encode())
         said = pop.status() + pop.status()
         for line in lines:
+            line += b"\r\n"
             try:
-                pop.send(line + b"\r\n")
+                for i in range(0, len(line), most):
+                    pop.send(line[i:i + most])
             except (BrokenPipeError, ConnectionResetError):
                 break
         pop.sock.shutdown(1)
@@ -179,7 +188,8 @@ class Same(Shared):
                             BIG):
                 for name, lines in DIALOGUES.items():
                     self.lay("v0", mailbox)
-                    said[most, name, mailbox] = self.talk(lines)
+                    said[most, name, mailbox] = self.talk(
+                        lines, 1 if name in BY_OCTETS else 1 << 20)
             self.over()
             self.assertEqual(len(self.shared()), int(most > 1))
             self.server.stop()
