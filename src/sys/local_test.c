@@ -106,24 +106,32 @@ send_many(int to)
 		assert_int_equal(send(to, "", 0, 0), 0);
 }
 
+static void
+connect_here(int *to_r, int *from_r)
+{
+	AUTO(fd_close) int	listener = -1;
+	struct sock_addr	none;
+	struct fault		f;
+
+	assert_int_equal(local_listen(path, LOCAL_PACKETS, LOCAL_NO_GROUP,
+	    &listener, &f), 0);
+	assert_int_equal(local_connect(path, to_r, &f), 0);
+	assert_int_equal(sock_accept(listener, from_r, &none, &f), 0);
+}
+
 /* Who is gone with an answer unread has left his packets behind. */
 static void
 test_hush_after_end(void **state)
 {
 	AUTO(fd_close) int	r = -1;
-	struct sock_addr	none;
 	struct fault		f;
 	char			c;
-	int			listener;
 	int			to;
 	int			from;
 	int			w;
 
 	(void)state;
-	assert_int_equal(local_listen(path, LOCAL_PACKETS, LOCAL_NO_GROUP,
-	    &listener, &f), 0);
-	assert_int_equal(local_connect(path, &to, &f), 0);
-	assert_int_equal(sock_accept(listener, &from, &none, &f), 0);
+	connect_here(&to, &from);
 	assert_int_equal(fd_pipe(&r, &w, &f), 0);
 	send_with(to, "", 0, w);
 	fd_close(&w);
@@ -133,29 +141,23 @@ test_hush_after_end(void **state)
 	assert_int_equal(local_hush(from, &f), 0);
 	assert_int_equal(read(r, &c, 1), 0);
 	fd_close(&from);
-	fd_close(&listener);
 }
 
 /* What lies there, an empty packet as well, is gone with what it had along. */
 static void
 test_hush(void **state)
 {
-	struct sock_addr	none;
 	struct fault		f;
 	socklen_t		n = sizeof(int);
 	char			c;
 	int			creds = -1;
-	int			listener;
 	int			to;
 	int			from;
 	int			r;
 	int			w;
 
 	(void)state;
-	assert_int_equal(local_listen(path, LOCAL_PACKETS, LOCAL_NO_GROUP,
-	    &listener, &f), 0);
-	assert_int_equal(local_connect(path, &to, &f), 0);
-	assert_int_equal(sock_accept(listener, &from, &none, &f), 0);
+	connect_here(&to, &from);
 	assert_int_equal(fd_pipe(&r, &w, &f), 0);
 	send_many(to);
 	for (int i = 0; i < 3; i++) {
@@ -177,7 +179,6 @@ test_hush(void **state)
 	fd_close(&r);
 	fd_close(&to);
 	fd_close(&from);
-	fd_close(&listener);
 }
 
 static void
