@@ -11,6 +11,7 @@
 #include "role/tokens.h"
 #include "role/verdict.h"
 #include "role/wire.h"
+#include "role/worker.h"
 
 #include "watch/log.h"
 
@@ -226,9 +227,10 @@ on_proven(struct worker *w, struct link_in *m)
 bool
 worker_answer(struct worker *w, struct link_in *m)
 {
-	if (m->type == MSG_RETIRED) {
+	if (m->type == MSG_RETIRED && !w->retired) {
 		w->retired = true;
-		return w->q != NULL;
+		w->until_ms = clock_ms() + WORKER_RETIRED_MS;
+		return w->q != NULL || w->held > 0;
 	}
 	if (w->q == NULL) {
 		log_text(LEVEL_ERR, "worker-misbehaved", "an answer to nothing");

@@ -99,6 +99,7 @@ struct worker {
 	struct row		 responses;	/* that wait for it */
 	size_t			 held;		/* and exchanges of its that do */
 	bool			 retired;	/* the last question it gets */
+	uint64_t		 until_ms;	/* then; and responses no longer */
 };
 
 struct database {

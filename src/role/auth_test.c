@@ -1795,6 +1795,77 @@ begin_exchange(int front, uint64_t sid)
 	method = AUTH_METHOD_PASS;
 }
 
+/* The worker wants to know more, and the client hears that. */
+static void
+challenge(int w, int front, uint64_t sid)
+{
+	struct fault f = { .text = "the end" };
+
+	wire_put_challenge(&it.out, sid, SPAN("ann"), SPAN("x"));
+	assert_int_equal(link_send(w, &it.out, NULL, 0, &f), 0);
+	if (link_recv(it.front[front], permit_verdict, permit_verdict_n, 0, LONG_MS,
+	    &it.in, &f) != 1)
+		fail_msg("%s", f.text);
+	assert_int_equal(it.in.type, MSG_CHALLENGE);
+	link_in_fini(&it.in);
+}
+
+static void
+respond(int front, uint64_t sid)
+{
+	struct fault f;
+
+	wire_put_response(&it.out, sid, SPAN("y"), false);
+	assert_int_equal(link_send(it.front[front], &it.out, NULL, 0, &f), 0);
+}
+
+/*
+ * Who has begun an exchange ends it, though he gets no more questions; not for long,
+ * and where all this took longer the other end of it is seen.
+ */
+static void
+test_retired_in_exchange(void **state UNUSED)
+{
+	struct fault	f;
+	uint64_t	start;
+	int		old, new;
+
+	begin(false);
+	begin_exchange(0, 7);
+	old = take_worker_of(0);
+	take_question(old, 7);
+	challenge(old, 0, 7);
+	check(0, 8, "ann", "x");
+	take_question(old, 8);
+	start = clock_ms();
+	say(old, MSG_RETIRED, 0, 0);
+	grant(old);
+	expect_admit(0, 8, "ann");
+	begin_exchange(1, 9);
+	new = take_worker_of(0);
+	take_question(new, 9);
+	challenge(new, 1, 9);
+	respond(0, 7);
+	if (link_recv(old, permit_question, permit_question_n, 0, LONG_MS, &it.in,
+	    &f) == 1) {
+		assert_int_equal(it.in.type, MSG_RESPONSE);
+		link_in_fini(&it.in);
+		grant(old);
+		expect_admit(0, 7, "ann");
+		expect_closed(&old);
+	} else {
+		assert_true(clock_ms() - start >= WORKER_RETIRED_MS);
+		fd_close(&old);
+		expect(0, 'e', 7);
+	}
+	say(new, MSG_RETIRED, 0, 0);
+	expect_closed(&new);
+	respond(1, 9);
+	expect(1, 'e', 9);
+	end();
+	forget_log();
+}
+
 /* Two at a time that have one number: no honest front begins them. */
 static void
 test_mad_exchange(void **state UNUSED)
@@ -1808,12 +1879,7 @@ test_mad_exchange(void **state UNUSED)
 	w = take_worker_of(0);
 	for (int i = 0; i < 3; i++) {		/* one after the other */
 		take_question(w, 7);
-		wire_put_challenge(&it.out, 7, SPAN("ann"), SPAN("x"));
-		assert_int_equal(link_send(w, &it.out, NULL, 0, &f), 0);
-		if (link_recv(it.front[1], permit_verdict, permit_verdict_n, 0,
-		    LONG_MS, &it.in, &f) != 1)
-			fail_msg("%s", f.text);
-		assert_int_equal(it.in.type, MSG_CHALLENGE);
+		challenge(w, 1, 7);
 		if (i == 2)
 			break;
 		link_out_init(&it.out, MSG_ABORT);
@@ -2117,6 +2183,7 @@ main(void)
 		AS_ROOT(test_databases),
 		AS_ROOT(test_tokens),
 		AS_ROOT(test_token_names),
+		AS_ROOT(test_retired_in_exchange),
 		AS_ROOT(test_mad_exchange),
 		AS_ROOT(test_mad_auth),
 		AS_ROOT(test_mad_questions),

@@ -49,17 +49,15 @@ hear(struct worker *w, struct link_in *m, struct fault *f)
 	    permit_decision_n, 0, 0, m, f);
 }
 
-/* It has spoken, or ended. */
-static void
-on_worker(void *ctx, unsigned what UNUSED)
+/* It has spoken, or ended.  False: it is of no more use. */
+static bool
+heed(struct worker *w)
 {
-	struct worker	*w = ctx;
 	struct auth	*a = w->a;
 	struct fault	 f = { .text = "it has ended" };
 	bool		 useful = false;
-	int		 got = hear(w, &a->in, &f);
 
-	if (got == 1) {
+	if (hear(w, &a->in, &f) == 1) {
 		useful = worker_answer(w, &a->in);
 		link_in_fini(&a->in);
 	} else if (w->q != NULL) {
@@ -67,12 +65,31 @@ on_worker(void *ctx, unsigned what UNUSED)
 		question_log_lost(w->q, "see worker-died");
 		worker_decide(w, ANSWER_ERROR);
 	}
-	if (!useful || (w->q == NULL && (w->retired ||
-	    (a->dbs[w->db].one_each && w->held == 0))))
+	return useful;
+}
+
+/* There is nothing that it has begun; or that has lasted too long. */
+static bool
+is_done(const struct worker *w)
+{
+	if (w->q != NULL || (!w->retired && !w->a->dbs[w->db].one_each))
+		return false;
+	return w->held == 0 || (w->retired && clock_ms() >= w->until_ms);
+}
+
+static void
+on_worker(void *ctx, unsigned what)
+{
+	struct worker	*w = ctx;
+	bool		 useful = (what & LOOP_READ) == 0 || heed(w);
+	uint64_t	 now = clock_ms();
+
+	if (!useful || is_done(w))
 		worker_close(w);
 	else
-		loop_watch_set(&w->watch, LOOP_READ, LOOP_NEVER);
-	auth_serve_rows(a);
+		loop_watch_set(&w->watch, LOOP_READ, !w->retired || w->q != NULL ?
+		    LOOP_NEVER : w->until_ms > now ? w->until_ms - now : 0);
+	auth_serve_rows(w->a);
 }
 
 static int
@@ -201,7 +218,7 @@ give(struct worker *w, struct question *q)
 static bool
 takes_more(const struct worker *w)
 {
-	return w->q == NULL && (w->held == 0 ||
+	return w->q == NULL && !w->retired && (w->held == 0 ||
 	    (!w->a->dbs[w->db].one_each &&
 	    w->held < WORKER_EXCHANGES_MAX));
 }

@@ -45,12 +45,15 @@ void	worker_share_errors(struct worker_errors *e);
 
 /* Of one worker, at a time. */
 #define WORKER_EXCHANGES_MAX	1024
+/* How long after RETIRED: responses of exchanges that it has begun are given to it. */
+#define WORKER_RETIRED_MS	300
 
 /*
  * The worker of popper serve: answers QUESTIONs on `link`, one with PAM, then it
  * exits; with a password file, many.  `lease` (-1 with PAM) is a pipe that shows
  * its end when what prepare has read may be old: then the worker asks, by
- * RETIRED, for no more questions, answers what has been sent to it, and exits.
+ * RETIRED, for no more questions, answers what has been sent to it, goes on with
+ * exchanges until its link is closed, and exits.
  * log_link: of its own; -1: it can open the log by itself.
  */
 void	worker_serve(const struct settings *conf, pid_t warden, int link,

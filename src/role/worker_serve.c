@@ -21,8 +21,9 @@
 #include <stdlib.h>
 
 /* How long who has retired goes on listening: what was sent before is answered,
- * and nobody gets an answer that is older than the warden promises. */
-#define RETIRED_MS	300
+ * and nobody gets an answer that is older than the warden promises.  Who holds
+ * exchanges is told when that is over, by the end of its link, or should be. */
+#define HELD_MS		(2 * WORKER_RETIRED_MS)
 
 /* An exchange whose client has not answered yet. */
 struct held {
@@ -56,6 +57,12 @@ retire(struct serving *s, struct fault *f)
 	return link_send(s->link, &m, NULL, 0, f);
 }
 
+static int
+patience_ms(const struct serving *s)
+{
+	return !s->retired ? -1 : s->nheld > 0 ? HELD_MS : WORKER_RETIRED_MS;
+}
+
 /* 1: there is a message, or the end, on the link; 0: no more will come. */
 static int
 wait_question(struct serving *s, struct fault *f)
@@ -70,8 +77,7 @@ wait_question(struct serving *s, struct fault *f)
 			{ .fd = s->retired || ops->idle_fd == NULL ? -1 :
 			  ops->idle_fd(s->state), .events = WAIT_READ },
 		};
-		int n = sock_wait(w, ARRAY_LEN(w), s->retired ? RETIRED_MS :
-		    -1);
+		int n = sock_wait(w, ARRAY_LEN(w), patience_ms(s));
 
 		/* Who is to hear it may be gone: then its end is next. */
 		if ((w[1].ready || w[2].ready) && retire(s, f) != 0 &&
