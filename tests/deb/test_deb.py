@@ -260,7 +260,7 @@ class Life(unittest.TestCase):
         host.write(CONF, mine)
         host.write("/etc/popper/deny", "eve\n")
         self.serve_alice()
-        host.write("/var/lib/popper/bulletins", "as good as a folder\n")
+        host.write("/var/lib/popper/bulletins/1.mine", "From x\n\nall\n")
         host.sh("chmod 700 /var/lib/popper")    # the operator's own idea
         ids = host.sh("id _popfront; id _popauth")
         state = host.state()
