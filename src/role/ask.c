@@ -131,7 +131,7 @@ static bool
 wants_maildrop(uint16_t type)
 {
 	return type != MSG_TEMPFILE && type != MSG_DRAFT &&
-	    type != MSG_SUBMIT && type != MSG_RELEASE;
+	    type != MSG_SUBMIT && type != MSG_RELEASE && type != MSG_GIVE_UP;
 }
 
 int

@@ -618,7 +618,8 @@ on_question(struct place *x, struct link_in *in, struct fault *f)
 		return r;
 	}
 	x->updates = in->type == MSG_LOCK_UPDATE || (x->updates &&
-	    in->type != MSG_UNLOCK && in->type != MSG_RELEASE);
+	    in->type != MSG_UNLOCK && in->type != MSG_RELEASE &&
+	    in->type != MSG_GIVE_UP);
 	switch (in->type) {
 	case MSG_LOCK_SCAN:
 	case MSG_LOCK_UPDATE:
