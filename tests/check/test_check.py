@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib.clock import clock_is_kept                             # noqa: E402
 from lib.flavour import SANITIZED                               # noqa: E402
-from lib.hang import Hanging                                    # noqa: E402
+from lib.hang import hang_accounts                              # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Pop                               # noqa: E402
 
@@ -613,13 +613,7 @@ class Check(Checking):
 
     def test_accounts_that_nobody_tells(self):
         """A child asks, which may wait for ever; the rest is judged without."""
-        self.host.mkdir("/etc/away")
-        hanging = Hanging(self.host, "/etc/away")
-        self.addCleanup(hanging.close)
-        self.host.call(os.rename, "/etc/passwd", "/etc/passwd.here")
-        self.addCleanup(self.host.call, os.rename, "/etc/passwd.here",
-                        "/etc/passwd")
-        self.host.call(os.symlink, "/etc/away/passwd", "/etc/passwd")
+        hang_accounts(self, self.host)
         self.host.write(CONF, FILE + "gids_denied = shadwo\n" + OFFICE)
         p = self.host.popen(["/usr/sbin/popper", "check"],
                             stdout=subprocess.PIPE)

@@ -38,3 +38,14 @@ class Hanging:
             self.host.call(_unmount, self.path)
             os.close(self.fd)
         self.fd = -1
+
+
+def hang_accounts(test, host):
+    """Whoever looks an account up waits, until the test ends or close()."""
+    host.mkdir("/etc/away")
+    hanging = Hanging(host, "/etc/away")
+    test.addCleanup(hanging.close)
+    host.call(os.rename, "/etc/passwd", "/etc/passwd.here")
+    test.addCleanup(host.call, os.rename, "/etc/passwd.here", "/etc/passwd")
+    host.call(os.symlink, "/etc/away/passwd", "/etc/passwd")
+    return hanging

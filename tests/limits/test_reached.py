@@ -426,19 +426,7 @@ class Single(Reached):
     PORT = 1110
 
     def serve(self, *_, **options):
-        own = "/home/alice/pop"
-        self.host.mkdir(own, 0o755, "alice")
-        self.host.write(own + "/users", "alice:{PLAIN}%s:1001:1001::"
-                        "/home/alice\n" % PASSWORD, 0o600, "alice")
-        self.host.write(own + "/conf", house.family.conf(**{
-            **house.family.OPTIONS, "isolation": "single",
-            "listen": "127.0.0.1:1110", "maildrop": "~/mbox",
-            "passwd_file": "users", "state_dir": "state", "run_dir": "run",
-            "deny_file": "none", **options}), 0o644, "alice")
-        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
-                                  own + "/conf"], user="alice")
-        self.addCleanup(server.stop)
-        self.host.wait_port(self.PORT)
+        self.serve_alone(**options)
         self.begin_log()
 
     def fills(self, limit, addresses, refused):

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import again                                                    # noqa: E402
 from lib import spool                                           # noqa: E402
-from lib.hang import Hanging                                    # noqa: E402
+from lib.hang import Hanging, hang_accounts                     # noqa: E402
 from lib.popper import Pop, PopError, Serve                     # noqa: E402
 from test_manager import Manager                                # noqa: E402
 
@@ -419,17 +419,6 @@ class Reload(again.Again):
         self.next_login()
         self.wait_for(lambda: self.count() == again.house.ROLES, "no more")
 
-    def accounts_hang(self):
-        """Who looks one up waits until the file server there is given up."""
-        self.host.mkdir("/etc/away", 0o755)
-        hanging = Hanging(self.host, "/etc/away")
-        self.addCleanup(hanging.close)
-        self.host.call(os.rename, "/etc/passwd", "/etc/passwd.here")
-        self.addCleanup(self.host.call, os.rename, "/etc/passwd.here",
-                        "/etc/passwd")
-        self.host.call(os.symlink, "/etc/away/passwd", "/etc/passwd")
-        return hanging
-
     def who_judges(self):
         self.wait_for(lambda: self.named("popper-judge"), "who judges")
         return self.named("popper-judge")[0]
@@ -437,7 +426,7 @@ class Reload(again.Again):
     def test_name_service_that_hangs(self):
         """Who judges waits for it, and the server goes on."""
         self.serve()
-        away = self.accounts_hang()
+        away = hang_accounts(self, self.host)
         mark = self.log.mark()
         self.server.process.send_signal(signal.SIGHUP)
         self.who_judges()
@@ -450,7 +439,7 @@ class Reload(again.Again):
     def test_name_service_that_never_answers(self):
         """The bound of that wait is a signal."""
         self.serve()
-        self.accounts_hang()
+        hang_accounts(self, self.host)
         mark = self.log.mark()
         self.server.process.send_signal(signal.SIGHUP)
         self.who_judges().kill(signal.SIGALRM)
@@ -459,7 +448,7 @@ class Reload(again.Again):
 
     def test_stop_while_it_is_judged(self):
         self.serve()
-        self.accounts_hang()
+        hang_accounts(self, self.host)
         self.server.process.send_signal(signal.SIGHUP)
         judge = self.who_judges()
         self.server.process.send_signal(signal.SIGTERM)

@@ -149,6 +149,21 @@ class Family(unittest.TestCase):
         self.server = self.SERVER(self.host)
         self.addCleanup(self.server.stop)
 
+    def serve_alone(self, **options):
+        """isolation = single, as alice; on port 1110, with ~/mbox."""
+        own = "/home/alice/pop"
+        self.host.mkdir(own, 0o755, "alice")
+        self.host.write(own + "/users", "alice:{PLAIN}%s:1001:1001::"
+                        "/home/alice\n" % PASSWORD, 0o600, "alice")
+        self.host.write(own + "/conf", conf(**{
+            **OPTIONS, "isolation": "single", "listen": "127.0.0.1:1110",
+            "maildrop": "~/mbox", "passwd_file": "users", "state_dir": "state",
+            "run_dir": "run", "deny_file": "none", **options}), 0o644, "alice")
+        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
+                                  own + "/conf"], user="alice")
+        self.addCleanup(server.stop)
+        self.host.wait_port(1110)
+
     def lines(self, *want):
         """These lines come, in this order, and no other one of their kind."""
         self.log.wait(want[-1] if want else ".", self.mark)

@@ -10,7 +10,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import house                                                    # noqa: E402
-from lib.popper import Pop, PopError, conf                      # noqa: E402
+from lib.popper import Pop, PopError                            # noqa: E402
 
 AGAIN = 5
 NOBODYS = 4711
@@ -94,20 +94,8 @@ class Alone(GivenBack, house.family.Family):
     SPOOL = "/home/alice/mbox"
 
     def serve(self, **options):
-        own = "/home/alice/pop"
-        self.host.mkdir(own, 0o755, "alice")
         self.host.write(self.SPOOL, self.mail, 0o600, "alice")
-        self.host.write(own + "/users", "alice:{PLAIN}%s:1001:1001::"
-                        "/home/alice\n" % PASSWORD, 0o600, "alice")
-        self.host.write(own + "/conf", conf(**{
-            **house.family.OPTIONS, "isolation": "single",
-            "listen": "127.0.0.1:1110", "maildrop": "~/mbox",
-            "passwd_file": "users", "state_dir": "state", "run_dir": "run",
-            "deny_file": "none", **options}), 0o644, "alice")
-        server = self.host.popen(["/usr/sbin/popper", "serve", "--config",
-                                  own + "/conf"], user="alice")
-        self.addCleanup(server.stop)
-        self.host.wait_port(1110)
+        self.serve_alone(**options)
 
     def connect(self):
         pop = Pop(self.host.connect(1110))
