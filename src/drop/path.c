@@ -134,12 +134,3 @@ drop_path_common(const char *t, char *out, size_t cap)
 	return (size_t)snprintf(out, cap, "%.*s", n == 0 ? 1 : (int)n,
 	    n == 0 ? "." : t) < cap;
 }
-
-bool
-drop_path_valid(const char *template)
-{
-	char out[4096];
-
-	return template[0] != '\0' && drop_path_expand(template, "user",
-	    "/home", out, sizeof(out), NULL) == 0;
-}

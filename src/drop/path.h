@@ -37,7 +37,4 @@ bool	drop_path_is_maildir(const char *template);
  */
 bool	drop_path_common(const char *template, char *out, size_t cap);
 
-/* Is the template well formed?  For popper.conf. */
-bool	drop_path_valid(const char *template);
-
 #endif

@@ -416,9 +416,3 @@ pop_words(const struct pop *p)
 {
 	return p->words;
 }
-
-const struct fault *
-pop_fault(const struct pop *p)
-{
-	return &p->fault;
-}

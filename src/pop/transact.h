@@ -152,7 +152,5 @@ int		pop_marks_set(struct pop *p, const struct pop_marks *in,
 struct words	pop_words(const struct pop *p);
 /* May QUIT have something to write?  (With status; else see `last`.) */
 bool		pop_is_changed(struct pop *p);
-/* Why POP_NEXT_ABORT, or why an UPDATE failed. */
-const struct fault	*pop_fault(const struct pop *p);
 
 #endif

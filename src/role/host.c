@@ -65,13 +65,6 @@ host_open(struct host *h, const struct settings *conf,
 }
 
 int
-host_open_near(struct host *h, const struct settings *conf,
-    const struct identity *id, struct fault *f)
-{
-	return host_open_again(h, conf, id, HOST_NEAR, f);
-}
-
-int
 host_open_again(struct host *h, const struct settings *conf,
     const struct identity *id, enum host_which which, struct fault *f)
 {

@@ -90,16 +90,14 @@ struct host {
  */
 int	host_open(struct host *h, const struct settings *conf,
 	    const struct identity *id, struct fault *f) MUSTUSE;
-/* The same for who works for a session that is there: its maildrop, and no other. */
+/*
+ * The same for who works for a session that is there: its maildrop, and no other.
+ * HOST_NEAR: nobody's home is looked at, for that may take for ever; -1 and h->which
+ * HOST_ANY: it would have to be.
+ */
 int	host_open_again(struct host *h, const struct settings *conf,
 	    const struct identity *id, enum host_which which, struct fault *f)
 	    MUSTUSE;
-/*
- * As host_open, but nobody's home is looked at: that may take for ever.  -1 and
- * h->which HOST_ANY: it would have to be.
- */
-int	host_open_near(struct host *h, const struct settings *conf,
-	    const struct identity *id, struct fault *f) MUSTUSE;
 /* Where a login would find the mail (path: IDENTITY_PATH_MAX + 1 octets). */
 int	host_where(const struct settings *conf, const struct identity *id,
 	    char *path, enum host_which *which_r, struct fault *f) MUSTUSE;

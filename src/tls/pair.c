@@ -253,7 +253,6 @@ pair_tell(const struct pair *p, struct tls_judgement *out)
 	*out = (struct tls_judgement){
 		.begins = tls_seconds(X509_get0_notBefore(p->leaf)),
 		.ends = tls_seconds(X509_get0_notAfter(p->leaf)),
-		.self_signed = X509_check_issued(p->leaf, p->leaf) == X509_V_OK,
 		.ocsp_ends = p->ocsp_ends,
 	};
 	names_of(p->leaf, out);

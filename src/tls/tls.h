@@ -75,7 +75,6 @@ struct tls_judgement {
 	int64_t		ends;
 	size_t		nnames;
 	char		name[TLS_NAMES_MAX][TLS_NAME_MAX];	/* DNS, of the leaf */
-	bool		self_signed;
 	int64_t		ocsp_ends;		/* 0: there is none, or for ever */
 };
 

@@ -15,7 +15,6 @@
 #define DEPTH_MAX	8		/* of JSON within JSON */
 #define KEYS_MAX	64
 #define KID_MAX		256
-#define URL_MAX		1024
 
 /* ---- JSON and base64url, as strict as JOSE wants them (json.c) ---- */
 
