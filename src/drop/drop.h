@@ -13,10 +13,11 @@
 #include "base/attr.h"
 #include "base/fault.h"
 #include "base/span.h"
+#include "proto/limits.h"
 
 #include <sys/types.h>
 
-#define DROP_UIDL_MAX	70		/* RFC 1939 s.7 */
+#define DROP_UIDL_MAX	LIMIT_UIDL
 #define DROP_NOTE_MAX	256
 
 enum {					/* drop_entry.flags */
