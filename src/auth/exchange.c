@@ -13,13 +13,6 @@ static const struct auth_exchange_ops *const mechanisms[AUTH_METHODS] = {
 	[AUTH_METHOD_SCRAM_SHA_256_PLUS] = &exchange_scram,
 };
 
-const struct auth_exchange_ops *
-auth_exchange_ops_of(enum auth_method m)
-{
-	ASSERT(m < AUTH_METHODS);
-	return mechanisms[m];
-}
-
 static bool
 has_scram(const struct buf *text)
 {
@@ -76,7 +69,8 @@ int
 auth_exchange_begin(struct auth_exchange *x, const struct auth_conf *c,
     void *state, const struct auth_request *q, struct fault *f)
 {
-	return begin(x, auth_exchange_ops_of(q->method), c, state, q, f);
+	ASSERT(q->method < AUTH_METHODS);
+	return begin(x, mechanisms[q->method], c, state, q, f);
 }
 
 int

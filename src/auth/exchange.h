@@ -32,9 +32,6 @@ struct auth_exchange_ops {
 	void		 (*end)(void *own);
 };
 
-/* NULL: a password by itself, for auth_check. */
-const struct auth_exchange_ops	*auth_exchange_ops_of(enum auth_method m);
-
 /*
  * Before the cage: the libraries and keys that will be needed.  asked: the one method
  * that there will be a question by; AUTH_METHODS: any.  state: what prepare gave.  A

@@ -22,8 +22,8 @@ is_hex(uint8_t c)
 	return ascii_isdigit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f');
 }
 
-bool
-external_is_fingerprint(struct span s)
+static bool
+is_fingerprint(struct span s)
 {
 	size_t n = 0;
 
@@ -41,7 +41,7 @@ same_fingerprint(struct span written, struct span plain)
 {
 	size_t n = 0;
 
-	if (!external_is_fingerprint(written))
+	if (!is_fingerprint(written))
 		return false;
 	for (size_t i = 0; i < written.n; i++) {
 		if (written.p[i] == ':')
@@ -53,8 +53,15 @@ same_fingerprint(struct span written, struct span plain)
 	return n == plain.n;
 }
 
-bool
-external_row(struct span line, struct external_row *out)
+/* A row of the file. */
+struct row {
+	struct span	user;
+	struct span	known_by;
+};
+
+/* False: there is no user, or nothing to know him by. */
+static bool
+take_row(struct span line, struct row *out)
 {
 	out->user = span_word(&line);
 	out->known_by = span_trim(line);
@@ -64,12 +71,12 @@ external_row(struct span line, struct external_row *out)
 /* The next row of this certificate. */
 static bool
 next_row(struct span *rows, struct span fingerprint, struct span subject,
-    struct external_row *row)
+    struct row *row)
 {
 	struct span line;
 
 	while (auth_line(rows, &line))
-		if (external_row(line, row) &&
+		if (take_row(line, row) &&
 		    (same_fingerprint(row->known_by, fingerprint) ||
 		    span_eq(row->known_by, subject)))
 			return true;
@@ -85,7 +92,7 @@ take_apart(enum external_by by, struct span proof, struct span *fingerprint,
 
 	*fingerprint = span_first(proof, blank);
 	*name = span_skip(proof, blank + 1);
-	return fingerprint->n == DIGITS && external_is_fingerprint(*fingerprint) &&
+	return fingerprint->n == DIGITS && is_fingerprint(*fingerprint) &&
 	    (by == EXTERNAL_FILE || name->n > 0);
 }
 
@@ -95,7 +102,7 @@ external_allows(enum external_by by, struct span rows, struct span proof,
 {
 	struct span		fingerprint;
 	struct span		name;
-	struct external_row	row;
+	struct row	row;
 
 	if (user.n == 0 || !take_apart(by, proof, &fingerprint, &name))
 		return false;
@@ -113,7 +120,7 @@ external_users(enum external_by by, struct span rows, struct span proof,
 {
 	struct span		fingerprint;
 	struct span		name;
-	struct external_row	row;
+	struct row	row;
 	size_t			n = 0;
 
 	*user_r = SPAN("");

@@ -31,12 +31,4 @@ bool	external_allows(enum external_by by, struct span rows, struct span proof,
 size_t	external_users(enum external_by by, struct span rows,
 	    struct span proof, struct span *user_r);
 
-/* A row of the file; false: there is no user, or nothing to know him by. */
-struct external_row {
-	struct span	user;
-	struct span	known_by;
-};
-bool	external_row(struct span line, struct external_row *out) MUSTUSE;
-bool	external_is_fingerprint(struct span known_by);
-
 #endif

@@ -170,13 +170,6 @@ ssize_t	tempdrop_read(struct drop *d, const struct mbox_text *t, uint64_t off,
 /* drop_ops.peek */
 struct span	tempdrop_peek(struct drop *d, const struct mbox_text *t, uint64_t off);
 
-/*
- * Give each row of `want` the place of the row of `found` with the same octets
- * (twins: in order; a last line may have got its LF), or MBOX_GONE.  Returns
- * how many are gone.  O(n log n).
- */
-size_t	tempdrop_match(struct mbox_table *want, const struct mbox_table *found);
-
 /* mbox_commit.c */
 int	mbox_commit(struct drop *d, const struct drop_change *c,
 	    struct drop_outcome *out, struct fault *f) MUSTUSE;
@@ -199,13 +192,7 @@ int	legacy_take_in(const struct drop_conf *c, struct fault *f) MUSTUSE;
 int	legacy_empty(struct spool *s, const struct journal_state *now,
 	    struct fault *f) MUSTUSE;
 
-/*
- * recover.c: after the last step: .user.pop emptied, the note made true, the
- * journal cleared.  Every part of it may be done twice.
- */
-int	mbox_finish(struct journal *j, struct spool *s, struct fault *f)
-	    MUSTUSE;
-/* All steps that are left of an open journal; spool locked.  On -1 it must
+/* recover.c: all steps that are left of an open journal; spool locked.  On -1 it must
  * stay locked when j->open and not j->settled. */
 int	mbox_carry_out(struct journal *j, struct spool *s, struct fault *f)
 	    MUSTUSE;

@@ -26,8 +26,10 @@ settle(struct journal *j, struct fault *f)
 	return 0;
 }
 
-int
-mbox_finish(struct journal *j, struct spool *s, struct fault *f)
+/* After the last step: .user.pop emptied, the note made true, the journal cleared.
+ * Every part of it may be done twice. */
+static int
+finish(struct journal *j, struct spool *s, struct fault *f)
 {
 	const struct drop_host *h = s->conf->host;
 	struct fault why;
@@ -60,7 +62,7 @@ mbox_carry_out(struct journal *j, struct spool *s, struct fault *f)
 	bool undone;
 
 	if (journal_run(j, s, &undone, f) == 0) {
-		if (!undone && mbox_finish(j, s, f) == 0)
+		if (!undone && finish(j, s, f) == 0)
 			return 0;
 		if (undone && journal_clear(j, f) == 0)
 			return fault_set(f, FAULT_TEMP, "%s grew without a "
@@ -83,7 +85,7 @@ not_our_spool(struct journal *j, struct spool *s, struct fault *f)
 
 	j->settled = true;
 	if (j->now.step == STEP_CUT || j->now.step == STEP_DONE)
-		return mbox_finish(j, s, f);
+		return finish(j, s, f);
 	if (j->now.step == STEP_GROW)
 		return journal_clear(j, f);
 	h->tell(h->ctx, "drop-journal-foreign",
@@ -106,7 +108,7 @@ recover_locked(struct journal *j, struct spool *s, struct fault *f)
 		return not_our_spool(j, s, f);
 	if (journal_run(j, s, &undone, f) == -1)
 		return -1;
-	return undone ? journal_clear(j, f) : mbox_finish(j, s, f);
+	return undone ? journal_clear(j, f) : finish(j, s, f);
 }
 
 static int

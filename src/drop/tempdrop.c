@@ -391,8 +391,13 @@ sorted(const struct mbox_table *t)
 	return list;
 }
 
-size_t
-tempdrop_match(struct mbox_table *want, const struct mbox_table *found)
+/*
+ * Give each row of `want` the place of the row of `found` with the same octets
+ * (twins: in order; a last line may have got its LF), or MBOX_GONE.  Returns
+ * how many are gone.  O(n log n).
+ */
+static size_t
+match(struct mbox_table *want, const struct mbox_table *found)
 {
 	struct mbox_msg	**w = sorted(want);
 	struct mbox_msg	**x = sorted(found);
@@ -433,7 +438,7 @@ old_inode_serves(struct drop *d)
 
 	if (settle(d->fd, &facts, NULL) == 0 &&
 	    mbox_scan_file(d->fd, 0, facts.size, &t, NULL) == 0 &&
-	    tempdrop_match(&d->table, &t) == 0) {
+	    match(&d->table, &t) == 0) {
 		d->facts = facts;
 		serves = true;
 	}
@@ -452,7 +457,7 @@ rescan(struct drop *d, struct spool *s, struct fault *f)
 	if (r == -1 && f->class == FAULT_PERM)	/* no mailbox any more */
 		r = 0;
 	if (r == 0)
-		(void)tempdrop_match(&d->table, &t);
+		(void)match(&d->table, &t);
 	if (r == 0 && s->fd != -1)
 		d->facts = s->facts;
 	mbox_table_fini(&t);
@@ -709,7 +714,7 @@ read_copy(struct drop *d, struct mbox_msg *m, uint64_t off, void *p, size_t n,
 		if (r == 0)
 			r = mbox_scan_file(d->fd, 0, d->facts.size, &t, f);
 		if (r == 0)
-			(void)tempdrop_match(&d->table, &t);
+			(void)match(&d->table, &t);
 		mbox_table_fini(&t);
 	}
 	if (r == 0 && (m->flags & MBOX_GONE))

@@ -193,8 +193,9 @@ view_msgno(const struct view *v, const struct view_item *m)
 	return (uint32_t)(m - v->items + 1);
 }
 
-void
-view_touch(struct view *v, const struct view_item *m)
+/* RETR and DELE raise LAST (RFC 1081). */
+static void
+touch(struct view *v, const struct view_item *m)
 {
 	uint32_t msgno = view_msgno(v, m);
 
@@ -205,7 +206,7 @@ view_touch(struct view *v, const struct view_item *m)
 void
 view_retrieve(struct view *v, struct view_item *m)
 {
-	view_touch(v, m);
+	touch(v, m);
 	m->retrieved = true;
 	v->marked = true;
 }
@@ -213,7 +214,7 @@ view_retrieve(struct view *v, struct view_item *m)
 void
 view_delete(struct view *v, struct view_item *m)
 {
-	view_touch(v, m);
+	touch(v, m);
 	if (v->read_only)
 		return;
 	m->deleted = true;

@@ -87,8 +87,6 @@ void	view_delete(struct view *v, struct view_item *m);
 void	view_retrieve(struct view *v, struct view_item *m);
 /* RSET: marks off, LAST as at login. */
 void	view_reset(struct view *v);
-/* RETR and DELE raise LAST (RFC 1081). */
-void	view_touch(struct view *v, const struct view_item *m);
 uint32_t	view_msgno(const struct view *v, const struct view_item *m);
 
 #endif

@@ -237,8 +237,9 @@ listen_needs_tls(const struct role_settings *s, const struct sock_addr *client)
 	    !networks_have(&s->plaintext_networks, client);
 }
 
-bool
-listen_may_announce(const struct role_settings *r, int client)
+/* May the other end speak for another client? */
+static bool
+may_announce(const struct role_settings *r, int client)
 {
 	struct sock_addr	local;
 	struct sock_addr	peer;
@@ -267,7 +268,7 @@ listen_check_client(const struct role_settings *r, int client,
 	}
 	if (!sock_addr_same(&at, socket))
 		return fault_set(f, FAULT_PEER, "START of another client");
-	if (!sock_addr_same(peer, socket) && !listen_may_announce(r, client))
+	if (!sock_addr_same(peer, socket) && !may_announce(r, client))
 		return fault_set(f, FAULT_PEER, "START for another client");
 	return 0;
 }

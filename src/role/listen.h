@@ -79,13 +79,9 @@ bool	listen_wants_tls(const struct conf_list *lines);
 	"-ERR [SYS/PERM] Your network is not served here.\r\n"
 
 /*
- * May the other end of this socket speak for another client?  For who is told so
- * by a front: what the kernel says of the socket decides.
- */
-bool	listen_may_announce(const struct role_settings *r, int client);
-/*
- * The same for a client at that other end of the socket.  FAULT_PEER: it is another
- * socket, or may not be used for that client; err ENOTCONN: it has hung up.
+ * May the other end of this socket, which a front says is `socket`, be `peer`, or speak
+ * for him?  What the kernel says of it decides.  FAULT_PEER: it is another socket, or
+ * may not be used for that client; err ENOTCONN: it has hung up.
  */
 int	listen_check_client(const struct role_settings *r, int client,
 	    const struct sock_addr *socket, const struct sock_addr *peer,
