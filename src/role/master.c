@@ -178,14 +178,17 @@ role_start(struct role *r)
 	}
 }
 
-/* Of a crew that leaves: by strangers who may log in yet, or by sessions. */
+/* Of a crew that leaves, or of ours when we stop: by strangers who may log in yet, or by
+ * sessions, which may have questions for a hand, or die and have to be recovered. */
 static bool
 is_needed(const struct role *r)
 {
 	const struct crew *c = r->crew;
 
-	return !m.stopping && (!c->leaving || (r->kind == SPAWNER &&
-	    c->nest.n > 0) || (r->kind <= RESOLVER && crew_asks(c)));
+	if (r->kind == SPAWNER && c->nest.n > 0)
+		return true;
+	return !m.stopping && (!c->leaving || (r->kind <= RESOLVER &&
+	    crew_asks(c)));
 }
 
 static void
@@ -217,8 +220,8 @@ role_ended(struct role *r, int status)
 		r->crew->nest.spawner = 0;
 		places_spawner_died(m.places, &r->crew->nest);
 	}
-	expected = m.stopping || (!is_needed(r) && (status == 0 ||
-	    r->kind == CTL || r->kind == METRICS));
+	expected = !is_needed(r) && (m.stopping || status == 0 ||
+	    r->kind == CTL || r->kind == METRICS);
 	role_count_end(r, expected);
 	reload_settle(NULL);
 	if (expected)

@@ -154,6 +154,19 @@ class Deaths(Phases):
         self.assertLess(time.monotonic() - began, 40)
         self.log.wait("session-end .*user=bob .*reason=stopped", self.mark)
 
+    def test_update_of_a_stop_without_spawner(self):
+        """The hands that it needs are the next one's."""
+        alice = self.in_update()
+        self.kill("popper", signal.SIGTERM)
+        self.wait_for(lambda: not self.named("popper-front"), "end of fronts")
+        self.kill("popper-spawner")
+        self.log.wait("role-died .*role=popper-spawner", self.mark)
+        self.holder.close()
+        self.assertIn(b"signing off", alice.reply())
+        self.assertEqual(self.server.process.wait(60), 0)
+        self.assertEqual(self.left(), 2)
+        self.assertFalse(self.host.exists("/var/mail/alice.lock"))
+
     def test_session(self):
         alice = self.login()
         alice.dele(1)
