@@ -266,7 +266,7 @@ struct auth_ops {
 	void	(*verify)(void *state, const struct auth_conf *c,
 		    const struct auth_request *q, struct auth_verdict *v);
 	/* What would become of the right password; see auth_foresee. */
-	void	(*foresee)(void *state, const char *user,
+	void	(*foresee)(void *state, const struct auth_request *q,
 		    struct auth_verdict *v);
 	void	(*done)(void *state);
 };

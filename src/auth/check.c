@@ -429,6 +429,6 @@ auth_foresee(const struct auth_conf *c, void *state,
 		/* PAM shows nobody what is stored. */
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
 	else
-		ops->foresee(state, q->user, v);
+		ops->foresee(state, q, v);
 	verdict_judge_late(c, s, q, v);
 }

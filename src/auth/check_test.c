@@ -277,6 +277,46 @@ foreseen(void **state)
 	ops->done(rules);
 }
 
+/* Who shows in another way that it is he needs no password that can match. */
+static void
+foreseen_without_a_password(void **state)
+{
+	static const struct {
+		const char		*user;
+		enum auth_method	 method;
+		bool			 by_app;
+		enum auth_reason	 reason;
+	} rows[] = {
+		{ "odd", AUTH_METHOD_PASS, false, REASON_ROW },
+		{ "odd", AUTH_METHOD_PASS, true, REASON_NONE },
+		{ "odd", AUTH_METHOD_EXTERNAL, false, REASON_NONE },
+		{ "odd", AUTH_METHOD_XOAUTH2, false, REASON_NONE },
+		{ "star", AUTH_METHOD_PASS, true, REASON_LOCKED },
+		{ "star", AUTH_METHOD_EXTERNAL, false, REASON_NONE },
+		{ "bang", AUTH_METHOD_EXTERNAL, false, REASON_LOCKED },
+		{ "nets", AUTH_METHOD_XOAUTH2, false, REASON_ROW },
+	};
+	const struct auth_ops	*ops = auth_ops_of(&conf);
+	struct auth_verdict	 v;
+	struct fault		 f;
+	void			*rules;
+
+	(void)state;
+	assert_int_equal(ops->prepare(&conf, &rules, &f), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct auth_request q = {
+			.method = rows[i].method, .by_app = rows[i].by_app,
+		};
+
+		assert_true(span_cstr(span_str(rows[i].user), q.user,
+		    sizeof(q.user)));
+		auth_foresee(&conf, rules, &q, &v);
+		if (v.reason != rows[i].reason)
+			fail_msg("row %zu: %s", i, auth_reason_word(v.reason));
+	}
+	ops->done(rules);
+}
+
 static void
 identities(void **state)
 {
@@ -608,14 +648,15 @@ static const struct {
 	const char	*name;
 	const char	*password;
 	enum auth_reason reason;
+	bool		 settled;	/* whatever other databases say */
 } masters[] = {
 	{ "ann*ops", "master", REASON_NONE },
 	{ "ann*ops", "wonderland", REASON_BAD_PASSWORD },
 	{ "ann*ops", "", REASON_BAD_PASSWORD },
-	{ "ann*joe", "master", REASON_UNKNOWN_USER },
+	{ "ann*joe", "master", REASON_UNKNOWN_USER, true },
 	{ "ann*off", "master", REASON_LOCKED },
 	{ "ann*shut", "master", REASON_LOCKED },
-	{ "ann*ann", "wonderland", REASON_UNKNOWN_USER },
+	{ "ann*ann", "wonderland", REASON_UNKNOWN_USER, true },
 	{ "star*ops", "master", REASON_LOCKED },
 	{ "denied*ops", "master", REASON_DENIED },
 	{ "nosuch*ops", "master", REASON_UNKNOWN_USER },
@@ -636,15 +677,20 @@ by_a_master(void **state)
 	put_text(allow, "ops:{PLAIN}master\noff:!{PLAIN}master\n"
 	    "shut:{PLAIN}master::::::nologin\n");
 	conf.master_users = allow;
+	conf.more = true;
 	for (size_t i = 0; i < ARRAY_LEN(masters); i++) {
 		ask_pass(masters[i].name, span_str(masters[i].password), &v);
 		if (v.reason != masters[i].reason)
 			fail_msg("%s: %s", masters[i].name,
 			    auth_reason_word(v.reason));
 		assert_int_equal(v.print, 0);	/* nobody can vouch for it */
+		/* Of users the next database may know more, of masters not. */
+		assert_int_equal(auth_passes_on(&conf, &v),
+		    v.reason == REASON_UNKNOWN_USER && !masters[i].settled);
 		assert_string_equal(v.id.user,
 		    v.reason == REASON_NONE ? "ann" : "");
 	}
+	conf.more = false;
 	conf.access = (struct conf_list){ .n = 1, .item = {
 		"deny master=yes network=10.0.0.0/8" } };
 	ask_pass("ann*ops", SPAN("master"), &v);
@@ -982,6 +1028,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(check_table),
 		cmocka_unit_test(foreseen),
+		cmocka_unit_test(foreseen_without_a_password),
 		cmocka_unit_test(identities),
 		cmocka_unit_test(vouched),
 		cmocka_unit_test(names_by_octet),

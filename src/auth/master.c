@@ -91,5 +91,7 @@ master_take(const struct auth_state *s, struct auth_request *q, bool asks,
 		verdict_refuse(v, REASON_BAD_PASSWORD, "the master user's");
 	else
 		q->proven = true;
+	/* Master users are the same ones for all databases. */
+	v->settled = !q->proven;
 	return q->proven;
 }

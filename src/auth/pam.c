@@ -383,12 +383,12 @@ pam_verify(void *state, const struct auth_conf *c,
 }
 
 static void
-pam_foresee(void *state, const char *user, struct auth_verdict *v)
+pam_foresee(void *state, const struct auth_request *q, struct auth_verdict *v)
 {
 	const struct auth_state	*s = state;
 	struct account		 a;
 	struct fault		 f;
-	int			 rc = account_find(user, &s->policy, &a, &f);
+	int			 rc = account_find(q->user, &s->policy, &a, &f);
 
 	if (rc < 0) {
 		verdict_error(v, "%s", f.text);
@@ -398,21 +398,15 @@ pam_foresee(void *state, const char *user, struct auth_verdict *v)
 		verdict_refuse(v, REASON_UNKNOWN_USER, "%s", "");
 		return;
 	}
-	if (!account_allowed(s, &a, false, v))
+	if (!account_allowed(s, &a, is_unasked(q), v))
 		return;
-	switch (a.password) {
-	case ACCOUNT_LOCKED:
-	case ACCOUNT_UNUSABLE:
-		verdict_refuse(v, REASON_LOCKED, "its password in shadow");
-		return;
-	case ACCOUNT_EXPIRED:
+	if (a.password == ACCOUNT_EXPIRED)
 		verdict_refuse(v, REASON_EXPIRED, "as shadow says");
-		return;
-	case ACCOUNT_HASHED:
-	case ACCOUNT_BLANK:
-		break;
-	}
-	grant(&a, v);
+	else if (!is_unasked(q) && (a.password == ACCOUNT_LOCKED ||
+	    a.password == ACCOUNT_UNUSABLE))
+		verdict_refuse(v, REASON_LOCKED, "its password in shadow");
+	else
+		grant(&a, v);
 }
 
 static void

@@ -130,7 +130,11 @@ bool
 row_is_no_hash(const struct passwd_row *row, struct fault *f)
 {
 	AUTO(secret_wipe) struct secret x = { .n = 1, .b = "?" };
+	struct span			unused;
 
+	if (passwd_scram(row->password, SASL_SHA_256, &unused) ||
+	    passwd_scram(row->password, SASL_SHA_1, &unused))
+		scram_open(NULL);
 	return !passwd_verify(row->password, &x, f) && f->class != FAULT_NONE;
 }
 
@@ -150,6 +154,13 @@ closed(const struct passwd_row *row, enum auth_method method,
 	return true;
 }
 
+/* Who has shown that it is he in another way says no password. */
+static bool
+says_password(const struct auth_request *q)
+{
+	return !auth_method_vouched(q->method) && !q->proven;
+}
+
 /* The same work whether there is such a user: *row is there to be measured
  * against. */
 static void
@@ -160,8 +171,7 @@ judge(const struct auth_state *s, const struct passwd_row *row, bool known,
 	uint64_t	print = passwd_print(row->password);
 	bool		more = auth_has_more(s->policy.c, q->method);
 	bool		vouched = known && print != 0 && q->vouched == print;
-	bool		asks = !auth_method_vouched(q->method) && !q->proven &&
-			    !vouched && (known || !more);
+	bool		asks = says_password(q) && !vouched && (known || !more);
 	enum auth_reason why = REASON_NONE;
 
 	if (asks && auth_by_digest(q->method))
@@ -227,7 +237,7 @@ rows_foresee(const struct auth_ops *ops, struct auth_state *s,
 		return;
 	else if (!secret_fits(&row, q->method))
 		verdict_refuse(v, REASON_NO_SECRET, "%s", "");
-	else if (row_is_no_hash(&row, &f))
+	else if (says_password(q) && row_is_no_hash(&row, &f))
 		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
 	else
 		row_accept(&s->virtual_user, &row, v);

@@ -23,6 +23,8 @@ QUIET = "timeout = 600\nxmit = no\n"
 OFFICE = "plaintext_networks = 192.168.0.0/16\n"
 MAIL = b"From a@example.org Sat Jan  1 00:00:00 2000\nSubject: x\n\nx\n\n"
 FILE = QUIET + "auth = file\nvirtual_user = ann\n"
+SCRAM = "4096,c2FsdHNhbHQ=," + ",".join(2 * ["AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
+                                           "GBkaGxwdHh8="])
 HASH = "$5$saltsalt$lqhdpDYbZYKfYV2/eZy.OQ8W7TkQNm7YNm2u9wRgKY5"
 
 
@@ -478,6 +480,7 @@ class Check(Checking):
         bad = [("odd:{ODD}x", "unknown password scheme"),
                ("blank: {PLAIN}x", "not a usable hash"),
                ("sha:{SHA512-CRYPT}" + HASH, "not a hash of {SHA512-CRYPT}"),
+               ("scr:{SCRAM-SHA-1}" + SCRAM, "not a usable SCRAM secret"),
                ("cost:$2b$99$abcdefghijklmnopqrstuu", "not a usable hash"),
                (" lead:{PLAIN}x", "no user can have this name"),
                ("joe.lock:{PLAIN}x", "no user can have this name"),
@@ -498,7 +501,7 @@ class Check(Checking):
         good = ["ann:%s" % HASH, "bob:{PLAIN}x:1000:1000::/home/bob:/bin/sh:",
                 "shut:*", "off:!$6$x", "gone:{PLAIN}x::::::nologin",
                 "in:{PLAIN}x::::::userdb_mail=mbox:~/m:INBOX=/srv/%u",
-                "a#b:{CRYPT}" + HASH, "", "  ", "\r", "# c", "#c:d",
+                "a#b:{CRYPT}" + HASH, "scram:{SCRAM-SHA-256}" + SCRAM, "", "  ", "\r", "# c", "#c:d",
                 "cr:*\r"]
         path = "/etc/popper/users"
         rows = [row for row, _ in bad] + good

@@ -41,7 +41,7 @@ def connect(host, port, source):
 def open_way(host, way, contexts, chance):
     """The connection, ready for a login."""
     context = contexts[way.certificate, way.old_tls]
-    proxied = way.port in (town.PROXIED, town.PROXIEDS)
+    proxied = way.port in town.OF_PROXIES
     sock = connect(host, way.port, "127.0.0.1" if proxied else way.ip)
     try:
         if proxied:

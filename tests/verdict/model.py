@@ -352,18 +352,18 @@ def of_pam(world, row, login, proven):
     return "expired" if row.state == "expired" else ""
 
 
+def has_no_secret(row, mechanism):
+    """Nothing that the mechanism can use is stored."""
+    return by_what_is_stored(mechanism) and row.scheme not in (
+        "plain", mechanism)
+
+
 def matching(world, login):
     """row -> why the secret that was said is not his, or ""."""
-    secret = login.secret
-    if login.mechanism in DIGESTS:
-        return lambda row: "no-secret" if row.scheme != "plain" else \
-            "" if secret == row.password else "bad-password"
-    if login.mechanism.startswith("scram-"):
-        return lambda row: "no-secret" \
-            if row.scheme not in ("plain", login.mechanism) else \
-            "" if secret == row.password else "bad-password"
-    said = prepared(secret) if world.utf8 else secret
-    return lambda row: "" if said == row.password else "bad-password"
+    said = prepared(login.secret) if world.utf8 and \
+        login.mechanism in PLAIN_WORDS else login.secret
+    return lambda row: "no-secret" if has_no_secret(row, login.mechanism) \
+        else "" if said == row.password else "bad-password"
 
 
 def app_of(world, user, secret):
@@ -445,10 +445,13 @@ class Case:
             return "unknown-user"
         if row.state:
             return "locked"
-        if matching(self.world, self.login)(row):
+        if not self.is_masters(row):
             return "bad-password"
         self.proven = True
         return ""
+
+    def is_masters(self, row):
+        return not matching(self.world, self.login)(row)
 
     def of_name(self):
         m, w = self.login.mechanism, self.world
@@ -473,16 +476,20 @@ class Case:
             return "app-password"
         return ""
 
+    def of_account(self, row):
+        return of_pam(self.world, row, self.login, self.proven)
+
+    def matching(self):
+        return matching(self.world, self.login)
+
     def ask(self):
         by_stored = by_what_is_stored(self.login.mechanism)
         for db in self.world.databases:
             row = db.rows.get(self.user)
             if row is None or (by_stored and db.kind == "pam"):
                 continue
-            why = of_pam(self.world, row, self.login, self.proven) \
-                if db.kind == "pam" else of_rows(
-                    self.world, row, self.login, self.proven,
-                    matching(self.world, self.login))
+            why = self.of_account(row) if db.kind == "pam" else of_rows(
+                self.world, row, self.login, self.proven, self.matching())
             if not why and not allowed(
                     self.world, row, db, self.login, self.way,
                     bool(self.master), self.app is not None):
@@ -491,6 +498,61 @@ class Case:
                 "good", "", self.user, method_word(self.login), self.master,
                 self.app.name if self.app else "", db.id, row)
         return self.no("unknown-user")
+
+
+class Foresight(Case):
+    """The same for who does not know the secret: as if it were right."""
+
+    def before_password(self):
+        return ""
+
+    def of_token(self):
+        return ""
+
+    def is_masters(self, row):
+        return True
+
+    def of_name(self):
+        if not name_is_valid(self.world, self.user):
+            return "bad-name"
+        return "denied" if denied(self.world, self.user) else ""
+
+    def of_account(self, row):
+        if not self.proven and row.state == "star":
+            return ids_reason(self.world, row) or "locked"
+        right = dataclasses.replace(self.login, secret=row.password)
+        return of_pam(self.world, row, right, self.proven)
+
+    def matching(self):
+        return lambda row: "no-secret" if has_no_secret(
+            row, self.login.mechanism) else ""
+
+
+class AppForesight(Foresight):
+    """By some app password of his, whatever he has."""
+
+    def of_name(self):
+        if not self.master:
+            self.proven, self.app = True, App(self.user, "any", "")
+        return super().of_name()
+
+
+def foresee(world, login, way):
+    """(own, by an app password): the Verdict of each; None: none is taken."""
+    name = prepare_name(world, login.name)
+    takes = world.app_passwords != "no" and login.mechanism in PLAIN_WORDS
+    own = Foresight(world, login, way, name).judge()
+    by_app = AppForesight(world, login, way, name).judge() if takes else None
+    return (by_app if takes and world.app_passwords == "only" else own), by_app
+
+
+def hindered(world, login, way, proxied):
+    """Whether such a client gets as far as to be judged; of a certificate nothing is
+    known, and of TLS before a proxy not when it began."""
+    if login.mechanism == "external":
+        return not way.tls
+    return offered(world, login, dataclasses.replace(
+        way, stls=way.stls and not proxied)) != GOOD
 
 
 def digest(mechanism, stamp, secret):

@@ -19,6 +19,7 @@ sys.path[:0] = [TESTS] + [os.path.join(TESTS, name) for name in (
 from lib.flavour import SANITIZED                               # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Serve                             # noqa: E402
+from foresight import all_foreseen                              # noqa: E402
 from hall import Hall, Keys                                     # noqa: E402
 from model import Login, Way, judge                             # noqa: E402
 from visit import REFUSED, Rough, Visit                          # noqa: E402
@@ -69,7 +70,10 @@ class Verdicts(unittest.TestCase):
         self.assertLess(hall.undecided, 20)
 
     def test_serve(self):
-        self.all_right(self.hall(SEED, Serve), CONNECTIONS)
+        """And popper ctl why says beforehand what is said then."""
+        hall = self.hall(SEED, Serve)
+        self.all_right(hall, CONNECTIONS)
+        self.right(all_foreseen(hall, range(CONNECTIONS // 4)))
 
     def test_shared_process(self):
         self.all_right(self.hall(SEED + 1, Serve, **SHARED), CONNECTIONS // 2)

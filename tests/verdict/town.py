@@ -15,6 +15,7 @@ from model import App, Database, Row, Rule, World
 import oauth
 
 POP, POPS, PROXIED, PROXIEDS = 110, 995, 1110, 1995
+OF_PROXIES = (PROXIED, PROXIEDS)
 ISSUER, AUDIENCE = oauth.ISSUER, "mail"
 VMAIL = 5000
 DOMAIN = "example.org"
