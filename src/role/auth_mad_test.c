@@ -10,23 +10,24 @@
 static void
 test_mad_front(void **state UNUSED)
 {
+	struct mad	c;
 	uint64_t	sid = 0;
-	uint16_t	type = 0;
-	uint32_t	n = 0;
-	uint8_t		fds = 0;
 	size_t		times = 0;
 
+	mad_init(&c, permit_check, permit_check_n);
 	begin(true);
-	do {
-		say(it.front[1], type, n, fds);
+	while (mad_next(&c)) {
+		if (c.formal && c.type != MSG_CHECK)
+			continue;	/* of an exchange that is over */
+		assert_true(mad_say(&c, it.front[1], pipe_ends[0]));
 		if (hear(1, LONG_MS, &sid) != '.')
 			fail_msg("message %u with %u octets and %u descriptors"
-			    " is taken", type, n, fds);
+			    " is taken", c.type, c.size, c.fds);
 		new_front(1);
 		times++;
 		if (times % 50 == 0)
 			log_in(1, 4000 + times);
-	} while (next_say(&type, &n, &fds));
+	}
 	log_in(0, 5000);
 	end();
 	assert_int_equal(count("front-misbehaved"), times);
@@ -101,26 +102,24 @@ test_bad_questions(void **state UNUSED)
 static void
 test_mad_worker(void **state UNUSED)
 {
-	uint16_t	type = 0;
-	uint32_t	n = 0;
-	uint8_t		fds = 0;
+	struct mad	c;
 	uint64_t	sid = 1;
 	uint64_t	last = 0;
 
+	mad_init(&c, permit_decision, permit_decision_n);
 	begin(false);
-	do {
+	while (mad_next(&c)) {
 		int link;
 
-		if (type == MSG_RETIRED || (type == MSG_DENY && n == 1) ||
-		    fds > 1)
-			continue;
+		if (c.formal && (c.type == MSG_RETIRED || c.type == MSG_DENY))
+			continue;	/* it may say that */
 		check(0, ++sid, "ann", "x");
 		link = take_worker();
 		take_question(link, sid);
-		say(link, type, n, fds);
+		assert_true(mad_say(&c, link, pipe_ends[0]));
 		expect_closed(&link);
 		last = sid;
-	} while (next_say(&type, &n, &fds));
+	}
 	for (sid = 2; sid <= last; sid++) {	/* the order is that of time */
 		uint64_t which;
 

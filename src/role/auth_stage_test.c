@@ -3,14 +3,13 @@
 
 #include "role/auth.h"
 #include "role/ctl.h"
-#include "role/mad_test.h"
 #include "role/warden.h"
 #include "role/wire.h"
+#include "sys/test_dir.h"
 #include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -478,6 +477,15 @@ grant(int link)
 }
 
 void
+retire(int link)
+{
+	struct fault f;
+
+	link_out_init(&it.out, MSG_RETIRED);
+	assert_int_equal(link_send(link, &it.out, NULL, 0, &f), 0);
+}
+
+void
 challenge(int w, int front, uint64_t sid)
 {
 	struct fault f = { .text = "the end" };
@@ -499,38 +507,6 @@ expect_closed(int *link)
 	assert_int_equal(link_recv(*link, permit_question, permit_question_n, 0,
 	    LONG_MS, &it.in, &f), 0);
 	fd_close(link);
-}
-
-/* ------------------------------------------------------ who has gone mad */
-
-bool
-next_say(uint16_t *type, uint32_t *n, uint8_t *fds)
-{
-	static const uint32_t sizes[] = { 0, 1, 9, 40, MAD_BODY };
-
-	for (size_t i = 0; i + 1 < ARRAY_LEN(sizes); i++)
-		if (sizes[i] == *n) {
-			*n = sizes[i + 1];
-			return true;
-		}
-	*n = 0;
-	if ((*fds)++ < LINK_FDS_MAX)
-		return true;
-	*fds = 0;
-	return ++*type < MAD_TYPES;
-}
-
-void
-say(int link, uint16_t type, uint32_t n, uint8_t nfds)
-{
-	static const uint8_t	zeros[LINK_PACKET_MAX];
-	const int	fds[LINK_FDS_MAX] = { pipe_ends[0], pipe_ends[0], pipe_ends[0] };
-	struct fault	f;
-
-	link_out_init(&it.out, type);
-	link_put_raw(&it.out, span_of(zeros, n));
-	assert_int_equal(link_send(link, &it.out, fds, nfds > 3 ? 3 : nfds,
-	    &f), 0);
 }
 
 /* ---------------------------------------------------------------- frame */
@@ -602,16 +578,9 @@ setup(void **state UNUSED)
 	return 0;
 }
 
-static int
-remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
-    struct FTW *at UNUSED)
-{
-	return remove(path);
-}
-
 int
 teardown(void **state UNUSED)
 {
 	log_close();
-	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return test_dir_remove(folder);
 }

@@ -130,14 +130,10 @@ void		take_question(int link, uint64_t sid);
 void		deny(int link, uint8_t undecided);
 void		grant(int link);
 void		grant_print(int link, uint64_t print);
+/* It wants no more questions. */
+void		retire(int link);
 /* It wants to know more, and the client hears that. */
 void		challenge(int link, int front, uint64_t sid);
 void		expect_closed(int *link);
-
-/* ---- who has gone mad ---- */
-
-/* Every type with bodies of several sizes and up to 3 descriptors. */
-bool		next_say(uint16_t *type, uint32_t *n, uint8_t *fds);
-void		say(int link, uint16_t type, uint32_t n, uint8_t nfds);
 
 #endif

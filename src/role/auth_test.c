@@ -32,14 +32,14 @@ test_workers(void **state UNUSED)
 	deny(link[1], 0);
 	take_question(link[1], 3);
 	check(0, 5, "e", "x");
-	say(link[1], MSG_RETIRED, 0, 0);
+	retire(link[1]);
 	deny(link[1], 0);
 	expect_closed(&link[1]);
 	link[1] = take_worker();
 	take_question(link[1], 5);
 	grant(link[1]);
 	expect_admit(0, 5, "ann");
-	say(link[1], MSG_RETIRED, 0, 0);	/* also when it is idle */
+	retire(link[1]);	/* also when it is idle */
 	expect_closed(&link[1]);
 	deny(link[0], 1);		/* who cannot decide is not asked again */
 	expect_closed(&link[0]);
@@ -539,7 +539,7 @@ test_retired_in_exchange(void **state UNUSED)
 	check(0, 8, "ann", "x");
 	take_question(old, 8);
 	start = clock_ms();
-	say(old, MSG_RETIRED, 0, 0);
+	retire(old);
 	grant(old);
 	expect_admit(0, 8, "ann");
 	begin_exchange(1, 9);
@@ -559,7 +559,7 @@ test_retired_in_exchange(void **state UNUSED)
 		fd_close(&old);
 		expect(0, 'e', 7);
 	}
-	say(new, MSG_RETIRED, 0, 0);
+	retire(new);
 	expect_closed(&new);
 	respond(1, 9);
 	expect(1, 'e', 9);

@@ -206,7 +206,7 @@ make(const struct one *o)
 
 	for (const char *const *p = (const char *const []){ "mail", "home",
 	    "state", "run", NULL }; *p != NULL; p++)
-		(void)nftw(in(*p), test_dir_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+		(void)test_dir_remove(in(*p));
 	assert_int_equal(mkdir(state_dir, 0755), 0);
 	assert_int_equal(mkdir(in("state/journal"), 0700), 0);
 	assert_int_equal(mkdir(run_dir, 0755), 0);
@@ -436,8 +436,7 @@ test_note(void **state UNUSED)
 	assert_true(elsewhere_is_noted(&conf.role, "ann"));
 	assert_false(elsewhere_is_noted(&conf.role, "an"));
 	host_close(&h);
-	(void)nftw(in("home/Maildir"), test_dir_remove_one, 8,
-	    FTW_DEPTH | FTW_PHYS);
+	(void)test_dir_remove(in("home/Maildir"));
 	assert_int_equal(host_open(&h, &conf, &id, &f), 0);
 	assert_int_equal(host_login(&h, "sid", "192.0.2.1", &f), 0);
 	assert_false(elsewhere_is_noted(&conf.role, "ann"));

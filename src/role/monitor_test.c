@@ -18,12 +18,12 @@
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/sock.h"
+#include "sys/test_dir.h"
 #include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -1250,17 +1250,10 @@ setup(void **state UNUSED)
 }
 
 static int
-remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
-    struct FTW *at UNUSED)
-{
-	return remove(path);
-}
-
-static int
 teardown(void **state UNUSED)
 {
 	log_close();
-	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return test_dir_remove(folder);
 }
 
 int

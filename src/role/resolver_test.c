@@ -8,11 +8,11 @@
 #include "role/wire.h"
 
 #include "sys/spawn.h"
+#include "sys/test_dir.h"
 #include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -303,17 +303,10 @@ setup(void **state UNUSED)
 }
 
 static int
-remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
-    struct FTW *at UNUSED)
-{
-	return remove(path);
-}
-
-static int
 teardown(void **state UNUSED)
 {
 	log_close();
-	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return test_dir_remove(folder);
 }
 
 #define CASE(test)	cmocka_unit_test_setup_teardown(test, begin, end)

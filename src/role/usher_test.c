@@ -19,12 +19,12 @@
 #include "sys/file.h"
 #include "sys/link.h"
 #include "sys/spawn.h"
+#include "sys/test_dir.h"
 #include "sys/test_fork.h"
 #include "watch/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/sockios.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -692,17 +692,10 @@ setup(void **state UNUSED)
 }
 
 static int
-remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
-    struct FTW *at UNUSED)
-{
-	return remove(path);
-}
-
-static int
 teardown(void **state UNUSED)
 {
 	log_close();
-	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return test_dir_remove(folder);
 }
 
 int

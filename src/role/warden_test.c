@@ -233,25 +233,24 @@ test_warden_full(void **state UNUSED)
 static void
 test_mad_auth(void **state UNUSED)
 {
-	uint16_t	type = 0;
-	uint32_t	n = 0;
-	uint8_t		fds = 0;
+	struct mad c;
 
-	do {
+	mad_init(&c, permit_worker, permit_worker_n);
+	while (mad_next(&c)) {
 		int	warden;
 		pid_t	pid;
 
-		if (type == MSG_WORKER && n == 1 && fds == 1)
+		if (c.formal)
 			continue;
 		pid = begin_warden(&warden);
-		say(warden, type, n, fds);
+		assert_true(mad_say(&c, warden, pipe_ends[0]));
 		assert_int_equal(wait_for(pid), 0);
 		fd_close(&warden);
 		if (count("auth-misbehaved") != 1)
 			fail_msg("message %u with %u octets and %u descriptors",
-			    type, n, fds);
+			    c.type, c.size, c.fds);
 		forget_log();
-	} while (next_say(&type, &n, &fds));
+	}
 }
 
 /* What a worker that stays is asked by an auth that was taken over: it gives up,

@@ -14,7 +14,7 @@ struct test_dir {
 	int	fd;
 };
 
-static int
+static inline int
 test_dir_remove_one(const char *path, const struct stat *st, int kind,
     struct FTW *at)
 {
@@ -24,7 +24,14 @@ test_dir_remove_one(const char *path, const struct stat *st, int kind,
 	return remove(path);
 }
 
-static int
+/* A folder and what is in it, whatever that is. */
+static inline int
+test_dir_remove(const char *path)
+{
+	return nftw(path, test_dir_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline int
 test_dir_setup(void **state)
 {
 	struct test_dir *d = calloc(1, sizeof(*d));
@@ -39,13 +46,13 @@ test_dir_setup(void **state)
 	return d->fd == -1 ? -1 : 0;
 }
 
-static int
+static inline int
 test_dir_teardown(void **state)
 {
 	struct test_dir *d = *state;
 
 	(void)close(d->fd);
-	(void)nftw(d->path, test_dir_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	(void)test_dir_remove(d->path);
 	free(d);
 	return 0;
 }
