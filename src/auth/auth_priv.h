@@ -12,7 +12,8 @@
 #include "auth/load.h"
 #include "base/buf.h"
 
-#define AUTH_FILE_MAX	(64u << 20)	/* octets of a file of ours */
+#define AUTH_FILE_MAX	(512u << 20)	/* octets of a file of ours: four million
+					   rows of a password file */
 #define AUTH_GIDS_MAX	128		/* rows of gids_denied */
 #define AUTH_HASH_MAX	384		/* octets of a hash in shadow */
 
@@ -203,6 +204,24 @@ void	row_accept(const struct identity *virtual_user,
 
 /* Can no password match it?  Why, is in *f. */
 bool	row_is_no_hash(const struct passwd_row *row, struct fault *f);
+
+/* ---- rows one after the other (hash_kinds.c) ---- */
+
+/* Of a method, with its parameters. */
+struct hash_kind {
+	uint8_t		outline[64];
+	size_t		n;
+	struct fault	why;		/* none can be made; FAULT_NONE: it can */
+};
+struct hash_kinds {
+	struct hash_kind	list[64];
+	size_t			n;
+};
+
+/* As row_is_no_hash, which is asked once for each kind; *f is none before.  A kind
+ * beyond those that are kept is not tried. */
+bool	hash_kinds_refuse(struct hash_kinds *all, const struct passwd_row *row,
+	    struct fault *f);
 
 /* ---- logins of several messages (exchange.c) ---- */
 

@@ -129,6 +129,7 @@ struct judge {
 	const struct auth_conf	*c;
 	struct auth_policy	 policy;	/* without files */
 	struct identity		 virtual_user;
+	struct hash_kinds	 kinds;
 };
 
 static int
@@ -144,7 +145,7 @@ judge_init(struct judge *j, const struct auth_conf *c, struct fault *f)
 }
 
 static void
-judge_row(const struct judge *j, const struct passwd_row *row,
+judge_row(struct judge *j, const struct passwd_row *row,
     struct auth_verdict *v)
 {
 	struct fault	f = { 0 };
@@ -161,7 +162,8 @@ judge_row(const struct judge *j, const struct passwd_row *row,
 	    j->c->virtual_user[0] == '\0'))
 		verdict_judge(&j->policy, v);
 	/* Whether it matches is nobody's business; whether it can, is. */
-	if (v->result == AUTH_OK && !locked && row_is_no_hash(row, &f))
+	if (v->result == AUTH_OK && !locked &&
+	    hash_kinds_refuse(&j->kinds, row, &f))
 		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
 }
 

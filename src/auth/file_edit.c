@@ -153,6 +153,10 @@ rewrite(struct place *at, file_edit_fn *edit, void *ctx, size_t more,
 	buf_init(&text, buf_len(&old) + more);
 	if (edit(ctx, buf_span(&old), &text, f) < 0)
 		return -1;
+	/* Who judges logins would not read it. */
+	if (buf_len(&text) >= AUTH_FILE_MAX)
+		return fault_set(f, FAULT_LIMIT, "no room: it would have %u octets"
+		    " or more", AUTH_FILE_MAX);
 	if (replace(at, buf_span(&text), f) == 0)
 		return 0;
 	forget_fresh(at);

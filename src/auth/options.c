@@ -99,7 +99,8 @@ const struct conf_option auth_options[] = {
 		    ".Dl user:password:uid:gid:gecos:home:shell:extra\n"
 		    "Managed by\n"
 		    ".Nm popper Cm passwd .\n"
-		    "It may not be readable by others.",
+		    "It may not be readable by others, nor have 512 MiB or more,"
+		    "\nwhich is four million users.",
 	},
 	{
 		.name = "virtual_user", .type = CONF_TEXT,

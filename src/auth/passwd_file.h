@@ -109,8 +109,8 @@ int	passwd_file_each(const char *path,
  * Every line that is not empty and no comment, as a login would take it: the
  * identity of its user (whose password is locked, perhaps), or why there is
  * none; wrong is NULL when the line is no row at all.  Reads a file that a login
- * would not, see below.  Hashes something with each stored password, to see
- * whether it can be done: as long as so many logins.
+ * would not, see below.  Hashes something for each method, parameters and lengths
+ * that it meets, to see whether it can be done.
  */
 struct auth_conf;
 struct identity;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
 
 #include <fcntl.h>
@@ -306,6 +307,99 @@ check_kinds(void **state)
 	}
 }
 
+static int
+put_too_much(void *ctx, struct span old, struct buf *out, struct fault *f)
+{
+	(void)ctx;
+	(void)old;
+	(void)f;
+	assert_non_null(buf_reserve(out, AUTH_FILE_MAX));
+	buf_extend(out, AUTH_FILE_MAX);
+	return 0;
+}
+
+/* Nobody could log in with such a file. */
+static void
+no_file_grows_too_large(void **state)
+{
+	struct fault f = { 0 };
+
+	(void)state;
+	(void)unlink(path);
+	put_text("ann:A\n", 0600);
+	assert_int_equal(file_edit(path, false, AUTH_FILE_MAX, put_too_much,
+	    NULL, &f), -1);
+	assert_int_equal(f.class, FAULT_LIMIT);
+	check_text("ann:A\n");
+}
+
+/* ---- rows one after the other ---- */
+
+/* form: with a number in the place of its question mark. */
+static bool
+refused(struct hash_kinds *all, const char *form, unsigned i)
+{
+	struct fault		f = { 0 };
+	char			text[128];
+	struct passwd_row	row = { 0 };
+	size_t			mark = span_find(span_str(form), '?');
+	bool			is;
+
+	(void)snprintf(text, sizeof(text), "%.*s%03u%s", (int)mark, form, i,
+	    form + mark + 1);
+	row.password = span_str(text);
+	is = hash_kinds_refuse(all, &row, &f);
+	assert_int_equal(is, f.text[0] != '\0');
+	return is;
+}
+
+#define TAIL	"$0123456789abcdefghijABCDEFGHIJ./0123456789012"
+
+static const struct {
+	const char	*form;
+	bool		 refused;
+	size_t		 kinds;		/* that have been tried by then */
+} kinds[] = {
+	{ "$5$rounds=2000$saltsalt?" TAIL, false, 1 },
+	{ "{SHA256-CRYPT}$5$rounds=2000$saltsalt?" TAIL, false, 2 },
+	{ "$5$rounds=1999$saltsalt?" TAIL, false, 3 },
+	{ "$5$rounds=1999$saltsalta?" TAIL, false, 4 },
+	{ "$2b$04$abcdefghijklmnopqrs?", false, 5 },
+	{ "$2b$99$abcdefghijklmnopqrs?", true, 6 },
+	{ "$9$saltsalt?$abc", true, 7 },
+	{ "{OTHER-CRYPT}$5$rounds=2000$saltsalt?" TAIL, true, 8 },
+	{ "{PLAIN}?", false, 8 },
+	{ "{plain}abcdefgh?", false, 8 },
+};
+
+static void
+each_kind_is_tried_once(void **state)
+{
+	struct hash_kinds all = { .n = 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		print_message("%s\n", kinds[i].form);
+		for (unsigned user = 0; user < 100; user++)
+			assert_int_equal(refused(&all, kinds[i].form, user),
+			    kinds[i].refused);
+		assert_int_equal(all.n, kinds[i].kinds);
+	}
+}
+
+static void
+kinds_have_a_bound(void **state)
+{
+	struct hash_kinds all = { .n = 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		(void)refused(&all, "$2b$99$a?", i);
+	assert_int_equal(all.n, ARRAY_LEN(all.list));
+	assert_true(refused(&all, "$2b$99$a?", 0));
+	assert_false(refused(&all, "$2b$99$a?", 99));
+}
+
 int
 main(void)
 {
@@ -316,6 +410,9 @@ main(void)
 		cmocka_unit_test(nothing_is_made_for_a_removal),
 		cmocka_unit_test(check_modes),
 		cmocka_unit_test(check_kinds),
+		cmocka_unit_test(no_file_grows_too_large),
+		cmocka_unit_test(each_kind_is_tried_once),
+		cmocka_unit_test(kinds_have_a_bound),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

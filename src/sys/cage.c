@@ -38,7 +38,9 @@ static const struct cage {
 	bool			without;	/* go on without seccomp? */
 	bool			landlock;	/* no file, no abstract socket */
 } cages[] = {
-	/* VERIFY: yescrypt wants much memory when told to be slow. */
+	/* VERIFY, SQL: yescrypt wants much memory when told to be slow, 1 GiB;
+	 * VERIFY has a file of users and one of app passwords besides, each of
+	 * 512 MiB and an index at most, SQL the latter. */
 	[CAGE_FRONT]	= { PROGRAM(filter_front), 64, 0, 256 * MIB, false },
 	[CAGE_FRONTS]	= { PROGRAM(filter_fronts), 1 << 20, 0, 2048 * MIB,
 			    false, true },
@@ -46,8 +48,8 @@ static const struct cage {
 	[CAGE_CTL]	= { PROGRAM(filter_ctl), 256, 0, 256 * MIB, false, true },
 	[CAGE_METRICS]	= { PROGRAM(filter_metrics), 128, 0, 512 * MIB, false,
 			    true },
-	[CAGE_VERIFY]	= { PROGRAM(filter_verify), 64, 0, 1280 * MIB, false },
-	[CAGE_SQL]	= { PROGRAM(filter_sql), 64, 0, 1280 * MIB, false },
+	[CAGE_VERIFY]	= { PROGRAM(filter_verify), 64, 0, 3072 * MIB, false },
+	[CAGE_SQL]	= { PROGRAM(filter_sql), 64, 0, 2048 * MIB, false },
 	[CAGE_RESOLVER]	= { PROGRAM(filter_resolver), 256, 0, 256 * MIB, false },
 	[CAGE_SESSION]	= { PROGRAM(filter_session), 256, NO_LIMIT, 2048 * MIB,
 			    true },
