@@ -35,7 +35,7 @@ static const struct cage {
 	rlim_t			files;		/* highest descriptor + 1 */
 	rlim_t			processes;
 	rlim_t			memory;		/* address space */
-	bool			without;	/* go on without seccomp? */
+	bool			without;	/* go on where there is no seccomp? */
 	bool			landlock;	/* no file, no abstract socket */
 } cages[] = {
 	/* VERIFY, SQL: yescrypt wants much memory when told to be slow, 1 GiB;
@@ -134,6 +134,13 @@ cage_step_down(const char *user, const char *dir, enum cage_kind kind,
 	    identity_become(&id, true, f) != 0 ? -1 : 0;
 }
 
+/* A kernel without seccomp, or without its filters; not one that is out of memory. */
+static bool
+is_not_there(int err)
+{
+	return err == ENOSYS || err == EINVAL;
+}
+
 int
 cage_enter(enum cage_kind kind, bool *degraded_r, struct fault *f)
 {
@@ -149,7 +156,7 @@ cage_enter(enum cage_kind kind, bool *degraded_r, struct fault *f)
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	    SECCOMP_FILTER_FLAG_LOG, &c->filter) == 0)
 		return 0;
-	if (c->without) {
+	if (c->without && is_not_there(errno)) {
 		*degraded_r = true;
 		return 0;
 	}

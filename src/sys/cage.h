@@ -50,9 +50,8 @@ int	cage_step_down(const char *user, const char *dir, enum cage_kind kind,
 /*
  * no_new_privs and the system call filter; before it, for roles that send descriptors
  * and live long, Landlock without any place.  A last step: from now on only
- * what the kind's table allows.  When the kernel has no seccomp: FAULT_PERM
- * for FRONT, VERIFY and RESOLVER (we do not go on without), success and
- * *degraded_r = true for SESSION.
+ * what the kind's table allows.  FAULT_PERM when the program cannot be loaded;
+ * but a kernel that has no seccomp is success and *degraded_r = true for SESSION.
  */
 int	cage_enter(enum cage_kind kind, bool *degraded_r, struct fault *f)
 	    MUSTUSE;

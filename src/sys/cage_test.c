@@ -22,6 +22,8 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/aio_abi.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -941,6 +943,55 @@ test_limits(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* From now on the kernel has this to say to whoever loads a program. */
+static bool
+spoil_seccomp(int err)
+{
+	struct sock_filter		code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog	program = { ARRAY_LEN(code), code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* FINE: it went on without.  REFUSED: it did not go on. */
+static int
+enter_spoilt(enum cage_kind kind, int err)
+{
+	bool		degraded;
+	struct fault	f;
+	int		status;
+	pid_t		pid = fork();
+
+	if (pid == 0) {
+		if (!spoil_seccomp(err))
+			_exit(99);
+		if (cage_enter(kind, &degraded, &f) == -1)
+			_exit(f.err == err ? REFUSED : 3);
+		_exit(degraded ? FINE : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+/* Only where there is none does anybody go on without, and then a session alone. */
+static void
+test_no_seccomp(void **state)
+{
+	(void)state;
+	assert_int_equal(enter_spoilt(CAGE_SESSION, ENOSYS), FINE);
+	assert_int_equal(enter_spoilt(CAGE_SESSION, EINVAL), FINE);
+	assert_int_equal(enter_spoilt(CAGE_SESSION, ENOMEM), REFUSED);
+	assert_int_equal(enter_spoilt(CAGE_SESSION, EACCES), REFUSED);
+	assert_int_equal(enter_spoilt(CAGE_FRONT, ENOSYS), REFUSED);
+}
+
 static int
 chroot_in_child(const char *path)
 {
@@ -992,6 +1043,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_mischief, setup, teardown),
 		cmocka_unit_test(test_abstract),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_no_seccomp),
 		cmocka_unit_test_setup_teardown(test_chroot, setup, teardown),
 	};
 
