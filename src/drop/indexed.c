@@ -162,7 +162,7 @@ promise_rows(struct indexed *x, struct mbox_table *out)
 	out->m = xalloc(out->n, sizeof(*out->m));
 	x->known = xalloc(out->n, sizeof(*x->known));
 	free(x->edges);
-	x->edges = xalloc(index_blocks(&x->head), sizeof(*x->edges));
+	x->edges = xalloc((size_t)index_blocks(&x->head), sizeof(*x->edges));
 	out->m[out->n - 1] = x->head.last;
 	x->known[out->n - 1] = true;
 }
@@ -188,7 +188,7 @@ indexed_read(struct indexed *x, int fd, const struct file_facts *facts,
 	if (fit == INDEX_OTHER || !same_tail(x, fd))
 		return INDEX_OTHER;
 	x->keep = (size_t)x->head.n - 1;
-	x->edges = xalloc(index_blocks(&x->head), sizeof(*x->edges));
+	x->edges = xalloc((size_t)index_blocks(&x->head), sizeof(*x->edges));
 	return INDEX_GROWN;
 }
 

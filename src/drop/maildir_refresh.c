@@ -266,9 +266,9 @@ append(struct refresh *r, uint64_t now)
 
 	if (r->went > 0 || !comes_last(r) || !number_fresh(r) ||
 	    (m->conf.promises != NULL && m->index.head.alike > 0) ||
-	    !maildir_index_row(&m->index, m->index.head.n - 1, &last))
+	    !maildir_index_row(&m->index, (size_t)m->index.head.n - 1, &last))
 		return false;
-	first = m->index.block->first;
+	first = (size_t)m->index.block->first;
 	block = m->index.block->number;
 	if (block == 0)
 		return false;
@@ -344,10 +344,10 @@ find_end(struct maildir *m)
 	struct maildir_mail		 mail;
 	size_t				 first;
 
-	first = h->first_new < h->n ? h->first_new : h->n - 1;
+	first = (size_t)(h->first_new < h->n ? h->first_new : h->n - 1);
 	/* When those are most of them, this is not to be in vain. */
 	return first > h->n / 2 && maildir_index_row(&m->index, first, &mail) ?
-	    m->index.block->first : 0;
+	    (size_t)m->index.block->first : 0;
 }
 
 bool

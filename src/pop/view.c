@@ -184,7 +184,7 @@ struct view_item *
 view_find(struct view *v, uint64_t msgno, struct fault *f)
 {
 	f->class = FAULT_NONE;
-	return msgno >= 1 && msgno <= v->n ? view_at(v, msgno - 1, f) : NULL;
+	return msgno >= 1 && msgno <= v->n ? view_at(v, (size_t)msgno - 1, f) : NULL;
 }
 
 uint32_t

@@ -176,7 +176,8 @@ guess(const char *user, uint64_t number)
 {
 	char password[24];
 
-	(void)snprintf(password, sizeof(password), "%lu", number);
+	(void)snprintf(password, sizeof(password), "%llu",
+	    (unsigned long long)number);
 	check((int)(number % FRONTS), number, user, password);
 }
 
@@ -259,7 +260,7 @@ network(void)
 
 		if (i == 25)
 			wait_failed(24);
-		(void)snprintf(user, sizeof(user), "u%lu", i);
+		(void)snprintf(user, sizeof(user), "u%llu", (unsigned long long)i);
 		come_from(198, 51, 100, (uint8_t)i);
 		guess(user, i);
 	}

@@ -377,7 +377,8 @@ expect_outcome(int front, uint64_t sid, char answer)
 	char got = outcome(front, sid);
 
 	if (got != answer)
-		print_message("%lu: %c, not %c\n", sid, got, answer);
+		print_message("%llu: %c, not %c\n", (unsigned long long)sid,
+		    got, answer);
 	late = late || got != answer;
 }
 

@@ -119,7 +119,8 @@ limits_text(struct buf *out, enum metrics_form form)
 {
 	struct gauge g[LIMITS];
 
-	gauges_read(&x.conf->role, x.tally, metric_sum(METRIC_SESSIONS), g);
+	gauges_read(&x.conf->role, x.tally,
+	    (size_t)metric_sum(METRIC_SESSIONS), g);
 	for (size_t k = 0; k < OF_COUNT; k++) {
 		if (metrics_head(out, form, of_limits[k].family, k == OF_HITS,
 		    of_limits[k].help) != 0)

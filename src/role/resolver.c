@@ -332,6 +332,16 @@ resolver_library(struct fault *f)
 	return library_open(LIBRARY, calls, ARRAY_LEN(calls), f);
 }
 
+uint64_t
+resolver_next_ms(ares_channel channel)
+{
+	struct library_time	 room;
+	const struct timeval	*t = ares.timeout(channel, NULL,
+				    library_time_arg(&room));
+
+	return t == NULL ? UINT64_MAX : library_time_ms(&room);
+}
+
 static int
 ares_fault(int status, const char *what, struct fault *f)
 {
@@ -480,12 +490,7 @@ pump(struct resolver *r, uint64_t left_ms)
 {
 	ares_socket_t	s[ARES_GETSOCK_MAXNUM];
 	struct wait_for	w[ARES_GETSOCK_MAXNUM];
-	struct timeval	most = {
-		.tv_sec		= (time_t)(left_ms / 1000),
-		.tv_usec	= (suseconds_t)(left_ms % 1000) * 1000,
-	};
-	struct timeval	room;
-	struct timeval	*next;
+	uint64_t	next_ms = resolver_next_ms(r->channel);
 	int		bits = ares.getsock(r->channel, s, ARES_GETSOCK_MAXNUM);
 	size_t		n = 0;
 
@@ -496,9 +501,7 @@ pump(struct resolver *r, uint64_t left_ms)
 		    (ARES_GETSOCK_WRITABLE(bits, n) ? WAIT_WRITE : 0)) };
 		n++;
 	}
-	next = ares.timeout(r->channel, &most, &room);
-	if (sock_wait(w, n, (int)(next->tv_sec * 1000 +
-	    (next->tv_usec + 999) / 1000)) == 0) {
+	if (sock_wait(w, n, (int)(next_ms < left_ms ? next_ms : left_ms)) == 0) {
 		ares.process_fd(r->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 		return;
 	}

@@ -336,14 +336,12 @@ on_peer(struct resolver_many *m, uint64_t sid, const struct sock_addr *a)
 static uint64_t
 next_ms(struct resolver_many *m, uint64_t now)
 {
-	struct timeval	 room;
-	struct timeval	*t = ares.timeout(m->channel, NULL, &room);
+	uint64_t	 due_ms = resolver_next_ms(m->channel);
 	const struct peer *asking = m->lists[ASKING].first;
 	uint64_t	 next = LOOP_NEVER;
 
-	if (t != NULL)
-		next = now + (uint64_t)t->tv_sec * 1000 +
-		    ((uint64_t)t->tv_usec + 999) / 1000;
+	if (due_ms != UINT64_MAX)
+		next = now + due_ms;
 	if (asking != NULL && asking->until_ms < next)
 		next = asking->until_ms;
 	if (m->skipped > 0 && m->skipped_due_ms < next)

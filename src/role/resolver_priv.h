@@ -74,6 +74,10 @@ struct resolver_look {
  */
 void	resolver_look_begin(struct resolver_look *l);
 
+/* Milliseconds until c-ares has to be called again though nothing came; UINT64_MAX: it
+ * has not. */
+uint64_t	resolver_next_ms(ares_channel channel);
+
 /*
  * A channel to the name servers, which c-ares gives timeout_ms for one question,
  * however many they are.  fn as in ARES_OPT_SOCK_STATE_CB, or NULL.  Before the

@@ -498,7 +498,7 @@ file_boot(void)
 bool
 file_times_tell(int fd)
 {
-	static const long known[] = {
+	static const uint32_t known[] = {
 		BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC,
 		OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC, XFS_SUPER_MAGIC,
 	};
@@ -507,7 +507,7 @@ file_times_tell(int fd)
 	if (fstatfs(fd, &fs) == -1)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if ((long)fs.f_type == known[i])
+		if ((uint32_t)fs.f_type == known[i])
 			return true;
 	return false;
 }

@@ -41,6 +41,11 @@ int	__real_mincore(void *p, size_t n, unsigned char *in);
 int	__wrap_mincore(void *p, size_t n, unsigned char *in);
 ssize_t	__real_pread64(int fd, void *p, size_t n, off_t at);
 ssize_t	__wrap_pread64(int fd, void *p, size_t n, off_t at);
+/* Where times have 64 bits by choice, it has another name. */
+#if __TIMESIZE == 32
+#define __real_fcntl64	__real___fcntl_time64
+#define __wrap_fcntl64	__wrap___fcntl_time64
+#endif
 int	__real_fcntl64(int fd, int what, ...);
 int	__wrap_fcntl64(int fd, int what, ...);
 long	__real_syscall(long number, ...);

@@ -29,3 +29,26 @@ library_open(const char *file, const struct library_call *calls, size_t n,
 		*calls[i].where = NULL;
 	return fault_set(f, FAULT_PERM, "%s", dlerror());
 }
+
+struct library_time
+library_time_of(uint64_t ms)
+{
+	uint64_t s = ms / 1000;
+
+	return (struct library_time){
+		.tv_sec		= s < INT32_MAX ? (int32_t)s : INT32_MAX,
+		.tv_usec	= (int32_t)(ms % 1000) * 1000,
+	};
+}
+
+uint64_t
+library_time_ms(const struct library_time *t)
+{
+	return (uint64_t)t->tv_sec * 1000 + ((uint64_t)t->tv_usec + 999) / 1000;
+}
+
+struct timeval *
+library_time_arg(struct library_time *t)
+{
+	return (void *)t;
+}

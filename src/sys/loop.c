@@ -137,13 +137,10 @@ on_event(evutil_socket_t fd UNUSED, short what, void *arg)
 static void
 set_time(struct event *e, uint64_t ms)
 {
-	struct timeval	t = {
-		.tv_sec		= (time_t)(ms / 1000),
-		.tv_usec	= (suseconds_t)(ms % 1000) * 1000,
-	};
+	struct library_time t = library_time_of(ms);
 
 	ASSERT((ms == LOOP_NEVER ? lib.remove_timer(e) :
-	    lib.add(e, &t)) == 0);
+	    lib.add(e, library_time_arg(&t))) == 0);
 }
 
 void

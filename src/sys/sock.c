@@ -672,7 +672,7 @@ void
 clock_sleep(unsigned ms)
 {
 	struct timespec left = {
-		.tv_sec		= ms / 1000,
+		.tv_sec		= (time_t)(ms / 1000),
 		.tv_nsec	= (long)(ms % 1000) * 1000000,
 	};
 

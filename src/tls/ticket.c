@@ -103,7 +103,7 @@ tickets_use(SSL_CTX *c, const struct tls_setup *s)
 		return;
 	}
 	(void)SSL_CTX_set_ex_data(c, slot, (void *)(uintptr_t)s->tickets);
-	(void)SSL_CTX_set_timeout(c, s->ticket_s);
+	(void)SSL_CTX_set_timeout(c, (long)s->ticket_s);
 	(void)SSL_CTX_set_num_tickets(c, 1);
 	(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(c, on_ticket);
 }
