@@ -578,7 +578,7 @@ class Walk:
 
     def judge(self, before, after, session, died=False):
         wrong = self.drop.judge(before, after, session)
-        if wrong and (died or self.full) and session is not NOTHING:
+        if wrong and session is not NOTHING and (died or self.full or session.doubt):
             wrong = self.drop.judge(before, after, Less(
                 session, before, after, self.drop, died))
         if wrong:
@@ -667,7 +667,7 @@ NOTHING = _Nothing()
 
 class Less:
     """Of a session so much as is done when room is short (no bulletins, or marks), or
-    when it died: files go one by one."""
+    when it died (files go one by one); or what it deletes was altered, and stays."""
 
     def __init__(self, session, before, after, drop, died):
         self.status = session.status
@@ -679,6 +679,9 @@ class Less:
         gone = self.session.deleted_messages()
         if self.died and self.drop.KIND == "Maildir":
             gone = [m for m in gone if os.fsdecode(m.who) not in self.after]
+        if self.session.doubt:          # of an mbox
+            left = set(map(drops.identity, self.drop.state(self.after)))
+            gone = [m for m in gone if m.who not in left]
         return gone
 
     def retrieved_messages(self):
