@@ -58,7 +58,7 @@ struct session_start	order_start(const struct settings *conf,
 
 /*
  * To the master: what it must know of the maildrop.  pid: this process, parent: the
- * spawner; 0: of an usher's session, for whose process the usher alone answers.
+ * spawner; pid 0: of a session for whose process the usher, parent, alone answers.
  */
 int	order_send_facts(int link, const struct host *h, pid_t pid, pid_t parent,
 	    struct fault *f) MUSTUSE;

@@ -69,7 +69,8 @@ struct place {
 	bool			 facts_due;
 	bool			 begins;	/* no facts have come yet */
 	bool			 hand;		/* one is at work */
-	pid_t			 parent;	/* the spawner that forked it */
+	pid_t			 parent;	/* the spawner that forked it; or
+						   the usher whose it is */
 	bool			 perhaps_lost;	/* a spawner died before that was
 						   known: was it forked at all? */
 	bool			 ended;
@@ -328,15 +329,26 @@ order_init(struct link_out *m, const struct place *x, uint16_t type,
 	    span_of(x->person, x->person_n));
 }
 
+/* An usher that has lost its spawner is our child and hears nobody else: this is for all
+ * that it has.  Once it has ended, its number may be another's. */
+static void
+signal_usher(const struct place *x, bool hard)
+{
+	int status;
+
+	if (x->parent > 0 && spawn_wait(x->parent, 0, &status) == 0)
+		(hard ? spawn_kill : spawn_stop)(x->parent);
+}
+
 static void
 order_signal(struct place *x, bool hard)
 {
 	UNZEROED struct link_out m;
 
-	if (is_ours(x) && hard)
-		spawn_kill(pid_of(x));
-	else if (is_ours(x))
-		spawn_stop(pid_of(x));
+	if (is_ours(x))
+		(hard ? spawn_kill : spawn_stop)(pid_of(x));
+	else if (x->perhaps_lost && !x->ended && (hard || x->all->stopping))
+		signal_usher(x, hard);
 	if (is_ours(x) || x->ended)
 		return;
 	link_out_init(&m, MSG_SIGNAL);
@@ -574,7 +586,7 @@ on_facts(struct place *x, struct link_in *in, struct fault *f)
 	/* It may be dead, and reaped: how it ended nobody knows any more. */
 	if (is_ours(x) && spawn_wait(pid, 0, &status) != 0)
 		set_ended(x, 0);
-	else if (is_ours(x) && x->all->stopping)
+	else if (x->all->stopping && (is_ours(x) || x->perhaps_lost))
 		order_signal(x, false);
 	return 0;
 }
@@ -750,7 +762,7 @@ places_stop(struct places *p)
 	while ((x = map_walk_on(&w)) != NULL)
 		if (x->stage == PLACES_EXPECTED)
 			place_lost(x, "popper was stopped");
-		else if (is_ours(x))
+		else if (is_ours(x) || (x->perhaps_lost && !x->facts_due))
 			order_signal(x, false);
 }
 

@@ -74,6 +74,8 @@ struct usher {
 	struct loop			*loop;
 	struct loop_watch		 on_spawner;
 	int				 spawner;	/* owns; -1: it has ended */
+	pid_t				 self;
+	bool				 stops;		/* so we are told */
 	struct child			 shared;	/* mad: it takes nobody */
 	struct seat			*seats[LISTS];
 	size_t				 n;
@@ -207,7 +209,7 @@ be_own(const struct order *o, const struct host *h, bool told,
 		host_session_hold(h, sid, o->peer.text, clock_ms());
 	else
 		start.refused = refused;
-	if (!told && order_send_facts(o->link, h, 0, 0, &f) != 0) {
+	if (!told && order_send_facts(o->link, h, 0, u.self, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-start", &f);
 		spawn_exit(SESSION_UNBORN);
 	}
@@ -435,7 +437,7 @@ shared_start(struct fault *f)
 		.conf = u.c->conf,
 		.hostname = u.c->hostname,
 		.id = u.c->id,
-		.parent = spawn_self(),
+		.parent = u.self,
 	};
 	pid_t			pid = -1;
 
@@ -523,7 +525,7 @@ seat_it(struct seat *s, struct order *o, struct host *h, bool *told_r)
 	if (host_has_remains(h) || h->promises >= 0 ||
 	    host_copy(h, USHER_COPY_MAX, &s->copy, &s->size, &f) != 0)
 		return -1;
-	*told_r = order_send_facts(o->link, h, 0, 0, &f) == 0;
+	*told_r = order_send_facts(o->link, h, 0, u.self, &f) == 0;
 	if (!*told_r || send_seat(s, o, &f) != 0) {
 		log_fault(LEVEL_DEBUG, "usher-busy", &f);
 		fd_close(&s->copy);
@@ -663,6 +665,8 @@ on_spawner(void *ctx UNUSED, unsigned what UNUSED)
 		for (struct seat *s = u.seats[i]; s != NULL; s = s->next)
 			if (s->pid == 0)
 				loop_watch_set(&s->watch, LOOP_READ, LOOP_NEVER);
+	if (u.stops)
+		stop_all();
 	end_if_over();
 }
 
@@ -754,10 +758,13 @@ on_child(void *ctx UNUSED)
 	}
 }
 
+/* The spawner says when; and when that has died, the master, in this way. */
 static void
-ignore(void *ctx UNUSED)
+on_stop(void *ctx UNUSED)
 {
-	/* Sessions are told to stop one by one. */
+	u.stops = true;
+	if (u.spawner < 0)
+		stop_all();
 }
 
 static int
@@ -776,6 +783,7 @@ usher_main(const struct usher_start *c)
 	log_set_reopen(reopen_log, NULL);
 	u.c = c;
 	u.spawner = c->spawner;
+	u.self = spawn_self();
 	u.loop = loop_new(&f);
 	if (u.loop == NULL) {
 		log_fault(LEVEL_ERR, "session-start", &f);
@@ -788,7 +796,7 @@ usher_main(const struct usher_start *c)
 	loop_watch_init(&u.on_spawner, u.loop, u.spawner, on_spawner, NULL);
 	loop_watch_set(&u.on_spawner, LOOP_READ, LOOP_NEVER);
 	loop_on_signal(u.loop, LOOP_CHILD, on_child, NULL);
-	loop_on_signal(u.loop, LOOP_STOP, ignore, NULL);
+	loop_on_signal(u.loop, LOOP_STOP, on_stop, NULL);
 	loop_run(u.loop);
 	spawn_exit(0);		/* and the shared process with us */
 }

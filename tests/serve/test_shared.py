@@ -655,6 +655,21 @@ class Deaths(Shared):
         self.log.wait("session-end .*reason=stopped", self.mark, count=4)
         self.assertEqual([self.number(u) for u in VIRTUAL[:5]], [3] * 4 + [2])
 
+    def test_stop_without_spawner(self):
+        """They are told all the same, and QUIT finishes what it has begun."""
+        self.all_in()
+        self.kill("popper-spawner")
+        self.wait_for(lambda: self.count() == house.ROLES, "new spawner")
+        self.server.process.send_signal(signal.SIGTERM)
+        for pop in self.pops:
+            self.assertEqual(self.ended(pop), b"")
+        self.log.wait("session-end .*reason=stopped", self.mark, count=4)
+        self.holder.close()
+        self.assertIn(b"signing off", self.update.reply())
+        self.assertEqual(self.server.process.wait(60), 0)
+        self.only_server()
+        self.assertEqual([self.number(u) for u in VIRTUAL[:5]], [3] * 4 + [2])
+
     def test_sigterm_to_it(self):
         self.all_in()
         self.kill("popper-shared", signal.SIGTERM)
