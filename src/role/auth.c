@@ -57,7 +57,6 @@
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/secmem.h"
-#include "sys/signals.h"
 #include "sys/spawn.h"
 
 /* An operator has what was right forgotten: of one user, or of all. */
@@ -304,7 +303,6 @@ auth_main(const struct auth_start *s)
 	struct fault		f;
 
 	shed(s);
-	signals_take(SIGNALS_CONNECTION);
 	a.conf = s->conf;
 	a.penalty = s->penalty;
 	a.master = s->master;

@@ -185,10 +185,8 @@ is_needed(const struct role *r)
 {
 	const struct crew *c = r->crew;
 
-	if (r->kind == SPAWNER && c->nest.n > 0)
-		return true;
-	return !m.stopping && (!c->leaving || (r->kind <= RESOLVER &&
-	    crew_asks(c)));
+	return (r->kind == SPAWNER && c->nest.n > 0) || (!m.stopping &&
+	    (!c->leaving || (r->kind <= RESOLVER && crew_asks(c))));
 }
 
 static void
@@ -459,9 +457,6 @@ crew_tick(struct crew *c)
 		if (r->child.pid == 0 || r->kind == SPAWNER)
 			continue;
 		over = false;
-		/* Again: a signal may come too early to be heard. */
-		if (c->leaving && r->kind > RESOLVER && r->kind != FRONT)
-			spawn_stop(r->child.pid);
 		if (judge(r, &f) != 0)
 			child_misbehaved(&r->child, &f);
 	}
@@ -490,12 +485,14 @@ tell_to_leave(struct role *r, uint32_t last_at)
 {
 	UNZEROED struct link_out out;
 
-	if (r->child.pid == 0 || (r->kind != FRONT && r->kind != AUTH &&
-	    r->kind != RESOLVER))
+	if (r->child.pid == 0)
 		return;
 	link_out_init(&out, MSG_LEAVE);
 	link_put_u32(&out, last_at);
-	outbox_put(&r->child.out, &out, 0, NULL, 0);
+	if (r->kind > RESOLVER && r->kind != FRONT)
+		spawn_stop(r->child.pid);
+	else if (r->kind != WARDEN && r->kind != SPAWNER)
+		outbox_put(&r->child.out, &out, 0, NULL, 0);
 }
 
 static void

@@ -27,7 +27,6 @@
 
 #include "sys/file.h"
 #include "sys/loop.h"
-#include "sys/signals.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 
@@ -617,7 +616,6 @@ resolver_main(const struct resolver_conf *c, const int *fronts, size_t nfronts,
 
 	shed(fronts, nfronts, master, log_link);
 	log_set_reopen(reopen_log, &log_link);
-	signals_take(SIGNALS_CONNECTION);
 	if (resolver_many_prepare(c, fronts, nfronts, master, &m, &f) == -1 ||
 	    resolver_enter_cage(c, m->channel, &f) == -1) {
 		log_fault(LEVEL_ERR, "peer-check", &f);

@@ -414,7 +414,6 @@ warden_main(const struct settings *conf, int auth, int log_link)
 	struct fault		f;
 
 	shed_descriptors(keep, ARRAY_LEN(keep));
-	signals_take(SIGNALS_CONNECTION);
 	w = (struct warden){
 		.conf = conf, .auth = auth, .log_link = log_link,
 		.self = spawn_self(),

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "sys/library.h"
+#include "sys/signals.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -15,6 +16,7 @@
 /* Opened with the first loop of a process, or of who has forked it: sessions, and a
  * popper of inetd's, have none. */
 static struct {
+	__typeof__(event_active)		*active;
 	__typeof__(event_add)			*add;
 	__typeof__(event_assign)		*assign;
 	__typeof__(event_del)			*del;
@@ -36,6 +38,7 @@ static int
 lib_open(struct fault *f)
 {
 	const struct library_call calls[] = {
+		{ "event_active",		(void **)&lib.active },
 		{ "event_add",			(void **)&lib.add },
 		{ "event_assign",		(void **)&lib.assign },
 		{ "event_del",			(void **)&lib.del },
@@ -206,6 +209,8 @@ loop_on_signal(struct loop *l, enum loop_signal which, void (*fn)(void *ctx),
 	s->event = lib.new(l->base, numbers[which],
 	    EV_SIGNAL | EV_PERSIST, on_signal, s);
 	ASSERT(s->event != NULL && lib.add(s->event, NULL) == 0);
+	if (which == LOOP_STOP && signals_stopping())
+		lib.active(s->event, EV_SIGNAL, 1);	/* it came before */
 }
 
 void

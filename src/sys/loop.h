@@ -42,7 +42,8 @@ void	loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms);
 /* Not any more; also within its own call-back.  Before its fd is closed. */
 void	loop_watch_fini(struct loop_watch *w);
 
-/* Call fn in the loop, never in the handler, whenever the signal comes. */
+/* Call fn in the loop, never in the handler, whenever the signal comes; or SIGTERM has
+ * come since signals_take. */
 enum loop_signal {
 	LOOP_STOP,		/* SIGTERM */
 	LOOP_INTERRUPT,		/* SIGINT */

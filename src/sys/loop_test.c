@@ -2,6 +2,7 @@
 #include "sys/loop.h"
 
 #include "sys/file.h"
+#include "sys/signals.h"
 #include "sys/sock.h"
 
 #include <setjmp.h>
@@ -174,6 +175,25 @@ test_signals(void **state)
 	loop_free(l);
 }
 
+/* Whoever starts is told to stop before he has a loop. */
+static void
+test_early_stop(void **state)
+{
+	struct fault	f;
+	int		stops = 0;
+
+	(void)state;
+	signals_take(SIGNALS_CONNECTION);
+	assert_int_equal(raise(SIGTERM), 0);
+	l = loop_new(&f);
+	loop_on_signal(l, LOOP_STOP, on_signal, &stops);
+	assert_int_equal(stops, 0);
+	loop_run(l);
+	assert_int_equal(stops, 1);
+	loop_free(l);
+	signals_take(SIGNALS_CONNECTION);
+}
+
 int
 main(void)
 {
@@ -181,6 +201,7 @@ main(void)
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_early_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
