@@ -89,7 +89,8 @@ class Session:
 
     def may_refuse_all(self, error):
         """Once somebody has damaged an index, or the disk is full."""
-        self.check(TEMP.match(error.args[0]) and self.lenient, error.args[0])
+        self.check(self.lenient and (TEMP.match(error.args[0]) or
+                                     not self.walk.drop.is_good()), error.args[0])
         self.refused += 1
 
     def text(self, command, i, want):
@@ -101,8 +102,10 @@ class Session:
             self.check(got == want, command, got[:300], want[:300])
             self.served += 1
             return True
-        self.check(TEMP.match(reply[5:]), reply)
+        self.check(TEMP.match(reply[5:]) or not self.walk.drop.is_good(), reply)
         self.refused += 1
+        if self.doubt:
+            raise Doubted
         self.check(self.lenient or (not self.copied and self.is_gone(i)),
                    "refused", command, reply)
         return False
