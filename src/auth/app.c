@@ -218,13 +218,12 @@ fill(struct app_index *x)
 	struct span	rest = x->text;
 	struct span	line;
 	struct app_row	row;
-	uint32_t	n = 0;
 
 	while (span_line(&rest, &line)) {
 		if (!app_row_parse(line, &row))
 			continue;
-		x->row[n].start = (uint32_t)(line.p - x->text.p);
-		put_row(x, row.user, n++);
+		x->row[x->nrows].start = (uint32_t)(line.p - x->text.p);
+		put_row(x, row.user, (uint32_t)x->nrows++);
 	}
 }
 
@@ -232,15 +231,12 @@ struct app_index *
 app_index_new(struct span text)
 {
 	struct app_index	*x = xalloc(1, sizeof(*x));
-	struct span		 rest = text;
-	struct span		 line;
-	struct app_row		 row;
+	size_t			 most = lines_at_most(text);
 
-	*x = (struct app_index){ .text = text };
-	while (span_line(&rest, &line))
-		x->nrows += app_row_parse(line, &row) ? 1 : 0;
-	x->row = xalloc(x->nrows, sizeof(*x->row));
-	slots_init(&x->slots, x->nrows);
+	*x = (struct app_index){
+		.text = text, .row = xalloc(most, sizeof(*x->row)),
+	};
+	slots_init(&x->slots, most);
 	fill(x);
 	return x;
 }

@@ -22,7 +22,7 @@
 #define APP_PASSWORD	24		/* octets: "abcd-efgh-ijkm-npqr-stuv" */
 #define APP_NAME_MAX	AUTH_APP_NAME
 #define APP_MAX		64		/* of one user */
-#define APP_ID_MAX	1000000u
+#define APP_ID_MAX	(1u << 24)	/* app-used has eight octets for each */
 #define APP_EVER	INT64_MAX	/* expires: never */
 
 /* Views into the line. */

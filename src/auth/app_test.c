@@ -34,7 +34,7 @@ static const struct {
 	{ "ann phone id=1", false, 0 },
 	{ "ann phone hash=" SALT "$" HASH, false, 0 },
 	{ "ann phone id=0 hash=" SALT "$" HASH, false, 0 },
-	{ "ann phone id=1000001 hash=" SALT "$" HASH, false, 0 },
+	{ "ann phone id=16777217 hash=" SALT "$" HASH, false, 0 },
 	{ "ann phone id=1 hash=" SALT, false, 0 },
 	{ "ann phone id=1 hash=$" HASH, false, 0 },
 	{ "ann phone " GOOD " expires=2001-02-29", false, 0 },

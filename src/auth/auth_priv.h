@@ -113,12 +113,16 @@ struct slots {
 /* Is what you look for at this place? */
 typedef bool	slots_same_fn(const void *ctx, uint32_t place);
 
+/* Not more; so who needs room for lines of some form need not read them twice. */
+size_t		lines_at_most(struct span text);
 void		slots_init(struct slots *s, size_t n);	/* room for n */
 void		slots_fini(struct slots *s);
 uint64_t	slots_hash(const struct slots *s, const struct span *words,
 		    size_t n);
 bool		slots_find(const struct slots *s, uint64_t h,
 		    slots_same_fn *same, const void *ctx, uint32_t *place_r);
+/* A look there, or a place put there, will follow. */
+void		slots_foresee(const struct slots *s, uint64_t h);
 /* Of several that are the same the first one stays. */
 void		slots_put(struct slots *s, uint64_t h, slots_same_fn *same,
 		    const void *ctx, uint32_t place);

@@ -10,13 +10,13 @@
 static size_t
 count_rows(const struct buf *text)
 {
-	struct span		rest = buf_span(text);
-	struct span		line;
-	struct passwd_row	row;
-	size_t			n = 0;
+	struct span	rest = buf_span(text);
+	struct span	line;
+	struct span	user;
+	size_t		n = 0;
 
 	while (span_line(&rest, &line))
-		n += passwd_row_parse(line, &row) ? 1 : 0;
+		n += passwd_row_user(line, &user) ? 1 : 0;
 	return n;
 }
 
@@ -64,21 +64,24 @@ static bool
 scan(const struct auth_state *s, struct span user, size_t want,
     struct passwd_row *row_r)
 {
-	struct span		rest = buf_span(&s->rows);
-	struct span		line;
-	struct passwd_row	row;
-	bool			found = false;
-	size_t			n = 0;
+	struct span	rest = buf_span(&s->rows);
+	struct span	line;
+	struct span	name;
+	struct span	hit = { 0 };
+	bool		found = false;
+	size_t		n = 0;
+	bool		good;
 
 	while (span_line(&rest, &line)) {
-		if (!passwd_row_parse(line, &row))
+		if (!passwd_row_user(line, &name))
 			continue;
-		if ((!found && n == want) ||
-		    (!found && span_eq(row.user, user)))
-			*row_r = row;
-		found = found || span_eq(row.user, user);
+		if (!found && (n == want || span_eq(name, user)))
+			hit = line;
+		found = found || span_eq(name, user);
 		n++;
 	}
+	good = passwd_row_parse(hit, row_r);
+	ASSERT(good);
 	return found;
 }
 

@@ -56,14 +56,10 @@ line_index_new(struct span text, size_t nwords)
 	struct query		 q = { .x = x, .words = words };
 	struct span		 rest = text;
 	struct span		 line;
-	size_t			 n = 0;
 
 	ASSERT(nwords <= LINE_WORDS_MAX);
-	while (auth_line(&rest, &line))
-		n++;
 	*x = (struct line_index){ .text = text, .nwords = nwords };
-	slots_init(&x->slots, n);
-	rest = text;
+	slots_init(&x->slots, lines_at_most(text));
 	while (auth_line(&rest, &line))
 		if (split(line, words, nwords))
 			slots_put(&x->slots, slots_hash(&x->slots, words,

@@ -91,17 +91,29 @@ extra_field(struct span word, struct passwd_row *out)
 }
 
 bool
+passwd_row_user(struct span line, struct span *user_r)
+{
+	size_t at = span_find(line, ':');
+
+	if (at == 0 || at == line.n || line.p[0] == '#')
+		return false;
+	*user_r = span_first(line, at);
+	return true;
+}
+
+bool
 passwd_row_parse(struct span line, struct passwd_row *out)
 {
 	struct span	col[COL_COUNT] = { 0 };
+	struct span	user;
 	struct span	rest;
 	struct span	word;
 
-	if (line.n > 0 && line.p[line.n - 1] == '\r')
-		line.n--;
-	if (line.n == 0 || line.p[0] == '#' || split(line, col) < 2 ||
-	    col[COL_USER].n == 0)
+	if (!passwd_row_user(line, &user))
 		return false;
+	if (line.p[line.n - 1] == '\r')
+		line.n--;
+	(void)split(line, col);
 	*out = (struct passwd_row){
 		.user = col[COL_USER],
 		.password = col[COL_PASSWORD],

@@ -35,7 +35,9 @@ struct passwd_row {
 	struct span	unsupported;	/* a field that we must not ignore */
 };
 
-/* One line; false when it is no row (too few fields, empty user...). */
+/* One line; false when it is no row (too few fields, empty user...).  The name alone
+ * costs a fraction, for who looks at all rows. */
+bool	passwd_row_user(struct span line, struct span *user_r) MUSTUSE;
 bool	passwd_row_parse(struct span line, struct passwd_row *out) MUSTUSE;
 
 /* libcrypt, which is the process's: before the cage of who calls one of the next.  It

@@ -12,6 +12,17 @@ struct slot {
 	uint32_t	tag;		/* most others need not be looked at */
 };
 
+size_t
+lines_at_most(struct span text)
+{
+	struct span	line;
+	size_t		n = 0;
+
+	while (span_line(&text, &line))
+		n++;
+	return n;
+}
+
 void
 slots_init(struct slots *s, size_t n)
 {
@@ -57,6 +68,12 @@ find(const struct slots *s, uint64_t h, slots_same_fn *same, const void *ctx)
 	    !same(ctx, s->v[at].place - 1)))
 		at = (at + 1) & s->mask;
 	return &s->v[at];
+}
+
+void
+slots_foresee(const struct slots *s, uint64_t h)
+{
+	__builtin_prefetch(&s->v[(size_t)h & s->mask], 1);
 }
 
 bool
