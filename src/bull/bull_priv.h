@@ -26,6 +26,7 @@ struct bull_file {
 
 /* The names that begin with a digit, by number, equal ones by name. */
 struct bull_names {
+	uint64_t		 least;	/* numbers below are passed over */
 	struct bull_file	*list;	/* owns */
 	size_t			 n;
 	size_t			 cap;
@@ -34,7 +35,7 @@ struct bull_names {
 	void	*ctx;
 };
 
-/* Fills list and n; 0 or -1. */
+/* Fills list and n; 0 or -1.  Costs what the folder has, and keeps what is told. */
 int	bull_names_read(struct bull_names *b, int dirfd, struct fault *f)
 	    MUSTUSE;
 void	bull_names_fini(struct bull_names *b);

@@ -29,6 +29,7 @@
 #define ADDRESS_MAX	1024		/* "user@host" */
 
 struct run {
+	const char	*dir;
 	int		 dirfd;
 	int		 out_fd;
 	uint64_t	 out_off;	/* of the next octet in the file */
@@ -175,11 +176,9 @@ forget(struct bull_set *set, uint64_t number)
 }
 
 static int
-add_newer(struct run *r, const struct bull_names *names)
+add_all(struct run *r, const struct bull_names *names)
 {
 	for (size_t i = 0; i < names->n; i++) {
-		if (names->list[i].number <= r->set->recorded)
-			continue;
 		switch (add_piece(r, &names->list[i])) {
 		case PIECE_DONE:
 		case PIECE_SKIP:
@@ -192,6 +191,47 @@ add_newer(struct run *r, const struct bull_names *names)
 		}
 	}
 	return 0;
+}
+
+static void
+name_skipped(void *ctx, const char *name, enum bull_name why)
+{
+	if (why == BULL_NAME_TOO_LONG)
+		tell(ctx, "bulletin-bad", "%s: a number has at most %d digits",
+		    name, BULL_DIGITS_MAX);
+}
+
+static void
+tell_unreadable(struct run *r)
+{
+	tell(r, "bulletin-folder-unreadable", "%s: %s", r->dir, r->f->text);
+}
+
+/* False: it was told. */
+static bool
+list(struct run *r, uint64_t least, struct bull_names *out)
+{
+	*out = (struct bull_names){
+		.least = least, .skipped = name_skipped, .ctx = r,
+	};
+	if (bull_names_read(out, r->dirfd, r->f) == 0)
+		return true;
+	tell_unreadable(r);
+	return false;
+}
+
+/* Of a folder with many, those that have come since are few. */
+static int
+add_newer(struct run *r)
+{
+	struct bull_names	newer;
+	int			result;
+
+	if (!list(r, r->set->recorded + 1, &newer))
+		return 0;
+	result = add_all(r, &newer);
+	bull_names_fini(&newer);
+	return result;
 }
 
 /* The greatest number of a regular file: a folder "99.old" is none. */
@@ -209,11 +249,15 @@ maximum(struct run *r, const struct bull_names *names)
 
 /* Whoever has no number starts with the maximum: no old bulletins. */
 static void
-seed(struct run *r, const struct bull_names *names,
-    const struct bull_place *where)
+seed(struct run *r, const struct bull_place *where)
 {
-	uint64_t number = maximum(r, names);
+	struct bull_names	all;
+	uint64_t		number;
 
+	if (!list(r, 0, &all))
+		return;
+	number = maximum(r, &all);
+	bull_names_fini(&all);
 	r->set->recorded = number;
 	r->set->highest = number;
 	if (bull_store(where, number, r->f) == -1)
@@ -238,8 +282,7 @@ prove(struct run *r, const struct bull_place *where)
 }
 
 static int
-collect(struct run *r, const struct bull_names *names,
-    const struct bull_place *where)
+collect(struct run *r, const struct bull_place *where)
 {
 	uint64_t number = 0;
 
@@ -247,31 +290,23 @@ collect(struct run *r, const struct bull_names *names,
 	case POPBULL_NUMBER:
 		r->set->recorded = number;
 		r->set->highest = number;
-		if (add_newer(r, names) == -1)
+		if (add_newer(r) == -1)
 			return -1;
 		prove(r, where);
 		return 0;
 	case POPBULL_GARBAGE:
 		tell(r, "bulletin-number-bad",
 		    "%s holds no number: set to the maximum", where->name);
-		seed(r, names, where);
+		seed(r, where);
 		return 0;
 	case POPBULL_MISSING:
-		seed(r, names, where);
+		seed(r, where);
 		return 0;
 	case POPBULL_REFUSED:
 		break;
 	}
 	tell(r, "bulletin-number-refused", "%s", r->f->text);
 	return 0;
-}
-
-static void
-name_skipped(void *ctx, const char *name, enum bull_name why)
-{
-	if (why == BULL_NAME_TOO_LONG)
-		tell(ctx, "bulletin-bad", "%s: a number has at most %d digits",
-		    name, BULL_DIGITS_MAX);
 }
 
 /* A virtual user's login name may be an address already. */
@@ -293,10 +328,9 @@ bull_collect(const struct bull_conf *c, const struct bull_place *where,
 {
 	AUTO(fd_close) int	dirfd = -1;
 	struct run		r = {
-		.out_fd = out_fd, .out_off = out_off, .tell = tell_fn,
-		.ctx = ctx, .set = out, .f = f,
+		.dir = c->dir, .out_fd = out_fd, .out_off = out_off,
+		.tell = tell_fn, .ctx = ctx, .set = out, .f = f,
 	};
-	struct bull_names	names = { .skipped = name_skipped, .ctx = &r };
 	int			result;
 
 	*out = (struct bull_set){ 0 };
@@ -305,18 +339,16 @@ bull_collect(const struct bull_conf *c, const struct bull_place *where,
 	if (!address(r.to, user, host))
 		return fault_set(f, FAULT_LIMIT, "address for To: too long");
 	if (file_open(FILE_CWD, c->dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
-	    &dirfd, f) == -1 || bull_names_read(&names, dirfd, f) == -1) {
-		tell(&r, "bulletin-folder-unreadable", "%s: %s", c->dir,
-		    f->text);
+	    &dirfd, f) == -1) {
+		tell_unreadable(&r);
 		return 0;
 	}
 	r.dirfd = dirfd;
 	buf_init(&r.buf, BLOCK);
-	result = collect(&r, &names, where);
+	result = collect(&r, where);
 	if (result == -1)
 		bull_set_fini(out);
 	buf_fini(&r.buf);
-	bull_names_fini(&names);
 	return result;
 }
 

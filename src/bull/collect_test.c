@@ -14,6 +14,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "bull/bull.h"
+#include "bull/bull_priv.h"
 #include "bull/popbull.h"
 #include "sys/file.h"
 #include "sys/test_dir.h"
@@ -431,6 +432,30 @@ test_store(void **state)
 	scene_end(&s);
 }
 
+/* Of many, the few that are new are kept and put in order. */
+static void
+test_least(void **state)
+{
+	struct scene		s;
+	struct bull_names	names = { .least = 199 };
+	struct fault		f = { 0 };
+
+	scene_begin(&s, state);
+	for (unsigned i = 1; i <= 200; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "%u.x", i);
+		put_file(s.bulldir, name, "");
+	}
+	assert_int_equal(bull_names_read(&names, s.bulldir, &f), 0);
+	assert_int_equal(names.n, 2);
+	assert_true(names.cap < 100);
+	assert_int_equal(names.list[0].number, 199);
+	assert_string_equal(names.list[1].name, "200.x");
+	bull_names_fini(&names);
+	scene_end(&s);
+}
+
 static void
 test_note(void **state UNUSED)
 {
@@ -467,6 +492,7 @@ main(void)
 		CASE(test_no_room),
 		CASE(test_address_login),
 		CASE(test_store),
+		CASE(test_least),
 		CASE(test_note),
 	};
 

@@ -32,6 +32,8 @@ add_name(void *ctx, const char *name)
 			b->skipped(b->ctx, name, kind);
 		return true;
 	}
+	if (number < b->least)
+		return true;
 	b->list = xgrow(b->list, b->n, &b->cap, sizeof(*b->list));
 	b->list[b->n++] = (struct bull_file){ number, xstrdup(name) };
 	return true;
