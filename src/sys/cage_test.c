@@ -645,16 +645,37 @@ try_listen(void)
 	return outcome(listen(near, 1));
 }
 
+/* Those that the C library takes. */
+#ifdef SYS_setuid32
+#define CALL_SETUID	SYS_setuid32
+#define CALL_SETGROUPS	SYS_setgroups32
+#else
+#define CALL_SETUID	SYS_setuid
+#define CALL_SETGROUPS	SYS_setgroups
+#endif
+
+#ifdef SYS_socketcall
+/* socketpair(AF_UNIX, SOCK_STREAM, 0), which some roles may do by its own call. */
+static int
+try_socketcall(void)
+{
+	int	fds[2];
+	long	args[] = { AF_UNIX, SOCK_STREAM, 0, (long)fds };
+
+	return outcome(syscall(SYS_socketcall, 8, args));
+}
+#endif
+
 static int
 try_setuid(void)
 {
-	return outcome(syscall(SYS_setuid, 0));
+	return outcome(syscall(CALL_SETUID, 0));
 }
 
 static int
 try_setgroups(void)
 {
-	return outcome(syscall(SYS_setgroups, 0, NULL));
+	return outcome(syscall(CALL_SETGROUPS, 0, NULL));
 }
 
 static int
@@ -800,6 +821,9 @@ static const struct mischief {
 	{ "connect",	try_connect,	DIES, EVERY & ~NET, false },
 	{ "pair",	try_socketpair,	DIES, EVERY & ~(BIT(AUTH) | BIT(FRONT) | BIT(FRONTS) | BIT(TOKEN)),
 		false },
+#ifdef SYS_socketcall
+	{ "socketcall",	try_socketcall,	IS_REFUSED, EVERY, false },
+#endif
 	{ "stream",	try_stream,	IS_REFUSED, BIT(AUTH), false },
 	{ "link",	try_link,	IS_REFUSED, BIT(FRONT) | BIT(FRONTS) |
 		BIT(TOKEN), false },
