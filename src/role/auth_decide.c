@@ -173,6 +173,9 @@ question_may_be_judged(struct auth *a, struct question *q)
 
 	if (((q->db > 0 && q->db < TOKENS_DB) || q->proven) && q->with == NULL)
 		return true;		/* that has begun */
+	/* Nothing is judged yet, and whose device it is will be known then. */
+	if (question_by_exchange(q) && q->user_n == 0)
+		return true;
 	penalty_end(a->penalty, &q->who);
 	if (!penalty_judged(a->penalty, &q->who, now))
 		return false;

@@ -182,7 +182,8 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 	 * and no name, or begin an exchange. */
 	if (q->user_n == 0)
 		q->who.key[PENALTY_USER] = 0;
-	if (!penalty_judged(a->penalty, &q->who, q->asked_ms)) {
+	if (!question_by_exchange(q) &&
+	    !penalty_judged(a->penalty, &q->who, q->asked_ms)) {
 		question_leave_unjudged(a, q);
 		return 0;
 	}

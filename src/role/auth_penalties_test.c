@@ -336,6 +336,59 @@ test_penalties_of_nobody(void **state UNUSED)
 	end();
 }
 
+/* By an address whose failures are too many, one of which is being judged: the link
+ * to who does that.  Ann has logged in from there. */
+static int
+slow_down(void)
+{
+	int w = -1;
+
+	come_from(192, 0, 2, 7);
+	for (uint64_t i = 1; i <= 5; i++) {
+		guess(i == 1 ? "ann" : "eve", i);
+		if (i == 1)
+			w = take_worker_of(0);
+		take_question(w, i);
+		if (i == 1) {
+			grant(w);
+			expect_admit(1, i, "ann");
+		} else if (i < 5) {
+			deny(w, 0);
+			expect((int)(i % FRONTS), 'n', i);
+		}
+	}
+	return w;
+}
+
+/* Whose an exchange is, is known when it has begun: who is known there has it judged,
+ * whatever others guess; nobody else has. */
+static void
+test_exchange_where_others_guess(void **state UNUSED)
+{
+	int	busy, w;
+
+	begin(false);
+	busy = slow_down();
+	begin_exchange(0, 6);
+	w = take_worker_of(0);
+	take_question(w, 6);
+	challenge(w, 0, 6);
+	begin_exchange(1, 7);
+	take_question(w, 7);
+	put_challenge(w, 7, "zoe");
+	take_said(w, MSG_ABORT);
+	expect(1, 'e', 7);
+	respond(0, 6);
+	take_said(w, MSG_RESPONSE);
+	grant(w);
+	expect_admit(0, 6, "ann");
+	deny(busy, 0);
+	expect(1, 'n', 5);
+	end();
+	fd_close(&busy);
+	fd_close(&w);
+}
+
 int
 main(void)
 {
@@ -348,6 +401,7 @@ main(void)
 		AS_ROOT(test_penalties_of_a_network),
 		AS_ROOT(test_penalties_of_a_user),
 		AS_ROOT(test_penalties_of_nobody),
+		AS_ROOT(test_exchange_where_others_guess),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

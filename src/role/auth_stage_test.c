@@ -251,6 +251,15 @@ begin_exchange(int front, uint64_t sid)
 }
 
 void
+respond(int front, uint64_t sid)
+{
+	struct fault f;
+
+	wire_put_response(&it.out, sid, SPAN("y"), false);
+	assert_int_equal(link_send(it.front[front], &it.out, NULL, 0, &f), 0);
+}
+
+void
 wait_read(int front)
 {
 	for (int i = 0; i < LONG_MS && sock_unsent(it.front[front]) > 0; i++)
@@ -487,16 +496,36 @@ retire(int link)
 }
 
 void
+put_challenge(int w, uint64_t sid, const char *user)
+{
+	struct fault f;
+
+	wire_put_challenge(&it.out, sid, span_str(user), SPAN("x"));
+	assert_int_equal(link_send(w, &it.out, NULL, 0, &f), 0);
+}
+
+void
 challenge(int w, int front, uint64_t sid)
 {
 	struct fault f = { .text = "the end" };
 
-	wire_put_challenge(&it.out, sid, SPAN("ann"), SPAN("x"));
-	assert_int_equal(link_send(w, &it.out, NULL, 0, &f), 0);
+	put_challenge(w, sid, "ann");
 	if (link_recv(it.front[front], permit_verdict, permit_verdict_n, 0, LONG_MS,
 	    &it.in, &f) != 1)
 		fail_msg("%s", f.text);
 	assert_int_equal(it.in.type, MSG_CHALLENGE);
+	link_in_fini(&it.in);
+}
+
+void
+take_said(int w, uint16_t type)
+{
+	struct fault f = { .text = "the end" };
+
+	if (link_recv(w, permit_question, permit_question_n, 0, LONG_MS, &it.in,
+	    &f) != 1)
+		fail_msg("%s", f.text);
+	assert_int_equal(it.in.type, type);
 	link_in_fini(&it.in);
 }
 

@@ -94,6 +94,7 @@ void		put_fields(const char *user, const char *password);
 void		put_check(uint64_t sid, const char *user, const char *password);
 void		check(int front, uint64_t sid, const char *user, const char *password);
 void		begin_exchange(int front, uint64_t sid);
+void		respond(int front, uint64_t sid);
 /* Until auth has met what this front has said: the next thing that it reads was said
  * later. */
 void		wait_read(int front);
@@ -132,8 +133,11 @@ void		grant(int link);
 void		grant_print(int link, uint64_t print);
 /* It wants no more questions. */
 void		retire(int link);
-/* It wants to know more, and the client hears that. */
+/* It wants to know more of that user; of ann, whose client hears that. */
+void		put_challenge(int link, uint64_t sid, const char *user);
 void		challenge(int link, int front, uint64_t sid);
+/* What it is asked that is no new question: a message of that type. */
+void		take_said(int link, uint16_t type);
 void		expect_closed(int *link);
 
 #endif

@@ -511,15 +511,6 @@ test_tokens(void **state UNUSED)
 	end();
 }
 
-static void
-respond(int front, uint64_t sid)
-{
-	struct fault f;
-
-	wire_put_response(&it.out, sid, SPAN("y"), false);
-	assert_int_equal(link_send(it.front[front], &it.out, NULL, 0, &f), 0);
-}
-
 /*
  * Who has begun an exchange ends it, though he gets no more questions; not for long,
  * and where all this took longer the other end of it is seen.

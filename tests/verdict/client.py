@@ -7,7 +7,7 @@ import socket
 import ssl
 
 from lib.popper import Pop
-from model import DIGESTS, TOKENS, digest, prepared
+from model import DIGESTS, TOKENS, digest, octets, scram_secret
 from authority import shows
 from house_tls import insecure
 from scram import Scram
@@ -18,8 +18,7 @@ CHALLENGE_REFUSED = {"oauthbearer": b"AQ==", "xoauth2": b""}
 
 
 def b64(text):
-    octets = text if isinstance(text, bytes) else text.encode()
-    return base64.b64encode(octets)
+    return base64.b64encode(text if isinstance(text, bytes) else octets(text))
 
 
 def client_context(pair=None, old=False):
@@ -97,7 +96,7 @@ class Attempt:
         return self.say_cram() if m in DIGESTS else self.say_scram()
 
     def command(self, text):
-        self.pop.send((text if isinstance(text, bytes) else text.encode())
+        self.pop.send((text if isinstance(text, bytes) else octets(text))
                       + b"\r\n")
         return self.pop.line()
 
@@ -172,8 +171,7 @@ class Attempt:
             flag = "p=tls-unique"
             if isinstance(self.pop.sock, ssl.SSLSocket):
                 binding = self.pop.sock.get_channel_binding("tls-unique")
-        secret = prepared(self.login.secret) or self.login.secret
-        return Scram(self.login.name, secret,
+        return Scram(self.login.name, scram_secret(self.login),
                      self.login.mechanism[6:].upper(), flag, binding)
 
     def say_scram(self):

@@ -2,6 +2,7 @@
 """Logins by chance: who, how, from where, right or wrong."""
 
 import dataclasses
+import unicodedata
 
 from model import DIGESTS, PLAIN_WORDS, TOKENS, Login, Token, Way
 import town
@@ -12,7 +13,36 @@ MECHANISMS = ("pass",) * 4 + ("plain", "plain", "login", "apop", "cram-md5",
 PORTS = (town.POP,) * 3 + (town.POPS, town.PROXIED, town.PROXIED,
                            town.PROXIEDS)
 FLAWS = ("expired", "early", "audience", "issuer", "none", "stranger")
+SILENT = ("\u00ad", "\u2060", "\ufe00")     # mapped to nothing
+# A blank, what controls or turns, private, newer than Unicode 3.2, from right to
+# left, what becomes a delimiter, a mark that becomes another one, no UTF-8.
+STRANGE = ("\u00a0", "\u200e", "\u0007", "\ue000", "\ufffd", "\ufdd0",
+           "\U000e0041", "\u0221", "\U0001f600", "\u05d0", "\u0661", "\u0340",
+           "\uff0f", "\ufe55", "\u2024", "\uff0a", "\uff20", "\ufb01", "\udcff")
 STRANGE_NAMES = ("x/y", "a b", ".hidden", "-o", "who.lock", "#no")
+
+
+def at(chance, text, made):
+    """One character of it becomes another text."""
+    i = chance.randrange(len(text))
+    return text[:i] + made(text[i]) + text[i + 1:]
+
+
+def decomposed(_chance, text):
+    return unicodedata.normalize("NFD", text)
+
+
+def broad(chance, text):
+    return at(chance, text, lambda c: chr(ord(c) + 0xfee0)
+              if "!" <= c <= "~" else c)
+
+
+def softened(chance, text):
+    return at(chance, text, lambda c: c + chance.choice(SILENT))
+
+
+def strange(chance, text):
+    return at(chance, text, lambda c: c + chance.choice(STRANGE))
 
 
 class Crowd:
@@ -46,6 +76,8 @@ class Crowd:
         name = self.name(chance, row)
         if chance.random() < 0.03:
             return self.broken(m, name)
+        if m in TOKENS or m.startswith("scram-"):       # texts all through
+            name = name.replace("\udcff", "\ufffd")
         if m in TOKENS:
             return self.with_token(chance, m, name)
         if m == "external":
@@ -79,17 +111,18 @@ class Crowd:
             return "nosuch%d" % chance.randrange(1000)
         return row.name.upper()
 
-    @staticmethod
-    def unprepared(chance, name):
-        """As another keyboard writes it."""
-        if name.isascii() or chance.random() < 0.5:
-            return name
-        return name.replace("\u00f6", "o\u0308").replace("\u00fc", "u\u00ad\u0308")
+    def unprepared(self, chance, text):
+        """As another keyboard writes it, or with what no name has."""
+        if chance.random() < (0.5 if not text.isascii() else
+                              0.85 if self.world.utf8 else 0.98):
+            return text
+        way = chance.choice((decomposed, broad, softened, strange))
+        return way(chance, text)
 
     def secret(self, chance, row):
         x = chance.random()
         if x < 0.6:
-            return row.password
+            return self.unprepared(chance, row.password)
         if x < 0.68:
             return chance.choice(self.rows).password
         if x < 0.71:

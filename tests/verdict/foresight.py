@@ -11,12 +11,15 @@ import town
 
 ALL = sorted(set(MECHANISMS))
 AT_A_TIME = 4
+# What becomes a mark of a master's name here, but not at a login; no UTF-8.
+UNSAYABLE = {0xff0a: None, 0xff0b: None, 0xdcff: None}
 
 
 def chosen(hall, chance):
     """(login, way): what is asked about; a secret is none of it."""
     m = chance.choice(ALL)
-    name = hall.crowd.name(chance, chance.choice(hall.crowd.rows))
+    name = hall.crowd.name(chance, chance.choice(hall.crowd.rows)).translate(
+        UNSAYABLE)
     plus = m.startswith("scram-") and chance.random() < 0.3
     if m in PLAIN_WORDS and chance.random() < 0.2:
         name += (hall.world.separator or "*") + chance.choice(

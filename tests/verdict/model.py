@@ -137,8 +137,14 @@ class Verdict:
 
 # -- names and passwords ----------------------------------------------------
 
-def saslprep(text):
-    """RFC 4013, of a query; None: that cannot be."""
+def octets(text):
+    """What a client says of it: a lone surrogate is an octet that is no UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def saslprep(text, password=False):
+    """RFC 4013, of a query; None: that cannot be.  No name has a character that is
+    newer than Unicode 3.2, a password may."""
     text = "".join(
         " " if stringprep.in_table_c12(c) else c for c in text
         if not stringprep.in_table_b1(c))
@@ -147,7 +153,8 @@ def saslprep(text):
                  stringprep.in_table_c3, stringprep.in_table_c4,
                  stringprep.in_table_c5, stringprep.in_table_c6,
                  stringprep.in_table_c7, stringprep.in_table_c8,
-                 stringprep.in_table_c9, stringprep.in_table_a1)
+                 stringprep.in_table_c9) + (
+                     () if password else (stringprep.in_table_a1,))
     if any(table(c) for c in text for table in forbidden):
         return None
     if any(stringprep.in_table_d1(c) for c in text) and (
@@ -158,13 +165,13 @@ def saslprep(text):
     return text
 
 
-def prepared(text):
+def prepared(text, password=False):
     """ASCII is what it is."""
-    return text if text.isascii() else saslprep(text)
+    return text if text.isascii() else saslprep(text, password)
 
 
 def name_is_valid(world, name):
-    if not 0 < len(name.encode()) <= 64 or name[0] in "-.#":
+    if not 0 < len(octets(name)) <= 255 or name[0] in "-.#":
         return False
     if any(c <= " " or c in "/:\x7f" for c in name) or name.endswith(".lock"):
         return False
@@ -233,6 +240,12 @@ def by_what_is_stored(mechanism):
     return mechanism in DIGESTS or mechanism.startswith("scram-")
 
 
+def is_argument(world, name):
+    """Of a command; of a SASL message it may be any octets."""
+    return not any(c < " " or stringprep.in_table_c5(c) for c in name) and (
+        world.utf8 or name.isascii())
+
+
 def offered(world, login, way):
     """GOOD, or why nobody is asked."""
     m = login.mechanism
@@ -242,6 +255,8 @@ def offered(world, login, way):
             return OPEN
     if by_what_is_stored(m) and (world.app_passwords == "only" or all(
             db.kind == "pam" for db in world.databases)):
+        return SHUT
+    if m in ("pass", "apop") and not is_argument(world, login.name):
         return SHUT
     if m == "apop":
         return GOOD if world.recoverable and not way.stls else SHUT
@@ -288,8 +303,10 @@ def said_name(world, login, way):
     return name
 
 
-def prepare_name(world, name):
+def prepare_name(world, name, mechanism):
     """As databases have it: both names of a master's login, each by itself."""
+    if mechanism.startswith("scram-"):  # no master's; RFC 5802 says it for all
+        return prepared(name) or name
     if not world.utf8 or name.isascii():
         return name
     parts = name.rpartition(world.separator) if world.separator and \
@@ -358,10 +375,15 @@ def has_no_secret(row, mechanism):
         "plain", mechanism)
 
 
-def matching(world, login):
+def scram_secret(login):
+    """As a client of SCRAM brings it into form, whatever is said elsewhere."""
+    return prepared(login.secret) or login.secret.replace("\udcff", "\ufffd")
+
+
+def matching(login):
     """row -> why the secret that was said is not his, or ""."""
-    said = prepared(login.secret) if world.utf8 and \
-        login.mechanism in PLAIN_WORDS else login.secret
+    said = scram_secret(login) if login.mechanism.startswith("scram-") \
+        else login.secret
     return lambda row: "no-secret" if has_no_secret(row, login.mechanism) \
         else "" if said == row.password else "bad-password"
 
@@ -388,7 +410,8 @@ def judge(world, login, way):
         return Verdict("no", "token" if login.mechanism in TOKENS else
                        "bad-message" if login.mechanism.startswith("scram-")
                        else "bad-name", "", method_word(login))
-    return Case(world, login, way, prepare_name(world, name)).judge()
+    return Case(world, login, way, prepare_name(
+        world, name, login.mechanism)).judge()
 
 
 class Case:
@@ -415,10 +438,15 @@ class Case:
         return self.no(why) if why else self.ask()
 
     def before_password(self):
-        m, secret = self.login.mechanism, self.login.secret
-        if m in PLAIN_WORDS and self.world.utf8 and \
-                prepared(secret) is None:
-            return "bad-password"
+        m = self.login.mechanism
+        if m in PLAIN_WORDS and self.world.utf8:
+            secret = prepared(self.login.secret, password=True)
+            if secret is None:
+                return "bad-password"
+            self.login = dataclasses.replace(self.login, secret=secret)
+        if m.startswith("scram-") and saslprep(self.login.name) is None:
+            self.user = ""
+            return "bad-message"
         if m.startswith("scram-") and not self.login.plus and \
                 self.login.flag == "y" and self.way.tls and \
                 self.world.binding:
@@ -451,7 +479,7 @@ class Case:
         return ""
 
     def is_masters(self, row):
-        return not matching(self.world, self.login)(row)
+        return not matching(self.login)(row)
 
     def of_name(self):
         m, w = self.login.mechanism, self.world
@@ -480,7 +508,7 @@ class Case:
         return of_pam(self.world, row, self.login, self.proven)
 
     def matching(self):
-        return matching(self.world, self.login)
+        return matching(self.login)
 
     def ask(self):
         by_stored = by_what_is_stored(self.login.mechanism)
@@ -539,7 +567,7 @@ class AppForesight(Foresight):
 
 def foresee(world, login, way):
     """(own, by an app password): the Verdict of each; None: none is taken."""
-    name = prepare_name(world, login.name)
+    name = prepare_name(world, login.name, login.mechanism)
     takes = world.app_passwords != "no" and login.mechanism in PLAIN_WORDS
     own = Foresight(world, login, way, name).judge()
     by_app = AppForesight(world, login, way, name).judge() if takes else None
@@ -551,12 +579,13 @@ def hindered(world, login, way, proxied):
     known, and of TLS before a proxy not when it began."""
     if login.mechanism == "external":
         return not way.tls
-    return offered(world, login, dataclasses.replace(
-        way, stls=way.stls and not proxied)) != GOOD
+    return offered(world, dataclasses.replace(login, name="x"),
+                   dataclasses.replace(way, stls=way.stls and not proxied)
+                   ) != GOOD
 
 
 def digest(mechanism, stamp, secret):
     """Of APOP and CRAM-MD5."""
     if mechanism == "apop":
-        return hashlib.md5(stamp + secret.encode()).hexdigest()
-    return hmac.new(secret.encode(), stamp, hashlib.md5).hexdigest()
+        return hashlib.md5(stamp + octets(secret)).hexdigest()
+    return hmac.new(octets(secret), stamp, hashlib.md5).hexdigest()

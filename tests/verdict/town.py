@@ -31,7 +31,8 @@ CLEAR_NETWORKS = ("10.1.0.0/16", "2001:db8::/32")
 BCRYPT = "$2b$04$abcdefghijklmnopqrstuu"
 SETTINGS = ("$6$rounds=1000$popperhouse$", "$5$rounds=1000$popperhouse$",
             BCRYPT)
-UTF8_NAMES = ("j\u00f6rg", "m\u00fcller@" + DOMAIN, "\u03b1\u03b2\u03b3")
+UTF8_NAMES = ("j\u00f6rg", "m\u00fcller@" + DOMAIN, "\u03b1\u03b2\u03b3",
+              "\u05d0\u05d1\u05d2", "\u00e9\u0300x")
 STATES = ("",) * 10 + ("locked", "star", "nologin")
 PAM_STATES = ("",) * 8 + ("locked", "star", "expired", "blank")
 

@@ -10,7 +10,7 @@ import re
 import time
 
 from client import Attempt, open_way
-from model import TOKENS, judge
+from model import TOKENS, judge, octets
 
 WAIT = 120                      # seconds for what must come
 
@@ -28,12 +28,12 @@ LOST = (OSError, EOFError)
 
 def shown(value):
     """A value as a line of the log has it (docs/log.md)."""
-    octets = value.encode()
-    if octets and all(32 < c < 127 and c not in b'"=\\' for c in octets):
+    said = octets(value)
+    if said and all(32 < c < 127 and c not in b'"=\\' for c in said):
         return value
     return '"%s"' % "".join(
         chr(c) if 32 <= c < 127 and c not in b'"\\' else "\\x%02x" % c
-        for c in octets)
+        for c in said)
 
 
 class Wrong(Exception):
