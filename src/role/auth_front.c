@@ -150,15 +150,7 @@ on_check(struct front *f, struct link_in *m, struct fault *why)
 		refuse_full(f, link_get_u64(m));
 		return 0;
 	}
-	q = question_new(a);
-	q->front = f->index;
-	q->epoch = f->epoch;
-	q->db = 0;
-	q->proven = false;
-	buf_init(&q->token, AUTH_TOKEN_MAX);
-	q->asked_ms = clock_ms();
-	f->questions++;
-	buf_init(&q->message, 0);
+	q = question_new(f);
 	if (read_check(m, q, why) != 0) {
 		question_free(a, q);
 		return -1;

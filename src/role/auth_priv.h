@@ -146,9 +146,9 @@ struct auth {
 
 /* ---- questions (auth_question.c) ---- */
 
-/* There is room: each front has its share, and of those who are gone there is what
- * workers still think about. */
-struct question	*question_new(struct auth *a);
+/* Of that front, empty, asked now.  There is room: each front has its share, and of those
+ * who are gone there is what workers still think about. */
+struct question	*question_new(struct front *f);
 /* It must be in no row, and not be held; what is secret is wiped. */
 void		question_free(struct auth *a, struct question *q);
 /* A question's front, or NULL: that has gone, and nobody waits for the answer. */

@@ -18,9 +18,10 @@
 
 /* Locked when it is used for the first time. */
 struct question *
-question_new(struct auth *a)
+question_new(struct front *f)
 {
-	struct question *q = a->unused;
+	struct auth	*a = f->a;
+	struct question	*q = a->unused;
 
 	if (q != NULL) {
 		a->unused = q->next;
@@ -30,9 +31,17 @@ question_new(struct auth *a)
 		secmem_lock(q, sizeof(*q));
 	}
 	q->next = NULL;
+	q->asked_ms = clock_ms();
+	q->front = f->index;
+	q->epoch = f->epoch;
+	q->db = 0;
+	buf_init(&q->token, AUTH_TOKEN_MAX);
+	q->proven = false;
+	buf_init(&q->message, 0);
+	q->binding_n = 0;
 	q->with = NULL;
 	q->held = false;
-	q->binding_n = 0;
+	f->questions++;
 	return q;
 }
 

@@ -115,25 +115,20 @@ be_ctl(const struct crew *c, const struct role *r)
 	ctl_main(&a);
 }
 
-void
-role_become(const struct role *r)
+/* Of the memory that all share, what is not its own is gone or cannot be written.  Nor is
+ * a terminal of ours for who talks to strangers. */
+static int
+shed(const struct role *r, struct fault *f)
 {
-	const struct crew	*c = r->crew;
-	struct fault		 f;
+	const struct crew *c = r->crew;
 
-	signals_take(SIGNALS_CONNECTION);
-	spawn_name(role_word(r));
-	/* A terminal of ours is nothing for who talks to strangers, nor is what
-	 * others count. */
-	if (fd_null_standard(&f) != 0 ||
+	if (fd_null_standard(f) != 0 ||
 	    tally_own(c->tally, r->kind == FRONT ? r->row : SIZE_MAX,
-	    &f) != 0 ||
-	    metrics_own(role_counts(r) ? r->row : METRICS_NO_ROW, &f) != 0 ||
-	    trace_own(r->kind == CTL, &f) != 0 ||
-	    (r->kind != KEEPER && tickets_read_only(c->tickets, &f) != 0)) {
-		log_fault(LEVEL_ERR, "fork", &f);
-		spawn_exit(1);
-	}
+	    f) != 0 ||
+	    metrics_own(role_counts(r) ? r->row : METRICS_NO_ROW, f) != 0 ||
+	    trace_own(r->kind == CTL, f) != 0 ||
+	    (r->kind != KEEPER && tickets_read_only(c->tickets, f) != 0))
+		return -1;
 	if (r->kind != FRONT && r->kind != METRICS)
 		tally_free(c->tally);
 	if (r->kind != AUTH)
@@ -144,6 +139,21 @@ role_become(const struct role *r)
 		metrics_free();
 	if (r->kind != FRONT && r->kind != SPAWNER && r->kind != CTL)
 		trace_free();
+	return 0;
+}
+
+void
+role_become(const struct role *r)
+{
+	const struct crew	*c = r->crew;
+	struct fault		 f;
+
+	signals_take(SIGNALS_CONNECTION);
+	spawn_name(role_word(r));
+	if (shed(r, &f) != 0) {
+		log_fault(LEVEL_ERR, "fork", &f);
+		spawn_exit(1);
+	}
 	switch (r->kind) {
 	case AUTH:
 		be_auth(c, r);

@@ -437,46 +437,56 @@ wait_readable(int fd, int timeout_ms, uint64_t start, struct fault *f)
 	}
 }
 
+/* The octets of the next packet; 0: the end, perhaps. */
+static ssize_t
+receive(int fd, struct msghdr *msg, int timeout_ms, struct fault *f)
+{
+	uint64_t	start = timeout_ms > 0 ? clock_ms() : 0;
+	ssize_t		size;
+
+	do {
+		if (timeout_ms != 0 &&
+		    wait_readable(fd, timeout_ms, start, f) == -1)
+			return -1;
+		size = recvmsg(fd, msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	} while (size == -1 && (errno == EINTR ||
+	    (errno == EAGAIN && timeout_ms != 0)));
+	if (size >= 0)
+		return size;
+	if (errno == EAGAIN)
+		return fault_errno(f, FAULT_TEMP, ETIMEDOUT,
+		    "wait for a message");
+	if (errno != ECONNRESET)
+		return SYS_FAULT(f, "receive a message");
+	msg->msg_controllen = 0;	/* closed with messages unread */
+	return 0;
+}
+
 int
 link_recv(int fd, const struct link_permit *table, size_t n, unsigned phase,
     int timeout_ms, struct link_in *m, struct fault *f)
 {
-	uint64_t	start = timeout_ms > 0 ? clock_ms() : 0;
 	uint8_t		header[LINK_HEADER] = { 0 };
 	union control	control;
 	struct iovec	iov[2] = {
 		{ header, sizeof(header) },
 		{ m->b, sizeof(m->b) },
 	};
-	struct msghdr	msg;
+	struct msghdr	msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t		size;
-	size_t		room = permits_fds(table, n) ? sizeof(control.b) : 0;
 	bool		whole;
 
 	m->type = 0;
 	m->n = m->off = 0;
 	m->nfds = 0;
 	m->bad = false;
-	do {
-		if (timeout_ms != 0 &&
-		    wait_readable(fd, timeout_ms, start, f) == -1)
-			return -1;
-		msg = (struct msghdr){
-			.msg_iov	= iov,
-			.msg_iovlen	= 2,
-			.msg_control	= room > 0 ? control.b : NULL,
-			.msg_controllen	= room,
-		};
-		size = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	} while (size == -1 && (errno == EINTR ||
-	    (errno == EAGAIN && timeout_ms != 0)));
-	if (size == -1 && errno == EAGAIN)
-		return fault_errno(f, FAULT_TEMP, ETIMEDOUT,
-		    "wait for a message");
-	if (size == -1 && errno == ECONNRESET)
-		return 0;		/* closed with messages unread */
+	if (permits_fds(table, n)) {
+		msg.msg_control = control.b;
+		msg.msg_controllen = sizeof(control.b);
+	}
+	size = receive(fd, &msg, timeout_ms, f);
 	if (size == -1)
-		return SYS_FAULT(f, "receive a message");
+		return -1;
 	m->n = size < LINK_HEADER ? 0 : (size_t)size - LINK_HEADER;
 	whole = collect_fds(&msg, m) &&
 	    (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
