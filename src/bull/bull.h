@@ -26,6 +26,15 @@ struct bull_place {
 	const char	*name;		/* ".popbull", or the user's file */
 };
 
+/* Who gets bulletins, and who is told of what is wrong with them. */
+struct bull_reader {
+	struct bull_place	 place;
+	const char		*user;
+	const char		*host;
+	void			(*tell)(void *ctx, const char *id, const char *text);
+	void			*ctx;
+};
+
 /* One bulletin in mailbox form, inside the file given to bull_collect. */
 struct bull_piece {
 	uint64_t	number;
@@ -50,10 +59,9 @@ struct bull_set {
  * an empty set when the folder or the number cannot be read (told).  -1: out_fd
  * could not be written; the set is empty.  Never a reason to refuse a login.
  */
-int	bull_collect(const struct bull_conf *c, const struct bull_place *where,
-	    const char *user, const char *host, int out_fd, uint64_t out_off,
-	    void (*tell)(void *ctx, const char *id, const char *text), void *ctx,
-	    struct bull_set *out, struct fault *f) MUSTUSE;
+int	bull_collect(const struct bull_conf *c, const struct bull_reader *who,
+	    int out_fd, uint64_t out_off, struct bull_set *out, struct fault *f)
+	    MUSTUSE;
 void	bull_set_fini(struct bull_set *s);
 
 /*

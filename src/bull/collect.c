@@ -35,8 +35,7 @@ struct run {
 	uint64_t	 out_off;	/* of the next octet in the file */
 	struct buf	 buf;		/* what is not written yet */
 	char		 to[ADDRESS_MAX];
-	void		(*tell)(void *ctx, const char *id, const char *text);
-	void		*ctx;
+	const struct bull_reader *who;
 	struct bull_set	*set;
 	size_t		 cap;
 	struct fault	*f;
@@ -51,7 +50,7 @@ tell(struct run *r, const char *id, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	r->tell(r->ctx, id, text);
+	r->who->tell(r->who->ctx, id, text);
 }
 
 static int
@@ -249,7 +248,7 @@ maximum(struct run *r, const struct bull_names *names)
 
 /* Whoever has no number starts with the maximum: no old bulletins. */
 static void
-seed(struct run *r, const struct bull_place *where)
+seed(struct run *r)
 {
 	struct bull_names	all;
 	uint64_t		number;
@@ -260,7 +259,7 @@ seed(struct run *r, const struct bull_place *where)
 	bull_names_fini(&all);
 	r->set->recorded = number;
 	r->set->highest = number;
-	if (bull_store(where, number, r->f) == -1)
+	if (bull_store(&r->who->place, number, r->f) == -1)
 		tell(r, "bulletin-number-not-written", "%s", r->f->text);
 }
 
@@ -269,12 +268,12 @@ seed(struct run *r, const struct bull_place *where)
  * bulletins are in the maildrop: so there are none until it can be.
  */
 static void
-prove(struct run *r, const struct bull_place *where)
+prove(struct run *r)
 {
 	struct bull_set *set = r->set;
 
 	if (set->highest == set->recorded ||
-	    popbull_writable(where, set->recorded, r->f) == 0)
+	    popbull_writable(&r->who->place, set->recorded, r->f) == 0)
 		return;
 	tell(r, "bulletin-number-not-written", "%s", r->f->text);
 	set->n = 0;
@@ -282,9 +281,10 @@ prove(struct run *r, const struct bull_place *where)
 }
 
 static int
-collect(struct run *r, const struct bull_place *where)
+collect(struct run *r)
 {
-	uint64_t number = 0;
+	const struct bull_place	*where = &r->who->place;
+	uint64_t		 number = 0;
 
 	switch (popbull_read(where, &number, r->f)) {
 	case POPBULL_NUMBER:
@@ -292,15 +292,15 @@ collect(struct run *r, const struct bull_place *where)
 		r->set->highest = number;
 		if (add_newer(r) == -1)
 			return -1;
-		prove(r, where);
+		prove(r);
 		return 0;
 	case POPBULL_GARBAGE:
 		tell(r, "bulletin-number-bad",
 		    "%s holds no number: set to the maximum", where->name);
-		seed(r, where);
+		seed(r);
 		return 0;
 	case POPBULL_MISSING:
-		seed(r, where);
+		seed(r);
 		return 0;
 	case POPBULL_REFUSED:
 		break;
@@ -311,32 +311,30 @@ collect(struct run *r, const struct bull_place *where)
 
 /* A virtual user's login name may be an address already. */
 static bool
-address(char *out, const char *user, const char *host)
+address(char *out, const struct bull_reader *who)
 {
-	bool	whole = span_find(span_str(user), '@') < strlen(user);
-	int	n = snprintf(out, ADDRESS_MAX, "%s%s%s", user,
-	    whole ? "" : "@", whole ? "" : host);
+	bool	whole = span_find(span_str(who->user), '@') < strlen(who->user);
+	int	n = snprintf(out, ADDRESS_MAX, "%s%s%s", who->user,
+	    whole ? "" : "@", whole ? "" : who->host);
 
 	return n > 0 && n < ADDRESS_MAX;
 }
 
 int
-bull_collect(const struct bull_conf *c, const struct bull_place *where,
-    const char *user, const char *host, int out_fd, uint64_t out_off,
-    void (*tell_fn)(void *ctx, const char *id, const char *text), void *ctx,
-    struct bull_set *out, struct fault *f)
+bull_collect(const struct bull_conf *c, const struct bull_reader *who, int out_fd,
+    uint64_t out_off, struct bull_set *out, struct fault *f)
 {
 	AUTO(fd_close) int	dirfd = -1;
 	struct run		r = {
-		.dir = c->dir, .out_fd = out_fd, .out_off = out_off,
-		.tell = tell_fn, .ctx = ctx, .set = out, .f = f,
+		.dir = c->dir, .out_fd = out_fd, .out_off = out_off, .who = who,
+		.set = out, .f = f,
 	};
 	int			result;
 
 	*out = (struct bull_set){ 0 };
 	if (c->dir == NULL || c->dir[0] == '\0')
 		return 0;
-	if (!address(r.to, user, host))
+	if (!address(r.to, who))
 		return fault_set(f, FAULT_LIMIT, "address for To: too long");
 	if (file_open(FILE_CWD, c->dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
 	    &dirfd, f) == -1) {
@@ -345,7 +343,7 @@ bull_collect(const struct bull_conf *c, const struct bull_place *where,
 	}
 	r.dirfd = dirfd;
 	buf_init(&r.buf, BLOCK);
-	result = collect(&r, where);
+	result = collect(&r);
 	if (result == -1)
 		bull_set_fini(out);
 	buf_fini(&r.buf);

@@ -30,10 +30,19 @@ struct scene {
 	int			 home;
 	int			 out;
 	struct bull_conf	 conf;
-	struct bull_place	 place;
+	struct bull_reader	 who;
 	struct bull_set		 set;
 	char			 told[2048];	/* "id: text" lines */
 };
+
+static void
+tell(void *ctx, const char *id, const char *text)
+{
+	struct scene	*s = ctx;
+	size_t		 n = strlen(s->told);
+
+	(void)snprintf(s->told + n, sizeof(s->told) - n, "%s: %s\n", id, text);
+}
 
 static int
 open_folder(struct test_dir *d, const char *name)
@@ -53,7 +62,10 @@ scene_begin(struct scene *s, void **state)
 	(void)snprintf(s->bulletins, sizeof(s->bulletins), "%s/b",
 	    s->dir->path);
 	s->conf.dir = s->bulletins;
-	s->place = (struct bull_place){ s->home, ".popbull" };
+	s->who = (struct bull_reader){
+		.place = { s->home, ".popbull" }, .user = "ann",
+		.host = "pop.example.org", .tell = tell, .ctx = s,
+	};
 }
 
 static void
@@ -75,15 +87,6 @@ put_file(int dirfd, const char *name, const char *text)
 	assert_int_equal(close(fd), 0);
 }
 
-static void
-tell(void *ctx, const char *id, const char *text)
-{
-	struct scene	*s = ctx;
-	size_t		 n = strlen(s->told);
-
-	(void)snprintf(s->told + n, sizeof(s->told) - n, "%s: %s\n", id, text);
-}
-
 #define OUT_OFF	7			/* the copy of the maildrop before it */
 
 static int
@@ -93,8 +96,7 @@ collect(struct scene *s)
 
 	bull_set_fini(&s->set);
 	s->told[0] = '\0';
-	return bull_collect(&s->conf, &s->place, "ann", "pop.example.org",
-	    s->out, OUT_OFF, tell, s, &s->set, &f);
+	return bull_collect(&s->conf, &s->who, s->out, OUT_OFF, &s->set, &f);
 }
 
 /* The pieces lie one behind the other and say this. */
@@ -294,7 +296,7 @@ test_hostile_popbull(void **state)
 		assert_int_equal(s.set.highest, s.set.recorded);
 		assert_non_null(strstr(s.told, "bulletin-number-refused"));
 		/* A commit must be able to end: what can be, is replaced. */
-		assert_int_equal(bull_store(&s.place, 2, &f),
+		assert_int_equal(bull_store(&s.who.place, 2, &f),
 		    kind == FOLDER ? -1 : 0);
 		fd = openat(s.home, "victim", O_RDONLY);
 		assert_int_equal(read(fd, victim, sizeof(victim)), 2);
@@ -402,13 +404,12 @@ static void
 test_address_login(void **state)
 {
 	struct scene	s;
-	struct fault	f;
 
 	scene_begin(&s, state);
 	put_file(s.home, ".popbull", "0\n");
 	put_file(s.bulldir, "1", BULL("1"));
-	assert_int_equal(bull_collect(&s.conf, &s.place, "bob@example.net",
-	    "pop.example.org", s.out, OUT_OFF, tell, &s, &s.set, &f), 0);
+	s.who.user = "bob@example.net";
+	assert_int_equal(collect(&s), 0);
 	assert_pieces(&s, FROM "To: bob@example.net\nSubject: 1\n\nbody\n\n");
 	scene_end(&s);
 }
@@ -420,14 +421,14 @@ test_store(void **state)
 	struct fault	f;
 
 	scene_begin(&s, state);
-	assert_int_equal(bull_store(&s.place, 5, &f), 0);
+	assert_int_equal(bull_store(&s.who.place, 5, &f), 0);
 	assert_popbull(&s, "5\n");
-	assert_int_equal(bull_store(&s.place, 4, &f), 0);
+	assert_int_equal(bull_store(&s.who.place, 4, &f), 0);
 	assert_popbull(&s, "5\n");
-	assert_int_equal(bull_store(&s.place, 6, &f), 0);
+	assert_int_equal(bull_store(&s.who.place, 6, &f), 0);
 	assert_popbull(&s, "6\n");
 	put_file(s.home, ".popbull", "");
-	assert_int_equal(bull_store(&s.place, 7, &f), 0);
+	assert_int_equal(bull_store(&s.who.place, 7, &f), 0);
 	assert_popbull(&s, "7\n");
 	scene_end(&s);
 }

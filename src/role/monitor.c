@@ -120,8 +120,11 @@ run_single(struct monitor *m)
 		return 0;
 	}
 	if (m->served)
-		return single_run(m->conf, m->hostname, m->sid, &m->peer,
-		    &m->local, &m->rules, m->in, m->out);
+		return single_run(&(struct single_start){
+			.conf = m->conf, .hostname = m->hostname, .sid = m->sid,
+			.peer = &m->peer, .local = &m->local,
+			.rules = &m->rules, .in = m->in, .out = m->out,
+		});
 	limit_reached(&limits, LIMIT_NETWORKS, &m->peer);
 	if (sock_write(m->out, SPAN(LISTEN_NETWORKS_TEXT), &f) < 0)
 		log_fault(LEVEL_DEBUG, "limit-reply", &f);

@@ -79,6 +79,10 @@ static struct drop *
 open_bulletins(struct session *s)
 {
 	const struct bull_conf	*c = &s->c->conf->bull;
+	const struct bull_reader who = {
+		.place = s->place, .user = s->c->id->user,
+		.host = s->c->hostname, .tell = session_tell, .ctx = s,
+	};
 	const struct bull_piece	*last;
 	struct drop		*d;
 	struct snapshot		 snap;
@@ -87,8 +91,7 @@ open_bulletins(struct session *s)
 	if (c->dir == NULL || c->dir[0] == '\0' || s->place.dirfd < 0)
 		return NULL;
 	if (session_tempfile(s, &s->bulletins_fd, &f) != 0 ||
-	    bull_collect(c, &s->place, s->c->id->user, s->c->hostname,
-	    s->bulletins_fd, 0, session_tell, s, &s->set, &f) != 0) {
+	    bull_collect(c, &who, s->bulletins_fd, 0, &s->set, &f) != 0) {
 		session_tell(s, "bulletin-failed", f.text);
 		return NULL;
 	}

@@ -28,9 +28,7 @@
 #include "watch/log.h"
 
 struct single {
-	const struct settings	*conf;
-	const struct sock_addr	*peer;
-	const struct sock_addr	*local;
+	const struct single_start *c;
 	struct authorize	 auth;
 	struct pump		 pump;
 	struct identity		 id;
@@ -86,7 +84,7 @@ begin_question(struct single *s, const struct auth_request *q, size_t nth,
     struct fault *f)
 {
 	end_question(s);
-	s->one = s->conf->auth;
+	s->one = s->c->conf->auth;
 	auth_select(&s->one, nth);
 	if (auth_open(&s->one, &s->state, f) != 0)
 		return -1;
@@ -109,7 +107,7 @@ told(struct single *s, const struct auth_request *q,
 		return PUMP_LEAVE;
 	}
 	worker_log_failure(q, v);
-	due = ask_refusal_ms(&s->conf->role, s->asked_ms);
+	due = ask_refusal_ms(&s->c->conf->role, s->asked_ms);
 	if (due > clock_ms())
 		clock_sleep((unsigned)(due - clock_ms()));
 	return next_of(authorize_answer(&s->auth, v->result == AUTH_ERROR ?
@@ -157,7 +155,7 @@ ask_databases(struct single *s, struct auth_request *q, struct span message,
 		else
 			memcpy(q->user, s->x.q.user, sizeof(q->user));
 	} while (auth_passes_on(&s->one, &v) &&
-	    ++nth < auth_databases(&s->conf->auth));
+	    ++nth < auth_databases(&s->c->conf->auth));
 	end_question(s);
 	secret_wipe(&q->secret);
 	return told(s, q, &v, out);
@@ -193,7 +191,7 @@ begin_kerberos(struct single *s, struct auth_request *q, const struct wire_asked
 	struct fault f;
 
 	end_question(s);
-	if (kerberos_open(s->conf, &s->kerberos, &f) != 0 ||
+	if (kerberos_open(s->c->conf, &s->kerberos, &f) != 0 ||
 	    kerberos_begin(&s->kerberos, &s->x, q, &f) != 0)
 		return cannot_ask(s, q, &f, out);
 	return go_on(s, a->secret, a->broken, out);
@@ -207,19 +205,19 @@ check(struct single *s, struct buf *out)
 	static struct auth_verdict	 v;
 	uint8_t				 binding[AUTH_BINDING_MAX];
 	const struct auth_way		 way = {
-		.local = *s->local, .tls = s->secure.stream != NULL,
+		.local = *s->c->local, .tls = s->secure.stream != NULL,
 	};
 	const struct wire_asked		 a = asked_of(&s->auth, &s->secure, &way,
 					    binding);
 
 	s->asked_ms = clock_ms();
 	secmem_lock(&q, sizeof(q));
-	q = (struct auth_request){ .peer = *s->peer };
+	q = (struct auth_request){ .peer = *s->c->peer };
 	asked_take(&a, &q);
 	if (q.method == AUTH_METHOD_GSSAPI)
 		return begin_kerberos(s, &q, &a, out);
 	if (auth_by_token(q.method)) {
-		if (ask_token(s->conf, &q, a.secret, &v) != 0)
+		if (ask_token(s->c->conf, &q, a.secret, &v) != 0)
 			return next_of(authorize_answer(&s->auth, ANSWER_ERROR,
 			    out));
 		if (v.result != AUTH_OK)
@@ -272,20 +270,19 @@ static const struct pump_ops single_ops = {
 
 /* The identity is the account's; the process stays what it is. */
 static void
-run_session(struct single *s, const char *hostname, const char *sid, int in,
-    int out)
+run_session(struct single *s)
 {
 	struct host		host;
 	struct fault		f;
 	struct session_start	start = {
-		.conf = s->conf,
+		.conf = s->c->conf,
 		.id = &s->id,
 		.facts = &host,
 		.direct = &host,
-		.hostname = hostname,
-		.peer = s->peer,
-		.in = in,
-		.out = out,
+		.hostname = s->c->hostname,
+		.peer = s->c->peer,
+		.in = s->c->in,
+		.out = s->c->out,
 		.link = -1,
 		.log_link = -1,
 		.far = -1,
@@ -300,8 +297,8 @@ run_session(struct single *s, const char *hostname, const char *sid, int in,
 	bool			opened;
 
 	identity_own(&s->id);
-	opened = host_open(&host, s->conf, &s->id, &f) == 0;
-	if (!opened || host_login(&host, sid, s->peer->text, &f) != 0)
+	opened = host_open(&host, s->c->conf, &s->id, &f) == 0;
+	if (!opened || host_login(&host, s->c->sid, s->c->peer->text, &f) != 0)
 		start.refused = &f;
 	session_run(&start);
 	if (opened)
@@ -314,7 +311,7 @@ open_tls(struct single *s, struct fault *f)
 	static struct certificates	files;
 	int				result;
 
-	result = secure_house_open(&s->house, s->conf, &files, f);
+	result = secure_house_open(&s->house, s->c->conf, &files, f);
 	if (result == 0 && files.n > 0)
 		result = secure_house_use(&s->house, &files, f);
 	certificates_close(&files);
@@ -331,7 +328,7 @@ open_house(struct single *s)
 		log_fault(LEVEL_ERR, "tls-certificate", &f);
 		return -1;
 	}
-	if (prep_open(&s->conf->auth, &f) != 0) {
+	if (prep_open(&s->c->conf->auth, &f) != 0) {
 		log_fault(LEVEL_ERR, "auth-error", &f);
 		return -1;
 	}
@@ -339,25 +336,24 @@ open_house(struct single *s)
 }
 
 static void
-begin_authorize(struct single *s, const char *hostname,
-    const struct listen_rules *rules)
+begin_authorize(struct single *s)
 {
-	offers_begin(&s->auth, hostname, s->conf);
-	s->auth.master = auth_master_mark(&s->conf->auth);
-	s->auth.needs_tls = listen_needs_tls(&s->conf->role, s->peer);
-	s->auth.stls = s->house.tls != NULL && !rules->tls;
-	s->auth.tokens = token_wanted(&s->conf->token);
-	s->auth.offers = offers_of(s->conf, &s->secure);
+	offers_begin(&s->auth, s->c->hostname, s->c->conf);
+	s->auth.master = auth_master_mark(&s->c->conf->auth);
+	s->auth.needs_tls = listen_needs_tls(&s->c->conf->role, s->c->peer);
+	s->auth.stls = s->house.tls != NULL && !s->c->rules->tls;
+	s->auth.tokens = token_wanted(&s->c->conf->token);
+	s->auth.offers = offers_of(s->c->conf, &s->secure);
 }
 
 static void
-begin_pump(struct single *s, int in, int out)
+begin_pump(struct single *s)
 {
-	const struct role_settings *r = &s->conf->role;
+	const struct role_settings *r = &s->c->conf->role;
 
 	pump_init(&s->pump);
-	s->pump.in = in;
-	s->pump.out_fd = out;
+	s->pump.in = s->c->in;
+	s->pump.out_fd = s->c->out;
 	s->pump.room = s->room;
 	s->pump.idle_s = r->timeout_s;
 	s->pump.deadline_ms = clock_ms() + 1000ull * r->login_timeout_s;
@@ -368,28 +364,28 @@ begin_pump(struct single *s, int in, int out)
 }
 
 static int
-start_tls(struct single *s, const struct listen_rules *rules)
+start_tls(struct single *s)
 {
-	if (secure_begin(&s->secure, &s->house, rules->policy, SPAN(""),
-	    &s->pump, s->peer) != 0)
+	if (secure_begin(&s->secure, &s->house, s->c->rules->policy, SPAN(""),
+	    &s->pump, s->c->peer) != 0)
 		return -1;
 	s->starts_tls = false;
 	authorize_secured(&s->auth);
-	secure_know(&s->secure, &s->house, s->peer, &s->auth);
-	s->auth.offers = offers_of(s->conf, &s->secure);
+	secure_know(&s->secure, &s->house, s->c->peer, &s->auth);
+	s->auth.offers = offers_of(s->c->conf, &s->secure);
 	return 0;
 }
 
 /* The AUTHORIZATION state, before and behind STLS. */
 static enum pump_end
-talk(struct single *s, const struct listen_rules *rules)
+talk(struct single *s)
 {
 	enum pump_end	end;
 	bool		greeted = false;
 
-	s->starts_tls = rules->tls;
+	s->starts_tls = s->c->rules->tls;
 	for (;;) {
-		if (s->starts_tls && start_tls(s, rules) != 0)
+		if (s->starts_tls && start_tls(s) != 0)
 			return PUMP_END_ABORTED;
 		if (!greeted)
 			authorize_greet(&s->auth, &s->pump.out);
@@ -401,28 +397,24 @@ talk(struct single *s, const struct listen_rules *rules)
 }
 
 int
-single_run(const struct settings *conf, const char *hostname,
-    const char *sid, const struct sock_addr *peer,
-    const struct sock_addr *local,
-    const struct listen_rules *rules, int in, int out)
+single_run(const struct single_start *c)
 {
 	static struct single	s;
 	enum pump_end		end;
 
 	secmem_lock(&s, sizeof(s));
-	s.conf = conf;
-	s.peer = peer;
-	s.local = local;
+	s.c = c;
 	if (open_house(&s) != 0)
 		return 1;
-	begin_authorize(&s, hostname, rules);
-	begin_pump(&s, in, out);
-	end = talk(&s, rules);
+	begin_authorize(&s);
+	begin_pump(&s);
+	end = talk(&s);
 	end_question(&s);
 	if (end == PUMP_END_LEFT && s.secure.stream != NULL)
-		secure_log_old(&s.secure, span_of(s.auth.name, s.auth.name_n), peer);
+		secure_log_old(&s.secure, span_of(s.auth.name, s.auth.name_n),
+		    c->peer);
 	if (end == PUMP_END_LEFT)
-		run_session(&s, hostname, sid, in, out);
+		run_session(&s);
 	else
 		pump_drain(&s.pump);
 	authorize_fini(&s.auth);

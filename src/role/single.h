@@ -7,10 +7,18 @@
 #include "role/settings.h"
 #include "sys/sock.h"
 
-/* local, rules: the address at which the client has come, and what holds there. */
-int	single_run(const struct settings *conf, const char *hostname,
-	    const char *sid, const struct sock_addr *peer,
-	    const struct sock_addr *local,
-	    const struct listen_rules *rules, int in, int out);
+struct single_start {
+	const struct settings	*conf;
+	const char		*hostname;
+	const char		*sid;
+	const struct sock_addr	*peer;
+	const struct sock_addr	*local;		/* where the client has come */
+	const struct listen_rules *rules;	/* what holds there */
+	int			 in;		/* borrows */
+	int			 out;		/* likewise */
+};
+
+/* Until the connection has ended: the status of the process. */
+int	single_run(const struct single_start *c);
 
 #endif
