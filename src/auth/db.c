@@ -5,8 +5,6 @@
  */
 #include "auth/auth.h"
 
-#include "base/alloc.h"
-
 #include <stdio.h>
 
 static const char *const types[] = {

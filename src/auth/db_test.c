@@ -2,8 +2,6 @@
 /* The list of user databases. */
 #include "auth/auth.h"
 
-#include "base/alloc.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -14,7 +14,6 @@
  */
 #include "auth/auth_priv.h"
 
-#include "base/alloc.h"
 #include "sys/library.h"
 #include "sys/sock.h"
 

@@ -8,7 +8,6 @@
 #include "auth/sql.h"
 
 #include "base/alloc.h"
-#include "base/attr.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>

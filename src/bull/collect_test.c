@@ -12,10 +12,8 @@
 #include <sys/stat.h>
 
 #include "base/attr.h"
-#include "base/buf.h"
 #include "bull/bull.h"
 #include "bull/bull_priv.h"
-#include "bull/popbull.h"
 #include "sys/file.h"
 #include "sys/test_dir.h"
 

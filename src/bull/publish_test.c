@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/attr.h"
 #include "bull/bull.h"
 #include "sys/lock.h"
 #include "sys/test_dir.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "conf/conf_priv.h"
 
-#include "base/alloc.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,8 +5,6 @@
  */
 #include "drop/fake_host.h"
 
-#include "base/alloc.h"
-
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

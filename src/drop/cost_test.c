@@ -6,7 +6,6 @@
 #include "drop/fake_host.h"
 
 #include "drop/mbox_priv.h"
-#include "sys/sock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,6 @@
 #include "drop/fake_host.h"
 
 #include "sys/file.h"
-#include "sys/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "drop/index.h"
 
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "proto/recode.h"
 

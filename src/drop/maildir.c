@@ -10,7 +10,6 @@
 #include "drop/maildir_priv.h"
 
 #include "base/alloc.h"
-#include "drop/maildir_journal.h"
 #include "drop/maildir_known.h"
 #include "sys/sock.h"
 

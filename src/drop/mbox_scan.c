@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "drop/uidl.h"
-#include "proto/recode.h"
 #include "sys/file_pass.h"
 
 #include <stdlib.h>

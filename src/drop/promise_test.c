@@ -2,7 +2,6 @@
 #include "drop/promise.h"
 
 #include "base/alloc.h"
-#include "drop/uidl.h"
 #include "sys/file.h"
 
 #include <setjmp.h>

@@ -19,7 +19,6 @@
 #include "drop/mbox_priv.h"
 
 #include "base/alloc.h"
-#include "drop/uidl.h"
 #include "sys/file_pass.h"
 #include "sys/lock.h"
 #include "sys/sock.h"

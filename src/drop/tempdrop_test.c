@@ -11,7 +11,6 @@
 #include "base/buf.h"
 #include "drop/mbox_priv.h"
 #include "proto/dot.h"
-#include "sys/sock.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

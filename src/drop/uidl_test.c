@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "drop/uidl.h"
 
-#include "base/alloc.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,7 +3,6 @@
  * The AUTHORIZATION state: lines and replies, and what is asked.
  */
 #include "pop/authorize.h"
-#include "pop/say.h"
 #include "base/codec.h"
 
 #include <setjmp.h>

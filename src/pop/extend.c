@@ -11,7 +11,6 @@
 #include "pop/say.h"
 
 #include "base/alloc.h"
-#include "base/num.h"
 #include "sys/file.h"
 
 #include <stdlib.h>

@@ -6,7 +6,6 @@
  */
 #include "pop/authorize.h"
 #include "pop/pop_priv.h"
-#include "pop/say.h"
 #include "base/alloc.h"
 #include "drop/recoder.h"
 #include "sys/test_dir.h"

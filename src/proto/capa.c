@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "proto/reply.h"
 
-#include "base/span.h"
-
 #define BEFORE	(1u << CAPA_BEFORE_LOGIN)
 #define AFTER	(1u << CAPA_AFTER_LOGIN)
 

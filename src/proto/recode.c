@@ -2,7 +2,6 @@
 #include "proto/recode.h"
 
 #include "base/codec.h"
-#include "base/num.h"
 
 #include <stdio.h>
 

@@ -5,12 +5,10 @@
  * sockets.
  */
 #include "role/host.h"
-#include "role/listen.h"
 #include "role/permit.h"
 #include "role/places.h"
 #include "role/wire.h"
 
-#include "base/alloc.h"
 #include "sys/file.h"
 
 #include <arpa/inet.h>

@@ -4,7 +4,6 @@
  */
 #include "role/crew.h"
 
-#include "role/ask.h"
 #include "role/auth.h"
 #include "role/exporter.h"
 #include "role/fronts.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/due.h"
 
-#include "base/num.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

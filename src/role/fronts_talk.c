@@ -8,7 +8,6 @@
  */
 #include "role/fronts_priv.h"
 
-#include "role/ask.h"
 #include "role/offers.h"
 #include "role/permit.h"
 #include "role/wire.h"

@@ -5,7 +5,6 @@
  */
 #include "role/fronts.h"
 #include "role/mad_test.h"
-#include "role/wire.h"
 
 #include "pop/authorize.h"
 #include "sys/spawn.h"

@@ -51,7 +51,6 @@
 #include "base/alloc.h"
 #include "sys/file.h"
 #include "sys/loop.h"
-#include "sys/signals.h"
 #include "sys/sock.h"
 #include "sys/spawn.h"
 #include "watch/log.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/pace.h"
 
-#include "sys/sock.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

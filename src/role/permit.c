@@ -5,7 +5,6 @@
 #include "role/certificates.h"
 #include "auth/auth.h"
 #include "base/fault.h"
-#include "base/secret.h"
 #include "pop/transact.h"
 #include "proto/limits.h"
 #include "role/ctl.h"

@@ -3,7 +3,6 @@
 
 #include "role/certificate.h"
 
-#include "base/alloc.h"
 #include "proto/lang.h"
 
 #include <setjmp.h>

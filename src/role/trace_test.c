@@ -2,7 +2,6 @@
 /* The test is the role that turns the switch, who is traced, and who reads. */
 #include "role/mad_test.h"
 #include "role/trace.h"
-#include "role/wire.h"
 
 #include "sys/file.h"
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "sys/listen.h"
 
-#include "sys/file.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -13,7 +13,6 @@
 #include "sys/spawn.h"
 
 #include "sys/file.h"
-#include "sys/sys_priv.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -6,7 +6,6 @@
  */
 #include "sys/shared.h"
 
-#include "base/alloc.h"
 #include "sys/file.h"
 #include "sys/sock.h"
 #include "sys/sys_priv.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "token/token.h"
 
-#include "base/span.h"
-
 #include <string.h>
 
 /* What has a scheme must be a URL that may be asked. */
