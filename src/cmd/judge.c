@@ -7,7 +7,7 @@
 
 #include "cmd/check.h"
 #include "cmd/start.h"
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/ctl.h"
 #include "role/host.h"
 #include "role/monitor.h"

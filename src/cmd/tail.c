@@ -8,7 +8,7 @@
 #include "cmd/tail.h"
 
 #include "cmd/start.h"
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/ctl.h"
 #include "role/permit.h"
 #include "role/trace.h"

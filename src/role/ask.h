@@ -35,30 +35,7 @@ int	ask_direct(struct host *h, uint16_t type, int message, int *fd_r,
  */
 int	ask_serve(int link, uint16_t type, struct host *h, struct fault *f) MUSTUSE;
 
-/* When a refusal is told that was asked for at asked_ms and decided now: at a
- * fixed time (auth_fail_delay), or the next multiple of it. */
-uint64_t	ask_refusal_ms(const struct role_settings *r,
-		    uint64_t asked_ms);
-
-/* At the start of a role: close every descriptor from 3 on but these (n of
- * them, -1 is passed over) and the log's. */
-void	shed_descriptors(const int *keep, size_t n);
-
-/* A fresh log descriptor for a caged role, over its log link. */
-int	ask_log(int link);
-/* The answer to LOG_ASK, on whatever link it came. */
-int	ask_answer_log(int link, struct fault *f) MUSTUSE;
-/* Likewise a socket to who traces; -1.  Waits so long at the most: an answer that
- * comes later than that is the next one's, so on a link for other questions, too, it
- * must not be short. */
-int	ask_trace(int link, int wait_ms);
-#define ASK_TRACE_MS	100		/* for who has many clients */
-/* traced: it may have one. */
-int	ask_answer_trace(int link, bool traced, struct fault *f) MUSTUSE;
 /* The answer to a question that could not be looked at. */
 void	ask_refuse(int link);
-/* 1: answered; 0: the link is closed; -1: it said something else.  traced: whether
- * somebody there is just now; NULL: nobody ever is. */
-int	ask_serve_log(int link, bool (*traced)(void), struct fault *f) MUSTUSE;
 
 #endif

@@ -23,3 +23,12 @@ attempt_log_unjudged(const char *user, const struct sock_addr *peer,
 	log_str(&l, "detail", detail);
 	log_end(&l);
 }
+
+uint64_t
+attempt_refusal_ms(const struct role_settings *r, uint64_t asked_ms)
+{
+	uint64_t delay = 1000ull * r->auth_fail_delay_s;
+	uint64_t taken = clock_ms() - asked_ms;
+
+	return delay == 0 ? asked_ms : asked_ms + (taken / delay + 1) * delay;
+}

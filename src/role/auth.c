@@ -47,7 +47,7 @@
  */
 #include "role/auth.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/auth_priv.h"
 #include "role/ctl.h"
 #include "role/permit.h"

@@ -7,7 +7,7 @@
  */
 #include "role/auth_priv.h"
 
-#include "role/ask.h"
+#include "role/attempt.h"
 #include "role/penalty.h"
 #include "role/wire.h"
 
@@ -140,14 +140,14 @@ decide_at(struct auth *a, struct question *q, enum authorize_answer answer,
 void
 question_decide(struct auth *a, struct question *q, enum authorize_answer answer)
 {
-	decide_at(a, q, answer, ask_refusal_ms(&a->conf->role, q->asked_ms));
+	decide_at(a, q, answer, attempt_refusal_ms(&a->conf->role, q->asked_ms));
 }
 
 void
 question_refuse(struct auth *a, struct question *q)
 {
 	const struct role_settings	*r = &a->conf->role;
-	uint64_t			 at = ask_refusal_ms(r, q->asked_ms);
+	uint64_t			 at = attempt_refusal_ms(r, q->asked_ms);
 	unsigned			 n = penalty_wrong(a->penalty, &q->who,
 					    clock_ms());
 	uint64_t			 delay_s = r->auth_fail_delay_s << n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/child.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 
 #include "sys/file.h"
 #include "sys/spawn.h"

@@ -9,7 +9,7 @@
  */
 #include "role/ctl.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/permit.h"
 #include "role/trace.h"
 

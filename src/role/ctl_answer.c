@@ -7,7 +7,7 @@
  */
 #include "role/crew.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/gauges.h"
 #include "role/order.h"
 #include "role/permit.h"

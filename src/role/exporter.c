@@ -10,7 +10,7 @@
  */
 #include "role/exporter.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/gauges.h"
 
 #include "base/buf.h"

@@ -11,7 +11,7 @@
 
 #include "auth/prep.h"
 #include "pop/authorize.h"
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/limit.h"
 #include "role/offers.h"
 #include "role/permit.h"

@@ -24,7 +24,7 @@
 #include "role/fronts.h"
 
 #include "auth/prep.h"
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/fronts_priv.h"
 #include "role/permit.h"
 #include "role/wire.h"

@@ -5,7 +5,7 @@
  * which process it is, and does what the session's sid says.  The test is the
  * spawner.
  */
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/groups.h"
 #include "role/permit.h"
 #include "role/usher.h"

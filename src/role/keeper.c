@@ -14,7 +14,7 @@
  */
 #include "role/keeper.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/certificates.h"
 #include "role/permit.h"
 #include "role/stamp.h"
@@ -25,7 +25,6 @@
 #include "sys/file.h"
 #include "sys/identity.h"
 #include "sys/loop.h"
-#include "sys/signals.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 #include "watch/metrics.h"

@@ -5,7 +5,7 @@
  */
 #include "role/monitor_priv.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/resolver.h"
 
 #include "sys/file.h"

@@ -5,7 +5,6 @@
  */
 #include "role/monitor_priv.h"
 
-#include "role/ask.h"
 #include "role/attempt.h"
 #include "role/wire.h"
 #include "role/worker.h"
@@ -62,7 +61,7 @@ void
 monitor_decide(struct monitor *m, enum authorize_answer answer)
 {
 	m->answer = answer;
-	m->answer_ms = ask_refusal_ms(&m->conf->role, m->asked_ms);
+	m->answer_ms = attempt_refusal_ms(&m->conf->role, m->asked_ms);
 	part_kill(&m->worker);
 	fd_close(&m->passed);
 }

@@ -17,6 +17,7 @@
 #include "role/places.h"
 
 #include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/attempt.h"
 #include "role/host.h"
 #include "role/limit.h"

@@ -5,7 +5,7 @@
  */
 #include "role/probe.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/secure.h"
 
 #include "sys/cage.h"

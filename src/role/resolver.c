@@ -12,6 +12,7 @@
  */
 #include "role/resolver_priv.h"
 
+#include "role/ask_log.h"
 #include "role/settings.h"
 #include "sys/cage.h"
 #include "sys/cage_files.h"
@@ -572,9 +573,8 @@ resolver_run(const struct resolver_conf *c, const struct sock_addr *peer)
 {
 	struct resolver	*r;
 	struct fault	 f;
-	int		 keep[2];
 
-	fd_close_others(3, keep, log_fds(keep));
+	shed_descriptors(NULL, 0);
 	log_set_reopen(no_fresh_log, NULL);
 	if (resolver_prepare(c, peer, &r, &f) == -1 ||
 	    (r != NULL && resolver_enter_cage(c, r->channel, &f) == -1)) {

@@ -21,7 +21,7 @@
  */
 #include "role/resolver_priv.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/permit.h"
 #include "role/wire.h"
 
@@ -596,14 +596,12 @@ reopen_log(void *ctx)
 static void
 shed(const int *fronts, size_t nfronts, int master, int log_link)
 {
-	int	*keep = xalloc(nfronts + 4, sizeof(*keep));
-	size_t	 n = log_fds(keep);
+	int *keep = xalloc(nfronts + 2, sizeof(*keep));
 
-	for (size_t i = 0; i < nfronts; i++)
-		keep[n++] = fronts[i];
-	keep[n++] = master;
-	keep[n++] = log_link;
-	fd_close_others(3, keep, n);
+	memcpy(keep, fronts, nfronts * sizeof(*keep));
+	keep[nfronts] = master;
+	keep[nfronts + 1] = log_link;
+	shed_descriptors(keep, nfronts + 2);
 	free(keep);
 }
 

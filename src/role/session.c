@@ -9,7 +9,7 @@
 #include "role/session_priv.h"
 
 #include "drop/drop.h"
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/permit.h"
 #include "role/session_end.h"
 #include "role/wire.h"

@@ -18,7 +18,7 @@
 #include "pop/say.h"
 #include "pop/transact.h"
 #include "proto/command.h"
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/offers.h"
 #include "role/pace.h"
 #include "role/permit.h"
@@ -31,7 +31,6 @@
 #include "sys/cage.h"
 #include "sys/file.h"
 #include "sys/loop.h"
-#include "sys/signals.h"
 #include "sys/spawn.h"
 #include "watch/log.h"
 

@@ -11,7 +11,6 @@
 #include "auth/exchange.h"
 #include "auth/prep.h"
 #include "pop/authorize.h"
-#include "role/ask.h"
 #include "role/attempt.h"
 #include "role/kerberos.h"
 #include "role/listen.h"
@@ -107,7 +106,7 @@ told(struct single *s, const struct auth_request *q,
 		return PUMP_LEAVE;
 	}
 	worker_log_failure(q, v);
-	due = ask_refusal_ms(&s->c->conf->role, s->asked_ms);
+	due = attempt_refusal_ms(&s->c->conf->role, s->asked_ms);
 	if (due > clock_ms())
 		clock_sleep((unsigned)(due - clock_ms()));
 	return next_of(authorize_answer(&s->auth, v->result == AUTH_ERROR ?

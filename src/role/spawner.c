@@ -12,6 +12,7 @@
 #include "role/spawner.h"
 
 #include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/groups.h"
 #include "role/host.h"
 #include "role/order.h"

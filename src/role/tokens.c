@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "role/tokens.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 
 #include "auth/load.h"
 #include "base/buf.h"

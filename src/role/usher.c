@@ -23,7 +23,7 @@
 #include "role/usher.h"
 
 #include "proto/limits.h"
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/child.h"
 #include "role/order.h"
 #include "role/pace.h"

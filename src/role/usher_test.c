@@ -5,10 +5,9 @@
  * the first says one message and stays, the second ends with a status that tells
  * what it was given.  The test plays the spawner and the master.
  */
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/host.h"
 #include "role/mad_test.h"
-#include "role/order.h"
 #include "role/permit.h"
 #include "role/session.h"
 #include "role/shared.h"

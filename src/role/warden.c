@@ -21,7 +21,7 @@
  */
 #include "role/warden.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/kerberos.h"
 #include "role/permit.h"
 #include "role/stamp.h"

@@ -9,7 +9,7 @@
  */
 #include "role/worker_priv.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/offers.h"
 
 #include "sys/cage.h"

@@ -5,7 +5,7 @@
  */
 #include "role/worker_priv.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 
 #include "sys/file.h"
 #include "sys/secmem.h"

@@ -6,7 +6,7 @@
  */
 #include "role/worker_priv.h"
 
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/kerberos.h"
 #include "role/tokens.h"
 

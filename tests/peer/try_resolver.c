@@ -19,7 +19,7 @@
  * At its end all links are closed.  "lost" is printed for what the resolver did
  * not take, and at last "ended STATUS".
  */
-#include "role/ask.h"
+#include "role/ask_log.h"
 #include "role/permit.h"
 #include "role/resolver.h"
 #include "role/wire.h"
