@@ -10,7 +10,6 @@ import time
 import unittest
 
 import test_crash
-from lib.popper import PopError
 from lib.scene import MAIL_GID, PASSWORD, UID, USER, Scene, message, parse
 from test_crash import mount, setUpModule, umount  # noqa: F401
 

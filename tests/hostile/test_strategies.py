@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import test_readers as readers                                  # noqa: E402
 from lib import changes, image, mta, spool                      # noqa: E402
 from lib.host import Host                                       # noqa: E402
-from lib.popper import Inetd, Pop                               # noqa: E402
+from lib.popper import Inetd                                    # noqa: E402
 from lib.unpack import unpack                                   # noqa: E402
 from scene import LONG, MUTTRC, Scene, message, mutt, texts     # noqa: E402
 

@@ -7,7 +7,6 @@ import importlib.machinery
 import importlib.util
 import io
 import os
-import sys
 import tempfile
 import textwrap
 import unittest

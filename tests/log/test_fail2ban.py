@@ -4,7 +4,6 @@ failed login, from the address that it came from, and nothing else."""
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from journald import SOCKET, Journald                           # noqa: E402
 from lib.popper import PopError                                 # noqa: E402
 from lib.unpack import TOP, build_dir                           # noqa: E402
-from scenes import PASSWORD, WRONG, Scene                       # noqa: E402
+from scenes import PASSWORD, Scene                              # noqa: E402
 
 FILTER = os.path.join(TOP, "etc/fail2ban/filter.d/popper.conf")
 JAIL = os.path.join(TOP, "etc/fail2ban/jail.d/popper.conf.sample")

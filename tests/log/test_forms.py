@@ -5,7 +5,6 @@ taken for anything else.  The log runs by itself (try_log)."""
 import json
 import os
 import random
-import re
 import shutil
 import socket
 import subprocess

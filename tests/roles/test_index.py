@@ -9,7 +9,6 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import family                                                   # noqa: E402
-from lib import nasty                                           # noqa: E402
 from lib.popper import Serve                                    # noqa: E402
 
 FOLDER = "/var/lib/popper/index"

@@ -3,7 +3,6 @@
 
 import math
 import os
-import socket
 import sys
 import time
 import unittest

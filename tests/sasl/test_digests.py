@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "tls"))
 
 import house_tls                                                # noqa: E402
-from house_tls import POP, POPS                                 # noqa: E402
+from house_tls import POP                                       # noqa: E402
 
 family = house_tls.house.family
 PASSWORD = family.PASSWORD
@@ -52,7 +52,7 @@ class Digests:
         return self.line(pop, base64.b64encode(
             ("%s %s" % (user, digest)).encode()).decode())
 
-    def logs_in(self, answer, pop, method):
+    def logs_in(self, answer, pop):
         self.assertEqual(answer[:16], b"+OK Maildrop has", answer)
         self.assertIn(b"SASL ", pop.multi("CAPA")[1])
         self.assertEqual(pop.stat()[0], 3)
@@ -64,13 +64,13 @@ class Digests:
         capa = pop.multi("CAPA")[1]
         self.assertIn(b"\nSASL CRAM-MD5 PLAIN\r", capa)
         self.assertNotIn(b"APOP", capa)         # the greeting tells
-        self.logs_in(self.apop(pop, stamp), pop, "apop")
+        self.logs_in(self.apop(pop, stamp), pop)
         pop, again = self.come()
         self.assertNotEqual(stamp, again)
         self.assertEqual(self.apop(pop, stamp), FAILED)     # a replay
-        self.logs_in(self.cram(pop), pop, "cram-md5")
+        self.logs_in(self.cram(pop), pop)
         pop, stamp = self.come(self.pops)
-        self.logs_in(self.apop(pop, stamp), pop, "apop")
+        self.logs_in(self.apop(pop, stamp), pop)
 
     def behind_stls(self):
         """What was said in the clear does not count; CRAM-MD5 has its own."""
@@ -78,7 +78,7 @@ class Digests:
         got = self.apop(pop, STAMP.search(pop.greeting)[0].decode())
         self.assertEqual(got, b"-ERR Unknown command.")
         self.assertIn(b"SASL CRAM-MD5 PLAIN", pop.multi("CAPA")[1])
-        self.logs_in(self.cram(pop), pop, "cram-md5")
+        self.logs_in(self.cram(pop), pop)
 
     def wrong(self):
         """One text for all, and the log knows why."""

@@ -19,7 +19,7 @@ import house                                                    # noqa: E402
 from lib import nasty, spool                                    # noqa: E402
 from lib.hang import Hanging                                    # noqa: E402
 from lib.host import crypt                                      # noqa: E402
-from lib.popper import Pop, PopError                            # noqa: E402
+from lib.popper import PopError                                 # noqa: E402
 
 VMAIL = 5000
 VIRTUAL = ["v%d" % i for i in range(8)]

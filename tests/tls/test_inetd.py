@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
 import family                                                   # noqa: E402
 from both import PASSWORD, Both                                 # noqa: E402
 import house_tls                                                # noqa: E402
-from house_tls import POP, POPS, Pop, certificate               # noqa: E402
+from house_tls import POP, Pop, certificate                     # noqa: E402
 
 
 class Bare(Both, house_tls.Clients, family.Family):

@@ -12,7 +12,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
