@@ -99,7 +99,7 @@ bad_usage(const char *why)
 int
 passwd_complain(const struct fault *f)
 {
-	fprintf(stderr, "popper passwd: %s\n", f->text);
+	start_say("passwd", f->text);
 	if (f->err == ENOENT)
 		return STATUS_FAILED;
 	switch (f->class) {
