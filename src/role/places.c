@@ -500,6 +500,20 @@ finish_if_over(struct place *x)
 		finish(x);
 }
 
+/*
+ * A hand that is not heard of any more, or was killed, has answered its session or not:
+ * we do not know.  Were we to answer as well, the session would take that for the answer
+ * to its next question.  So we give our end of the link up: with the hand's, or the order
+ * that was lost, the session sees the end of it, and ends.
+ */
+static void
+give_up_hand(struct place *x)
+{
+	x->hand = false;
+	loop_watch_fini(&x->watch);
+	fd_close(&x->link);
+}
+
 void
 places_ended(struct places *p, const struct nest *n, uint32_t tag,
     uint32_t status)
@@ -508,16 +522,17 @@ places_ended(struct places *p, const struct nest *n, uint32_t tag,
 
 	if (x == NULL || x->nest != n)
 		return;
-	if ((tag & HAND) != 0) {
-		x->hand = false;
-		if (x->link >= 0 && status != 0)
-			ask_refuse(x->link);
-		if (x->link >= 0)
-			loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
-	} else {
+	if ((tag & HAND) == 0) {
 		set_ended(x, status & ~ENDED_RELEASED);
 		if ((status & ENDED_RELEASED) != 0)
 			x->drop.locked = false;
+	} else if (x->hand && status > 128) {	/* by a signal */
+		give_up_hand(x);
+	} else if (x->hand) {
+		x->hand = false;
+		if (status != 0)
+			ask_refuse(x->link);
+		loop_watch_set(&x->watch, LOOP_READ, LOOP_NEVER);
 	}
 	finish_if_over(x);
 }
@@ -532,20 +547,6 @@ places_reaped(struct places *p, pid_t pid, uint32_t status)
 	wire_log_sid(x->sid);
 	set_ended(x, status);
 	finish_if_over(x);
-}
-
-/*
- * A hand under way answers its session, if it was forked: we do not know.  Were we
- * to answer as well, the session would take that for the answer to its next
- * question.  So we give our end of the link up: with the hand's, or the order that
- * was lost, the session sees the end of it, and ends.
- */
-static void
-give_up_hand(struct place *x)
-{
-	x->hand = false;
-	loop_watch_fini(&x->watch);
-	fd_close(&x->link);
 }
 
 static void

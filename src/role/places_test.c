@@ -491,6 +491,22 @@ test_lost_hand(void **state UNUSED)
 	close_session(&o, 0);
 }
 
+/* One that was killed may have answered before. */
+static void
+test_killed_hand(void **state UNUSED)
+{
+	struct one	o;
+	int		hand;
+
+	open_session(&o, 1);
+	ask(&o, MSG_TEMPFILE);
+	hand = take_order(&o, MSG_HAND);
+	fd_close(&hand);
+	places_ended(it.places, &it.nest, o.slot | 0x80000000u, 128 + 9);
+	expect_end_of(o.link);
+	close_session(&o, 0);
+}
+
 /* A signal that is lost costs nobody anything. */
 static void
 test_lost_signal(void **state UNUSED)
@@ -1036,6 +1052,7 @@ main(void)
 		CASE(test_lost_order),
 		CASE(test_lost_while_it_waited),
 		CASE(test_lost_hand),
+		CASE(test_killed_hand),
 		CASE(test_lost_signal),
 		CASE(test_stop),
 		CASE(test_mad_session),
