@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "sys/library.h"
 #include "sys/signals.h"
+#include "sys/sock.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -12,6 +13,7 @@
 
 #define LIBRARY		"libevent_core-2.1.so.7"
 #define SIGNALS_MAX	8
+#define AGAIN_MS	100
 
 /* Opened with the first loop of a process, or of who has forked it: sessions, and a
  * popper of inetd's, have none. */
@@ -146,6 +148,32 @@ set_time(struct event *e, uint64_t ms)
 	    lib.add(e, library_time_arg(&t))) == 0);
 }
 
+static void
+on_again(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct loop_watch	*w = arg;
+	uint64_t		 now = clock_ms();
+
+	if (w->due <= now)
+		on_event(-1, EV_TIMEOUT, w);
+	else
+		loop_watch_set(w, (w->events & EV_READ ? LOOP_READ : 0u) |
+		    (w->events & EV_WRITE ? LOOP_WRITE : 0u),
+		    w->due == LOOP_NEVER ? LOOP_NEVER : w->due - now);
+}
+
+/*
+ * Memory is short, or this user has all the watches that he may have
+ * (fs.epoll.max_user_watches).  A time needs nothing of the kernel's.
+ */
+static void
+ask_again(struct loop_watch *w, uint64_t ms)
+{
+	w->due = ms == LOOP_NEVER ? LOOP_NEVER : clock_ms() + ms;
+	ASSERT(lib.assign(w->event, w->loop->base, -1, 0, on_again, w) == 0);
+	set_time(w->event, ms < AGAIN_MS ? ms : AGAIN_MS);
+}
+
 void
 loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
 {
@@ -168,8 +196,9 @@ loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms)
 	w->events = events;
 	ASSERT(lib.assign(w->event, w->loop->base, w->fd,
 	    (short)(events | EV_PERSIST), on_event, w) == 0);
-	ASSERT(lib.add(w->event, NULL) == 0);
-	if (ms != LOOP_NEVER)
+	if (lib.add(w->event, NULL) != 0)
+		ask_again(w, ms);
+	else if (ms != LOOP_NEVER)
 		set_time(w->event, ms);
 }
 

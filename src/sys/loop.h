@@ -23,6 +23,7 @@ struct loop_watch {
 	struct event	*event;		/* owns; NULL: not waited for */
 	int		 fd;		/* borrows */
 	short		 events;	/* of libevent, waited for */
+	uint64_t	 due;		/* clock_ms, or LOOP_NEVER; while refused */
 	void		(*fn)(void *ctx, unsigned what);
 	void		*ctx;
 };
@@ -35,7 +36,8 @@ void	loop_watch_init(struct loop_watch *w, struct loop *l, int fd,
 	    void (*fn)(void *ctx, unsigned what), void *ctx);
 /*
  * Call fn once when one of `what` is true, or after ms (LOOP_NEVER: without
- * a time); what was asked for before is forgotten.  O(log watches).
+ * a time); what was asked for before is forgotten.  O(log watches).  A kernel that
+ * has no room for one more descriptor is asked again until it has.
  */
 #define LOOP_NEVER	UINT64_MAX
 void	loop_watch_set(struct loop_watch *w, unsigned what, uint64_t ms);

@@ -145,6 +145,39 @@ test_again(void **state)
 	fd_close(&p);
 }
 
+/* The kernel refuses to watch a plain file, until there is a pipe in its place. */
+static void
+test_refused(void **state)
+{
+	uint64_t	start = clock_ms();
+	struct fault	f;
+	int		plain;
+	int		r;
+	int		p;
+
+	(void)state;
+	l = loop_new(&f);
+	assert_int_equal(fd_pipe(&r, &p, &f), 0);
+	assert_int_equal(file_open(FILE_CWD, "/proc/self/exe", FILE_READ |
+	    FILE_FOLLOW, 0, &plain, &f), 0);
+	loop_watch_init(&w, l, plain, on_event, NULL);
+	loop_watch_set(&w, LOOP_READ, 30);
+	assert_int_equal(run(), LOOP_TIMEOUT);
+	assert_true(clock_ms() - start >= 25);
+	loop_watch_set(&w, LOOP_READ, 250);	/* asked again meanwhile */
+	assert_int_equal(run(), LOOP_TIMEOUT);
+	assert_true(clock_ms() - start >= 270);
+	loop_watch_set(&w, LOOP_READ, LOOP_NEVER);
+	assert_int_equal(dup2(r, plain), plain);
+	assert_int_equal(write(p, "x", 1), 1);
+	assert_int_equal(run(), LOOP_READ);
+	loop_watch_fini(&w);
+	loop_free(l);
+	fd_close(&plain);
+	fd_close(&r);
+	fd_close(&p);
+}
+
 static void
 on_signal(void *ctx)
 {
@@ -200,6 +233,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_early_stop),
 	};
