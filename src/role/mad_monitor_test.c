@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A front and a session, real ones, against a monitor that talks nonsense. */
+/* A front and a session, real ones, against a monitor that talks nonsense, and a session
+ * that cannot be. */
 #include "role/monitor_stage_test.h"
 
 #include "role/front.h"
@@ -118,12 +119,12 @@ test_front(void **state UNUSED)
 /* ------------------------------------------------------------- the session */
 
 static void
-session_begin(struct real *r, struct host *h)
+session_begin(struct real *r, struct host *h, const struct identity *id)
 {
 	struct fault		f;
 	static struct sock_addr	peer = { .text = "test" };
 	struct session_start	c = {
-		.conf = &conf, .id = &user, .facts = h, .hostname = "host",
+		.conf = &conf, .id = id, .facts = h, .hostname = "host",
 		.peer = &peer, .far = -1,
 	};
 	int			client[2];
@@ -166,7 +167,7 @@ test_session_hears(void **state UNUSED)
 	do {
 		if (is(&s, MSG_DONE, 9, 0))
 			continue;	/* all zero: done */
-		session_begin(&r, &h);
+		session_begin(&r, &h, &user);
 		assert_int_equal(link_recv(r.link, permit_from_session,
 		    permit_from_session_n, PHASE_SESSION, 10000, &in, &f), 1);
 		assert_int_equal(in.type, MSG_LOCK_SCAN);
@@ -184,12 +185,37 @@ test_session_hears(void **state UNUSED)
 	host_close(&h);
 }
 
+/* It cannot become who it is to be: its client is told to try again. */
+static void
+test_session_unborn(void **state UNUSED)
+{
+	static const struct identity	root = { .user = "ann" };
+	struct host			h;
+	struct real			r;
+	struct fault			f;
+	char				text[200];
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(host_open(&h, &conf, &user, &f), 0);
+	session_begin(&r, &h, &root);
+	(void)listen_to(r.client, text, sizeof(text));
+	assert_memory_equal(text, "-ERR [SYS/TEMP] ", 16);
+	assert_int_equal(wait_for(r.pid), SESSION_UNBORN << 8);
+	(void)close(r.client);
+	(void)close(r.link);
+	read_log();
+	assert_non_null(strstr(out.log, "session-cage "));
+	host_close(&h);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_front),
 		cmocka_unit_test(test_session_hears),
+		cmocka_unit_test(test_session_unborn),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

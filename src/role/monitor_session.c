@@ -8,6 +8,7 @@
 #include "role/ask.h"
 #include "role/attempt.h"
 #include "role/host.h"
+#include "role/order.h"
 #include "role/session_end.h"
 
 #include "sys/file.h"
@@ -207,6 +208,7 @@ monitor_serve_session(struct monitor *m, int *rest)
 	/* Why there is no maildrop is told to the client by the session. */
 	if (run_child(m, &h, rest, locked ? NULL : &refused, &status, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-fork", &f);
+		order_refuse(m->relayed ? *rest : m->out);
 		attempt_log_unjudged(m->id.user, &m->peer, "see session-fork");
 	}
 	session_lost(m->id.user, &m->peer, status);

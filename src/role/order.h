@@ -47,7 +47,8 @@ void	order_put(struct link_out *m, uint16_t type, uint32_t slot,
 int	order_read(struct link_in *m, struct order *o, struct fault *f) MUSTUSE;
 void	order_close(struct order *o);
 
-/* There is no process for it: its client is told to try again. */
+/* There is no process for it, or none that could be locked in: its client is told to
+ * try again. */
 void	order_refuse(int client);
 
 /* A session's start, of an order and what was found out about its maildrop; the

@@ -10,6 +10,7 @@
 
 #include "drop/drop.h"
 #include "role/ask_log.h"
+#include "role/order.h"
 #include "role/permit.h"
 #include "role/session_end.h"
 #include "role/wire.h"
@@ -293,7 +294,8 @@ session_main(const struct session_start *c)
 	own.boot = file_boot();
 	if (become_user(&own, REACH_SESSION, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-cage", &f);
-		spawn_exit(1);
+		order_refuse(own.out);
+		spawn_exit(SESSION_UNBORN);
 	}
 	if (own.rest_fd >= 0)
 		own.rest = session_read_rest(own.rest_fd);
