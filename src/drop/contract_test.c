@@ -549,7 +549,7 @@ test_bulletins(void **state)
 		w.ops->close(d);
 		assert_int_equal(fake_recover(&w, &did, NULL), 0);
 		assert_false(did);
-		assert_int_equal(mbox_open_image(c.extra_fd, 0,
+		assert_int_equal(mbox_open_image(c.extra_fd,
 		    sizeof(N N) - 1, &image, NULL), 0);
 		drop_ops_of(image)->snapshot(image, &t);
 		d = opened(&w);

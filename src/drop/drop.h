@@ -261,8 +261,8 @@ int	drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
  * A read-only drop over mailbox bytes in a file that nobody changes: bulletins,
  * copies of boards.  fd is borrowed.  commit() of such a drop does nothing.
  */
-int	mbox_open_image(int fd, uint64_t off, uint64_t len, struct drop **drop_r,
-	    struct fault *f) MUSTUSE;
+int	mbox_open_image(int fd, uint64_t len, struct drop **drop_r, struct fault *f)
+	    MUSTUSE;
 
 /*
  * The two halves of mbox_ops.open, for two processes.  mbox_copy: as the user

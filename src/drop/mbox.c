@@ -269,14 +269,13 @@ static const struct drop_ops image_ops = {
 };
 
 int
-mbox_open_image(int fd, uint64_t off, uint64_t len, struct drop **drop_r,
-    struct fault *f)
+mbox_open_image(int fd, uint64_t len, struct drop **drop_r, struct fault *f)
 {
 	struct drop *d = drop_new(&image_ops);
 
 	*drop_r = NULL;
 	d->fd = fd;
-	if (mbox_scan_file(fd, off, len, &d->table, f) == -1) {
+	if (mbox_scan_file(fd, 0, len, &d->table, f) == -1) {
 		mbox_close(d);
 		return -1;
 	}

@@ -371,15 +371,15 @@ test_image(void **state)
 
 	(void)state;
 	fake_init(&w, false);
-	fake_write(w.spool, SPAN("junk" A B));
+	fake_write(w.spool, SPAN(A B));
 	fd = open(w.spool, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(mbox_open_image(fd, 4, sizeof(A B) - 1, &d, &f), 0);
+	assert_int_equal(mbox_open_image(fd, sizeof(A B) - 1, &d, &f), 0);
 	drop_ops_of(d)->snapshot(d, &s);
 	assert_int_equal(s.n, 2);
 	expect_text(d, 1, B_TEXT, "image");
 	assert_int_equal(drop_ops_of(d)->commit(d, &c, &out, &f), 0);
 	drop_ops_of(d)->close(d);
-	assert_int_equal(mbox_open_image(fd, 0, 8, &d, &f), -1);
+	assert_int_equal(mbox_open_image(fd, 8, &d, &f), -1);
 	close(fd);
 	fake_fini(&w);
 }

@@ -60,7 +60,7 @@ open_board(struct pop *p, const struct bboard *b, enum bboard_part part,
 
 	if (ask->tempfile(ask->ctx, &fd, f) != 0 ||
 	    bboard_copy(b, part, fd, p->conf->copy_max, &len, f) != 0 ||
-	    mbox_open_image(fd, 0, len, drop_r, f) != 0)
+	    mbox_open_image(fd, len, drop_r, f) != 0)
 		return -1;
 	*fd_r = fd_take(&fd);
 	return 0;
@@ -163,7 +163,7 @@ scan_board(int fd, uint64_t len, uint64_t *greatest_r, struct fault *f)
 	struct opened	o = { .fd = -1 };
 	int		r;
 
-	if (mbox_open_image(fd, 0, len, &o.drop, f) != 0)
+	if (mbox_open_image(fd, len, &o.drop, f) != 0)
 		return -1;
 	view_init(&o.view, o.drop, NULL);
 	r = number_messages(&o.view, greatest_r, f);

@@ -204,7 +204,7 @@ static struct drop	board;
 static unsigned		images;
 
 int
-mbox_open_image(int fd UNUSED, uint64_t off UNUSED, uint64_t len UNUSED,
+mbox_open_image(int fd UNUSED, uint64_t len UNUSED,
     struct drop **drop_r, struct fault *f UNUSED)
 {
 	images++;

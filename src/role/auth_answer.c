@@ -34,7 +34,7 @@ admit(struct worker *w, struct wire_admit *who)
 
 	if (f == NULL) {
 		question_log_lost(q, "the connection was lost");
-		worker_decide(w, ANSWER_ERROR);
+		worker_undecided(w);
 		return;
 	}
 	who->sid = q->sid;
@@ -45,7 +45,7 @@ admit(struct worker *w, struct wire_admit *who)
 	if (link_send(a->master, &a->out, NULL, 0, &why) != 0) {
 		log_fault(LEVEL_ERR, "master-link", &why);
 		question_log_lost(q, "see master-link");
-		worker_decide(w, ANSWER_ERROR);
+		worker_undecided(w);
 		return;
 	}
 	penalty_right(a->penalty, &q->who, clock_ms());
@@ -118,7 +118,7 @@ on_challenge(struct worker *w, struct link_in *m)
 	    sid != q->sid || !question_by_exchange(q)) {
 		worker_log(w, "worker-died", "a challenge without sense");
 		question_log_lost(q, "see worker-died");
-		worker_decide(w, ANSWER_ERROR);
+		worker_undecided(w);
 		return false;
 	}
 	w->q = NULL;
@@ -154,7 +154,7 @@ on_grant(struct worker *w, struct link_in *m)
 	    link_get_end(m, &f) != 0) {
 		worker_log(w, "grant-refused", f.text);
 		question_log_lost(w->q, "see grant-refused");
-		worker_decide(w, ANSWER_ERROR);
+		worker_undecided(w);
 		return false;
 	}
 	if (!know_granted(w, span_str(who.id.user)))
@@ -188,7 +188,7 @@ static bool
 on_deny(struct worker *w, enum wire_deny how)
 {
 	if (how == DENY_UNDECIDED) {
-		worker_decide(w, ANSWER_ERROR);
+		worker_undecided(w);
 		/* Who judges tokens is well: who it has asked is not. */
 		return w->db >= TOKENS_DB;
 	}
@@ -214,7 +214,7 @@ on_proven(struct worker *w, struct link_in *m)
 	    !span_eq(user, span_of(q->user, q->user_n)))) {
 		worker_log(w, "worker-misbehaved", "a proof without sense");
 		question_log_lost(q, "see worker-misbehaved");
-		worker_decide(w, ANSWER_ERROR);
+		worker_undecided(w);
 		return false;
 	}
 	question_know_user(w->a, q, user);

@@ -252,7 +252,7 @@ end_late(struct auth *a)
 			continue;
 		log_late(a, w->q);
 		question_log_lost(w->q, "see auth-timeout");
-		worker_decide(w, ANSWER_ERROR);
+		worker_undecided(w);
 		worker_close(w);
 	}
 	while (a->held != NULL && a->held->until_ms <= now)

@@ -222,8 +222,8 @@ void		auth_on_gauges(void *ctx, unsigned what);
 /* It has died, or what it knew is old.  It must have no question.  Exchanges that are
  * held end when the client says more. */
 void		worker_close(struct worker *w);
-/* What it was asked, with an answer; the worker is idle, or gone. */
-void		worker_decide(struct worker *w, enum authorize_answer answer);
+/* What it was asked stays undecided, and it is idle, or gone. */
+void		worker_undecided(struct worker *w);
 /* Whoever waits gets a worker, as long as there are some. */
 void		auth_serve_rows(struct auth *a);
 

@@ -32,13 +32,13 @@ worker_close(struct worker *w)
 }
 
 void
-worker_decide(struct worker *w, enum authorize_answer answer)
+worker_undecided(struct worker *w)
 {
 	struct question *q = w->q;
 
 	w->q = NULL;
 	question_count(q, METRIC_LOGIN_ERROR, true);
-	question_decide(w->a, q, answer);
+	question_decide(w->a, q, ANSWER_ERROR);
 }
 
 static int
@@ -63,7 +63,7 @@ heed(struct worker *w)
 	} else if (w->q != NULL) {
 		worker_log(w, "worker-died", f.text);
 		question_log_lost(w->q, "see worker-died");
-		worker_decide(w, ANSWER_ERROR);
+		worker_undecided(w);
 	}
 	return useful;
 }

@@ -273,7 +273,7 @@ session_read_rest(int fd)
 	size_t		n = 0;
 	ssize_t		got = 1;
 
-	if (fd_set_nonblock(fd, true, &f) != 0)
+	if (fd_set_nonblock(fd, &f) != 0)
 		return SPAN("");
 	while (got > 0 && n < sizeof(b)) {
 		got = sock_read(fd, b + n, sizeof(b) - n, &f);

@@ -98,7 +98,7 @@ open_bulletins(struct session *s)
 	if (s->set.n == 0)
 		return NULL;
 	last = &s->set.pieces[s->set.n - 1];
-	if (mbox_open_image(s->bulletins_fd, 0, last->off + last->len, &d,
+	if (mbox_open_image(s->bulletins_fd, last->off + last->len, &d,
 	    &f) != 0) {
 		session_tell(s, "bulletin-failed", f.text);
 		bull_set_fini(&s->set);

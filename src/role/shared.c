@@ -453,7 +453,7 @@ begin(struct seat *s, uint64_t size, const char *db, bool cached,
 	struct drop		*d;
 	struct fault		f;
 
-	if (mbox_open_image(s->copy, 0, size, &d, &f) != 0) {
+	if (mbox_open_image(s->copy, size, &d, &f) != 0) {
 		part(s);	/* its own process will say why */
 		return;
 	}

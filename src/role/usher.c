@@ -292,7 +292,7 @@ look_at_home(struct seat *s, struct order *o)
 	int		pid = -1;
 
 	if (fd_pipe(&s->look, &told, &f) != 0 ||
-	    fd_set_nonblock(s->look, true, &f) != 0) {
+	    fd_set_nonblock(s->look, &f) != 0) {
 		log_fault(LEVEL_ERR, "session-fork", &f);
 		order_refuse(o->client);
 		seat_over(find(o->slot), SESSION_UNBORN, false);

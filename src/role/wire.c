@@ -192,7 +192,7 @@ wire_rest(struct span rest, int *fd_r, struct fault *f)
 	AUTO(fd_close) int	from = -1;
 	AUTO(fd_close) int	to = -1;
 
-	if (fd_pipe(&from, &to, f) != 0 || fd_set_nonblock(to, true, f) != 0 ||
+	if (fd_pipe(&from, &to, f) != 0 || fd_set_nonblock(to, f) != 0 ||
 	    file_write(to, rest.p, rest.n, f) != 0)
 		return -1;
 	*fd_r = fd_take(&from);

@@ -120,7 +120,7 @@ work_stream(void)
 	char		c[4];
 	int		high;
 
-	MUST(fd_set_nonblock(near, true, &f) == 0);
+	MUST(fd_set_nonblock(near, &f) == 0);
 	MUST(fd_dup_high(near, &high, &f) == 0);
 	MUST(fd_close_checked(&high, &f) == 0);
 	MUST(sock_write(near, SPAN("x"), &f) == 1);

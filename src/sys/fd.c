@@ -62,15 +62,14 @@ fd_close_checked(int *fd, struct fault *f)
 }
 
 int
-fd_set_nonblock(int fd, bool on, struct fault *f)
+fd_set_nonblock(int fd, struct fault *f)
 {
-	int old = fcntl(fd, F_GETFL);
-	int new;
+	int flags = fcntl(fd, F_GETFL);
 
-	if (old == -1)
+	if (flags == -1)
 		return SYS_FAULT(f, "fcntl F_GETFL");
-	new = on ? old | O_NONBLOCK : old & ~O_NONBLOCK;
-	if (new != old && fcntl(fd, F_SETFL, new) == -1)
+	if ((flags & O_NONBLOCK) == 0 &&
+	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1)
 		return SYS_FAULT(f, "fcntl F_SETFL");
 	return 0;
 }

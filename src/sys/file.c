@@ -245,15 +245,15 @@ file_is_temp(const char *name)
 }
 
 static int
-open_temp(int dirfd, unsigned how, mode_t mode, char name[TEMP_NAME],
-    int *fd_r, struct fault *f)
+open_temp(int dirfd, unsigned how, char name[TEMP_NAME], int *fd_r,
+    struct fault *f)
 {
 	struct fault own;
 
 	for (int try = 0; try < NAME_TRIES; try++) {
 		temp_name(name);
 		if (file_open(dirfd, name, how | FILE_CREATE | FILE_EXCLUSIVE,
-		    mode, fd_r, &own) == 0)
+		    0600, fd_r, &own) == 0)
 			return 0;
 		if (own.err != EEXIST)
 			break;
@@ -272,7 +272,7 @@ open_and_unlink(const char *dir, int *fd_r, struct fault *f)
 
 	if (file_open(FILE_CWD, dir, FILE_READ | FILE_DIR | FILE_FOLLOW, 0,
 	    &dirfd, f) == -1 ||
-	    open_temp(dirfd, FILE_READ | FILE_WRITE, 0600, name, fd_r, f) == -1)
+	    open_temp(dirfd, FILE_READ | FILE_WRITE, name, fd_r, f) == -1)
 		return -1;
 	if (file_unlink(dirfd, name, f) == -1) {
 		fd_close(fd_r);
@@ -624,7 +624,7 @@ file_replace(int dirfd, const char *name, mode_t mode, struct span text,
 	AUTO(fd_close) int fd = -1;
 	char temp[TEMP_NAME];
 
-	if (open_temp(dirfd, FILE_WRITE, 0600, temp, &fd, f) == -1)
+	if (open_temp(dirfd, FILE_WRITE, temp, &fd, f) == -1)
 		return -1;
 	if (fill_temp(&fd, mode, text, f) == -1 ||
 	    file_rename(dirfd, temp, name, f) == -1) {

@@ -28,7 +28,7 @@ void	fd_limit_raise(void);
 size_t	fd_limit(void);
 /* Close and report what close(2) says: after writing mail. */
 int	fd_close_checked(int *fd, struct fault *f) MUSTUSE;
-int	fd_set_nonblock(int fd, bool on, struct fault *f) MUSTUSE;
+int	fd_set_nonblock(int fd, struct fault *f) MUSTUSE;
 /* A duplicate at descriptor 10 or above, close-on-exec. */
 int	fd_dup_high(int fd, int *fd_r, struct fault *f) MUSTUSE;
 /* Whoever closed 0, 1 or 2 before us: the next file that is opened would get that

@@ -482,10 +482,8 @@ test_descriptors(void **state)
 	assert_false(fd_same(other, high));
 	assert_false(fd_same(other, -1));
 	assert_false(fd_is_socket(other));
-	assert_int_equal(fd_set_nonblock(other, true, &f), 0);
+	assert_int_equal(fd_set_nonblock(other, &f), 0);
 	assert_true(fcntl(other, F_GETFL) & O_NONBLOCK);
-	assert_int_equal(fd_set_nonblock(other, false, &f), 0);
-	assert_false(fcntl(other, F_GETFL) & O_NONBLOCK);
 	assert_int_equal(fd_dup_high(-1, &high, &f), -1);
 	assert_int_equal(f.err, EBADF);
 }

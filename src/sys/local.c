@@ -74,7 +74,7 @@ local_listen(const char *path, enum local_kind kind, gid_t gid, int *fd_r,
 
 	if (named_socket(path, types[kind], &un, &fd, f) != 0 ||
 	    remove_old(path, f) != 0 || bind_as(fd, &un, gid, f) != 0 ||
-	    fd_set_nonblock(fd, true, f) != 0)
+	    fd_set_nonblock(fd, f) != 0)
 		return -1;
 	*fd_r = fd_take(&fd);
 	return 0;

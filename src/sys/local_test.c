@@ -137,7 +137,7 @@ test_hush_after_end(void **state)
 	fd_close(&w);
 	assert_int_equal(send(from, "x", 1, MSG_NOSIGNAL), 1);
 	fd_close(&to);
-	assert_int_equal(fd_set_nonblock(r, true, &f), 0);
+	assert_int_equal(fd_set_nonblock(r, &f), 0);
 	assert_int_equal(local_hush(from, &f), 0);
 	assert_int_equal(read(r, &c, 1), 0);
 	fd_close(&from);
@@ -165,7 +165,7 @@ test_hush(void **state)
 		send_with(to, "xy", 2, w);
 	}
 	fd_close(&w);
-	assert_int_equal(fd_set_nonblock(r, true, &f), 0);
+	assert_int_equal(fd_set_nonblock(r, &f), 0);
 	assert_int_equal(read(r, &c, 1), -1);
 	assert_int_equal(local_hush(from, &f), 0);
 	assert_int_equal(read(r, &c, 1), 0);

@@ -291,7 +291,7 @@ sock_listen_given(int fd, struct sock_addr *at, struct fault *f)
 		    " if it is a connection, let the service manager keep"
 		    " those to itself (Accept=no)", fd);
 	/* Who makes a socket for us may have made it to wait. */
-	return fd_set_nonblock(fd, true, f) != 0 ? -1 : sock_local(fd, at, f);
+	return fd_set_nonblock(fd, f) != 0 ? -1 : sock_local(fd, at, f);
 }
 
 void

@@ -371,7 +371,7 @@ test_pipe(void **state)
 
 	(void)state;
 	assert_int_equal(fd_pipe(&r, &w, &f), 0);
-	assert_int_equal(fd_set_nonblock(r, true, &f), 0);
+	assert_int_equal(fd_set_nonblock(r, &f), 0);
 	assert_int_equal(sock_peer(r, &addr, &f), 0);
 	assert_string_equal(addr.text, "local");
 	assert_int_equal(addr.family, 0);

@@ -425,7 +425,7 @@ open_pipes(const struct spawn *s, struct run *r, int *out_w, int *report_w,
 	if (fd_pipe(&r->out, out_w, f) == -1 ||
 	    fd_pipe(&r->report, report_w, f) == -1)
 		return -1;
-	return fd_set_nonblock(r->out, true, f);
+	return fd_set_nonblock(r->out, f);
 }
 
 /* What the child reported before exec; nothing: exec has worked. */
