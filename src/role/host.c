@@ -272,7 +272,9 @@ host_unlock(struct host *h, struct fault *f)
 		return -1;
 	result = dotlock_release(h->dirfd, h->name, &h->dotlock, f);
 	host_rights_end();
-	h->dotlock.ino = 0;
+	/* Still ours, if it is there: for the next lock, or to be removed at the end. */
+	if (result == 0 || f->class == FAULT_IN_USE || f->err == ENOENT)
+		h->dotlock.ino = 0;
 	return result;
 }
 
