@@ -88,12 +88,15 @@ def clean_system(deb, include=()):
     return path
 
 
-def other_release(codename, include, folder):
-    """A minimal system of that release, of the host's own mirror."""
+def other_system(include, folder, codename=None, arch=None):
+    """A minimal system of another release or architecture (Debian's name of it),
+    of the host's own mirror."""
+    codename = codename or _release()
     here = " %s " % _release()
     sources = [s.replace(here, " %s " % codename) for s in _sources()
                if here in s]
     subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", *_proxies(),
+                    *(["--arch=" + arch] if arch else []),
                     "--include=" + ",".join(include), codename, folder,
                     *sources], check=True, stdin=subprocess.DEVNULL)
 
