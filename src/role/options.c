@@ -568,7 +568,10 @@ static const struct conf_option role_options[] = {
 		.offset = AT(auth_cache_size), .fallback = "10000",
 		.min = 1, .max = 1000000,
 		.meaning = "how many right passwords popper serve remembers",
-		.man = "How many of them it remembers, at 56 octets each.",
+		.man = "How many of them it remembers, at 56 octets each: as many as "
+		    "users log in within\n"
+		    ".Ic auth_cache_ttl .\n"
+		    "Those for whom there is no room are hashed.",
 	},
 	{
 		.name = "auth_cache_pam", .type = CONF_BOOL,

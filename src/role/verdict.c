@@ -113,20 +113,18 @@ verdict_find(const struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
 	return e != NULL && now_ms < e->end_ms ? e->print : 0;
 }
 
-/* Where a new one goes: a free place, or that of the oldest. */
+/* Where a new one goes: where there is none any more.  NULL: were the oldest put
+ * out, and more users come in turn than there are places, none would be found. */
 static struct entry *
-make_room(const struct verdict_cache *c, const uint8_t key[VERDICT_KEY])
+free_place(const struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
+    uint64_t now_ms)
 {
 	struct entry *bucket = bucket_of(c, key);
-	struct entry *oldest = bucket;
 
-	for (size_t i = 0; i < WAYS; i++) {
-		if (bucket[i].print == 0)
+	for (size_t i = 0; i < WAYS; i++)
+		if (bucket[i].print == 0 || bucket[i].end_ms <= now_ms)
 			return &bucket[i];
-		if (bucket[i].end_ms < oldest->end_ms)
-			oldest = &bucket[i];
-	}
-	return oldest;
+	return NULL;
 }
 
 void
@@ -136,7 +134,9 @@ verdict_put(struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
 	struct entry *e = find(c, key);
 
 	if (e == NULL)
-		e = make_room(c, key);
+		e = free_place(c, key, now_ms);
+	if (e == NULL)
+		return;
 	memcpy(e->key, key, VERDICT_KEY);
 	e->owner = owner_of(c, user);
 	e->print = print;

@@ -10,7 +10,7 @@
  *
  * In locked memory of bounded size, no passwords, but keyed hashes (BLAKE2b of
  * libsodium) of database, user, mechanism and password together, and of the user, by
- * a key of this run's.  What is oldest makes room.  Floor 4; knows no clock.
+ * a key of this run's.  Nothing makes room before its time is over.  Floor 4; knows no clock.
  */
 #ifndef ROLE_VERDICT_H
 #define ROLE_VERDICT_H
@@ -36,7 +36,8 @@ void	verdict_key(const struct verdict_cache *c, uint8_t db,
 /* The print, or 0: nobody can vouch for it. */
 uint64_t	verdict_find(const struct verdict_cache *c,
 		    const uint8_t key[VERDICT_KEY], uint64_t now_ms) MUSTUSE;
-/* The password was right against that, now; it is not 0. */
+/* The password was right against that, now; it is not 0.  Where there is no room,
+ * nothing is remembered. */
 void	verdict_put(struct verdict_cache *c, const uint8_t key[VERDICT_KEY],
 	    struct span user, uint64_t print, uint64_t now_ms);
 /* Forget everything, the key, too; or all of a user.  How many that were, those
