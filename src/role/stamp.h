@@ -26,7 +26,5 @@ bool	stamp_same(const struct stamp *a, const struct stamp *b);
  * files are coarse.  So would it if this one is still to come, since the clock was set
  * back. */
 bool	stamp_settled(const struct stamp *s);
-/* When it is that late. */
-bool	stamp_settled_at(const struct stamp *s, struct timespec now);
 
 #endif
