@@ -10,6 +10,13 @@ auth_master_mark(const struct auth_conf *c)
 }
 
 bool
+auth_takes_masters(enum auth_method m)
+{
+	return !auth_method_vouched(m) && !auth_by_digest(m) &&
+	    !auth_by_exchange(m);
+}
+
+bool
 auth_master_split(const struct auth_conf *c, struct span name,
     struct span *user_r, struct span *master_r)
 {
@@ -74,8 +81,7 @@ master_take(const struct auth_state *s, struct auth_request *q, bool asks,
 
 	q->proven = false;
 	/* Another database may have been asked before. */
-	if (q->master[0] == '\0' && (auth_method_vouched(q->method) ||
-	    auth_by_digest(q->method) ||
+	if (q->master[0] == '\0' && (!auth_takes_masters(q->method) ||
 	    !auth_master_split(s->policy.c, span_str(q->user), &user,
 	    &master) || !take(q, user, master)))
 		return true;

@@ -127,8 +127,9 @@ refuse_full(struct front *f, uint64_t sid)
 	front_tell(f, sid, ANSWER_ERROR);
 }
 
-/* Whose password it is: a master user's has his own score, with what stands before
- * his name, so that it is no user's. */
+/* Whose secret it is: a master user's has his own score, with what stands before
+ * his name, so that it is no user's.  By a token, a certificate or a digest there is
+ * none: that name is one user's, whatever is in it. */
 static struct span
 guessed(const struct auth *a, const struct question *q)
 {
@@ -136,7 +137,8 @@ guessed(const struct auth *a, const struct question *q)
 	struct span	user;
 	struct span	master;
 
-	return auth_master_split(&a->conf->auth, name, &user, &master) ?
+	return auth_takes_masters((enum auth_method)q->method) &&
+	    auth_master_split(&a->conf->auth, name, &user, &master) ?
 	    span_skip(name, user.n) : name;
 }
 

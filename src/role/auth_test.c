@@ -451,6 +451,40 @@ test_token_names(void **state UNUSED)
 	end();
 }
 
+/* A name with a master's mark in it counts for the master where he could say his
+ * password, and else for the user of that name. */
+static void
+test_marked_names(void **state UNUSED)
+{
+	static const struct {
+		enum auth_method method;
+		unsigned	 of_user;
+		unsigned	 of_master;
+	} rows[] = {
+		{ AUTH_METHOD_APOP, 1, 0 }, { AUTH_METHOD_EXTERNAL, 2, 0 },
+		{ AUTH_METHOD_PASS, 2, 1 }, { AUTH_METHOD_LOGIN, 2, 2 },
+	};
+	char	secret[2] = "a";
+	int	worker = -1;
+
+	conf.auth.master_users = "/masters";
+	conf.auth.master_separator = "*";
+	begin(false);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++, secret[0]++) {
+		method = (uint8_t)rows[i].method;
+		check(0, i + 1, "me*ops", secret);
+		if (worker < 0)
+			worker = take_worker_of(0);
+		take_question(worker, i + 1);
+		deny(worker, DENY_NO);
+		expect(0, 'n', i + 1);
+		assert_int_equal(failures_of("me*ops"), rows[i].of_user);
+		assert_int_equal(failures_of("*ops"), rows[i].of_master);
+	}
+	(void)close(worker);
+	end();
+}
+
 /* Who judges tokens says whose they are, and no more; the database sees none. */
 static void
 test_tokens(void **state UNUSED)
@@ -572,6 +606,7 @@ main(void)
 		AS_ROOT(test_deaf_front),
 		AS_ROOT(test_databases),
 		AS_ROOT(test_token_names),
+		AS_ROOT(test_marked_names),
 		AS_ROOT(test_tokens),
 		AS_ROOT(test_retired_in_exchange),
 	};

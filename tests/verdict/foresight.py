@@ -21,7 +21,7 @@ def chosen(hall, chance):
     name = hall.crowd.name(chance, chance.choice(hall.crowd.rows)).translate(
         UNSAYABLE)
     plus = m.startswith("scram-") and chance.random() < 0.3
-    if m in PLAIN_WORDS and chance.random() < 0.2:
+    if m in PLAIN_WORDS and name.isascii() and chance.random() < 0.2:
         name += (hall.world.separator or "*") + chance.choice(
             sorted(hall.world.masters) + ["noboss"])
     login = Login(m, name, plus=plus)

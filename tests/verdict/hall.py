@@ -16,7 +16,7 @@ from authority import Authority, fingerprint
 from client import Attempt, client_context, open_way
 from crowd import Crowd
 from house_tls import certificate
-from model import Login, Way
+from model import Login, Way, blamed
 from visit import Visit, twins
 import oauth
 import town
@@ -175,8 +175,7 @@ class Hall:
         """Before so many failures add up that one question is judged at a time
         (role/penalty.h), all is forgiven."""
         network = "" if ip.startswith("127.") else "@" + ip
-        for whose in ("*" + verdict.master if verdict.master else verdict.user,
-                      network):
+        for whose in (blamed(self.now(self.settings), verdict), network):
             with self.street.lock:
                 n = self.failures[whose] = self.failures.get(whose, 0) + 1
             if whose and n % FORGIVEN == 0:
@@ -221,12 +220,18 @@ class Hall:
                   "workers that stay")
         self.files.add(number)
 
-    def wait(self, condition, what, seconds=120):
+    @staticmethod
+    def comes_to(condition, seconds=120):
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                raise AssertionError("in vain: " + what)
+                return False
             time.sleep(0.02)
+        return True
+
+    def wait(self, condition, what):
+        if not self.comes_to(condition):
+            raise AssertionError("in vain: " + what)
 
     def change_rows(self, chance):
         """Of one database: passwords, states and all."""

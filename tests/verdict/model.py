@@ -584,6 +584,14 @@ def hindered(world, login, way, proxied):
                    ) != GOOD
 
 
+def blamed(world, verdict):
+    """For whom a failure counts: a user, or a master with his mark; "": nobody."""
+    master = verdict.master
+    if not master and verdict.method in PLAIN_WORDS:    # the password was none
+        master = (split_master(world, verdict.user) or ("", ""))[1]
+    return world.separator + master if master else verdict.user
+
+
 def digest(mechanism, stamp, secret):
     """Of APOP and CRAM-MD5."""
     if mechanism == "apop":

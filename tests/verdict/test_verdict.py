@@ -19,6 +19,7 @@ sys.path[:0] = [TESTS] + [os.path.join(TESTS, name) for name in (
 from lib.flavour import SANITIZED                               # noqa: E402
 from lib.host import Host                                       # noqa: E402
 from lib.popper import Inetd, Serve                             # noqa: E402
+from blame import all_counted                                   # noqa: E402
 from foresight import all_foreseen                              # noqa: E402
 from hall import Hall, Keys                                     # noqa: E402
 from model import Login, Way, judge                             # noqa: E402
@@ -74,6 +75,13 @@ class Verdicts(unittest.TestCase):
         hall = self.hall(SEED, Serve)
         self.all_right(hall, CONNECTIONS)
         self.right(all_foreseen(hall, range(CONNECTIONS // 4)))
+
+    def test_counts(self):
+        """A failure counts once, for whose it is; what was broken off, or not even
+        asked, for nobody."""
+        hall = self.hall(SEED + 5, Serve, lambda w: dataclasses.replace(
+            w, delay_max=0))
+        self.right(all_counted(hall, range(CONNECTIONS // 8)))
 
     def test_shared_process(self):
         self.all_right(self.hall(SEED + 1, Serve, **SHARED), CONNECTIONS // 2)

@@ -176,6 +176,8 @@ def databases(chance, mint, utf8, kinds):
                            chance.random() < 0.3 else "")
                  for _ in range(count)] + [s for s in shared
                                            if chance.random() < 0.7]
+        if kind != "pam":               # no master's where a digest is said
+            names += [mint.word(4) + mark + mint.word(4) for mark in "*+"]
         make = mint.account if kind == "pam" else mint.row
         rows = {n: make(n) for n in names}
         if utf8 and kind != "pam":
