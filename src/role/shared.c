@@ -63,7 +63,7 @@ struct seat {
 	enum pump_end		 end;		/* DRAINS, PARTS */
 	uint64_t		 end_ms;	/* DRAINS */
 	bool			 asks;		/* the usher was busy: once more */
-	bool			 left;		/* the usher knows, all is free */
+	bool			 left;		/* the usher has been told */
 	struct loop_watch	 watch;
 };
 
@@ -279,7 +279,8 @@ ask_free(struct seat *s)
 	link_out_init(&m, MSG_LEFT);
 	link_put_u32(&m, s->slot);
 	put_left(s, &m, true);
-	s->asks = link_send(sh.c->usher, &m, NULL, 0, &f) != 0;
+	s->left = link_send(sh.c->usher, &m, NULL, 0, &f) == 0;
+	s->asks = !s->left;
 	return PUMP_HOLD;
 }
 
@@ -370,7 +371,6 @@ on_free(struct seat *s)
 	if (s->stage != TALKS || s->pump.next != PUMP_HOLD)
 		return;
 	wire_log_sid(s->sid);
-	s->left = true;
 	go_on(s, pump_answered(&s->pump, next_of(pop_line(s->pop,
 	    SPAN("QUIT"), &s->pump.out))));
 }

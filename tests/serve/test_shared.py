@@ -679,6 +679,22 @@ class Deaths(Shared):
         self.login("v5").quit()
         self.finish()
 
+    def test_end_between_quit_and_its_answer(self):
+        """The usher is told once that a session has left, or it would take that for
+        nonsense and end all of them."""
+        pops = [self.login(u) for u in VIRTUAL[:2]]
+        usher, = self.ushers()
+        usher.kill(signal.SIGSTOP)
+        pops[0].send(b"QUIT\r\n")
+        self.heard(pops[0])
+        self.kill("popper-shared", signal.SIGTERM)
+        self.log.wait("session-end .*reason=stopped", self.mark, count=2)
+        usher.kill(signal.SIGCONT)
+        for pop in pops:
+            self.assertEqual(self.ended(pop), b"")
+        self.over()
+        self.assertEqual(self.log.find("misbehaved|reason=crash", self.mark), [])
+
     def test_sigterm_to_all(self):
         """As the end of a unit of systemd is."""
         self.all_in()
