@@ -75,7 +75,7 @@ struct journal_state {
 	uint64_t	window;		/* room for later windows */
 	uint64_t	nplan;
 	uint64_t	legacy_ino;	/* .user.pop whose mail this commit takes
-					   in; see drop/legacy.h */
+					   in; see drop/legacy.c */
 	uint64_t	legacy_size;	/* 0: none */
 	uint64_t	lock_ino;	/* our own dotlock; 0: the host's */
 	uint64_t	note_n;

@@ -16,10 +16,10 @@
 #include "base/span.h"
 #include "proto/limits.h"
 
+/* Those in which a command is read; in UPDATE none is. */
 enum pop_state {
 	POP_AUTHORIZATION,
 	POP_TRANSACTION,
-	POP_UPDATE,
 };
 
 enum command_id {

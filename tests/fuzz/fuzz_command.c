@@ -78,7 +78,7 @@ on_line(struct span line, struct buf *seen)
 	ASSERT(line.n < LIMIT_LINE);
 	append(seen, SPAN("["));
 	append(seen, line);
-	for (int st = POP_AUTHORIZATION; st <= POP_UPDATE; st++)
+	for (int st = POP_AUTHORIZATION; st <= POP_TRANSACTION; st++)
 		check_command(line, (enum pop_state)st);
 }
 
