@@ -367,6 +367,8 @@ test_exchange_where_others_guess(void **state UNUSED)
 {
 	int	busy, w;
 
+	conf.role.auth_fail_delay_s = 0;
+	conf.role.auth_timeout_s = LONG_MS / 1000;
 	begin(false);
 	busy = slow_down();
 	begin_exchange(0, 6);
