@@ -299,13 +299,13 @@ int	auth_open(const struct auth_conf *c, void **state_r, struct fault *f)
 void	auth_check(const struct auth_conf *c, void *state,
 	    struct auth_request *q, struct auth_verdict *v);
 
+/* Does it say a password, so that it may be a master user's? */
+bool	auth_takes_masters(enum auth_method m);
 /*
  * "user*master": may it be a master user's name?  RFC 4616 has two names for that.
  * auth_check takes it apart, judges the master's password, and then the user as
  * ever: that he knows his password is all that is not asked.
  */
-/* Does it say a password, so that it may be a master user's? */
-bool	auth_takes_masters(enum auth_method m);
 /* The separator; '\0': there are no master users. */
 char	auth_master_mark(const struct auth_conf *c);
 bool	auth_master_split(const struct auth_conf *c, struct span name,

@@ -100,8 +100,8 @@ bool
 external_allows(enum external_by by, struct span rows, struct span proof,
     struct span user)
 {
-	struct span		fingerprint;
-	struct span		name;
+	struct span	fingerprint;
+	struct span	name;
 	struct row	row;
 
 	if (user.n == 0 || !take_apart(by, proof, &fingerprint, &name))
@@ -118,10 +118,10 @@ size_t
 external_users(enum external_by by, struct span rows, struct span proof,
     struct span *user_r)
 {
-	struct span		fingerprint;
-	struct span		name;
+	struct span	fingerprint;
+	struct span	name;
 	struct row	row;
-	size_t			n = 0;
+	size_t		n = 0;
 
 	*user_r = SPAN("");
 	if (!take_apart(by, proof, &fingerprint, &name))
