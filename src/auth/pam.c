@@ -20,6 +20,9 @@
 #include <security/pam_appl.h>
 #include <stdlib.h>
 
+#define NO_START	"pam_start: error %d; PAM has told the log which file of the " \
+			"service %s it cannot use"
+
 #define PAM_LIBRARY	"libpam.so.0"
 #define PAM_TERMINAL	"pop3"		/* for modules that want PAM_TTY */
 #define ASK_FLAGS	(PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK)
@@ -331,7 +334,7 @@ ask_pam(struct auth_state *s, const struct auth_conf *c,
 	s->asked_us = clock_spent_us();
 	talk.rc = s->pam->start(auth_place(c), q->user, &conv, &h);
 	if (talk.rc != PAM_SUCCESS) {
-		verdict_error(v, "pam_start: error %d", talk.rc);
+		verdict_error(v, NO_START, talk.rc, auth_place(c));
 		return;
 	}
 	if (!set_items(s->pam, h, q))
@@ -437,7 +440,7 @@ pam_preload(const struct auth_conf *c, struct fault *f)
 		return -1;
 	rc = loaded.start(auth_place(c), NULL, &conv, &kept);
 	return rc == PAM_SUCCESS ? 0 :
-	    fault_set(f, FAULT_TEMP, "pam_start: error %d", rc);
+	    fault_set(f, FAULT_TEMP, NO_START, rc, auth_place(c));
 }
 
 static int

@@ -137,6 +137,18 @@ check_above(const char *path, char out[IDENTITY_PATH_MAX + 1])
 	    out, IDENTITY_PATH_MAX + 1);
 }
 
+bool
+check_as_served(const struct check *c)
+{
+	return c->root || c->s->role.isolation == ISOLATION_SINGLE;
+}
+
+int
+check_may_write(const struct check *c, const char *path, struct fault *f)
+{
+	return check_as_served(c) ? file_writable(path, f) : 0;
+}
+
 /* What the reader of the file has found. */
 static void
 tell_mistakes(struct check *c)

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #define OTHERS_WRITE	0022u
+#define OTHERS_ALL	0007u
 
 /* Who must own what popper trusts: root, or with isolation = single the user. */
 static bool
@@ -76,21 +77,47 @@ files_config(struct check *c)
 		    facts.mode);
 }
 
+/* The same, for what must be a file that nobody else may change. */
+static bool
+look_at_file(struct check *c, const char *option, const char *path,
+    enum missing missing, const char *fix, struct file_facts *out)
+{
+	if (!look(c, option, path, missing, fix, out))
+		return false;
+	if (out->is_regular)
+		judge_trusted(c, option, path, out);
+	else
+		check_error(c, option, "%s is not a file; mend the path", path);
+	return out->is_regular;
+}
+
+static void
+judge_secret(struct check *c, const char *option, const char *path,
+    const struct file_facts *facts)
+{
+	if ((facts->mode & OTHERS_ALL) != 0)
+		check_error(c, option, "%s has mode %04o, everybody may read the "
+		    "passwords; chmod o= %s", path, facts->mode, path);
+}
+
 struct rows {
 	struct check	*c;
 	const char	*path;
+	size_t		 n;
 };
 
 /* One line of a password file, and what a login made of it. */
 static void
 on_row(void *ctx, unsigned line, const struct identity *id, const char *wrong)
 {
-	struct check	*c = ((struct rows *)ctx)->c;
-	const char	*path = ((struct rows *)ctx)->path;
+	struct rows	*rows = ctx;
+	struct check	*c = rows->c;
+	const char	*path = rows->path;
 	const char	*template = c->s->drop.maildrop;
 	char		 maildrop[IDENTITY_PATH_MAX + 1];
 	struct fault	 f;
 
+	rows->n++;
 	if (id == NULL && wrong == NULL) {
 		check_tell(c, CONF_ERROR, path, line, "this is no row of "
 		    "user:password:uid:gid:gecos:home:shell:extra; popper "
@@ -119,23 +146,28 @@ files_passwd(struct check *c, const struct auth_conf *db)
 {
 	const char		*option = db->place != NULL ? "auth" : "passwd_file";
 	const char		*path = auth_place(db);
-	struct rows		 rows = { c, path };
+	struct rows		 rows = { c, path, 0 };
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (!look(c, option, path, MUST_EXIST, "make it with popper passwd USER",
-	    &facts))
+	if (!look_at_file(c, option, path, MUST_EXIST,
+	    "make it with popper passwd USER", &facts))
 		return;
-	judge_trusted(c, option, path, &facts);
-	if ((facts.mode & 0007u) != 0)
-		check_error(c, option, "%s has mode %04o, everybody may "
-		    "read the passwords; chmod o= %s", path, facts.mode, path);
-	if (!facts.is_regular) {
-		check_error(c, option, "%s is not a file", path);
-		return;
-	}
+	judge_secret(c, option, path, &facts);
 	if (passwd_file_judge(db, on_row, &rows, &f) != 0)
 		check_error(c, option, "%s", f.text);
+	else if (rows.n == 0)
+		check_warn(c, option, "nobody can log in by %s, for there is "
+		    "nobody in it; popper passwd USER makes users", path);
+}
+
+/* As libpam looks for it: in small letters. */
+static void
+pam_service(const struct auth_conf *db, char *out, size_t cap)
+{
+	(void)snprintf(out, cap, "%s", auth_place(db));
+	for (char *p = out; *p != '\0'; p++)
+		*p = (char)ascii_lower((uint8_t)*p);
 }
 
 static void
@@ -144,19 +176,19 @@ files_pam(struct check *c, const struct auth_conf *db)
 	const char		*option = db->place != NULL ? "auth" : "pam_service";
 	struct file_facts	 facts;
 	struct fault		 f;
+	char			 name[256];
 	char			 path[512];
 	char			 vendors[512];
 
-	(void)snprintf(path, sizeof(path), "/etc/pam.d/%s", auth_place(db));
-	(void)snprintf(vendors, sizeof(vendors), "/usr/lib/pam.d/%s",
-	    auth_place(db));
+	pam_service(db, name, sizeof(name));
+	(void)snprintf(path, sizeof(path), "/etc/pam.d/%s", name);
+	(void)snprintf(vendors, sizeof(vendors), "/usr/lib/pam.d/%s", name);
 	if (check_look(path, &facts, &f) != 0 && f.err == ENOENT &&
 	    check_look(vendors, &facts, &f) == 0)
 		return;
-	if (look(c, option, path, MUST_EXIST, "PAM asks its service other "
-	    "instead, which lets nobody in as a rule; make it, two lines do: "
-	    "@include common-auth and @include common-account", &facts))
-		judge_trusted(c, option, path, &facts);
+	(void)look_at_file(c, option, path, MUST_EXIST, "PAM asks its service "
+	    "other instead, which lets nobody in as a rule; make it, two lines "
+	    "do: @include common-auth and @include common-account", &facts);
 }
 
 void
@@ -206,17 +238,15 @@ files_apps(struct check *c)
 
 	if (c->s->auth.app_passwords == AUTH_APP_NO)
 		return;
-	if (!look(c, "app_password_file", path, MAY_MISS, "", &facts)) {
-		if (c->s->auth.app_passwords == AUTH_APP_ONLY)
+	if (!look_at_file(c, "app_password_file", path, MAY_MISS, "", &facts)) {
+		if (c->s->auth.app_passwords == AUTH_APP_ONLY &&
+		    check_look(path, &facts, &f) != 0)
 			check_warn(c, "app_passwords", "only, and %s does not "
 			    "exist: nobody can log in; popper passwd app add USER "
 			    "NAME makes one", path);
 		return;
 	}
-	judge_trusted(c, "app_password_file", path, &facts);
-	if ((facts.mode & 0007u) != 0)
-		check_error(c, "app_password_file", "%s has mode %04o, everybody "
-		    "may read it; chmod o= %s", path, facts.mode, path);
+	judge_secret(c, "app_password_file", path, &facts);
 	if (app_each(path, on_app, c, &f) != 0)
 		check_error(c, "app_password_file", "%s", f.text);
 }
@@ -248,10 +278,7 @@ files_masters(struct check *c, const struct file_facts *facts)
 	const char	*path = c->s->auth.master_users;
 	struct fault	 f;
 
-	judge_trusted(c, "master_users", path, facts);
-	if ((facts->mode & 0007u) != 0)
-		check_error(c, "master_users", "%s has mode %04o, everybody may "
-		    "read the passwords; chmod o= %s", path, facts->mode, path);
+	judge_secret(c, "master_users", path, facts);
 	if (passwd_file_each(path, on_master, c, &f) != 0)
 		check_error(c, "master_users", "%s", f.text);
 }
@@ -262,10 +289,10 @@ check_deny(struct check *c)
 	const struct auth_conf	*a = &c->s->auth;
 	struct file_facts	 facts;
 
-	if (a->deny_file[0] != '\0' && look(c, "deny_file", a->deny_file,
-	    conf_is_set(c->s->store, "deny_file") ? MUST_EXIST : MAY_MISS,
-	    "make it (empty, if nobody is to be denied)", &facts))
-		judge_trusted(c, "deny_file", a->deny_file, &facts);
+	if (a->deny_file[0] != '\0')
+		(void)look_at_file(c, "deny_file", a->deny_file,
+		    conf_is_set(c->s->store, "deny_file") ? MUST_EXIST :
+		    MAY_MISS, "make it (empty, if nobody is to be denied)", &facts);
 }
 
 static void
@@ -275,27 +302,26 @@ files_auth(struct check *c)
 	struct file_facts	 facts;
 
 	check_deny(c);
-	if (a->allow_file[0] != '\0' && look(c, "allow_file", a->allow_file,
-	    MUST_EXIST, "nobody can log in without it; make it, or remove the "
-	    "line", &facts))
-		judge_trusted(c, "allow_file", a->allow_file, &facts);
-	if (a->master_users[0] != '\0' && look(c, "master_users",
+	if (a->allow_file[0] != '\0')
+		(void)look_at_file(c, "allow_file", a->allow_file, MUST_EXIST,
+		    "nobody can log in without it; make it, or remove the line",
+		    &facts);
+	if (a->master_users[0] != '\0' && look_at_file(c, "master_users",
 	    a->master_users, MUST_EXIST, "nobody can log in without it; make "
 	    "it, or remove the line", &facts))
 		files_masters(c, &facts);
-	if (a->rpop_file[0] != '\0' && look(c, "rpop_file", a->rpop_file,
-	    MUST_EXIST, "make it, or remove the line", &facts))
-		judge_trusted(c, "rpop_file", a->rpop_file, &facts);
+	if (a->rpop_file[0] != '\0')
+		(void)look_at_file(c, "rpop_file", a->rpop_file, MUST_EXIST,
+		    "make it, or remove the line", &facts);
 	files_apps(c);
-	if (auth_client_users(a)[0] != '\0' && look(c, "tls_client_users",
-	    a->client_users, MUST_EXIST, "make it: rows of a user and a "
-	    "certificate's fingerprint or subject", &facts))
-		judge_trusted(c, "tls_client_users", a->client_users, &facts);
-	if (auth_has(a, AUTH_PAM) && a->shell_check &&
-	    look(c, "shells_file", a->shells_file, MUST_EXIST,
-	    "nobody can log in without it; set shell_check = no, or make it",
-	    &facts))
-		judge_trusted(c, "shells_file", a->shells_file, &facts);
+	if (auth_client_users(a)[0] != '\0')
+		(void)look_at_file(c, "tls_client_users", a->client_users,
+		    MUST_EXIST, "make it: rows of a user and a certificate's "
+		    "fingerprint or subject", &facts);
+	if (auth_has(a, AUTH_PAM) && a->shell_check)
+		(void)look_at_file(c, "shells_file", a->shells_file, MUST_EXIST,
+		    "nobody can log in without it; set shell_check = no, or make "
+		    "it", &facts);
 }
 
 /* auth_user is for popper serve alone, which does not start then. */
@@ -362,13 +388,18 @@ folder_to_come(struct check *c, const char *option, const char *path)
 	struct file_facts	facts;
 	struct fault		f;
 
-	if (check_above(path, above) && check_look(above, &facts, &f) != 0 &&
-	    f.err == ENOENT)
+	if (!check_above(path, above))
+		check_error(c, option, "its path is longer than %u octets; choose "
+		    "a shorter one", IDENTITY_PATH_MAX);
+	else if (check_look(above, &facts, &f) != 0 && f.err == ENOENT)
 		check_error(c, option, "%s cannot be made, since %s does not "
 		    "exist; make that, or mend the path", path, above);
+	else if (check_may_write(c, above, &f) != 0)
+		check_error(c, option, "%s cannot be made: %s; mount it writable, "
+		    "or mend the path", path, f.text);
 	else
 		check_warn(c, option, "%s does not exist yet; popper makes it "
-		    "when it starts, if the folder above is root's", path);
+		    "when it starts", path);
 }
 
 /* False: no more to say. */
@@ -391,6 +422,17 @@ folder_of_ours(struct check *c, const char *option, const char *path)
 	}
 	judge_trusted(c, option, path, &facts);
 	return true;
+}
+
+/* The same, and popper makes files there. */
+static void
+folder_of_files(struct check *c, const char *option, const char *path)
+{
+	struct fault f;
+
+	if (folder_of_ours(c, option, path) && check_may_write(c, path, &f) != 0)
+		check_error(c, option, "popper can make nothing there: %s; mount it "
+		    "writable, or name another folder", f.text);
 }
 
 static bool
@@ -424,18 +466,24 @@ check_folders(struct check *c)
 {
 	const char		*path = c->s->role.temp_dir;
 	struct file_facts	 facts;
+	struct fault		 f;
 
-	(void)folder_of_ours(c, "run_dir", c->s->role.run_dir);
-	if (path[0] != '\0' && look(c, "temp_dir", path, MUST_EXIST,
-	    "make it, or remove the line", &facts) && !facts.is_dir)
+	folder_of_files(c, "run_dir", c->s->role.run_dir);
+	if (path[0] == '\0' || !look(c, "temp_dir", path, MUST_EXIST,
+	    "make it, or remove the line", &facts))
+		return;
+	if (!facts.is_dir)
 		check_error(c, "temp_dir", "%s is not a folder", path);
+	else if (check_may_write(c, path, &f) != 0)
+		check_error(c, "temp_dir", "no copy can be made there: %s; mount it "
+		    "writable, or remove the line", f.text);
 }
 
 static void
 files_folders(struct check *c)
 {
 	files_chroot(c);
-	(void)folder_of_ours(c, "state_dir", c->s->role.state_dir);
+	folder_of_files(c, "state_dir", c->s->role.state_dir);
 	check_folders(c);
 }
 
@@ -469,25 +517,37 @@ log_daemon(struct check *c, const char *option, const char *path)
 	if (file_facts_at(FILE_CWD, path, &facts, &f) != 0)
 		check_warn(c, option, "%s: no log daemon listens there; "
 		    "lines are lost until one does", path);
+	else if (facts.is_regular || facts.is_dir)
+		check_warn(c, option, "%s is no socket of a log daemon: lines are "
+		    "lost; mend the path", path);
+}
+
+/* Whoever runs popper must be its owner: others cannot tell. */
+static void
+log_in_file(struct check *c, const char *option, const char *path)
+{
+	struct fault f;
+
+	if (path[0] == '\0' || !check_as_served(c) ||
+	    file_append_judge(path, &f) == 0 || f.err == ENOENT)
+		return;
+	check_error(c, option, "popper will not use it: %s; make it a plain file "
+	    "of %s own that nobody else may write, or remove it", f.text,
+	    c->root ? "root's" : "your");
 }
 
 static void
 files_log(struct check *c)
 {
 	const struct log_settings *l = &c->s->log;
-	struct file_facts	   facts;
-	struct fault		   f;
 
 	if (l->to == LOG_TO_SYSLOG)
 		log_daemon(c, "log_socket", l->socket);
 	if (l->to == LOG_TO_JOURNAL)
 		log_daemon(c, "journal_socket", l->journal);
-	if (l->trace_file[0] != '\0' && check_look(l->trace_file, &facts,
-	    &f) == 0 && (!facts.is_regular || !owner_is_good(c, &facts) ||
-	    facts.nlink != 1 || (facts.mode & OTHERS_WRITE) != 0))
-		check_error(c, "trace_file", "%s is not a file of root's own "
-		    "that nobody else may write; popper will not use it, "
-		    "remove it", l->trace_file);
+	if (l->to == LOG_TO_FILE)
+		log_in_file(c, "log_file", l->file);
+	log_in_file(c, "trace_file", l->trace_file);
 }
 
 void

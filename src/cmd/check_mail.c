@@ -17,6 +17,8 @@
 #define STICKY		01000u
 #define GROUP_WRITE	0020u
 #define WORLD_WRITE	0002u
+#define GROUP_WX	0030u
+#define WORLD_WX	0003u
 #define PATH_MAX_HERE	1024
 #define LEVELS_MAX	4		/* of a hashed spool */
 
@@ -31,23 +33,104 @@ levels_of(const char *template)
 	return levels;
 }
 
+/* Whether some session can make its lock file there, with what host_rights_begin
+ * gives it: its user's ids, and in a folder of root's that folder's group. */
+static bool
+can_lock(const struct check *c, const char *path, const struct file_facts *dir)
+{
+	const struct auth_conf	*a = &c->s->auth;
+	struct identity		 id;
+	struct fault		 f;
+
+	if (c->s->role.isolation == ISOLATION_SINGLE)
+		return check_may_write(c, path, &f) == 0;
+	if ((dir->mode & WORLD_WX) == WORLD_WX)
+		return true;
+	if (dir->uid == 0)
+		return (dir->mode & GROUP_WX) == GROUP_WX;
+	if (!auth_has_rows(a))
+		return false;
+	/* Rows have ids of their own. */
+	return c->nameless || a->virtual_user[0] == '\0' ||
+	    identity_service(a->virtual_user, &id, &f) != 0 ||
+	    id.uid == dir->uid ||
+	    (id.gid == dir->gid && (dir->mode & GROUP_WX) == GROUP_WX);
+}
+
+struct drops {
+	int	dirfd;
+	bool	there;
+};
+
+static bool
+on_drop(void *ctx, const char *name)
+{
+	struct drops		*d = ctx;
+	struct file_facts	 facts;
+	struct fault		 f;
+
+	d->there = name[0] != '.' &&
+	    file_facts_at(d->dirfd, name, &facts, &f) == 0 && facts.is_regular;
+	return !d->there;
+}
+
+/* The first is enough. */
+static bool
+has_drops(const char *path)
+{
+	AUTO(fd_close) int	fd = -1;
+	struct drops		d = { .there = false };
+	struct fault		f;
+
+	if (file_open(FILE_CWD, path, FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &fd,
+	    &f) != 0)
+		return false;
+	d.dirfd = fd;
+	(void)!file_list(fd, on_drop, &d, &f);
+	return d.there;
+}
+
+/* Whose mail is in a Maildir can do without. */
+static void
+tell_no_locks(struct check *c, const char *path, const struct file_facts *dir)
+{
+	const struct auth_conf	*a = &c->s->auth;
+	const char		*owner = auth_has(a, AUTH_PAM) ? "root:mail" :
+				    a->virtual_user;
+	bool			 spares = c->s->drop.maildrop_else[0] != '\0' &&
+				    !has_drops(path);
+
+	check_tell(c, spares ? CONF_WARNING : CONF_ERROR, c->s->config,
+	    conf_line(c->s->store, "maildrop"), "maildrop: nobody whose mail is "
+	    "in %s can log in (mode %04o, uid %u, gid %u): its user, or the "
+	    "group of a folder of root's, must be able to make lock files there; "
+	    "chown %s %s; chmod 2775 %s", path, dir->mode, dir->uid, dir->gid,
+	    owner[0] != '\0' ? owner : "root:mail", path, path);
+}
+
 /* Debian Policy 11.6: 2775 root:mail; a folder of virtual users is theirs. */
 static void
 judge_spool(struct check *c, const char *path, const struct file_facts *facts)
 {
 	struct identity	mail;
 	struct fault	f;
-	bool		maildirs = drop_path_is_maildir(c->s->drop.maildrop);
-	bool		mails = c->nameless || (identity_service("mail", &mail,
-	    &f) == 0 && facts->gid == mail.gid &&
-	    (facts->mode & GROUP_WRITE) != 0);
+	bool		flat = !drop_path_is_maildir(c->s->drop.maildrop) &&
+			    levels_of(c->s->drop.maildrop) == 0;
+	bool		mails = c->nameless ||
+			    (facts->mode & WORLD_WX) == WORLD_WX ||
+			    (identity_service("mail", &mail, &f) == 0 &&
+			    facts->gid == mail.gid &&
+			    (facts->mode & GROUP_WRITE) != 0);
 
 	if ((facts->mode & (WORLD_WRITE | STICKY)) == WORLD_WRITE)
 		check_error(c, "maildrop", "the folder %s has mode %04o, "
 		    "everybody can exchange the maildrops of others; chown "
 		    "root:mail %s; chmod 2775 %s", path, facts->mode, path,
 		    path);
-	else if (facts->uid == 0 && !mails && !maildirs)
+	else if (flat && !can_lock(c, path, facts))
+		tell_no_locks(c, path, facts);
+	else if (facts->uid == 0 && !mails &&
+	    !drop_path_is_maildir(c->s->drop.maildrop))
 		check_warn(c, "maildrop", "the folder %s is not writable by "
 		    "the group mail (mode %04o, gid %u), so that mail programs "
 		    "cannot make lock files in it; chown root:mail %s; chmod "
@@ -168,6 +251,11 @@ mail_spool(struct check *c)
 		check_error(c, "maildrop", "the folder: %s; make it (mkdir -m "
 		    "2775 %s; chown root:mail %s), or mend the path", f.text,
 		    path, path);
+		return;
+	}
+	if (!facts.is_dir) {
+		check_error(c, "maildrop", "%s is not a folder; mend the path",
+		    path);
 		return;
 	}
 	judge_spool(c, path, &facts);

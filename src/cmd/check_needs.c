@@ -8,11 +8,13 @@
 #include "auth/auth.h"
 #include "auth/prep.h"
 #include "base/num.h"
+#include "role/ctl.h"
 #include "role/exporter.h"
 #include "role/resolver.h"
 #include "sys/keyhash.h"
 #include "sys/local.h"
 #include "sys/loop.h"
+#include "sys/sock.h"
 
 #include <string.h>
 
@@ -106,11 +108,46 @@ need_folder_of(struct check *c, const char *option, const char *path)
 	if (path[0] == '\0' || !check_above(path, above) ||
 	    strcmp(above, c->s->role.run_dir) == 0)
 		return;
-	if (check_look(above, &facts, &f) != 0)
+	if (check_look(above, &facts, &f) != 0 ||
+	    (facts.is_dir && check_may_write(c, above, &f) != 0))
 		check_warn(c, option, "%s cannot be made: %s", path, f.text);
 	else if (!facts.is_dir)
 		check_warn(c, option, "%s cannot be made: %s is not a folder",
 		    path, above);
+}
+
+/* An old socket gives way to a new one, nothing else does. */
+static void
+need_place(struct check *c, const char *option, const char *path)
+{
+	struct file_facts	facts;
+	struct fault		f;
+
+	if (path[0] != '/')
+		return;
+	if (file_facts_at(FILE_CWD, path, &facts, &f) == 0 &&
+	    (facts.is_regular || facts.is_dir))
+		check_warn(c, option, "%s is there and no socket, so popper serve "
+		    "makes none; remove it, or mend the path", path);
+	else
+		need_folder_of(c, option, path);
+}
+
+static void
+need_ctl_socket(struct check *c)
+{
+	const struct role_settings	*r = &c->s->role;
+	char				 path[IDENTITY_PATH_MAX + 8];
+
+	if (r->isolation == ISOLATION_SINGLE)
+		return;
+	ctl_path(c->s, 1, path, sizeof(path));
+	if (!sock_path_fits(path))
+		check_warn(c, "run_dir", "popper ctl will not reach popper serve, "
+		    "for %s is too long for a socket; set ctl_socket, or choose "
+		    "a folder with a shorter path", path);
+	else
+		need_place(c, "ctl_socket", r->ctl_socket);
 }
 
 static void
@@ -118,8 +155,8 @@ need_folders(struct check *c)
 {
 	const struct settings *s = c->s;
 
-	need_folder_of(c, "ctl_socket", s->role.ctl_socket);
-	need_folder_of(c, "metrics", s->role.metrics);
+	need_ctl_socket(c);
+	need_place(c, "metrics", s->role.metrics);
 	if (s->log.to == LOG_TO_FILE)
 		need_folder_of(c, "log_file", s->log.file);
 	need_folder_of(c, "trace_file", s->log.trace_file);

@@ -92,4 +92,10 @@ int	check_look(const char *path, struct file_facts *out, struct fault *f)
 /* The folder that it would be made in. */
 bool	check_above(const char *path, char out[IDENTITY_PATH_MAX + 1]) MUSTUSE;
 
+/* Are we who will run popper?  Others cannot tell what it may do. */
+bool	check_as_served(const struct check *c) MUSTUSE;
+/* Whether it may write there; 0, too, when that cannot be told. */
+int	check_may_write(const struct check *c, const char *path, struct fault *f)
+	    MUSTUSE;
+
 #endif

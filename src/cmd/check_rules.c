@@ -315,6 +315,10 @@ rule_listen(struct check *c)
 					    ISOLATION_SINGLE;
 	bool				 proxy = false;
 
+	if (r->listen.n == 0)
+		check_warn(c, "listen", "popper serve listens nowhere by itself, "
+		    "only at sockets that a service manager or inetd hands over; "
+		    "write listen = *:110 unless one does");
 	for (size_t i = 0; i < r->listen.n; i++) {
 		struct listen_line	l;
 		char			unused[8];

@@ -346,7 +346,8 @@ conf_read(struct conf_store *s, const struct conf_room *rooms, size_t n,
 			read_row(s, rooms, n, settings, folder, no, &l);
 			break;
 		case LINE_BAD:
-			conf_complain(s, CONF_ERROR, no, "%s", l.bad);
+			conf_complain(s, CONF_ERROR, no, "%s%s%s", l.key,
+			    l.key[0] != '\0' ? ": " : "", l.bad);
 			break;
 		case LINE_OPEN:
 		case LINE_CLOSE:

@@ -320,6 +320,8 @@ test_long_lines(void **state)
 	conf_free(s);
 	s = read_text("f", span_of(line, 8 + CONF_VALUE_MAX), &a);
 	assert_int_equal(conf_mistakes(s, &m), 1);
+	assert_string_equal(m[0].text,
+	    "text: the value is longer than 4095 octets");
 	conf_free(s);
 	line[7] = '"';
 	line[sizeof(line) - 1] = '"';

@@ -4,6 +4,8 @@
  */
 #include "conf/conf_priv.h"
 
+#include <assert.h>
+
 static bool
 is_name_byte(uint8_t c)
 {
@@ -17,6 +19,9 @@ bad(struct line_parts *out, const char *why)
 	out->kind = LINE_BAD;
 	out->bad = why;
 }
+
+#define TOO_LONG	"the value is longer than 4095 octets"
+static_assert(CONF_VALUE_MAX == 4095, "TOO_LONG tells another length");
 
 /* Nothing, or a comment. */
 static bool
@@ -40,7 +45,7 @@ take_quoted(struct span *s, struct line_parts *out)
 		    (s->p[i + 1] == '"' || s->p[i + 1] == '\\'))
 			i++;
 		if (n == CONF_VALUE_MAX) {
-			bad(out, "the value is too long");
+			bad(out, TOO_LONG);
 			return false;
 		}
 		out->value[n++] = (char)s->p[i];
@@ -80,7 +85,7 @@ take_value(struct span s, struct line_parts *out)
 		return;
 	}
 	if (!span_cstr(bare_value(s), out->value, sizeof(out->value)))
-		bad(out, "the value is too long");
+		bad(out, TOO_LONG);
 }
 
 /* Behind the word: a name, perhaps quoted, and the brace. */

@@ -84,6 +84,13 @@ file_executable(const char *path, struct fault *f)
 	    SYS_FAULT(f, "run %s", path);
 }
 
+int
+file_writable(const char *path, struct fault *f)
+{
+	return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 ? 0 :
+	    SYS_FAULT(f, "write %s", path);
+}
+
 /* ------------------------------------------------------------- opening */
 
 static int

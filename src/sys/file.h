@@ -71,8 +71,9 @@ int	file_facts(int fd, struct file_facts *out, struct fault *f) MUSTUSE;
 int	file_facts_at(int dirfd, const char *name, struct file_facts *out,
 	    struct fault *f) MUSTUSE;
 
-/* May we run the program? */
+/* May we run the program, and write to the file or in the folder? */
 int	file_executable(const char *path, struct fault *f) MUSTUSE;
+int	file_writable(const char *path, struct fault *f) MUSTUSE;
 
 enum file_how {
 	FILE_READ	= 1u << 0,
@@ -108,6 +109,8 @@ int	file_open_beneath(int dirfd, const char *path, unsigned how, mode_t mode,
  * others may write (links that root or we have made are).
  */
 int	file_open_append(const char *path, int *fd_r, struct fault *f) MUSTUSE;
+/* Would it do with what lies there?  Makes nothing; ENOENT: it would be made. */
+int	file_append_judge(const char *path, struct fault *f) MUSTUSE;
 /* An unnamed file in the folder dir, read-write, mode 0600. */
 int	file_open_unnamed(const char *dir, int *fd_r, struct fault *f) MUSTUSE;
 

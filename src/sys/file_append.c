@@ -77,18 +77,32 @@ check_append(int fd, struct fault *f)
 	return 0;
 }
 
-int
-file_open_append(const char *path, int *fd_r, struct fault *f)
+static int
+open_append(const char *path, unsigned how, int *fd_r, struct fault *f)
 {
 	AUTO(fd_close) int dirfd = -1;
 	char name[NAME_MAX + 1];
 
 	*fd_r = -1;
 	if (walk(path, &dirfd, name, f) == -1 ||
-	    file_open(dirfd, name, FILE_WRITE | FILE_APPEND | FILE_CREATE,
-	    0600, fd_r, f) == -1 || check_append(*fd_r, f) == -1) {
+	    file_open(dirfd, name, FILE_WRITE | FILE_APPEND | how, 0600, fd_r,
+	    f) == -1 || check_append(*fd_r, f) == -1) {
 		fd_close(fd_r);
 		return fault_prefix(f, "%s: ", path);
 	}
 	return 0;
+}
+
+int
+file_open_append(const char *path, int *fd_r, struct fault *f)
+{
+	return open_append(path, FILE_CREATE, fd_r, f);
+}
+
+int
+file_append_judge(const char *path, struct fault *f)
+{
+	AUTO(fd_close) int fd = -1;
+
+	return open_append(path, 0, &fd, f);
 }

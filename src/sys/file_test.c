@@ -400,6 +400,45 @@ test_names(void **state)
 	assert_int_equal(names_in(d->fd), 2);	/* not at the end by now */
 }
 
+/* What an append would meet is told, and nothing is made. */
+static void
+test_append(void **state)
+{
+	struct test_dir	*d = *state;
+	int		 fd;
+	struct fault	 f;
+	char		 path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/log", d->path);
+	assert_int_equal(file_append_judge(path, &f), -1);
+	assert_int_equal(f.err, ENOENT);
+	assert_int_equal(names_in(d->fd), 0);
+	assert_int_equal(file_open_append(path, &fd, &f), 0);
+	assert_int_equal(file_write(fd, "x", 1, &f), 0);
+	fd_close(&fd);
+	assert_int_equal(file_append_judge(path, &f), 0);
+	assert_holds(d->fd, "log", SPAN("x"));
+	assert_int_equal(fchmodat(d->fd, "log", 0620, 0), 0);
+	assert_int_equal(file_append_judge(path, &f), -1);
+	assert_non_null(strstr(f.text, "not ours alone"));
+	assert_int_equal(file_append_judge(d->path, &f), -1);
+	assert_int_equal(f.err, EISDIR);
+}
+
+static void
+test_writable(void **state)
+{
+	const struct test_dir	*d = *state;
+	struct fault		 f;
+	char			 path[PATH_MAX];
+
+	assert_int_equal(file_writable(d->path, &f), 0);
+	(void)snprintf(path, sizeof(path), "%s/none", d->path);
+	assert_int_equal(file_writable(path, &f), -1);
+	assert_int_equal(f.err, ENOENT);
+	assert_non_null(strstr(f.text, path));
+}
+
 /* What cannot be cloned stays as it is; what can is the same. */
 static void
 test_clone(void **state)
@@ -573,6 +612,8 @@ main(void)
 		IN_DIR(test_replace),
 		IN_DIR(test_slurp),
 		IN_DIR(test_names),
+		IN_DIR(test_append),
+		IN_DIR(test_writable),
 		cmocka_unit_test_setup_teardown(test_clone, test_dir_setup,
 		    test_dir_teardown),
 		cmocka_unit_test(test_times_tell),

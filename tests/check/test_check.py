@@ -517,10 +517,38 @@ class Check(Checking):
                        (path + ":1: error: this user has no maildrop",
                         "no home folder"))
 
-    def test_a_passwd_file_that_is_no_file(self):
-        self.host.call(os.mkdir, "/etc/popper/users", 0o700)
-        self.addCleanup(self.host.call, os.rmdir, "/etc/popper/users")
-        self.complains(FILE, (CONF + ": error: passwd_file:", "not a file"))
+    def test_what_is_no_file(self):
+        """Nobody can log in then, and no mode is to be mended."""
+        for rows in ("auth = file\npasswd_file", "deny_file", "allow_file",
+                     "master_users", "rpop_file", "shells_file",
+                     "app_passwords = yes\napp_password_file"):
+            with self.subTest(rows):
+                option = rows.split("\n")[-1]
+                self.complains(QUIET + rows + " = /etc\n",
+                               (CONF + ":%d: error: %s: /etc is not a file"
+                                % (3 + rows.count("\n"), option), ""))
+
+    def test_nobody_in_the_passwd_file(self):
+        self.file("/etc/popper/users", "# none yet\n", 0o600)
+        self.complains(FILE, (CONF + ": warning: passwd_file: nobody can log in "
+                              "by /etc/popper/users", "popper passwd"), status=0)
+
+    def test_a_pam_service_in_capitals(self):
+        """libpam does not know them, and opens the other one."""
+        self.complains(QUIET + "pam_service = PopPer\n", status=0)
+        self.complains(QUIET + "pam_service = NoSuch\n",
+                       (CONF + ":3: error: pam_service: /etc/pam.d/nosuch",
+                        "common-auth"))
+
+    def test_a_value_that_is_too_long(self):
+        self.complains(QUIET + "hostname = " + 5000 * "x" + "\n",
+                       (CONF + ":3: error: hostname: the value is longer than "
+                        "4095 octets", ""))
+
+    def test_nowhere(self):
+        self.complains(QUIET + "listen =\n", (
+            CONF + ":3: warning: listen: popper serve listens nowhere by itself",
+            "listen = *:110"), status=0)
 
     def test_accounts(self):
         self.complains(QUIET + "front_user = nosuch\n",
@@ -571,10 +599,69 @@ class Check(Checking):
             CONF + ": error: chroot_dir:", "core"),
             (CONF + ":3: error: temp_dir:", "does not exist"))
 
-    def test_trace_file(self):
-        self.file("/var/lib/trace", "", 0o600, "ann")
-        self.complains(QUIET + "trace_file = /var/lib/trace\n",
-                       (CONF + ":3: error: trace_file:", "will not use it"))
+    def test_folders_in_which_nothing_can_be_made(self):
+        self.host.mkdir("/srv/ro")
+        self.addCleanup(self.host.call, os.rmdir, "/srv/ro")
+        self.host.run(["mount", "-t", "tmpfs", "-o", "ro,mode=755", "none",
+                       "/srv/ro"], check=True)
+        self.addCleanup(self.host.run, ["umount", "/srv/ro"], check=True)
+        readonly = "Read-only file system"
+        for option in ("state_dir", "run_dir", "temp_dir"):
+            code, lines = self.check(QUIET + option + " = /srv/ro\n")
+            self.assertEqual(code, 78, option)
+            self.assertIn(CONF + ":3: error: " + option, lines[0])
+            self.assertIn(readonly, lines[0])
+        for option in ("state_dir", "run_dir", "chroot_dir"):
+            self.complains(QUIET + option + " = /srv/ro/x\n", (
+                CONF + ":3: error: " + option + ": /srv/ro/x cannot be made: ",
+                readonly))
+        self.complains(QUIET + "log = file\nlog_file = /srv/ro/log\n"
+                       "ctl_socket = /srv/ro/ctl\n",
+                       (CONF + ":5: warning: ctl_socket: /srv/ro/ctl cannot be "
+                        "made: ", readonly),
+                       (CONF + ":4: warning: log_file: /srv/ro/log cannot be "
+                        "made: ", readonly), status=0)
+
+    def test_paths_that_are_too_long(self):
+        self.complains(QUIET + "run_dir = /run/" + 100 * "x" + "\n",
+                       (CONF + ":3: warning: run_dir: /run/xxx", "makes it"),
+                       (CONF + ":3: warning: run_dir: popper ctl will not reach",
+                        "set ctl_socket"), status=0)
+        self.complains(QUIET + "state_dir = " + 600 * "/x" + "\n",
+                       (CONF + ":3: error: state_dir: its path is longer than "
+                        "1023 octets", ""))
+
+    def test_sockets_whose_place_is_taken(self):
+        self.file("/run/taken")
+        for rows, text in (("ctl_socket", "popper serve makes none"),
+                           ("metrics", "popper serve makes none"),
+                           ("log_socket", "lines are lost"),
+                           ("log = journal\njournal_socket", "lines are lost")):
+            option = rows.split("\n")[-1]
+            self.complains(QUIET + rows + " = /run/taken\n",
+                           ("%s:%d: warning: %s: /run/taken is " % (
+                               CONF, 3 + rows.count("\n"), option), text),
+                           status=0)
+
+    def test_files_of_the_log(self):
+        """As popper opens them, but that nothing is made."""
+        self.file("/var/lib/log", "", 0o600, "ann")
+        self.host.call(os.symlink, "log", "/var/lib/link")
+        self.addCleanup(self.host.call, os.unlink, "/var/lib/link")
+        for rows in ("trace_file", "log = file\nlog_file"):
+            where = "%s:%d: error: %s: popper will not use it: " % (
+                CONF, 3 + rows.count("\n"), rows.split("\n")[-1])
+            for path, text in (("log", "not ours alone"), ("link", "symbolic link"),
+                               ("popper", "Is a directory")):
+                self.complains(QUIET + rows + " = /var/lib/" + path + "\n",
+                               (where + "/var/lib/" + path, text))
+        self.complains(QUIET + "log = file\nlog_file = /var/lib/new\n", status=0)
+        self.assertFalse(self.host.exists("/var/lib/new"))
+        self.complains(QUIET + "log_file = /var/lib/log\n",
+                       (CONF + ":3: warning: log_file: has no effect", ""),
+                       status=0)
+
+    def test_folder_of_the_trace_file(self):
         self.complains(QUIET + "trace_file = /var/lib/none/trace\n",
                        (CONF + ":3: warning: trace_file:", "cannot be made"),
                        status=0)
@@ -584,13 +671,41 @@ class Check(Checking):
     def test_spool_folder(self):
         self.addCleanup(self.host.call, os.chmod, "/var/mail", 0o2775)
         self.host.call(os.chmod, "/var/mail", 0o755)
-        self.complains(QUIET, (CONF + ": warning: maildrop:",
-                               "chmod 2775 /var/mail"), status=0)
+        locks = "maildrop: nobody whose mail is in /var/mail can log in"
+        self.complains(QUIET, (CONF + ": warning: " + locks,
+                               "chown root:mail /var/mail"), status=0)
+        self.complains(QUIET + "maildrop_else =\n",
+                       (CONF + ": error: " + locks, "chmod 2775 /var/mail"))
+        self.file("/var/mail/ann", MAIL, 0o660, "ann")
+        self.complains(QUIET, (CONF + ": error: " + locks, "mode 0755"))
+        self.complains(QUIET + "maildrop = /var/mail/%1/%u\n",
+                       (CONF + ":3: warning: maildrop: the folder /var/mail",
+                        "the group mail"), status=0)
+        self.host.call(os.chmod, "/var/mail", 0o1777)
+        self.complains(QUIET, status=0)
         self.host.call(os.chmod, "/var/mail", 0o777)
         self.complains(QUIET, (CONF + ": error: maildrop:", "everybody"))
         self.complains(QUIET + "maildrop = /var/nosuch/%u\n",
                        (CONF + ":3: error: maildrop:", "/var/nosuch"))
+        self.complains(QUIET + "maildrop = /etc/passwd/%u\n",
+                       (CONF + ":3: error: maildrop: /etc/passwd is not a "
+                        "folder", ""))
         self.complains(QUIET + "maildrop = ~/mbox\n", status=0)
+
+    def test_spool_folder_of_a_user(self):
+        """A session has his rights and no others; those of virtual users are one."""
+        self.file("/etc/popper/users", "joe:%s::::::\n" % HASH, 0o600)
+        self.host.mkdir("/srv/mail", 0o2775, "ann", "mail")
+        self.addCleanup(self.host.call, shutil.rmtree, "/srv/mail")
+        self.file("/srv/mail/joe", MAIL, 0o660, "ann")
+        row = "maildrop = /srv/mail/%u\n"
+        self.complains(FILE + row, status=0)
+        self.complains(QUIET + row, (CONF + ":3: error: maildrop: nobody whose "
+                                     "mail is in /srv/mail can log in",
+                                     "chown root:mail /srv/mail"))
+        self.complains(FILE.replace("= ann", "= 5000:5000") + row,
+                       (CONF + ":5: error: maildrop: nobody whose mail",
+                        "chown 5000:5000 /srv/mail"))
 
     def test_mail_of_an_older_popper(self):
         self.file("/var/mail/.ann.pop", MAIL, 0o600, "ann")
