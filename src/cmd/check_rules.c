@@ -8,7 +8,7 @@
 #include "auth/access.h"
 #include "role/listen.h"
 #include "sys/cage_files.h"
-#include "sys/sock.h"
+#include "sys/listen.h"
 
 #include <string.h>
 
@@ -282,29 +282,61 @@ rule_log(struct check *c)
 		    "remove it when you have found what you look for");
 }
 
-/* An address of line i that stands before it in this line or in one above. */
-static void
-rule_listen_twice(struct check *c, size_t i, const struct listen_line *l)
+/* Addresses of lines that were judged. */
+struct heard {
+	size_t			n;
+	struct sock_addr	at[2 * LISTEN_AT_MAX * CONF_LIST_MAX];
+};
+
+static const struct sock_addr *
+in_the_way(const struct heard *h, const struct sock_addr *at)
 {
-	const struct conf_list *lines = &c->s->role.listen;
+	for (size_t i = 0; i < h->n; i++)
+		if (sock_addr_overlaps(&h->at[i], at))
+			return &h->at[i];
+	return NULL;
+}
 
-	for (size_t k = 0; k < l->n; k++)
-		for (size_t j = 0; j <= i; j++) {
-			struct listen_line	above;
-			char			unused[8];
-			size_t			n;
+/* Lines of a wildcard and of an address in it have both their use at sockets that
+ * were handed over. */
+static void
+tell_overlap(struct check *c, unsigned line, const char *where,
+    const struct sock_addr *at, const struct sock_addr *other)
+{
+	char text[SOCK_WHERE_MAX];
 
-			if (!listen_read(lines->item[j], &above, unused,
-			    sizeof(unused)))
-				continue;
-			n = j < i ? above.n : k;
-			for (size_t m = 0; m < n; m++)
-				if (strcmp(above.where[m], l->where[k]) == 0)
-					check_tell(c, CONF_ERROR, c->s->config,
-					    lines->line[i], "listen: %s is "
-					    "there twice; remove one of them",
-					    l->where[k]);
-		}
+	sock_addr_where(other, text, sizeof(text));
+	if (sock_addr_same(at, other))
+		check_tell(c, CONF_ERROR, c->s->config, line, "listen: %s is "
+		    "there twice; remove one of them", where);
+	else
+		check_tell(c, CONF_WARNING, c->s->config, line, "listen: %s and "
+		    "%s exclude each other, and popper serve does not start; "
+		    "remove one of them, unless a service manager opens the "
+		    "sockets", where, text);
+}
+
+/* Of a wildcard one half is enough. */
+static void
+rule_place(struct check *c, unsigned line, const char *where, struct heard *h)
+{
+	struct sock_addr	at[2];
+	size_t			n = sock_listen_parse(where, at);
+	const struct sock_addr	*other = NULL;
+	struct fault		 f;
+
+	for (size_t i = 0; i < n && other == NULL; i++) {
+		other = in_the_way(h, &at[i]);
+		if (other != NULL)
+			tell_overlap(c, line, where, &at[i], other);
+	}
+	if (n == 1 && c->out != NULL && sock_has_address(&at[0], &f) != 0)
+		check_tell(c, CONF_WARNING, c->s->config, line, "listen: popper "
+		    "serve does not start as long as this host has not the "
+		    "address of %s (%s); mend it, unless it comes later", where,
+		    f.text);
+	for (size_t i = 0; i < n; i++)
+		h->at[h->n++] = at[i];
 }
 
 static void
@@ -314,7 +346,9 @@ rule_listen(struct check *c)
 	bool				 single = r->isolation ==
 					    ISOLATION_SINGLE;
 	bool				 proxy = false;
+	static struct heard		 heard;
 
+	heard.n = 0;
 	if (r->listen.n == 0)
 		check_warn(c, "listen", "popper serve listens nowhere by itself, "
 		    "only at sockets that a service manager or inetd hands over; "
@@ -326,7 +360,8 @@ rule_listen(struct check *c)
 		if (!listen_read(r->listen.item[i], &l, unused,
 		    sizeof(unused)))
 			continue;
-		rule_listen_twice(c, i, &l);
+		for (size_t k = 0; k < l.n; k++)
+			rule_place(c, r->listen.line[i], l.where[k], &heard);
 		proxy |= l.rules.proxy;
 		if (l.rules.proxy && r->proxy_networks.n == 0)
 			check_tell(c, CONF_ERROR, c->s->config,
@@ -339,6 +374,10 @@ rule_listen(struct check *c)
 			    "isolation = single; remove it, or set isolation = "
 			    "split");
 	}
+	if (heard.n > LISTENERS_MAX)
+		check_warn(c, "listen", "there are %zu addresses (* is two of "
+		    "them), and popper serve, which listens at %u, does not "
+		    "start; remove some", heard.n, LISTENERS_MAX);
 	if (!proxy && r->proxy_networks.n > 0)
 		check_warn(c, "proxy_networks", "has no effect: no line of "
 		    "listen says proxy; write listen = *:110 proxy (with your "

@@ -101,8 +101,9 @@ judge_dates(struct check *c, unsigned line, const struct certificate_row *row,
 	int64_t now = (int64_t)time(NULL);
 
 	if (j->ends <= now)
-		check_tell(c, CONF_ERROR, c->s->config, line, "tls_certificate: "
-		    "%s has expired; renew it", row->chain);
+		check_tell(c, c->quick ? CONF_WARNING : CONF_ERROR, c->s->config,
+		    line, "tls_certificate: %s has expired; renew it",
+		    row->chain);
 	else if (j->ends - now < SOON_DAYS * DAY_S)
 		check_tell(c, CONF_WARNING, c->s->config, line, "tls_certificate:"
 		    " %s expires in %lld days; renew it", row->chain,
@@ -224,8 +225,9 @@ check_tls(struct check *c)
 	monitor_hostname(c->s, with.host, sizeof(with.host));
 	for (size_t i = 0; i < c->s->role.tls_certificate.n; i++)
 		judge_row(c, &with, i);
-	if (c->errors == before)
-		judge_renewal(c);
+	if (c->errors != before)
+		return;
+	judge_renewal(c);
 	if (!with.named)
 		check_warn(c, "tls_certificate", "none has the name %s, by which "
 		    "popper knows this host; set hostname, or have one made "

@@ -350,6 +350,18 @@ class Check(Checking):
                 ("listen = *:110 [::1]:1\nlisten = *:2 [::1]:1 *:2\n",
                  [(CONF + ":4: error: listen: [::1]:1 is there twice", ""),
                   (CONF + ":4: error: listen: *:2 is there twice", "")]),
+                ("listen = 127.0.0.1:110\nlisten = *:110 :110 [::1]:1\n",
+                 [(CONF + ":4: warning: listen: *:110 and 127.0.0.1:110 exclude "
+                   "each other", "does not start"),
+                  (CONF + ":4: error: listen: :110 is there twice", "")]),
+                ("listen = 127.0.0.1:0 127.0.0.1:0\n", []),
+                ("listen = 192.0.2.9:110\n",
+                 [(CONF + ":3: warning: listen: popper serve does not start as "
+                   "long as this host has not the address of 192.0.2.9:110", "")]),
+                ("".join("listen = *:%d *:%d\n" % (n, n + 50)
+                         for n in range(1, 10)),
+                 [(CONF + ":11: warning: listen: there are 36 addresses",
+                   "32, does not start")]),
                 ("listen = *:110 proxi\nlisten = *:111\n",
                  [(CONF + ':3: error: listen: "*:110 proxi" does not fit',
                    'networks=... or max_per_address=N, for "proxi"')]),

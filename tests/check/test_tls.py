@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "tls"))
 
+from authority import Authority                                 # noqa: E402
 from house_tls import certificate                               # noqa: E402
 from test_check import CONF, QUIET, Checking                    # noqa: E402
 
@@ -81,13 +82,25 @@ class Tls(Checking):
 
     def test_missing(self):
         self.complains(BASE + ROW,
-                       (CONF + ":5: error: tls_certificate:", "cert.pem"),
-                       (CONF + ":5: warning: tls_certificate:", "the name"))
+                       (CONF + ":5: error: tls_certificate:", "cert.pem"))
 
     def test_dates(self):
         self.lay(*certificate(NAME, days=5))
         self.complains(BASE + ROW, (CONF + ":5: warning: tls_certificate:",
                                     "expires in "), status=0)
+
+    def test_expired(self):
+        """No reason to refuse a reload by which something else is mended."""
+        authority = Authority("its issuer")
+        self.addCleanup(authority.close)
+        self.lay(*authority.make(NAME, "subjectAltName=DNS:" + NAME,
+                                 ends="210101000000Z"))
+        for args, severity, status in (((), "error", 78),
+                                       (("--quick",), "warning", 0)):
+            code, lines = self.check(BASE + ROW, *args)
+            self.assertEqual(code, status, lines)
+            self.assertIn(CONF + ":5: %s: tls_certificate: cert.pem has expired"
+                          % severity, lines[0])
 
     def test_other_name(self):
         self.lay(*certificate("pop.example.com", "*.example.com", days=90))
