@@ -220,9 +220,10 @@ struct hash_kind {
 struct hash_kinds {
 	struct hash_kind	list[64];
 	size_t			n;
+	unsigned		late;		/* that took too long */
 };
 
-/* As row_is_no_hash, which is asked once for each kind; *f is none before.  A kind
+/* As passwd_try, which is asked once for each kind; *f is none before.  A kind
  * beyond those that are kept is not tried. */
 bool	hash_kinds_refuse(struct hash_kinds *all, const struct passwd_row *row,
 	    struct fault *f);

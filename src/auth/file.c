@@ -7,6 +7,8 @@
 #include "auth/passwd_file.h"
 #include "auth/prep.h"
 
+#include <stdio.h>
+
 static size_t
 count_rows(const struct buf *text)
 {
@@ -165,9 +167,13 @@ judge_row(struct judge *j, const struct passwd_row *row,
 	    j->c->virtual_user[0] == '\0'))
 		verdict_judge(&j->policy, v);
 	/* Whether it matches is nobody's business; whether it can, is. */
-	if (v->result == AUTH_OK && !locked &&
-	    hash_kinds_refuse(&j->kinds, row, &f))
+	if (v->result != AUTH_OK || locked)
+		return;
+	if (hash_kinds_refuse(&j->kinds, row, &f))
 		verdict_refuse(v, REASON_ROW, "the row's password: %s", f.text);
+	else if (f.class != FAULT_NONE)
+		(void)snprintf(v->detail, sizeof(v->detail), "%.*s",
+		    (int)sizeof(v->detail) - 1, f.text);
 }
 
 int

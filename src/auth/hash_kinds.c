@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Can something be hashed as each stored password was?  To try takes as long as a
- * login; so of those that differ in nothing but salt and hash one is tried.
+ * login; so of those that differ in nothing but salt and hash one is tried, by a
+ * child, since parameters may be such that it takes days.
  */
 #include "auth/auth_priv.h"
 #include "auth/passwd_file.h"
 
-#include <stdio.h>
+#include "sys/file.h"
+#include "sys/spawn.h"
+
+#include <string.h>
 
 #define LONG_RUN	8	/* characters that are salt or hash together;
 				   parameters are shorter */
+#define LATE_MAX	2	/* kinds that take so long: then no more are tried */
 
 static bool
 is_base64(uint8_t c)
@@ -76,6 +81,46 @@ find(struct hash_kinds *all, const struct hash_kind *k)
 	return NULL;
 }
 
+/* In a child: why not goes to the pipe. */
+static NORETURN void
+try_there(const struct passwd_row *row, int to)
+{
+	struct fault f = { 0 };
+	struct fault ignored;
+
+	spawn_spend(PASSWD_TRY_S);
+	if (row_is_no_hash(row, &f))
+		(void)!file_write(to, f.text, strlen(f.text), &ignored);
+	spawn_exit(0);
+}
+
+bool
+passwd_try(const struct passwd_row *row, struct fault *f)
+{
+	AUTO(fd_close) int	from = -1;
+	AUTO(fd_close) int	to = -1;
+	char			why[sizeof(f->text)];
+	int			status;
+	ssize_t			n;
+	pid_t			pid;
+
+	if (fd_pipe(&from, &to, f) != 0 || (pid = spawn_fork(f)) < 0)
+		return false;
+	if (pid == 0)
+		try_there(row, to);
+	fd_close(&to);
+	n = file_read(from, why, sizeof(why) - 1, f);
+	(void)spawn_wait(pid, -1, &status);
+	if (status == SPAWN_SPENT)
+		(void)fault_set(f, FAULT_TEMP, "to hash one password as this one "
+		    "takes more than %d seconds of a processor, and so does each "
+		    "login; store one with fewer rounds (popper passwd)",
+		    PASSWD_TRY_S);
+	else if (n > 0)
+		(void)fault_set(f, FAULT_PERM, "%.*s", (int)n, why);
+	return n > 0;
+}
+
 bool
 hash_kinds_refuse(struct hash_kinds *all, const struct passwd_row *row,
     struct fault *f)
@@ -87,14 +132,15 @@ hash_kinds_refuse(struct hash_kinds *all, const struct passwd_row *row,
 	if (passwd_plain(row->password, &text))
 		return false;
 	if (!outline(row->password, &mine))
-		return row_is_no_hash(row, f);
+		return all->late < LATE_MAX && passwd_try(row, f);
 	known = find(all, &mine);
 	if (known != NULL) {
 		*f = known->why;
-	} else if (all->n < ARRAY_LEN(all->list)) {
-		(void)row_is_no_hash(row, f);
-		mine.why = *f;
+	} else if (all->n < ARRAY_LEN(all->list) && all->late < LATE_MAX) {
+		if (passwd_try(row, f))
+			mine.why = *f;
+		all->late += f->class == FAULT_TEMP;
 		all->list[all->n++] = mine;
 	}
-	return f->class != FAULT_NONE;
+	return f->class != FAULT_NONE && f->class != FAULT_TEMP;
 }

@@ -107,10 +107,16 @@ int	passwd_file_each(const char *path,
 	    void (*fn)(void *ctx, const struct passwd_row *row), void *ctx,
 	    struct fault *f) MUSTUSE;
 
+/* Can no password match it?  Why, is in *f, which is none before.  Hashes something, in
+ * a child; when that takes more of a processor, false and FAULT_TEMP. */
+#define PASSWD_TRY_S	3		/* seconds */
+bool	passwd_try(const struct passwd_row *row, struct fault *f) MUSTUSE;
+
 /*
  * Every line that is not empty and no comment, as a login would take it: the
- * identity of its user (whose password is locked, perhaps), or why there is
- * none; wrong is NULL when the line is no row at all.  Reads a file that a login
+ * identity of its user (whose password is locked, perhaps) and what there is to say
+ * of it ("": nothing), or why there is none; wrong is NULL when the line is no row
+ * at all.  Reads a file that a login
  * would not, see below.  Hashes something for each method, parameters and lengths
  * that it meets, to see whether it can be done.
  */

@@ -104,6 +104,7 @@ struct rows {
 	struct check	*c;
 	const char	*path;
 	size_t		 n;
+	bool		 late;		/* one took too long to be tried */
 };
 
 /* One line of a password file, and what a login made of it. */
@@ -129,6 +130,8 @@ on_row(void *ctx, unsigned line, const struct identity *id, const char *wrong)
 		    "in: %s; see \"The file\" in popper-passwd(8)", wrong);
 		return;
 	}
+	if (wrong[0] != '\0')
+		check_tell(c, CONF_WARNING, path, line, "%s", wrong);
 	if (id->own_delay && c->s->role.login_delay_max_s == 0)
 		check_tell(c, CONF_WARNING, path, line, "login_delay has no "
 		    "effect here without login_delay_max; set that, or remove "
@@ -146,7 +149,7 @@ files_passwd(struct check *c, const struct auth_conf *db)
 {
 	const char		*option = db->place != NULL ? "auth" : "passwd_file";
 	const char		*path = auth_place(db);
-	struct rows		 rows = { c, path, 0 };
+	struct rows		 rows = { .c = c, .path = path };
 	struct file_facts	 facts;
 	struct fault		 f;
 
@@ -251,35 +254,36 @@ files_apps(struct check *c)
 		check_error(c, "app_password_file", "%s", f.text);
 }
 
-/* Something is hashed as each of them is: can a password match it? */
+/* Can a password match it? */
 static void
 on_master(void *ctx, const struct passwd_row *row)
 {
-	AUTO(secret_wipe) struct secret	 x = { .n = 1, .b = "?" };
-	struct check			*c = ctx;
-	struct fault			 f = { 0 };
+	struct rows	*rows = ctx;
+	struct fault	 f = { 0 };
 
 	if (row->unsupported.n > 0)
 		(void)fault_set(&f, FAULT_PERM, "%.*s is not known here",
 		    (int)row->unsupported.n, (const char *)row->unsupported.p);
-	else if (passwd_disabled(row->password) ||
-	    passwd_verify(row->password, &x, &f))
+	else if (passwd_disabled(row->password) || rows->late ||
+	    (!passwd_try(row, &f) && f.class == FAULT_NONE))
 		return;
-	if (f.class != FAULT_NONE)
-		check_error(c, "master_users", "%.*s: %s; write name:HASH, as "
-		    "popper passwd --file %s makes it", (int)row->user.n,
-		    (const char *)row->user.p, f.text,
-		    c->s->auth.master_users);
+	rows->late = f.class == FAULT_TEMP;
+	check_tell(rows->c, rows->late ? CONF_WARNING : CONF_ERROR,
+	    rows->c->s->config, conf_line(rows->c->s->store, "master_users"),
+	    "master_users: %.*s: %s; write name:HASH, as popper passwd --file %s "
+	    "makes it", (int)row->user.n, (const char *)row->user.p, f.text,
+	    rows->path);
 }
 
 static void
 files_masters(struct check *c, const struct file_facts *facts)
 {
 	const char	*path = c->s->auth.master_users;
+	struct rows	 rows = { .c = c, .path = path };
 	struct fault	 f;
 
 	judge_secret(c, "master_users", path, facts);
-	if (passwd_file_each(path, on_master, c, &f) != 0)
+	if (passwd_file_each(path, on_master, &rows, &f) != 0)
 		check_error(c, "master_users", "%s", f.text);
 }
 

@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -187,6 +188,14 @@ void
 spawn_deadline(unsigned seconds)
 {
 	(void)alarm(seconds);
+}
+
+void
+spawn_spend(unsigned seconds)
+{
+	const struct rlimit most = { seconds, seconds + 1 };
+
+	(void)setrlimit(RLIMIT_CPU, &most);
 }
 
 /* ------------------------------------------------------- waiting */

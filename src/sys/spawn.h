@@ -75,6 +75,9 @@ void	spawn_adopt(void);
  */
 #define SPAWN_LATE	(128 + 14)		/* SIGALRM */
 void	spawn_deadline(unsigned seconds);
+/* The same for who has spent so much of a processor's time. */
+#define SPAWN_SPENT	(128 + 24)		/* SIGXCPU */
+void	spawn_spend(unsigned seconds);
 /* Wait for our child pid; status as above (127 when it is none of ours).
  * Returns 1 when it ended, 0 when it runs on after timeout_ms (-1: for ever). */
 int	spawn_wait(pid_t pid, int timeout_ms, int *status_r);

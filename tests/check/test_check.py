@@ -529,6 +529,16 @@ class Check(Checking):
                        (path + ":1: error: this user has no maildrop",
                         "no home folder"))
 
+    def test_a_hash_that_takes_hours(self):
+        """It is told once for all of its kind, and holds up nothing."""
+        slow = "$6$rounds=999999999$slow$" + 86 * "x"
+        path = "/etc/popper/users"
+        rows = "".join("joe%d:%s::::::\n" % (i, slow) for i in range(3))
+        self.file(path, "ann:*\n" + rows, 0o600)
+        self.complains(FILE, (path + ":2: warning: to hash one password as this "
+                              "one takes more than 3 seconds", "fewer rounds"),
+                       status=0)
+
     def test_what_is_no_file(self):
         """Nobody can log in then, and no mode is to be mended."""
         for rows in ("auth = file\npasswd_file", "deny_file", "allow_file",
