@@ -49,7 +49,7 @@ look(struct check *c, const char *option, const char *path,
 		return true;
 	if (f.err == ENOENT && missing == MAY_MISS)
 		return false;
-	if (f.err == EACCES && !c->root)
+	if (f.err == EACCES && !check_as_served(c))
 		check_warn(c, option, "%s cannot be looked at by this user; "
 		    "run popper check as root", path);
 	else if (f.err == ENOENT)
@@ -416,7 +416,7 @@ folder_of_ours(struct check *c, const char *option, const char *path)
 	if (check_look(path, &facts, &f) != 0) {
 		if (f.err == ENOENT)
 			folder_to_come(c, option, path);
-		else if (f.err != EACCES || c->root)
+		else if (f.err != EACCES || check_as_served(c))
 			check_error(c, option, "%s", f.text);
 		return false;
 	}

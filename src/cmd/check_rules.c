@@ -330,13 +330,14 @@ rule_place(struct check *c, unsigned line, const char *where, struct heard *h)
 		if (other != NULL)
 			tell_overlap(c, line, where, &at[i], other);
 	}
-	if (n == 1 && c->out != NULL && sock_has_address(&at[0], &f) != 0)
-		check_tell(c, CONF_WARNING, c->s->config, line, "listen: popper "
-		    "serve does not start as long as this host has not the "
-		    "address of %s (%s); mend it, unless it comes later", where,
-		    f.text);
 	for (size_t i = 0; i < n; i++)
 		h->at[h->n++] = at[i];
+	if (c->root || !check_as_served(c))
+		at[n - 1].port = 0;	/* may be popper's, that runs */
+	if (c->out != NULL && sock_may_bind(&at[n - 1], &f) != 0)
+		check_tell(c, CONF_WARNING, c->s->config, line, "listen: popper "
+		    "serve cannot listen at %s (%s), and does not start; mend "
+		    "it, unless that comes later", where, f.text);
 }
 
 static void

@@ -258,18 +258,15 @@ sock_listen(const struct sock_addr *at, bool shared, int *fd_r, struct fault *f)
 }
 
 int
-sock_has_address(const struct sock_addr *at, struct fault *f)
+sock_may_bind(const struct sock_addr *at, struct fault *f)
 {
 	AUTO(fd_close) int	fd = -1;
-	struct sock_addr	any_port = *at;
 	union any_addr		a;
-	socklen_t		n;
+	socklen_t		n = addr_to(at, &a);
 
-	any_port.port = 0;
-	n = addr_to(&any_port, &a);
 	fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	return fd == -1 || bind(fd, &a.sa, n) == -1 ?
-	    SYS_FAULT(f, "%s", at->text) : 0;
+	return fd != -1 && (bind(fd, &a.sa, n) == 0 || errno == EADDRINUSE) ? 0 :
+	    SYS_FAULT(f, "%s", at->text);
 }
 
 static int

@@ -51,8 +51,8 @@ bool	sock_listen_valid(const char *where);
  * `shared`: also beside listeners of ours for which sock_share is on. */
 int	sock_listen(const struct sock_addr *at, bool shared, int *fd_r,
 	    struct fault *f) MUSTUSE;
-/* Is that address, whatever its port, one at which this host can listen? */
-int	sock_has_address(const struct sock_addr *at, struct fault *f) MUSTUSE;
+/* Is it this host's, and may we use the port (0: any)?  Perhaps somebody listens. */
+int	sock_may_bind(const struct sock_addr *at, struct fault *f) MUSTUSE;
 bool	sock_listens(int fd);
 void	sock_share(int fd, bool on);	/* off: a plain one is refused again */
 /* Make a socket that somebody has handed over one of these, if it is a

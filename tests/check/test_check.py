@@ -356,8 +356,8 @@ class Check(Checking):
                   (CONF + ":4: error: listen: :110 is there twice", "")]),
                 ("listen = 127.0.0.1:0 127.0.0.1:0\n", []),
                 ("listen = 192.0.2.9:110\n",
-                 [(CONF + ":3: warning: listen: popper serve does not start as "
-                   "long as this host has not the address of 192.0.2.9:110", "")]),
+                 [(CONF + ":3: warning: listen: popper serve cannot listen at "
+                   "192.0.2.9:110 (192.0.2.9: Cannot assign", "comes later")]),
                 ("".join("listen = *:%d *:%d\n" % (n, n + 50)
                          for n in range(1, 10)),
                  [(CONF + ":11: warning: listen: there are 36 addresses",
@@ -887,6 +887,28 @@ class Check(Checking):
         self.assertEqual(code, 0, lines)
         self.assertTrue(lines[0].startswith(
             CONF + ": warning: isolation: split needs root"), lines)
+
+    def test_of_who_serves_himself(self):
+        """He need not be root: what he may not, popper may not."""
+        self.host.mkdir("/srv/pop", 0o755, "ann")
+        self.addCleanup(self.host.call, shutil.rmtree, "/srv/pop")
+        text = (QUIET + "isolation = single\nauth = file\nstate_dir = /srv/pop\n"
+                "maildrop = /srv/pop/%u\nrun_dir = /srv/pop/run\n")
+        self.host.write("/srv/pop/users", "joe:%s:1001:1001::::\n" % HASH, 0o600,
+                        "ann")
+        where = "passwd_file = /srv/pop/users\nlisten = 127.0.0.1:%d\n"
+        run = (CONF + ":7: warning: run_dir: /srv/pop/run", "makes it")
+        self.complains(text + where % 1110, run, status=0, user="ann")
+        self.complains(text + where % 110,
+                       (CONF + ":9: warning: listen: popper serve cannot listen "
+                        "at 127.0.0.1:110 ", "Permission denied"), run, status=0,
+                       user="ann")
+        self.host.write("/srv/pop/users", "", 0o600)
+        self.complains(text.replace("state_dir = /srv/pop", "state_dir = /srv")
+                       + where % 1110,
+                       (CONF + ":8: error: passwd_file: ", "Permission denied"),
+                       (CONF + ":5: error: state_dir: popper can make nothing "
+                        "there: ", "Permission denied"), run, user="ann")
 
     def test_control_octets_do_not_reach_the_terminal(self):
         self.file("/var/mail/.a\x1b[2J.pop", MAIL, 0o600, "ann")
