@@ -5,13 +5,14 @@ changed.  Nothing here asks popper.
 """
 
 import functools
+import itertools
 import os
 import re
 import shutil
 import sys
 import time
 from collections import Counter
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -65,11 +66,16 @@ def is_pseudo(piece):
     return sum(bool(re.search(sign, head, re.I | re.M)) for sign in SIGNS) > 1
 
 
+class Held(NamedTuple):
+    """A spool at a login, whatever becomes of its name."""
+    file: BinaryIO
+    messages: Counter           # of spool.Message
+
+
 class Mbox:
     """The spool of ann."""
 
     KIND = "mbox"
-    DOUBTS = 3                  # sessions until what was altered is known
 
     def __init__(self, root, path, owner):
         self.root, self.name, self.owner = root, path, owner
@@ -171,6 +177,25 @@ class Mbox:
             return "change, no room"
         return "%s, %s" % (make.__name__, write.__name__)
 
+    def altered(self, old, new):
+        """Identities in `new`, octets, of which an index of `old` need not know: what
+        stands before a message that is where it was (docs/design/mbox.md, 104)."""
+        was, now = self._places(old), self._places(new)
+        still = [at for at in was.keys() & now.keys()
+                 if identity(was[at]) == identity(now[at])]
+        return {identity(piece) for at, piece in now.items()
+                if at < max(still, default=0) and was.get(at) != piece}
+
+    @staticmethod
+    def _places(data):
+        """{offset: octets} of each message."""
+        try:
+            head, pieces = spool.pieces(data)
+        except ValueError:
+            return {}
+        ends = itertools.accumulate(map(len, pieces), initial=len(head))
+        return dict(zip(ends, pieces))
+
     def spoil(self, rng):
         """It is removed; or no mailbox any more."""
         if rng.random() < 0.5:
@@ -199,23 +224,32 @@ class Mbox:
                 for p in self.pieces()[len(self.hidden()):]]
 
     def hold(self):
-        """The file itself, whatever becomes of its name."""
-        return open(self.path, "rb") if os.path.exists(self.path) else None
+        if not os.path.exists(self.path):
+            return None
+        return Held(open(self.path, "rb"), Counter(map(spool.message, self.pieces())))
 
     @staticmethod
-    def is_copied(held, options):
-        return options["temp_maildrop"] == "always" or held is None or \
-            os.fstat(held.fileno()).st_size <= IN_MEMORY
+    def is_small(held):
+        """Too small for an index."""
+        return held is None or os.fstat(held.file.fileno()).st_size <= IN_MEMORY
 
-    def may_refuse(self, message, held):
-        """In place: it is not there any more as it was."""
-        for data in (self.read(), os.pread(held.fileno(), 1 << 30, 0)):
-            try:
-                if message.raw in spool.pieces(data)[1]:
-                    return False
-            except ValueError:
-                pass
-        return True
+    def is_copied(self, held, options):
+        return options["temp_maildrop"] == "always" or self.is_small(held)
+
+    def may_refuse(self, message, nth, held):
+        """In place: it, of twins the nth, is not there any more as it was.  A file that
+        has lost its name is read on as long as it has all that it had."""
+        if self._messages(self.read())[spool.message(message.raw)] >= nth:
+            return False
+        return bool(held.messages - self._messages(
+            os.pread(held.file.fileno(), 1 << 30, 0)))
+
+    @staticmethod
+    def _messages(data):
+        try:
+            return Counter(map(spool.message, spool.pieces(data)[1]))
+        except ValueError:
+            return Counter()
 
     # -- what UPDATE did ----------------------------------------------------
 
@@ -284,7 +318,6 @@ class Maildir:
     """The same of a folder; what stands before a file's colon is a message."""
 
     KIND = "Maildir"
-    DOUBTS = 0
 
     def __init__(self, root, path, owner):
         self.root, self.name, self.owner = root, path, owner
@@ -383,6 +416,11 @@ class Maildir:
             out.append(base)
         return "change %d" % len(out)
 
+    @staticmethod
+    def altered(_old, _new):
+        """A file with other octets is another file."""
+        return set()
+
     def _anew(self, path):
         """The same octets in another file of that name."""
         shutil.copy(path, self.path + "tmp/anew")
@@ -432,10 +470,14 @@ class Maildir:
         return None
 
     @staticmethod
+    def is_small(_held):
+        return False
+
+    @staticmethod
     def is_copied(_held, _options):
         return False
 
-    def may_refuse(self, message, _held):
+    def may_refuse(self, message, _nth, _held):
         """The file is not there any more, or another one has its name."""
         now = self.read().get(os.fsdecode(message.who))
         return now is None or now[1] != message.raw[1]

@@ -30,12 +30,13 @@ class Doubted(Exception):
 
 
 class Session:
-    """Logged in.  `extra`: bulletins that are not in the maildrop yet."""
+    """Logged in.  `extra`: bulletins that are not in the maildrop yet; `notes`: what
+    is noted of those before they are and once they are, None: nothing ever."""
 
-    def __init__(self, walk, pop, extra):
+    def __init__(self, walk, pop, extra, notes):
         self.walk, self.pop, self.rng = walk, pop, walk.rng
         self.messages, self.hidden = walk.drop.shown(), walk.drop.hidden()
-        self.extra = extra
+        self.extra, self.notes = extra, notes
         self.all = self.messages + extra
         self.held = walk.drop.hold()
         self.copied = walk.drop.is_copied(self.held, walk.options)
@@ -44,12 +45,15 @@ class Session:
         self.deleted, self.retrieved = set(), set()
         self.served = self.refused = 0
         self.lenient = walk.damaged or walk.full
-        self.doubt = walk.doubt > 0
+        self.excused = False            # something was refused by that alone
+        self.unsure = set() if walk.drop.is_small(self.held) else \
+            walk.altered & {m.who for m in self.messages}
+        self.alterations, self.damages = walk.alterations, walk.damages
 
     def close(self):
         self.pop.close()
         if self.held:
-            self.held.close()
+            self.held.file.close()
 
     # -- what it shows ------------------------------------------------------
 
@@ -67,13 +71,25 @@ class Session:
             return
         except EOFError:                # in the midst of a list
             self.check(self.lenient, "a list that ends")
+            self.excuse()
             raise Gone from None
         try:
             self.judge_lists(left, sizes, ids, total)
         except Wrong:
-            if self.doubt:
-                raise Doubted from None
-            raise
+            if not self.unsure:
+                raise
+            if len(sizes) == len(left):
+                self.judge_others(left, sizes, ids)
+            raise Doubted from None
+
+    def judge_others(self, left, sizes, ids):
+        """All but those that an index need not know."""
+        for i in left:
+            m = self.all[i]
+            if m.who not in self.unsure:
+                self.check(sizes.get(i + 1) == len(m.wire), "LIST", i + 1, sizes)
+                self.check(self.walk.may_have(m.who, ids.get(i + 1)),
+                           "UIDL", i + 1, ids)
 
     def judge_lists(self, left, sizes, ids, total):
         want = {i + 1: len(self.all[i].wire) for i in left}
@@ -83,8 +99,8 @@ class Session:
         if self.ids:
             self.check(all(self.ids[n - 1] == ids[n] for n in ids), "ids changed")
         elif not self.deleted:
-            if not self.doubt:
-                self.walk.know_ids(self.hidden, self.all, list(ids.values()))
+            self.walk.know_ids(self.hidden, self.all, list(ids.values()),
+                               learn=not self.unsure)
             self.ids = list(ids.values())
 
     def may_refuse_all(self, error):
@@ -92,6 +108,11 @@ class Session:
         self.check(self.lenient and (TEMP.match(error.args[0]) or
                                      not self.walk.drop.is_good()), error.args[0])
         self.refused += 1
+        self.excuse()
+
+    def excuse(self):
+        """An index was wrong, or there was no room; or it is no mailbox any more."""
+        self.excused |= self.walk.drop.is_good()
 
     def text(self, command, i, want):
         """True: it was served, as it was at the login."""
@@ -101,18 +122,31 @@ class Session:
             got = self.pop.body()
             self.check(got == want, command, got[:300], want[:300])
             self.served += 1
+            self.is_known(i)
             return True
         self.check(TEMP.match(reply[5:]) or not self.walk.drop.is_good(), reply)
         self.refused += 1
-        if self.doubt:
+        if self.all[i].who in self.unsure:
             raise Doubted
-        self.check(self.lenient or (not self.copied and self.is_gone(i)),
-                   "refused", command, reply)
+        if self.copied or not self.is_gone(i):
+            self.check(self.lenient, "refused", command, reply)
+            self.excuse()
         return False
 
+    def is_known(self, i):
+        """No index was wrong about what was served, if it has no twin."""
+        who = self.all[i].who
+        if who in self.unsure and self.walk.alterations == self.alterations and \
+                [m.who for m in self.messages].count(who) == 1:
+            self.unsure.discard(who)
+            self.walk.altered.discard(who)
+
     def is_gone(self, i):
-        return i < len(self.messages) and \
-            self.walk.drop.may_refuse(self.all[i], self.held)
+        if i >= len(self.messages):
+            return False
+        numbers = twin_numbers(self.hidden + [m.who for m in self.messages])
+        return self.walk.drop.may_refuse(
+            self.all[i], numbers[len(self.hidden) + i], self.held)
 
     def retr(self, i):
         if self.text(b"RETR %d" % (i + 1), i, self.all[i].wire):

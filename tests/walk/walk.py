@@ -44,7 +44,10 @@ class Walk:
         self.ids, self.owners = {}, {}
         self.journals = []              # of updates that were cut off
         self.damaged = self.full = False
-        self.doubt = 0                  # see Doubted
+        self.damages = 0
+        # What an index may not know, and what ever was so; see Doubted.
+        self.altered, self.ever_altered = set(), set()
+        self.alterations = 0
         self.server = None
         self.did = []
         self.pending = None             # what was there when a session died
@@ -217,9 +220,15 @@ class Walk:
         return [drops.Shown(drops.identity(text), spool.message(text).wire, None)
                 for number, text in self.bulletins if number > note]
 
+    def notes(self, news):
+        """What is noted before and after a session that has these."""
+        if "bulletins" not in self.options:
+            return None
+        return self.note(), len(self.bulletins) if news else self.note()
+
     # -- unique-ids ---------------------------------------------------------------
 
-    def know_ids(self, hidden, messages, ids):
+    def know_ids(self, hidden, messages, ids, learn=True):
         """The same message has the same id, and no other one ever had it."""
         if len(set(ids)) != len(ids):
             raise Wrong("an id twice", ids)
@@ -232,7 +241,12 @@ class Walk:
                 raise Wrong("another id", who, id_, self.ids[who])
             if self.owners.get(id_, who) != who:
                 raise Wrong("the id of another", id_, who, self.owners[id_])
-            self.ids[who], self.owners[id_] = id_, who
+            if learn:
+                self.ids[who], self.owners[id_] = id_, who
+
+    def may_have(self, identity, id_):
+        """It, or a twin; no other message had that id."""
+        return self.owners.get(id_, (identity, 0))[0] == identity
 
     # -- damage ---------------------------------------------------------------------
 
@@ -256,6 +270,7 @@ class Walk:
                     data = data[:rng.randrange(len(data) + 1)]
                 elif way == 2:
                     data = rng.choice(self.old)
+                    self.altered |= self.ever_altered
                 elif way == 3:
                     data = bytes(rng.randrange(4096))
                 elif data:
@@ -266,6 +281,7 @@ class Walk:
                 f.write(data)
                 f.truncate()
             self.damaged = True
+            self.damages += 1
             return "index damaged, %d" % way
         return "no index"
 
@@ -404,7 +420,7 @@ class Walk:
         news = self.news()
         if self.full and pop.stat()[0] == len(self.drop.shown()):
             news = []                   # there was no room to make them
-        return Session(self, pop, news)
+        return Session(self, pop, news, self.notes(news))
 
     leaving = False                     # the last session may not be gone yet
 
@@ -425,6 +441,8 @@ class Walk:
         after = self.drop.read()
         if after != before:
             self.judge(before, after, session, died=True)
+        else:
+            self.judge_note(session, kept=False)
 
     def session(self):
         session = self.login()
@@ -441,28 +459,33 @@ class Walk:
             return "ended"
         finally:
             session.close()
+            self.forgive_once(session)
             for name in ("served", "refused"):
                 self.count[name] += getattr(session, name)
 
+    def forgive_once(self, session):
+        """An index that had something refused is gone."""
+        if session.excused and not self.full and self.damages == session.damages:
+            self.damaged = False
+
     def find_out(self, session):
         """Who reads all of it has the next session know better."""
-        self.doubt -= 1
         self.count["doubted"] += 1
         before = self.drop.read()
-        for n in session.pop.list():
-            try:
+        session.pop.cmd("RSET")
+        for n in range(1, session.pop.stat()[0] + 1):
+            with contextlib.suppress(PopError):
                 session.pop.multi("RETR", n)
-            except PopError:
-                pass
         session.reset()
+        if self.alterations == session.alterations:
+            self.altered.clear()
         self.leaving = True
         self.pending = before, NOTHING
         return "doubted"
 
     def talk(self, session):
-        if self.rng.random() < 0.9:
+        if self.rng.random() < 0.9 or session.unsure:
             session.look()
-            self.doubt = max(self.doubt - 1, 0)
         for _ in range(self.rng.randrange(12)):
             if self.rng.random() < 0.15:
                 self.others()
@@ -530,7 +553,6 @@ class Walk:
             return self.quit_beside(session)
         before = self.drop.read()
         good = self.drop.is_good()
-        note = self.note() if "bulletins" in self.options else None
         reply = session.quit()
         after = self.drop.read()
         self.count["quit"] += 1
@@ -540,12 +562,13 @@ class Walk:
             return "quit"
         if not (self.full or session.lenient or not good):
             raise Wrong("QUIT", reply)
+        session.excuse()
         if after != before and self.drop.KIND == "mbox":
             raise Wrong("QUIT", reply, "changed it")
         if after != before:             # its files go one by one
             self.judge(before, after, session, died=True)
-        if note is not None and self.note() != note:
-            raise Wrong("the note", reply)
+        else:
+            self.judge_note(session, kept=False)
         self.leaving = True             # it has not given its lock back
         return "quit refused"
 
@@ -574,15 +597,27 @@ class Walk:
             self.judge(before, after, session)
         elif after != before or not session.lenient:
             raise Wrong("QUIT", reply)
+        else:
+            session.excuse()
         return "quit, and a delivery"
 
     def judge(self, before, after, session, died=False):
-        wrong = self.drop.judge(before, after, session)
-        if wrong and session is not NOTHING and (died or self.full or session.doubt):
-            wrong = self.drop.judge(before, after, Less(
-                session, before, after, self.drop, died))
-        if wrong:
-            raise Wrong(wrong, "after", self.did[-1:])
+        ways = [session]
+        if died or self.full or session.unsure:
+            ways += [Less(session, before, after, self.drop, died, kept)
+                     for kept in (False, True)]
+        wrong = [self.drop.judge(before, after, way) for way in ways]
+        if None not in wrong:
+            raise Wrong(wrong[-1], "after", self.did[-1:])
+        self.judge_note(session, bool(ways[wrong.index(None)].extra_kept()))
+
+    def judge_note(self, session, kept):
+        """It says that a bulletin was had once that is in the maildrop, not before."""
+        if session.notes is None:
+            return
+        good = {session.notes[kept]} if session.extra_kept() else set(session.notes)
+        if self.note() not in good:
+            raise Wrong("the note", self.note(), good)
 
     # -- the walk -----------------------------------------------------------------------
 
@@ -594,9 +629,7 @@ class Walk:
         elif self.full:
             what = "nothing"            # they would lose mail themselves
         elif way < 0.8:
-            what = self.drop.change(self.rng, self.letters)
-            if what.split(",")[0] not in ("append", "nothing"):
-                self.doubt = self.drop.DOUBTS
+            what = self.change()
         elif way < 0.82:
             what = self.drop.spoil(self.rng)
         elif way < 0.92:
@@ -604,6 +637,15 @@ class Walk:
         else:
             what = self.publish()
         self.did.append(what)
+
+    def change(self):
+        before = self.drop.read()
+        what = self.drop.change(self.rng, self.letters)
+        altered = self.drop.altered(before, self.drop.read())
+        self.altered |= altered
+        self.ever_altered |= altered
+        self.alterations += 1
+        return what
 
     def step(self):
         way = self.rng.random()
@@ -653,7 +695,7 @@ class Walk:
 class _Nothing:
     """A session that did nothing."""
     status = False
-    messages = []
+    messages, unsure, notes = [], (), None
 
     @staticmethod
     def deleted_messages():
@@ -666,27 +708,28 @@ NOTHING = _Nothing()
 
 
 class Less:
-    """Of a session so much as is done when room is short (no bulletins, or marks), or
-    when it died (files go one by one); or what it deletes was altered, and stays."""
+    """Of a session so much as is done when room is short (no marks, nor bulletins
+    unless they are `kept`), or when it died or was refused (files go one by one); or
+    what it deletes was altered, and stays."""
 
-    def __init__(self, session, before, after, drop, died):
+    def __init__(self, session, before, after, drop, died, kept):
         self.status = session.status
         self.messages = session.messages
         self.session, self.drop, self.died = session, drop, died
+        self.kept = kept
         self.before, self.after = before, after
 
     def deleted_messages(self):
         gone = self.session.deleted_messages()
         if self.died and self.drop.KIND == "Maildir":
             gone = [m for m in gone if os.fsdecode(m.who) not in self.after]
-        if self.session.doubt:          # of an mbox
+        if self.session.unsure:         # of an mbox
             left = set(map(drops.identity, self.drop.state(self.after)))
-            gone = [m for m in gone if m.who not in left]
+            gone = [m for m in gone if m.who not in left & self.session.unsure]
         return gone
 
     def retrieved_messages(self):
         return self.session.retrieved_messages()
 
-    @staticmethod
-    def extra_kept():
-        return []
+    def extra_kept(self):
+        return self.session.extra_kept() if self.kept else []
