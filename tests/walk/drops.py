@@ -4,6 +4,7 @@ what other programs make of it, what a session must show, and what its QUIT may 
 changed.  Nothing here asks popper.
 """
 
+import contextlib
 import functools
 import itertools
 import os
@@ -210,8 +211,9 @@ class Mbox:
     def unlock(self):
         """What others do after five minutes: a full disk has no room for a pid."""
         lock = self.path + ".lock"
-        if os.path.exists(lock) and os.path.getsize(lock) == 0:
-            os.unlink(lock)
+        with contextlib.suppress(FileNotFoundError):    # recovery may be at work
+            if os.path.getsize(lock) == 0:
+                os.unlink(lock)
 
     # -- what a session has -----------------------------------------------
 
