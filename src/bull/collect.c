@@ -234,29 +234,43 @@ add_newer(struct run *r)
 }
 
 /* The greatest number of a regular file: a folder "99.old" is none. */
-static uint64_t
-maximum(struct run *r, const struct bull_names *names)
+static int
+maximum(struct run *r, const struct bull_names *names, uint64_t *number_r)
 {
 	struct file_facts facts;
 
-	for (size_t i = names->n; i > 0; i--)
-		if (file_facts_at(r->dirfd, names->list[i - 1].name, &facts,
-		    r->f) == 0 && facts.is_regular)
-			return names->list[i - 1].number;
+	*number_r = 0;
+	for (size_t i = names->n; i > 0; i--) {
+		const struct bull_file *b = &names->list[i - 1];
+
+		if (file_facts_at(r->dirfd, b->name, &facts, r->f) == -1) {
+			if (r->f->err != ENOENT)
+				return -1;
+		} else if (facts.is_regular) {
+			*number_r = b->number;
+			return 0;
+		}
+	}
 	return 0;
 }
 
-/* Whoever has no number starts with the maximum: no old bulletins. */
+/* Whoever has no number starts with the maximum: no old bulletins.  He gets none
+ * until that can be found out. */
 static void
 seed(struct run *r)
 {
 	struct bull_names	all;
 	uint64_t		number;
+	int			result;
 
 	if (!list(r, 0, &all))
 		return;
-	number = maximum(r, &all);
+	result = maximum(r, &all, &number);
 	bull_names_fini(&all);
+	if (result == -1) {
+		tell_unreadable(r);
+		return;
+	}
 	r->set->recorded = number;
 	r->set->highest = number;
 	if (bull_store(&r->who->place, number, r->f) == -1)
@@ -303,9 +317,12 @@ collect(struct run *r)
 		seed(r);
 		return 0;
 	case POPBULL_REFUSED:
+		tell(r, "bulletin-number-refused", "%s", r->f->text);
+		return 0;
+	case POPBULL_UNREADABLE:
 		break;
 	}
-	tell(r, "bulletin-number-refused", "%s", r->f->text);
+	tell(r, "bulletin-number-unreadable", "%s: %s", where->name, r->f->text);
 	return 0;
 }
 

@@ -21,6 +21,32 @@
 #define BULL(x)	FROM "To: all\nSubject: " x "\n\nbody\n\n"
 #define WANT(x)	FROM "To: ann@pop.example.org\nSubject: " x "\n\nbody\n\n"
 
+/* In whose place a disk that fails stands. */
+static bool	bad_disk;
+
+int	__real_file_facts_at(int dirfd, const char *name, struct file_facts *out,
+	    struct fault *f);
+int	__wrap_file_facts_at(int dirfd, const char *name, struct file_facts *out,
+	    struct fault *f);
+int
+__wrap_file_facts_at(int dirfd, const char *name, struct file_facts *out,
+    struct fault *f)
+{
+	return bad_disk ? fault_errno(f, FAULT_TEMP, EIO, "stat %s", name) :
+	    __real_file_facts_at(dirfd, name, out, f);
+}
+
+ssize_t	__real_file_pread(int fd, void *p, size_t n, uint64_t off,
+	    struct fault *f);
+ssize_t	__wrap_file_pread(int fd, void *p, size_t n, uint64_t off,
+	    struct fault *f);
+ssize_t
+__wrap_file_pread(int fd, void *p, size_t n, uint64_t off, struct fault *f)
+{
+	return bad_disk ? fault_errno(f, FAULT_TEMP, EIO, "read") :
+	    __real_file_pread(fd, p, n, off, f);
+}
+
 struct scene {
 	struct test_dir		*dir;
 	char			 bulletins[128];
@@ -243,6 +269,39 @@ test_seed_counts_files(void **state)
 	assert_int_equal(collect(&s), 0);
 	assert_popbull(&s, "4\n");
 	assert_non_null(strstr(s.told, "bulletin-bad: 1000000000000000000"));
+	scene_end(&s);
+}
+
+/* A disk that fails makes nobody a new user, or one who is to get all of them. */
+static void
+test_bad_disk(void **state)
+{
+	struct scene	s;
+	int		r;
+
+	scene_begin(&s, state);
+	put_file(s.bulldir, "1", BULL("1"));
+	put_file(s.bulldir, "2", BULL("2"));
+	bad_disk = true;
+	r = collect(&s);
+	bad_disk = false;
+	assert_int_equal(r, 0);
+	assert_non_null(strstr(s.told, "bulletin-folder-unreadable: "));
+	assert_popbull(&s, NULL);
+
+	put_file(s.home, ".popbull", "1\n");
+	bad_disk = true;
+	r = collect(&s);
+	bad_disk = false;
+	assert_int_equal(r, 0);
+	assert_int_equal(s.set.n, 0);
+	assert_int_equal(s.set.highest, s.set.recorded);
+	assert_string_equal(s.told,
+	    "bulletin-number-unreadable: .popbull: read: Input/output error\n");
+	assert_popbull(&s, "1\n");
+
+	assert_int_equal(collect(&s), 0);
+	assert_pieces(&s, WANT("2"));
 	scene_end(&s);
 }
 
@@ -484,6 +543,7 @@ main(void)
 		CASE(test_states),
 		CASE(test_seed_mode),
 		CASE(test_seed_counts_files),
+		CASE(test_bad_disk),
 		CASE(test_hostile_popbull),
 		CASE(test_bad_ones),
 		CASE(test_large),

@@ -26,6 +26,12 @@ popbull_parse(struct span text, uint64_t *number_r)
 	return POPBULL_REFUSED;
 }
 
+static enum popbull_state
+not_read(const struct fault *f)
+{
+	return f->class == FAULT_PERM ? POPBULL_REFUSED : POPBULL_UNREADABLE;
+}
+
 enum popbull_state
 popbull_read(const struct bull_place *where, uint64_t *number_r,
     struct fault *f)
@@ -37,9 +43,9 @@ popbull_read(const struct bull_place *where, uint64_t *number_r,
 	ssize_t			n;
 
 	if (file_open(where->dirfd, where->name, FILE_READ, 0, &fd, f) == -1)
-		return f->err == ENOENT ? POPBULL_MISSING : POPBULL_REFUSED;
+		return f->err == ENOENT ? POPBULL_MISSING : not_read(f);
 	if (file_facts(fd, &facts, f) == -1)
-		return POPBULL_REFUSED;
+		return not_read(f);
 	if (facts.nlink != 1) {
 		(void)fault_set(f, FAULT_PERM, "%s has %" PRIu64
 		    " names (hard links)", where->name, facts.nlink);
@@ -47,7 +53,7 @@ popbull_read(const struct bull_place *where, uint64_t *number_r,
 	}
 	n = file_pread(fd, text, sizeof(text), 0, f);
 	if (n == -1)
-		return POPBULL_REFUSED;
+		return not_read(f);
 	state = popbull_parse(span_of(text, (size_t)n), number_r);
 	if (state == POPBULL_REFUSED)
 		(void)fault_set(f, FAULT_PERM,

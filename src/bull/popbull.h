@@ -11,9 +11,10 @@ enum popbull_state {
 	POPBULL_GARBAGE,		/* empty, or not beginning with a digit */
 	POPBULL_REFUSED,		/* a link, a folder, a FIFO, not readable,
 					   too many digits: leave it alone */
+	POPBULL_UNREADABLE,		/* now; later it may be */
 };
 
-/* f says why when the state is REFUSED. */
+/* f says why when the state is REFUSED or UNREADABLE. */
 enum popbull_state	popbull_read(const struct bull_place *where,
 			    uint64_t *number_r, struct fault *f);
 

@@ -127,7 +127,8 @@ read_all(int fd, struct buf *b, struct fault *f)
 	}
 }
 
-/* The number is spent before the file appears: a crash wastes it at worst. */
+/* The number is spent before the file appears: a crash wastes it at worst.  Who hears
+ * that it failed will try again, so then there is no file. */
 static int
 publish(const char *dir, struct span message, const char *title,
     uint64_t *number_r, struct fault *f)
@@ -145,7 +146,10 @@ publish(const char *dir, struct span message, const char *title,
 	    bull_subject(message), name);
 	if (write_highest(d.dirfd, *number_r, f) == -1)
 		return -1;
-	return file_replace(d.dirfd, name, 0644, message, f);
+	if (file_replace(d.dirfd, name, 0644, message, f) == 0)
+		return 0;
+	(void)file_unlink(d.dirfd, name, NULL);
+	return -1;
 }
 
 int

@@ -18,6 +18,20 @@
 
 #define MESSAGE	"From: ann@example.org\nSubject: Down on Sunday\n\nFrom 8 on\n"
 
+static unsigned	syncs;		/* seen; that one fails: */
+static unsigned	bad_sync;
+
+int	__real_fsync(int fd);
+int	__wrap_fsync(int fd);
+int
+__wrap_fsync(int fd)
+{
+	if (++syncs != bad_sync)
+		return __real_fsync(fd);
+	errno = EIO;
+	return -1;
+}
+
 static void
 put_file(int dirfd, const char *name, const char *text)
 {
@@ -139,6 +153,30 @@ test_refused(void **state)
 	assert_int_equal(bull_add("/nonexistent/x", -1, NULL, &n, &f), -1);
 }
 
+/* Who is told that it failed adds it again: nobody is to get it twice. */
+static void
+test_bad_disk(void **state)
+{
+	struct test_dir	*d = *state;
+	struct fault	 f;
+	uint64_t	 n;
+	unsigned	 all;
+
+	syncs = 0;
+	assert_added(d, "a", 1);
+	all = syncs;
+	assert_in_range(all, 3, 8);
+	for (unsigned i = 1; i <= all; i++) {
+		syncs = 0;
+		bad_sync = i;
+		assert_int_equal(add(d, MESSAGE, "b", &n, &f), -1);
+		assert_int_equal(f.err, EIO);
+		assert_int_equal(bull_remove(d->path, n, &f), -1);
+		assert_int_equal(f.err, ENOENT);
+	}
+	bad_sync = 0;
+}
+
 static void
 test_too_long(void **state)
 {
@@ -244,6 +282,7 @@ main(void)
 		CASE(test_never_reused),
 		CASE(test_remove),
 		CASE(test_refused),
+		CASE(test_bad_disk),
 		CASE(test_too_long),
 		CASE(test_lock),
 		CASE(test_judge),
