@@ -93,8 +93,10 @@ mark_file(const struct maildir *m, const struct maildir_place *p, struct fault *
 
 	if (!maildir_name_parse(span_str(p->name), &n) ||
 	    !maildir_name_seen(&n, seen) ||
-	    file_facts_at(maildir_now(m)->cur_fd, seen, &other, NULL) == 0)
+	    file_facts_at(maildir_now(m)->cur_fd, seen, &other, f) == 0)
 		return 0;
+	if (f->err != ENOENT)
+		return -1;
 	(void)snprintf(from, sizeof(from), "%s/%s", p->in_new ? "new" : "cur",
 	    p->name);
 	(void)snprintf(to, sizeof(to), "cur/%s", seen);

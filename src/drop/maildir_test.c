@@ -352,6 +352,51 @@ test_renames(void **state)
 		assert_true(run(RENAME, 0, at));
 }
 
+#define COMER		"Subject: f\n\nhas come meanwhile\n"
+
+/* What has the name that a message is to get is not looked for in vain: it stays. */
+static void
+mark(unsigned at)
+{
+	static const bool	none[N];
+	static const bool	first[N] = { true };
+	struct drop_change	c = { .deleted = none, .retrieved = first };
+	struct drop_outcome	out;
+	struct fake		w;
+	struct fault		f;
+	struct drop		*d;
+	char			path[FAKE_PATH + 64];
+	size_t			n;
+	const char		*text;
+
+	make(&w);
+	assert_int_equal(fake_open(&w, &d, &f), 0);
+	(void)snprintf(path, sizeof(path), "%s/cur/1700000000.1.host:2,S",
+	    w.spool);
+	fake_write(path, SPAN(COMER));
+	trouble.what = FAIL_ONCE;
+	trouble.with = EIO;
+	trouble.left = at;
+	trouble.calls = 0;
+	trouble.on = true;
+	(void)!maildir_ops.commit(d, &c, &out, &f);
+	trouble.on = false;
+	maildir_ops.close(d);
+	text = fake_read(path, &n);
+	if (text == NULL || !span_eq(span_of(text, n), SPAN(COMER)))
+		fail_msg("call %u: %.*s", at, (int)n, text);
+	end(&w);
+}
+
+static void
+test_name_in_the_way(void **state)
+{
+	(void)state;
+	for (unsigned at = 0; at == 0 || at <= trouble.calls; at++)
+		mark(at);
+	assert_in_range(trouble.calls, 2, 50);
+}
+
 /* More than are looked at before their turn: message i has i octets and a
  * line's end. */
 #define MANY		100
@@ -458,6 +503,7 @@ main(void)
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_renames),
+		cmocka_unit_test(test_name_in_the_way),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_stale_once),
 	};
