@@ -453,7 +453,7 @@ check_boards(struct check *c)
 		return;
 	}
 	for (size_t i = 0; i < boards.n; i++) {
-		if (!bboard_readable(&boards.list[i], BBOARD_MAILDROP))
+		if (bboard_readable(&boards.list[i], BBOARD_MAILDROP, &f) != 1)
 			check_warn(c, "bboards", "the maildrop of %s, %s, "
 			    "cannot be read", boards.list[i].name,
 			    boards.list[i].maildrop);

@@ -32,18 +32,16 @@ tell_mistake(void *ctx, unsigned line, const char *text)
 	buf_fini(&b);
 }
 
-/* The list of groups; empty when there is none or it cannot be read. */
-static void
-load_boards(struct pop *p, struct bboards *list)
+/* The list of groups; empty when there is none.  -1: it was told why. */
+static int
+load_boards(struct pop *p, struct bboards *list, struct fault *f)
 {
-	struct fault f;
-
 	*list = (struct bboards){ 0 };
-	if (p->conf->bboards[0] == '\0')
-		return;
-	if (bboards_load(p->conf->bboards, list, tell_mistake, p, &f) != 0)
-		p->conf->ask->tell(p->conf->ask->ctx, "bboards-unreadable",
-		    f.text);
+	if (p->conf->bboards[0] == '\0' ||
+	    bboards_load(p->conf->bboards, list, tell_mistake, p, f) == 0)
+		return 0;
+	p->conf->ask->tell(p->conf->ask->ctx, "bboards-unreadable", f->text);
+	return -1;
 }
 
 /*
@@ -280,7 +278,7 @@ list_boards(struct pop *p, const struct bboards *list, struct buf *out)
 	for (size_t i = 0; i < list->n; i++) {
 		const struct bboard *b = &list->list[i];
 
-		if (!bboard_readable(b, BBOARD_MAILDROP))
+		if (bboard_readable(b, BBOARD_MAILDROP, &f) == 0)
 			continue;
 		if (find_maxima(p, b, &maxima, &f) != 0) {
 			p->conf->ask->tell(p->conf->ask->ctx,
@@ -331,15 +329,19 @@ on_boards(struct pop *p, const struct command *cmd, struct buf *out)
 {
 	const struct bboard	*b;
 	struct bboards		 list;
+	struct fault		 f;
 	enum bboard_part	 part;
 	enum pop_next		 next = POP_NEXT_LINE;
 
-	load_boards(p, &list);
+	if (load_boards(p, &list, &f) != 0) {
+		SAY_FAULT(out, &f);
+		return POP_NEXT_LINE;
+	}
 	part = cmd->id == CMD_XTND_ARCHIVE ? BBOARD_ARCHIVE : BBOARD_MAILDROP;
 	b = cmd->nargs == 0 ? NULL : bboards_find(&list, cmd->word[0]);
 	if (cmd->nargs == 0)
 		next = list_boards(p, &list, out);
-	else if (b == NULL || !bboard_readable(b, part))
+	else if (b == NULL || bboard_readable(b, part, &f) == 0)
 		SAY_ERR(out, CODE_NONE, NO_SUCH_BOARD);
 	else if (cmd->id == CMD_XTND_X_BBOARDS)
 		next = describe(p, b, out);

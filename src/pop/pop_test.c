@@ -1056,6 +1056,24 @@ test_maxima_are_kept(void **state)
 	assert_int_equal(teardown(NULL), 0);
 }
 
+/* When the groups' file cannot be read it is not said that there are none. */
+static void
+test_groups_not_now(void **state UNUSED)
+{
+	static const char *const	lines[] = { "XTND BBOARDS",
+		"XTND BBOARDS one", "XTND X-BBOARDS one", "XTND ARCHIVE one" };
+	struct pop_conf			own = conf;
+
+	own.bboards = "/nonexistent/groups";
+	pop_free(pop);
+	pop = pop_new(&own, &drop, NULL, NULL, -1, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		assert_true(span_starts(span_str(say(lines[i])),
+		    SPAN("-ERR [SYS/TEMP] ")));
+		assert_int_equal(last_next, POP_NEXT_LINE);
+	}
+}
+
 int
 main(void)
 {
@@ -1110,6 +1128,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_maxima_are_kept,
 		    test_dir_setup, test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_groups_not_now, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_capa_stays, setup,
 		    teardown),
 	};

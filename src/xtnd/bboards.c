@@ -322,13 +322,15 @@ open_part(const struct bboard *b, enum bboard_part part, int *fd_r,
 	return file_open(FILE_CWD, path, FILE_READ | FILE_FOLLOW, 0, fd_r, f);
 }
 
-bool
-bboard_readable(const struct bboard *b, enum bboard_part part)
+int
+bboard_readable(const struct bboard *b, enum bboard_part part, struct fault *f)
 {
-	AUTO(fd_close) int	fd = -1;
-	struct fault		f;
+	AUTO(fd_close) int fd = -1;
 
-	return open_part(b, part, &fd, &f) == 0;
+	if (open_part(b, part, &fd, f) == 0)
+		return 1;
+	return f->class == FAULT_PERM || f->err == ENOENT ? 0 :
+	    fault_prefix(f, "bboard %s: ", b->name);
 }
 
 /* A reader's lock waits for a delivery that is going on, not for ever. */

@@ -45,9 +45,11 @@ enum bboard_part { BBOARD_MAILDROP, BBOARD_ARCHIVE };
 
 /*
  * Can the caller read it?  BBOARDS lists those: the world-readable groups and
- * his private ones (RFC 1082, "Private Discussion Groups").
+ * his private ones (RFC 1082, "Private Discussion Groups").  1: he can; 0: he may not,
+ * or there is none; -1: that cannot be found out now.
  */
-bool	bboard_readable(const struct bboard *b, enum bboard_part part);
+int	bboard_readable(const struct bboard *b, enum bboard_part part,
+	    struct fault *f) MUSTUSE;
 
 /*
  * Copy the group's maildrop under a read lock to to_fd from octet 0.

@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -183,13 +185,13 @@ test_maildrop(void **state)
 	int		 fd;
 
 	board_at(d, path, &b);
-	assert_false(bboard_readable(&b, BBOARD_MAILDROP));
+	assert_int_equal(bboard_readable(&b, BBOARD_MAILDROP, &f), 0);
 	assert_int_equal(bboard_lastdate(&b, text, sizeof(text)), -1);
 	put_file(d, "system.mbox", "From x\n\nmail\n");
-	assert_true(bboard_readable(&b, BBOARD_MAILDROP));
+	assert_int_equal(bboard_readable(&b, BBOARD_MAILDROP, &f), 1);
 	assert_int_equal(chmod(path, 0640), 0);
-	assert_true(bboard_readable(&b, BBOARD_MAILDROP));
-	assert_false(bboard_readable(&b, BBOARD_ARCHIVE));
+	assert_int_equal(bboard_readable(&b, BBOARD_MAILDROP, &f), 1);
+	assert_int_equal(bboard_readable(&b, BBOARD_ARCHIVE, &f), 0);
 
 	fd = openat(d->fd, "copy", O_RDWR | O_CREAT, 0600);
 	assert_int_equal(bboard_copy(&b, BBOARD_MAILDROP, fd, 1000, &len, &f), 0);
@@ -208,6 +210,32 @@ test_maildrop(void **state)
 	assert_int_equal(bboard_lastdate(&b, text, sizeof(text)), 0);
 	assert_string_equal(text, "Thu, 19 Dec 1985 05:26:48 +0000");
 	assert_int_equal(bboard_lastdate(&b, text, 10), -1);
+}
+
+/* Without a descriptor nobody knows whether he may read it. */
+static void
+test_not_now(void **state)
+{
+	struct rlimit	 old;
+	struct rlimit	 none;
+	struct bboard	 b;
+	struct fault	 f;
+	char		 path[128];
+	int		 next = dup(0);
+	int		 r;
+
+	board_at(*state, path, &b);
+	put_file(*state, "system.mbox", "From x\n\nmail\n");
+	(void)close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = bboard_readable(&b, BBOARD_MAILDROP, &f);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(r, -1);
+	assert_int_equal(f.err, EMFILE);
+	assert_int_equal(bboard_readable(&b, BBOARD_MAILDROP, &f), 1);
 }
 
 static void
@@ -246,6 +274,7 @@ main(void)
 		CASE(test_mistakes),
 		CASE(test_unreadable),
 		CASE(test_maildrop),
+		CASE(test_not_now),
 		CASE(test_maxima),
 	};
 
