@@ -57,6 +57,7 @@ struct keeper {
 	bool				 settled;	/* the last look */
 	bool				 unread;	/* something may be another one, */
 	bool				 renewed;	/* and is */
+	bool				 told;		/* why that cannot be read yet */
 };
 
 /* --- judging ----------------------------------------------------------------------- */
@@ -268,7 +269,7 @@ make_due(struct keeper *k, bool due)
 }
 
 /* Whatever lies there now: to those fronts that are due.  After a fault nobody is, till
- * something changes. */
+ * something changes; or till the next look, if that may help. */
 static int
 deliver(struct keeper *k, struct fault *f)
 {
@@ -282,6 +283,7 @@ deliver(struct keeper *k, struct fault *f)
 		hand_out(k, &files);
 	else
 		make_due(k, false);
+	k->unread = result != 0 && f->class == FAULT_TEMP;
 	certificates_close(&files);
 	return result;
 }
@@ -291,12 +293,13 @@ renew(struct keeper *k)
 {
 	struct fault f;
 
-	make_due(k, true);
 	if (deliver(k, &f) != 0)
-		log_fault(LEVEL_ERR, "tls-certificate", &f);
+		log_fault(k->told && k->unread ? LEVEL_DEBUG : LEVEL_ERR,
+		    "tls-certificate", &f);
 	else if (k->renewed)
 		log_text(LEVEL_NOTE, "tls-renewed", "%zu certificates", k->n);
-	k->unread = k->renewed = false;
+	k->told = k->unread;
+	k->renewed &= k->unread;
 }
 
 /* A renewal of several files is one: it is read when they have come to rest. */
@@ -304,15 +307,14 @@ static void
 on_look(void *ctx, unsigned what UNUSED)
 {
 	struct keeper	*k = ctx;
-	struct fault	 f;
 	bool		 settled;
 
 	k->renewed |= changed(k, &settled);
 	k->unread |= k->renewed;
 	if (k->unread && settled)
+		make_due(k, true);
+	if (k->unread ? settled : somebody_is_due(k))
 		renew(k);
-	else if (!k->unread && somebody_is_due(k) && deliver(k, &f) != 0)
-		log_fault(LEVEL_ERR, "tls-certificate", &f);
 	tell_expiry(k);
 	tickets_turn(k->a->tickets);
 	loop_watch_set(&k->look, 0, LOOK_MS);
@@ -434,10 +436,11 @@ keeper_main(const struct keeper_start *a)
 	 * before us did not live to tell. */
 	make_due(&k, a->again);
 	(void)changed(&k, &settled);
-	k.unread = !settled;	/* a change in the same moment does not show */
 	if (deliver(&k, &f) != 0)
 		log_text(LEVEL_ERR, "tls-certificate", "until this is mended no "
 		    "renewal is noticed: %s", f.text);
+	k.told = k.unread;
+	k.unread |= !settled;	/* a change in the same moment does not show */
 	tell_expiry(&k);
 	loop_run(k.loop);
 	spawn_exit(0);

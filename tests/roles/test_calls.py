@@ -12,8 +12,6 @@ import collections
 import os
 import random
 import re
-import signal
-import subprocess
 import sys
 import time
 import unittest
@@ -26,6 +24,7 @@ import house                                                    # noqa: E402
 from lib import changes, scene                                  # noqa: E402
 from lib.flavour import SANITIZED                               # noqa: E402
 from lib.popper import Pop, PopError                            # noqa: E402
+from lib.strace import Strace                                   # noqa: E402
 
 LONG = bool(os.environ.get("POPPER_LONG"))
 SEED = int(os.environ.get("POPPER_SEED") or random.randrange(1 << 32))
@@ -135,29 +134,6 @@ class Told:
         self.quit = None        # whether QUIT was +OK, if there was a reply
         self.deleted = set()
         self.failed = False     # something was not +OK, or there was no reply
-
-
-class Strace:
-    """One on a process, and on those that it forks."""
-
-    def __init__(self, pid, folder, *options):
-        self.output = os.path.join(folder, "strace")
-        self.process = subprocess.Popen(
-            ["strace", "-f", "-q", "-o", self.output, *options, "-p", str(pid)],
-            stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 60
-        while family.Member(pid).status["TracerPid"] == ["0"]:
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise AssertionError("strace does not come")
-            time.sleep(0.002)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(120)
-
-    def lines(self):
-        with open(self.output, encoding="utf-8", errors="replace") as f:
-            return f.read().splitlines()
 
 
 @unittest.skipIf(SANITIZED, "sanitizers distort the times")

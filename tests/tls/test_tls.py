@@ -13,8 +13,10 @@ import house_tls
 from both import PASSWORD, Both
 from house_tls import (                                         # noqa: E402
     POP, POPS, Pop, certificate, insecure, trusting)
+from lib.flavour import SANITIZED
 from lib.popper import PopError
 from lib.stall import quick_enough
+from lib.strace import Strace
 
 LARGE = 5 << 20
 
@@ -493,6 +495,20 @@ class Renewal(house_tls.Tls):
         stranger.login("alice", PASSWORD)
         stranger.quit()
         self.assertEqual(self.log.find("role-died|misbehaved", self.mark), [])
+
+    @unittest.skipIf(SANITIZED, "strace and sanitizers do not go together")
+    def test_unread_once(self):
+        """A disk that fails at that moment: told once, and read at the next look."""
+        self.serve()
+        keeper, = self.keeper()
+        trace = Strace(keeper.pid, self.host.base, "-e", "trace=pread64", "-e",
+                       "inject=pread64:error=EIO:when=1..2")
+        self.addCleanup(trace.stop)
+        cert, key = certificate(self.NAME)
+        self.lay(cert, key)
+        self.log.wait("tls-renewed", self.mark, timeout=60)
+        self.assertEqual(len(self.log.find("tls-certificate ", self.mark)), 1)
+        self.assertEqual(self.shown().split(), cert.split())
 
     def test_bad_one(self):
         """A key of another certificate: told once, the old ones serve on."""
