@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* A front and a session, real ones, against a monitor that talks nonsense, and a session
- * that cannot be. */
+ * and a front that cannot be. */
 #include "role/monitor_stage_test.h"
 
 #include "role/front.h"
 #include "role/host.h"
+#include "role/monitor.h"
 #include "role/session.h"
 #include "sys/test_fork.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 
 NORETURN void	__real_front_main(const struct front *c);
 NORETURN void	__real_session_main(const struct session_start *c);
@@ -209,6 +211,48 @@ test_session_unborn(void **state UNUSED)
 	host_close(&h);
 }
 
+/* From here on no more than n can be had. */
+static void
+few_descriptors(int fd, int n)
+{
+	const struct rlimit	few = { .rlim_cur = 256, .rlim_max = 256 };
+	int			last = -1;
+
+	if (setrlimit(RLIMIT_NOFILE, &few) != 0)
+		_exit(99);
+	for (int next = fd; next >= 0; next = dup(fd))
+		last = next;
+	for (int i = 0; i < n; i++)
+		(void)close(last - i);
+}
+
+/* Its client hears that he may come again. */
+static void
+test_front_unborn(void **state UNUSED)
+{
+	char	text[200];
+	int	client[2];
+	pid_t	pid;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+	pid = test_fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		few_descriptors(client[1], 4);
+		_exit(monitor_run(&conf, "host", client[1], client[1]));
+	}
+	(void)close(client[1]);
+	(void)listen_to(client[0], text, sizeof(text));
+	assert_int_equal(wait_for(pid), 1 << 8);
+	(void)close(client[0]);
+	assert_string_equal(text, "-ERR [SYS/TEMP] Temporary failure, try again"
+	    " later.\r\n");
+	read_log();
+	assert_non_null(strstr(out.log, "front-fork "));
+}
+
 int
 main(void)
 {
@@ -216,6 +260,7 @@ main(void)
 		cmocka_unit_test(test_front),
 		cmocka_unit_test(test_session_hears),
 		cmocka_unit_test(test_session_unborn),
+		cmocka_unit_test(test_front_unborn),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

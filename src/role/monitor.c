@@ -70,6 +70,18 @@ monitor_close_client(struct monitor *m)
 	fd_close(&m->in);
 }
 
+/* In place of a greeting, which no front can say.  Under TLS from the first octet on
+ * it would be none. */
+static void
+refuse(const struct monitor *m)
+{
+	struct fault f;
+
+	if (!m->rules.tls && sock_write(m->out, SPAN("-ERR [SYS/TEMP] Temporary"
+	    " failure, try again later.\r\n"), &f) < 0)
+		log_fault(LEVEL_DEBUG, "limit-reply", &f);
+}
+
 static int
 run_split(struct monitor *m)
 {
@@ -79,12 +91,14 @@ run_split(struct monitor *m)
 
 	if (host_folders(m->conf, &f) != 0) {
 		log_fault(LEVEL_ERR, "folders", &f);
+		refuse(m);
 		return 1;
 	}
 	if (!m->awaits)
 		monitor_start_resolver(m, false);
 	if (monitor_start_front(m, &f) != 0) {
 		log_fault(LEVEL_ERR, "front-fork", &f);
+		refuse(m);
 		return 1;
 	}
 	if (monitor_serve_stranger(m, &rest) != 0) {
