@@ -195,7 +195,7 @@ sweep_indexes(const struct settings *conf, uid_t uid)
 
 /* ------------------------------------------------------------ journals */
 
-/* If there is anything in it. */
+/* If there is anything in it; unsure: yes, and who does the work will say why. */
 static void
 note_open(void *ctx, const char *key)
 {
@@ -203,7 +203,8 @@ note_open(void *ctx, const char *key)
 	struct file_facts	 facts;
 	struct fault		 f;
 
-	if (file_facts_at(w->dirfd, key, &facts, &f) != 0 || facts.size == 0)
+	if (file_facts_at(w->dirfd, key, &facts, &f) == 0 ? facts.size == 0 :
+	    f.err == ENOENT)
 		return;
 	w->keys = xgrow(w->keys, w->n, &w->cap, sizeof(*w->keys));
 	w->keys[w->n++] = xstrdup(key);

@@ -4,6 +4,7 @@ journals, the reserve for a full disk.
 """
 
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -302,6 +303,23 @@ class State(unittest.TestCase):
             pass
         self.assertEqual(self.s.recover()[0], 75)
         self.assertIn("recovery-failed", self.s.log())
+
+    def test_recover_says_when_it_cannot_see(self):
+        """A look at a journal fails: it is not taken for an empty one."""
+        how = ("--from", "start", "--who", "one", "--do", "fail:EIO")
+        self.tear()
+        self.assertEqual(self.s.recover()[0], 0)        # it makes the folders
+        self.tear()
+        key, = self.s.journals()
+        points = [line.split(" ", 3)[3] for line in self.s.recover(*how)[1]
+                  if line.startswith("point ")]
+        self.tear()
+        report = self.s.recover(*how, "--at", str(
+            points.index("newfstatat " + key) + 1))[1]
+        self.assertTrue(any(re.fullmatch("strike .* newfstatat " + key, line)
+                            for line in report), report)
+        ends = [line for line in report if line.startswith("exit ")]
+        self.assertEqual(ends[-1].endswith(" 0"), self.s.journals() == {}, ends)
 
 
 if __name__ == "__main__":
