@@ -18,13 +18,15 @@
 
 static_assert(MAGIC_SIZE == 8, "as the header says");
 
-bool
-maildir_journal_is(int fd)
+int
+maildir_journal_is(int fd, struct fault *f)
 {
 	char	magic[MAGIC_SIZE];
+	ssize_t	n = file_pread(fd, magic, sizeof(magic), 0, f);
 
-	return file_pread(fd, magic, sizeof(magic), 0, NULL) ==
-	    (ssize_t)sizeof(magic) &&
+	if (n == -1)
+		return fault_prefix(f, "journal: ");
+	return n == (ssize_t)sizeof(magic) &&
 	    memcmp(magic, MAILDIR_JOURNAL, sizeof(magic)) == 0;
 }
 

@@ -20,8 +20,8 @@
 #define MAILDIR_JOURNAL		"maildir1"
 #define MAILDIR_JOURNAL_MAX	(1u << 20)	/* octets: some 8,000 names */
 
-/* Is it one of these, and not an mbox's? */
-bool	maildir_journal_is(int fd);
+/* Is it one of these, and not an mbox's?  1, 0; -1. */
+int	maildir_journal_is(int fd, struct fault *f) MUSTUSE;
 
 /* Write it, durably.  names: as they stand in the file.  FAULT_LIMIT: too many. */
 int	maildir_journal_put(int fd, struct span note, struct span names,

@@ -341,6 +341,51 @@ test_failures(void **state)
 			(void)run(failures[k].what, failures[k].with, at);
 }
 
+/* The call `at` of a recovery fails, of an UPDATE that could not end; false: there was
+ * nothing to recover, or no such call. */
+static bool
+recover(unsigned broken, unsigned at)
+{
+	struct fake	w;
+	struct found	found = { 0 };
+	struct fault	f = { 0 };
+	bool		did;
+	bool		struck;
+
+	make(&w);
+	trouble.what = FAIL_ON;
+	trouble.with = EIO;
+	trouble.left = broken;
+	trouble.maildir = w.spool;
+	(void)session(&w, &f);
+	trouble.what = FAIL_ONCE;
+	trouble.left = at;
+	trouble.on = true;
+	(void)!fake_recover(&w, &did, &f);
+	struck = !trouble.on;
+	trouble.on = false;
+	assert_int_equal(fake_recover(&w, &did, &f), 0);
+	each(w.spool, find_one, &found);
+	if (found.bulletins > 1 || (found.bulletins == 1) != (w.notes > 0))
+		fail_msg("%u, then %u: %u bulletins, %u notes", broken, at,
+		    found.bulletins, w.notes);
+	end(&w);
+	return struck;
+}
+
+static void
+test_recoveries(void **state)
+{
+	unsigned calls = (run(NO_TROUBLE, 0, 0), trouble.calls);
+	unsigned all = 0;
+
+	(void)state;
+	for (unsigned broken = calls / 2; broken < calls; broken++)
+		for (unsigned at = 0; recover(broken, at); at++)
+			all++;
+	assert_in_range(all, 20, 2000);
+}
+
 /* Renamed is not gone. */
 static void
 test_renames(void **state)
@@ -502,6 +547,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_recoveries),
 		cmocka_unit_test(test_renames),
 		cmocka_unit_test(test_name_in_the_way),
 		cmocka_unit_test(test_many),

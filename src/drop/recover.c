@@ -137,15 +137,16 @@ drop_recover(const struct drop_conf *c, bool *did_r, struct fault *f)
 {
 	struct journal	j;
 	struct fault	own;
-	int		r = 0;
+	int		r;
 
 	if (f == NULL)
 		f = &own;
 	*did_r = false;
 	if (c->journal_fd == -1)
 		return 0;
-	if (maildir_journal_is(c->journal_fd))
-		return maildir_recover(c, did_r, f);
+	r = maildir_journal_is(c->journal_fd, f);
+	if (r != 0)
+		return r == -1 ? -1 : maildir_recover(c, did_r, f);
 	r = journal_load(&j, c->journal_fd, f);
 	if (r == 0) {
 		/* The remains of a commit that was never made: whoever finds
