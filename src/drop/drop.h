@@ -169,6 +169,9 @@ struct drop_outcome {
 	bool		extra_dropped;	/* no room for the bulletins: not added,
 					   the note was not made true */
 	bool		status_dropped;
+	bool		unfinished;	/* it failed with its journal open: the
+					   rest is recovery's, and this drop can
+					   but be closed */
 };
 
 struct drop;

@@ -226,6 +226,7 @@ maildir_deliver(struct maildir *m, const struct drop_change *c,
 	buf_fini(&d.names);
 	if (r == 0)
 		return 0;
+	out->unfinished = true;
 	f->class = FAULT_TEMP;
 	return fault_prefix(f, "recovery will finish the update: ");
 }

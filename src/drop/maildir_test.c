@@ -263,6 +263,7 @@ session(struct fake *w, struct fault *f)
 	struct drop_outcome		out;
 	struct snapshot			s;
 	struct drop			*d;
+	size_t				n;
 	int				r;
 
 	fake_write(w->legacy, SPAN(HEARD_MBOX));
@@ -276,6 +277,8 @@ session(struct fake *w, struct fault *f)
 		read_all(d);
 		r = maildir_ops.commit(d, &c, &out, f);
 		maildir_ops.close(d);
+		if (fake_read(w->journal, &n) != NULL && n > 0)
+			assert_true(out.unfinished);
 	}
 	trouble.on = false;
 	close(c.extra_fd);

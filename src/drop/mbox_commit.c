@@ -524,6 +524,7 @@ write_spool(struct commit *k, struct drop_outcome *out, struct fault *f)
 	/* Half done: it stays locked until recovery has done the rest. */
 	if (r == -1 && j.open && !j.settled)
 		k->spool.locked = false;
+	out->unfinished = r == -1 && j.open;
 	journal_fini(&j);
 	out->extra_dropped = k->change->nextra > 0 && (less & LESS_EXTRA);
 	out->status_dropped = k->nstatus > 0 && (less & LESS_STATUS);
@@ -670,7 +671,8 @@ mbox_commit(struct drop *d, const struct drop_change *c,
 		if (r == 0)
 			r = merge_locked(&k, out, f);
 		if (r == -1)
-			*out = (struct drop_outcome){ 0 };
+			*out = (struct drop_outcome){
+			    .unfinished = out->unfinished };
 		spool_unlock(&k.spool);
 		if (out->deleted > 0)
 			forget_promises(&k);

@@ -258,7 +258,10 @@ switch_to(struct pop *p, const struct bboard *b, enum bboard_part part,
 	}
 	if (leave_current(p) != 0) {
 		SAY_FAULT(out, &p->fault);
-		return POP_NEXT_LINE;
+		if (!p->unfinished)
+			return POP_NEXT_LINE;
+		update_give_up(p);
+		return POP_NEXT_CLOSE;
 	}
 	SAY_OK(out, "XTND");
 	SAY_LINE(out, "%s %llu", b->name, (unsigned long long)o.maxima);

@@ -75,6 +75,7 @@ struct pop {
 	unsigned		 bad;
 	struct words		 words;
 	struct pop_counts	 counts;
+	bool			 unfinished;	/* an UPDATE is, that failed */
 	struct fault		 fault;
 };
 
@@ -107,7 +108,8 @@ bool	utf8_refuses(const struct pop *p, const struct view_item *m,
 	    struct buf *out);
 
 /* update.c: RFC 1939 s.6.  0: done, the maildrop is closed and its lock given
- * back; -1 with p->fault: nothing was deleted, it is still open. */
+ * back; -1 with p->fault: nothing was deleted, it is still open, and when that is
+ * p->unfinished, nothing but update_give_up may follow. */
 int	update_run(struct pop *p) MUSTUSE;
 /* After that: it is closed all the same, and given back. */
 void	update_give_up(struct pop *p);

@@ -32,6 +32,7 @@ struct drop {
 	size_t			 given;		/* octets */
 	unsigned		 peeked;	/* so many times */
 	bool			 cannot_commit;
+	bool			 unfinished;	/* then */
 	unsigned		 asked;		/* for an entry */
 	size_t			 unknown;	/* number of a message that has none */
 	unsigned		 lends;		/* so many times */
@@ -85,6 +86,7 @@ mem_commit(struct drop *d, const struct drop_change *c,
     struct drop_outcome *out, struct fault *f)
 {
 	d->commits++;
+	out->unfinished = d->unfinished;
 	if (d->cannot_commit)
 		return fault_set(f, FAULT_TEMP, "planted");
 	for (size_t i = 0; i < d->n; i++) {
@@ -1006,15 +1008,12 @@ put_group(struct test_dir *d, const char *name, const char *text)
 	assert_int_equal(close(fd), 0);
 }
 
-/* A client may ask for the list as often as it likes: nothing is copied, and
- * nothing scanned but what has changed. */
+/* A session that may read groups, in that folder. */
 static void
-test_maxima_are_kept(void **state)
+setup_groups(struct test_dir *d)
 {
-	static const char	list[] = "+OK XTND\r\none 8\r\ntwo 8\r\n.\r\n";
-	struct pop_conf		own = conf;
-	struct test_dir		*d = *state;
-	char			path[256];
+	static struct pop_conf	own;
+	static char		path[256];
 	char			text[512];
 
 	assert_int_equal(setup(NULL), 0);
@@ -1023,11 +1022,23 @@ test_maxima_are_kept(void **state)
 	put_group(d, "groups", text);
 	put_group(d, "one", "1");
 	put_group(d, "two", "22");
+	own = conf;
 	own.bboards = path;
 	own.copy_max = 2;
 	pop_free(pop);
 	pop = pop_new(&own, &drop, NULL, NULL, -1, NULL);
 	board = (struct drop){ 0 };
+}
+
+/* A client may ask for the list as often as it likes: nothing is copied, and
+ * nothing scanned but what has changed. */
+static void
+test_maxima_are_kept(void **state)
+{
+	static const char	list[] = "+OK XTND\r\none 8\r\ntwo 8\r\n.\r\n";
+	struct test_dir		*d = *state;
+
+	setup_groups(d);
 	add(&board, "BBoard-Id: 7\n\nx\n", 0);
 	add(&board, "Subject: next\n\nx\n", 0);
 	images = tempfiles = 0;
@@ -1054,6 +1065,26 @@ test_maxima_are_kept(void **state)
 	    "+OK XTND\r\none 12\r\n.\r\n");
 	assert_int_equal(images, 4);
 	assert_int_equal(teardown(NULL), 0);
+}
+
+/* UPDATE fails when the maildrop is left: with its journal open it is not to be done
+ * once more, so that the session ends. */
+static void
+test_switch_without_update(void **state)
+{
+	for (unsigned unfinished = 0; unfinished < 2; unfinished++) {
+		setup_groups(*state);
+		drop.cannot_commit = true;
+		drop.unfinished = unfinished != 0;
+		(void)say("DELE 1");
+		assert_true(span_starts(span_str(say("XTND BBOARDS one")),
+		    SPAN("-ERR [SYS/TEMP] ")));
+		assert_int_equal(last_next, unfinished ? POP_NEXT_CLOSE :
+		    POP_NEXT_LINE);
+		assert_int_equal(given_up, unfinished);
+		assert_int_equal(released, 0);
+		assert_int_equal(teardown(NULL), 0);
+	}
 }
 
 /* When the groups' file cannot be read it is not said that there are none. */
@@ -1127,6 +1158,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_bad_commands_end, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_maxima_are_kept,
+		    test_dir_setup, test_dir_teardown),
+		cmocka_unit_test_setup_teardown(test_switch_without_update,
 		    test_dir_setup, test_dir_teardown),
 		cmocka_unit_test_setup_teardown(test_groups_not_now, setup,
 		    teardown),

@@ -223,6 +223,7 @@ update_run(struct pop *p)
 		result = view_all(&p->view, &p->fault);
 	if (result == 0 && (!update_is_idle(p) || has_news(p)))
 		result = commit(p, &done);
+	p->unfinished = done.unfinished;
 	if (result != 0) {
 		p->conf->ask->tell(p->conf->ask->ctx, "update-failed",
 		    p->fault.text);
