@@ -603,17 +603,6 @@ file_mkdir(int dirfd, const char *name, mode_t mode, struct fault *f)
 	    fault_errno(f, FAULT_PERM, ENOTDIR, "make folder %s", name);
 }
 
-/* The name in a folder is durable only when the folder is synced, too. */
-static int
-sync_folder(int dirfd, struct fault *f)
-{
-	AUTO(fd_close) int fd = -1;
-
-	if (file_open(dirfd, ".", FILE_READ | FILE_DIR, 0, &fd, f) == -1)
-		return -1;
-	return file_sync(fd, f);
-}
-
 static int
 fill_temp(int *fd, mode_t mode, struct span text, struct fault *f)
 {
@@ -629,16 +618,20 @@ file_replace(int dirfd, const char *name, mode_t mode, struct span text,
     struct fault *f)
 {
 	AUTO(fd_close) int fd = -1;
+	AUTO(fd_close) int folder = -1;
 	char temp[TEMP_NAME];
 
-	if (open_temp(dirfd, FILE_WRITE, temp, &fd, f) == -1)
+	/* The folder first: what fails before the rename has changed nothing. */
+	if (file_open(dirfd, ".", FILE_READ | FILE_DIR, 0, &folder, f) == -1 ||
+	    open_temp(dirfd, FILE_WRITE, temp, &fd, f) == -1)
 		return -1;
 	if (fill_temp(&fd, mode, text, f) == -1 ||
 	    file_rename(dirfd, temp, name, f) == -1) {
 		(void)unlinkat(dirfd, temp, 0);
 		return -1;
 	}
-	return sync_folder(dirfd, f);
+	/* The name is durable only when the folder is synced, too. */
+	return file_sync(folder, f);
 }
 
 ssize_t

@@ -177,7 +177,8 @@ int	file_mkdir(int dirfd, const char *name, mode_t mode, struct fault *f)
 
 /*
  * Replace the small file `name` in dirfd as a whole: write a temporary one
- * with this mode, fsync, rename, fsync the folder.  O(len).
+ * with this mode, fsync, rename, fsync the folder.  O(len).  -1: as it was, unless it
+ * was that last step that failed.
  */
 int	file_replace(int dirfd, const char *name, mode_t mode, struct span text,
 	    struct fault *f) MUSTUSE;

@@ -364,6 +364,36 @@ test_replace(void **state)
 	assert_int_equal(names_in(d->fd), 3);
 }
 
+/* A folder that only lets write cannot be synced: that is known beforehand. */
+static void
+test_replace_unsynced(void **state)
+{
+	struct test_dir		*d = *state;
+	AUTO(fd_close) int	 fd = -1;
+	const uid_t		 nobody = 65534;
+	const bool		 root = geteuid() == 0;
+	struct fault		 f;
+	int			 r;
+
+	assert_int_equal(file_mkdir(d->fd, "closed", 0700, &f), 0);
+	assert_int_equal(file_open(d->fd, "closed", FILE_READ | FILE_DIR, 0,
+	    &fd, &f), 0);
+	assert_int_equal(put(fd, "a", SPAN("one")), 0);
+	assert_int_equal(fchmod(fd, 0300), 0);
+	if (root) {
+		assert_int_equal(fchown(fd, nobody, nobody), 0);
+		(void)setfsuid(nobody);
+	}
+	r = file_replace(fd, "a", 0600, SPAN("two"), &f);
+	if (root)
+		(void)setfsuid(0);
+	assert_int_equal(r, -1);
+	assert_int_equal(f.err, EACCES);
+	assert_int_equal(fchmod(fd, 0700), 0);
+	assert_holds(fd, "a", SPAN("one"));
+	assert_int_equal(names_in(fd), 1);
+}
+
 static void
 test_slurp(void **state)
 {
@@ -610,6 +640,7 @@ main(void)
 		IN_DIR(test_octets),
 		IN_DIR(test_too_large),
 		IN_DIR(test_replace),
+		IN_DIR(test_replace_unsynced),
 		IN_DIR(test_slurp),
 		IN_DIR(test_names),
 		IN_DIR(test_append),
