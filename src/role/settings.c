@@ -215,14 +215,15 @@ has_errors(const struct conf_store *store)
 	return false;
 }
 
-enum settings_result
-settings_load(int argc, char **argv, const char *flags, struct settings *out)
+/* start: the working folder, which *out owns; NULL: unknown. */
+static enum settings_result
+load(int argc, char **argv, const char *flags, char *start, struct settings *out)
 {
 	struct command_line	 c;
 
 	*out = (struct settings){
 		.store = conf_new(),
-		.start = getcwd(NULL, 0),
+		.start = start,
 	};
 	conf_defaults(out->store, settings_rooms, settings_nrooms, out);
 	command_line_read(argc, argv, flags, out->store, &c);
@@ -243,6 +244,12 @@ settings_load(int argc, char **argv, const char *flags, struct settings *out)
 }
 
 enum settings_result
+settings_load(int argc, char **argv, const char *flags, struct settings *out)
+{
+	return load(argc, argv, flags, getcwd(NULL, 0), out);
+}
+
+enum settings_result
 settings_peek(int argc, char **argv, struct settings *out)
 {
 	enum settings_result r = settings_load(argc, argv, "", out);
@@ -257,7 +264,7 @@ settings_again(const struct settings *now, int argc, char **argv,
     const char *flags, struct settings *out)
 {
 	if (now->start != NULL && chdir(now->start) == 0)
-		return settings_load(argc, argv, flags, out);
+		return load(argc, argv, flags, xstrdup(now->start), out);
 	*out = (struct settings){
 		.store = conf_new(),
 		.config = now->config,

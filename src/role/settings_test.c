@@ -5,6 +5,7 @@
 
 #include "proto/lang.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,17 @@
 #include <cmocka.h>
 
 static char	folder[] = "/tmp/popper-settings-XXXXXX";
+
+static bool	lost;		/* nobody knows the working folder */
+
+char	*__real_getcwd(char *out, size_t cap);
+char	*__wrap_getcwd(char *out, size_t cap);
+char *
+__wrap_getcwd(char *out, size_t cap)
+{
+	errno = ENOMEM;
+	return lost ? NULL : __real_getcwd(out, cap);
+}
 
 static void
 put_file(const char *name, const char *text)
@@ -198,6 +210,13 @@ test_again(void **state)
 		settings_fini(&t);
 	}
 	assert_int_equal(s.role.timeout_s, 300);
+	/* What is known is not asked for again. */
+	lost = true;
+	assert_int_equal(settings_again(&s, 5, argv, "bdsTt", &t), SETTINGS_GOOD);
+	lost = false;
+	assert_string_equal(t.bull.dir, want);
+	assert_string_equal(t.start, s.start);
+	settings_fini(&t);
 	s.start[0] = 'x';			/* a folder that is gone */
 	assert_int_equal(settings_again(&s, 5, argv, "bdsTt", &t),
 	    SETTINGS_CONFIG);
