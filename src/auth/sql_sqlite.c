@@ -2,8 +2,9 @@
 /*
  * A user database in SQLite: popper-sqlite.so.  Opened for reading alone; what is
  * committed by others is seen by the next query; when another file takes the name,
- * this one is of no more use.  In its cage it can open nothing, so a journal that a
- * writer has left behind by dying is an error, not data.
+ * this one answers no more than what was asked before that was heard of.  In its cage
+ * it can open nothing, so a journal that a writer has left behind by dying is an error,
+ * not data.
  */
 #include "auth/sql.h"
 
@@ -98,6 +99,13 @@ is_moved(struct lite *l)
 	    &moved) == SQLITE_OK && moved != 0;
 }
 
+/* Who asks us hears of it by `moves`, before what he reads next, and retires. */
+static bool
+is_known(const struct lite *l)
+{
+	return l->moves >= 0 && l->c->wait(l->moves, false, 0) == 1;
+}
+
 static int
 connect_file(struct lite *l, struct fault *f)
 {
@@ -155,7 +163,7 @@ lite_find(void *db, const char *user, sql_put *put, void *ctx, struct fault *f)
 	int		 rows = 0;
 	int		 got;
 
-	if (is_moved(l))
+	if (is_moved(l) && !is_known(l))
 		return fault_set(f, FAULT_TEMP, "%s: another file has that name"
 		    " now", l->c->file);
 	got = begin(l, user);

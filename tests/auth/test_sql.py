@@ -62,6 +62,12 @@ def change(path, statement, *values):
     db.close()
 
 
+WORKERS = """for p in /proc/[0-9]*; do
+    read -r name 2>/dev/null <$p/comm && [ "$name" = popper-worker ] &&
+        kill -%s ${p#/proc/} && echo $p
+done"""
+
+
 class Sql(logins.Logins):
     TYPE = None
 
@@ -95,6 +101,10 @@ class Sql(logins.Logins):
                 return e.args[0]
             pop.quit()
             return None
+
+    def tell_workers(self, what):
+        """Which ones there are."""
+        return self.host.run(["sh", "-c", WORKERS % what]).stdout
 
     def wait_served(self, want, user, password):
         deadline = time.monotonic() + 60
@@ -360,6 +370,23 @@ class Sqlite(Sql, unittest.TestCase):
             self.wait_served(None, b"drop", b"newer")
             self.host.call(os.rename, LITE + ".old", LITE)
             self.wait_served(None, b"drop", b"wonderland")
+
+    def test_another_file_while_a_worker_is_asked(self):
+        """What was asked before is answered as it would have been then."""
+        logins.configure(self.host, auth="sql:sqlite:" + PLACE,
+                         virtual_user="vmail", maildrop="/var/mail/%u",
+                         listen="127.0.0.1:%d" % SERVED)
+        self.host.call(fill, LITE + ".new")
+        with Serve(self.host, SERVED), Pop(self.host.connect(SERVED)) as pop:
+            self.assertIsNone(self.served(b"drop", b"wonderland"))
+            self.assertNotEqual(self.tell_workers("STOP"), b"")
+            pop.cmd("USER", "drop")
+            pop.send(b"PASS wonderland\r\n")
+            time.sleep(0.3)
+            self.host.call(os.rename, LITE + ".new", LITE)
+            self.tell_workers("CONT")
+            pop.reply()
+            pop.quit()
 
 
 @unittest.skipUnless(LONG, "long run only (make test-long)")
