@@ -396,11 +396,38 @@ on_bulletin(void *ctx, const char *name, uint64_t number UNUSED,
 	struct check	*c = ctx;
 	char		 path[PATH_MAX_HERE];
 
-	if (problem == NULL)
+	if (problem == NULL || strcmp(name, ".") == 0)	/* told as an option's */
 		return;
 	(void)snprintf(path, sizeof(path), "%s/%s", c->s->bull.dir, name);
 	check_tell(c, CONF_WARNING, path, 0, "nobody gets this bulletin: %s",
 	    problem);
+}
+
+/* With what no user has more of, but for groups: the ids of users without uids of
+ * their own, else of those who serve strangers. */
+static int
+reach_as_user(const struct check *c, const void *what, struct fault *f)
+{
+	const struct auth_conf	*a = &c->s->auth;
+	AUTO(fd_close) int	 fd = -1;
+	struct identity		 id;
+
+	if (identity_service(!auth_has(a, AUTH_PAM) && a->virtual_user[0] != '\0' ?
+	    a->virtual_user : c->s->role.front_user, &id, f) != 0)
+		return 0;		/* told with its option */
+	return identity_become(&id, true, f) != 0 ? -1 : file_open(FILE_CWD, what,
+	    FILE_READ | FILE_DIR | FILE_FOLLOW, 0, &fd, f);
+}
+
+static void
+bulletins_reached(struct check *c, const char *dir)
+{
+	struct fault f;
+
+	if (c->root && c->s->role.isolation == ISOLATION_SPLIT && !c->nameless &&
+	    check_in_child(c, reach_as_user, dir, &f) != 0)
+		check_error(c, "bulletins", "users do not get them: %s; chmod a+rx "
+		    "%s, and a+x each folder above it", f.text, dir);
 }
 
 void
@@ -417,13 +444,14 @@ check_bulletins(struct check *c)
 		    "the line", f.text);
 		return;
 	}
-	if ((facts.mode & 0005u) != 0005u)
-		check_error(c, "bulletins", "%s has mode %04o, but every user "
-		    "must be able to read it; chmod a+rx %s", dir, facts.mode,
-		    dir);
+	bulletins_reached(c, dir);
 	if ((facts.mode & WORLD_WRITE) != 0)
 		check_error(c, "bulletins", "%s has mode %04o, everybody can "
 		    "write to all users; chmod o-w %s", dir, facts.mode, dir);
+	else if ((facts.mode & GROUP_WRITE) != 0)
+		check_warn(c, "bulletins", "%s has mode %04o, its group can write "
+		    "to all users; chmod g-w %s, unless it may", dir, facts.mode,
+		    dir);
 	if (bull_judge(dir, on_bulletin, c, &f) != 0)
 		check_error(c, "bulletins", "%s", f.text);
 }

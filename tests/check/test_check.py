@@ -863,8 +863,8 @@ class Check(Checking):
         self.host.mkdir(folder)
         self.file(folder + "/1.good", MAIL)
         self.complains(text, status=0)
-        self.file(folder + "/2.bad", "Subject: no From_ line\n\nx\n")
-        self.file(folder + "/3.closed", MAIL, 0o600)
+        self.host.write(folder + "/2.bad", "Subject: no From_ line\n\nx\n")
+        self.host.write(folder + "/3.closed", MAIL, 0o600)
         code, lines = self.check(text)
         self.assertEqual(code, 0)
         self.assertEqual([x.split(":")[0] for x in lines[:-1]],
@@ -873,6 +873,28 @@ class Check(Checking):
         code, lines = self.check(text)
         self.assertEqual(code, 78)
         self.assertTrue(any("chmod a+rx" in x for x in lines))
+        self.host.call(os.chmod, folder, 0o755)
+        self.host.call(os.unlink, folder + "/2.bad")
+        self.host.call(os.unlink, folder + "/3.closed")
+        self.host.call(os.chmod, "/var/lib", 0o700)
+        self.addCleanup(self.host.call, os.chmod, "/var/lib", 0o755)
+        self.complains(text, (CONF + ":3: error: bulletins: users do not get "
+                              "them: open " + folder, "each folder above it"))
+        self.host.call(os.chmod, "/var/lib", 0o755)
+        self.host.call(os.chmod, folder, 0o775)
+        self.complains(text, (CONF + ":3: warning: bulletins:", "its group"),
+                       status=0)
+
+    def test_bulletins_of_virtual_users(self):
+        """Nobody but their account need read them."""
+        folder = "/var/lib/bulletins-of-ann"
+        self.host.mkdir(folder, 0o700, "ann")
+        self.addCleanup(self.host.call, shutil.rmtree, folder)
+        self.file("/etc/popper/users", "joe:%s::::::\n" % HASH, 0o600)
+        row = "bulletins = " + folder + "\n"
+        self.complains(FILE + row, status=0)
+        self.complains(QUIET + row, (CONF + ":3: error: bulletins: users do not",
+                                     "Permission denied"))
 
     def test_boards(self):
         self.file("/etc/popper/boards", "board a {\n maildrp = /x\n}\n")
