@@ -527,11 +527,12 @@ class Reload(again.Again):
 
     def test_both_at_once_would_not_start(self):
         self.serve("listen = 127.0.0.1:110")
-        for rows in (("listen = 127.0.0.1:110", "listen = *:110"),
-                     ("listen = *:110", "listen = 127.0.0.1:110"),
-                     ("listen = 127.0.0.1:110", "listen = 127.0.0.1:0110")):
-            self.assertIn("is listened at already",
-                          self.again(*rows, expect="reload-refused"))
+        for rows, why in (
+                (("listen = 127.0.0.1:110", "listen = *:110"), "at already"),
+                (("listen = *:110", "listen = 127.0.0.1:110"), "at already"),
+                (("listen = 127.0.0.1:110", "listen = 127.0.0.1:0110"),
+                 ":10: listen: 127.0.0.1:0110 is there twice")):
+            self.assertIn(why, self.again(*rows, expect="reload-refused"))
         self.assertEqual(self.ports(), [110])
 
     def test_who_waits_at_a_listener_that_leaves(self):
