@@ -381,11 +381,14 @@ def scram_secret(login):
 
 
 def matching(login):
-    """row -> why the secret that was said is not his, or ""."""
-    said = scram_secret(login) if login.mechanism.startswith("scram-") \
-        else login.secret
+    """row -> why the secret that was said is not his, or "".  What is stored for SCRAM
+    is made of the password in its form, so whatever is said is brought into that."""
+    def said(row):
+        return scram_secret(login) if login.mechanism.startswith("scram-") \
+            or row.scheme.startswith("scram-") else login.secret
+
     return lambda row: "no-secret" if has_no_secret(row, login.mechanism) \
-        else "" if said == row.password else "bad-password"
+        else "" if said(row) == row.password else "bad-password"
 
 
 def app_of(world, user, secret):
