@@ -19,8 +19,8 @@
 static bool
 is_base64(uint8_t c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || c == '.' || c == '/' || c == '+';
+	return (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z') ||
+	    ascii_isdigit(c) || c == '.' || c == '/' || c == '+';
 }
 
 static size_t

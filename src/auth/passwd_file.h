@@ -116,9 +116,8 @@ bool	passwd_try(const struct passwd_row *row, struct fault *f) MUSTUSE;
  * Every line that is not empty and no comment, as a login would take it: the
  * identity of its user (whose password is locked, perhaps) and what there is to say
  * of it ("": nothing), or why there is none; wrong is NULL when the line is no row
- * at all.  Reads a file that a login
- * would not, see below.  Hashes something for each method, parameters and lengths
- * that it meets, to see whether it can be done.
+ * at all.  Reads a file that a login would not, see below.  Hashes something for each
+ * method, parameters and lengths that it meets, to see whether it can be done.
  */
 struct auth_conf;
 struct identity;

@@ -44,7 +44,8 @@ struct sql_ops {
 	 * nothing. */
 	int		 (*find)(void *db, const char *user, sql_put *put,
 			    void *ctx, struct fault *f);
-	/* Can be read while nothing is asked: it is lost.  -1: never. */
+	/* Can be read while nothing is asked: it is lost, or what it says is old.
+	 * -1: never. */
 	int		 (*fd)(void *db);
 	void		 (*close)(void *db);
 };
